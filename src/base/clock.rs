@@ -1,0 +1,21 @@
+//! The only place that asks the machine what time it is.
+
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Milliseconds since the process started; never goes back.
+pub fn monotonic_ms() -> u64 {
+    START.elapsed().as_millis() as u64
+}
+
+/// Seconds since the process started, from 1 on so that 0 can mean "never".
+pub fn monotonic_secs() -> u32 {
+    (START.elapsed().as_secs() as u32).saturating_add(1)
+}
+
+/// Seconds since 1970 by the wall clock.
+pub fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

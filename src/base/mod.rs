@@ -1,0 +1,6 @@
+//! Small things everything else stands on: units as written in the conf file, hashing, the clock.
+
+pub mod clock;
+pub mod hash;
+pub mod report;
+pub mod units;

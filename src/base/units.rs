@@ -1,0 +1,164 @@
+//! Durations (`"5s"`), sizes (`"16KiB"`) and other values that are strings in the conf file.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::borrow::Cow;
+use std::str::FromStr;
+
+/// A duration as the conf file writes it: a number and `ms`, `s`, `m`, `h` or `d`; `"off"` where a limit can be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(pub std::time::Duration);
+
+/// The longest duration the conf file takes: a hundred years.
+const LONGEST_MS: u64 = 100 * 365 * 86_400_000;
+
+impl Duration {
+    /// Whole seconds.
+    pub const fn secs(n: u64) -> Self {
+        Self(std::time::Duration::from_secs(n))
+    }
+    /// Milliseconds.
+    pub const fn millis(n: u64) -> Self {
+        Self(std::time::Duration::from_millis(n))
+    }
+    /// The value for code that waits.
+    pub const fn get(self) -> std::time::Duration {
+        self.0
+    }
+}
+
+impl FromStr for Duration {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"5s\"");
+        if text == "off" {
+            return Ok(Self::millis(LONGEST_MS));
+        }
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        let unit = match text[digits..].trim_start() {
+            "ms" => 1,
+            "s" => 1000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        match number.checked_mul(unit) {
+            Some(ms) if ms <= LONGEST_MS => Ok(Self::millis(ms)),
+            _ => Err(format!("`{text}` is longer than a hundred years; write \"off\" for no limit")),
+        }
+    }
+}
+
+impl std::fmt::Display for Duration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = self.0.as_millis() as u64;
+        match ms {
+            LONGEST_MS => f.write_str("off"),
+            0 => f.write_str("0s"),
+            _ if ms % 86_400_000 == 0 => write!(f, "{}d", ms / 86_400_000),
+            _ if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
+            _ if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+            _ if ms % 1000 == 0 => write!(f, "{}s", ms / 1000),
+            _ => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+/// A number of bytes as the conf file writes it: `"16KiB"`, `"1MiB"`, `"500KB"`, or a bare number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// The value as a length in memory.
+    pub const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a size: write a number and B, KB, KiB, MB, MiB, GB or GiB, as in \"16KiB\"");
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        let unit: u64 = match text[digits..].trim_start() {
+            "" | "B" => 1,
+            "KB" | "k" => 1000,
+            "KiB" | "K" => 1 << 10,
+            "MB" => 1_000_000,
+            "MiB" | "M" => 1 << 20,
+            "GB" => 1_000_000_000,
+            "GiB" | "G" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(unit).map(Self).ok_or_else(|| format!("`{text}` is too large a size"))
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            n if n >= 1 << 30 && n % (1 << 30) == 0 => write!(f, "{}GiB", n >> 30),
+            n if n >= 1 << 20 && n % (1 << 20) == 0 => write!(f, "{}MiB", n >> 20),
+            n if n >= 1 << 10 && n % (1 << 10) == 0 => write!(f, "{}KiB", n >> 10),
+            n => write!(f, "{n}B"),
+        }
+    }
+}
+
+macro_rules! string_in_conf {
+    ($type:ty, $name:literal, $pattern:literal, $description:literal) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(d)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern, "description": $description})
+            }
+        }
+    };
+}
+
+string_in_conf!(Duration, "Duration", "^([0-9]+ ?(ms|s|m|min|h|d)|off)$", "a duration such as \"5s\"; \"off\" for no limit");
+string_in_conf!(Size, "Size", "^[0-9]+ ?(B|KB|k|KiB|K|MB|MiB|M|GB|GiB|G)?$", "a size such as \"16KiB\"");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_print() {
+        for (text, ms, printed) in [("5s", 5000, "5s"), ("250ms", 250, "250ms"), ("90m", 5_400_000, "90m"), ("1h", 3_600_000, "1h"), ("0s", 0, "0s")] {
+            let d: Duration = text.parse().unwrap();
+            assert_eq!((d.get().as_millis(), d.to_string().as_str()), (ms, printed));
+        }
+        assert_eq!("off".parse::<Duration>().unwrap().to_string(), "off");
+        for bad in ["", "5", "s", "5 years", "-1s", "999999999999999999999s", "40000000000d"] {
+            assert!(bad.parse::<Duration>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_read_and_print() {
+        for (text, bytes, printed) in [("16KiB", 16384, "16KiB"), ("1MiB", 1 << 20, "1MiB"), ("100", 100, "100B"), ("5KB", 5000, "5000B")] {
+            let s: Size = text.parse().unwrap();
+            assert_eq!((s.0, s.to_string().as_str()), (bytes, printed));
+        }
+        for bad in ["", "KiB", "1TiB", "-5", "99999999999999999999", "99999999999GiB"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+}

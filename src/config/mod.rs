@@ -1,0 +1,3 @@
+//! The conf file: from text to checked data.
+
+pub mod model;
