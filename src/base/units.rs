@@ -108,6 +108,33 @@ impl std::fmt::Display for Size {
     }
 }
 
+/// A network as the conf file writes it: `10.0.0.0/8`, `2001:db8::/32`, or a bare address for that address alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(pub ipnet::IpNet);
+
+impl Network {
+    /// True when the address is inside; an IPv4-mapped IPv6 address counts as the IPv4 one.
+    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from))
+            .map(Self)
+            .map_err(|_| format!("`{text}` is not a network: write an address and a length, as in \"10.0.0.0/8\""))
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 macro_rules! string_in_conf {
     ($type:ty, $name:literal, $pattern:literal, $description:literal) => {
         impl<'de> Deserialize<'de> for $type {
@@ -135,13 +162,17 @@ macro_rules! string_in_conf {
 string_in_conf!(Duration, "Duration", "^([0-9]+ ?(ms|s|m|min|h|d)|off)$", "a duration such as \"5s\"; \"off\" for no limit");
 string_in_conf!(Size, "Size", "^[0-9]+ ?(B|KB|k|KiB|K|MB|MiB|M|GB|GiB|G)?$", "a size such as \"16KiB\"");
 
+string_in_conf!(Network, "Network", "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$", "a network such as \"10.0.0.0/8\"");
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn durations_read_and_print() {
-        for (text, ms, printed) in [("5s", 5000, "5s"), ("250ms", 250, "250ms"), ("90m", 5_400_000, "90m"), ("1h", 3_600_000, "1h"), ("0s", 0, "0s")] {
+        for (text, ms, printed) in
+            [("5s", 5000, "5s"), ("250ms", 250, "250ms"), ("90m", 5_400_000, "90m"), ("1h", 3_600_000, "1h"), ("0s", 0, "0s")]
+        {
             let d: Duration = text.parse().unwrap();
             assert_eq!((d.get().as_millis(), d.to_string().as_str()), (ms, printed));
         }

@@ -1,9 +1,8 @@
 //! The conf file as data: every key with its type, default and help in one place. The reader, the did-you-mean, the JSON
 //! Schema and `check --dump` all come from these types; what a value means is checked in `config::check`.
 
-use crate::base::units::{Duration, Size};
+use crate::base::units::{Duration, Network, Size};
 use indexmap::IndexMap;
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,27 +82,27 @@ impl Default for Server {
 }
 
 /// How many data-plane threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Workers {
-    /// One a core.
-    #[default]
-    #[serde(with = "auto")]
-    Auto,
+    /// The word "auto".
+    Word(WorkersWord),
     /// So many.
     Count(#[schemars(range(min = 1, max = 256))] u16),
 }
 
-mod auto {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    pub fn serialize<S: Serializer>(s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str("auto")
+words! {
+    /// A number of threads that is a word.
+    pub enum WorkersWord {
+        /// One a core.
+        #[default]
+        Auto,
     }
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<(), D::Error> {
-        match String::deserialize(d)?.as_str() {
-            "auto" => Ok(()),
-            other => Err(D::Error::custom(format!("`{other}` is neither a number nor \"auto\""))),
-        }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self::Word(WorkersWord::Auto)
     }
 }
 
@@ -177,7 +176,7 @@ conf! {
         /// Expect a PROXY protocol header (v1 or v2) first on every connection; true, or the networks it is taken from.
         pub proxy_protocol: bool,
         /// Whose X-Forwarded-* and Forwarded headers, and PROXY protocol headers, are believed.
-        pub trusted_proxies: Vec<IpNet>,
+        pub trusted_proxies: Vec<Network>,
         /// Time for a request's header to arrive in full.
         pub header_timeout: Duration,
         /// Time a connection may be without a request, or a transfer without progress.
@@ -278,7 +277,7 @@ conf! {
         pub query: IndexMap<String, String>,
         /// Client networks.
         #[serde(skip_serializing_if = "OneOrMany::is_empty")]
-        pub source: OneOrMany<IpNet>,
+        pub source: OneOrMany<Network>,
 
         /// Send it to this cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -692,7 +691,16 @@ conf! {
 
 impl Default for NodeTable {
     fn default() -> Self {
-        Self { url: String::new(), weight: 100, max_sessions: None, max_requests: None, route: None, backup: false, state: AdminState::Enabled, secret_file: None }
+        Self {
+            url: String::new(),
+            weight: 100,
+            max_sessions: None,
+            max_requests: None,
+            route: None,
+            backup: false,
+            state: AdminState::Enabled,
+            secret_file: None,
+        }
     }
 }
 
