@@ -121,14 +121,12 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
         Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
         Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
         Pinned::Unchecked => Decision::Wait,
-        Pinned::Gone { slot, why } if cluster.conf.failover == Failover::Strict && facts.tried.is_empty() => {
+        Pinned::Gone { slot, .. } if cluster.conf.failover == Failover::Strict => {
             // fail-open: with every check failing, the checks are more likely wrong than all the nodes
-            match cluster.node(slot).filter(|n| n.state() == State::Down && !cluster.live.any_up()) {
+            let doubted = |n: &&Arc<Node>| n.state() == State::Down && !facts.tried.contains(&slot) && !cluster.live.any_up();
+            match cluster.node(slot).filter(doubted) {
                 Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
-                None => {
-                    let _ = why;
-                    Decision::Refuse(Refusal::Strict)
-                }
+                None => Decision::Refuse(Refusal::Strict),
             }
         }
         Pinned::Gone { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
