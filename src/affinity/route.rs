@@ -73,7 +73,11 @@ impl RouteForm {
     /// Id and route.
     fn split<'v>(&self, value: &'v [u8]) -> (&'v [u8], Option<&'v [u8]>) {
         let Some(separator) = &self.separator else { return (&[], Some(value)) };
-        match memchr::memmem::find(value, separator.as_bytes()) {
+        let found = match separator.as_bytes() {
+            [byte] => memchr::memchr(*byte, value),
+            text => memchr::memmem::find(value, text),
+        };
+        match found {
             Some(at) => (&value[..at], value.get(at + separator.len()..)),
             None => (value, None),
         }
