@@ -1,1 +1,3 @@
-//! wire
+//! The HTTP wire, byte by byte.
+
+pub mod cookies;
