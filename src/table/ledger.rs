@@ -15,6 +15,8 @@ mod tests;
 
 /// Entries that are compared to find the one to forget when the ledger is full.
 const SAMPLE: usize = 16;
+/// Distance between the buckets of a sample.
+const STEP: usize = 0x9e37_79b1;
 
 /// Where the sessions of each node are counted.
 ///
@@ -328,7 +330,10 @@ impl Ledger {
             let shard = self.shards[(start as usize).wrapping_add(looked) & (self.shards.len() - 1)].read();
             let last = shard.num_buckets().wrapping_sub(1);
             let first = (start >> 32) as usize;
-            let found = (0..shard.num_buckets()).filter_map(|i| shard.get_bucket((first + i) & last));
+            // An odd step visits every bucket once. Neighbours would share their history: where somebody was just
+            // forgotten, only those remain who should not be.
+            let bucket = |i: usize| first.wrapping_add(i.wrapping_mul(STEP)) & last;
+            let found = (0..shard.num_buckets()).filter_map(|i| shard.get_bucket(bucket(i)));
             for entry in found.take(SAMPLE - seen) {
                 let now = entry.seen();
                 let rank = (now.confirmed, now.last, entry.session);
@@ -388,6 +393,6 @@ fn meet(shard: &mut HashTable<Entry>, hash: u64, session: u64, new: Seen, confli
 
 /// Spreads a number that may be a good hash or a poor one over all 64 bits.
 fn mix(number: u64) -> u64 {
-    let wide = u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let wide = u128::from(number) * 0x9e37_79b9_7f4a_7c15;
     (wide >> 64) as u64 ^ wide as u64
 }

@@ -184,7 +184,7 @@ fn a_ledger_of_one_serves_many_threads() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (ledger, tally) = (&ledger, &tally);
-            scope.spawn(move || (0..2000).for_each(|i| drop(ledger.open(i * 4 + thread, 0, 1, tally))));
+            scope.spawn(move || (0..2000).for_each(|i| assert_eq!(ledger.open(i * 4 + thread, 0, 1, tally), 0)));
         }
     });
     tally.assert_equal(&ledger);
