@@ -1,1 +1,3 @@
 //! wire
+pub mod framing;
+pub mod proxy_protocol;
