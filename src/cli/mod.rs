@@ -1,1 +1,3 @@
-//! cli
+//! The command line: one thin file a verb.
+
+pub mod demo;
