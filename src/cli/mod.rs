@@ -1,3 +1,6 @@
 //! The command line.
 
 pub mod check;
+//! The command line: one thin file a verb.
+
+pub mod demo;
