@@ -1,3 +1,4 @@
 //! proxy
 
+pub mod headers;
 pub mod template;

@@ -1,1 +1,6 @@
 //! table
+
+mod conditions;
+pub mod normal_path;
+pub mod route;
+mod target;
