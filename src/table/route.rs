@@ -353,3 +353,7 @@ fn lower<'a>(host: &'a str, buffer: &'a mut [u8; LONGEST_HOST]) -> &'a str {
     copy.make_ascii_lowercase();
     std::str::from_utf8(copy).unwrap_or(host)
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;
