@@ -1,1 +1,4 @@
 //! net
+pub mod listen;
+pub mod stream;
+pub mod tls;

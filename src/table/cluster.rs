@@ -49,8 +49,8 @@ pub struct Roster {
     pub method: Method,
     /// Seconds over which a node is eased in.
     pub slow_start: u32,
-    /// Whether every node has a capacity.
-    pub recount_requests: bool,
+    /// Whether requests in flight count in the score.
+    pub counts_requests: bool,
 }
 
 impl Roster {

@@ -14,7 +14,8 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 pub use cluster::{Cluster, ClusterLive, Roster};
-pub use node::{Health, Link, Node, NodeLive, NodeSpec, State};
+pub use crate::upstream::link::Link;
+pub use node::{Health, Node, NodeLive, NodeSpec, State};
 
 /// Everything a request needs to know, in one immutable piece.
 pub struct Table {

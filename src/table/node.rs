@@ -12,8 +12,7 @@
 use crate::base::clock;
 use crate::config::address::NodeUrl;
 use crate::config::model::AdminState;
-use arc_swap::ArcSwap;
-use std::net::SocketAddr;
+use crate::upstream::link::Link;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
@@ -89,6 +88,8 @@ impl State {
 /// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.
 #[derive(Debug)]
 pub struct NodeLive {
+    /// Its name: what identifies it across tables, addresses and weights.
+    pub name: Arc<str>,
     /// The node's place in its cluster, for life.
     pub slot: u32,
     /// Live sessions, kept by the ledger.
@@ -114,8 +115,9 @@ pub struct NodeLive {
 
 impl NodeLive {
     /// A node nothing is known of.
-    pub fn new(slot: u32) -> Self {
+    pub fn new(name: Arc<str>, slot: u32) -> Self {
         Self {
+            name,
             slot,
             sessions: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
@@ -237,34 +239,6 @@ impl NodeLive {
             // permits in use are taken back as they come free, at the next resize
             *count -= self.places.forget_permits((*count - wanted) as usize) as u32;
         }
-    }
-}
-
-/// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the link's id.
-#[derive(Debug)]
-pub struct Link {
-    /// Unique in this process.
-    pub id: u64,
-    /// As written.
-    pub url: NodeUrl,
-    /// The Host header for requests that do not keep the client's.
-    pub authority: http::HeaderValue,
-    /// What the name resolves to; empty while it does not resolve. Not used for unix sockets.
-    pub addresses: ArcSwap<Vec<SocketAddr>>,
-    /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive: timeout=` or closes earlier.
-    pub reuse_ms: AtomicU64,
-    /// TLS towards the node.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
-    /// HTTP/2 towards the node.
-    pub http2: bool,
-    /// The name in SNI and in the certificate check.
-    pub server_name: Option<rustls::pki_types::ServerName<'static>>,
-}
-
-impl Link {
-    /// Notes that the node closes idle connections after so long.
-    pub fn learn_keep_alive(&self, ms: u64) {
-        self.reuse_ms.fetch_min(ms.max(1), Relaxed);
     }
 }
 

@@ -1,0 +1,227 @@
+//! The application that the origins run: the first path segment chooses what happens.
+
+use super::origin::{Sessions, State, Then};
+use super::wire::{Head, Length, Sum, Wire, cookie, length, pattern, query, read_body};
+use super::ws;
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Reads the rest of the request and answers it.
+pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
+    let (method, target) = parts(head);
+    let path = target.split(['?', ';']).next().unwrap_or("/");
+    let place = path.trim_start_matches('/').split('/').next().unwrap_or("");
+    if place == "reset" {
+        return Ok(Then::Close);
+    }
+    if place == "ws" {
+        return web_socket(state, wire, head);
+    }
+    if head.says("expect", "100-continue") {
+        wire.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    if place == "echo" {
+        return echo(state, wire, head);
+    }
+    let mut body = Body::default();
+    if place != "unread" {
+        let trailers = read_body(wire, length(head, Length::Fixed(0)), |piece| body.add(state, piece))?;
+        body.trailers = trailers;
+    }
+    let out = wire.get_mut();
+    match place {
+        "slow" => {
+            let ms = query(target, "ms").and_then(|v| v.parse().ok()).unwrap_or(500);
+            std::thread::sleep(Duration::from_millis(ms));
+            visit(state, out, head)
+        }
+        "big" => big(state, out, target),
+        "upload" => reply(state, out, 200, &[], &format!("{{\"bytes\":{},\"sum\":{}}}", body.bytes, body.sum.0)),
+        "unread" => reply(state, out, 413, &[("Connection", "close")], "too much").map(|_| Then::Close),
+        "trailers" => reply(state, out, 200, &[], &json(&body.trailers)),
+        "close" => {
+            // The answer promises keep-alive; the close right behind it is the race that proxies trip over.
+            visit(state, out, head)?;
+            Ok(Then::Close)
+        }
+        "chunked" => chunked(state, out),
+        "early-hints" => {
+            out.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")?;
+            visit(state, out, head)
+        }
+        "status" => status(state, out, target),
+        "headers" => reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method)),
+        "set" => set_cookies(state, out, target),
+        "login" => login(state, out),
+        "logout" => logout(state, out),
+        "until-close" => {
+            write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\n\r\nall of it", state.name)?;
+            Ok(Then::Close)
+        }
+        _ => visit(state, out, head),
+    }
+}
+
+/// Method and target of a request's head.
+pub fn parts(head: &Head) -> (&str, &str) {
+    let mut words = head.line.split(' ');
+    (words.next().unwrap_or(""), words.next().unwrap_or("/"))
+}
+
+#[derive(Default)]
+struct Body {
+    bytes: u64,
+    sum: Sum,
+    trailers: Vec<(String, String)>,
+}
+
+impl Body {
+    fn add(&mut self, state: &State, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        self.sum.add(piece);
+        state.body_bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// One answer with a length. A HEAD request is answered by its own rule in `status`; here every answer has its body.
+fn reply(state: &State, out: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &str) -> io::Result<Then> {
+    let mut text = format!("HTTP/1.1 {status} Whatever\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    out.write_all(text.as_bytes())?;
+    Ok(Then::Keep)
+}
+
+fn visit(state: &State, out: &mut TcpStream, head: &Head) -> io::Result<Then> {
+    let (method, target) = parts(head);
+    let (id, visits, set) = session(state, head, target);
+    let body = format!("{{\"node\":\"{}\",\"session\":\"{id}\",\"visits\":{visits}}}", state.name);
+    let mut headers = vec![("Content-Type", "application/json")];
+    if let Some(set) = &set {
+        headers.push(("Set-Cookie", set));
+    }
+    if method == "HEAD" {
+        let mut text = format!("HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
+        headers.iter().for_each(|(n, v)| text.push_str(&format!("{n}: {v}\r\n")));
+        out.write_all((text + "\r\n").as_bytes())?;
+        return Ok(Then::Keep);
+    }
+    reply(state, out, 200, &headers, &body)
+}
+
+/// Finds the session in this node's memory, or starts one and says which cookie to set.
+fn session(state: &State, head: &Head, target: &str) -> (String, u64, Option<String>) {
+    let name = match &state.sessions {
+        Sessions::None => return (String::new(), 0, None),
+        Sessions::Jvm(_) => "JSESSIONID",
+        Sessions::Plain(name) => name,
+    };
+    let in_path = target.split_once(";jsessionid=").map(|(_, rest)| rest.split(['?', ';']).next().unwrap_or(""));
+    let mut visits = state.visits.lock().unwrap();
+    for id in in_path.into_iter().chain(cookie(head, name)) {
+        if let Some(count) = visits.get_mut(id) {
+            *count += 1;
+            return (id.to_owned(), *count, None);
+        }
+    }
+    let id = new_id(state);
+    visits.insert(id.clone(), 1);
+    let set = format!("{name}={id}; Path=/; HttpOnly");
+    (id, 1, Some(set))
+}
+
+fn new_id(state: &State) -> String {
+    let id = format!("{:032X}", rand::random::<u128>());
+    match &state.sessions {
+        Sessions::Jvm(route) => format!("{id}.{route}"),
+        _ => id,
+    }
+}
+
+/// A login: the session gets a new id, as frameworks do against session fixation.
+fn login(state: &State, out: &mut TcpStream) -> io::Result<Then> {
+    let id = new_id(state);
+    state.visits.lock().unwrap().insert(id.clone(), 1);
+    let name = if let Sessions::Plain(name) = &state.sessions { name } else { "JSESSIONID" };
+    reply(state, out, 200, &[("Set-Cookie", &format!("{name}={id}; Path=/"))], &format!("{{\"node\":\"{}\"}}", state.name))
+}
+
+fn logout(state: &State, out: &mut TcpStream) -> io::Result<Then> {
+    let name = if let Sessions::Plain(name) = &state.sessions { name } else { "JSESSIONID" };
+    let set = format!("{name}=gone; Max-Age=0; Path=/");
+    reply(state, out, 200, &[("Set-Cookie", &set)], &format!("{{\"node\":\"{}\"}}", state.name))
+}
+
+/// `/set?A=1&B=2` answers with one Set-Cookie line each.
+fn set_cookies(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
+    let pairs = target.split_once('?').map_or("", |(_, q)| q);
+    let lines: Vec<String> = pairs.split('&').filter(|p| !p.is_empty()).map(|p| format!("{p}; Path=/")).collect();
+    let headers: Vec<(&str, &str)> = lines.iter().map(|l| ("Set-Cookie", l.as_str())).collect();
+    reply(state, out, 200, &headers, &format!("{{\"node\":\"{}\"}}", state.name))
+}
+
+fn big(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
+    let n: usize = query(target, "n").and_then(|v| v.parse().ok()).unwrap_or(1 << 20);
+    write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {n}\r\n\r\n", state.name)?;
+    // Written in pieces: a test that stops reading must find the writer stopped too, with the pieces counted so far.
+    for piece in pattern(n).chunks(64 << 10) {
+        out.write_all(piece)?;
+        state.body_bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    }
+    Ok(Then::Keep)
+}
+
+fn chunked(state: &State, out: &mut TcpStream) -> io::Result<Then> {
+    write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n", state.name)?;
+    for word in ["one ", "two ", "three"] {
+        write!(out, "{:x}\r\n{word}\r\n", word.len())?;
+        out.flush()?;
+    }
+    out.write_all(b"0\r\nX-Sum: 42\r\n\r\n")?;
+    Ok(Then::Keep)
+}
+
+fn status(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
+    let code: u16 = query(target, "code").and_then(|v| v.parse().ok()).unwrap_or(200);
+    if matches!(code, 204 | 304) {
+        write!(out, "HTTP/1.1 {code} Empty\r\nX-Node: {}\r\nETag: \"x\"\r\n\r\n", state.name)?;
+        return Ok(Then::Keep);
+    }
+    reply(state, out, code, &[], "a status")
+}
+
+fn seen(state: &State, head: &Head, method: &str) -> String {
+    let target = parts(head).1;
+    format!("{{\"node\":{:?},\"method\":{method:?},\"target\":{target:?},\"headers\":{}}}", state.name, json(&head.headers))
+}
+
+fn json(fields: &[(String, String)]) -> String {
+    serde_json::to_string(fields).expect("strings become JSON")
+}
+
+/// Sends the body back while it arrives.
+fn echo(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
+    let mut out = wire.get_ref().try_clone()?;
+    write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nTransfer-Encoding: chunked\r\n\r\n", state.name)?;
+    let mut failed = None;
+    read_body(wire, length(head, Length::Fixed(0)), |piece| {
+        let sent = write!(out, "{:x}\r\n", piece.len()).and_then(|()| out.write_all(piece)).and_then(|()| out.write_all(b"\r\n"));
+        failed = failed.take().or(sent.err());
+    })?;
+    out.write_all(b"0\r\n\r\n")?;
+    failed.map_or(Ok(Then::Keep), Err)
+}
+
+fn web_socket(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
+    let key = head.get("sec-websocket-key").unwrap_or("");
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    write!(wire.get_mut(), "{switch}X-Node: {}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n", state.name)?;
+    ws::echo(wire)?;
+    Ok(Then::Close)
+}

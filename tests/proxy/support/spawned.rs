@@ -1,0 +1,60 @@
+//! An origin in a process of its own, for the one thing a thread cannot do: die of SIGKILL.
+
+use super::log::Lines;
+use super::{DEADLINE, proxy::signal, until};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A running `examples/origin`.
+pub struct Spawned {
+    child: Child,
+    pub name: String,
+    pub addr: SocketAddr,
+}
+
+impl Spawned {
+    /// Starts one that keeps no sessions.
+    pub fn start(name: &str) -> Self {
+        Self::at("127.0.0.1:0", name)
+    }
+
+    fn at(addr: &str, name: &str) -> Self {
+        let mut child =
+            Command::new(program()).args([addr, name]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("examples/origin starts");
+        let lines = Lines::follow(child.stdout.take().expect("stdout is piped"));
+        let addr = lines.wait(0, DEADLINE, |_| true).expect("an origin prints its address");
+        Self { child, name: name.to_owned(), addr: addr.parse().expect("what it prints is an address") }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Dies at once, as on a power cut: no goodbye on any connection.
+    pub fn sigkill(&mut self) {
+        signal(self.child.id(), "KILL");
+        self.child.wait().expect("a killed child ends");
+        until("its port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
+    }
+
+    /// Starts anew on the same address.
+    pub fn revive(&mut self) {
+        *self = Self::at(&self.addr.to_string(), &self.name);
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Cargo builds examples with the tests, into a folder beside the binary.
+fn program() -> PathBuf {
+    let beside = PathBuf::from(env!("CARGO_BIN_EXE_homing"));
+    let program = beside.parent().expect("a binary is in a folder").join("examples/origin");
+    assert!(program.exists(), "examples/origin is not built; run `cargo build --example origin` when tests are run one by one");
+    program
+}
