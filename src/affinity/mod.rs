@@ -241,6 +241,11 @@ impl Affinity {
         self.main.is_none()
     }
 
+    /// True when a session's identity is its own, not only who seems to be asking.
+    pub fn identifies(&self) -> bool {
+        self.main.as_ref().is_some_and(|form| !form.guesses())
+    }
+
     /// True when sessions live in the ledger only, so that the ledger decides the node.
     pub fn learns(&self) -> bool {
         match &self.main {

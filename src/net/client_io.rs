@@ -1,6 +1,6 @@
 //! The bytes of one client connection: clear or TLS, watched for progress, and guarded against ambiguous requests.
 
-use super::listen::Stream;
+use super::stream::Stream;
 use crate::proxy::watch::Watch;
 use crate::wire::framing::RequestGuard;
 use std::io::{self, IoSlice};
@@ -13,16 +13,57 @@ use tokio_rustls::server::TlsStream;
 /// Clear or TLS.
 pub enum Transport {
     /// Clear text.
-    Clear(Stream),
+    Clear(Early),
     /// TLS.
-    Tls(Box<TlsStream<Stream>>),
+    Tls(Box<TlsStream<Early>>),
+}
+
+/// A connection whose first bytes were read already, to see what it speaks.
+pub struct Early {
+    read: bytes::Bytes,
+    stream: Stream,
+}
+
+impl Early {
+    /// The bytes read, and where the rest comes from.
+    pub fn new(read: bytes::Bytes, stream: Stream) -> Self {
+        Self { read, stream }
+    }
+}
+
+impl AsyncRead for Early {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.read.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let part = this.read.split_to(this.read.len().min(buf.remaining()));
+        buf.put_slice(&part);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Early {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, data)
+    }
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, data)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
 }
 
 /// What hyper reads and writes.
 pub struct ClientIo {
     transport: Transport,
-    /// Bytes read before the protocol was known.
-    early: bytes::Bytes,
     /// For HTTP/1 only: HTTP/2's framing is hyper's to check.
     guard: Option<RequestGuard>,
     watch: Rc<Watch>,
@@ -34,9 +75,9 @@ pub struct ClientIo {
 const POISON: &[u8] = b"\0\r\n\r\n";
 
 impl ClientIo {
-    /// `early`: what was read already. `guarded`: HTTP/1.
-    pub fn new(transport: Transport, early: bytes::Bytes, guarded: bool, watch: Rc<Watch>) -> Self {
-        Self { transport, early, guard: guarded.then(RequestGuard::new), watch, closed: false }
+    /// `guarded`: HTTP/1.
+    pub fn new(transport: Transport, guarded: bool, watch: Rc<Watch>) -> Self {
+        Self { transport, guard: guarded.then(RequestGuard::new), watch, closed: false }
     }
 
     fn inspect(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
@@ -58,18 +99,13 @@ impl AsyncRead for ClientIo {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        if !this.early.is_empty() {
-            let part = this.early.split_to(this.early.len().min(buf.remaining()));
-            buf.put_slice(&part);
-        } else {
-            let polled = match &mut this.transport {
-                Transport::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
-                Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-            };
-            match polled {
-                Poll::Ready(Ok(())) => {}
-                other => return other,
-            }
+        let polled = match &mut this.transport {
+            Transport::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        };
+        match polled {
+            Poll::Ready(Ok(())) => {}
+            other => return other,
         }
         if buf.filled().len() > before {
             this.watch.read();

@@ -1,7 +1,7 @@
 //! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
 
-use super::client_io::{ClientIo, Transport};
-use super::listen::{Peer, Stream};
+use super::client_io::{ClientIo, Early, Transport};
+use super::stream::{Peer, Stream};
 use crate::proxy::watch::Watch;
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::exchange;
@@ -9,15 +9,14 @@ use crate::proxy::worker::Worker;
 use crate::table::Listener;
 use crate::upstream::send::LocalExecutor;
 use crate::wire::proxy_protocol::{self, Header};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
@@ -28,7 +27,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
     let Some(conf) = worker.table().listeners.get(listener).cloned().flatten() else { return };
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (direct, local) = (peer.remote.unwrap_or(unknown), peer.local.unwrap_or(unknown));
+    let (direct, local) = (peer.address().unwrap_or(unknown), stream.local_address().unwrap_or(unknown));
     let mut early = BytesMut::new();
     let mut source = direct;
     let header_timeout = conf.conf.header_timeout.get();
@@ -41,33 +40,32 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer
         }
     }
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-    let opened = tokio::time::timeout(header_timeout, open(stream, tls, early, conf.conf.header_timeout.get())).await;
+    let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
     let Ok(Some(opened)) = opened else { return };
     let watch = Rc::new(Watch::default());
     let client = Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
-    let io = TokioIo::new(ClientIo::new(opened.transport, opened.early, !opened.h2, watch.clone()));
+    let io = TokioIo::new(ClientIo::new(opened.transport, !opened.h2, watch.clone()));
     if opened.h2 { serve_h2(&worker, &conf, io, client, &watch).await } else { serve_h1(&worker, &conf, io, client, &watch).await }
 }
 
 struct Opened {
     transport: Transport,
-    early: Bytes,
     facts: Option<TlsFacts>,
     h2: bool,
 }
 
 /// TLS handshake if there is TLS, and which HTTP is spoken.
-async fn open(stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut, _limit: Duration) -> Option<Opened> {
+async fn open(stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
     let Some(config) = tls else {
         let mut stream = stream;
         let h2 = preface(&mut stream, &mut early).await?;
-        return Some(Opened { transport: Transport::Clear(stream), early: early.freeze(), facts: None, h2 });
+        return Some(Opened { transport: Transport::Clear(Early::new(early.freeze(), stream)), facts: None, h2 });
     };
-    let stream = TlsAcceptor::from(config).accept(stream.with_early(early.freeze())).await.ok()?;
+    let stream = TlsAcceptor::from(config).accept(Early::new(early.freeze(), stream)).await.ok()?;
     let session = stream.get_ref().1;
     let h2 = session.alpn_protocol() == Some(b"h2");
     let facts = TlsFacts::of(session);
-    Some(Opened { transport: Transport::Tls(Box::new(stream)), early: Bytes::new(), facts: Some(facts), h2 })
+    Some(Opened { transport: Transport::Tls(Box::new(stream)), facts: Some(facts), h2 })
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken with prior knowledge.
@@ -95,6 +93,7 @@ async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Optio
                 return Ok(source);
             }
             Header::Incomplete => {}
+            Header::NotProxy => return Err("it does not begin with a PROXY header".into()),
             Header::Invalid(why) => return Err(format!("bad PROXY header: {why}")),
         }
         match stream.read_buf(early).await {
@@ -172,6 +171,3 @@ async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientI
         tracing::debug!("HTTP/2 connection: {error}");
     }
 }
-
-/// The address of a peer that has none, such as one on a unix socket.
-pub const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

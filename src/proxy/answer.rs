@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::seat::Seat;
-use super::access_log::Record;
+use super::line::Line;
 use crate::upstream::send::Lease;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -37,7 +37,7 @@ struct Flow {
 /// What goes along with a request to its end.
 pub struct Trail {
     /// The line that will be logged.
-    pub record: Record,
+    pub record: Line,
     /// Its place at the node.
     pub seat: Option<Seat>,
     /// Its connection to the node.
@@ -50,15 +50,15 @@ pub struct Trail {
 
 impl Trail {
     /// A request begins.
-    pub fn begin(client: &Rc<Client>, record: Record) -> Box<Self> {
+    pub fn begin(client: &Rc<Client>) -> Box<Self> {
         client.watch.begin();
-        Box::new(Self { record, seat: None, lease: None, client: client.clone(), start: Instant::now(), handed_over: false })
+        Box::new(Self { record: Line::begin(client), seat: None, lease: None, client: client.clone(), start: Instant::now(), handed_over: false })
     }
     /// The tunnel that follows takes over the line, the place and the clock.
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
         self.handed_over = true;
         self.client.watch.begin();
-        let mut record = std::mem::replace(&mut self.record, Record::new(self.client.source, &self.client.conf.name));
+        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client));
         record.status = status;
         Box::new(Self { record, seat: self.seat.take(), lease: None, client: self.client.clone(), start: self.start, handed_over: false })
     }
@@ -83,8 +83,7 @@ impl Drop for Trail {
             // nginx's word for a client that did not wait for the answer
             self.record.status = 499;
         }
-        self.record.duration_ms = self.elapsed_ms();
-        self.client.worker.log.push(&self.record);
+        self.record.log(&self.client, self.elapsed_ms());
     }
 }
 

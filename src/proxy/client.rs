@@ -1,6 +1,6 @@
 //! One client connection, as its requests see it.
 
-use super::access_log::Record;
+use super::line::Line;
 use super::watch::Watch;
 use super::worker::Worker;
 use crate::base::clock;
@@ -121,9 +121,9 @@ impl Client {
 
     /// Logs a request that was refused before it became one.
     pub fn log_refused(&self, status: u16, why: &str) {
-        let mut record = Record::new(self.source, &self.conf.name);
-        record.status = status;
-        record.note = why.to_owned().into();
-        self.worker.log.push(&record);
+        let mut line = Line::begin(self);
+        line.status = status;
+        line.note = why.to_owned().into();
+        line.log(self, 0.0);
     }
 }

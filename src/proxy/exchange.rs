@@ -1,6 +1,5 @@
 //! One request, from head to answer. `serve` reads as the table of contents: rule, pin, decision, place, node, answer.
 
-use super::access_log::Record;
 use super::answer::{AnswerBody, Refused, Trail};
 use super::client::Client;
 use super::headers::{self, Origin};
@@ -11,6 +10,7 @@ use super::{respond, retry, upgrade};
 use crate::affinity::{Found, Incoming as PinRequest, Reading};
 use crate::base::clock;
 use crate::base::hash::hash64_pair;
+use crate::config::address::Scheme;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener, Table};
@@ -34,9 +34,7 @@ const FIRST_CHECK: Duration = Duration::from_secs(1);
 
 /// Serves one request.
 pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
-    let mut record = Record::new(client.source, &client.conf.name);
-    record.id = client.worker.request_id();
-    let mut trail = Trail::begin(&client, record);
+    let mut trail = Trail::begin(&client);
     let served = async {
         let (parts, body) = request.into_parts();
         let asked = Asked::read(&client, parts)?;
@@ -480,13 +478,16 @@ impl Done<'_> {
         let protocol = if switching { response.headers().get(header::UPGRADE).cloned() } else { None };
         headers::strip_hop_by_hop(response.headers_mut());
         if cluster.conf.rewrite_responses {
-            let back = super::rewrite::Back {
+            let url = &verdict.node.link.url;
+            let sides = super::rewrite::Sides {
+                node_scheme: if url.scheme == Scheme::Https { "https" } else { "http" },
+                node_host: &url.host,
+                node_port: url.port,
                 scheme: client.scheme(),
                 host: asked.parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(&asked.host),
-                node: &verdict.node.link.url,
-                prefix: rule.strip_prefix.as_deref(),
+                strip_prefix: rule.strip_prefix.as_deref(),
             };
-            super::rewrite::rewrite(response.headers_mut(), &back);
+            super::rewrite::responses(response.headers_mut(), &sides);
         }
         let outcome = cluster.affinity.finish(&marks, response.headers_mut());
         session::settle(cluster, &session, verdict.node.live.slot, &outcome);

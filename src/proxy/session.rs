@@ -34,7 +34,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
     }
     if let Some(was) = verdict.was {
         ledger.relocate(id, slot, now, tally);
-        if reading.exact {
+        if cluster.affinity.identifies() {
             cluster.live.remember_move(id, was, slot, now);
         }
         return Ok(Session { id, known: true, placed: true });

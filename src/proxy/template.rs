@@ -56,7 +56,7 @@ pub struct Facts<'a> {
 
 /// A name that may stand in braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
+enum Known {
     ClientIp,
     ClientPort,
     Host,
@@ -83,36 +83,36 @@ enum Name {
 }
 
 /// Every name as it is written; the last six are httpd's, for operators who bring their header lines along.
-const NAMES: [(&str, Name); 23] = [
-    ("client.ip", Name::ClientIp),
-    ("client.port", Name::ClientPort),
-    ("host", Name::Host),
-    ("scheme", Name::Scheme),
-    ("method", Name::Method),
-    ("path", Name::Path),
-    ("query", Name::Query),
-    ("uri", Name::Uri),
-    ("listener", Name::Listener),
-    ("cluster", Name::Cluster),
-    ("node", Name::Node),
-    ("route", Name::Route),
-    ("request.id", Name::RequestId),
-    ("tls.version", Name::TlsVersion),
-    ("tls.cipher", Name::TlsCipher),
-    ("tls.sni", Name::TlsSni),
-    ("tls.client.subject", Name::TlsClientSubject),
-    ("BALANCER_SESSION_STICKY", Name::BalancerSessionSticky),
-    ("BALANCER_SESSION_ROUTE", Name::BalancerSessionRoute),
-    ("BALANCER_NAME", Name::BalancerName),
-    ("BALANCER_WORKER_NAME", Name::BalancerWorkerName),
-    ("BALANCER_WORKER_ROUTE", Name::BalancerWorkerRoute),
-    ("BALANCER_ROUTE_CHANGED", Name::BalancerRouteChanged),
+const NAMES: [(&str, Known); 23] = [
+    ("client.ip", Known::ClientIp),
+    ("client.port", Known::ClientPort),
+    ("host", Known::Host),
+    ("scheme", Known::Scheme),
+    ("method", Known::Method),
+    ("path", Known::Path),
+    ("query", Known::Query),
+    ("uri", Known::Uri),
+    ("listener", Known::Listener),
+    ("cluster", Known::Cluster),
+    ("node", Known::Node),
+    ("route", Known::Route),
+    ("request.id", Known::RequestId),
+    ("tls.version", Known::TlsVersion),
+    ("tls.cipher", Known::TlsCipher),
+    ("tls.sni", Known::TlsSni),
+    ("tls.client.subject", Known::TlsClientSubject),
+    ("BALANCER_SESSION_STICKY", Known::BalancerSessionSticky),
+    ("BALANCER_SESSION_ROUTE", Known::BalancerSessionRoute),
+    ("BALANCER_NAME", Known::BalancerName),
+    ("BALANCER_WORKER_NAME", Known::BalancerWorkerName),
+    ("BALANCER_WORKER_ROUTE", Known::BalancerWorkerRoute),
+    ("BALANCER_ROUTE_CHANGED", Known::BalancerRouteChanged),
 ];
 
 #[derive(Debug, Clone)]
 enum Part {
     Text(Box<str>),
-    Name(Name),
+    Known(Known),
     Header(HeaderName),
 }
 
@@ -195,7 +195,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Name(name) => fill(*name, facts, out),
+                Part::Known(name) => fill(*name, facts, out),
                 Part::Header(name) => {
                     // Several lines of one name are one list, as RFC 9110 5.3 joins them.
                     for (n, value) in headers.into_iter().flat_map(|map| map.get_all(name)).enumerate() {
@@ -218,7 +218,7 @@ fn named(name: &str) -> Result<Part, String> {
         };
     }
     if let Some((_, found)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Ok(Part::Name(*found));
+        return Ok(Part::Known(*found));
     }
     let nearest = NAMES.iter().map(|(known, _)| (strsim::damerau_levenshtein(known, name), *known)).min();
     Err(match nearest {
@@ -227,12 +227,12 @@ fn named(name: &str) -> Result<Part, String> {
     })
 }
 
-fn fill(name: Name, facts: &Facts<'_>, out: &mut Vec<u8>) {
+fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
     let text = match name {
         // Writing to a Vec cannot fail.
-        Name::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),
-        Name::ClientPort => return facts.client_port.map_or((), |port| drop(write!(out, "{port}"))),
-        Name::Uri => {
+        Known::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),
+        Known::ClientPort => return facts.client_port.map_or((), |port| drop(write!(out, "{port}"))),
+        Known::Uri => {
             push_clean(facts.path.unwrap_or_default().as_bytes(), out);
             if let Some(query) = facts.query {
                 out.push(b'?');
@@ -240,30 +240,30 @@ fn fill(name: Name, facts: &Facts<'_>, out: &mut Vec<u8>) {
             }
             return;
         }
-        Name::BalancerName => {
+        Known::BalancerName => {
             if facts.cluster.is_some() {
                 out.extend_from_slice(b"balancer://");
             }
             facts.cluster
         }
-        Name::BalancerRouteChanged => facts.route_changed.then_some("1"),
-        Name::Host => facts.host,
-        Name::Scheme => facts.scheme,
-        Name::Method => facts.method,
-        Name::Path => facts.path,
-        Name::Query => facts.query,
-        Name::Listener => facts.listener,
-        Name::Cluster => facts.cluster,
-        Name::Node => facts.node,
-        Name::Route | Name::BalancerWorkerRoute => facts.route,
-        Name::RequestId => facts.request_id,
-        Name::TlsVersion => facts.tls_version,
-        Name::TlsCipher => facts.tls_cipher,
-        Name::TlsSni => facts.tls_sni,
-        Name::TlsClientSubject => facts.tls_client_subject,
-        Name::BalancerSessionSticky => facts.sticky,
-        Name::BalancerSessionRoute => facts.session_route,
-        Name::BalancerWorkerName => facts.node_url,
+        Known::BalancerRouteChanged => facts.route_changed.then_some("1"),
+        Known::Host => facts.host,
+        Known::Scheme => facts.scheme,
+        Known::Method => facts.method,
+        Known::Path => facts.path,
+        Known::Query => facts.query,
+        Known::Listener => facts.listener,
+        Known::Cluster => facts.cluster,
+        Known::Node => facts.node,
+        Known::Route | Known::BalancerWorkerRoute => facts.route,
+        Known::RequestId => facts.request_id,
+        Known::TlsVersion => facts.tls_version,
+        Known::TlsCipher => facts.tls_cipher,
+        Known::TlsSni => facts.tls_sni,
+        Known::TlsClientSubject => facts.tls_client_subject,
+        Known::BalancerSessionSticky => facts.sticky,
+        Known::BalancerSessionRoute => facts.session_route,
+        Known::BalancerWorkerName => facts.node_url,
     };
     push_clean(text.unwrap_or_default().as_bytes(), out);
 }
@@ -342,73 +342,5 @@ impl Edits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rendered(text: &str, facts: &Facts<'_>) -> String {
-        let mut out = Vec::new();
-        Template::parse(text).unwrap().render(facts, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn names_are_filled_in() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-a", "1".parse().unwrap());
-        headers.append("x-a", "2".parse().unwrap());
-        let facts = Facts {
-            client_ip: Some("::ffff:10.0.0.1".parse().unwrap()),
-            client_port: Some(99),
-            host: Some("h\r\nX: y"),
-            path: Some("/p"),
-            query: Some("q=1"),
-            cluster: Some("shop"),
-            route: Some("n1"),
-            route_changed: true,
-            headers: Some(&headers),
-            ..Facts::default()
-        };
-        for (text, expected) in [
-            ("{client.ip}:{client.port}", "10.0.0.1:99"),
-            ("{uri}", "/p?q=1"),
-            ("{{{path}}", "{/p}"),
-            ("a{header.X-A}b", "a1, 2b"),
-            ("{host}", "hX: y"),
-            ("{node}", ""),
-            ("{BALANCER_NAME} {BALANCER_WORKER_ROUTE} {BALANCER_ROUTE_CHANGED}", "balancer://shop n1 1"),
-            ("plain", "plain"),
-            ("", ""),
-        ] {
-            assert_eq!(rendered(text, &facts), expected, "{text}");
-        }
-        for (text, _) in NAMES {
-            assert!(Template::parse(&format!("{{{text}}}")).is_ok());
-        }
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        assert!(Template::parse("{client.pi}").unwrap_err().contains("did you mean `{client.ip}`"));
-        assert!(Template::parse("{zzzzzzzzzzzz}").unwrap_err().contains("unknown name"));
-        for bad in ["{path", "a\r\nb", "{header.a b}", "{header.}", "{}"] {
-            assert!(Template::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn edits_go_in_order() {
-        let mut model = HeaderEdits { remove: vec!["X-Old".into(), "X-Two".into()], ..HeaderEdits::default() };
-        model.set.insert("X-New".into(), "was {header.X-Old}".into());
-        model.set.insert("X-Node".into(), "{node}".into());
-        model.add.insert("X-Two".into(), "added".into());
-        let edits = Edits::compile(&model).unwrap();
-        let mut headers = HeaderMap::new();
-        for (name, value) in [("x-old", "o"), ("x-two", "t"), ("x-node", "forged")] {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        edits.apply(&mut headers, &Facts::default());
-        assert_eq!(headers.len(), 2);
-        assert_eq!((&headers["x-new"], &headers["x-two"]), (&HeaderValue::from_static("was o"), &HeaderValue::from_static("added")));
-        assert!(Edits::default().is_empty());
-    }
-}
+#[path = "template_tests.rs"]
+mod tests;

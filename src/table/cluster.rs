@@ -61,7 +61,12 @@ impl Roster {
 
     /// Brings the board up to date for one node.
     pub fn rescore(&self, slot: u32) {
-        let Some(node) = self.node(slot) else { return };
+        if let Some(node) = self.node(slot) {
+            self.placement.refresh(slot, || self.candidate(node));
+        }
+    }
+
+    fn candidate(&self, node: &Node) -> Candidate {
         let in_flight = node.live.in_flight.load(Relaxed);
         let state = node.state();
         let busy = node.spec.max_requests.is_some_and(|max| in_flight >= max);
@@ -72,15 +77,14 @@ impl Roster {
             _ => Tier::Never,
         };
         let ramp = u64::from(node.live.ramp(self.slow_start));
-        let candidate = Candidate {
+        Candidate {
             tier,
             sessions: node.live.sessions.load(Relaxed),
             in_flight,
             weight: (u64::from(node.spec.weight) * ramp / 100) as u32,
             capacity: node.spec.max_sessions,
             full: state == State::Full || busy,
-        };
-        self.placement.update(slot, &candidate);
+        }
     }
 }
 

@@ -70,7 +70,7 @@ fn compile_cluster(
     context: &Context<'_>,
     before: Option<&Cluster>,
 ) -> Result<Cluster, String> {
-    let method = Method::from_conf(conf.balance).ok_or("this balancing method is not yet supported")?;
+    let method = Method::of(conf.balance).ok_or("this balancing method is not yet supported")?;
     let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
@@ -150,7 +150,7 @@ fn member(node: &Node) -> Member<'_> {
 }
 
 fn literal(url: &NodeUrl) -> Option<SocketAddr> {
-    let ip: IpAddr = url.host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    let ip: IpAddr = url.host.parse().ok()?;
     Some(SocketAddr::new(ip, url.port))
 }
 
@@ -195,10 +195,7 @@ impl<'a> LinkMaker<'a> {
             }
             None => None,
         };
-        let text = match url.scheme {
-            Scheme::Unix => "localhost".to_owned(),
-            _ => authority(url),
-        };
+        let text = authority(url);
         let link = Arc::new(Link {
             id: NEXT_LINK.fetch_add(1, Relaxed),
             url: url.clone(),
@@ -225,10 +222,9 @@ impl<'a> LinkMaker<'a> {
 
 /// `host:port`, the port left out where it is the scheme's own.
 fn authority(url: &NodeUrl) -> String {
-    let own = match url.scheme {
-        Scheme::Https => 443,
-        _ => 80,
-    };
-    let host = if url.host.contains(':') && !url.host.starts_with('[') { format!("[{}]", url.host) } else { url.host.clone() };
-    if url.port == own { host } else { format!("{host}:{}", url.port) }
+    let whole = url.authority();
+    match (url.scheme, url.port) {
+        (Scheme::Http, 80) | (Scheme::Https, 443) => whole.rsplit_once(':').map_or(whole.clone(), |(host, _)| host.to_owned()),
+        _ => whole,
+    }
 }

@@ -164,7 +164,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     let mut unchecked = false;
     for &slot in slots.iter().filter(|slot| !facts.tried.contains(slot)) {
         let Some(node) = cluster.node(slot) else { continue };
-        if let Some(to) = reading.session.filter(|_| reading.exact).and_then(|s| cluster.live.moved_to(s, slot, facts.now))
+        if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| cluster.live.moved_to(s, slot, facts.now))
             && let Some(node) = cluster.node(to).filter(|n| n.state().keeps_sessions() && !facts.tried.contains(&to))
         {
             return Pinned::Followed { node: node.clone(), via };

@@ -3,10 +3,13 @@
 
 pub mod cluster;
 pub mod compile;
+mod conditions;
 pub mod decide;
 pub mod ledger;
 pub mod node;
+pub mod normal_path;
 pub mod route;
+mod target;
 
 use crate::base::units::Network;
 use crate::config::model::{self, Config};
