@@ -71,8 +71,11 @@ pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, connections: u
 struct Doors {
     worker: Rc<Worker>,
     places: Arc<Semaphore>,
-    open: RefCell<HashMap<u64, (Rc<Notify>, tokio::task::JoinHandle<()>)>>,
+    open: RefCell<HashMap<u64, Door>>,
 }
+
+/// Tells an accepting task to close, and waits for it.
+type Door = (Rc<Notify>, tokio::task::JoinHandle<()>);
 
 impl Doors {
     async fn run(self, mut inbox: mpsc::UnboundedReceiver<Command>) {

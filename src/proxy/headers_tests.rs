@@ -16,6 +16,7 @@ fn names(map: &HeaderMap) -> Vec<&str> {
 
 #[test]
 fn hop_by_hop_ends_here() {
+    #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: [(&[(&str, &str)], &[&str]); 6] = [
         (&[("accept", "a"), ("host", "h")], &["accept", "host"]),
         (&[("connection", "X-Drop, keep-alive"), ("x-drop", "1"), ("keep-alive", "5"), ("host", "h")], &["host"]),

@@ -79,8 +79,7 @@ async fn copy(
     frames: Option<&FrameBorder>,
 ) {
     let mut buffer = vec![0; 8192];
-    loop {
-        let Ok(read) = from.read(&mut buffer).await else { break };
+    while let Ok(read) = from.read(&mut buffer).await {
         if read == 0 {
             break;
         }

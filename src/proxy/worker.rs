@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub struct Worker {
     newest: RefCell<Cache<Arc<Current>, Arc<Table>>>,
     /// The newest table again, behind a count that no other core touches.
+    #[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
     held: RefCell<Rc<Arc<Table>>>,
     /// Idle connections to nodes.
     pub pool: Rc<Pool>,
@@ -47,6 +48,7 @@ impl Worker {
     }
 
     /// The newest table.
+    #[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
     pub fn table(&self) -> Rc<Arc<Table>> {
         let mut newest = self.newest.borrow_mut();
         let table = newest.load();

@@ -155,14 +155,14 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     if let Some(keys) = &table.keys {
         c.readable(&join(path, "keys"), keys);
     }
-    if let (Some(idle), Some(life)) = (table.max_idle, table.max_life) {
-        if idle > life {
-            c.warn(
-                &join(path, "max-idle"),
-                format!("`max-idle` ({idle}) is longer than `max-life` ({life}) and has no effect"),
-                "make it shorter",
-            );
-        }
+    if let (Some(idle), Some(life)) = (table.max_idle, table.max_life)
+        && idle > life
+    {
+        c.warn(
+            &join(path, "max-idle"),
+            format!("`max-idle` ({idle}) is longer than `max-life` ({life}) and has no effect"),
+            "make it shorter",
+        );
     }
     attributes(c, path, table);
 }

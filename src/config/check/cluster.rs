@@ -164,10 +164,10 @@ fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
             );
         }
         let url_at = if c.given(&at, "url") { join(&at, "url") } else { at.clone() };
-        if let Some(url) = url(c, &url_at, &table, cluster) {
-            if let Some(first) = urls.insert(url, name) {
-                c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
-            }
+        if let Some(url) = url(c, &url_at, &table, cluster)
+            && let Some(first) = urls.insert(url, name)
+        {
+            c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
         }
         numbers(c, &at, &table);
     }

@@ -42,16 +42,16 @@ fn conditions(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     for (n, prefix) in rule.path.as_slice().iter().enumerate() {
         starts_with_slash(c, &nth(c.spans, &join(path, "path"), n), prefix);
     }
-    if let Some(pattern) = &rule.path_regex {
-        if let Err(error) = regex::Regex::new(pattern) {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            c.error(
-                &join(path, "path-regex"),
-                format!("the regular expression `{pattern}` cannot be used: {reason}"),
-                "the syntax is that of Rust's regex: no look-around, no back references; in '…' a backslash stands for itself",
-            );
-        }
+    if let Some(pattern) = &rule.path_regex
+        && let Err(error) = regex::Regex::new(pattern)
+    {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        c.error(
+            &join(path, "path-regex"),
+            format!("the regular expression `{pattern}` cannot be used: {reason}"),
+            "the syntax is that of Rust's regex: no look-around, no back references; in '…' a backslash stands for itself",
+        );
     }
     for (n, method) in rule.method.as_slice().iter().enumerate() {
         let at = nth(c.spans, &join(path, "method"), n);
