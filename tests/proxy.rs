@@ -2,10 +2,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
-#[path = "proxy/support/mod.rs"]
-mod support;
-
 #[path = "proxy/affinity.rs"]
 mod affinity;
+#[path = "proxy/certificates.rs"]
+mod certificates;
+#[path = "proxy/failover.rs"]
+mod failover;
 #[path = "proxy/pins.rs"]
 mod pins;
+#[path = "proxy/reload.rs"]
+mod reload;
+#[path = "proxy/room.rs"]
+mod room;
+#[path = "proxy/support/mod.rs"]
+mod support;

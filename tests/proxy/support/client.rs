@@ -13,6 +13,8 @@ type Connect = Box<dyn Fn() -> io::Result<Box<dyn Stream>> + Send>;
 pub struct Client {
     connect: Connect,
     pub host: String,
+    /// What a page told it, such as an id to put into links.
+    pub note: String,
     pub jar: Option<BTreeMap<String, String>>,
     wire: Option<Wire<Box<dyn Stream>>>,
     /// How many connections it has opened so far.
