@@ -8,11 +8,15 @@ mod affinity;
 mod certificates;
 #[path = "proxy/failover.rs"]
 mod failover;
+#[path = "proxy/hygiene.rs"]
+mod hygiene;
 #[path = "proxy/pins.rs"]
 mod pins;
+#[path = "proxy/pressure.rs"]
+mod pressure;
 #[path = "proxy/reload.rs"]
 mod reload;
 #[path = "proxy/room.rs"]
 mod room;
-#[path = "proxy/support/mod.rs"]
-mod support;
+#[path = "proxy/upstream.rs"]
+mod upstream;
