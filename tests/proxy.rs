@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
+#[path = "proxy/access.rs"]
+mod access;
 #[path = "proxy/affinity.rs"]
 mod affinity;
 #[path = "proxy/certificates.rs"]
@@ -10,6 +12,10 @@ mod certificates;
 mod failover;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/lifecycle.rs"]
+mod lifecycle;
+#[path = "proxy/listeners.rs"]
+mod listeners;
 #[path = "proxy/pins.rs"]
 mod pins;
 #[path = "proxy/pressure.rs"]
@@ -18,5 +24,9 @@ mod pressure;
 mod reload;
 #[path = "proxy/room.rs"]
 mod room;
+#[path = "proxy/support/mod.rs"]
+mod support;
+#[path = "proxy/tls.rs"]
+mod tls;
 #[path = "proxy/upstream.rs"]
 mod upstream;

@@ -34,7 +34,6 @@ const AMBIGUOUS: &[(&str, &str)] = &[
     ("no host", "GET / HTTP/1.1\r\nX-A: b\r\n\r\n"),
     ("a host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
     ("a host with a user", "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n"),
-    ("a target for another host", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("an empty name", "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
     ("a name with a space", "GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n"),
     ("a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -104,6 +103,14 @@ fn an_upgrade_to_h2c_is_not_forwarded() {
     for name in ["upgrade", "http2-settings"] {
         assert_eq!(answer.seen(name), [""; 0]);
     }
+}
+
+#[test]
+fn an_absolute_target_names_the_host() {
+    let (_node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    let answer = client.send("GET", "http://b.test/headers", &[("Host", "a.test")], b"").expect("an answer");
+    assert!(answer.status == 400 || answer.seen("host") == ["b.test"], "never the other one: {}", answer.text());
 }
 
 #[test]

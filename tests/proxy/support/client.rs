@@ -94,7 +94,15 @@ impl Client {
 
     /// A client over any connection.
     pub fn over(host: &str, connect: impl Fn() -> io::Result<Box<dyn Stream>> + Send + 'static) -> Self {
-        Self { connect: Box::new(connect), host: host.to_owned(), note: String::new(), jar: None, wire: None, connections: 0, patience: super::DEADLINE }
+        Self {
+            connect: Box::new(connect),
+            host: host.to_owned(),
+            note: String::new(),
+            jar: None,
+            wire: None,
+            connections: 0,
+            patience: super::DEADLINE,
+        }
     }
 
     /// Puts a cookie into the jar.
