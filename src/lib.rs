@@ -2,6 +2,7 @@
 //!
 //! The map of the house, in import order: a module imports only from modules above it in this list, and from its own folder.
 
+pub mod upstream;
 pub mod affinity;
 pub mod balance;
 pub mod base;

@@ -1,1 +1,304 @@
-//! affinity
+//! How a cluster recognises and marks a session: what a request says of its node, and what the answer tells the client.
+//!
+//! Everything here is a pure function of the compiled conf and the message at hand: no clock, no I/O, no memory.
+
+mod compile;
+mod cookie;
+mod dates;
+mod key;
+mod learn;
+mod route;
+pub mod seal;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use seal::KeyRing;
+
+use crate::base::hash::hash64_pair;
+use http::header::{HeaderMap, USER_AGENT};
+use std::net::{IpAddr, SocketAddr};
+
+/// With this header in its answer a node ends the session's pin. It does not reach the client.
+const RELEASE: &str = "homing-release";
+
+/// A node as the affinity sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// The node's place in the cluster.
+    pub slot: u32,
+    /// Its name.
+    pub name: &'a str,
+    /// Its name as sessions carry it; empty for a node that pins nobody.
+    pub route: &'a str,
+    /// Its address, if it has one; only dynamic cookies ask for it.
+    pub address: Option<SocketAddr>,
+}
+
+/// A cluster's affinity, compiled for its nodes.
+#[derive(Debug)]
+pub struct Affinity {
+    main: Option<Form>,
+    also: Box<[Form]>,
+}
+
+/// What is read of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Its method.
+    pub method: &'a http::Method,
+    /// Its target.
+    pub uri: &'a http::Uri,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Who sent it.
+    pub client: IpAddr,
+    /// Unix seconds.
+    pub now: u64,
+}
+
+/// What a request says of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading<'t> {
+    /// Which node it names, if any.
+    pub found: Found<'t>,
+    /// The session's identity, for the ledger.
+    pub session: Option<u64>,
+    /// To be handed back with the answer.
+    pub stamp: Stamp,
+}
+
+/// Which node a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'t> {
+    /// None.
+    Absent,
+    /// One of these, in the order of declaration; several nodes may share a value.
+    Pin {
+        /// The nodes.
+        slots: &'t [u32],
+        /// Where it was read.
+        via: Via,
+    },
+    /// The one that the ledger has for the session.
+    Ledger {
+        /// Where the session's identity was read.
+        via: Via,
+    },
+    /// The one that this hash falls on.
+    Key {
+        /// Hash of the key.
+        hash: u64,
+    },
+    /// One that does not count any more.
+    Lost(Lost),
+}
+
+/// Where a pin was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A pin cookie.
+    Cookie,
+    /// The route in the application's own session id.
+    Route,
+    /// The application's session id, learned from its answers.
+    Learned,
+    /// A key of the request.
+    Key,
+}
+
+/// Why a pin does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It names no node of this cluster.
+    UnknownRoute,
+    /// It was not sealed by us, or was changed since.
+    Tampered,
+    /// It is too old.
+    Expired,
+}
+
+/// What `read` wants `finish` to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// When the session began, in stamp units.
+    first: Option<u32>,
+    /// The pin must be written again although it is right.
+    refresh: bool,
+    /// A form under `also` matched, so the main form has written nothing yet.
+    foreign: bool,
+    /// The request carried a cookie of the main form's name.
+    seen: bool,
+}
+
+/// What is known of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The request's method.
+    pub method: &'a http::Method,
+    /// The client came over TLS.
+    pub secure: bool,
+    /// Unix seconds.
+    pub now: u64,
+    /// The node that answered.
+    pub slot: u32,
+    /// It is the one that the pin named.
+    pub honoured: bool,
+    /// From the reading.
+    pub stamp: Stamp,
+    /// The session's identity; a new one if none was read.
+    pub session: u64,
+    /// The answer's status.
+    pub status: http::StatusCode,
+}
+
+/// What the application did with its session, and we with the pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Identity of a session id that the application just set.
+    pub learned: Option<u64>,
+    /// The application ended the session.
+    pub ended: bool,
+    /// A pin was written.
+    pub pinned: bool,
+}
+
+/// One way to recognise a session.
+#[derive(Debug)]
+enum Form {
+    Cookie(Box<cookie::PinCookie>),
+    Route(route::RouteForm),
+    Learn(learn::LearnForm),
+    Key(key::KeyForm),
+}
+
+impl Affinity {
+    /// What the request says of its session: the main form first, then, if that finds nothing valid, those under `also`.
+    pub fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+        let Some(main) = &self.main else { return Reading::absent(None) };
+        let own = main.read(request);
+        if self.also.is_empty() || own.is_valid() {
+            return own;
+        }
+        let Some(theirs) = self.read_also(request) else { return own };
+        // What only guesses at a session must not become the identity inside a seal.
+        let session = own.session.or(if theirs.guessed { None } else { theirs.reading.session });
+        match (own.found, theirs.reading.found) {
+            (Found::Lost(_), Found::Lost(_)) => own,
+            (_, found) => Reading { found, session, stamp: Stamp { foreign: true, seen: own.stamp.seen, ..Stamp::default() } },
+        }
+    }
+
+    /// What the forms under `also` alone say: for a session that the main form sends to the ledger, when the ledger does not know it.
+    pub fn read_other<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+        let other = self.read_also(request)?.reading;
+        Some(Reading { stamp: Stamp { foreign: true, ..Stamp::default() }, ..other })
+    }
+
+    /// The first valid reading of a form under `also`, or else the first that is lost.
+    fn read_also<'t>(&'t self, request: &Incoming<'_>) -> Option<Other<'t>> {
+        let mut lost = None;
+        for form in &self.also {
+            let reading = form.read(request);
+            let other = Other { reading, guessed: form.guesses() };
+            if reading.is_valid() {
+                return Some(other);
+            }
+            if matches!(reading.found, Found::Lost(_)) {
+                lost = lost.or(Some(other));
+            }
+        }
+        lost
+    }
+
+    /// Hides or strips our pin before the request goes to the node. No work and no allocation when there is nothing to do.
+    pub fn prepare(&self, _uri: &mut http::Uri, headers: &mut HeaderMap) {
+        if let Some(Form::Cookie(form)) = &self.main {
+            form.prepare(headers);
+        }
+        for form in &self.also {
+            if let Form::Cookie(form) = form {
+                form.prepare_foreign(headers);
+            }
+        }
+    }
+
+    /// Marks the answer; tells what the application did with its session.
+    pub fn finish(&self, answer: &Answer<'_>, headers: &mut HeaderMap) -> Outcome {
+        let release = headers.remove(RELEASE).is_some();
+        let outcome = match &self.main {
+            Some(Form::Cookie(form)) => form.finish(answer, release, headers),
+            Some(Form::Route(form)) => form.finish(answer, headers),
+            Some(Form::Learn(form)) => form.finish(answer, headers),
+            Some(Form::Key(_)) | None => Outcome::default(),
+        };
+        Outcome { ended: outcome.ended || release, ..outcome }
+    }
+
+    /// True when sessions are neither recognised nor marked.
+    pub fn is_none(&self) -> bool {
+        self.main.is_none()
+    }
+
+    /// True when a session's identity is its own, not only who seems to be asking.
+    pub fn identifies(&self) -> bool {
+        self.main.as_ref().is_some_and(|form| !form.guesses())
+    }
+
+    /// True when sessions live in the ledger only, so that the ledger decides the node.
+    pub fn learns(&self) -> bool {
+        match &self.main {
+            Some(Form::Learn(_)) => true,
+            Some(Form::Key(form)) => form.remembers(),
+            _ => false,
+        }
+    }
+}
+
+/// A reading of a form under `also`.
+struct Other<'t> {
+    reading: Reading<'t>,
+    guessed: bool,
+}
+
+impl Form {
+    fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+        match self {
+            Self::Cookie(form) => form.read(request),
+            Self::Route(form) => form.read(request),
+            Self::Learn(form) => form.read(request),
+            Self::Key(form) => form.read(request),
+        }
+    }
+
+    /// True when the session's identity is only who seems to be asking.
+    fn guesses(&self) -> bool {
+        matches!(self, Self::Cookie(form) if form.guesses())
+    }
+}
+
+impl<'t> Reading<'t> {
+    fn absent(session: Option<u64>) -> Self {
+        Self { found: Found::Absent, session, stamp: Stamp::default() }
+    }
+
+    fn new(found: Found<'t>, session: Option<u64>) -> Self {
+        Self { found, session, stamp: Stamp::default() }
+    }
+
+    fn is_valid(&self) -> bool {
+        !matches!(self.found, Found::Absent | Found::Lost(_))
+    }
+}
+
+impl Incoming<'_> {
+    /// Who seems to be asking: the nearest thing to an identity where the cookie names nothing but a node.
+    fn visitor(&self) -> u64 {
+        let agent = self.headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+        match self.client.to_canonical() {
+            IpAddr::V4(ip) => hash64_pair(&ip.octets(), agent),
+            IpAddr::V6(ip) => hash64_pair(&ip.octets(), agent),
+        }
+    }
+}

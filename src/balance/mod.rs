@@ -1,1 +1,290 @@
-//! balance
+//! Who gets a new session: one tournament over scores, and a balancing method is a score.
+//!
+//! Everything here is shared between threads without a lock. What is known of a node is written with
+//! [`Placement::update`] whenever it changes, and [`Placement::pick`] reads the outcome.
+
+mod cell;
+mod draw;
+mod ring;
+mod score;
+#[cfg(test)]
+mod tests;
+mod tournament;
+
+use crate::config::model::Balance;
+use cell::Cell;
+use draw::Draw;
+use rand::Rng;
+use ring::Ring;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use tournament::{NEVER, Tournament};
+
+/// How often a draw by weight is repeated when it hit a node that cannot be had.
+const DRAWS: usize = 8;
+
+/// A balancing method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Fewest live sessions for the node's share.
+    LeastSessions,
+    /// Fewest requests in flight for the node's weight.
+    LeastRequests,
+    /// In turn, by weight, evenly spread.
+    RoundRobin,
+    /// The better of two drawn by weight.
+    Random,
+    /// By key, consistently.
+    Hash,
+    /// The first that has room.
+    First,
+}
+
+impl Method {
+    /// The method behind a word of the conf file; none for `heartbeat`, which ranks by what the nodes announce.
+    pub fn of(balance: Balance) -> Option<Self> {
+        Some(match balance {
+            Balance::LeastSessions => Self::LeastSessions,
+            Balance::LeastRequests => Self::LeastRequests,
+            Balance::RoundRobin => Self::RoundRobin,
+            Balance::Random => Self::Random,
+            Balance::Hash => Self::Hash,
+            Balance::First => Self::First,
+            Balance::Heartbeat => return None,
+        })
+    }
+}
+
+/// Which nodes are considered before which others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Takes new sessions.
+    Normal = 0,
+    /// Takes new sessions when no normal node can.
+    Backup = 1,
+    /// Believed dead; comes last, and the caller decides whether to try it all the same.
+    Down = 2,
+    /// Takes nothing new.
+    Never = 3,
+}
+
+/// What is known of a node at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its tier by state.
+    pub tier: Tier,
+    /// Live sessions.
+    pub sessions: u32,
+    /// Requests it is working on.
+    pub in_flight: u32,
+    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions.
+    pub weight: u32,
+    /// The most sessions it takes, if there is such a limit. At the limit it is full.
+    pub capacity: Option<u32>,
+    /// It has no room for another reason.
+    pub full: bool,
+}
+
+/// A node's place in a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// Stable for the node's name; slots may have holes.
+    pub slot: u32,
+    /// As configured, 0 to 1000.
+    pub weight: u32,
+    /// The node's name, by which the hash ring places it.
+    pub name: &'a str,
+    /// Its order in the conf file.
+    pub position: u32,
+}
+
+/// The placement of new sessions in one cluster.
+pub struct Placement {
+    method: Method,
+    cells: Box<[Cell]>,
+    tree: Tournament,
+    ring: Option<Ring>,
+    draw: Option<Draw>,
+    /// Round-robin: the latest turn given. Otherwise: how many were chosen so far.
+    clock: AtomicU64,
+    /// Where the turns of the methods that only break ties with them count from.
+    epoch: AtomicU64,
+    /// Nodes in play without a capacity: while there is one, sessions are measured by weight alone.
+    uncapped: AtomicU32,
+}
+
+impl Placement {
+    /// A placement over these nodes. Nobody is chosen until [`Placement::update`] has told about them. Round-robin turns are
+    /// taken over from `previous` by slot, so that a reload does not start the rotation again.
+    pub fn new(method: Method, seats: &[Seat<'_>], previous: Option<&Placement>) -> Self {
+        let slots = seats.iter().map(|seat| seat.slot as usize + 1).max().unwrap_or(0);
+        let cells: Box<[Cell]> = (0..slots).map(|_| Cell::default()).collect();
+        let previous = previous.filter(|old| old.method == method && method == Method::RoundRobin);
+        for (order, seat) in seats.iter().enumerate() {
+            let cell = &cells[seat.slot as usize];
+            cell.seat(seat.position);
+            if method == Method::RoundRobin {
+                // Each node's first turn is put at another part of its stride: light nodes then come spread among the
+                // turns of the heavy ones, not all at once.
+                let first = || score::stride(seat.weight << 16) / seats.len() as u64 * order as u64;
+                cell.start(previous.and_then(|old| old.turn_ahead(seat.slot)).unwrap_or_else(first));
+            }
+        }
+        Self {
+            method,
+            tree: Tournament::new(slots),
+            cells,
+            ring: (method == Method::Hash).then(|| Ring::new(seats)),
+            draw: matches!(method, Method::Hash | Method::Random).then(|| Draw::new(seats)),
+            clock: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            uncapped: AtomicU32::new(0),
+        }
+    }
+
+    /// How far ahead of the clock a slot's next turn is; none for a slot without a node.
+    fn turn_ahead(&self, slot: u32) -> Option<u64> {
+        let cell = self.cells.get(slot as usize).filter(|cell| cell.seated())?;
+        Some(cell.turn().saturating_sub(self.clock.load(SeqCst)))
+    }
+
+    /// Tells what is known of a node now. Any thread; O(log n).
+    ///
+    /// Two threads that update one slot should both have read its counters after changing them; the last to write
+    /// wins, and [`Placement::refresh`] makes sure that it wrote the latest.
+    pub fn update(&self, slot: u32, candidate: &Candidate) {
+        let Some(cell) = self.cells.get(slot as usize).filter(|cell| cell.seated()) else { return };
+        let tier = score::effective_tier(candidate);
+        let before = cell.write(candidate);
+        if self.method == Method::RoundRobin {
+            let now = self.clock.load(SeqCst);
+            if before.share != candidate.weight {
+                // A turn that was charged at a smaller share must not keep the node waiting at a larger one.
+                cell.turn_at_most(now + score::stride(candidate.weight));
+            }
+            if tier != Tier::Never && before.tier != tier {
+                // Turns that passed while it was away are not made up for.
+                cell.turn_at_least(now);
+            }
+            cell.set_tier(tier);
+        }
+        let bare = candidate.capacity.is_none() && tier != Tier::Never;
+        if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
+            let flipped = if bare { self.uncapped.fetch_add(1, SeqCst) == 0 } else { self.uncapped.fetch_sub(1, SeqCst) == 1 };
+            if flipped {
+                return self.publish_all();
+            }
+        }
+        self.publish(slot, cell);
+    }
+
+    /// As [`Placement::update`], reading again until what was written is what is true, so that of several threads that
+    /// changed one node's counters none leaves an old picture behind.
+    pub fn refresh(&self, slot: u32, read: impl Fn() -> Candidate) {
+        let mut written = read();
+        loop {
+            self.update(slot, &written);
+            let now = read();
+            if now == written {
+                return;
+            }
+            written = now;
+        }
+    }
+
+    /// Chooses a node for a new session: never one that is full, `Never` or to be avoided.
+    ///
+    /// `key` matters to `hash` alone, which without one draws at random. `round-robin` charges the chosen node a turn.
+    /// `hash` pays no regard to slow start: a key that moved twice would cost a session.
+    pub fn pick(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
+        let (best, score) = self.tree.best_except(avoid)?;
+        let tier = score::tier_of(score);
+        let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
+        let slot = match (self.method, key, &self.ring, &self.draw) {
+            (Method::Hash, Some(key), Some(ring), _) => ring.from(key).find(|&slot| eligible(slot)),
+            (Method::Hash | Method::Random, _, _, Some(draw)) => self.better_of_two(draw, &eligible, rng),
+            _ => None,
+        };
+        let slot = slot.unwrap_or(best);
+        self.charge(slot);
+        Some((slot, tier))
+    }
+
+    /// The slots that take new sessions, best first: the normal ones, or the backups when there is no other.
+    pub fn order(&self) -> Vec<u32> {
+        let ranking = self.tree.ranking();
+        let leading = ranking.first().map_or(Tier::Never, |&(_, score)| score::tier_of(score));
+        if leading > Tier::Backup {
+            return Vec::new();
+        }
+        ranking.into_iter().take_while(|&(_, score)| score::tier_of(score) == leading).map(|(slot, _)| slot).collect()
+    }
+
+    /// Two draws by weight, of which the one with less to do for its weight wins; the first of equals.
+    fn better_of_two(&self, draw: &Draw, eligible: &impl Fn(u32) -> bool, rng: &mut impl Rng) -> Option<u32> {
+        let mut once = || {
+            (0..DRAWS).find_map(|_| {
+                let ticket = draw.draw(rng)?;
+                let share = u64::from(self.cells[ticket.slot as usize].share());
+                // A node in slow start has less than the weight it was drawn with: it keeps that part of its draws.
+                let keep = share >= u64::from(ticket.weight) << 16 || rng.random_range(0..u64::from(ticket.weight) << 16) < share;
+                (keep && eligible(ticket.slot)).then_some(ticket.slot)
+            })
+        };
+        let (first, second) = (once()?, once()?);
+        let workload = |slot| score::workload_of(self.tree.get(slot));
+        Some(if workload(second) < workload(first) { second } else { first })
+    }
+
+    /// Notes that a slot was chosen, so that the next equal one has its turn.
+    fn charge(&self, slot: u32) {
+        let cell = &self.cells[slot as usize];
+        match self.method {
+            Method::RoundRobin => {
+                let turn = cell.take_turn(score::stride(cell.share()));
+                self.clock.fetch_max(turn, SeqCst);
+            }
+            Method::LeastSessions | Method::LeastRequests => {
+                let chosen = self.clock.fetch_add(1, SeqCst) + 1;
+                cell.start(chosen);
+                let epoch = self.epoch.load(SeqCst);
+                // The score has room for so many turns; then all count from here on. Rare, and its cost is spread thin.
+                let over = chosen - epoch.min(chosen) >= score::turn_limit(self.method);
+                if over && self.epoch.compare_exchange(epoch, chosen, SeqCst, SeqCst).is_ok() {
+                    return self.publish_all();
+                }
+            }
+            Method::Random | Method::Hash | Method::First => return,
+        }
+        self.publish(slot, cell);
+    }
+
+    fn publish_all(&self) {
+        for (slot, cell) in self.cells.iter().enumerate() {
+            self.publish(slot as u32, cell);
+        }
+    }
+
+    /// Brings the tree up to date with a cell. Computed again after it was stored: whoever stores last has seen the latest.
+    fn publish(&self, slot: u32, cell: &Cell) {
+        let mut score = self.score(cell);
+        loop {
+            self.tree.set(slot, score);
+            let now = self.score(cell);
+            if now == score {
+                return;
+            }
+            score = now;
+        }
+    }
+
+    fn score(&self, cell: &Cell) -> u64 {
+        if !cell.seated() {
+            return NEVER;
+        }
+        let turn = match self.method {
+            Method::RoundRobin => cell.turn(),
+            _ => cell.turn().saturating_sub(self.epoch.load(SeqCst)),
+        };
+        score::score(self.method, &cell.read(), cell.position(), turn, self.uncapped.load(SeqCst) == 0)
+    }
+}

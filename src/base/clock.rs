@@ -15,6 +15,11 @@ pub fn monotonic_secs() -> u32 {
     (START.elapsed().as_secs() as u32).saturating_add(1)
 }
 
+/// Milliseconds since 1970 by the wall clock.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
 /// Seconds since 1970 by the wall clock.
 pub fn unix_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())

@@ -1,1 +1,15 @@
-//! feed
+//! What the network and the disk tell: health checks, names, files. Everything here runs on the control plane's thread and
+//! writes into the live cells of the table; nothing here is on the way of a request.
+
+pub mod files;
+pub mod fingerprint;
+pub mod health;
+pub mod names;
+pub mod probe;
+pub mod pulse;
+pub mod watch;
+
+pub use files::Files;
+pub use health::Checks;
+pub use names::Names;
+pub use pulse::Pulse;

@@ -1,1 +1,8 @@
-//! net
+//! Client connections: sockets, TLS, and one task a connection.
+
+pub mod client_io;
+pub mod connection;
+pub mod listen;
+pub mod stream;
+pub mod threads;
+pub mod tls;

@@ -1,1 +1,19 @@
-//! proxy
+//! The life of a request. Read `exchange.rs` first.
+
+pub mod access_log;
+pub mod answer;
+pub mod client;
+pub mod exchange;
+pub mod headers;
+pub mod line;
+pub mod rewrite;
+pub mod log_writer;
+pub mod respond;
+pub mod retry;
+pub mod seat;
+pub mod session;
+pub mod template;
+pub mod tunnel;
+pub mod upgrade;
+pub mod watch;
+pub mod worker;

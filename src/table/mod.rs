@@ -1,1 +1,55 @@
-//! table
+//! The table: the immutable picture of listeners, rules, clusters and nodes that the data plane reads. Swapped whole by the
+//! registry (`control`); what the network tells lives in cells that outlive it.
+
+pub mod cluster;
+pub mod compile;
+mod conditions;
+pub mod decide;
+pub mod ledger;
+pub mod node;
+pub mod normal_path;
+pub mod route;
+mod target;
+
+use crate::base::units::Network;
+use crate::config::model::{self, Config};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+pub use cluster::{Cluster, ClusterLive, Roster};
+pub use crate::upstream::link::Link;
+pub use node::{Health, Node, NodeLive, NodeSpec, State};
+
+/// Everything a request needs to know, in one immutable piece.
+pub struct Table {
+    /// Counts the tables of this process, from 1.
+    pub revision: u64,
+    /// The conf it was made from.
+    pub config: Arc<Config>,
+    /// By listener index; the index of a name never changes while the process runs.
+    pub listeners: Vec<Option<Arc<Listener>>>,
+    /// In the order of the file.
+    pub clusters: Vec<Arc<Cluster>>,
+}
+
+/// What a request needs to know of the listener it came through.
+pub struct Listener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its conf.
+    pub conf: model::Listener,
+    /// The rules that apply to it.
+    pub router: route::Router,
+    /// Whose forwarded headers are believed.
+    pub trusted: Vec<Network>,
+}
+
+impl Listener {
+    /// Whether this peer's word about the client is believed.
+    pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(peer))
+    }
+}
+
+/// Where the newest table is found. The registry stores, everybody else loads.
+pub type Current = ArcSwap<Table>;

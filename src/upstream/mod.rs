@@ -1,1 +1,8 @@
-//! upstream
+//! One link to a node: dial, keep idle connections of one worker, send a request.
+
+pub mod body;
+pub mod dial;
+pub mod link;
+pub mod pool;
+pub mod send;
+pub mod tls;

@@ -1,0 +1,50 @@
+//! What finding a rule, filling a template and writing a log line cost.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use homing::config::model::{self, LogFormat, OneOrMany};
+use homing::proxy::access_log::{Record, write};
+use homing::table::route::{Ask, Router};
+use http::{HeaderMap, Method};
+use std::hint::black_box;
+
+fn rule(host: Option<String>, path: Option<String>) -> model::Rule {
+    let list = |text: Option<String>| text.map_or_else(OneOrMany::default, OneOrMany::One);
+    model::Rule { host: list(host), path: list(path), cluster: Some("c".into()), ..model::Rule::default() }
+}
+
+fn find(c: &mut Criterion, name: &str, size: usize, rules: &[model::Rule], host: &str, path: &str) {
+    let Ok(router) = Router::compile(rules, "web", &|_| Some(0)) else { return };
+    let (headers, method) = (HeaderMap::new(), Method::GET);
+    let ask = Ask { host, path, query: None, method: &method, headers: &headers, client: [10, 0, 0, 1].into() };
+    assert!(router.find(&ask).is_some(), "{name}/{size} must match");
+    c.bench_with_input(BenchmarkId::new(name, size), &ask, |b, ask| b.iter(|| router.find(black_box(ask)).map(|rule| rule.index)));
+}
+
+fn matching(c: &mut Criterion) {
+    for size in [10, 100, 1_000, 10_000] {
+        let exact: Vec<_> = (0..size).map(|n| rule(Some(format!("shop{n}.example.com")), None)).collect();
+        find(c, "hosts", size, &exact, &format!("shop{}.example.com", size - 1), "/shop/cart/items");
+        let wild: Vec<_> = (0..size).map(|n| rule(Some(format!("*.shop{n}.example.com")), None)).collect();
+        find(c, "wildcards", size, &wild, &format!("www.shop{}.example.com", size - 1), "/shop/cart/items");
+    }
+    let paths: Vec<_> = (0..1_000).map(|n| rule(Some("example.com".into()), Some(format!("/app{n}/v1")))).collect();
+    find(c, "prefixes", 1_000, &paths, "example.com", "/app999/v1/cart/items");
+    find(c, "prefixes-respelt", 1_000, &paths, "example.com", "/app999/x/../v1/c%61rt;jsessionid=1.n1");
+}
+
+fn lines(c: &mut Criterion) {
+    let record = Record { method: "GET", host: "shop.example.com", path: "/shop/cart?item=1", status: 200, id: "r1", ..Record::default() };
+    let mut out = Vec::with_capacity(1024);
+    for (name, format) in [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)] {
+        c.bench_function(&format!("log/{name}"), |b| {
+            b.iter(|| {
+                out.clear();
+                write(format, black_box(&record), &mut out);
+                out.len()
+            });
+        });
+    }
+}
+
+criterion_group!(benches, matching, lines);
+criterion_main!(benches);

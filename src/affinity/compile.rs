@@ -1,0 +1,165 @@
+//! From the conf's table to a compiled affinity.
+
+use super::cookie::PinCookie;
+use super::key::{KeyForm, Source};
+use super::learn::LearnForm;
+use super::route::RouteForm;
+use super::seal::KeyRing;
+use super::value::{Seals, Texts, Value};
+use super::{Affinity, Form, Member};
+use crate::base::hash::hash64;
+use crate::config::model;
+use crate::config::model::{AffinityTable, CookieMode, CookieValue, SameSite};
+use crate::wire::cookies::is_token;
+use std::sync::Arc;
+
+/// What every form is compiled against.
+struct Context<'a> {
+    cluster: &'a str,
+    members: &'a [Member<'a>],
+    keys: Arc<KeyRing>,
+}
+
+impl Affinity {
+    /// Compiles a cluster's affinity for its nodes. Without a conf there is none.
+    pub fn compile(conf: Option<&model::Affinity>, cluster: &str, members: &[Member<'_>], keys: Arc<KeyRing>) -> Result<Affinity, String> {
+        let context = Context { cluster, members, keys };
+        match conf {
+            None => Ok(Self { main: None, also: Box::new([]) }),
+            Some(model::Affinity::Word(_)) => {
+                let table = AffinityTable { cookie: Some(default_name(cluster)), ..AffinityTable::default() };
+                Self::of_table(&table, &context)
+            }
+            Some(model::Affinity::Table(table)) => Self::of_table(table, &context),
+        }
+    }
+
+    fn of_table(table: &AffinityTable, context: &Context<'_>) -> Result<Self, String> {
+        let main = form(table, context)?;
+        let mut also = Vec::with_capacity(table.also.len());
+        for other in &table.also {
+            if !other.also.is_empty() {
+                return Err("a form under `also` cannot have an `also` of its own".into());
+            }
+            match form(other, context)? {
+                Form::Learn(_) => return Err("`learn` cannot stand under `also`: it would never learn anything".into()),
+                form => also.push(form),
+            }
+        }
+        Ok(Self { main: Some(main), also: also.into() })
+    }
+}
+
+/// Applications on one host must not trample each other's cookie.
+fn default_name(cluster: &str) -> String {
+    let hash = format!("{:016x}", hash64(cluster.as_bytes()));
+    format!("homing-{}", &hash[..6])
+}
+
+fn form(table: &AffinityTable, context: &Context<'_>) -> Result<Form, String> {
+    match (&table.cookie, &table.route, &table.learn, &table.key) {
+        (Some(name), None, None, None) => pin_cookie(name, table, context).map(|form| Form::Cookie(Box::new(form))),
+        (None, Some(name), None, None) => route(name, table, context).map(Form::Route),
+        (None, None, Some(name), None) => Ok(Form::Learn(LearnForm { cookie: cookie_name(name)? })),
+        (None, None, None, Some(key)) => Ok(Form::Key(KeyForm { source: Source::parse(key)?, remember: table.remember })),
+        _ => Err("affinity needs exactly one of `cookie`, `route`, `learn`, `key`".into()),
+    }
+}
+
+fn cookie_name(name: &str) -> Result<Box<str>, String> {
+    if !name.is_empty() && name.bytes().all(is_token) { Ok(name.into()) } else { Err(format!("\"{name}\" is no cookie's name")) }
+}
+
+fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, String> {
+    let separator = match table.separator.as_str() {
+        "" => return Err("`separator` is empty; \"off\" takes the whole value as the route".into()),
+        "off" => None,
+        text => Some(text.into()),
+    };
+    Ok(RouteForm {
+        cookie: cookie_name(name)?,
+        parameter: table.parameter.clone().unwrap_or_else(|| name.to_ascii_lowercase()).into(),
+        separator,
+        order: table.order,
+        routes: Texts::routes(context.members),
+    })
+}
+
+fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<PinCookie, String> {
+    let insert = table.mode == CookieMode::Insert;
+    let seconds = |limit: Option<crate::base::units::Duration>| limit.map(|limit| limit.0.as_secs());
+    let (max_idle, max_life) = (seconds(table.max_idle), seconds(table.max_life));
+    if !insert && (max_idle.is_some() || max_life.is_some()) {
+        return Err("`max-idle` and `max-life` need `mode = \"insert\"`".into());
+    }
+    let value = match table.value {
+        CookieValue::Sealed => Value::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
+        CookieValue::Route => Value::Text(Texts::routes(context.members)),
+        CookieValue::Dynamic => {
+            let key = table.dynamic_key.as_deref().ok_or("`value = \"dynamic\"` needs `dynamic-key`")?;
+            Value::Text(Texts::dynamic(context.members, key))
+        }
+    };
+    check_texts(&value, table.mode)?;
+    Ok(PinCookie {
+        name: cookie_name(name)?,
+        mode: table.mode,
+        value,
+        indirect: table.indirect.unwrap_or(insert),
+        nocache: table.nocache,
+        postonly: table.postonly,
+        preserve: table.preserve,
+        max_idle,
+        max_life,
+        tail: tail(table, false)?.into(),
+        tail_secure: tail(table, true)?.into(),
+    })
+}
+
+/// A route with a byte that ends a cookie's value would never be recognised again.
+fn check_texts(value: &Value, mode: CookieMode) -> Result<(), String> {
+    let Value::Text(texts) = value else { return Ok(()) };
+    let end = if mode == CookieMode::Prefix { b'~' } else { b'|' };
+    for text in texts.all() {
+        if text.iter().any(|byte| !byte.is_ascii_graphic() || b";,".contains(byte) || *byte == end) {
+            return Err(format!("route \"{}\" cannot stand in a cookie", String::from_utf8_lossy(text)));
+        }
+    }
+    Ok(())
+}
+
+/// The attributes, from the first `;` on: HAProxy's text for readable values, ours for sealed ones.
+fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, String> {
+    let sealed = table.value == CookieValue::Sealed;
+    let secure = table.secure.unwrap_or(sealed && tls);
+    let mut parts: Vec<String> = Vec::new();
+    parts.push(format!("{}={}", if sealed { "Path" } else { "path" }, table.path));
+    for domain in table.domain.as_slice() {
+        parts.push(format!("{}={domain}", if sealed { "Domain" } else { "domain" }));
+    }
+    if table.http_only.unwrap_or(sealed) {
+        parts.push("HttpOnly".into());
+    }
+    if secure {
+        parts.push("Secure".into());
+    }
+    let same_site = match table.same_site {
+        // Browsers refuse SameSite=None without Secure.
+        SameSite::Auto if sealed && tls && secure => Some("None"),
+        SameSite::Auto | SameSite::Off => None,
+        SameSite::None => Some("None"),
+        SameSite::Lax => Some("Lax"),
+        SameSite::Strict => Some("Strict"),
+    };
+    parts.extend(same_site.map(|word| format!("SameSite={word}")));
+    if table.partitioned && secure {
+        parts.push("Partitioned".into());
+    }
+    parts.extend(table.attributes.iter().cloned());
+    for part in &parts {
+        if part.bytes().any(|byte| byte == b';' || byte.is_ascii_control()) {
+            return Err(format!("\"{}\" cannot stand in a Set-Cookie header", part.escape_debug()));
+        }
+    }
+    Ok(parts.iter().flat_map(|part| ["; ", part]).collect::<String>().into_bytes())
+}

@@ -1,0 +1,237 @@
+//! The pin cookie: HAProxy's `cookie` in its four modes, readable or sealed.
+
+use super::value::{Value, Wanted, write_stamp};
+use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Stamp, Via, dates};
+use crate::base::hash::hash64;
+use crate::config::model::CookieMode;
+use crate::wire::cookies::{self, Edit, SetCookie};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE};
+
+/// What ends a cookie at the client, as HAProxy writes it.
+const DELETION: &[u8] = b"=; Expires=Thu, 01-Jan-1970 00:00:01 GMT";
+
+/// A pin cookie, compiled.
+#[derive(Debug)]
+pub(super) struct PinCookie {
+    pub name: Box<str>,
+    pub mode: CookieMode,
+    pub value: Value,
+    pub indirect: bool,
+    pub nocache: bool,
+    pub postonly: bool,
+    pub preserve: bool,
+    pub max_idle: Option<u64>,
+    pub max_life: Option<u64>,
+    /// Attributes to clients in clear text.
+    pub tail: Box<[u8]>,
+    /// Attributes to clients under TLS.
+    pub tail_secure: Box<[u8]>,
+}
+
+impl PinCookie {
+    fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// True when the cookie names a node and nothing more.
+    pub(super) fn guesses(&self) -> bool {
+        self.mode != CookieMode::Prefix && !self.value.is_sealed()
+    }
+
+    /// Looks at all cookies of the name; the first valid one wins, or else the best reason why none is.
+    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+        let mut best: Option<Reading<'t>> = None;
+        for value in cookies::values(request.headers, self.name()) {
+            let mut reading = self.read_one(value, request);
+            reading.stamp.seen = true;
+            if reading.is_valid() {
+                return reading;
+            }
+            if best.is_none_or(|best| rank(&reading) > rank(&best)) {
+                best = Some(reading);
+            }
+        }
+        let absent = Reading::absent(if self.guesses() { Some(request.visitor()) } else { None });
+        best.unwrap_or(absent)
+    }
+
+    fn read_one<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+        if self.mode == CookieMode::Prefix {
+            return self.read_prefix(value, request);
+        }
+        match &self.value {
+            Value::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
+            Value::Text(_) => self.read_text(value, request),
+            Value::Sealed(_) if value.is_empty() => Reading::absent(None),
+            Value::Sealed(_) => self.read_sealed(value, request.now),
+        }
+    }
+
+    fn read_prefix<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+        let tilde = memchr::memchr(b'~', value);
+        let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));
+        let session = (!rest.is_empty()).then(|| hash64(rest));
+        let pinned = match &self.value {
+            Value::Text(texts) => texts.slots(pin).map_or(Found::Lost(Lost::UnknownRoute), at),
+            Value::Sealed(_) => self.read_sealed(pin, request.now).found,
+        };
+        match pinned {
+            // The application's cookie as it was before we stood in front of it.
+            Found::Lost(_) if tilde.is_none() => Reading::absent(session),
+            found => Reading::new(found, session),
+        }
+    }
+
+    fn read_text<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+        let session = Some(request.visitor());
+        let now = request.now;
+        let (text, last, first) = dates::split(value);
+        if dates::is_over(first, self.max_life, now) || dates::is_over(last, self.max_idle, now) {
+            return Reading::new(Found::Lost(Lost::Expired), session);
+        }
+        let Value::Text(texts) = &self.value else { return Reading::absent(session) };
+        let stale = last.is_none_or(|last| dates::seconds(last) < now);
+        let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
+        let stamp = Stamp { first, refresh, ..Stamp::default() };
+        Reading { found: texts.slots(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
+    }
+
+    fn read_sealed<'t>(&'t self, value: &[u8], now: u64) -> Reading<'t> {
+        let Value::Sealed(seals) = &self.value else { return Reading::absent(None) };
+        let Some((pin, old_key)) = seals.open(value) else { return Reading::new(Found::Lost(Lost::Tampered), None) };
+        if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), self.max_idle, now) {
+            return Reading::new(Found::Lost(Lost::Expired), None);
+        }
+        let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
+        let stamp = Stamp { first: Some(pin.first), refresh: old_key || half_way, ..Stamp::default() };
+        Reading { found: seals.slots(pin.node).map_or(Found::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
+    }
+
+    /// Takes our part out of the request.
+    pub(super) fn prepare(&self, headers: &mut HeaderMap) {
+        if self.mode == CookieMode::Prefix {
+            cookies::shorten(headers, self.name(), |value| Some(memchr::memchr(b'~', value)? + 1..value.len()));
+        } else if self.indirect {
+            cookies::remove(headers, self.name());
+        }
+    }
+
+    /// Takes another front end's prefix out of the request, if it surely is one: the application would not know its session with it.
+    pub(super) fn prepare_foreign(&self, headers: &mut HeaderMap) {
+        if self.mode != CookieMode::Prefix {
+            return;
+        }
+        cookies::shorten(headers, self.name(), |value| {
+            let tilde = memchr::memchr(b'~', value)?;
+            let ours = match &self.value {
+                Value::Text(texts) => texts.slots(&value[..tilde]).is_some(),
+                Value::Sealed(seals) => seals.open(&value[..tilde]).is_some(),
+            };
+            ours.then_some(tilde + 1..value.len())
+        });
+    }
+
+    /// Marks the answer.
+    pub(super) fn finish(&self, answer: &Answer<'_>, release: bool, headers: &mut HeaderMap) -> Outcome {
+        let direct = answer.honoured && !answer.stamp.foreign;
+        let mut outcome = Outcome::default();
+        let app_set = headers.contains_key(SET_COOKIE) && self.edit_set_cookies(answer, direct, headers, &mut outcome);
+        if self.mode == CookieMode::Insert && !(self.preserve && app_set) {
+            self.insert(answer, direct, release, headers, &mut outcome);
+        }
+        if outcome.pinned && self.nocache {
+            mark_private(headers);
+        }
+        outcome
+    }
+
+    /// Does to the application's own Set-Cookie lines of our name what the mode says; true if there were any.
+    fn edit_set_cookies(&self, answer: &Answer<'_>, direct: bool, headers: &mut HeaderMap, outcome: &mut Outcome) -> bool {
+        let mut app_set = false;
+        cookies::edit(headers, &SET_COOKIE, |line| {
+            let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == self.name()) else { return Edit::Keep };
+            app_set = true;
+            let insert = self.mode == CookieMode::Insert;
+            if !self.preserve && (insert || (self.indirect && direct)) {
+                return Edit::Remove;
+            }
+            let ends = set.ends(answer.now);
+            outcome.ended |= ends;
+            let prefix = self.mode == CookieMode::Prefix;
+            if insert || !(prefix || self.mode == CookieMode::Rewrite) {
+                return Edit::Keep;
+            }
+            if prefix && !ends {
+                outcome.learned = Some(hash64(set.value));
+            }
+            let mut pin = Vec::new();
+            if !self.value.write(&mut pin, &self.wanted(answer)) {
+                return Edit::Keep;
+            }
+            outcome.pinned = true;
+            if prefix { Edit::Replace(set.with_value(&[&pin, b"~", set.value])) } else { Edit::Replace(set.with_value(&[&pin])) }
+        });
+        app_set
+    }
+
+    fn insert(&self, answer: &Answer<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut Outcome) {
+        let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh };
+        if !due || (self.postonly && answer.method != http::Method::POST) {
+            return;
+        }
+        let tail = if answer.secure { &self.tail_secure } else { &self.tail };
+        let mut line = Vec::with_capacity(self.name.len() + 96 + tail.len());
+        line.extend_from_slice(self.name());
+        line.push(b'=');
+        if !release && self.value.write(&mut line, &self.wanted(answer)) {
+            outcome.pinned = true;
+            self.write_stamps(&mut line, answer);
+        } else {
+            // A node without a value keeps nobody: the client is to forget its pin, as with HAProxy.
+            line.truncate(self.name.len());
+            line.extend_from_slice(DELETION);
+        }
+        line.extend_from_slice(tail);
+        if let Ok(line) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
+            headers.append(SET_COOKIE, line);
+        }
+    }
+
+    fn write_stamps(&self, line: &mut Vec<u8>, answer: &Answer<'_>) {
+        if self.value.is_sealed() || (self.max_idle.is_none() && self.max_life.is_none()) {
+            return;
+        }
+        let now = dates::units(answer.now);
+        write_stamp(line, now);
+        if self.max_life.is_some() {
+            write_stamp(line, answer.stamp.first.unwrap_or(now));
+        }
+    }
+
+    fn wanted(&self, answer: &Answer<'_>) -> Wanted {
+        Wanted { slot: answer.slot, session: answer.session, first: answer.stamp.first, now: answer.now }
+    }
+}
+
+fn at(slots: &[u32]) -> Found<'_> {
+    Found::Pin { slots, via: Via::Cookie }
+}
+
+/// Of several readings that do not count, the one that tells the most.
+fn rank(reading: &Reading<'_>) -> u8 {
+    match reading.found {
+        Found::Lost(Lost::Expired) => 3,
+        Found::Lost(Lost::UnknownRoute) => 2,
+        Found::Lost(Lost::Tampered) => 1,
+        _ => 0,
+    }
+}
+
+/// A shared cache must not hand one client's pin to another.
+fn mark_private(headers: &mut HeaderMap) {
+    let said = headers.get_all(CACHE_CONTROL).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut words = said.map(|word| word.trim_ascii());
+    if !words.any(|word| word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store")) {
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+}

@@ -1,0 +1,109 @@
+//! A key of the request itself: a query parameter, a header, or where it comes from.
+
+use super::{Found, Incoming, Reading, Via};
+use crate::base::hash::hash64;
+use http::header::HeaderName;
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+/// What the key is, and whether the ledger keeps its node.
+#[derive(Debug)]
+pub(super) struct KeyForm {
+    pub source: Source,
+    pub remember: bool,
+}
+
+/// Where the key is read.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A query parameter.
+    Query(Box<str>),
+    /// A request header.
+    Header(HeaderName),
+    /// The client's address.
+    Address,
+}
+
+impl Source {
+    /// Reads "query:NAME", "header:NAME" or "source".
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "source" => Ok(Self::Address),
+            Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.into())),
+            Some(("header", name)) => {
+                HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| format!("\"{name}\" is no header's name"))
+            }
+            _ => Err(format!("key \"{text}\" is not \"query:NAME\", \"header:NAME\" or \"source\"")),
+        }
+    }
+}
+
+impl KeyForm {
+    /// True when the ledger keeps each key's node.
+    pub(super) fn remembers(&self) -> bool {
+        self.remember
+    }
+
+    /// The key's hash; no key and an empty one are the same.
+    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+        match self.hash(request) {
+            None => Reading::absent(None),
+            Some(hash) if self.remember => Reading::new(Found::Ledger { via: Via::Key }, Some(hash)),
+            Some(hash) => Reading::new(Found::Key { hash }, Some(hash)),
+        }
+    }
+
+    fn hash(&self, request: &Incoming<'_>) -> Option<u64> {
+        match &self.source {
+            Source::Query(name) => {
+                let query = request.uri.query()?.as_bytes();
+                let mut values =
+                    query.split(|byte| *byte == b'&').filter_map(|piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+                values.find(|value| !value.is_empty()).map(hash_decoded)
+            }
+            Source::Header(name) => {
+                let value = request.headers.get(name)?.as_bytes().trim_ascii();
+                (!value.is_empty()).then(|| hash64(value))
+            }
+            Source::Address => Some(match request.client.to_canonical() {
+                IpAddr::V4(ip) => hash64(&ip.octets()),
+                IpAddr::V6(ip) => hash64(&ip.octets()),
+            }),
+        }
+    }
+}
+
+/// `hash64` of the text with its percent signs decoded once, without making that text.
+fn hash_decoded(text: &[u8]) -> u64 {
+    let mut hasher = twox_hash::XxHash64::with_seed(0);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        hasher.write(&rest[..at]);
+        let digit = |place: usize| rest.get(at + place).and_then(|byte| char::from(*byte).to_digit(16));
+        match (digit(1), digit(2)) {
+            (Some(high), Some(low)) => {
+                hasher.write(&[(high << 4 | low) as u8]);
+                rest = &rest[at + 3..];
+            }
+            // A stray percent sign stands for itself.
+            _ => {
+                hasher.write(b"%");
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    hasher.write(rest);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_signs_are_decoded_once() {
+        for (text, decoded) in [("a%20b", "a b"), ("%2541", "%41"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("plain", "plain")] {
+            assert_eq!(hash_decoded(text.as_bytes()), hash64(decoded.as_bytes()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or query.
+
+use super::value::Texts;
+use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Via};
+use crate::base::hash::hash64;
+use crate::config::model::RouteOrder;
+use crate::wire::cookies::{self, SetCookie};
+use http::header::{HeaderMap, SET_COOKIE};
+
+/// A session id with the route behind a separator.
+#[derive(Debug)]
+pub(super) struct RouteForm {
+    pub cookie: Box<str>,
+    pub parameter: Box<str>,
+    /// None: the whole value is the route.
+    pub separator: Option<Box<str>>,
+    pub order: RouteOrder,
+    pub routes: Texts,
+}
+
+/// What was seen on the way to a known route.
+#[derive(Default)]
+struct Seen {
+    session: Option<u64>,
+    unknown: bool,
+}
+
+impl RouteForm {
+    /// Tries every id in the URL and in the cookies until one names a known node.
+    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+        let mut seen = Seen::default();
+        let pinned = match self.order {
+            RouteOrder::UrlFirst => self.in_url(request, &mut seen).or_else(|| self.in_cookies(request, &mut seen)),
+            RouteOrder::CookieFirst => self.in_cookies(request, &mut seen).or_else(|| self.in_url(request, &mut seen)),
+        };
+        pinned.unwrap_or_else(|| {
+            let found = if seen.unknown { Found::Lost(Lost::UnknownRoute) } else { Found::Absent };
+            Reading::new(found, seen.session)
+        })
+    }
+
+    fn in_cookies<'t>(&'t self, request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
+        let mut values = cookies::values(request.headers, self.cookie.as_bytes());
+        values.find_map(|value| self.follow(cookies::unquoted(value), request, seen))
+    }
+
+    fn in_url<'t>(&'t self, request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
+        let name = self.parameter.as_bytes();
+        let path = request.uri.path().as_bytes();
+        let query = request.uri.query().unwrap_or_default().as_bytes();
+        // The first piece of the path stands before any `;`, so it is no parameter.
+        let mut of_path = path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
+        let mut of_query = query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';'));
+        of_path.find_map(|value| self.follow(value, request, seen)).or_else(|| of_query.find_map(|value| self.follow(value, request, seen)))
+    }
+
+    fn follow<'t>(&'t self, value: &[u8], request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
+        if value.is_empty() {
+            return None;
+        }
+        let (id, route) = self.split(value);
+        // httpd's ROUTEID has no id before the dot, and many sessions share it.
+        let session = if id.is_empty() { request.visitor() } else { hash64(id) };
+        seen.session = seen.session.or(Some(session));
+        let route = route.filter(|route| !route.is_empty())?;
+        let Some(slots) = self.routes.slots(route) else {
+            seen.unknown = true;
+            return None;
+        };
+        Some(Reading::new(Found::Pin { slots, via: Via::Route }, Some(session)))
+    }
+
+    /// Id and route.
+    fn split<'v>(&self, value: &'v [u8]) -> (&'v [u8], Option<&'v [u8]>) {
+        let Some(separator) = &self.separator else { return (&[], Some(value)) };
+        let found = match separator.as_bytes() {
+            [byte] => memchr::memchr(*byte, value),
+            text => memchr::memmem::find(value, text),
+        };
+        match found {
+            Some(at) => (&value[..at], value.get(at + separator.len()..)),
+            None => (value, None),
+        }
+    }
+
+    /// Learns from the application's own cookie. Nothing is written.
+    pub(super) fn finish(&self, answer: &Answer<'_>, headers: &HeaderMap) -> Outcome {
+        observe(&self.cookie, answer, headers, |value| {
+            let (id, _) = self.split(value);
+            (!id.is_empty()).then(|| hash64(id))
+        })
+    }
+}
+
+/// The value of `name=value` at the start of a piece, up to `end`.
+fn parameter<'u>(piece: &'u [u8], name: &[u8], end: u8) -> Option<&'u [u8]> {
+    let value = piece.strip_prefix(name)?.strip_prefix(b"=")?;
+    Some(&value[..memchr::memchr(end, value).unwrap_or(value.len())])
+}
+
+/// What the application does with its session cookie: the identity of the id it sets, and whether it ends one.
+pub(super) fn observe(name: &str, answer: &Answer<'_>, headers: &HeaderMap, identity: impl Fn(&[u8]) -> Option<u64>) -> Outcome {
+    let mut outcome = Outcome::default();
+    for line in headers.get_all(SET_COOKIE) {
+        let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == name.as_bytes()) else { continue };
+        if set.ends(answer.now) {
+            outcome.ended = true;
+        } else {
+            outcome.learned = identity(cookies::unquoted(set.value)).or(outcome.learned);
+        }
+    }
+    outcome
+}

@@ -1,0 +1,139 @@
+//! What a placement keeps of one slot: the latest news of its node and its turn, in atomics.
+
+use super::{Candidate, Tier};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
+
+/// The position of a slot in which no node sits.
+const VACANT: u32 = u32::MAX;
+/// The capacity of a node without a limit: no counter gets past it.
+const UNLIMITED: u32 = u32::MAX;
+
+/// One slot.
+pub struct Cell {
+    position: AtomicU32,
+    share: AtomicU32,
+    sessions: AtomicU32,
+    in_flight: AtomicU32,
+    capacity: AtomicU32,
+    /// The tier as told, and as it was chosen in last.
+    told: AtomicU8,
+    tier: AtomicU8,
+    full: AtomicBool,
+    bare: AtomicBool,
+    turn: AtomicU64,
+}
+
+/// What a write found.
+pub struct Before {
+    /// The weight it replaced.
+    pub share: u32,
+    /// The effective tier before.
+    pub tier: Tier,
+}
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self {
+            position: AtomicU32::new(VACANT),
+            share: AtomicU32::new(0),
+            sessions: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            capacity: AtomicU32::new(UNLIMITED),
+            told: AtomicU8::new(Tier::Never as u8),
+            tier: AtomicU8::new(Tier::Never as u8),
+            full: AtomicBool::new(false),
+            bare: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Cell {
+    /// Seats a node.
+    pub fn seat(&self, position: u32) {
+        self.position.store(position.min(VACANT - 1), SeqCst);
+    }
+
+    /// Whether a node sits here.
+    pub fn seated(&self) -> bool {
+        self.position() != VACANT
+    }
+
+    /// The node's order in the conf file.
+    pub fn position(&self) -> u32 {
+        self.position.load(SeqCst)
+    }
+
+    /// The weight in units of 1/65536.
+    pub fn share(&self) -> u32 {
+        self.share.load(SeqCst)
+    }
+
+    /// Stores what is known now.
+    pub fn write(&self, candidate: &Candidate) -> Before {
+        self.sessions.store(candidate.sessions, SeqCst);
+        self.in_flight.store(candidate.in_flight, SeqCst);
+        self.capacity.store(candidate.capacity.unwrap_or(UNLIMITED), SeqCst);
+        self.full.store(candidate.full, SeqCst);
+        let share = self.share.swap(candidate.weight, SeqCst);
+        self.told.store(candidate.tier as u8, SeqCst);
+        Before { share, tier: tier(self.tier.load(SeqCst)) }
+    }
+
+    /// What was stored last.
+    pub fn read(&self) -> Candidate {
+        let capacity = self.capacity.load(SeqCst);
+        Candidate {
+            tier: tier(self.told.load(SeqCst)),
+            sessions: self.sessions.load(SeqCst),
+            in_flight: self.in_flight.load(SeqCst),
+            weight: self.share(),
+            capacity: (capacity != UNLIMITED).then_some(capacity),
+            full: self.full.load(SeqCst),
+        }
+    }
+
+    /// Stores the effective tier.
+    pub fn set_tier(&self, tier: Tier) {
+        self.tier.store(tier as u8, SeqCst);
+    }
+
+    /// Stores whether the node is in play without a capacity; returns what was there.
+    pub fn set_bare(&self, bare: bool) -> bool {
+        self.bare.swap(bare, SeqCst)
+    }
+
+    /// The next turn.
+    pub fn turn(&self) -> u64 {
+        self.turn.load(SeqCst)
+    }
+
+    /// Sets the next turn.
+    pub fn start(&self, turn: u64) {
+        self.turn.store(turn, SeqCst);
+    }
+
+    /// Takes the present turn, which it returns, and moves the next one on.
+    pub fn take_turn(&self, stride: u64) -> u64 {
+        self.turn.fetch_add(stride, SeqCst)
+    }
+
+    /// The next turn comes no earlier.
+    pub fn turn_at_least(&self, turn: u64) {
+        self.turn.fetch_max(turn, SeqCst);
+    }
+
+    /// The next turn comes no later.
+    pub fn turn_at_most(&self, turn: u64) {
+        self.turn.fetch_min(turn, SeqCst);
+    }
+}
+
+fn tier(stored: u8) -> Tier {
+    match stored {
+        0 => Tier::Normal,
+        1 => Tier::Backup,
+        2 => Tier::Down,
+        _ => Tier::Never,
+    }
+}

@@ -1,0 +1,234 @@
+//! Addresses as the conf file writes them: where a node is, and where a listener listens.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// How a node is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// HTTP over a Unix socket.
+    Unix,
+}
+
+/// Where a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeUrl {
+    /// How it is spoken to.
+    pub scheme: Scheme,
+    /// Host name or address, without brackets; empty for a Unix socket.
+    pub host: String,
+    /// Port; 0 for a Unix socket.
+    pub port: u16,
+    /// The socket's path, for a Unix socket.
+    pub unix: Option<PathBuf>,
+}
+
+impl NodeUrl {
+    /// `host:port`, an IPv6 address in brackets; for a Unix socket `localhost`.
+    pub fn authority(&self) -> String {
+        match self.scheme {
+            Scheme::Unix => "localhost".into(),
+            _ => host_and_port(&self.host, self.port),
+        }
+    }
+}
+
+impl FromStr for NodeUrl {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return unix_path(path).map(|path| Self { scheme: Scheme::Unix, host: String::new(), port: 0, unix: Some(path) });
+        }
+        let (scheme, rest, default_port) = match text.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, rest, 80),
+            Some(("https", rest)) => (Scheme::Https, rest, 443),
+            Some((other, _)) => {
+                return Err(format!("`{other}://` is not spoken to nodes: write http://host:port, https://host:port or unix:/path"));
+            }
+            None => return Err(format!("`{text}` has no scheme: write http://{text} or https://{text}")),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains('@') {
+            return Err("a node's address takes no user name or password: write only host and port".into());
+        }
+        if rest.contains(['/', '?', '#']) {
+            return Err("a node's address ends with its port: write paths in a rule, with `rewrite` or `strip-prefix`".into());
+        }
+        let (host, port) = split_host_port(rest, Some(default_port))?;
+        Ok(Self { scheme, host, port, unix: None })
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.scheme, &self.unix) {
+            (Scheme::Unix, Some(path)) => write!(f, "unix:{}", path.display()),
+            (Scheme::Unix, None) => f.write_str("unix:"),
+            (Scheme::Http, _) => write!(f, "http://{}", self.authority()),
+            (Scheme::Https, _) => write!(f, "https://{}", self.authority()),
+        }
+    }
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Bind {
+    /// A TCP port of an address or of a host name.
+    Tcp {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port; 0 lets the system choose.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl Bind {
+    /// The socket addresses to listen on; none for a Unix socket. A host name is looked up.
+    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Tcp { host, port } => (host.as_str(), *port).to_socket_addrs().map(Iterator::collect),
+            Self::Unix(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl FromStr for Bind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return unix_path(path).map(Self::Unix);
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return Err(format!("an address to listen on has no `{scheme}://`: write \"{rest}\""));
+        }
+        if let Some(port) = text.strip_prefix('*').unwrap_or(text).strip_prefix(':').filter(|port| port.parse::<u16>().is_ok()) {
+            return Err(format!("`{text}` has no address: write \"0.0.0.0:{port}\" for all of IPv4, \"[::]:{port}\" for all of IPv6 too"));
+        }
+        if text.parse::<u16>().is_ok() {
+            return Err(format!("`{text}` is only a port: write \"127.0.0.1:{text}\", or \"0.0.0.0:{text}\" for all addresses"));
+        }
+        split_host_port(text, None).map(|(host, port)| Self::Tcp { host, port })
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => f.write_str(&host_and_port(host, *port)),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The longest path a Unix socket may have on every system.
+const LONGEST_SOCKET_PATH: usize = 103;
+
+fn unix_path(path: &str) -> Result<PathBuf, String> {
+    match path {
+        "" => Err("`unix:` names no socket: write unix:/path/of.sock".into()),
+        _ if path.contains('\0') || path.len() > LONGEST_SOCKET_PATH => {
+            Err(format!("a socket's path can have {LONGEST_SOCKET_PATH} bytes at most: write a shorter one"))
+        }
+        _ => Ok(PathBuf::from(path)),
+    }
+}
+
+fn split_host_port(text: &str, default_port: Option<u16>) -> Result<(String, u16), String> {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((host, after)) = rest.split_once(']') else {
+            return Err(format!("`{text}` has no closing bracket: write \"[::1]:8080\""));
+        };
+        if host.parse::<Ipv6Addr>().is_err() {
+            return Err(format!("`{host}` is not an IPv6 address: write it as in \"[::1]:8080\""));
+        }
+        (host, after.strip_prefix(':').or((!after.is_empty()).then_some(after)))
+    } else if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(format!("an IPv6 address stands in brackets: write \"[{text}]:8080\""));
+    } else {
+        match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    let port = match (port, default_port) {
+        (Some(port), _) => port.parse().map_err(|_| format!("`{port}` is not a port: write a number from 0 to 65535"))?,
+        (None, Some(port)) => port,
+        (None, None) => return Err(format!("`{text}` has no port: write \"{text}:8080\"")),
+    };
+    if !host.contains(':') && !is_host(host) {
+        return Err(format!("`{host}` is not a host: write a name or an address, as in \"127.0.0.1:8080\""));
+    }
+    Ok((host.to_owned(), port))
+}
+
+/// True for a name or an IPv4 address. A name of digits and dots alone must be an address.
+pub fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+    };
+    let digits_only = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let name = host.strip_suffix('.').unwrap_or(host);
+    host.len() <= 253 && name.split('.').all(label) && (!digits_only || host.parse::<std::net::Ipv4Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_urls_read_and_print() {
+        for (text, printed) in [
+            ("http://10.0.0.1:8080", "http://10.0.0.1:8080"),
+            ("http://app/", "http://app:80"),
+            ("https://app.example.com", "https://app.example.com:443"),
+            ("http://[::1]:81", "http://[::1]:81"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+        ] {
+            let url: NodeUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), printed);
+            assert_eq!(printed.parse::<NodeUrl>().unwrap(), url);
+        }
+        for bad in [
+            "",
+            "app:8080",
+            "ftp://x",
+            "http://",
+            "http://a b",
+            "http://a/x",
+            "http://u@h",
+            "http://h:99999",
+            "http://[::1",
+            "unix:",
+            "http://1.2.3",
+            "http://::1",
+        ] {
+            assert!(bad.parse::<NodeUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn binds_read_and_print() {
+        for text in ["127.0.0.1:8080", "[::]:80", "localhost:0", "unix:/run/homing.sock"] {
+            assert_eq!(text.parse::<Bind>().unwrap().to_string(), text);
+        }
+        for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b"] {
+            assert!(bad.parse::<Bind>().is_err(), "{bad}");
+        }
+        assert_eq!("127.0.0.1:80".parse::<Bind>().unwrap().addresses().unwrap().len(), 1);
+    }
+}

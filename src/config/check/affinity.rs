@@ -1,0 +1,233 @@
+//! `affinity`: exactly one form, and only the options that belong to it.
+
+use super::super::model::{Affinity, AffinityTable, CookieMode, CookieValue, SameSite};
+use super::super::source::join;
+use super::{Checker, nth};
+use http::HeaderName;
+
+/// Options that only make sense with one form.
+const OF_COOKIE: [&str; 17] = [
+    "mode",
+    "value",
+    "indirect",
+    "nocache",
+    "postonly",
+    "preserve",
+    "max-idle",
+    "max-life",
+    "same-site",
+    "secure",
+    "http-only",
+    "partitioned",
+    "domain",
+    "path",
+    "attributes",
+    "dynamic-key",
+    "keys",
+];
+const OF_ROUTE: [&str; 3] = ["separator", "parameter", "order"];
+const OF_KEY: [&str; 1] = ["remember"];
+/// Options of a cookie that we write ourselves.
+const OF_INSERT: [&str; 9] = ["postonly", "preserve", "max-idle", "max-life", "same-site", "secure", "http-only", "partitioned", "domain"];
+
+pub fn check(c: &mut Checker<'_>, path: &str, affinity: &Affinity) {
+    let Affinity::Table(table) = affinity else { return };
+    form(c, path, table);
+    for (n, other) in table.also.iter().enumerate() {
+        let at = format!("{path}.also[{n}]");
+        form(c, &at, other);
+        if !other.also.is_empty() {
+            c.error_key(&join(&at, "also"), "`also` cannot stand inside `also`", "put all forms into one list");
+        }
+    }
+}
+
+fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    let forms: Vec<&str> = [
+        ("cookie", table.cookie.is_some()),
+        ("route", table.route.is_some()),
+        ("learn", table.learn.is_some()),
+        ("key", table.key.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(key, given)| given.then_some(key))
+    .collect();
+    match forms.as_slice() {
+        [one] => {
+            strangers(c, path, one);
+            names(c, path, table);
+            match *one {
+                "cookie" => cookie(c, path, table),
+                "route" => route(c, path, table),
+                _ => {}
+            }
+        }
+        [] => c.error_key(
+            path,
+            "this affinity does not say how a session is recognised",
+            "add one of: cookie = \"NAME\", route = \"JSESSIONID\", learn = \"PHPSESSID\", key = \"header:NAME\"",
+        ),
+        [.., last] => c.error_key(
+            &join(path, last),
+            format!("this affinity has {}; it can have only one", forms.join(" and ")),
+            "keep one, and put the other into `also = [{ … }]`",
+        ),
+    }
+}
+
+/// Options that belong to another form than this one.
+fn strangers(c: &mut Checker<'_>, path: &str, form: &str) {
+    for (owner, keys) in [("cookie", &OF_COOKIE[..]), ("route", &OF_ROUTE), ("key", &OF_KEY)] {
+        for key in keys.iter().filter(|_| owner != form) {
+            if c.given(path, key) {
+                c.error_key(
+                    &join(path, key),
+                    format!("`{key}` belongs to affinities with `{owner}`, and this one has `{form}`"),
+                    "remove it",
+                );
+            }
+        }
+    }
+}
+
+fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    for (key, name) in [("cookie", &table.cookie), ("route", &table.route), ("learn", &table.learn), ("parameter", &table.parameter)] {
+        let Some(name) = name else { continue };
+        if !is_token(name) {
+            c.error(
+                &join(path, key),
+                format!("\"{}\" cannot be the name of a cookie", name.escape_debug()),
+                "use letters, digits, `-`, `_` and `.`",
+            );
+        }
+    }
+    let Some(key) = &table.key else { return };
+    let right = match key.split_once(':') {
+        Some(("header", name)) => HeaderName::from_bytes(name.as_bytes()).is_ok(),
+        Some(("query", name)) => !name.is_empty(),
+        _ => key == "source",
+    };
+    if !right {
+        let help = "write \"query:NAME\", \"header:NAME\" or \"source\"";
+        c.error(&join(path, "key"), format!("\"{}\" does not say what the key is", key.escape_debug()), help);
+    }
+}
+
+/// What RFC 6265 takes as a cookie's name.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn route(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    let one = table.separator.chars().count() == 1 && table.separator.chars().all(|ch| ch.is_ascii_graphic());
+    if !one && table.separator != "off" {
+        let message = format!("the separator \"{}\" is not one character", table.separator.escape_debug());
+        c.error(&join(path, "separator"), message, "write one character, as in \".\"; \"off\" when the whole value is the route");
+    }
+}
+
+fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    if table.mode != CookieMode::Insert {
+        for key in OF_INSERT {
+            if c.given(path, key) {
+                c.error_key(
+                    &join(path, key),
+                    format!("`{key}` belongs to mode \"insert\": in the other modes the application writes the cookie"),
+                    "remove it, or the mode",
+                );
+            }
+        }
+    }
+    let value = |wanted: CookieValue, key: &str, word: &str, c: &mut Checker<'_>| {
+        if table.value != wanted && c.given(path, key) {
+            c.error_key(
+                &join(path, key),
+                format!("`{key}` belongs to value = \"{word}\""),
+                format!("add value = \"{word}\", or remove it"),
+            );
+        }
+    };
+    value(CookieValue::Dynamic, "dynamic-key", "dynamic", c);
+    value(CookieValue::Sealed, "keys", "sealed", c);
+    if table.value == CookieValue::Dynamic && table.dynamic_key.as_ref().is_none_or(String::is_empty) {
+        c.error_key(&join(path, "value"), "dynamic cookies need a key", "add dynamic-key = \"…\", the same on every proxy");
+    }
+    if let Some(keys) = &table.keys {
+        c.readable(&join(path, "keys"), keys);
+    }
+    if let (Some(idle), Some(life)) = (table.max_idle, table.max_life) {
+        if idle > life {
+            c.warn(
+                &join(path, "max-idle"),
+                format!("`max-idle` ({idle}) is longer than `max-life` ({life}) and has no effect"),
+                "make it shorter",
+            );
+        }
+    }
+    attributes(c, path, table);
+}
+
+fn attributes(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    let name = table.cookie.as_deref().unwrap_or_default();
+    let clear = c.config.listener.values().any(|listener| listener.tls.is_none());
+    match table.secure {
+        Some(false) if table.partitioned => {
+            c.error(&join(path, "partitioned"), "browsers refuse a Partitioned cookie that is not Secure", "remove secure = false")
+        }
+        None if table.partitioned && clear => {
+            c.warn(
+                &join(path, "partitioned"),
+                "over clear text the cookie is not Secure, and browsers refuse it when Partitioned",
+                "add secure = true if TLS ends before homing",
+            );
+        }
+        _ => {}
+    }
+    if table.same_site == SameSite::None && table.secure == Some(false) {
+        c.error(
+            &join(path, "same-site"),
+            "browsers refuse a SameSite=None cookie that is not Secure",
+            "remove secure = false, or write same-site = \"lax\"",
+        );
+    }
+    if name.starts_with("__Host-") && (!table.domain.is_empty() || table.path != "/" || table.secure == Some(false)) {
+        c.error(
+            &join(path, "cookie"),
+            "browsers take a `__Host-` cookie only with Secure, Path=/ and no Domain",
+            "remove the options that stand against it, or the prefix",
+        );
+    }
+    if name.starts_with("__Secure-") && table.secure == Some(false) {
+        c.error(&join(path, "cookie"), "browsers take a `__Secure-` cookie only with Secure", "remove secure = false, or the prefix");
+    }
+    for (n, domain) in table.domain.as_slice().iter().enumerate() {
+        let at = nth(c.spans, &join(path, "domain"), n);
+        let plain = domain.strip_prefix('.').unwrap_or(domain);
+        if !super::super::address::is_host(plain) {
+            c.error(&at, format!("\"{}\" is not a domain", domain.escape_debug()), "write it as in \"example.com\"");
+        } else if !domain.contains('.') {
+            c.error(
+                &at,
+                format!("the domain \"{domain}\" has no dot, so browsers refuse the cookie"),
+                "write it as in \"example.com\", or remove it",
+            );
+        }
+    }
+    if !table.path.starts_with('/') || table.path.contains(';') || table.path.chars().any(char::is_control) {
+        c.error(
+            &join(path, "path"),
+            format!("\"{}\" cannot be a cookie's path", table.path.escape_debug()),
+            "write it as in \"/\" or \"/shop\", without `;`",
+        );
+    }
+    for (n, attribute) in table.attributes.iter().enumerate() {
+        if attribute.is_empty() || attribute.contains(';') || attribute.chars().any(char::is_control) {
+            let at = format!("{path}.attributes[{n}]");
+            c.error(
+                &at,
+                format!("\"{}\" cannot be an attribute of a cookie", attribute.escape_debug()),
+                "write one attribute for each text, without `;`, as in [\"Priority=High\"]",
+            );
+        }
+    }
+}

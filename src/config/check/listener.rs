@@ -1,0 +1,89 @@
+//! `[listener.NAME]`.
+
+use super::super::address::Bind;
+use super::super::model::Listener;
+use super::super::source::{Part, join};
+use super::{Checker, nth};
+use std::collections::HashMap;
+
+pub fn check(c: &mut Checker<'_>) {
+    let mut taken: HashMap<Bind, String> = HashMap::new();
+    let config = c.config;
+    for (name, listener) in &config.listener {
+        let path = join("listener", name);
+        c.name(&path, "listener", name);
+        binds(c, &path, listener, &mut taken);
+        limits(c, &path, listener);
+        if let Some(tls) = &listener.tls {
+            let path = join(&path, "tls");
+            if tls.certs.is_empty() {
+                c.error(
+                    &path,
+                    "TLS needs a certificate, and `certs` names none",
+                    "add certs = [\"certs\"], a PEM file or a folder of them",
+                );
+            }
+            for (n, certs) in tls.certs.iter().enumerate() {
+                c.certs(&format!("{path}.certs[{n}]"), certs);
+            }
+            if let Some(ca) = &tls.client_ca {
+                c.authorities(&join(&path, "client-ca"), ca);
+            } else if c.given(&path, "client-auth") {
+                c.error_key(
+                    &join(&path, "client-auth"),
+                    "`client-auth` has no effect without `client-ca`",
+                    "add client-ca = \"ca.pem\", or remove the line",
+                );
+            }
+        }
+        if listener.proxy_protocol && listener.trusted_proxies.is_empty() {
+            let at = join(&path, "proxy-protocol");
+            c.warn(
+                &at,
+                "PROXY protocol headers are believed from nobody: `trusted-proxies` is empty",
+                "add trusted-proxies = [\"10.0.0.0/8\"] with the address of the proxy in front",
+            );
+        }
+    }
+}
+
+fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashMap<Bind, String>) {
+    let at = join(path, "bind");
+    if listener.bind.is_empty() {
+        c.error_key(
+            if c.spans.given(&at) { &at } else { path },
+            format!("`{path}` has no address to listen on"),
+            "add bind = \"127.0.0.1:8080\"",
+        );
+    }
+    for (n, text) in listener.bind.as_slice().iter().enumerate() {
+        let at = nth(c.spans, &at, n);
+        match text.parse::<Bind>() {
+            Ok(bind) => {
+                if let Some(first) = taken.get(&bind).filter(|_| !matches!(bind, Bind::Tcp { port: 0, .. })) {
+                    let place = c.spans.place(first, Part::Value).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
+                    c.error(&at, format!("{bind} is already listened on by `{first}` ({place})"), "give one of the two another port");
+                } else {
+                    taken.insert(bind, at);
+                }
+            }
+            Err(text) => c.refuse(&at, &text),
+        }
+    }
+}
+
+fn limits(c: &mut Checker<'_>, path: &str, listener: &Listener) {
+    let off = "write \"off\" for no limit";
+    c.not_zero(path, "header-timeout", listener.header_timeout.get().is_zero(), off);
+    c.not_zero(path, "idle-timeout", listener.idle_timeout.get().is_zero(), off);
+    c.not_zero(path, "max-headers", listener.max_headers == 0, "100 is usual");
+    c.not_zero(path, "max-streams", listener.max_streams == 0, "200 is usual");
+    if !(1 << 10..=16 << 20).contains(&listener.max_header_size.0) {
+        let at = join(path, "max-header-size");
+        c.error(
+            &at,
+            format!("a request header of {} is not a sensible limit", listener.max_header_size),
+            "write 1KiB to 16MiB; \"32KiB\" is usual",
+        );
+    }
+}

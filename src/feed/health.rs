@@ -1,0 +1,265 @@
+//! Who is checked, and what becomes of what a check says: one task a node, its memory kept over reloads.
+
+use super::names;
+use super::probe::{self, Failure, Meaning};
+use super::watch::{Outcome, Watch};
+use crate::base::clock;
+use crate::config::model::{self, AdminState, HealthKind};
+use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Table};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tracing::{info, warn};
+
+/// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
+const AT_ONCE: usize = 256;
+/// The shortest pause between two checks of a node, however long the first took.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+type Key = (Arc<str>, Arc<str>);
+
+/// The checks that run, by cluster and node name.
+pub struct Checks {
+    tasks: HashMap<Key, Task>,
+    /// Clusters of the last table: a node that joins one of them is eased in, the nodes of a new one are not.
+    clusters: HashSet<Arc<str>>,
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    places: Semaphore,
+    /// Clusters none of whose nodes is up, as far as it was said.
+    dark: RefCell<HashSet<Arc<str>>>,
+}
+
+struct Task {
+    subject: Rc<Subject>,
+    watch: Rc<RefCell<Watch>>,
+    handle: Option<AbortHandle>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// The node that is checked, and how.
+struct Subject {
+    cluster: Arc<str>,
+    node: Arc<str>,
+    cluster_live: Arc<ClusterLive>,
+    live: Arc<NodeLive>,
+    link: Arc<Link>,
+    conf: model::Health,
+    /// It joined a cluster that was there before.
+    joined: bool,
+}
+
+impl Subject {
+    fn is_same_node(&self, cluster: &Cluster, node: &Node) -> bool {
+        Arc::ptr_eq(&self.live, &node.live) && Arc::ptr_eq(&self.cluster_live, &cluster.live)
+    }
+
+    fn is_current(&self, cluster: &Cluster, node: &Node) -> bool {
+        self.is_same_node(cluster, node) && self.link.id == node.link.id && self.conf == cluster.conf.health
+    }
+}
+
+impl Checks {
+    /// None yet.
+    pub fn new() -> Self {
+        let shared = Shared { places: Semaphore::new(AT_ONCE), dark: RefCell::default() };
+        Self { tasks: HashMap::new(), clusters: HashSet::new(), shared: Rc::new(shared) }
+    }
+
+    /// Makes the running checks those the table asks for: a new node is checked at once, an unchanged one keeps its task, a
+    /// changed one keeps its memory. To be called in a `LocalSet`, after each new table.
+    pub fn reconcile(&mut self, table: &Table) {
+        let mut wanted = HashSet::new();
+        for cluster in &table.clusters {
+            let joined = self.clusters.contains(&cluster.name);
+            for node in cluster.nodes() {
+                let key = (Arc::clone(&cluster.name), Arc::clone(&node.spec.name));
+                if !self.tasks.get(&key).is_some_and(|task| task.subject.is_current(cluster, node)) {
+                    let before = self.tasks.remove(&key).filter(|task| task.subject.is_same_node(cluster, node));
+                    self.tasks.insert(key.clone(), self.start(cluster, node, joined, before.as_ref()));
+                }
+                wanted.insert(key);
+            }
+        }
+        self.tasks.retain(|key, _| wanted.contains(key));
+        self.clusters = table.clusters.iter().map(|cluster| Arc::clone(&cluster.name)).collect();
+        self.shared.dark.borrow_mut().retain(|name| self.clusters.contains(name));
+    }
+
+    fn start(&self, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Task>) -> Task {
+        let conf = cluster.conf.health.clone();
+        let interval_ms = u64::try_from(conf.interval.get().as_millis()).unwrap_or(u64::MAX);
+        let subject = Rc::new(Subject {
+            cluster: Arc::clone(&cluster.name),
+            node: Arc::clone(&node.spec.name),
+            cluster_live: Arc::clone(&cluster.live),
+            live: Arc::clone(&node.live),
+            link: Arc::clone(&node.link),
+            conf,
+            joined: before.map_or(joined, |task| task.subject.joined),
+        });
+        if probe::kind(&subject.conf) == HealthKind::Off {
+            settle_unchecked(&subject, &self.shared);
+            let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
+            return Task { subject, watch: Rc::new(RefCell::new(watch)), handle: None };
+        }
+        let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
+        let mut watch = before.map_or_else(fresh, |task| task.watch.borrow().clone());
+        watch.set_limits(subject.conf.rise, subject.conf.fall, interval_ms);
+        if before.is_some_and(|task| task.subject.link.id != node.link.id) {
+            watch.start_anew();
+        }
+        let watch = Rc::new(RefCell::new(watch));
+        let running = follow(Rc::clone(&subject), Rc::clone(&watch), Rc::clone(&self.shared));
+        Task { subject, watch, handle: Some(tokio::task::spawn_local(running).abort_handle()) }
+    }
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shared>) {
+    wait_for_name(&subject.link, subject.conf.timeout.get()).await;
+    loop {
+        let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));
+        let (result, took) = {
+            // held for the check only, so that waiting for a place never counts as the node's silence
+            let _place = shared.places.acquire().await;
+            let from = clock::monotonic_ms();
+            (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
+        };
+        settle(&subject, &mut watch.borrow_mut(), &shared, result);
+        tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
+    }
+}
+
+/// Gives the first look-up of a name the time of a check, so that a good name does not begin with a bad check.
+async fn wait_for_name(link: &Link, limit: Duration) {
+    if names::name_of(&link.url).is_none() {
+        return;
+    }
+    let resolved = async {
+        while link.addresses.load().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // without an answer in time the check itself says that the name does not resolve
+    tokio::time::timeout(limit, resolved).await.ok();
+}
+
+fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<String, Failure>) {
+    let now = clock::monotonic_ms();
+    let outcome = match &result {
+        Ok(_) => Outcome::Good,
+        Err(Failure { meaning: Meaning::Definite, .. }) => Outcome::Definite,
+        Err(Failure { meaning: Meaning::Silent, .. }) => Outcome::Silent,
+        Err(Failure { meaning: Meaning::Ours, why }) => {
+            // our own lack takes no node down; it lasts, so it is said once
+            let why = format!("could not be checked: {why}");
+            if subject.live.why() != why {
+                warn!("cluster {} node {} {why}", subject.cluster, subject.node);
+                publish(subject, watch.health(), &why);
+            }
+            return;
+        }
+    };
+    let was_fresh = watch.is_fresh();
+    let change = watch.observe(now, outcome, subject.live.since_answer());
+    if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
+        // the node itself is still to be checked for the first time
+        watch.start_anew();
+    }
+    let why = match &result {
+        Ok(seen) => why_good(watch, now, seen),
+        Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
+    };
+    if publish(subject, watch.health(), &why) {
+        say(subject, watch.health(), &why);
+        say_of_cluster(subject, shared);
+    }
+}
+
+fn settle_unchecked(subject: &Subject, shared: &Shared) {
+    if publish(subject, Health::Up, "no checks") {
+        say_of_cluster(subject, shared);
+    }
+}
+
+/// Writes health and its reason into the live cells. Returns whether health changed.
+fn publish(subject: &Subject, health: Health, why: &str) -> bool {
+    let live = &subject.live;
+    // a whole cluster that starts is not eased in, only a node that joins or comes back to others
+    let ramp = health == Health::Up
+        && (subject.joined || live.health() != Health::Unknown)
+        && subject.cluster_live.others_serve(live.slot);
+    let changed = live.set_health(health, why, ramp).is_some();
+    if changed {
+        subject.cluster_live.rescore(live.slot);
+    }
+    changed
+}
+
+fn is_nowhere(link: &Link) -> bool {
+    link.url.unix.is_none() && link.addresses.load().is_empty()
+}
+
+fn why_good(watch: &Watch, now: u64, seen: &str) -> String {
+    match (watch.health(), watch.held(now)) {
+        (Health::Down, Some((flips, left))) => format!("held down after {flips} flips, for {} s more; {seen}", left.div_ceil(1000)),
+        (Health::Down, None) => format!("answers again: {seen}"),
+        _ => seen.to_owned(),
+    }
+}
+
+fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str) -> String {
+    let failed = watch.failed_checks();
+    let checks = if failed == 1 { "check" } else { "checks" };
+    match (watch.health(), watch.held(now)) {
+        (Health::Down, Some((flips, left))) if fell => {
+            format!("{why} ({failed} {checks} failed), held down for {} s after {flips} flips", left.div_ceil(1000))
+        }
+        (Health::Down, _) if fell => format!("{why} ({failed} {checks} failed)"),
+        (Health::Up, _) if failed == 0 => format!("{why}, but clients are answered"),
+        (Health::Up, _) => format!("{why} ({failed} of {} checks failed)", conf.fall),
+        _ => why.to_owned(),
+    }
+}
+
+fn say(subject: &Subject, health: Health, why: &str) {
+    let (cluster, node) = (&subject.cluster, &subject.node);
+    match health {
+        Health::Up => info!("cluster {cluster} node {node} is up: {why}"),
+        _ => warn!("cluster {cluster} node {node} is down: {why}"),
+    }
+}
+
+/// Says once when the last node of a cluster falls, and once when one is back.
+fn say_of_cluster(subject: &Subject, shared: &Shared) {
+    let roster = subject.cluster_live.roster.load();
+    let mut meant = roster.nodes.iter().flatten().filter(|node| node.spec.admin != AdminState::Maintenance).peekable();
+    let (name, mut dark) = (&subject.cluster, shared.dark.borrow_mut());
+    if subject.live.health() == Health::Up {
+        if dark.remove(name) {
+            info!("cluster {name} is served again: node {} passes its check", subject.node);
+        }
+    } else if meant.peek().is_some() && meant.all(|node| node.live.health() == Health::Down) && dark.insert(Arc::clone(name)) {
+        warn!("every node of cluster {name} fails its check: all are tried");
+    }
+}
+
+#[cfg(test)]
+mod tests;

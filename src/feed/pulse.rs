@@ -1,0 +1,72 @@
+//! What the mere passing of time changes: nodes that are eased in, nodes whose pause is over, sessions that fell idle.
+
+use crate::base::clock;
+use crate::table::{Cluster, Current, NodeLive};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::info;
+
+/// Each second one of so many parts of each ledger is looked through.
+const PARTS: usize = 4;
+
+/// The tick of a second.
+pub struct Pulse {
+    /// Nodes that were set aside at the last tick, by the address of their live cells: these stay put while in use, and a
+    /// reused one costs a needless rescore at worst.
+    ejected: HashSet<usize>,
+    part: usize,
+}
+
+impl Pulse {
+    /// Before the first tick.
+    pub fn new() -> Self {
+        Self { ejected: HashSet::new(), part: 0 }
+    }
+
+    /// Ticks every second, for ever.
+    pub async fn run(mut self, current: Arc<Current>) {
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            self.tick(&current);
+        }
+    }
+
+    /// Brings every board up to date and forgets idle sessions.
+    pub fn tick(&mut self, current: &Current) {
+        let table = current.load_full();
+        let mut ejected = HashSet::new();
+        for cluster in &table.clusters {
+            self.refresh(cluster, &mut ejected);
+            let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
+            cluster.live.sweep(clock::monotonic_secs(), idle, self.part, PARTS);
+        }
+        self.ejected = ejected;
+        self.part = (self.part + 1) % PARTS;
+    }
+
+    fn refresh(&self, cluster: &Cluster, ejected: &mut HashSet<usize>) {
+        for node in cluster.nodes() {
+            let live = &node.live;
+            let key = Arc::as_ptr(live).cast::<NodeLive>() as usize;
+            let (is, was) = (live.is_ejected(), self.ejected.contains(&key));
+            if is {
+                ejected.insert(key);
+            }
+            if was && !is {
+                info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
+            }
+            if is != was || live.is_ramping() {
+                cluster.live.rescore(live.slot);
+            }
+        }
+    }
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,173 @@
+//! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
+
+use super::client_io::{ClientIo, Early, Transport};
+use super::stream::{Peer, Stream};
+use crate::proxy::watch::Watch;
+use crate::proxy::client::{Client, TlsFacts};
+use crate::proxy::exchange;
+use crate::proxy::worker::Worker;
+use crate::table::Listener;
+use crate::upstream::send::LocalExecutor;
+use crate::wire::proxy_protocol::{self, Header};
+use bytes::BytesMut;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio_rustls::TlsAcceptor;
+
+/// How HTTP/2 begins (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
+pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
+    let Some(conf) = worker.table().listeners.get(listener).cloned().flatten() else { return };
+    let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (direct, local) = (peer.address().unwrap_or(unknown), stream.local_address().unwrap_or(unknown));
+    let mut early = BytesMut::new();
+    let mut source = direct;
+    let header_timeout = conf.conf.header_timeout.get();
+    if conf.conf.proxy_protocol {
+        match tokio::time::timeout(header_timeout, proxy_header(&mut stream, &mut early)).await {
+            Ok(Ok(told)) if conf.trusted.is_empty() || conf.trusts(direct.ip()) => source = told.unwrap_or(direct),
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => return tracing::debug!("connection from {direct} closed: {why}"),
+            Err(_) => return tracing::debug!("connection from {direct} closed: no PROXY header within {header_timeout:?}"),
+        }
+    }
+    let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+    let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
+    let Ok(Some(opened)) = opened else { return };
+    let watch = Rc::new(Watch::default());
+    let client = Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
+    let io = TokioIo::new(ClientIo::new(opened.transport, !opened.h2, watch.clone()));
+    if opened.h2 { serve_h2(&worker, &conf, io, client, &watch).await } else { serve_h1(&worker, &conf, io, client, &watch).await }
+}
+
+struct Opened {
+    transport: Transport,
+    facts: Option<TlsFacts>,
+    h2: bool,
+}
+
+/// TLS handshake if there is TLS, and which HTTP is spoken.
+async fn open(stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
+    let Some(config) = tls else {
+        let mut stream = stream;
+        let h2 = preface(&mut stream, &mut early).await?;
+        return Some(Opened { transport: Transport::Clear(Early::new(early.freeze(), stream)), facts: None, h2 });
+    };
+    let stream = TlsAcceptor::from(config).accept(Early::new(early.freeze(), stream)).await.ok()?;
+    let session = stream.get_ref().1;
+    let h2 = session.alpn_protocol() == Some(b"h2");
+    let facts = TlsFacts::of(session);
+    Some(Opened { transport: Transport::Tls(Box::new(stream)), facts: Some(facts), h2 })
+}
+
+/// Reads until it is clear whether HTTP/2 is spoken with prior knowledge.
+async fn preface(stream: &mut Stream, early: &mut BytesMut) -> Option<bool> {
+    loop {
+        let seen = early.len().min(PREFACE.len());
+        if early[..seen] != PREFACE[..seen] {
+            return Some(false);
+        }
+        if seen == PREFACE.len() {
+            return Some(true);
+        }
+        if stream.read_buf(early).await.ok()? == 0 {
+            return (!early.is_empty()).then_some(false);
+        }
+    }
+}
+
+/// The PROXY protocol header: who the client is, if it says so.
+async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Option<SocketAddr>, String> {
+    loop {
+        match proxy_protocol::parse(early) {
+            Header::Parsed { len, source, .. } => {
+                let _ = early.split_to(len);
+                return Ok(source);
+            }
+            Header::Incomplete => {}
+            Header::NotProxy => return Err("it does not begin with a PROXY header".into()),
+            Header::Invalid(why) => return Err(format!("bad PROXY header: {why}")),
+        }
+        match stream.read_buf(early).await {
+            Ok(0) => return Err("closed before the PROXY header was there".into()),
+            Ok(_) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Runs a connection under its time limits, and ends it gracefully when the worker drains.
+macro_rules! drive {
+    ($connection:ident, $worker:ident, $conf:ident, $watch:ident) => {{
+        let (header, idle) = ($conf.conf.header_timeout.get(), $conf.conf.idle_timeout.get());
+        let mut draining = $worker.draining.subscribe();
+        let mut drained = *draining.borrow();
+        if drained {
+            $connection.as_mut().graceful_shutdown();
+        }
+        let mut alarm = pin!(tokio::time::sleep_until($watch.deadline(header, idle).into()));
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut $connection => break ended,
+                _ = draining.changed(), if !drained => {
+                    drained = true;
+                    $connection.as_mut().graceful_shutdown();
+                }
+                () = &mut alarm => {
+                    let deadline = $watch.deadline(header, idle);
+                    if deadline <= std::time::Instant::now() {
+                        break Ok(());
+                    }
+                    alarm.as_mut().reset(deadline.into());
+                }
+            }
+        }
+    }};
+}
+
+async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Rc<Watch>) {
+    let mut builder = http1::Builder::new();
+    // hyper's own header timer costs a timer a request; `Watch` measures instead
+    builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(true).pipeline_flush(true);
+    builder.max_buf_size((conf.conf.max_header_size.get()).max(8192));
+    if conf.conf.max_headers != 100 {
+        builder.max_headers(conf.conf.max_headers.into());
+    }
+    let serving = client.clone();
+    let service = service_fn(move |request| exchange::serve(serving.clone(), request));
+    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
+    if let Err(error) = ended
+        && (error.is_parse() || watch.ambiguity.get().is_some())
+    {
+        let status = if error.is_parse_too_large() { 431 } else { 400 };
+        let why = watch.ambiguity.get().map_or_else(|| error.to_string(), |a| a.to_string());
+        client.log_refused(status, &why);
+    }
+}
+
+async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Rc<Watch>) {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .adaptive_window(true)
+        .max_concurrent_streams(conf.conf.max_streams)
+        .max_header_list_size(conf.conf.max_header_size.get().min(u32::MAX as usize) as u32)
+        .max_send_buf_size(256 << 10)
+        .enable_connect_protocol();
+    let service = service_fn(move |request| exchange::serve(client.clone(), request));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
+    if let Err(error) = ended {
+        tracing::debug!("HTTP/2 connection: {error}");
+    }
+}

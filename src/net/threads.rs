@@ -1,0 +1,186 @@
+//! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
+
+use super::connection;
+use super::listen::{Listener, Socket, is_exhausted, is_transient};
+use super::stream::{Peer, Stream};
+use crate::proxy::access_log::{Log, LogBuffer};
+use crate::proxy::worker::Worker;
+use crate::table::Current;
+use arc_swap::ArcSwapOption;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+/// A listener's TLS, swapped when its conf changes.
+pub type SharedTls = Arc<ArcSwapOption<rustls::ServerConfig>>;
+
+/// What the control plane tells a thread.
+pub enum Command {
+    /// Accept on this socket for the listener with this index.
+    Open {
+        /// Names the socket to `Close`.
+        door: u64,
+        /// The listener's index in the table.
+        listener: usize,
+        /// The socket.
+        socket: Socket,
+        /// Its TLS.
+        tls: SharedTls,
+    },
+    /// Accept what is queued, then close the socket.
+    Close(u64),
+    /// Close all sockets, end all connections gracefully, then stop.
+    Drain,
+    /// Stop at once.
+    Stop,
+}
+
+/// A data-plane thread.
+pub struct Thread {
+    /// To tell it something.
+    pub commands: mpsc::UnboundedSender<Command>,
+    /// To wait for its end.
+    pub handle: JoinHandle<()>,
+}
+
+/// Starts a thread. `connections`: the most client connections it has at one time.
+pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, connections: usize) -> io::Result<Thread> {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!("data-plane thread {number} cannot start: {error}"),
+        };
+        let tasks = tokio::task::LocalSet::new();
+        let run = tasks.run_until(async move {
+            let worker = Worker::new(current, LogBuffer::new(log));
+            Doors { worker, places: Arc::new(Semaphore::new(connections)), open: RefCell::default() }.run(inbox).await;
+        });
+        runtime.block_on(run);
+    })?;
+    Ok(Thread { commands, handle })
+}
+
+/// The sockets of one thread.
+struct Doors {
+    worker: Rc<Worker>,
+    places: Arc<Semaphore>,
+    open: RefCell<HashMap<u64, (Rc<Notify>, tokio::task::JoinHandle<()>)>>,
+}
+
+impl Doors {
+    async fn run(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let mut housekeeping = tokio::time::interval(Duration::from_millis(100));
+        let mut beat = 0u32;
+        loop {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(Command::Open { door, listener, socket, tls }) => self.open(door, listener, socket, tls),
+                    Some(Command::Close(door)) => self.close(door),
+                    Some(Command::Drain) => break,
+                    Some(Command::Stop) | None => return self.worker.log.flush(),
+                },
+                _ = housekeeping.tick() => {
+                    self.worker.log.flush();
+                    beat += 1;
+                    if beat.is_multiple_of(10) { self.sweep() }
+                }
+            }
+        }
+        self.drain(inbox).await;
+    }
+
+    fn open(&self, door: u64, listener: usize, socket: Socket, tls: SharedTls) {
+        let socket = match socket.into_tokio() {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!("a socket cannot be used: {error}"),
+        };
+        let closing = Rc::new(Notify::new());
+        let door_task = accept(self.worker.clone(), self.places.clone(), listener, socket, tls, closing.clone());
+        self.open.borrow_mut().insert(door, (closing, tokio::task::spawn_local(door_task)));
+    }
+
+    fn close(&self, door: u64) {
+        if let Some((closing, _)) = self.open.borrow_mut().remove(&door) {
+            closing.notify_one();
+        }
+    }
+
+    /// Ends gracefully: queued connections are served, requests finish, tunnels are told. Returns when nothing is open, or when told to stop.
+    async fn drain(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let closing: Vec<_> = self.open.borrow_mut().drain().map(|(_, door)| door).collect();
+        let mut doors = Vec::new();
+        for (notify, task) in closing {
+            notify.notify_one();
+            doors.push(task);
+        }
+        let ended = async {
+            for door in doors {
+                let _ = door.await;
+            }
+            self.worker.draining.send_replace(true);
+            while self.worker.open.get() > 0 {
+                self.worker.log.flush();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = async { while !matches!(inbox.recv().await, Some(Command::Stop) | None) {} } => {}
+        }
+        self.worker.log.flush();
+    }
+
+    fn sweep(&self) {
+        let table = self.worker.table();
+        let mut trusted = HashMap::new();
+        for node in table.clusters.iter().flat_map(|c| c.nodes()) {
+            trusted.insert(node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)));
+        }
+        self.worker.pool.sweep(|link| trusted.get(&link).copied());
+    }
+}
+
+/// Accepts on one socket until told to close.
+async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: Listener, tls: SharedTls, closing: Rc<Notify>) {
+    let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
+        let (worker, tls) = (worker.clone(), tls.load_full());
+        tokio::task::spawn_local(async move {
+            let _open = worker.hold_open();
+            let _place = place;
+            connection::serve(worker, listener, stream, peer, tls).await;
+        });
+    };
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await.ok();
+            (socket.accept().await, place)
+        };
+        tokio::select! {
+            biased;
+            () = closing.notified() => break,
+            (accepted, place) = next => match accepted {
+                Ok((stream, peer)) => start(stream, peer, place),
+                Err(error) if is_exhausted(&error) => {
+                    tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(error) => {
+                    tracing::error!("accept failed: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+    if let Err(error) = socket.quiesce() {
+        tracing::debug!("closing without a filter: {error}");
+    }
+    socket.drain(|stream, peer| start(stream, peer, None)).await;
+}

@@ -1,0 +1,58 @@
+//! TLS towards clients: the certificates and how a handshake goes.
+
+pub(crate) mod pem;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use pem::Certificate;
+pub use store::{CertStore, Certs};
+
+use crate::config::model::{ClientAuth, ListenerTls, TlsVersion};
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Sessions kept for clients that resume TLS 1.2 without tickets.
+const SESSIONS: usize = 4096;
+
+/// The files and folders of a listener's certificates, relative ones taken from `folder`.
+pub fn cert_paths(tls: &ListenerTls, folder: &Path) -> Vec<PathBuf> {
+    tls.certs.iter().map(|path| folder.join(path)).collect()
+}
+
+/// How handshakes go on a listener. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
+/// certificates, for these change inside `store`.
+pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>) -> Result<Arc<ServerConfig>, String> {
+    let provider = Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions(tls.min_version))
+        .map_err(|error| error.to_string())?;
+    let builder = match &tls.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let roots = Arc::new(pem::authorities(&folder.join(file))?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            let verifier = match tls.client_auth {
+                ClientAuth::Require => verifier,
+                ClientAuth::Optional => verifier.allow_unauthenticated(),
+            };
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| error.to_string())?)
+        }
+    };
+    let mut config = builder.with_cert_resolver(store);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    Ok(Arc::new(config))
+}
+
+fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    match min {
+        TlsVersion::V12 => rustls::ALL_VERSIONS,
+        TlsVersion::V13 => ONLY_13,
+    }
+}

@@ -1,0 +1,181 @@
+//! Certificates made on the spot, handshakes in memory.
+
+use super::*;
+use crate::config::model::ClusterTls;
+use crate::upstream::tls::client_config;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
+use std::fs;
+
+/// A self-signed certificate for these names, and its key, as PEM.
+fn pair(names: &[&str]) -> (String, String) {
+    let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    (cert.pem(), key.serialize_pem())
+}
+
+fn put(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}
+
+fn found(certs: &Certs, name: Option<&str>) -> String {
+    certs.find(name).unwrap().file.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// Shakes hands and lets the session ticket through; the kind of handshake that it became, and the ALPN.
+fn shake(client: Arc<ClientConfig>, server: Arc<ServerConfig>, name: &'static str) -> Result<(HandshakeKind, Vec<u8>), rustls::Error> {
+    let mut client = ClientConnection::new(client, name.try_into().unwrap()).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    for _ in 0..6 {
+        let mut wire = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut wire).unwrap();
+        }
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            server.read_tls(&mut rest).unwrap();
+        }
+        server.process_new_packets()?;
+        let mut wire = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            client.read_tls(&mut rest).unwrap();
+        }
+        client.process_new_packets()?;
+    }
+    Ok((server.handshake_kind().unwrap(), server.alpn_protocol().unwrap_or_default().to_vec()))
+}
+
+#[test]
+fn chosen_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = pair(&["a.example", "*.b.example"]);
+    put(folder.path(), "1.pem", &format!("{cert}{key}"));
+    let (cert, key) = pair(&["X.B.example"]);
+    put(folder.path(), "2.crt", &cert);
+    put(folder.path(), "2.key", &key);
+    put(folder.path(), "README", "not a certificate");
+    let certs = Certs::load(&[folder.path().to_owned()]).unwrap();
+    for (name, file) in [
+        (Some("a.example"), "1.pem"),
+        (Some("A.Example"), "1.pem"),
+        (Some("y.b.example"), "1.pem"),
+        (Some("x.b.example"), "2.crt"),
+        (Some("z.x.b.example"), "1.pem"),
+        (Some("b.example"), "1.pem"),
+        (None, "1.pem"),
+    ] {
+        assert_eq!(found(&certs, name), file, "{name:?}");
+    }
+    assert_eq!(certs.all()[1].names, ["x.b.example"]);
+    assert!(certs.all()[0].not_after > 1_700_000_000);
+}
+
+#[test]
+fn refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = pair(&["a.example"]);
+    let (_, other) = pair(&["a.example"]);
+    put(folder.path(), "a.crt", &cert);
+    let path = folder.path().join("a.crt");
+    let why = |path: &Path| Certs::load(&[path.to_owned()]).unwrap_err().join("\n");
+    assert!(why(&path).contains("no key"));
+    put(folder.path(), "a.key", &other);
+    assert!(why(&path).contains("does not belong"));
+    put(folder.path(), "a.key", "nonsense");
+    assert!(why(&path).contains("a.key"));
+    assert!(why(&folder.path().join("b.crt")).contains("b.crt"));
+    assert!(why(&folder.path().join("a.key")).contains("no certificate"));
+    assert!(Certs::load(&[]).is_err());
+    put(folder.path(), "a.crt.key", &key);
+    fs::remove_file(folder.path().join("a.key")).unwrap();
+    Certs::load(&[path]).unwrap();
+}
+
+#[test]
+fn only_a_matching_pair_is_swapped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [folder.path().to_owned()];
+    let (old, key) = pair(&["a.example"]);
+    put(folder.path(), "a.crt", &old);
+    put(folder.path(), "a.key", &key);
+    let (cert, key) = pair(&["b.example"]);
+    put(folder.path(), "b.pem", &format!("{cert}{key}"));
+    let store = CertStore::open(&paths).unwrap();
+    let leaf = |name| store.current().find(Some(name)).unwrap().key.cert[0].clone();
+    let (a, b) = (leaf("a.example"), leaf("b.example"));
+
+    let (new, key) = pair(&["a.example"]);
+    put(folder.path(), "a.key", &key);
+    let (cert, other) = pair(&["b.example"]);
+    put(folder.path(), "b.pem", &format!("{cert}{other}"));
+    let warnings = store.reload(&paths);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("the certificate in use stays"), "{warnings:?}");
+    assert_eq!(leaf("a.example"), a);
+    assert_ne!(leaf("b.example"), b);
+
+    put(folder.path(), "a.crt", &new);
+    assert!(store.reload(&paths).is_empty());
+    assert_ne!(leaf("a.example"), a);
+
+    fs::remove_file(folder.path().join("b.pem")).unwrap();
+    assert!(store.reload(&paths).is_empty());
+    assert_eq!(store.current().all().len(), 1);
+    folder.close().unwrap();
+    assert_eq!(store.reload(&paths).len(), 1);
+    assert_eq!(store.current().all().len(), 1);
+}
+
+#[test]
+fn resumes_across_a_swap() {
+    let folder = tempfile::tempdir().unwrap();
+    let renew = || {
+        let (cert, key) = pair(&["a.example"]);
+        put(folder.path(), "a.pem", &format!("{cert}{key}"));
+    };
+    renew();
+    let tls = ListenerTls { certs: vec!["a.pem".into()], ..ListenerTls::default() };
+    let paths = cert_paths(&tls, folder.path());
+    let store = CertStore::open(&paths).unwrap();
+    let server = server_config(&tls, folder.path(), store.clone()).unwrap();
+    let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
+    let client = client_config(&trusting, folder.path(), true).unwrap();
+    let first = shake(client.clone(), server.clone(), "a.example").unwrap();
+    assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
+    renew();
+    assert!(store.reload(&paths).is_empty());
+    let (kind, _) = shake(client, server, "a.example").unwrap();
+    assert_eq!(kind, HandshakeKind::Resumed);
+}
+
+#[test]
+fn both_ends_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = pair(&["a.example"]);
+    put(folder.path(), "a.pem", &format!("{cert}{key}"));
+    let server = |ca: Option<&str>, auth| {
+        let tls =
+            ListenerTls { certs: vec!["a.pem".into()], min_version: TlsVersion::V13, client_ca: ca.map(String::from), client_auth: auth };
+        let store = CertStore::open(&cert_paths(&tls, folder.path())).unwrap();
+        server_config(&tls, folder.path(), store).unwrap()
+    };
+    let client = |ca: Option<&str>, cert: Option<&str>| {
+        let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
+        client_config(&tls, folder.path(), false).unwrap()
+    };
+    let open = || server(None, ClientAuth::Require);
+    assert_eq!(shake(client(Some("a.pem"), None), open(), "a.example").unwrap().1, b"http/1.1");
+    assert!(shake(client(Some("a.pem"), None), open(), "b.example").is_err(), "another name");
+    assert!(shake(client(None, None), open(), "a.example").is_err(), "unknown authority");
+    let strict = || server(Some("a.pem"), ClientAuth::Require);
+    assert!(shake(client(Some("a.pem"), None), strict(), "a.example").is_err(), "no client certificate");
+    shake(client(Some("a.pem"), Some("a.pem")), strict(), "a.example").unwrap();
+    shake(client(Some("a.pem"), None), server(Some("a.pem"), ClientAuth::Optional), "a.example").unwrap();
+    let missing = ClusterTls { ca: Some("none.pem".into()), ..ClusterTls::default() };
+    assert!(client_config(&missing, folder.path(), false).unwrap_err().contains("none.pem"));
+}

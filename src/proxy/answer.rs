@@ -1,0 +1,248 @@
+//! Answers on their way to the client: those of nodes, and our own.
+
+use super::client::Client;
+use super::seat::Seat;
+use super::line::Line;
+use crate::upstream::send::Lease;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+
+/// The body of an answer. Its end, or its drop, ends the request: the line is logged and the node's place given up.
+pub struct AnswerBody {
+    source: Source,
+    trail: Option<Box<Trail>>,
+}
+
+enum Source {
+    Empty,
+    Held(Bytes),
+    Node(Incoming, Flow),
+}
+
+/// The time limit between two parts of an answer; the timer is made when a part is first waited for.
+struct Flow {
+    limit: Duration,
+    alarm: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+/// What goes along with a request to its end.
+pub struct Trail {
+    /// The line that will be logged.
+    pub record: Line,
+    /// Its place at the node.
+    pub seat: Option<Seat>,
+    /// Its connection to the node.
+    pub lease: Option<Lease>,
+    client: Rc<Client>,
+    start: Instant,
+    /// The tunnel logs instead.
+    pub handed_over: bool,
+}
+
+impl Trail {
+    /// A request begins.
+    pub fn begin(client: &Rc<Client>) -> Box<Self> {
+        client.watch.begin();
+        Box::new(Self { record: Line::begin(client), seat: None, lease: None, client: client.clone(), start: Instant::now(), handed_over: false })
+    }
+    /// The tunnel that follows takes over the line, the place and the clock.
+    pub fn hand_over(&mut self, status: u16) -> Box<Self> {
+        self.handed_over = true;
+        self.client.watch.begin();
+        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client));
+        record.status = status;
+        Box::new(Self { record, seat: self.seat.take(), lease: None, client: self.client.clone(), start: self.start, handed_over: false })
+    }
+    /// Milliseconds since it began.
+    pub fn elapsed_ms(&self) -> f64 {
+        self.start.elapsed().as_secs_f64() * 1000.0
+    }
+    /// The client's connection.
+    pub fn client(&self) -> &Rc<Client> {
+        &self.client
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.client.watch.end();
+        self.client.watch.body_wanted.set(false);
+        if self.handed_over {
+            return;
+        }
+        if self.record.status == 0 {
+            // nginx's word for a client that did not wait for the answer
+            self.record.status = 499;
+        }
+        self.record.log(&self.client, self.elapsed_ms());
+    }
+}
+
+impl AnswerBody {
+    /// A body of our own.
+    pub fn held(bytes: Bytes, trail: Box<Trail>) -> Self {
+        Self { source: if bytes.is_empty() { Source::Empty } else { Source::Held(bytes) }, trail: Some(trail) }
+    }
+
+    /// A node's body.
+    pub fn node(body: Incoming, limit: Duration, mut trail: Box<Trail>) -> Self {
+        if body.is_end_stream() {
+            if let Some(lease) = &mut trail.lease {
+                lease.give_back();
+            }
+            trail.seat = None;
+            return Self { source: Source::Empty, trail: Some(trail) };
+        }
+        Self { source: Source::Node(body, Flow { limit, alarm: None, waiting: false }), trail: Some(trail) }
+    }
+
+    fn finish(&mut self, whole: bool) {
+        if let Some(mut trail) = self.trail.take() {
+            if let Some(lease) = trail.lease.as_mut().filter(|_| whole) {
+                lease.give_back();
+            }
+            if !whole {
+                trail.record.note = "answer-broken-off".into();
+            }
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let unread = matches!(&self.source, Source::Node(body, _) if !body.is_end_stream());
+        self.finish(!unread);
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        match &mut this.source {
+            Source::Empty => {
+                this.finish(true);
+                Poll::Ready(None)
+            }
+            Source::Held(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.source = Source::Empty;
+                if let Some(trail) = &mut this.trail {
+                    trail.record.bytes += bytes.len() as u64;
+                }
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Source::Node(body, flow) => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    flow.waiting = false;
+                    if let (Some(data), Some(trail)) = (frame.data_ref(), &mut this.trail) {
+                        trail.record.bytes += data.len() as u64;
+                    }
+                    Poll::Ready(Some(Ok(frame)))
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    this.finish(false);
+                    Poll::Ready(Some(Err(error.into())))
+                }
+                Poll::Ready(None) => {
+                    this.finish(true);
+                    Poll::Ready(None)
+                }
+                Poll::Pending if flow.is_over(cx) => {
+                    this.finish(false);
+                    Poll::Ready(Some(Err("the node sent nothing within the response timeout".into())))
+                }
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Held(bytes) => bytes.is_empty(),
+            Source::Node(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Held(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Node(body, _) => body.size_hint(),
+        }
+    }
+}
+
+impl Flow {
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = tokio::time::Instant::now() + self.limit;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if !self.waiting {
+            self.waiting = true;
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(cx).is_ready()
+    }
+}
+
+/// An answer that we give in place of a node.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its status.
+    pub status: StatusCode,
+    /// What happened and what to do next, for the person who reads it.
+    pub message: &'static str,
+    /// When to try again, in seconds.
+    pub retry_after: Option<u32>,
+    /// For the log.
+    pub note: String,
+    /// The cluster's own page.
+    pub page: Option<Bytes>,
+}
+
+impl Refused {
+    /// A plain refusal.
+    pub fn new(status: StatusCode, message: &'static str) -> Self {
+        Self { status, message, retry_after: None, note: String::new(), page: None }
+    }
+    /// With what goes into the log.
+    pub fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+    /// With when to try again.
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// As an answer.
+    pub fn into_response(self, mut trail: Box<Trail>) -> Response<AnswerBody> {
+        trail.record.status = self.status.as_u16();
+        if !self.note.is_empty() {
+            trail.record.note = self.note.into();
+        }
+        let html = self.page.is_some();
+        let body = self.page.unwrap_or_else(|| Bytes::from(format!("{} {}\n", self.status.as_u16(), self.message)));
+        let mut response = Response::new(AnswerBody::held(body, trail));
+        *response.status_mut() = self.status;
+        let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

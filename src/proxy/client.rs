@@ -1,0 +1,129 @@
+//! One client connection, as its requests see it.
+
+use super::line::Line;
+use super::watch::Watch;
+use super::worker::Worker;
+use crate::base::clock;
+use crate::table::Listener;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One client connection.
+pub struct Client {
+    /// The thread it lives on.
+    pub worker: Rc<Worker>,
+    /// Its listener's index.
+    pub listener: usize,
+    /// Its listener as it was when the connection was opened.
+    pub conf: Arc<Listener>,
+    /// Who is at the other end of the socket.
+    pub direct: SocketAddr,
+    /// Who the client is: told by the PROXY protocol, else the other end.
+    pub source: SocketAddr,
+    /// Our own address.
+    pub local: SocketAddr,
+    /// What the TLS handshake told.
+    pub tls: Option<TlsFacts>,
+    /// Its clock.
+    pub watch: Rc<Watch>,
+    /// HTTP/2.
+    pub h2: bool,
+    burst: RefCell<Vec<Placed>>,
+}
+
+/// What the TLS handshake told.
+pub struct TlsFacts {
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// Its cipher suite.
+    pub cipher: String,
+    /// The name the client asked for.
+    pub sni: Option<String>,
+}
+
+impl TlsFacts {
+    /// From a finished handshake.
+    pub fn of(session: &rustls::ServerConnection) -> Self {
+        Self {
+            version: match session.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "TLSv1.2",
+            },
+            cipher: session.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite())),
+            sni: session.server_name().map(str::to_owned),
+        }
+    }
+}
+
+/// Where a session without a pin was just placed.
+struct Placed {
+    cluster: Arc<str>,
+    identity: u64,
+    slot: u32,
+    session: u64,
+    at: u64,
+}
+
+/// How long parallel first requests on one connection share a node, in milliseconds.
+const BURST_MS: u64 = 2000;
+
+/// Burst memory of one connection: more clients than this behind one connection are a proxy's, and are told apart by their pins.
+const BURST_KEPT: usize = 32;
+
+impl Client {
+    /// A connection that was just opened.
+    #[allow(clippy::too_many_arguments, reason = "one field each, called once")]
+    pub fn new(
+        worker: Rc<Worker>,
+        listener: usize,
+        conf: Arc<Listener>,
+        direct: SocketAddr,
+        source: SocketAddr,
+        local: SocketAddr,
+        tls: Option<TlsFacts>,
+        watch: Rc<Watch>,
+        h2: bool,
+    ) -> Self {
+        Self { worker, listener, conf, direct, source, local, tls, watch, h2, burst: RefCell::default() }
+    }
+
+    /// Where an earlier first request of the same client went: node and session.
+    pub fn burst(&self, cluster: &str, identity: u64) -> Option<(u32, u64)> {
+        let burst = self.burst.borrow();
+        if burst.is_empty() {
+            return None;
+        }
+        let now = clock::monotonic_ms();
+        burst.iter().find(|p| p.identity == identity && *p.cluster == *cluster && now - p.at < BURST_MS).map(|p| (p.slot, p.session))
+    }
+
+    /// Remembers where a first request went.
+    pub fn remember(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
+        let now = clock::monotonic_ms();
+        let mut burst = self.burst.borrow_mut();
+        burst.retain(|p| now - p.at < BURST_MS && (p.identity != identity || p.cluster != *cluster));
+        if burst.len() < BURST_KEPT {
+            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, at: now });
+        }
+    }
+
+    /// The scheme the client used.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Who is believed to be the client, before any header is looked at.
+    pub fn address(&self) -> IpAddr {
+        self.source.ip()
+    }
+
+    /// Logs a request that was refused before it became one.
+    pub fn log_refused(&self, status: u16, why: &str) {
+        let mut line = Line::begin(self);
+        line.status = status;
+        line.note = why.to_owned().into();
+        line.log(self, 0.0);
+    }
+}

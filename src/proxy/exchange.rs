@@ -1,0 +1,518 @@
+//! One request, from head to answer. `serve` reads as the table of contents: rule, pin, decision, place, node, answer.
+
+use super::answer::{AnswerBody, Refused, Trail};
+use super::client::Client;
+use super::headers::{self, Origin};
+use super::seat::Seat;
+use super::session::{self, Session};
+use super::template::Facts;
+use super::{respond, retry, upgrade};
+use crate::affinity::{Found, Incoming as PinRequest, Reading};
+use crate::base::clock;
+use crate::base::hash::hash64_pair;
+use crate::config::address::Scheme;
+use crate::table::decide::{self, Decision, Refusal, Verdict};
+use crate::table::route::{Action, Ask, Rule};
+use crate::table::{Cluster, Listener, Table};
+use crate::upstream::body::{Progress, RequestBody};
+use crate::upstream::send::{self, Answer, Limits};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use rand::RngCore;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a request waits for the first check of a node that was never checked.
+const FIRST_CHECK: Duration = Duration::from_secs(1);
+
+/// Serves one request.
+pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let mut trail = Trail::begin(&client);
+    let served = async {
+        let (parts, body) = request.into_parts();
+        let asked = Asked::read(&client, parts)?;
+        trail.record.ask(&asked.parts, &asked.host, asked.client);
+        let table = client.worker.table();
+        let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
+        let rule = find_rule(listener, &asked)?;
+        match &rule.action {
+            Action::Cluster(index) => {
+                let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
+                to_cluster(&client, listener, rule, cluster, asked, body, &mut trail).await
+            }
+            Action::Redirect(redirect) => Ok(respond::redirect(redirect, rule, &asked.facts(&client, listener))),
+            Action::Respond(answer) => Ok(respond::answer(answer, rule, &asked.facts(&client, listener))),
+        }
+    }
+    .await;
+    Ok(match served {
+        Ok(Reply::Node(response, limit)) => {
+            trail.record.status = response.status().as_u16();
+            response.map(|body| AnswerBody::node(body, limit, trail))
+        }
+        Ok(Reply::Own(response)) => {
+            trail.record.status = response.status().as_u16();
+            response.map(|body| AnswerBody::held(body, trail))
+        }
+        Err(refused) => {
+            let mut response = refused.into_response(trail);
+            if !client.h2 && response.status() == StatusCode::BAD_REQUEST {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    })
+}
+
+/// Where an answer comes from.
+pub enum Reply {
+    /// A node, with the time limit between parts of its body.
+    Node(Response<Incoming>, Duration),
+    /// Ourselves.
+    Own(Response<Bytes>),
+}
+
+/// A request with what was found out about it.
+pub struct Asked {
+    /// Its head.
+    pub parts: Parts,
+    /// The host it asks for, without port, as written.
+    pub host: String,
+    /// Who asks: told by trusted proxies, else the peer.
+    pub client: IpAddr,
+    /// The peer may speak for others.
+    pub trusted: bool,
+}
+
+impl Asked {
+    /// Reads what every later step needs; refuses what could be understood in two ways.
+    fn read(client: &Client, mut parts: Parts) -> Result<Self, Refused> {
+        let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
+        if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
+            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
+        }
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let (first, second) = (hosts.next().cloned(), hosts.next());
+        if second.is_some() {
+            return Err(bad("duplicate-host"));
+        }
+        if let Some(authority) = parts.uri.authority() {
+            // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
+            if client.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+                return Err(bad("host-and-authority-differ"));
+            }
+            if authority.as_str().contains('@') {
+                return Err(bad("userinfo-in-authority"));
+            }
+            let value = HeaderValue::try_from(authority.as_str()).map_err(|_| bad("bad-authority"))?;
+            parts.headers.insert(header::HOST, value);
+        }
+        let host = match parts.headers.get(header::HOST) {
+            Some(value) => host_of(value.to_str().map_err(|_| bad("bad-host"))?).ok_or_else(|| bad("bad-host"))?.to_owned(),
+            None if parts.version == Version::HTTP_10 => String::new(),
+            None => return Err(bad("no-host")),
+        };
+        if let Some(path) = parts.uri.path_and_query().cloned().filter(|_| parts.uri.scheme().is_some()) {
+            parts.uri = path.into();
+        }
+        let trusted = client.conf.trusts(client.address());
+        let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
+        Ok(Self { parts, host, client: asker, trusted })
+    }
+
+    /// What header values may refer to.
+    pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> Facts<'a> {
+        Facts {
+            client_ip: Some(self.client),
+            client_port: Some(client.source.port()),
+            host: Some(&self.host),
+            port: Some(client.local.port()),
+            scheme: Some(client.scheme()),
+            method: Some(self.parts.method.as_str()),
+            path: Some(self.parts.uri.path()),
+            query: self.parts.uri.query(),
+            listener: Some(&listener.name),
+            headers: Some(&self.parts.headers),
+            tls_version: client.tls.as_ref().map(|t| t.version),
+            tls_cipher: client.tls.as_ref().map(|t| t.cipher.as_str()),
+            tls_sni: client.tls.as_ref().and_then(|t| t.sni.as_deref()),
+            ..Facts::default()
+        }
+    }
+}
+
+/// The host without its port and trailing dot; `None` if it is none.
+fn host_of(value: &str) -> Option<&str> {
+    let host = match value.strip_prefix('[') {
+        Some(rest) => &value[..rest.find(']')? + 2],
+        None => value.split_once(':').map_or(value, |(host, _)| host),
+    };
+    let rest = &value[host.len()..];
+    let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let host_ok = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%![]:$&'()*+,;=".contains(&b));
+    (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
+}
+
+fn no_rule() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "No rule matches this host and path.").note("no-rule")
+}
+
+fn find_rule<'t>(listener: &'t Listener, asked: &Asked) -> Result<&'t Rule, Refused> {
+    let ask = Ask {
+        host: &asked.host,
+        path: asked.parts.uri.path(),
+        query: asked.parts.uri.query(),
+        method: &asked.parts.method,
+        headers: &asked.parts.headers,
+        client: asked.client,
+    };
+    listener.router.find(&ask).ok_or_else(no_rule)
+}
+
+/// Brings a request to a node of the cluster, and the answer back.
+async fn to_cluster(
+    client: &Rc<Client>,
+    listener: &Listener,
+    rule: &Rule,
+    cluster: Arc<Cluster>,
+    mut asked: Asked,
+    body: Incoming,
+    trail: &mut Box<Trail>,
+) -> Result<Reply, Refused> {
+    trail.record.cluster = Some(cluster.name.clone());
+    let unix = clock::unix_secs();
+    let head = PinRequest {
+        method: &asked.parts.method,
+        uri: &asked.parts.uri,
+        headers: &asked.parts.headers,
+        client: asked.client,
+        now: unix,
+    };
+    let reading = cluster.affinity.read(&head);
+    let first = FirstRequest::of(client, &cluster, &reading, &asked);
+    let mut upgrade = upgrade::wanted(client, &asked.parts);
+    let origin_form = asked.parts.uri.clone();
+    prepare(client, listener, rule, &cluster, &mut asked)?;
+    let mut load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some()).await?;
+    let mut tries = retry::Tries::new(&cluster, &asked.parts.method, load.is_repeatable());
+    loop {
+        let (verdict, session) = choose(client, &cluster, &reading, &first, &mut tries, trail).await?;
+        let slot = verdict.node.live.slot;
+        tries.at(slot);
+        trail.record.chosen(&verdict.node.spec.name, verdict.why, verdict.was.and_then(|s| cluster.node(s)).map(|n| &n.spec.name));
+        trail.seat = None;
+        let waiting = Instant::now();
+        let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
+            session::abandon(&cluster, &session);
+            return Err(unavailable(&cluster, "Every place at the server is taken. Please try again.", "queue-timeout"));
+        };
+        trail.record.queue_ms = waiting.elapsed().as_secs_f64() * 1000.0;
+        trail.seat = Some(seat);
+        let request = load.request(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
+        let limits = tries.limits(&cluster, upgrade.is_some());
+        client.watch.body_wanted.set(load.streams());
+        match send::send(&client.worker.pool, &verdict.node.link, request, &limits).await {
+            Ok(answer) => {
+                client.watch.body_wanted.set(false);
+                verdict.node.live.answered();
+                trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
+                let done = Done { cluster: &cluster, rule, asked: &asked, uri: &origin_form, reading: &reading, verdict, session, unix };
+                return done.finish(client, listener, answer, upgrade.take(), trail).await;
+            }
+            Err((error, unsent)) => {
+                load.restore(unsent);
+                if error.race {
+                    trail.record.note = "keepalive-race".into();
+                }
+                if tries.again(&error, &verdict, &cluster, load.is_intact()) {
+                    continue;
+                }
+                session::abandon(&cluster, &session);
+                return Err(retry::refused(&error, &cluster));
+            }
+        }
+    }
+}
+
+/// Changes the head into what a node is sent.
+fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
+    let too_long = |_| Refused::new(StatusCode::URI_TOO_LONG, "The rewritten path is too long.");
+    if let Some(path) = asked.parts.uri.path_and_query().map(|p| rule.target(p)).transpose().map_err(too_long)?.flatten() {
+        asked.parts.uri = path.into();
+    }
+    let _ = listener;
+    let version = asked.parts.version;
+    let parts = &mut asked.parts;
+    cluster.affinity.prepare(&mut parts.uri, &mut parts.headers);
+    let host = parts.headers.get(header::HOST).cloned();
+    let host = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or("");
+    let origin = Origin { client: client.address(), trusted: asked.trusted, scheme: client.scheme(), host, port: client.local.port() };
+    headers::strip_hop_by_hop(&mut parts.headers);
+    // hyper answers `Expect: 100-continue` itself when the body is first read
+    parts.headers.remove(header::EXPECT);
+    headers::forwarded(&mut parts.headers, cluster.conf.forwarded, &origin);
+    if cluster.conf.via {
+        headers::via(&mut parts.headers, version);
+    }
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    Ok(())
+}
+
+/// The body, and whether the request can be sent again.
+struct Load {
+    body: Option<RequestBody>,
+    held: Option<Bytes>,
+    progress: Option<Rc<Progress>>,
+    repeatable: bool,
+}
+
+impl Load {
+    /// A small body of a request that may be repeated is held in full; every other is streamed.
+    async fn new(client: &Client, body: Incoming, parts: &Parts, cluster: &Cluster, upgrade: bool) -> Result<Self, Refused> {
+        if upgrade || body.is_end_stream() {
+            let repeatable = retry::is_idempotent(&parts.method) && !upgrade;
+            return Ok(Self { body: None, held: Some(Bytes::new()), progress: None, repeatable });
+        }
+        let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
+        if small && retry::is_idempotent(&parts.method) {
+            client.watch.body_wanted.set(true);
+            let broken = |e: hyper::Error| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
+            let bytes = body.collect().await.map_err(broken)?.to_bytes();
+            client.watch.body_wanted.set(false);
+            return Ok(Self { body: None, held: Some(bytes), progress: None, repeatable: true });
+        }
+        let progress = Rc::new(Progress::default());
+        let body = Some(RequestBody::Stream(body, progress.clone()));
+        Ok(Self { body, held: None, progress: Some(progress), repeatable: false })
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+    fn streams(&self) -> bool {
+        self.progress.is_some()
+    }
+    /// Nothing of the body is lost: the request can still be sent in full.
+    fn is_intact(&self) -> bool {
+        self.held.is_some() || self.body.is_some()
+    }
+    /// What was not sent comes back.
+    fn restore(&mut self, unsent: Option<Request<RequestBody>>) {
+        let untouched = self.progress.as_ref().is_some_and(|p| !p.begun.get());
+        if let Some(request) = unsent.filter(|_| untouched) {
+            self.body = Some(request.into_body());
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "everything a request is made of")]
+    fn request(
+        &mut self,
+        asked: &Asked,
+        verdict: &Verdict,
+        cluster: &Cluster,
+        rule: &Rule,
+        client: &Client,
+        listener: &Listener,
+        upgrade: Option<&upgrade::Wanted>,
+    ) -> Request<RequestBody> {
+        let mut parts = asked.parts.clone();
+        if !cluster.conf.preserve_host || !parts.headers.contains_key(header::HOST) {
+            parts.headers.insert(header::HOST, verdict.node.link.authority.clone());
+        }
+        if !rule.request_headers.is_empty() {
+            let mut facts = asked.facts(client, listener);
+            facts.cluster = Some(&cluster.name);
+            facts.node = Some(&verdict.node.spec.name);
+            facts.route = Some(&verdict.node.spec.route);
+            rule.request_headers.apply(&mut parts.headers, &facts);
+        }
+        if let Some(upgrade) = upgrade {
+            upgrade.ask(&mut parts);
+        }
+        let body = match (&self.held, self.body.take()) {
+            (_, Some(body)) => body,
+            (Some(bytes), None) if !bytes.is_empty() => RequestBody::Held(Some(bytes.clone())),
+            _ => RequestBody::Empty,
+        };
+        Request::from_parts(parts, body)
+    }
+}
+
+/// A request without a pin: what makes parallel ones of the same client go to one node.
+struct FirstRequest {
+    identity: u64,
+    /// The session it will have if it begins one.
+    session: u64,
+    hint: Option<u32>,
+    applies: bool,
+}
+
+impl FirstRequest {
+    fn of(client: &Client, cluster: &Cluster, reading: &Reading<'_>, asked: &Asked) -> Self {
+        let fresh = client.worker.rng.borrow_mut().next_u64();
+        let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
+        if !applies {
+            return Self { identity: 0, session: fresh, hint: None, applies };
+        }
+        let agent = asked.parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+        let mut address = [0; 16];
+        match asked.client {
+            IpAddr::V4(v4) => address[..4].copy_from_slice(&v4.octets()),
+            IpAddr::V6(v6) => address = v6.octets(),
+        }
+        let identity = hash64_pair(&address, agent);
+        let found = client.burst(&cluster.name, identity);
+        Self { identity, session: found.map_or(fresh, |(_, s)| s), hint: found.map(|(slot, _)| slot), applies }
+    }
+}
+
+/// Decides, waits for first checks, and enters the session into the ledger.
+async fn choose(
+    client: &Rc<Client>,
+    cluster: &Arc<Cluster>,
+    reading: &Reading<'_>,
+    first: &FirstRequest,
+    tries: &mut retry::Tries,
+    trail: &mut Trail,
+) -> Result<(Verdict, Session), Refused> {
+    loop {
+        let facts = decide::Facts { tried: tries.tried(), hint: first.hint, waited: tries.waited, now: clock::monotonic_secs() };
+        let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
+        match decision {
+            Decision::Serve(verdict) => {
+                let Ok(session) = session::enter(cluster, reading, &verdict, first.session) else {
+                    tries.full(verdict.node.live.slot);
+                    continue;
+                };
+                if first.applies && first.hint.is_none() {
+                    client.remember(&cluster.name, first.identity, verdict.node.live.slot, session.id);
+                }
+                return Ok((verdict, session));
+            }
+            Decision::Wait => {
+                tries.waited = true;
+                first_checks(cluster).await;
+            }
+            Decision::Refuse(refusal) => {
+                trail.record.why = decide::Why::None;
+                return Err(match refusal {
+                    Refusal::Strict => unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict"),
+                    Refusal::Full => unavailable(cluster, "Every server has all the sessions it may have. Please try again.", "full"),
+                    Refusal::NoNode => unavailable(cluster, "No server is there at the moment. Please try again.", "no-node"),
+                });
+            }
+        }
+    }
+}
+
+fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused {
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).retry_after(5);
+    refused.page = cluster.error_page.clone();
+    refused
+}
+
+/// Waits until a node that was never checked is, a second at most.
+async fn first_checks(cluster: &Cluster) {
+    let unknown = || cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
+    let deadline = tokio::time::Instant::now() + FIRST_CHECK;
+    while !cluster.nodes().any(|n| n.state() == crate::table::State::Ready) && unknown().next().is_some() {
+        let mut changes: Vec<_> = unknown().take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
+        for change in &mut changes {
+            change.as_mut().enable();
+        }
+        let any = std::future::poll_fn(|cx| match changes.iter_mut().any(|c| c.as_mut().poll(cx).is_ready()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        });
+        // woken at least every 50 ms: a change between the look and the wait is then not missed for long
+        let step = deadline.min(tokio::time::Instant::now() + Duration::from_millis(50));
+        let _ = tokio::time::timeout_at(step, any).await;
+        if tokio::time::Instant::now() >= deadline {
+            return;
+        }
+    }
+}
+
+/// An answer that came, with everything it is to be marked by.
+struct Done<'a> {
+    cluster: &'a Arc<Cluster>,
+    rule: &'a Rule,
+    asked: &'a Asked,
+    uri: &'a http::Uri,
+    reading: &'a Reading<'a>,
+    verdict: Verdict,
+    session: Session,
+    unix: u64,
+}
+
+impl Done<'_> {
+    async fn finish(
+        self,
+        client: &Rc<Client>,
+        listener: &Listener,
+        answer: Answer,
+        upgrade: Option<upgrade::Wanted>,
+        trail: &mut Box<Trail>,
+    ) -> Result<Reply, Refused> {
+        let Self { cluster, rule, asked, verdict, session, .. } = self;
+        let Answer { mut response, lease, .. } = answer;
+        let marks = crate::affinity::Answer {
+            method: &asked.parts.method,
+            secure: client.tls.is_some() || (asked.trusted && forwarded_https(&asked.parts.headers)),
+            now: self.unix,
+            slot: verdict.node.live.slot,
+            honoured: verdict.honoured,
+            stamp: self.reading.stamp,
+            session: session.id,
+            status: response.status(),
+        };
+        let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = if switching { response.headers().get(header::UPGRADE).cloned() } else { None };
+        headers::strip_hop_by_hop(response.headers_mut());
+        if cluster.conf.rewrite_responses {
+            let url = &verdict.node.link.url;
+            let sides = super::rewrite::Sides {
+                node_scheme: if url.scheme == Scheme::Https { "https" } else { "http" },
+                node_host: &url.host,
+                node_port: url.port,
+                scheme: client.scheme(),
+                host: asked.parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(&asked.host),
+                strip_prefix: rule.strip_prefix.as_deref(),
+            };
+            super::rewrite::responses(response.headers_mut(), &sides);
+        }
+        let outcome = cluster.affinity.finish(&marks, response.headers_mut());
+        session::settle(cluster, &session, verdict.node.live.slot, &outcome);
+        if !rule.response_headers.is_empty() {
+            let mut facts = asked.facts(client, listener);
+            facts.path = Some(self.uri.path());
+            facts.cluster = Some(&cluster.name);
+            facts.node = Some(&verdict.node.spec.name);
+            facts.route = Some(&verdict.node.spec.route);
+            rule.response_headers.apply(response.headers_mut(), &facts);
+        }
+        *response.version_mut() = if client.h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        if switching {
+            return upgrade::switch(client, cluster, upgrade, protocol, response, trail);
+        }
+        trail.lease = Some(lease);
+        Ok(Reply::Node(response, cluster.conf.timeouts.response.get()))
+    }
+}
+
+fn forwarded_https(headers: &http::HeaderMap) -> bool {
+    headers.get("x-forwarded-proto").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// The table's listener, for callers that only have the connection.
+pub fn listener_of<'t>(table: &'t Table, client: &'t Client) -> &'t Listener {
+    table.listeners.get(client.listener).and_then(Option::as_deref).unwrap_or(&client.conf)
+}

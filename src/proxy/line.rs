@@ -1,0 +1,147 @@
+//! What is gathered for a request's log line while it is under way.
+
+use super::access_log::Record;
+use super::client::Client;
+use crate::base::clock;
+use crate::table::decide::Why;
+use http::request::Parts;
+use http::{HeaderValue, Method, Uri, Version, header};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What is gathered for a request's log line. Cheap to make: names are shared, nothing is formatted before the end.
+pub struct Line {
+    time: u64,
+    client: IpAddr,
+    head: Option<Head>,
+    /// Its id.
+    pub id: u64,
+    /// Status; 0 until there is one.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// The cluster it went to.
+    pub cluster: Option<Arc<str>>,
+    node: Option<Arc<str>>,
+    was: Option<Arc<str>>,
+    /// Why that node.
+    pub why: Why,
+    /// What else is worth knowing.
+    pub note: Cow<'static, str>,
+    /// Time spent waiting for a place at the node.
+    pub queue_ms: f64,
+    connect_ms: Option<f64>,
+    response_ms: Option<f64>,
+    retries: u8,
+}
+
+struct Head {
+    method: Method,
+    uri: Uri,
+    host: String,
+    version: Version,
+    user_agent: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+}
+
+impl Line {
+    /// A request begins.
+    pub fn begin(client: &Client) -> Self {
+        Self {
+            time: clock::unix_ms(),
+            client: client.address(),
+            head: None,
+            id: client.worker.request_id(),
+            status: 0,
+            bytes: 0,
+            cluster: None,
+            node: None,
+            was: None,
+            why: Why::None,
+            note: Cow::Borrowed(""),
+            queue_ms: 0.0,
+            connect_ms: None,
+            response_ms: None,
+            retries: 0,
+        }
+    }
+
+    /// What is asked for, and by whom.
+    pub fn ask(&mut self, parts: &Parts, host: &str, client: IpAddr) {
+        self.client = client;
+        self.head = Some(Head {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host: host.to_owned(),
+            version: parts.version,
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            referer: parts.headers.get(header::REFERER).cloned(),
+        });
+    }
+
+    /// A node was chosen.
+    pub fn chosen(&mut self, node: &Arc<str>, why: Why, was: Option<&Arc<str>>) {
+        // a request that is tried on a second node was moved by the first one's failure: the first cause is the one that counts
+        self.node = Some(node.clone());
+        self.why = why;
+        self.was = was.cloned();
+    }
+
+    /// The head of the answer came.
+    pub fn answered(&mut self, connect_ms: f64, at_ms: f64, retries: u8) {
+        self.connect_ms = Some(connect_ms);
+        self.response_ms = Some((at_ms - self.queue_ms - connect_ms).max(0.0));
+        self.retries = retries;
+    }
+
+    /// Writes the line.
+    pub fn log(&self, client: &Client, duration_ms: f64) {
+        let log = &client.worker.log;
+        if !log.on() {
+            return;
+        }
+        let mut id = [0; 16];
+        hex(self.id, &mut id);
+        let mut record = Record {
+            time: self.time,
+            client: self.client,
+            client_port: client.source.port(),
+            status: self.status,
+            bytes: self.bytes,
+            duration_ms,
+            cluster: self.cluster.as_deref(),
+            node: self.node.as_deref(),
+            was: self.was.as_deref(),
+            why: self.why.word(),
+            id: std::str::from_utf8(&id).unwrap_or_default(),
+            listener: &client.conf.name,
+            tls: client.tls.is_some(),
+            queue_ms: self.node.is_some().then_some(self.queue_ms),
+            connect_ms: self.connect_ms,
+            response_ms: self.response_ms,
+            retries: self.retries.into(),
+            note: Some(&*self.note).filter(|n| !n.is_empty()),
+            ..Record::default()
+        };
+        if let Some(head) = &self.head {
+            record.method = head.method.as_str();
+            record.host = &head.host;
+            record.path = head.uri.path_and_query().map_or("*", |p| p.as_str());
+            record.version = match head.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            };
+            record.user_agent = head.user_agent.as_ref().map(HeaderValue::as_bytes);
+            record.referer = head.referer.as_ref().map(HeaderValue::as_bytes);
+        }
+        log.push(&record);
+    }
+}
+
+fn hex(id: u64, out: &mut [u8; 16]) {
+    for (i, byte) in out.iter_mut().enumerate() {
+        *byte = b"0123456789abcdef"[(id >> (60 - 4 * i)) as usize & 15];
+    }
+}

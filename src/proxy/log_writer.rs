@@ -1,0 +1,295 @@
+//! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
+
+use super::access_log::{Record, write};
+use crate::config::model::{AccessLog, LogFormat};
+use std::cell::{Cell, RefCell};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A worker's lines are handed over when there are so many bytes of them.
+const FULL: usize = 32 << 10;
+/// Buffers on their way at one time; with `FULL` this bounds the memory.
+const BUFFERS: usize = 64;
+/// How long the end waits for a reader that does not read.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Lost lines are told of so often.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// Lines of one worker on their way.
+struct Lines {
+    text: Vec<u8>,
+    count: u64,
+}
+
+#[derive(Debug, Default)]
+struct Signals {
+    reopen: AtomicBool,
+    closing: AtomicBool,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The access log, shared by all workers.
+#[derive(Debug)]
+pub struct Log {
+    format: LogFormat,
+    sender: Option<SyncSender<Lines>>,
+    signals: Arc<Signals>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in `folder`.
+    pub fn start(conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
+        match conf.to.as_str() {
+            "off" => Ok(Arc::new(Self { format: conf.format, sender: None, signals: Arc::default(), thread: Mutex::new(None) })),
+            "stdout" => Self::with(conf.format, Sink { out: Box::new(io::stdout()), path: None }),
+            file => {
+                let path = folder.join(file);
+                Self::with(conf.format, Sink { out: Box::new(append_to(&path)?), path: Some(path) })
+            }
+        }
+    }
+
+    fn with(format: LogFormat, sink: Sink) -> io::Result<Arc<Self>> {
+        let (sender, receiver) = sync_channel(BUFFERS);
+        let signals = Arc::new(Signals::default());
+        let shared = Arc::clone(&signals);
+        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || sink.run(&receiver, &shared))?;
+        Ok(Arc::new(Self { format, sender: Some(sender), signals, thread: Mutex::new(Some(thread)) }))
+    }
+
+    /// False when there is no access log: a caller may then spare itself the record.
+    pub fn on(&self) -> bool {
+        self.sender.is_some()
+    }
+
+    /// Lines lost because they could not be handed over in time.
+    pub fn dropped(&self) -> u64 {
+        self.signals.dropped.load(Relaxed)
+    }
+
+    /// Lines lost because they could not be written.
+    pub fn failed(&self) -> u64 {
+        self.signals.failed.load(Relaxed)
+    }
+
+    /// Opens the file anew, after it was moved away.
+    pub fn reopen(&self) {
+        self.signals.reopen.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Writes what is on its way and ends the thread. Workers flush first. A reader that does not read is waited for five seconds.
+    pub fn close(&self) {
+        self.signals.closing.store(true, Relaxed);
+        self.wake();
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let deadline = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if thread.is_finished() {
+            drop(thread.join());
+        }
+    }
+
+    /// Sends nothing, so that the thread looks at its signals. If there is no room it is awake and will look anyway.
+    fn wake(&self) {
+        if let Some(sender) = &self.sender {
+            drop(sender.try_send(Lines { text: Vec::new(), count: 0 }));
+        }
+    }
+
+    fn send(&self, lines: Lines) {
+        let count = lines.count;
+        if self.sender.as_ref().is_some_and(|sender| sender.try_send(lines).is_err()) {
+            self.signals.dropped.fetch_add(count, Relaxed);
+        }
+    }
+}
+
+/// One worker's lines. Dropping it hands over what is left.
+#[derive(Debug)]
+pub struct LogBuffer {
+    log: Arc<Log>,
+    text: RefCell<Vec<u8>>,
+    count: Cell<u64>,
+}
+
+impl LogBuffer {
+    /// An empty one.
+    pub fn new(log: Arc<Log>) -> Self {
+        Self { log, text: RefCell::default(), count: Cell::new(0) }
+    }
+
+    /// False when there is no access log.
+    pub fn on(&self) -> bool {
+        self.log.on()
+    }
+
+    /// Adds a line. Never waits.
+    pub fn push(&self, record: &Record<'_>) {
+        if !self.log.on() {
+            return;
+        }
+        let full = {
+            let mut text = self.text.borrow_mut();
+            write(self.log.format, record, &mut text);
+            text.len() > FULL
+        };
+        self.count.set(self.count.get() + 1);
+        if full {
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is; the worker calls it every 100 ms. Never waits.
+    pub fn flush(&self) {
+        let count = self.count.replace(0);
+        if count > 0 {
+            let text = self.text.take();
+            self.log.send(Lines { text, count });
+        }
+    }
+}
+
+impl Drop for LogBuffer {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Where the lines go.
+struct Sink {
+    out: Box<dyn Write + Send>,
+    path: Option<PathBuf>,
+}
+
+impl Sink {
+    fn run(mut self, receiver: &Receiver<Lines>, signals: &Signals) {
+        let mut told = Told { at: None, dropped: 0, failed: 0 };
+        loop {
+            let closing = signals.closing.load(Relaxed);
+            let next = if closing { receiver.try_recv().ok() } else { receiver.recv().ok() };
+            if signals.reopen.swap(false, Relaxed) {
+                self.reopen();
+            }
+            let Some(lines) = next else { break };
+            if let Err(error) = self.put(&lines.text) {
+                signals.failed.fetch_add(lines.count, Relaxed);
+                told.tell(signals, Some(&error));
+            } else {
+                told.tell(signals, None);
+            }
+        }
+        told.at = None;
+        told.tell(signals, None);
+    }
+
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.out.write_all(text)?;
+        self.out.flush()
+    }
+
+    fn reopen(&mut self) {
+        let Some(path) = &self.path else { return };
+        match append_to(path) {
+            Ok(file) => self.out = Box::new(file),
+            Err(error) => tracing::warn!(%error, path = %path.display(), "access log could not be opened anew; the old file stays in use"),
+        }
+    }
+}
+
+/// What was already said of lost lines.
+struct Told {
+    at: Option<Instant>,
+    dropped: u64,
+    failed: u64,
+}
+
+impl Told {
+    fn tell(&mut self, signals: &Signals, error: Option<&io::Error>) {
+        let (dropped, failed) = (signals.dropped.load(Relaxed), signals.failed.load(Relaxed));
+        let news = (dropped, failed) != (self.dropped, self.failed);
+        if !news || self.at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+            return;
+        }
+        let error = error.map(tracing::field::display);
+        tracing::warn!(dropped = dropped - self.dropped, failed = failed - self.failed, error, "access-log lines were lost");
+        *self = Self { at: Some(Instant::now()), dropped, failed };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_does_not_read_costs_lines_only() {
+        let (_unread, pipe) = io::pipe().unwrap();
+        let log = Log::with(LogFormat::Json, Sink { out: Box::new(pipe), path: None }).unwrap();
+        let buffer = LogBuffer::new(Arc::clone(&log));
+        let start = Instant::now();
+        for _ in 0..20_000 {
+            buffer.push(&Record { path: "/x", ..Record::default() });
+        }
+        assert!(start.elapsed() < Duration::from_secs(4));
+        assert!(log.dropped() > 1000, "{}", log.dropped());
+    }
+
+    #[test]
+    fn a_file_is_written_reopened_and_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = AccessLog { format: LogFormat::Combined, to: "a.log".into() };
+        let log = Log::start(&conf, folder.path()).unwrap();
+        let buffer = LogBuffer::new(Arc::clone(&log));
+        let lines = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count();
+        buffer.push(&Record::default());
+        buffer.flush();
+        while lines("a.log") == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::fs::rename(folder.path().join("a.log"), folder.path().join("b.log")).unwrap();
+        log.reopen();
+        while !folder.path().join("a.log").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for _ in 0..1000 {
+            buffer.push(&Record::default());
+        }
+        buffer.flush();
+        log.close();
+        assert_eq!((lines("a.log"), lines("b.log"), log.dropped(), log.failed()), (1000, 1, 0, 0));
+        buffer.push(&Record::default());
+        drop(buffer);
+        assert_eq!(log.dropped(), 1);
+    }
+
+    #[test]
+    fn off_is_off_and_failures_count() {
+        let off = Log::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/")).unwrap();
+        assert!(!off.on());
+        LogBuffer::new(Arc::clone(&off)).push(&Record::default());
+        off.close();
+        let (reader, pipe) = io::pipe().unwrap();
+        drop(reader);
+        let log = Log::with(LogFormat::Json, Sink { out: Box::new(pipe), path: None }).unwrap();
+        LogBuffer::new(Arc::clone(&log)).push(&Record::default());
+        log.close();
+        assert_eq!(log.failed(), 1);
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether a request that failed may be sent again, and where.
+
+use super::answer::Refused;
+use crate::table::Cluster;
+use crate::table::decide::Verdict;
+use crate::upstream::send::{Failure, Limits, SendError};
+use http::{Method, StatusCode};
+
+/// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
+pub fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}
+
+/// The tries of one request.
+pub struct Tries {
+    tried: Vec<u32>,
+    /// The wait for first checks is over.
+    pub waited: bool,
+    repeatable: bool,
+    left: u8,
+    count: u8,
+    at: Option<u32>,
+    /// Failures in a row at the node it is at.
+    here: u8,
+    /// Lost races with nodes that closed a kept connection: they cost no try, but end somewhere.
+    races: u8,
+    fresh: bool,
+}
+
+/// Tries at one node before another is asked: a node that just refused may be restarting its listener, and leaving it costs the session.
+const TRIES_PER_NODE: u8 = 2;
+
+/// Races absorbed for one request; from then on it gets a connection of its own.
+const MOST_RACES: u8 = 3;
+
+impl Tries {
+    /// None yet.
+    pub fn new(cluster: &Cluster, _method: &Method, repeatable: bool) -> Self {
+        Self { tried: Vec::new(), waited: false, repeatable, left: cluster.conf.retries, count: 0, at: None, here: 0, races: 0, fresh: false }
+    }
+    /// Nodes given up on.
+    pub fn tried(&self) -> &[u32] {
+        &self.tried
+    }
+    /// Tries after the first.
+    pub fn count(&self) -> u8 {
+        self.count.saturating_sub(1)
+    }
+    /// The next try goes to this node.
+    pub fn at(&mut self, slot: u32) {
+        if self.at != Some(slot) {
+            self.at = Some(slot);
+            self.here = 0;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+    /// The node has no room for a new session.
+    pub fn full(&mut self, slot: u32) {
+        self.tried.push(slot);
+    }
+
+    /// What the next try may cost.
+    pub fn limits(&self, cluster: &Cluster, own: bool) -> Limits {
+        Limits {
+            connect: cluster.conf.timeouts.connect.get(),
+            response: cluster.conf.timeouts.response.get(),
+            max_idle: cluster.conf.pool.max_idle,
+            repeatable: self.repeatable && !self.fresh,
+            own: own || self.fresh,
+        }
+    }
+
+    /// Whether to try again after this failure. `intact`: the request can still be sent in full.
+    pub fn again(&mut self, error: &SendError, verdict: &Verdict, cluster: &Cluster, intact: bool) -> bool {
+        let unseen = error.kind.is_before_sending();
+        if !error.race && matches!(error.kind, Failure::Connect | Failure::NoAnswer | Failure::Timeout) {
+            let passive = &cluster.conf.passive;
+            if verdict.node.live.failed(passive.failures, passive.eject.get().as_millis() as u64) {
+                tracing::warn!("cluster {} node {} is set aside after {} failures: {}", cluster.name, verdict.node.spec.name, passive.failures, error.detail);
+                cluster.live.rescore(verdict.node.live.slot);
+            }
+        }
+        let may = intact && (unseen || self.repeatable) && !matches!(error.kind, Failure::Client | Failure::Timeout | Failure::BadAnswer);
+        if !may {
+            return false;
+        }
+        if error.race && self.races < MOST_RACES {
+            self.races += 1;
+            self.fresh = self.races == MOST_RACES;
+            return true;
+        }
+        self.fresh = true;
+        self.here += 1;
+        if error.kind == Failure::Connect && self.here >= TRIES_PER_NODE {
+            // nobody answers there: another node is asked, as often as there are others
+            self.tried.push(verdict.node.live.slot);
+            return self.tried.len() <= cluster.roster.nodes.len();
+        }
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
+        if error.kind == Failure::NoAnswer && !verdict.honoured {
+            self.tried.push(verdict.node.live.slot);
+        }
+        true
+    }
+}
+
+/// The answer for a failure that could not be mended.
+pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
+    let mut refused = match error.kind {
+        Failure::Connect => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.").retry_after(5),
+        Failure::Unsent | Failure::NoAnswer => Refused::new(StatusCode::BAD_GATEWAY, "The server broke off without an answer."),
+        Failure::BadAnswer => Refused::new(StatusCode::BAD_GATEWAY, "The server's answer could not be understood."),
+        Failure::Timeout => Refused::new(StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time."),
+        Failure::Client => Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off."),
+    };
+    if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+        refused.page = cluster.error_page.clone();
+    }
+    refused.note(error.detail.clone())
+}

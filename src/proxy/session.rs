@@ -1,0 +1,83 @@
+//! What a request means for the ledger: sessions begin, go on, move and end here.
+
+use crate::affinity::{Found, Outcome, Reading, Via};
+use crate::base::clock;
+use crate::table::decide::{Verdict, Why};
+use crate::table::{Cluster, Node};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A session's entry in the ledger, from the decision to the answer.
+pub struct Session {
+    /// Its identity.
+    pub id: u64,
+    /// Whether it was known before this request: if not, it ends again unless the answer marks it.
+    known: bool,
+    /// Whether this request placed it.
+    placed: bool,
+}
+
+/// The node has all the sessions it may have: place it elsewhere.
+pub struct Full;
+
+/// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
+pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64) -> Result<Session, Full> {
+    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
+    let slot = verdict.node.live.slot;
+    let id = reading.session.unwrap_or(fresh);
+    if cluster.affinity.is_none() {
+        return Ok(Session { id, known: true, placed: false });
+    }
+    if verdict.honoured {
+        ledger.touch(id, slot, now, tally);
+        return Ok(Session { id, known: true, placed: false });
+    }
+    if let Some(was) = verdict.was {
+        ledger.relocate(id, slot, now, tally);
+        if cluster.affinity.identifies() {
+            cluster.live.remember_move(id, was, slot, now);
+        }
+        return Ok(Session { id, known: true, placed: true });
+    }
+    if matches!(verdict.why, Why::Key) || matches!(reading.found, Found::Ledger { via: Via::Key }) {
+        ledger.touch(id, slot, now, tally);
+        return Ok(Session { id, known: true, placed: true });
+    }
+    let known = reading.session.is_some() && ledger.find(id).is_some();
+    if !known {
+        ledger.open(id, slot, now, tally);
+        if over(&verdict.node) {
+            ledger.end(id, tally);
+            return Err(Full);
+        }
+    }
+    Ok(Session { id, known, placed: true })
+}
+
+fn over(node: &Arc<Node>) -> bool {
+    node.spec.max_sessions.is_some_and(|max| node.live.sessions.load(Relaxed) > max)
+}
+
+/// What the answer means for the session.
+pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome) {
+    if cluster.affinity.is_none() {
+        return;
+    }
+    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
+    if let Some(learned) = outcome.learned {
+        if learned != session.id {
+            ledger.rename(session.id, learned, now, tally);
+        }
+        // the id is the pin: it must not wait for the client to come back before it counts
+        ledger.touch(learned, slot, now, tally);
+    } else if outcome.ended || (session.placed && !session.known && !outcome.pinned) {
+        ledger.end(session.id, tally);
+    }
+}
+
+/// The request failed before an answer came: what it began is undone.
+pub fn abandon(cluster: &Cluster, session: &Session) {
+    if session.placed && !session.known {
+        cluster.live.ledger.end(session.id, &*cluster.live);
+    }
+}

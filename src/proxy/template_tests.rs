@@ -1,0 +1,68 @@
+use super::*;
+
+fn rendered(text: &str, facts: &Facts<'_>) -> String {
+    let mut out = Vec::new();
+    Template::parse(text).unwrap().render(facts, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn names_are_filled_in() {
+    let mut headers = HeaderMap::new();
+    headers.append("x-a", "1".parse().unwrap());
+    headers.append("x-a", "2".parse().unwrap());
+    let facts = Facts {
+        client_ip: Some("::ffff:10.0.0.1".parse().unwrap()),
+        client_port: Some(99),
+        host: Some("h\r\nX: y"),
+        path: Some("/p"),
+        query: Some("q=1"),
+        cluster: Some("shop"),
+        route: Some("n1"),
+        route_changed: true,
+        headers: Some(&headers),
+        ..Facts::default()
+    };
+    for (text, expected) in [
+        ("{client.ip}:{client.port}", "10.0.0.1:99"),
+        ("{uri}", "/p?q=1"),
+        ("{{{path}}", "{/p}"),
+        ("a{header.X-A}b", "a1, 2b"),
+        ("{host}", "hX: y"),
+        ("{node}", ""),
+        ("{BALANCER_NAME} {BALANCER_WORKER_ROUTE} {BALANCER_ROUTE_CHANGED}", "balancer://shop n1 1"),
+        ("plain", "plain"),
+        ("", ""),
+    ] {
+        assert_eq!(rendered(text, &facts), expected, "{text}");
+    }
+    for (text, _) in NAMES {
+        assert!(Template::parse(&format!("{{{text}}}")).is_ok());
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    assert!(Template::parse("{client.pi}").unwrap_err().contains("did you mean `{client.ip}`"));
+    assert!(Template::parse("{zzzzzzzzzzzz}").unwrap_err().contains("unknown name"));
+    for bad in ["{path", "a\r\nb", "{header.a b}", "{header.}", "{}"] {
+        assert!(Template::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn edits_go_in_order() {
+    let mut model = HeaderEdits { remove: vec!["X-Old".into(), "X-Two".into()], ..HeaderEdits::default() };
+    model.set.insert("X-New".into(), "was {header.X-Old}".into());
+    model.set.insert("X-Node".into(), "{node}".into());
+    model.add.insert("X-Two".into(), "added".into());
+    let edits = Edits::compile(&model).unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("x-old", "o"), ("x-two", "t"), ("x-node", "forged")] {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    edits.apply(&mut headers, &Facts::default());
+    assert_eq!(headers.len(), 2);
+    assert_eq!((&headers["x-new"], &headers["x-two"]), (&HeaderValue::from_static("was o"), &HeaderValue::from_static("added")));
+    assert!(Edits::default().is_empty());
+}

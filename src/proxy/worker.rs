@@ -1,0 +1,81 @@
+//! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
+
+use super::access_log::LogBuffer;
+use crate::table::{Current, Table};
+use crate::upstream::pool::Pool;
+use arc_swap::Cache;
+use rand::{RngCore, SeedableRng, rngs::SmallRng};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One data-plane thread.
+pub struct Worker {
+    newest: RefCell<Cache<Arc<Current>, Arc<Table>>>,
+    /// The newest table again, behind a count that no other core touches.
+    held: RefCell<Rc<Arc<Table>>>,
+    /// Idle connections to nodes.
+    pub pool: Rc<Pool>,
+    /// Access-log lines not yet handed to the writer.
+    pub log: LogBuffer,
+    /// For draws and ids; not for secrets.
+    pub rng: RefCell<SmallRng>,
+    /// True once connections are to end.
+    pub draining: tokio::sync::watch::Sender<bool>,
+    /// Client connections and tunnels now open.
+    pub open: Cell<usize>,
+    id_prefix: u32,
+    next_id: Cell<u32>,
+}
+
+impl Worker {
+    /// A thread's share.
+    pub fn new(current: Arc<Current>, log: LogBuffer) -> Rc<Self> {
+        let table = current.load_full();
+        let mut rng = SmallRng::from_os_rng();
+        Rc::new(Self {
+            newest: RefCell::new(Cache::new(current)),
+            held: RefCell::new(Rc::new(table)),
+            pool: Rc::default(),
+            log,
+            id_prefix: rng.next_u32(),
+            rng: RefCell::new(rng),
+            draining: tokio::sync::watch::Sender::new(false),
+            open: Cell::new(0),
+            next_id: Cell::new(0),
+        })
+    }
+
+    /// The newest table.
+    pub fn table(&self) -> Rc<Arc<Table>> {
+        let mut newest = self.newest.borrow_mut();
+        let table = newest.load();
+        let mut held = self.held.borrow_mut();
+        if !Arc::ptr_eq(table, &held) {
+            *held = Rc::new(table.clone());
+        }
+        held.clone()
+    }
+
+    /// A request id: unique among all threads and restarts for all practical purposes.
+    pub fn request_id(&self) -> u64 {
+        let next = self.next_id.get().wrapping_add(1);
+        self.next_id.set(next);
+        u64::from(self.id_prefix) << 32 | u64::from(next)
+    }
+
+    /// Counts something open until the guard is dropped.
+    pub fn hold_open(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(self.clone())
+    }
+}
+
+/// A connection or tunnel that is open.
+pub struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}

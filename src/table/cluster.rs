@@ -1,0 +1,185 @@
+//! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
+
+use super::ledger::{Ledger, Tally};
+use super::node::{Health, Node, NodeLive, State};
+use crate::affinity::Affinity;
+use crate::balance::{Candidate, Method, Placement, Tier};
+use crate::config::model;
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// A cluster of a table: immutable.
+pub struct Cluster {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its conf, defaults filled in.
+    pub conf: model::Cluster,
+    /// Who is in it.
+    pub roster: Arc<Roster>,
+    /// How sessions are recognised and marked.
+    pub affinity: Affinity,
+    /// What outlives this table.
+    pub live: Arc<ClusterLive>,
+    /// The page for 503.
+    pub error_page: Option<bytes::Bytes>,
+}
+
+impl Cluster {
+    /// The node in a slot, if it is in this table.
+    pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
+        self.roster.node(slot)
+    }
+    /// The nodes in the order of the file.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.roster.nodes.iter().flatten()
+    }
+}
+
+/// The nodes of a cluster by slot, with their board. Slots of nodes that left are empty.
+pub struct Roster {
+    /// By slot.
+    pub nodes: Vec<Option<Arc<Node>>>,
+    /// By slot, those of nodes that left included: their sessions are still counted until they are purged.
+    pub lives: Vec<Arc<NodeLive>>,
+    /// The board that picks are made from.
+    pub placement: Placement,
+    /// How.
+    pub method: Method,
+    /// Seconds over which a node is eased in.
+    pub slow_start: u32,
+    /// Whether requests in flight count in the score.
+    pub counts_requests: bool,
+}
+
+impl Roster {
+    /// The node in a slot.
+    pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
+        self.nodes.get(slot as usize)?.as_ref()
+    }
+
+    /// Brings the board up to date for one node.
+    pub fn rescore(&self, slot: u32) {
+        if let Some(node) = self.node(slot) {
+            self.placement.refresh(slot, || self.candidate(node));
+        }
+    }
+
+    fn candidate(&self, node: &Node) -> Candidate {
+        let in_flight = node.live.in_flight.load(Relaxed);
+        let state = node.state();
+        let busy = node.spec.max_requests.is_some_and(|max| in_flight >= max);
+        let tier = match state {
+            State::Ready | State::Full if node.spec.backup => Tier::Backup,
+            State::Ready | State::Full => Tier::Normal,
+            State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == model::AdminState::Enabled => Tier::Down,
+            _ => Tier::Never,
+        };
+        let ramp = u64::from(node.live.ramp(self.slow_start));
+        Candidate {
+            tier,
+            sessions: node.live.sessions.load(Relaxed),
+            in_flight,
+            weight: (u64::from(node.spec.weight) * ramp / 100) as u32,
+            capacity: node.spec.max_sessions,
+            full: state == State::Full || busy,
+        }
+    }
+}
+
+/// What outlives every table: the ledger, the counters, the memory of moves.
+pub struct ClusterLive {
+    /// The newest roster: guards of requests that began under an older table settle here.
+    pub roster: ArcSwap<Roster>,
+    /// The table of live sessions.
+    pub ledger: Ledger,
+    /// Sessions that were moved and whose client may still show the old pin: session → (from, to, when).
+    moves: DashMap<u64, Move>,
+    move_count: AtomicU32,
+    /// Sessions moved since the start.
+    pub moved: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Move {
+    from: u32,
+    to: u32,
+    last: u32,
+}
+
+/// Moves remembered at most; beyond it a client may flip back once when its old node recovers.
+const MOVES_KEPT: u32 = 100_000;
+
+impl ClusterLive {
+    /// Nothing observed yet.
+    pub fn new(roster: Arc<Roster>, sessions: usize) -> Self {
+        Self {
+            roster: ArcSwap::new(roster),
+            ledger: Ledger::new(sessions),
+            moves: DashMap::new(),
+            move_count: AtomicU32::new(0),
+            moved: AtomicU64::new(0),
+        }
+    }
+
+    /// Brings the board up to date for one node.
+    pub fn rescore(&self, slot: u32) {
+        self.roster.load().rescore(slot);
+    }
+
+    /// Remembers that a session left a node, so that a recovery does not flip it back.
+    pub fn remember_move(&self, session: u64, from: u32, to: u32, now: u32) {
+        self.moved.fetch_add(1, Relaxed);
+        if self.move_count.load(Relaxed) < MOVES_KEPT && self.moves.insert(session, Move { from, to, last: now }).is_none() {
+            self.move_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Where a session went that still shows a pin to `from`.
+    pub fn moved_to(&self, session: u64, from: u32, now: u32) -> Option<u32> {
+        if self.move_count.load(Relaxed) == 0 {
+            return None;
+        }
+        let mut found = self.moves.get_mut(&session).filter(|m| m.from == from)?;
+        found.last = now;
+        Some(found.to)
+    }
+
+    /// Forgets what has been idle too long. Returns how many sessions ended.
+    pub fn sweep(&self, now: u32, idle: u32, part: usize, parts: usize) -> usize {
+        if self.move_count.load(Relaxed) > 0 && part == 0 {
+            self.moves.retain(|_, m| now.saturating_sub(m.last) <= idle);
+            self.move_count.store(self.moves.len() as u32, Relaxed);
+        }
+        self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)
+    }
+
+    /// Whether any node serves, for the decision to try them all when none does.
+    pub fn any_up(&self) -> bool {
+        let roster = self.roster.load();
+        roster.nodes.iter().flatten().any(|n| n.state().keeps_sessions())
+    }
+
+    /// Whether a node that comes up now joins others that serve already.
+    pub fn others_serve(&self, slot: u32) -> bool {
+        let roster = self.roster.load();
+        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.live.health() == Health::Up)
+    }
+}
+
+/// Seconds a new session counts before its client comes back with the pin: what never returns is no session.
+pub const UNCONFIRMED_IDLE: u32 = 60;
+
+impl Tally for ClusterLive {
+    fn change(&self, slot: u32, by: i32) {
+        let roster = self.roster.load();
+        let Some(live) = roster.lives.get(slot as usize) else { return };
+        if by >= 0 {
+            live.sessions.fetch_add(by as u32, Relaxed);
+        } else {
+            live.sessions.fetch_sub(by.unsigned_abs(), Relaxed);
+        }
+        roster.rescore(slot);
+    }
+}

@@ -1,0 +1,230 @@
+//! From a checked `Config` to a `Table`: the only constructor. Cells that outlive a table are taken over by name.
+
+use super::cluster::{Cluster, ClusterLive, Roster};
+use super::node::{Node, NodeLive, NodeSpec};
+use crate::upstream::link::Link;
+use super::{Listener, Table, route::Router};
+use crate::affinity::{Affinity, KeyRing, Member};
+use crate::balance::{Method, Placement, Seat};
+use crate::config::address::{NodeUrl, Scheme};
+use crate::config::model::{self, Config};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
+
+/// What compiling needs beside the conf.
+pub struct Context<'a> {
+    /// What relative paths start from.
+    pub folder: &'a Path,
+    /// The keys of sealed pins.
+    pub keys: &'a Arc<KeyRing>,
+}
+
+/// Builds the table that the conf describes. Nothing that runs is touched until `adopt`; an error leaves no trace.
+pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Table>) -> Result<Table, String> {
+    let mut clusters = Vec::with_capacity(config.cluster.len());
+    for (name, conf) in &config.cluster {
+        let before = previous.and_then(|t| t.clusters.iter().find(|c| *c.name == **name));
+        let cluster = compile_cluster(name, conf, config.server.max_sessions, context, before.map(Arc::as_ref));
+        clusters.push(Arc::new(cluster.map_err(|e| format!("cluster {name}: {e}"))?));
+    }
+    let index = |wanted: &str| clusters.iter().position(|c| *c.name == *wanted);
+    let mut listeners: Vec<Option<Arc<Listener>>> = vec![None; previous.map_or(0, |t| t.listeners.len())];
+    for (name, conf) in &config.listener {
+        let listener = Arc::new(Listener {
+            name: name.as_str().into(),
+            conf: conf.clone(),
+            router: Router::compile(&config.rule, name, &index).map_err(|e| format!("listener {name}: {e}"))?,
+            trusted: conf.trusted_proxies.clone(),
+        });
+        let place = previous.and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
+        match place {
+            Some(at) => listeners[at] = Some(listener),
+            None => listeners.push(Some(listener)),
+        }
+    }
+    Ok(Table { revision: previous.map_or(1, |t| t.revision + 1), config, listeners, clusters })
+}
+
+/// Makes the live cells follow a table that is about to be published.
+pub fn adopt(table: &Table) {
+    for cluster in &table.clusters {
+        cluster.live.roster.store(cluster.roster.clone());
+        cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
+        for node in cluster.nodes() {
+            node.live.resize_places(node.spec.max_requests);
+            cluster.roster.rescore(node.live.slot);
+        }
+    }
+}
+
+fn compile_cluster(
+    name: &str,
+    conf: &model::Cluster,
+    sessions: u32,
+    context: &Context<'_>,
+    before: Option<&Cluster>,
+) -> Result<Cluster, String> {
+    let method = Method::of(conf.balance).ok_or("this balancing method is not yet supported")?;
+    let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
+    let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
+    let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
+    let mut links = LinkMaker::new(conf, context, before)?;
+    let mut slots = Vec::with_capacity(tables.len());
+    for (node_name, table) in conf.nodes.keys().zip(&tables) {
+        let live = claim(&mut lives, node_name, |n| conf.nodes.contains_key(n));
+        let spec = spec_of(node_name, table)?;
+        let link = links.link(&spec.url)?;
+        let slot = live.slot as usize;
+        if nodes.len() <= slot {
+            nodes.resize(slot + 1, None);
+        }
+        nodes[slot] = Some(Arc::new(Node { spec, live, link }));
+        slots.push(slot as u32);
+    }
+    let affinity = {
+        let members: Vec<Member<'_>> = slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
+        Affinity::compile(conf.affinity.as_ref(), name, &members, keys_for(conf, context)?)?
+    };
+    let seats: Vec<Seat<'_>> = slots
+        .iter()
+        .enumerate()
+        .filter_map(|(position, &s)| {
+            let node = nodes[s as usize].as_deref()?;
+            Some(Seat { slot: s, weight: node.spec.weight.into(), name: &node.spec.name, position: position as u32 })
+        })
+        .collect();
+    let old_roster = before.map(|c| c.live.roster.load_full());
+    let placement = Placement::new(method, &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
+    let counts_requests = matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions)
+        || tables.iter().any(|t| t.max_requests.is_some());
+    let slow_start = conf.slow_start.get().as_secs() as u32;
+    let roster = Arc::new(Roster { nodes, lives, placement, method, slow_start, counts_requests });
+    let live = match before {
+        Some(cluster) => cluster.live.clone(),
+        None => Arc::new(ClusterLive::new(roster.clone(), sessions as usize)),
+    };
+    let error_page = match &conf.error_page {
+        Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
+        None => None,
+    };
+    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, live, error_page })
+}
+
+/// The live cell of a node: its own from before, else a slot whose node left and has no sessions any more, else a new one.
+fn claim(lives: &mut Vec<Arc<NodeLive>>, name: &str, is_wanted: impl Fn(&str) -> bool) -> Arc<NodeLive> {
+    if let Some(live) = lives.iter().find(|live| *live.name == *name) {
+        return live.clone();
+    }
+    let free = lives.iter().position(|live| !is_wanted(&live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0);
+    let slot = free.unwrap_or(lives.len());
+    let live = Arc::new(NodeLive::new(name.into(), slot as u32));
+    match free {
+        Some(slot) => lives[slot] = live.clone(),
+        None => lives.push(live.clone()),
+    }
+    live
+}
+
+fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {
+    Ok(NodeSpec {
+        name: name.into(),
+        route: table.route.as_deref().unwrap_or(name).into(),
+        url: table.url.parse().map_err(|e| format!("node {name}: {e}"))?,
+        weight: table.weight,
+        max_sessions: table.max_sessions,
+        max_requests: table.max_requests,
+        backup: table.backup,
+        admin: table.state,
+    })
+}
+
+fn member(node: &Node) -> Member<'_> {
+    let address = literal(&node.link.url);
+    Member { slot: node.live.slot, name: &node.spec.name, route: &node.spec.route, address }
+}
+
+fn literal(url: &NodeUrl) -> Option<SocketAddr> {
+    let ip: IpAddr = url.host.parse().ok()?;
+    Some(SocketAddr::new(ip, url.port))
+}
+
+/// The ring that seals this cluster's pins: its own file, else the one of the state folder.
+fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>, String> {
+    let file = match &conf.affinity {
+        Some(model::Affinity::Table(table)) => table.keys.as_ref(),
+        _ => None,
+    };
+    let Some(file) = file else { return Ok(context.keys.clone()) };
+    let text = std::fs::read_to_string(context.folder.join(file)).map_err(|e| format!("keys {file}: {e}"))?;
+    KeyRing::parse(&text).map(Arc::new).map_err(|e| format!("keys {file}: {e}"))
+}
+
+/// Links by address as written; those of the table before are kept when nothing about them changed.
+struct LinkMaker<'a> {
+    conf: &'a model::Cluster,
+    kept: HashMap<String, Arc<Link>>,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    context: &'a Context<'a>,
+}
+
+impl<'a> LinkMaker<'a> {
+    fn new(conf: &'a model::Cluster, context: &'a Context<'a>, before: Option<&Cluster>) -> Result<Self, String> {
+        let same = before.filter(|c| c.conf.tls == conf.tls && c.conf.http2 == conf.http2);
+        let kept = same.map_or_else(HashMap::new, |c| c.nodes().map(|n| (n.link.url.to_string(), n.link.clone())).collect());
+        Ok(Self { conf, kept, tls: None, context })
+    }
+
+    fn link(&mut self, url: &NodeUrl) -> Result<Arc<Link>, String> {
+        if let Some(link) = self.kept.get(&url.to_string()) {
+            return Ok(link.clone());
+        }
+        let tls = match url.scheme {
+            Scheme::Https => Some(self.tls()?),
+            _ => None,
+        };
+        let server_name = match tls {
+            Some(_) => {
+                let name = self.conf.tls.server_name.clone().unwrap_or_else(|| url.host.clone());
+                Some(rustls::pki_types::ServerName::try_from(name.clone()).map_err(|_| format!("`{name}` cannot be a certificate's name"))?)
+            }
+            None => None,
+        };
+        let text = authority(url);
+        let link = Arc::new(Link {
+            id: NEXT_LINK.fetch_add(1, Relaxed),
+            url: url.clone(),
+            authority: http::HeaderValue::try_from(text).map_err(|_| format!("`{}` cannot be a Host header", url.host))?,
+            addresses: ArcSwap::from_pointee(literal(url).into_iter().collect()),
+            reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
+            tls,
+            http2: self.conf.http2,
+            server_name,
+        });
+        self.kept.insert(url.to_string(), link.clone());
+        Ok(link)
+    }
+
+    fn tls(&mut self) -> Result<Arc<rustls::ClientConfig>, String> {
+        if let Some(tls) = &self.tls {
+            return Ok(tls.clone());
+        }
+        let made = crate::upstream::tls::client_config(&self.conf.tls, self.context.folder, self.conf.http2)?;
+        self.tls = Some(made.clone());
+        Ok(made)
+    }
+}
+
+/// `host:port`, the port left out where it is the scheme's own.
+fn authority(url: &NodeUrl) -> String {
+    let whole = url.authority();
+    match (url.scheme, url.port) {
+        (Scheme::Http, 80) | (Scheme::Https, 443) => whole.rsplit_once(':').map_or(whole.clone(), |(host, _)| host.to_owned()),
+        _ => whole,
+    }
+}

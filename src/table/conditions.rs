@@ -1,0 +1,105 @@
+//! The conditions of a rule that no index answers: regular expression, method, headers, query, source.
+
+use super::normal_path::{NormalPath, hex};
+use super::route::Ask;
+use crate::base::units::Network;
+use crate::config::model;
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+use regex::Regex;
+
+/// What must be equal; "*" in the file asks only for presence.
+#[derive(Debug)]
+enum Wanted<T> {
+    Present,
+    Equal(T),
+}
+
+/// All must hold.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    path_regex: Option<Regex>,
+    methods: Vec<Method>,
+    headers: Vec<(HeaderName, Wanted<HeaderValue>)>,
+    query: Vec<(Box<str>, Wanted<Box<str>>)>,
+    source: Vec<Network>,
+}
+
+impl Conditions {
+    pub(super) fn compile(rule: &model::Rule) -> Result<Self, String> {
+        if let Some(path) = rule.path.as_slice().iter().find(|path| !path.starts_with('/')) {
+            return Err(format!("path `{path}` must begin with `/`"));
+        }
+        let headers = rule.header.iter().map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` cannot be a header's name"))?;
+            let value = match value.as_str() {
+                "*" => Wanted::Present,
+                text => Wanted::Equal(HeaderValue::from_str(text).map_err(|_| format!("header {name}: no header can hold that value"))?),
+            };
+            Ok((name, value))
+        });
+        let query = rule.query.iter().map(|(name, value)| {
+            let value = if value == "*" { Wanted::Present } else { Wanted::Equal(value.as_str().into()) };
+            (name.as_str().into(), value)
+        });
+        let method = |text: &String| {
+            Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| format!("`{text}` cannot be a request method"))
+        };
+        Ok(Self {
+            path_regex: rule.path_regex.as_deref().map(Regex::new).transpose().map_err(|e| format!("path-regex: {e}"))?,
+            methods: rule.method.as_slice().iter().map(method).collect::<Result<_, _>>()?,
+            headers: headers.collect::<Result<_, String>>()?,
+            query: query.collect(),
+            source: rule.source.as_slice().to_vec(),
+        })
+    }
+
+    pub(super) fn path_regex(&self) -> Option<&Regex> {
+        self.path_regex.as_ref()
+    }
+
+    /// The cheap ones first.
+    pub(super) fn hold(&self, request: &Ask<'_>, path: &NormalPath<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.contains(request.method))
+            && (self.source.is_empty() || self.source.iter().any(|network| network.contains(request.client)))
+            && self.headers.iter().all(|(name, wanted)| match wanted {
+                Wanted::Present => request.headers.contains_key(name),
+                Wanted::Equal(value) => request.headers.get_all(name).iter().any(|line| line == value),
+            })
+            && self.query.iter().all(|(name, wanted)| query_has(request.query.unwrap_or_default(), name, wanted))
+            && self.path_regex.as_ref().is_none_or(|regex| regex.is_match(&path.text))
+    }
+}
+
+fn query_has(query: &str, name: &str, wanted: &Wanted<Box<str>>) -> bool {
+    query.split('&').any(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        !pair.is_empty()
+            && decoded_equals(key, name)
+            && match wanted {
+                Wanted::Present => true,
+                Wanted::Equal(text) => decoded_equals(value, text),
+            }
+    })
+}
+
+/// Compares after percent-decoding once, without a copy. A plus also stands for a blank, as forms write it.
+fn decoded_equals(raw: &str, wanted: &str) -> bool {
+    let (raw, mut at) = (raw.as_bytes(), 0);
+    for expected in wanted.bytes() {
+        let (byte, length) = match raw.get(at) {
+            None => return false,
+            Some(b'+') if expected == b' ' => (b' ', 1),
+            Some(b'%') => match raw.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)) {
+                Some(byte) => (byte, 3),
+                None => (b'%', 1),
+            },
+            Some(byte) => (*byte, 1),
+        };
+        if byte != expected {
+            return false;
+        }
+        at += length;
+    }
+    at == raw.len()
+}

@@ -1,0 +1,230 @@
+//! The decision: which node, and why. A pure function of the cluster, the pin that was read and what is known of the nodes;
+//! log, header and metric print its `Verdict`.
+
+use super::{Cluster, Node, State};
+use crate::affinity::{Found, Lost, Reading, Via};
+use crate::balance::Tier;
+use crate::config::model::{AdminState, Failover};
+use std::sync::Arc;
+
+/// Why a request went where it went: one word in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// A new session, placed by the balancing method.
+    New,
+    /// Its cookie said so.
+    Cookie,
+    /// The route in the application's session id said so.
+    Route,
+    /// The application's session id was remembered.
+    Learned,
+    /// Its key said so.
+    Key,
+    /// An operator's bypass said so.
+    Forced,
+    /// Its node was down.
+    MovedDown,
+    /// Its node was taken out.
+    MovedDraining,
+    /// It named a route that no node has.
+    MovedUnknownRoute,
+    /// Its pin was forged or damaged.
+    MovedTampered,
+    /// Its pin was too old.
+    MovedExpired,
+    /// Its node has restarted and lost its sessions.
+    MovedRebooted,
+    /// The cluster has no affinity, or no node was chosen.
+    None,
+}
+
+impl Why {
+    /// The word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Cookie => "cookie",
+            Self::Route => "route",
+            Self::Learned => "learned",
+            Self::Key => "key",
+            Self::Forced => "forced",
+            Self::MovedDown => "moved:down",
+            Self::MovedDraining => "moved:draining",
+            Self::MovedUnknownRoute => "moved:unknown-route",
+            Self::MovedTampered => "moved:tampered",
+            Self::MovedExpired => "moved:expired",
+            Self::MovedRebooted => "moved:rebooted",
+            Self::None => "none",
+        }
+    }
+}
+
+impl From<Via> for Why {
+    fn from(via: Via) -> Self {
+        match via {
+            Via::Cookie => Self::Cookie,
+            Via::Route => Self::Route,
+            Via::Learned => Self::Learned,
+            Via::Key => Self::Key,
+        }
+    }
+}
+
+/// A node chosen.
+pub struct Verdict {
+    /// Which.
+    pub node: Arc<Node>,
+    /// Why.
+    pub why: Why,
+    /// The slot the session was on, if it moves.
+    pub was: Option<u32>,
+    /// The pin that was read is followed.
+    pub honoured: bool,
+}
+
+/// Why nobody serves a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its node is gone, and `failover = "strict"`.
+    Strict,
+    /// Every node has all the sessions it may have.
+    Full,
+    /// No node is there.
+    NoNode,
+}
+
+/// What is to be done with a request.
+pub enum Decision {
+    /// Send it there.
+    Serve(Verdict),
+    /// A node it may go to has not been checked yet: wait a moment for the first check, then ask again.
+    Wait,
+    /// Nobody serves it.
+    Refuse(Refusal),
+}
+
+/// What is known beside the pin.
+pub struct Facts<'a> {
+    /// Nodes that this request was tried on in vain.
+    pub tried: &'a [u32],
+    /// Where an earlier request of the same client on this connection was just placed.
+    pub hint: Option<u32>,
+    /// The wait for first checks is over.
+    pub waited: bool,
+    /// `clock::monotonic_secs`.
+    pub now: u32,
+}
+
+/// Decides.
+pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Decision {
+    match pinned(cluster, reading, facts) {
+        Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
+        Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
+        Pinned::Unchecked => Decision::Wait,
+        Pinned::Gone { slot, .. } if cluster.conf.failover == Failover::Strict => {
+            // fail-open: with every check failing, the checks are more likely wrong than all the nodes
+            let doubted = |n: &&Arc<Node>| n.state() == State::Down && !facts.tried.contains(&slot) && !cluster.live.any_up();
+            match cluster.node(slot).filter(doubted) {
+                Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
+                None => Decision::Refuse(Refusal::Strict),
+            }
+        }
+        Pinned::Gone { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
+        Pinned::Nowhere(why) => place(cluster, key_of(reading), facts, rng, why, None),
+    }
+}
+
+enum Pinned {
+    Here { node: Arc<Node>, via: Via },
+    /// Its session was moved earlier and the client shows the old pin: it goes where the session went.
+    Followed { node: Arc<Node>, via: Via },
+    Unchecked,
+    Gone { slot: u32, why: Why },
+    Nowhere(Why),
+}
+
+/// What the pin says, and whether it can be followed.
+fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned {
+    let single;
+    let (slots, via): (&[u32], Via) = match &reading.found {
+        Found::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
+        Found::Key { .. } => return Pinned::Nowhere(Why::Key),
+        Found::Lost(Lost::UnknownRoute) => return Pinned::Nowhere(Why::MovedUnknownRoute),
+        Found::Lost(Lost::Tampered) => return Pinned::Nowhere(Why::MovedTampered),
+        Found::Lost(Lost::Expired) => return Pinned::Nowhere(Why::MovedExpired),
+        Found::Pin { slots, via } => (slots, *via),
+        Found::Ledger { via } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
+            Some(seen) => {
+                single = [seen.slot];
+                (&single, *via)
+            }
+            None => return Pinned::Nowhere(if *via == Via::Key { Why::Key } else { Why::New }),
+        },
+    };
+    let mut unchecked = false;
+    for &slot in slots.iter().filter(|slot| !facts.tried.contains(slot)) {
+        let Some(node) = cluster.node(slot) else { continue };
+        if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| cluster.live.moved_to(s, slot, facts.now))
+            && let Some(node) = cluster.node(to).filter(|n| n.state().keeps_sessions() && !facts.tried.contains(&to))
+        {
+            return Pinned::Followed { node: node.clone(), via };
+        }
+        match node.state() {
+            state if state.keeps_sessions() => return Pinned::Here { node: node.clone(), via },
+            State::Unknown => unchecked = true,
+            _ => {}
+        }
+    }
+    if unchecked && !facts.waited {
+        return Pinned::Unchecked;
+    }
+    let slot = slots.first().copied().unwrap_or(u32::MAX);
+    let why = match cluster.node(slot) {
+        Some(node) if node.spec.admin != AdminState::Enabled => Why::MovedDraining,
+        Some(_) => Why::MovedDown,
+        None => Why::MovedUnknownRoute,
+    };
+    Pinned::Gone { slot, why }
+}
+
+fn via_of(reading: &Reading<'_>) -> Why {
+    match reading.found {
+        Found::Pin { via, .. } | Found::Ledger { via } => via.into(),
+        _ => Why::New,
+    }
+}
+
+fn key_of(reading: &Reading<'_>) -> Option<u64> {
+    match reading.found {
+        Found::Key { hash } => Some(hash),
+        Found::Ledger { via: Via::Key } => reading.session,
+        _ => None,
+    }
+}
+
+/// Places a session that has no node.
+fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
+    let serve = |node: &Arc<Node>| Decision::Serve(Verdict { node: node.clone(), why, was, honoured: false });
+    if let Some(node) = facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
+        && node.state().keeps_sessions()
+    {
+        return serve(node);
+    }
+    match cluster.roster.placement.pick(key, facts.tried, rng) {
+        Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {
+            Some(node) => serve(node),
+            None => Decision::Refuse(Refusal::NoNode),
+        },
+        down => {
+            if !facts.waited && cluster.nodes().any(|n| n.state() == State::Unknown) {
+                return Decision::Wait;
+            }
+            // fail-open: when every node fails its check, all are tried
+            match down.filter(|_| !cluster.live.any_up()).and_then(|(slot, _)| cluster.node(slot)) {
+                Some(node) => serve(node),
+                None if cluster.nodes().any(|n| n.state() == State::Full) => Decision::Refuse(Refusal::Full),
+                None => Decision::Refuse(Refusal::NoNode),
+            }
+        }
+    }
+}

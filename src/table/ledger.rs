@@ -1,0 +1,398 @@
+//! The ledger: the live sessions of one cluster, which node each is on and when it was last seen. Bounded and exact: per
+//! node, the sum of what was told to the [`Tally`] is the number of entries.
+//!
+//! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
+//! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+#[cfg(test)]
+mod tests;
+
+/// Entries that are compared to find the one to forget when the ledger is full.
+const SAMPLE: usize = 16;
+/// Distance between the buckets of a sample.
+const STEP: usize = 0x9e37_79b1;
+
+/// Where the sessions of each node are counted.
+///
+/// It is called while a shard is locked, so that the changes of one session arrive in their order and no counter goes
+/// below zero in between: it has to be quick and must not call the ledger.
+pub trait Tally {
+    /// The node in this slot has so many sessions more.
+    fn change(&self, slot: u32, by: i32);
+}
+
+/// What the ledger knows of a session. Times are in seconds of the coarse clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The node it is on.
+    pub slot: u32,
+    /// When it was placed.
+    pub first: u32,
+    /// When it was last seen.
+    pub last: u32,
+    /// The client came back with its pin: it keeps cookies, and somebody is there.
+    pub confirmed: bool,
+}
+
+struct Entry {
+    session: u64,
+    slot: u32,
+    first: u32,
+    last: AtomicU32,
+    confirmed: AtomicBool,
+}
+
+impl Entry {
+    fn seen(&self) -> Seen {
+        Seen { slot: self.slot, first: self.first, last: self.last.load(Relaxed), confirmed: self.confirmed.load(Relaxed) }
+    }
+
+    /// Seen again, now. Writes only what changed: the line it is on is shared by all threads.
+    fn meet(&self, now: u32, confirmed: bool) {
+        if self.last.load(Relaxed) < now {
+            self.last.store(now, Relaxed);
+        }
+        if confirmed && !self.confirmed.load(Relaxed) {
+            self.confirmed.store(true, Relaxed);
+        }
+    }
+
+    /// Puts the session on another node, and the count with it.
+    fn put_on(&mut self, slot: u32, tally: &impl Tally) {
+        if self.slot != slot {
+            tally.change(self.slot, -1);
+            tally.change(slot, 1);
+            self.slot = slot;
+        }
+    }
+}
+
+/// What becomes of an entry that is there already when one is to be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Conflict {
+    /// It stays on its node.
+    Keep,
+    /// It goes to the new node.
+    Move,
+}
+
+/// A shard on its own cache lines.
+#[repr(align(128))]
+#[derive(Default)]
+struct Shard(RwLock<HashTable<Entry>>);
+
+impl Shard {
+    // A panic while a shard is locked leaves it usable: no change to a table is made in two steps.
+    fn read(&self) -> RwLockReadGuard<'_, HashTable<Entry>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashTable<Entry>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table of live sessions of one cluster.
+pub struct Ledger {
+    shards: Box<[Shard]>,
+    /// Chosen at random, so that nobody can prepare ids that meet in one bucket.
+    seed: u64,
+    /// Entries, and room that was reserved for some on their way.
+    held: AtomicUsize,
+    limit: AtomicUsize,
+    evicted: AtomicU64,
+    /// Where the next search for something to forget starts.
+    hand: AtomicU64,
+}
+
+impl Ledger {
+    /// A ledger for at most so many sessions (at least one).
+    pub fn new(limit: usize) -> Ledger {
+        let shards = (limit / 1024).clamp(16, 512).next_power_of_two();
+        Self {
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            seed: rand::random(),
+            held: AtomicUsize::new(0),
+            limit: AtomicUsize::new(limit.max(1)),
+            evicted: AtomicU64::new(0),
+            hand: AtomicU64::new(0),
+        }
+    }
+
+    /// What is known of a session.
+    pub fn find(&self, session: u64) -> Option<Seen> {
+        let hash = self.hash(session);
+        self.shard(hash).read().find(hash, |entry| entry.session == session).map(Entry::seen)
+    }
+
+    /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
+    /// was on another node, its count moves.
+    pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) {
+        let hash = self.hash(session);
+        if let Some(entry) = self.shard(hash).read().find(hash, |entry| entry.session == session)
+            && entry.slot == slot
+        {
+            return entry.meet(now, true);
+        }
+        self.enter(session, Seen { slot, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+    }
+
+    /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the slot that it is on:
+    /// another one if somebody else has placed it meanwhile.
+    pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) -> u32 {
+        self.enter(session, Seen { slot, first: now, last: now, confirmed: false }, Conflict::Keep, tally)
+    }
+
+    /// The session is over; false if it was unknown.
+    pub fn end(&self, session: u64, tally: &impl Tally) -> bool {
+        let ended = self.take(session, |entry| tally.change(entry.slot, -1)).is_some();
+        if ended {
+            self.held.fetch_sub(1, Relaxed);
+        }
+        ended
+    }
+
+    /// The application changed the id of a session, as they do at login: it is the same session and counts once. If the
+    /// new id was seen first, what is known of it stands.
+    pub fn rename(&self, old: u64, new: u64, now: u32, tally: &impl Tally) {
+        if old == new {
+            return;
+        }
+        // Its count and its reserved room stay while it is in neither place.
+        let Some(known) = self.take(old, |_| ()) else { return };
+        let hash = self.hash(new);
+        let mut shard = self.shard(hash).write();
+        match shard.entry(hash, |entry| entry.session == new, |entry| self.hash(entry.session)) {
+            Place::Occupied(mut place) => {
+                let entry = place.get_mut();
+                entry.first = entry.first.min(known.first);
+                entry.meet(now, known.confirmed);
+                tally.change(known.slot, -1);
+                self.held.fetch_sub(1, Relaxed);
+            }
+            Place::Vacant(place) => {
+                place.insert(Entry {
+                    session: new,
+                    slot: known.slot,
+                    first: known.first,
+                    last: AtomicU32::new(known.last.max(now)),
+                    confirmed: AtomicBool::new(known.confirmed),
+                });
+            }
+        }
+    }
+
+    /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is unknown.
+    pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl Tally) {
+        self.enter(session, Seen { slot: to, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+    }
+
+    /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came back, in one of
+    /// `parts` parts of the shards; `u32::MAX` is never. Also forgets what is above a limit that was lowered. Returns how many went.
+    pub fn sweep(&self, now: u32, idle: u32, unconfirmed_idle: u32, part: usize, parts: usize, tally: &impl Tally) -> usize {
+        let stale = |seen: Seen| now.saturating_sub(seen.last) > if seen.confirmed { idle } else { unconfirmed_idle };
+        let mut gone = 0;
+        for shard in self.shards.iter().skip(part).step_by(parts.max(1)) {
+            gone += self.retain(shard, tally, |seen| !stale(seen));
+        }
+        while self.held.load(Relaxed) > self.limit() && self.evict(tally) {
+            self.held.fetch_sub(1, Relaxed);
+            gone += 1;
+        }
+        gone
+    }
+
+    /// Forgets the sessions of a node that was removed for good. Returns how many there were.
+    pub fn purge(&self, slot: u32, tally: &impl Tally) -> usize {
+        self.shards.iter().map(|shard| self.retain(shard, tally, |seen| seen.slot != slot)).sum()
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The most there may be.
+    pub fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
+    /// Sets the most there may be. What is above a lower limit goes with the next sweep, and two for one with every new session.
+    pub fn set_limit(&self, n: usize) {
+        self.limit.store(n.max(1), Relaxed);
+    }
+
+    /// How many sessions were forgotten for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Relaxed)
+    }
+
+    /// Sessions by slot, counted one by one: to verify the tally.
+    pub fn per_slot(&self) -> HashMap<u32, u32> {
+        let mut counts = HashMap::new();
+        for shard in &self.shards {
+            for entry in shard.read().iter() {
+                *counts.entry(entry.slot).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Makes an entry, or meets the one that is there. Returns the slot that the session is on.
+    fn enter(&self, session: u64, new: Seen, conflict: Conflict, tally: &impl Tally) -> u32 {
+        let hash = self.hash(session);
+        let mut reserved = false;
+        loop {
+            let mut shard = self.shard(hash).write();
+            if let Some(slot) = meet(&mut shard, hash, session, new, conflict, tally) {
+                if reserved {
+                    self.held.fetch_sub(1, Relaxed);
+                }
+                return slot;
+            }
+            if reserved || self.reserve() {
+                tally.change(new.slot, 1);
+                let (last, confirmed) = (AtomicU32::new(new.last), AtomicBool::new(new.confirmed));
+                let entry = Entry { session, slot: new.slot, first: new.first, last, confirmed };
+                shard.insert_unique(hash, entry, |entry| self.hash(entry.session));
+                return new.slot;
+            }
+            // Not while the shard is locked: what has to go may be in any of them.
+            drop(shard);
+            reserved = self.make_room(tally);
+            if !reserved {
+                return new.slot;
+            }
+        }
+    }
+
+    /// Takes an entry out, with a last look while the shard is locked. The room it took is still held.
+    fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Seen> {
+        let hash = self.hash(session);
+        let mut shard = self.shard(hash).write();
+        let (entry, _) = shard.find_entry(hash, |entry| entry.session == session).ok()?.remove();
+        look(&entry);
+        Some(entry.seen())
+    }
+
+    /// Room for one entry more, if there is any left.
+    fn reserve(&self) -> bool {
+        let limit = self.limit();
+        self.held.fetch_update(Relaxed, Relaxed, |held| (held < limit).then_some(held + 1)).is_ok()
+    }
+
+    /// Room for one entry more, made by forgetting another if need be. False if there is none because other threads are
+    /// about to use all there is: possible only in a ledger of very few.
+    fn make_room(&self, tally: &impl Tally) -> bool {
+        while !self.reserve() {
+            if !self.evict(tally) {
+                return false;
+            }
+            let limit = self.limit();
+            let above = |held: usize| (held > limit).then(|| held - 1);
+            if self.held.fetch_update(Relaxed, Relaxed, above).is_err() {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Forgets the entry of a sample that is missed least: one that was never confirmed, or else the longest idle. The room it
+    /// took is now the caller's. False if there was no entry at all.
+    fn evict(&self, tally: &impl Tally) -> bool {
+        while let Some(session) = self.least_missed() {
+            if self.take(session, |entry| tally.change(entry.slot, -1)).is_some() {
+                self.evicted.fetch_add(1, Relaxed);
+                return true;
+            }
+            // Somebody else was quicker with this one; the next sample is another.
+        }
+        false
+    }
+
+    /// Looks at a sample from as many shards as it takes to have one worth its name: in a small ledger each has few.
+    fn least_missed(&self) -> Option<u64> {
+        let start = mix(self.hand.fetch_add(1, Relaxed) ^ self.seed);
+        let mut worst: Option<(bool, u32, u64)> = None;
+        let mut seen = 0;
+        for looked in 0..self.shards.len() {
+            let shard = self.shards[(start as usize).wrapping_add(looked) & (self.shards.len() - 1)].read();
+            let last = shard.num_buckets().wrapping_sub(1);
+            let first = (start >> 32) as usize;
+            // An odd step visits every bucket once. Neighbours would share their history: where somebody was just
+            // forgotten, only those remain who should not be.
+            let bucket = |i: usize| first.wrapping_add(i.wrapping_mul(STEP)) & last;
+            let found = (0..shard.num_buckets()).filter_map(|i| shard.get_bucket(bucket(i)));
+            for entry in found.take(SAMPLE - seen) {
+                let now = entry.seen();
+                let rank = (now.confirmed, now.last, entry.session);
+                worst = Some(worst.map_or(rank, |other| other.min(rank)));
+                seen += 1;
+            }
+            if seen == SAMPLE {
+                break;
+            }
+        }
+        worst.map(|(_, _, session)| session)
+    }
+
+    /// Keeps what passes, counts what goes, and gives back memory that is mostly empty.
+    fn retain(&self, shard: &Shard, tally: &impl Tally, keep: impl Fn(Seen) -> bool) -> usize {
+        // First a look that disturbs no reader: mostly there is nothing to do.
+        if shard.read().iter().all(|entry| keep(entry.seen())) {
+            return 0;
+        }
+        let mut table = shard.write();
+        let before = table.len();
+        table.retain(|entry| {
+            let stays = keep(entry.seen());
+            if !stays {
+                tally.change(entry.slot, -1);
+            }
+            stays
+        });
+        let gone = before - table.len();
+        if table.len() * 4 < table.num_buckets() {
+            let room = table.len() * 2;
+            table.shrink_to(room, |entry| self.hash(entry.session));
+        }
+        self.held.fetch_sub(gone, Relaxed);
+        gone
+    }
+
+    fn hash(&self, session: u64) -> u64 {
+        mix(session ^ self.seed)
+    }
+
+    fn shard(&self, hash: u64) -> &Shard {
+        // Neither the lowest nor the highest bits: those choose the place within the shard.
+        &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
+    }
+}
+
+/// Meets an entry that is there already; returns where it is now.
+fn meet(shard: &mut HashTable<Entry>, hash: u64, session: u64, new: Seen, conflict: Conflict, tally: &impl Tally) -> Option<u32> {
+    let entry = shard.find_mut(hash, |entry| entry.session == session)?;
+    if conflict == Conflict::Move {
+        entry.put_on(new.slot, tally);
+    }
+    entry.meet(new.last, new.confirmed);
+    Some(entry.slot)
+}
+
+/// Spreads a number that may be a good hash or a poor one over all 64 bits.
+fn mix(number: u64) -> u64 {
+    let wide = u128::from(number) * 0x9e37_79b9_7f4a_7c15;
+    (wide >> 64) as u64 ^ wide as u64
+}

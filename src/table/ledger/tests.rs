@@ -1,0 +1,265 @@
+//! The ledger against a simple model of it, and against itself from several threads.
+
+use super::*;
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+
+const SLOTS: usize = 4;
+
+#[derive(Default)]
+struct Counts([AtomicI64; SLOTS]);
+
+impl Tally for Counts {
+    fn change(&self, slot: u32, by: i32) {
+        let before = self.0[slot as usize].fetch_add(i64::from(by), SeqCst);
+        assert!(before + i64::from(by) >= 0, "the count of {slot} went below zero");
+    }
+}
+
+impl Counts {
+    fn assert_equal(&self, ledger: &Ledger) {
+        let counted = ledger.per_slot();
+        for (slot, told) in self.0.iter().enumerate() {
+            assert_eq!(told.load(SeqCst), i64::from(counted.get(&(slot as u32)).copied().unwrap_or(0)), "slot {slot}");
+        }
+        assert_eq!(ledger.len(), counted.values().sum::<u32>() as usize);
+        assert!(ledger.len() <= ledger.limit());
+    }
+}
+
+fn new(limit: usize) -> (Ledger, Counts) {
+    (Ledger::new(limit), Counts::default())
+}
+
+#[test]
+fn an_entry_is_small() {
+    assert!(size_of::<Entry>() <= 24);
+}
+
+#[test]
+fn a_session_is_confirmed_when_its_client_comes_back() {
+    let (ledger, tally) = new(100);
+    assert_eq!(ledger.open(1, 2, 10, &tally), 2);
+    assert_eq!(ledger.find(1), Some(Seen { slot: 2, first: 10, last: 10, confirmed: false }));
+    ledger.touch(1, 2, 15, &tally);
+    assert_eq!(ledger.find(1), Some(Seen { slot: 2, first: 10, last: 15, confirmed: true }));
+    assert_eq!(ledger.find(2), None);
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn the_first_to_place_a_session_wins() {
+    let (ledger, tally) = new(100);
+    assert_eq!(ledger.open(1, 2, 10, &tally), 2);
+    assert_eq!(ledger.open(1, 3, 11, &tally), 2);
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn the_count_moves_with_the_session() {
+    let (ledger, tally) = new(100);
+    ledger.touch(1, 0, 1, &tally);
+    ledger.touch(1, 1, 2, &tally);
+    assert_eq!(ledger.per_slot(), HashMap::from([(1, 1)]));
+    ledger.relocate(1, 3, 3, &tally);
+    ledger.relocate(9, 3, 3, &tally);
+    assert_eq!(ledger.per_slot(), HashMap::from([(3, 2)]));
+    assert_eq!(ledger.find(1).unwrap().first, 1);
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_new_id_at_login_is_the_same_session() {
+    let (ledger, tally) = new(100);
+    ledger.open(1, 2, 10, &tally);
+    ledger.rename(1, 5, 20, &tally);
+    assert_eq!(ledger.find(1), None);
+    assert_eq!(ledger.find(5), Some(Seen { slot: 2, first: 10, last: 20, confirmed: false }));
+    // Seen under the new id before the change was noticed: what was seen stands.
+    ledger.touch(6, 3, 21, &tally);
+    ledger.rename(5, 6, 22, &tally);
+    assert_eq!(ledger.find(6), Some(Seen { slot: 3, first: 10, last: 22, confirmed: true }));
+    ledger.rename(6, 6, 23, &tally);
+    ledger.rename(404, 7, 23, &tally);
+    assert_eq!(ledger.len(), 1);
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_logout_ends_a_session_once() {
+    let (ledger, tally) = new(100);
+    ledger.touch(1, 0, 1, &tally);
+    assert!(ledger.end(1, &tally));
+    assert!(!ledger.end(1, &tally));
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn the_sweep_takes_the_idle_and_the_unconfirmed_sooner() {
+    let (ledger, tally) = new(1000);
+    for session in 0..300 {
+        ledger.touch(session, 0, if session < 100 { 0 } else { 90 }, &tally);
+    }
+    for session in 300..400 {
+        ledger.open(session, 1, 50, &tally);
+    }
+    assert_eq!(ledger.sweep(100, u32::MAX, u32::MAX, 0, 1, &tally), 0);
+    let swept: usize = (0..7).map(|part| ledger.sweep(100, 60, 30, part, 7, &tally)).sum();
+    assert_eq!((swept, ledger.len()), (200, 200));
+    assert!(ledger.find(0).is_none() && ledger.find(100).is_some() && ledger.find(300).is_none());
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_removed_node_takes_its_sessions_along() {
+    let (ledger, tally) = new(1000);
+    for session in 0..400 {
+        ledger.touch(session, session as u32 % 4, 0, &tally);
+    }
+    assert_eq!(ledger.purge(2, &tally), 100);
+    assert_eq!(ledger.per_slot(), HashMap::from([(0, 100), (1, 100), (3, 100)]));
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_small_ledger_forgets_exactly_the_longest_idle() {
+    let (ledger, tally) = new(10);
+    for session in 0..30 {
+        ledger.touch(session, 0, session as u32, &tally);
+    }
+    assert_eq!((ledger.len(), ledger.evicted()), (10, 20));
+    assert!((20..30).all(|session| ledger.find(session).is_some()));
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn strangers_do_not_push_out_those_who_come_back() {
+    let (ledger, tally) = new(10_000);
+    for session in 0..5_000 {
+        ledger.touch(session, 0, 1, &tally);
+    }
+    for session in 5_000..100_000 {
+        ledger.open(session, 1, 500, &tally);
+    }
+    let kept = (0..5_000).filter(|&session| ledger.find(session).is_some()).count();
+    assert_eq!(ledger.len(), 10_000);
+    assert!(kept >= 4_900, "only {kept} were kept");
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn those_who_are_there_outlast_those_who_left() {
+    let (ledger, tally) = new(10_000);
+    for session in 0..10_000 {
+        ledger.touch(session, 0, if session < 5_000 { 100 } else { 1 }, &tally);
+    }
+    for session in 10_000..12_500 {
+        ledger.touch(session, 1, 100, &tally);
+    }
+    let kept = (0..5_000).filter(|&session| ledger.find(session).is_some()).count();
+    assert!(kept >= 4_950, "only {kept} were kept");
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_lower_limit_is_reached_by_new_sessions_and_by_the_sweep() {
+    let (ledger, tally) = new(1000);
+    for session in 0..1000 {
+        ledger.touch(session, 0, 1, &tally);
+    }
+    ledger.set_limit(500);
+    ledger.open(5000, 1, 2, &tally);
+    assert!(ledger.len() < 1000);
+    ledger.sweep(2, 3600, 3600, 0, 8, &tally);
+    assert_eq!(ledger.len(), 500);
+    tally.assert_equal(&ledger);
+    ledger.set_limit(0);
+    assert_eq!(ledger.limit(), 1);
+}
+
+#[test]
+fn a_ledger_of_one_serves_many_threads() {
+    let (ledger, tally) = new(1);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (ledger, tally) = (&ledger, &tally);
+            scope.spawn(move || (0..2000).for_each(|i| assert_eq!(ledger.open(i * 4 + thread, 0, 1, tally), 0)));
+        }
+    });
+    tally.assert_equal(&ledger);
+}
+
+/// One operation on a few sessions, so that threads and ids meet often.
+fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, now: u32) {
+    match kind {
+        0..=2 => ledger.touch(session, slot, now, tally),
+        3..=5 => assert!(ledger.open(session, slot, now, tally) < SLOTS as u32),
+        6 => drop(ledger.end(session, tally)),
+        7 => ledger.rename(session, session / 2, now, tally),
+        8 => ledger.relocate(session, slot, now, tally),
+        9 => drop(ledger.sweep(now, 50, 20, slot as usize, SLOTS, tally)),
+        10 => ledger.set_limit(20 + session as usize),
+        _ => drop(ledger.purge(slot, tally)),
+    }
+}
+
+#[test]
+fn threads_that_meet_leave_exact_counts() {
+    for seed in 0..6 {
+        let (ledger, tally) = new(60);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (ledger, tally) = (&ledger, &tally);
+                scope.spawn(move || {
+                    let mut rng = SmallRng::seed_from_u64(seed * 8 + thread);
+                    for now in 0..4_000 {
+                        let kind = if rng.random_ratio(1, 500) { 11 } else { rng.random_range(0..10) };
+                        act(ledger, tally, kind, rng.random_range(0..200), rng.random_range(0..4), now);
+                        assert!(ledger.len() <= 60);
+                    }
+                });
+            }
+        });
+        tally.assert_equal(&ledger);
+    }
+}
+
+proptest! {
+    #[test]
+    fn counts_are_exact_after_anything(
+        acts in prop::collection::vec((0u32..12, 0u64..100, 0u32..4), 1..300),
+    ) {
+        let (ledger, tally) = new(40);
+        for (now, &(kind, session, slot)) in acts.iter().enumerate() {
+            act(&ledger, &tally, kind, session, slot, now as u32);
+        }
+        ledger.sweep(0, u32::MAX, u32::MAX, 0, 1, &tally);
+        tally.assert_equal(&ledger);
+    }
+
+    /// With room for all, what is found is what a plain map would say.
+    #[test]
+    fn sessions_are_where_they_were_put(
+        acts in prop::collection::vec((0u32..9, 0u64..30, 0u32..4), 1..200),
+    ) {
+        let (ledger, tally) = new(1000);
+        let mut model = HashMap::new();
+        for &(kind, session, slot) in &acts {
+            act(&ledger, &tally, kind, session, slot, 1);
+            match kind {
+                0..=2 | 8 => drop(model.insert(session, slot)),
+                3..=5 => drop(model.entry(session).or_insert(slot)),
+                6 => drop(model.remove(&session)),
+                _ if session > 0 => if let Some(slot) = model.remove(&session) {
+                    model.entry(session / 2).or_insert(slot);
+                },
+                _ => {}
+            }
+        }
+        for session in 0..30 {
+            prop_assert_eq!(ledger.find(session).map(|seen| seen.slot), model.get(&session).copied());
+        }
+        tally.assert_equal(&ledger);
+    }
+}

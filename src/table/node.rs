@@ -1,0 +1,270 @@
+//! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
+//!
+//! | what the operator wants | what checks see | sessions it has | new sessions |
+//! |-------------------------|-----------------|-----------------|--------------|
+//! | enabled                 | up              | yes             | yes, unless full |
+//! | enabled                 | unknown         | wait, then yes  | wait, then as if down |
+//! | enabled                 | down            | no              | no (all down: tried all the same) |
+//! | draining                | up              | yes             | no           |
+//! | draining                | down            | no              | no           |
+//! | maintenance             | any             | no              | no           |
+
+use crate::base::clock;
+use crate::config::address::NodeUrl;
+use crate::config::model::AdminState;
+use crate::upstream::link::Link;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, Semaphore};
+
+/// What the operator said of a node. Replaced whole with each table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeSpec {
+    /// Its name, unique in the cluster.
+    pub name: Arc<str>,
+    /// Its name as sessions carry it.
+    pub route: Arc<str>,
+    /// Where it is.
+    pub url: NodeUrl,
+    /// Share of new sessions, 0 to 1000.
+    pub weight: u16,
+    /// The most live sessions.
+    pub max_sessions: Option<u32>,
+    /// The most requests at one time.
+    pub max_requests: Option<u32>,
+    /// Serves new sessions only when no other node can.
+    pub backup: bool,
+    /// What the operator wants of it.
+    pub admin: AdminState,
+}
+
+/// What checks see of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not yet checked.
+    Unknown = 0,
+    /// Answers.
+    Up = 1,
+    /// Does not answer.
+    Down = 2,
+}
+
+/// The effective state: the one word that decides what a node is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Takes everything.
+    Ready,
+    /// Has all the sessions it may have; takes no new ones.
+    Full,
+    /// Keeps its sessions, takes no new ones.
+    Draining,
+    /// Not yet checked.
+    Unknown,
+    /// Does not answer.
+    Down,
+    /// Taken out by the operator.
+    Maintenance,
+}
+
+impl State {
+    /// Whether a session that is on this node stays there.
+    pub fn keeps_sessions(self) -> bool {
+        matches!(self, Self::Ready | Self::Full | Self::Draining)
+    }
+    /// The word in status and log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Full => "full",
+            Self::Draining => "draining",
+            Self::Unknown => "checking",
+            Self::Down => "down",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
+/// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.
+#[derive(Debug)]
+pub struct NodeLive {
+    /// Its name: what identifies it across tables, addresses and weights.
+    pub name: Arc<str>,
+    /// The node's place in its cluster, for life.
+    pub slot: u32,
+    /// Live sessions, kept by the ledger.
+    pub sessions: AtomicU32,
+    /// Requests it works on now.
+    pub in_flight: AtomicU32,
+    /// Requests it was given.
+    pub requests: AtomicU64,
+    health: AtomicU8,
+    /// `clock::monotonic_secs` of coming up while others served already; 0 when there is nothing to ramp.
+    up_since: AtomicU32,
+    failures: AtomicU32,
+    ejections: AtomicU32,
+    ejected_until: AtomicU64,
+    last_answer: AtomicU64,
+    why: Mutex<String>,
+    /// Woken on each change of health, for requests that wait for the first check.
+    pub changed: Notify,
+    /// Places for requests, when `max-requests` limits them.
+    pub places: Semaphore,
+    place_count: Mutex<u32>,
+}
+
+impl NodeLive {
+    /// A node nothing is known of.
+    pub fn new(name: Arc<str>, slot: u32) -> Self {
+        Self {
+            name,
+            slot,
+            sessions: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            health: AtomicU8::new(Health::Unknown as u8),
+            up_since: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
+            ejected_until: AtomicU64::new(0),
+            last_answer: AtomicU64::new(0),
+            why: Mutex::new("not yet checked".into()),
+            changed: Notify::new(),
+            places: Semaphore::new(0),
+            place_count: Mutex::new(0),
+        }
+    }
+
+    /// What checks saw last.
+    pub fn health(&self) -> Health {
+        match self.health.load(Relaxed) {
+            1 => Health::Up,
+            2 => Health::Down,
+            _ => Health::Unknown,
+        }
+    }
+
+    /// Sets what checks see. Returns the former value if it changed. `ramp`: others serve already, so it is eased in.
+    pub fn set_health(&self, health: Health, why: &str, ramp: bool) -> Option<Health> {
+        let before = match self.health.swap(health as u8, Relaxed) {
+            1 => Health::Up,
+            2 => Health::Down,
+            _ => Health::Unknown,
+        };
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why.to_owned();
+        if before == health {
+            return None;
+        }
+        if health == Health::Up {
+            self.up_since.store(if ramp { clock::monotonic_secs() } else { 0 }, Relaxed);
+            self.failures.store(0, Relaxed);
+            self.ejected_until.store(0, Relaxed);
+        }
+        self.changed.notify_waiters();
+        Some(before)
+    }
+
+    /// Why health is what it is, in words.
+    pub fn why(&self) -> String {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The node answered a client's request: proof of life.
+    pub fn answered(&self) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+            self.ejections.store(0, Relaxed);
+        }
+        self.last_answer.store(clock::monotonic_ms(), Relaxed);
+    }
+
+    /// Milliseconds since the node last answered a client's request; `None` if it never did.
+    pub fn since_answer(&self) -> Option<u64> {
+        match self.last_answer.load(Relaxed) {
+            0 => None,
+            at => Some(clock::monotonic_ms().saturating_sub(at)),
+        }
+    }
+
+    /// A client's request failed at this node. After `limit` in a row it is set aside for `eject_ms`, doubled each time up to
+    /// ten times. Returns true when that just happened.
+    pub fn failed(&self, limit: u8, eject_ms: u64) -> bool {
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
+        if limit == 0 || failures < u32::from(limit) || self.is_ejected() {
+            return false;
+        }
+        let times = self.ejections.fetch_add(1, Relaxed).min(4);
+        let pause = (eject_ms << times).min(eject_ms.saturating_mul(10));
+        self.ejected_until.store(clock::monotonic_ms() + pause, Relaxed);
+        true
+    }
+
+    /// Whether failing traffic has set it aside.
+    pub fn is_ejected(&self) -> bool {
+        match self.ejected_until.load(Relaxed) {
+            0 => false,
+            until => clock::monotonic_ms() < until,
+        }
+    }
+
+    /// The share of its weight it gets while it is eased in, in 1/65536.
+    pub fn ramp(&self, slow_start_secs: u32) -> u32 {
+        const WHOLE: u64 = 1 << 16;
+        let since = self.up_since.load(Relaxed);
+        if since == 0 || slow_start_secs == 0 {
+            return WHOLE as u32;
+        }
+        let age = u64::from(clock::monotonic_secs().saturating_sub(since));
+        if age >= u64::from(slow_start_secs) {
+            self.up_since.store(0, Relaxed);
+            return WHOLE as u32;
+        }
+        // a tenth at once, so that a trickle warms it up from the first second
+        (WHOLE / 10).max(WHOLE * age / u64::from(slow_start_secs)) as u32
+    }
+
+    /// Whether it is being eased in.
+    pub fn is_ramping(&self) -> bool {
+        self.up_since.load(Relaxed) != 0
+    }
+
+    /// Makes the number of request places what the table says. Called by the registry only.
+    pub fn resize_places(&self, wanted: Option<u32>) {
+        let wanted = wanted.unwrap_or(0);
+        let mut count = self.place_count.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted > *count {
+            self.places.add_permits((wanted - *count) as usize);
+            *count = wanted;
+        } else {
+            // permits in use are taken back as they come free, at the next resize
+            *count -= self.places.forget_permits((*count - wanted) as usize) as u32;
+        }
+    }
+}
+
+/// A node of a table.
+#[derive(Debug)]
+pub struct Node {
+    /// What the operator said.
+    pub spec: NodeSpec,
+    /// What the network tells.
+    pub live: Arc<NodeLive>,
+    /// Where it is.
+    pub link: Arc<Link>,
+}
+
+impl Node {
+    /// The effective state. Nothing else decides it.
+    pub fn state(&self) -> State {
+        match (self.spec.admin, self.live.health()) {
+            (AdminState::Maintenance, _) => State::Maintenance,
+            (_, Health::Down) => State::Down,
+            (_, Health::Unknown) => State::Unknown,
+            _ if self.live.is_ejected() => State::Down,
+            (AdminState::Draining, _) => State::Draining,
+            _ if self.spec.weight == 0 => State::Draining,
+            _ if self.spec.max_sessions.is_some_and(|max| self.live.sessions.load(Relaxed) >= max) => State::Full,
+            _ => State::Ready,
+        }
+    }
+}

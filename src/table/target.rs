@@ -1,0 +1,117 @@
+//! The path a node is asked for, where a rule changes it.
+
+use super::normal_path::{encode, normal};
+use super::route::TooLong;
+use http::uri::PathAndQuery;
+use regex::Regex;
+
+#[derive(Debug)]
+enum Part {
+    Text(Box<str>),
+    Group(usize),
+}
+
+/// A path with the groups of a regular expression in it.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    parts: Vec<Part>,
+    keeps_query: bool,
+}
+
+impl Rewrite {
+    /// `$1` or `${1}` is the first group, `${name}` a named one, `$$` a dollar.
+    pub(super) fn parse(text: &str, regex: Option<&Regex>) -> Result<Self, String> {
+        if !text.starts_with('/') && !text.starts_with('$') {
+            return Err(format!("rewrite `{text}` must begin with `/`"));
+        }
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(dollar) = rest.find('$') {
+            parts.push(Part::Text(rest[..dollar].into()));
+            rest = &rest[dollar + 1..];
+            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
+                let end = inner.find('}').ok_or_else(|| format!("rewrite `{text}`: a brace is not closed"))?;
+                (&inner[..end], end + 2)
+            } else if digits > 0 {
+                (&rest[..digits], digits)
+            } else {
+                parts.push(Part::Text("$".into()));
+                rest = rest.strip_prefix('$').unwrap_or(rest);
+                continue;
+            };
+            parts.push(Part::Group(group(name, regex).ok_or_else(|| format!("rewrite `{text}`: path-regex has no group `{name}`"))?));
+            rest = &rest[length..];
+        }
+        parts.push(Part::Text(rest.into()));
+        Ok(Self { parts, keeps_query: !text.contains('?') })
+    }
+
+    pub(super) fn apply(&self, regex: Option<&Regex>, asked: &PathAndQuery) -> Result<PathAndQuery, TooLong> {
+        let path = normal(asked.path());
+        // The groups come from the path as it was sent if its shape is the one the rule saw, so that `%2B` stays `%2B`.
+        let raw = if path.reshaped { None } else { regex.and_then(|regex| regex.captures(asked.path())) };
+        let captures = raw.or_else(|| regex.and_then(|regex| regex.captures(&path.text)));
+        let mut out = String::with_capacity(asked.as_str().len() + 32);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                // A decoded question mark in a group is part of the path, not the start of a query.
+                Part::Group(n) => {
+                    let text = captures.as_ref().and_then(|captures| captures.get(*n)).map_or("", |found| found.as_str());
+                    out.push_str(&text.replace('?', "%3F"));
+                }
+            }
+        }
+        finish(&out, asked.query().filter(|_| self.keeps_query))
+    }
+}
+
+fn group(name: &str, regex: Option<&Regex>) -> Option<usize> {
+    let regex = regex?;
+    match name.parse::<usize>() {
+        Ok(n) => (n < regex.captures_len()).then_some(n),
+        Err(_) => regex.capture_names().position(|known| known == Some(name)),
+    }
+}
+
+/// Takes a prefix off the path, on a segment border; `None` when the path is not below it.
+pub(super) fn strip(prefix: &str, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
+    let path = normal(asked.path());
+    if !path.reshaped
+        && let Some(rest) = below(prefix, asked.path())
+    {
+        return finish(rest, asked.query()).map(Some);
+    }
+    // The rule matched another spelling of the prefix: that spelling is what goes on.
+    match below(&normal(prefix).text, &path.text) {
+        Some(rest) => finish(&rest.replace('?', "%3F"), asked.query()).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
+}
+
+/// A path for the wire: one leading slash, nothing in it that may not be.
+fn finish(path: &str, query: Option<&str>) -> Result<PathAndQuery, TooLong> {
+    let mut out = encode(path);
+    if !out.starts_with('/') {
+        out.insert(0, '/');
+    }
+    if let Some(query) = query {
+        out.push('?');
+        out.push_str(query);
+    }
+    PathAndQuery::from_maybe_shared(bytes::Bytes::from(out)).map_err(|_| TooLong)
+}
+
+/// Makes one slash of several (or of backslashes, which browsers take for slashes) at a place.
+pub(super) fn join_leading_slashes(out: &mut Vec<u8>, at: usize) {
+    let count = out[at..].iter().take_while(|b| matches!(b, b'/' | b'\\')).count();
+    if count > 1 {
+        out.drain(at..at + count - 1);
+        out[at] = b'/';
+    }
+}

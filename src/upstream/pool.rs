@@ -1,0 +1,113 @@
+//! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
+
+use super::body::RequestBody;
+use super::dial::Traffic;
+use super::link::Link;
+use hyper::client::conn::{http1, http2};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// The connections of one worker.
+#[derive(Default)]
+pub struct Pool {
+    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    shared: RefCell<HashMap<u64, http2::SendRequest<RequestBody>>>,
+}
+
+/// A connection between two requests.
+struct Idle {
+    sender: http1::SendRequest<RequestBody>,
+    traffic: Rc<Traffic>,
+    since: Instant,
+}
+
+/// A request that must not be sent twice goes only over a connection that was used so recently: an older one might be about
+/// to be closed by the node, and then nobody could tell whether the request was worked on.
+const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
+
+/// An HTTP/1 connection in use.
+pub struct Taken {
+    /// To send with.
+    pub sender: http1::SendRequest<RequestBody>,
+    /// What went over it.
+    pub traffic: Rc<Traffic>,
+    /// How long it was idle; `None` if it is new.
+    pub idle: Option<Duration>,
+}
+
+impl Pool {
+    /// An idle connection that is still good, most recently used first.
+    pub fn take(&self, link: &Link, repeatable: bool) -> Option<Taken> {
+        let mut idle = self.idle.borrow_mut();
+        let list = idle.get_mut(&link.id)?;
+        let trusted = Duration::from_millis(link.reuse_ms.load(Relaxed));
+        let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH) };
+        while let Some(found) = list.pop() {
+            let age = found.since.elapsed();
+            if age >= limit {
+                // the list is in order of age: all further ones are older still
+                if age >= trusted {
+                    list.clear();
+                } else {
+                    list.push(found);
+                }
+                return None;
+            }
+            if !found.sender.is_closed() {
+                return Some(Taken { sender: found.sender, traffic: found.traffic, idle: Some(age) });
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request.
+    pub fn put(&self, link: &Link, sender: http1::SendRequest<RequestBody>, traffic: Rc<Traffic>, most: u32) {
+        if sender.is_closed() || most == 0 {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        let list = idle.entry(link.id).or_default();
+        if list.len() >= most as usize {
+            list.remove(0);
+        }
+        list.push(Idle { sender, traffic, since: Instant::now() });
+    }
+
+    /// The HTTP/2 connection to a node, if there is one.
+    pub fn shared(&self, link: &Link) -> Option<http2::SendRequest<RequestBody>> {
+        let mut shared = self.shared.borrow_mut();
+        match shared.get(&link.id) {
+            Some(sender) if !sender.is_closed() => Some(sender.clone()),
+            Some(_) => {
+                shared.remove(&link.id);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Keeps the HTTP/2 connection to a node.
+    pub fn share(&self, link: &Link, sender: http2::SendRequest<RequestBody>) {
+        self.shared.borrow_mut().insert(link.id, sender);
+    }
+
+    /// Drops the HTTP/2 connection to a node.
+    pub fn unshare(&self, link: &Link) {
+        self.shared.borrow_mut().remove(&link.id);
+    }
+
+    /// Closes what has been idle too long, and everything of links that are no longer in the table.
+    pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
+        self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
+            Some(limit) => {
+                list.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < limit);
+                !list.is_empty()
+            }
+            None => false,
+        });
+        self.shared.borrow_mut().retain(|id, sender| !sender.is_closed() && trusted(*id).is_some());
+    }
+}

@@ -1,0 +1,264 @@
+//! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
+
+use super::body::{Progress, RequestBody};
+use super::dial::{self, Traffic};
+use super::link::Link;
+use super::pool::{Pool, Taken};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// What an exchange with a node may cost.
+pub struct Limits {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Until the answer's head is there.
+    pub response: Duration,
+    /// Idle connections kept to one node.
+    pub max_idle: u32,
+    /// Whether the request may be sent twice without harm.
+    pub repeatable: bool,
+    /// A connection of its own, not from the pool: for upgrades.
+    pub own: bool,
+}
+
+/// Why an exchange failed, and what that means for the request.
+#[derive(Debug)]
+pub struct SendError {
+    /// What happened.
+    pub kind: Failure,
+    /// In words.
+    pub detail: String,
+    /// The connection had been used before and was closed by the node without an answer: most likely a race.
+    pub race: bool,
+}
+
+/// How an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection: the node has seen nothing of the request.
+    Connect,
+    /// The request was not sent: the node has seen nothing of it.
+    Unsent,
+    /// The request was sent, at least in part, and no answer came.
+    NoAnswer,
+    /// The answer's head did not come in time.
+    Timeout,
+    /// The answer was no HTTP.
+    BadAnswer,
+    /// The client broke off while its body was read.
+    Client,
+}
+
+impl Failure {
+    /// Whether the node cannot have seen the request.
+    pub fn is_before_sending(self) -> bool {
+        matches!(self, Self::Connect | Self::Unsent)
+    }
+}
+
+/// The head of an answer, and what its body needs.
+pub struct Answer {
+    /// The answer.
+    pub response: Response<Incoming>,
+    /// Keeps the connection until the body is through.
+    pub lease: Lease,
+    /// Milliseconds it took to connect; 0 on a kept connection.
+    pub connect_ms: f64,
+}
+
+/// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
+pub struct Lease {
+    kept: Option<(http1::SendRequest<RequestBody>, Rc<Traffic>)>,
+    link: std::sync::Arc<Link>,
+    pool: Rc<Pool>,
+    request: Option<Rc<Progress>>,
+    max_idle: u32,
+}
+
+impl Lease {
+    /// The answer is through: the connection may serve again, if the request is through as well.
+    pub fn give_back(&mut self) {
+        if let Some((sender, traffic)) = self.kept.take()
+            && self.request.as_ref().is_none_or(|p| p.done.get())
+        {
+            self.pool.put(&self.link, sender, traffic, self.max_idle);
+        }
+    }
+}
+
+/// Sends a request. On failure the request is given back when the node cannot have seen any of it.
+pub async fn send(
+    pool: &Rc<Pool>,
+    link: &std::sync::Arc<Link>,
+    request: Request<RequestBody>,
+    limits: &Limits,
+) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
+    if link.http2 && !limits.own {
+        return send_h2(pool, link, request, limits).await;
+    }
+    let progress = match request.body() {
+        RequestBody::Stream(_, progress) => Some(progress.clone()),
+        _ => None,
+    };
+    let (mut taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
+        Some(taken) => (taken, 0.0),
+        None => match connect(link, limits).await {
+            Ok(fresh) => fresh,
+            Err(error) => return Err((error, Some(request))),
+        },
+    };
+    let before = (taken.traffic.written.get(), taken.traffic.read.get());
+    let sent = tokio::time::timeout(limits.response, taken.sender.try_send_request(request)).await;
+    match sent {
+        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
+        Ok(Ok(response)) => {
+            note_keep_alive(link, response.headers());
+            let kept = Some((taken.sender, taken.traffic));
+            let lease = Lease { kept, link: link.clone(), pool: pool.clone(), request: progress, max_idle: limits.max_idle };
+            Ok(Answer { response, lease, connect_ms })
+        }
+        Ok(Err(mut error)) => {
+            let unsent = error.take_message();
+            let wrote = taken.traffic.written.get() != before.0;
+            let heard = taken.traffic.read.get() != before.1;
+            let race = taken.idle.is_some() && !heard;
+            if let (true, Some(idle)) = (race, taken.idle) {
+                // the node closes sooner than we thought: trust its idle connections for half as long from now on
+                link.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
+            }
+            let error = error.into_error();
+            let client = progress.is_some_and(|p| p.failed.get());
+            let kind = match () {
+                () if client => Failure::Client,
+                () if unsent.is_some() || !wrote => Failure::Unsent,
+                () if error.is_parse() => Failure::BadAnswer,
+                () => Failure::NoAnswer,
+            };
+            Err((SendError { kind, detail: words(&error), race }, unsent))
+        }
+    }
+}
+
+/// A kept connection that can take a request now.
+async fn ready(pool: &Rc<Pool>, link: &Link, repeatable: bool) -> Option<Taken> {
+    while let Some(mut taken) = pool.take(link, repeatable) {
+        if taken.sender.is_ready() {
+            return Some(taken);
+        }
+        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.sender.ready()).await {
+            return Some(taken);
+        }
+    }
+    None
+}
+
+async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
+    let start = Instant::now();
+    let (io, traffic) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let (sender, connection) =
+        http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|e| fail(Failure::Connect, words(&e)))?;
+    tokio::task::spawn_local(async move {
+        // its errors reach the request that is under way; between requests they only mean that it is closed
+        let _ = connection.with_upgrades().await;
+    });
+    Ok((Taken { sender, traffic, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
+}
+
+/// Runs hyper's tasks on the worker's own thread.
+#[derive(Clone, Copy)]
+pub struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+async fn send_h2(
+    pool: &Rc<Pool>,
+    link: &std::sync::Arc<Link>,
+    mut request: Request<RequestBody>,
+    limits: &Limits,
+) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
+    let start = Instant::now();
+    let (mut sender, reused) = match pool.shared(link) {
+        Some(sender) => (sender, true),
+        None => match connect_h2(link, limits).await {
+            Ok(sender) => {
+                pool.share(link, sender.clone());
+                (sender, false)
+            }
+            Err(error) => return Err((error, Some(request))),
+        },
+    };
+    let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
+    absolute(&mut request, link.tls.is_some());
+    match tokio::time::timeout(limits.response, sender.try_send_request(request)).await {
+        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
+        Ok(Ok(response)) => {
+            let lease = Lease { kept: None, link: link.clone(), pool: pool.clone(), request: None, max_idle: 0 };
+            Ok(Answer { response, lease, connect_ms })
+        }
+        Ok(Err(mut error)) => {
+            let unsent = error.take_message();
+            if sender.is_closed() {
+                pool.unshare(link);
+            }
+            let kind = if unsent.is_some() { Failure::Unsent } else { Failure::NoAnswer };
+            Err((SendError { kind, detail: words(error.error()), race: reused }, unsent))
+        }
+    }
+}
+
+async fn connect_h2(link: &Link, limits: &Limits) -> Result<http2::SendRequest<RequestBody>, SendError> {
+    let (io, _) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .adaptive_window(true)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|e| fail(Failure::Connect, words(&e)))?;
+    tokio::task::spawn_local(async move {
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+/// HTTP/2 wants scheme and authority in the URI.
+fn absolute(request: &mut Request<RequestBody>, tls: bool) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
+    let path = request.uri().path_and_query().cloned();
+    let authority = http::uri::Authority::try_from(host.as_bytes());
+    if let (Some(path), Ok(authority)) = (path, authority) {
+        let scheme = if tls { "https" } else { "http" };
+        if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
+            *request.uri_mut() = uri;
+        }
+    }
+}
+
+/// `Keep-Alive: timeout=5`: the node says when it will close.
+fn note_keep_alive(link: &Link, headers: &http::HeaderMap) {
+    let Some(value) = headers.get("keep-alive").and_then(|v| v.to_str().ok()) else { return };
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+    if let Some(seconds) = seconds {
+        link.learn_keep_alive(seconds.saturating_mul(1000).saturating_sub(1000).max(500));
+    }
+}
+
+fn fail(kind: Failure, detail: String) -> SendError {
+    SendError { kind, detail, race: false }
+}
+
+fn words(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
