@@ -1,0 +1,44 @@
+// `node chat-clients.js URL COUNT ADDRESSES`: so many Socket.IO clients, every second one with a cookie jar, each polling first
+// and then upgrading. ADDRESSES: "own" gives each client a loopback address, "own-without-jar" only those without a jar, "one" none.
+// Prints one line of JSON: what was reached, and every error.
+const { Agent } = require("node:http");
+const { io } = require("socket.io-client");
+
+const [url, count, addresses] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
+const report = { connected: 0, upgraded: 0, answered: 0, nodes: {}, errors: [] };
+
+function client(number) {
+  const jar = number % 2 === 0;
+  const own = addresses === "own" || (addresses === "own-without-jar" && !jar);
+  const options = { forceNew: true, reconnection: false, withCredentials: jar, query: { client: `c${number}` } };
+  if (own) options.agent = new Agent({ localAddress: `127.0.3.${number + 1}` });
+  const socket = io(url, options);
+  return new Promise((done) => {
+    const fail = (why) => {
+      report.errors.push(`client ${number}: ${why}`);
+      socket.close();
+      done();
+    };
+    socket.on("connect_error", (error) => fail(`${error.message} ${error.context?.responseText ?? error.description ?? ""}`));
+    socket.on("disconnect", (why) => why === "io client disconnect" || fail(why));
+    socket.on("connect", () => {
+      report.connected += 1;
+      socket.io.engine.once("upgrade", () => {
+        report.upgraded += 1;
+        socket.timeout(20000).emit("who", (error, node) => {
+          if (error) return fail("no answer");
+          report.answered += 1;
+          report.nodes[node] = (report.nodes[node] ?? 0) + 1;
+          socket.close();
+          done();
+        });
+      });
+    });
+    setTimeout(() => fail("not done within 30 s"), 30000).unref();
+  });
+}
+
+Promise.all(Array.from({ length: count }, (_, number) => client(number))).then(() => {
+  console.log(JSON.stringify(report));
+  process.exit(0);
+});
