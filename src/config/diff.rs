@@ -47,7 +47,9 @@ fn named(kind: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases
             (Some(Value::Object(before)), Some(Value::Object(after))) if before != after => {
                 let mut inside = Vec::new();
                 walk("", before, after, &mut inside);
-                phrases.push(format!("{kind} {name}: {}", shorten(inside)));
+                if !inside.is_empty() {
+                    phrases.push(format!("{kind} {name}: {}", shorten(inside)));
+                }
             }
             _ => {}
         }

@@ -173,7 +173,7 @@ conf! {
         /// TLS; absent means clear text.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tls: Option<ListenerTls>,
-        /// Expect a PROXY protocol header (v1 or v2) first on every connection; true, or the networks it is taken from.
+        /// Expect a PROXY protocol header (v1 or v2) first on every connection from `trusted-proxies`.
         pub proxy_protocol: bool,
         /// Whose X-Forwarded-* and Forwarded headers, and PROXY protocol headers, are believed.
         pub trusted_proxies: Vec<Network>,

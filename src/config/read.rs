@@ -40,10 +40,17 @@ fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: 
             continue;
         }
         last_line = line;
-        let message = error.message().trim().replace('\n', ", ");
+        let mut message = error.message().trim().replace('\n', ", ");
+        let key = spans.source(file).zip(error.span()).and_then(|(source, span)| source.text.get(span));
         let help = match message.as_str() {
-            m if m.starts_with("duplicate key") => "each key and each table can be given once; put both parts together",
-            m if m.contains("string") || m.contains("quot") => "texts stand in double quotes, as in key = \"value\"",
+            "duplicate key" => {
+                message = format!("`{}` is given twice", key.unwrap_or_default());
+                "each key and each table can stand once; put both into one"
+            }
+            m if m.contains("string") || m.starts_with("invalid float") || m.starts_with("invalid integer") || m.contains("literal") => {
+                message = m.trim_end_matches(", expected nothing").to_owned();
+                "texts stand in double quotes, as in key = \"value\""
+            }
             _ => "the file is TOML: [table] lines, and key = value lines with texts in double quotes",
         };
         let finding = Diagnostic::error(message).help(help);

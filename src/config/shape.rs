@@ -52,7 +52,10 @@ impl Walk {
             return self.word(value, &words, path);
         }
         if !type_fits(value, schema) {
-            self.wrong_type(value, &[schema], path);
+            // A unit explains itself better by its name than as the text that it is written as.
+            let named = serde_json::json!({ "$ref": format!("#/$defs/{unit}") });
+            let expected = if unit.is_empty() { schema } else { &named };
+            self.wrong_type(value, &[expected], path);
             return false;
         }
         match value {

@@ -18,10 +18,10 @@ path = ["/shop", "/cart"]
 path-regex = '^/(shop|cart)/(.*)$'
 rewrite = "/$2"
 cluster = "app"
-request-headers = { set = { X-Real-IP = "{client.ip}", X-Odd = "$${NO}" } }
+request-headers = { set = { X-Real-IP = "{client.ip}" } }
 
 [[rule]]
-redirect = { scheme = "https", status = 308 }
+respond = { body = "$${NO}" }
 
 [cluster.app]
 balance = "round-robin"
@@ -42,7 +42,7 @@ fn a_good_file_loads_in_its_order() {
     let loaded = parse(GOOD).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.config.cluster["app"].nodes.keys().collect::<Vec<_>>(), ["n2", "n1"]);
-    assert_eq!(loaded.config.rule[0].request_headers.set["X-Odd"], "${NO}");
+    assert_eq!(loaded.config.rule[1].respond.as_ref().unwrap().body, "${NO}");
 }
 
 #[test]
@@ -68,7 +68,10 @@ fn includes_are_merged_and_duplicates_refused() {
     assert_eq!((loaded.config.rule.len(), loaded.config.cluster.len()), (2, 2));
     assert!(loaded.files.contains(&folder.path().join("conf.d")) && loaded.files.contains(&folder.path().join("conf.d/2.toml")));
 
-    write("conf.d/3.toml", "cluster.a.nodes.m = \"http://127.0.0.1:3\"\n\n[server]\nworkers = 1\n[[rule]]\nmethod = \"G T\"\ncluster = \"b\"\n");
+    write(
+        "conf.d/3.toml",
+        "cluster.a.nodes.m = \"http://127.0.0.1:3\"\n\n[server]\nworkers = 1\n[[rule]]\nmethod = \"G T\"\ncluster = \"b\"\n",
+    );
     let found = load(&main).unwrap_err();
     let text: String = found.iter().map(|finding| format!("{finding}\n")).collect();
     assert!(text.contains("3.toml:1:9: error: the cluster `a` is already defined at") && text.contains("1.toml:1:9"), "{text}");

@@ -54,7 +54,7 @@ fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     .collect();
     match forms.as_slice() {
         [one] => {
-            strangers(c, path, one);
+            strangers(c, path, one, table);
             names(c, path, table);
             match *one {
                 "cookie" => cookie(c, path, table),
@@ -76,10 +76,10 @@ fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
 }
 
 /// Options that belong to another form than this one.
-fn strangers(c: &mut Checker<'_>, path: &str, form: &str) {
+fn strangers(c: &mut Checker<'_>, path: &str, form: &str, table: &AffinityTable) {
     for (owner, keys) in [("cookie", &OF_COOKIE[..]), ("route", &OF_ROUTE), ("key", &OF_KEY)] {
         for key in keys.iter().filter(|_| owner != form) {
-            if c.given(path, key) {
+            if c.set(path, key, table) {
                 c.error_key(
                     &join(path, key),
                     format!("`{key}` belongs to affinities with `{owner}`, and this one has `{form}`"),
@@ -129,7 +129,7 @@ fn route(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
 fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     if table.mode != CookieMode::Insert {
         for key in OF_INSERT {
-            if c.given(path, key) {
+            if c.set(path, key, table) {
                 c.error_key(
                     &join(path, key),
                     format!("`{key}` belongs to mode \"insert\": in the other modes the application writes the cookie"),
@@ -139,7 +139,7 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
         }
     }
     let value = |wanted: CookieValue, key: &str, word: &str, c: &mut Checker<'_>| {
-        if table.value != wanted && c.given(path, key) {
+        if table.value != wanted && c.set(path, key, table) {
             c.error_key(
                 &join(path, key),
                 format!("`{key}` belongs to value = \"{word}\""),

@@ -90,7 +90,7 @@ fn health(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     }
     let http = health.kind == Some(HealthKind::Http) || health.kind.is_none() && health.path.is_some();
     for key in ["path", "host", "status"] {
-        if !http && c.given(path, key) {
+        if !http && c.set(path, key, health) {
             c.error_key(
                 &join(path, key),
                 format!("`{key}` belongs to checks of kind \"http\""),
@@ -159,7 +159,7 @@ fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
         if let Some(first) = routes.insert(route.to_owned(), name) {
             c.warn_key(
                 &route_at,
-                format!("the route `{route}` is also that of node `{first}`: sessions of both go to one of them"),
+                format!("the route `{route}` of node `{name}` is also that of node `{first}`: sessions of both go to one of them"),
                 "give each node a route of its own",
             );
         }

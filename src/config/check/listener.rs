@@ -28,7 +28,7 @@ pub fn check(c: &mut Checker<'_>) {
             }
             if let Some(ca) = &tls.client_ca {
                 c.authorities(&join(&path, "client-ca"), ca);
-            } else if c.given(&path, "client-auth") {
+            } else if c.set(&path, "client-auth", tls) {
                 c.error_key(
                     &join(&path, "client-auth"),
                     "`client-auth` has no effect without `client-ca`",

@@ -105,6 +105,13 @@ impl Checker<'_> {
         self.spans.given(&join(path, key))
     }
 
+    /// True when the file sets this key of a table to something else than its default. A default written out, as
+    /// `check --dump` does for every key, changes nothing and is no mistake wherever it stands.
+    fn set<T: serde::Serialize + Default>(&self, path: &str, key: &str, table: &T) -> bool {
+        let value = |table: &T| serde_json::to_value(table).ok().and_then(|mut tree| tree.get_mut(key).map(serde_json::Value::take));
+        self.given(path, key) && value(table) != value(&T::default())
+    }
+
     /// Refuses nothing where something is needed.
     fn not_zero(&mut self, path: &str, key: &str, zero: bool, help: &str) {
         if zero {
