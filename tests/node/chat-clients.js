@@ -7,34 +7,42 @@ const { io } = require("socket.io-client");
 const [url, count, addresses] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
 const report = { connected: 0, upgraded: 0, answered: 0, nodes: {}, errors: [] };
 
-function client(number) {
+function connect(number) {
   const jar = number % 2 === 0;
   const own = addresses === "own" || (addresses === "own-without-jar" && !jar);
   const options = { forceNew: true, reconnection: false, withCredentials: jar, query: { client: `c${number}` } };
   if (own) options.agent = new Agent({ localAddress: `127.0.3.${number + 1}` });
-  const socket = io(url, options);
+  return io(url, options);
+}
+
+function client(number) {
+  const socket = connect(number);
   return new Promise((done) => {
-    const fail = (why) => {
-      report.errors.push(`client ${number}: ${why}`);
+    const end = (error) => {
+      clearTimeout(limit);
+      if (error) report.errors.push(`client ${number}: ${error}`);
+      socket.off();
       socket.close();
       done();
     };
-    socket.on("connect_error", (error) => fail(`${error.message} ${error.context?.responseText ?? error.description ?? ""}`));
-    socket.on("disconnect", (why) => why === "io client disconnect" || fail(why));
+    const limit = setTimeout(() => end("not done within 30 s"), 30000);
+    socket.on("connect_error", (error) => end(`${error.message} ${error.context?.responseText ?? error.description ?? ""}`));
+    socket.on("disconnect", end);
+    const ask = () => {
+      report.upgraded += 1;
+      socket.emit("who", (node) => {
+        report.answered += 1;
+        report.nodes[node] = (report.nodes[node] ?? 0) + 1;
+        end();
+      });
+    };
     socket.on("connect", () => {
       report.connected += 1;
-      socket.io.engine.once("upgrade", () => {
-        report.upgraded += 1;
-        socket.timeout(20000).emit("who", (error, node) => {
-          if (error) return fail("no answer");
-          report.answered += 1;
-          report.nodes[node] = (report.nodes[node] ?? 0) + 1;
-          socket.close();
-          done();
-        });
-      });
+      // The upgrade may be over before the handshake of the namespace is.
+      const { engine } = socket.io;
+      if (engine.transport.name === "websocket") ask();
+      else engine.once("upgrade", ask);
     });
-    setTimeout(() => fail("not done within 30 s"), 30000).unref();
   });
 }
 
