@@ -179,14 +179,14 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
     };
     let was_fresh = watch.is_fresh();
     let change = watch.observe(now, outcome, subject.live.since_answer());
-    if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
-        // the node itself is still to be checked for the first time
-        watch.start_anew();
-    }
     let why = match &result {
         Ok(seen) => why_good(watch, now, seen),
         Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
     };
+    if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
+        // the node itself is still to be checked for the first time
+        watch.start_anew();
+    }
     if publish(subject, watch.health(), &why) {
         say(subject, watch.health(), &why);
         say_of_cluster(subject, shared);
@@ -203,9 +203,7 @@ fn settle_unchecked(subject: &Subject, shared: &Shared) {
 fn publish(subject: &Subject, health: Health, why: &str) -> bool {
     let live = &subject.live;
     // a whole cluster that starts is not eased in, only a node that joins or comes back to others
-    let ramp = health == Health::Up
-        && (subject.joined || live.health() != Health::Unknown)
-        && subject.cluster_live.others_serve(live.slot);
+    let ramp = health == Health::Up && (subject.joined || live.health() != Health::Unknown) && subject.cluster_live.others_serve(live.slot);
     let changed = live.set_health(health, why, ramp).is_some();
     if changed {
         subject.cluster_live.rescore(live.slot);
@@ -262,4 +260,4 @@ fn say_of_cluster(subject: &Subject, shared: &Shared) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

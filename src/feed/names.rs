@@ -43,9 +43,9 @@ impl Names {
             if name_of(&node.link.url).is_none() || !wanted.insert(node.link.id) {
                 continue;
             }
-            self.tasks.entry(node.link.id).or_insert_with(|| {
-                tokio::task::spawn_local(follow(Arc::clone(&node.link), Rc::clone(&self.places))).abort_handle()
-            });
+            self.tasks
+                .entry(node.link.id)
+                .or_insert_with(|| tokio::task::spawn_local(follow(Arc::clone(&node.link), Rc::clone(&self.places))).abort_handle());
         }
         self.tasks.retain(|id, task| {
             let keep = wanted.contains(id);

@@ -70,3 +70,27 @@ impl Default for Pulse {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::health::tests::table;
+    use crate::table::Health;
+
+    #[tokio::test]
+    async fn pauses_are_noticed_to_begin_and_to_end() {
+        let current = Current::from(table(&[("shop", "", "n1 = \"http://127.0.0.1:1\"")], None));
+        let live = Arc::clone(&current.load().clusters[0].nodes().next().unwrap().live);
+        live.set_health(Health::Up, "", false);
+        let mut pulse = Pulse::new();
+        pulse.tick(&current);
+        assert!(pulse.ejected.is_empty());
+        assert!(live.failed(1, 40));
+        pulse.tick(&current);
+        assert_eq!(pulse.ejected.len(), 1);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        pulse.tick(&current);
+        assert!(pulse.ejected.is_empty());
+        assert_eq!(pulse.part, 3);
+    }
+}

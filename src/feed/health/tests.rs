@@ -1,0 +1,176 @@
+use super::*;
+use crate::affinity::KeyRing;
+use crate::config;
+use crate::table::compile::{Context, adopt, compile};
+use std::path::Path;
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+
+const SOON: u64 = 5000;
+
+/// A table of these clusters: name, health in TOML, and nodes in TOML.
+pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Table> {
+    let mut text = String::from("[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n");
+    for (name, health, nodes) in clusters {
+        text.push_str(&format!("[cluster.{name}]\nhealth = {{ {health} }}\n[cluster.{name}.nodes]\n{nodes}\n"));
+    }
+    let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
+    let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let table = compile(Arc::new(loaded.config), &context, before).unwrap();
+    adopt(&table);
+    Arc::new(table)
+}
+
+fn node(table: &Table, cluster: usize, name: &str) -> Arc<Node> {
+    table.clusters[cluster].nodes().find(|node| *node.spec.name == *name).unwrap().clone()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let from = clock::monotonic_ms();
+    while !holds() {
+        assert!(clock::monotonic_ms() - from < SOON, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+async fn dead_url() -> String {
+    listen().await.1
+}
+
+const FAST: &str = r#"interval = "20ms", timeout = "500ms", rise = 2, fall = 2"#;
+const SLOW: &str = r#"interval = "1h", rise = 2, fall = 2"#;
+
+#[tokio::test]
+async fn new_nodes_are_decided_by_their_first_check() {
+    let (_open, up) = listen().await;
+    let down = dead_url().await;
+    LocalSet::new()
+        .run_until(async {
+            let table = table(&[("shop", SLOW, &format!("n1 = \"{up}\"\nn2 = \"{down}\""))], None);
+            let mut checks = Checks::new();
+            checks.reconcile(&table);
+            let (n1, n2) = (node(&table, 0, "n1"), node(&table, 0, "n2"));
+            assert_eq!(n1.live.health(), Health::Unknown);
+            until("both checked", || n1.live.health() != Health::Unknown && n2.live.health() != Health::Unknown).await;
+            assert_eq!((n1.live.health(), n2.live.health()), (Health::Up, Health::Down));
+            assert!(n1.live.why().starts_with("connects in "), "{}", n1.live.why());
+            assert_eq!(n2.live.why(), "connection refused (1 check failed)");
+            assert!(!n1.live.is_ramping(), "a cluster that starts is not eased in");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn falling_and_rising_takes_several_checks_and_is_said_for_the_cluster() {
+    let (open, url) = listen().await;
+    let address = open.local_addr().unwrap();
+    LocalSet::new()
+        .run_until(async {
+            let table = table(&[("shop", FAST, &format!("n1 = \"{url}\""))], None);
+            let mut checks = Checks::new();
+            checks.reconcile(&table);
+            let n1 = node(&table, 0, "n1");
+            until("up", || n1.live.health() == Health::Up).await;
+            drop(open);
+            until("down", || n1.live.health() == Health::Down).await;
+            assert!(checks.shared.dark.borrow().contains("shop"));
+            let _open = TcpListener::bind(address).await.unwrap();
+            until("up again", || n1.live.health() == Health::Up).await;
+            assert!(checks.shared.dark.borrow().is_empty());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_reload_keeps_what_did_not_change() {
+    let (_open, up) = listen().await;
+    let (_other, moved) = listen().await;
+    let down = dead_url().await;
+    LocalSet::new()
+        .run_until(async {
+            let first = table(&[("shop", SLOW, &format!("n1 = \"{up}\"\nn2 = \"{up}\"\nn3 = \"{up}\""))], None);
+            let mut checks = Checks::new();
+            checks.reconcile(&first);
+            let all = || first.clusters[0].nodes().all(|node| node.live.health() == Health::Up);
+            until("all up", all).await;
+            let key = |name: &str| (Arc::from("shop"), Arc::from(name));
+            let subject = Rc::clone(&checks.tasks[&key("n1")].subject);
+
+            // n1 stays, n2 moves to where nobody is, n3 goes, n4 joins
+            let nodes = format!("n1 = \"{up}\"\nn2 = \"{down}\"\nn4 = \"{moved}\"");
+            let second = table(&[("shop", SLOW, &nodes)], Some(&first));
+            checks.reconcile(&second);
+            assert!(Rc::ptr_eq(&subject, &checks.tasks[&key("n1")].subject));
+            assert_eq!(checks.tasks.len(), 3);
+            let (n2, n4) = (node(&second, 0, "n2"), node(&second, 0, "n4"));
+            assert_eq!(n2.live.health(), Health::Up, "health stays until the new place is checked");
+            until("n2 down", || n2.live.health() == Health::Down).await;
+            until("n4 up", || n4.live.health() == Health::Up).await;
+            assert!(n4.live.is_ramping(), "a node that joins others is eased in");
+
+            // new limits: checked at once with the memory kept
+            let third = table(&[("shop", FAST, &nodes)], Some(&second));
+            checks.reconcile(&third);
+            assert_eq!(node(&third, 0, "n1").live.health(), Health::Up);
+            assert!(!Rc::ptr_eq(&subject, &checks.tasks[&key("n1")].subject));
+            assert!(!checks.tasks[&key("n1")].watch.borrow().is_fresh());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn without_checks_a_node_is_up_at_once() {
+    let down = dead_url().await;
+    LocalSet::new()
+        .run_until(async {
+            let mut checks = Checks::new();
+            let first = table(&[("shop", SLOW, &format!("n1 = \"{down}\""))], None);
+            checks.reconcile(&first);
+            let n1 = node(&first, 0, "n1");
+            until("down", || n1.live.health() == Health::Down).await;
+            let second = table(&[("shop", r#"kind = "off""#, &format!("n1 = \"{down}\""))], Some(&first));
+            checks.reconcile(&second);
+            assert_eq!((n1.live.health(), n1.live.why().as_str()), (Health::Up, "no checks"));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_name_has_time_to_resolve_and_a_bad_one_stops_nobody() {
+    let (open, up) = listen().await;
+    let port = open.local_addr().unwrap().port();
+    LocalSet::new()
+        .run_until(async {
+            let nodes = format!("n1 = \"http://localhost:{port}\"\nn2 = \"http://nowhere.invalid:80\"\nn3 = \"{up}\"");
+            let table = table(&[("shop", SLOW, &nodes)], None);
+            let (mut checks, mut names) = (Checks::new(), crate::feed::Names::new());
+            names.reconcile(&table);
+            checks.reconcile(&table);
+            let health = |name| node(&table, 0, name).live.health();
+            until("good ones up", || health("n1") == Health::Up && health("n3") == Health::Up).await;
+            until("bad one down", || health("n2") == Health::Down).await;
+            assert_eq!(node(&table, 0, "n2").live.why(), "name nowhere.invalid does not resolve (1 check failed)");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn thousands_of_nodes_are_checked() {
+    let down = dead_url().await;
+    LocalSet::new()
+        .run_until(async {
+            let nodes: String = (0..3000).map(|n| format!("n{n} = \"{down}\"\n")).collect();
+            let table = table(&[("shop", SLOW, &nodes)], None);
+            let mut checks = Checks::new();
+            checks.reconcile(&table);
+            until("all checked", || table.clusters[0].nodes().all(|node| node.live.health() == Health::Down)).await;
+            drop(checks);
+        })
+        .await;
+}
