@@ -1,9 +1,23 @@
 //! Homing: a layer-7 sticky-session reverse proxy.
 //!
-//! The map of the house, in import order: a module imports only from modules above it in this list, and from its own folder.
+//! The map of the house, in import order: a module stands on those before it.
+//!
+//! - [`base`]: units, diagnostics, the clock
+//! - [`wire`]: codecs, bytes to values and back
+//! - [`config`]: the conf file, from text to checked data
+//! - [`upstream`]: one link to a node: dial, keep connections, send
+//! - [`balance`]: which node a new session is given
+//! - [`affinity`]: how a session is recognised and marked
+//! - [`table`]: the immutable picture the data plane reads, and the live cells that outlive it
+//! - [`control`]: the one writer of the table
+//! - [`proxy`]: the life of a request; read `proxy::exchange` first
+//! - [`net`]: client connections and the threads that serve them
+//! - [`feed`]: checks, names, files: what the network and the disk tell
+//! - [`app`]: wires everything
+//! - [`cli`]: the command line
 
-pub mod upstream;
 pub mod affinity;
+pub mod app;
 pub mod balance;
 pub mod base;
 pub mod cli;

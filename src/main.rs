@@ -1,1 +1,5 @@
-fn main() {}
+//! The `homing` command.
+
+fn main() {
+    std::process::exit(homing::cli::main());
+}

@@ -5,7 +5,7 @@ use crate::proxy::watch::Watch;
 use crate::wire::framing::RequestGuard;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
@@ -66,7 +66,7 @@ pub struct ClientIo {
     transport: Transport,
     /// For HTTP/1 only: HTTP/2's framing is hyper's to check.
     guard: Option<RequestGuard>,
-    watch: Rc<Watch>,
+    watch: Arc<Watch>,
     closed: bool,
 }
 
@@ -76,14 +76,14 @@ const POISON: &[u8] = b"\0\r\n\r\n";
 
 impl ClientIo {
     /// `guarded`: HTTP/1.
-    pub fn new(transport: Transport, guarded: bool, watch: Rc<Watch>) -> Self {
+    pub fn new(transport: Transport, guarded: bool, watch: Arc<Watch>) -> Self {
         Self { transport, guard: guarded.then(RequestGuard::new), watch, closed: false }
     }
 
     fn inspect(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(guard) = self.guard.as_mut().filter(|_| !self.watch.tunnel.get()) else { return };
+        let Some(guard) = self.guard.as_mut().filter(|_| !self.watch.is_tunnel()) else { return };
         if let Err((good, why)) = guard.feed(&buf.filled()[before..]) {
-            self.watch.ambiguity.set(Some(why));
+            self.watch.refuse(why);
             self.closed = true;
             buf.set_filled(before + good);
             let room = buf.remaining().min(POISON.len());

@@ -2,9 +2,9 @@
 
 use super::client_io::{ClientIo, Early, Transport};
 use super::stream::{Peer, Stream};
-use crate::proxy::watch::Watch;
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::exchange;
+use crate::proxy::watch::Watch;
 use crate::proxy::worker::Worker;
 use crate::table::Listener;
 use crate::upstream::send::LocalExecutor;
@@ -42,8 +42,9 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
     let Ok(Some(opened)) = opened else { return };
-    let watch = Rc::new(Watch::default());
-    let client = Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
+    let watch = Arc::new(Watch::default());
+    let client =
+        Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
     let io = TokioIo::new(ClientIo::new(opened.transport, !opened.h2, watch.clone()));
     if opened.h2 { serve_h2(&worker, &conf, io, client, &watch).await } else { serve_h1(&worker, &conf, io, client, &watch).await }
 }
@@ -134,7 +135,7 @@ macro_rules! drive {
     }};
 }
 
-async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Rc<Watch>) {
+async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Arc<Watch>) {
     let mut builder = http1::Builder::new();
     // hyper's own header timer costs a timer a request; `Watch` measures instead
     builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(true).pipeline_flush(true);
@@ -147,15 +148,15 @@ async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientI
     let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
     let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
     if let Err(error) = ended
-        && (error.is_parse() || watch.ambiguity.get().is_some())
+        && (error.is_parse() || watch.refused().is_some())
     {
         let status = if error.is_parse_too_large() { 431 } else { 400 };
-        let why = watch.ambiguity.get().map_or_else(|| error.to_string(), |a| a.to_string());
+        let why = watch.refused().map_or_else(|| error.to_string(), |a| a.to_string());
         client.log_refused(status, &why);
     }
 }
 
-async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Rc<Watch>) {
+async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Arc<Watch>) {
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
         .timer(TokioTimer::new())

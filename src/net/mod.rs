@@ -2,6 +2,7 @@
 
 pub mod client_io;
 pub mod connection;
+pub mod doors;
 pub mod listen;
 pub mod stream;
 pub mod threads;

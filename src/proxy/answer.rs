@@ -1,8 +1,8 @@
 //! Answers on their way to the client: those of nodes, and our own.
 
 use super::client::Client;
-use super::seat::Seat;
 use super::line::Line;
+use super::seat::Seat;
 use crate::upstream::send::Lease;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -52,7 +52,14 @@ impl Trail {
     /// A request begins.
     pub fn begin(client: &Rc<Client>) -> Box<Self> {
         client.watch.begin();
-        Box::new(Self { record: Line::begin(client), seat: None, lease: None, client: client.clone(), start: Instant::now(), handed_over: false })
+        Box::new(Self {
+            record: Line::begin(client),
+            seat: None,
+            lease: None,
+            client: client.clone(),
+            start: Instant::now(),
+            handed_over: false,
+        })
     }
     /// The tunnel that follows takes over the line, the place and the clock.
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
@@ -75,7 +82,7 @@ impl Trail {
 impl Drop for Trail {
     fn drop(&mut self) {
         self.client.watch.end();
-        self.client.watch.body_wanted.set(false);
+        self.client.watch.want_body(false);
         if self.handed_over {
             return;
         }

@@ -27,7 +27,7 @@ pub struct Client {
     /// What the TLS handshake told.
     pub tls: Option<TlsFacts>,
     /// Its clock.
-    pub watch: Rc<Watch>,
+    pub watch: Arc<Watch>,
     /// HTTP/2.
     pub h2: bool,
     burst: RefCell<Vec<Placed>>,
@@ -83,7 +83,7 @@ impl Client {
         source: SocketAddr,
         local: SocketAddr,
         tls: Option<TlsFacts>,
-        watch: Rc<Watch>,
+        watch: Arc<Watch>,
         h2: bool,
     ) -> Self {
         Self { worker, listener, conf, direct, source, local, tls, watch, h2, burst: RefCell::default() }

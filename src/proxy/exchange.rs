@@ -15,7 +15,7 @@ use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener, Table};
 use crate::upstream::body::{Progress, RequestBody};
-use crate::upstream::send::{self, Answer, Limits};
+use crate::upstream::send::{self, Answer};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -188,13 +188,8 @@ async fn to_cluster(
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.name.clone());
     let unix = clock::unix_secs();
-    let head = PinRequest {
-        method: &asked.parts.method,
-        uri: &asked.parts.uri,
-        headers: &asked.parts.headers,
-        client: asked.client,
-        now: unix,
-    };
+    let head =
+        PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
     let reading = cluster.affinity.read(&head);
     let first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
@@ -217,10 +212,10 @@ async fn to_cluster(
         trail.seat = Some(seat);
         let request = load.request(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, upgrade.is_some());
-        client.watch.body_wanted.set(load.streams());
+        client.watch.want_body(load.streams());
         match send::send(&client.worker.pool, &verdict.node.link, request, &limits).await {
             Ok(answer) => {
-                client.watch.body_wanted.set(false);
+                client.watch.want_body(false);
                 verdict.node.live.answered();
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
                 let done = Done { cluster: &cluster, rule, asked: &asked, uri: &origin_form, reading: &reading, verdict, session, unix };
@@ -283,10 +278,10 @@ impl Load {
         }
         let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
         if small && retry::is_idempotent(&parts.method) {
-            client.watch.body_wanted.set(true);
+            client.watch.want_body(true);
             let broken = |e: hyper::Error| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
             let bytes = body.collect().await.map_err(broken)?.to_bytes();
-            client.watch.body_wanted.set(false);
+            client.watch.want_body(false);
             return Ok(Self { body: None, held: Some(bytes), progress: None, repeatable: true });
         }
         let progress = Rc::new(Progress::default());
@@ -404,7 +399,9 @@ async fn choose(
             Decision::Refuse(refusal) => {
                 trail.record.why = decide::Why::None;
                 return Err(match refusal {
-                    Refusal::Strict => unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict"),
+                    Refusal::Strict => {
+                        unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict")
+                    }
                     Refusal::Full => unavailable(cluster, "Every server has all the sessions it may have. Please try again.", "full"),
                     Refusal::NoNode => unavailable(cluster, "No server is there at the moment. Please try again.", "no-node"),
                 });

@@ -36,7 +36,17 @@ const MOST_RACES: u8 = 3;
 impl Tries {
     /// None yet.
     pub fn new(cluster: &Cluster, _method: &Method, repeatable: bool) -> Self {
-        Self { tried: Vec::new(), waited: false, repeatable, left: cluster.conf.retries, count: 0, at: None, here: 0, races: 0, fresh: false }
+        Self {
+            tried: Vec::new(),
+            waited: false,
+            repeatable,
+            left: cluster.conf.retries,
+            count: 0,
+            at: None,
+            here: 0,
+            races: 0,
+            fresh: false,
+        }
     }
     /// Nodes given up on.
     pub fn tried(&self) -> &[u32] {
@@ -76,7 +86,13 @@ impl Tries {
         if !error.race && matches!(error.kind, Failure::Connect | Failure::NoAnswer | Failure::Timeout) {
             let passive = &cluster.conf.passive;
             if verdict.node.live.failed(passive.failures, passive.eject.get().as_millis() as u64) {
-                tracing::warn!("cluster {} node {} is set aside after {} failures: {}", cluster.name, verdict.node.spec.name, passive.failures, error.detail);
+                tracing::warn!(
+                    "cluster {} node {} is set aside after {} failures: {}",
+                    cluster.name,
+                    verdict.node.spec.name,
+                    passive.failures,
+                    error.detail
+                );
                 cluster.live.rescore(verdict.node.live.slot);
             }
         }

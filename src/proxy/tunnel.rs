@@ -49,11 +49,12 @@ pub async fn run(worker: &Rc<Worker>, client: Upgraded, node: Upgraded, idle: Du
         let down = copy(&mut node_read, &mut client_write, &last, &sent, websocket.then_some(&frames));
         tokio::pin!(up, down);
         let mut stopping = worker.draining.subscribe();
-        let mut halves = (false, false);
+        let mut client_done = false;
         loop {
             tokio::select! {
-                () = &mut up, if !halves.0 => { halves.0 = true; if halves.1 { break End::Client } if websocket { break End::Client } }
-                () = &mut down, if !halves.1 => { halves.1 = true; break End::Node }
+                // other protocols may go on one way only
+                () = &mut up, if !client_done => { client_done = true; if websocket { break End::Client } }
+                () = &mut down => break End::Node,
                 _ = stopping.wait_for(|s| *s) => break End::Stopping,
                 () = tokio::time::sleep_until((last.get() + idle).into()) => {
                     if last.get().elapsed() >= idle { break End::Idle }

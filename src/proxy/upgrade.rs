@@ -77,7 +77,7 @@ pub fn switch(
     } else {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         answer.headers_mut().insert(header::UPGRADE, protocol.unwrap_or(wanted.protocol));
-        client.watch.tunnel.set(true);
+        client.watch.become_tunnel();
     }
     let line = trail.hand_over(answer.status().as_u16());
     let (worker, idle) = (client.worker.clone(), cluster.conf.timeouts.tunnel_idle.get());

@@ -2,12 +2,12 @@
 
 use super::cluster::{Cluster, ClusterLive, Roster};
 use super::node::{Node, NodeLive, NodeSpec};
-use crate::upstream::link::Link;
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::{self, Config};
+use crate::upstream::link::Link;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -101,8 +101,8 @@ fn compile_cluster(
         .collect();
     let old_roster = before.map(|c| c.live.roster.load_full());
     let placement = Placement::new(method, &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
-    let counts_requests = matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions)
-        || tables.iter().any(|t| t.max_requests.is_some());
+    let counts_requests =
+        matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions) || tables.iter().any(|t| t.max_requests.is_some());
     let slow_start = conf.slow_start.get().as_secs() as u32;
     let roster = Arc::new(Roster { nodes, lives, placement, method, slow_start, counts_requests });
     let live = match before {
@@ -121,7 +121,8 @@ fn claim(lives: &mut Vec<Arc<NodeLive>>, name: &str, is_wanted: impl Fn(&str) ->
     if let Some(live) = lives.iter().find(|live| *live.name == *name) {
         return live.clone();
     }
-    let free = lives.iter().position(|live| !is_wanted(&live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0);
+    let free =
+        lives.iter().position(|live| !is_wanted(&live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0);
     let slot = free.unwrap_or(lives.len());
     let live = Arc::new(NodeLive::new(name.into(), slot as u32));
     match free {
@@ -191,7 +192,10 @@ impl<'a> LinkMaker<'a> {
         let server_name = match tls {
             Some(_) => {
                 let name = self.conf.tls.server_name.clone().unwrap_or_else(|| url.host.clone());
-                Some(rustls::pki_types::ServerName::try_from(name.clone()).map_err(|_| format!("`{name}` cannot be a certificate's name"))?)
+                Some(
+                    rustls::pki_types::ServerName::try_from(name.clone())
+                        .map_err(|_| format!("`{name}` cannot be a certificate's name"))?,
+                )
             }
             None => None,
         };

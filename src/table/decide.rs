@@ -135,11 +135,20 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
 }
 
 enum Pinned {
-    Here { node: Arc<Node>, via: Via },
+    Here {
+        node: Arc<Node>,
+        via: Via,
+    },
     /// Its session was moved earlier and the client shows the old pin: it goes where the session went.
-    Followed { node: Arc<Node>, via: Via },
+    Followed {
+        node: Arc<Node>,
+        via: Via,
+    },
     Unchecked,
-    Gone { slot: u32, why: Why },
+    Gone {
+        slot: u32,
+        why: Why,
+    },
     Nowhere(Why),
 }
 

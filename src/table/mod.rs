@@ -16,8 +16,8 @@ use crate::config::model::{self, Config};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
-pub use cluster::{Cluster, ClusterLive, Roster};
 pub use crate::upstream::link::Link;
+pub use cluster::{Cluster, ClusterLive, Roster};
 pub use node::{Health, Node, NodeLive, NodeSpec, State};
 
 /// Everything a request needs to know, in one immutable piece.

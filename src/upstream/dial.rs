@@ -3,30 +3,29 @@
 use super::link::Link;
 use crate::config::address::Scheme;
 use rustls::pki_types::ServerName;
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Bytes that went over a connection: what tells whether a request ever touched the wire.
+/// Bytes that went over a connection: what tells whether a request ever touched the wire. Written by one thread only.
 #[derive(Debug, Default)]
 pub struct Traffic {
     /// Bytes written.
-    pub written: Cell<u64>,
+    pub written: AtomicU64,
     /// Bytes read.
-    pub read: Cell<u64>,
+    pub read: AtomicU64,
 }
 
 /// A connection to a node.
 pub struct NodeStream {
     io: Io,
-    traffic: Rc<Traffic>,
+    traffic: Arc<Traffic>,
 }
 
 enum Io {
@@ -36,11 +35,11 @@ enum Io {
 }
 
 /// Opens a connection within the time given, TLS handshake included.
-pub async fn dial(link: &Link, within: Duration) -> io::Result<(NodeStream, Rc<Traffic>)> {
+pub async fn dial(link: &Link, within: Duration) -> io::Result<(NodeStream, Arc<Traffic>)> {
     let io = tokio::time::timeout(within, open(link))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}")))??;
-    let traffic = Rc::new(Traffic::default());
+    let traffic = Arc::new(Traffic::default());
     Ok((NodeStream { io, traffic: traffic.clone() }, traffic))
 }
 
@@ -75,9 +74,9 @@ async fn handshake(config: Arc<rustls::ClientConfig>, name: ServerName<'static>,
 }
 
 impl NodeStream {
-    fn note<T>(counter: &Cell<u64>, polled: Poll<io::Result<T>>, count: impl Fn(&T) -> usize) -> Poll<io::Result<T>> {
+    fn note<T>(counter: &AtomicU64, polled: Poll<io::Result<T>>, count: impl Fn(&T) -> usize) -> Poll<io::Result<T>> {
         if let Poll::Ready(Ok(done)) = &polled {
-            counter.set(counter.get() + count(done) as u64);
+            counter.store(counter.load(Relaxed) + count(done) as u64, Relaxed);
         }
         polled
     }

@@ -6,7 +6,7 @@ use super::link::Link;
 use hyper::client::conn::{http1, http2};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ pub struct Pool {
 /// A connection between two requests.
 struct Idle {
     sender: http1::SendRequest<RequestBody>,
-    traffic: Rc<Traffic>,
+    traffic: Arc<Traffic>,
     since: Instant,
 }
 
@@ -33,7 +33,7 @@ pub struct Taken {
     /// To send with.
     pub sender: http1::SendRequest<RequestBody>,
     /// What went over it.
-    pub traffic: Rc<Traffic>,
+    pub traffic: Arc<Traffic>,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -64,7 +64,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, sender: http1::SendRequest<RequestBody>, traffic: Rc<Traffic>, most: u32) {
+    pub fn put(&self, link: &Link, sender: http1::SendRequest<RequestBody>, traffic: Arc<Traffic>, most: u32) {
         if sender.is_closed() || most == 0 {
             return;
         }

@@ -9,6 +9,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// What an exchange with a node may cost.
@@ -72,8 +74,8 @@ pub struct Answer {
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<(http1::SendRequest<RequestBody>, Rc<Traffic>)>,
-    link: std::sync::Arc<Link>,
+    kept: Option<(http1::SendRequest<RequestBody>, Arc<Traffic>)>,
+    link: Arc<Link>,
     pool: Rc<Pool>,
     request: Option<Rc<Progress>>,
     max_idle: u32,
@@ -93,7 +95,7 @@ impl Lease {
 /// Sends a request. On failure the request is given back when the node cannot have seen any of it.
 pub async fn send(
     pool: &Rc<Pool>,
-    link: &std::sync::Arc<Link>,
+    link: &Arc<Link>,
     request: Request<RequestBody>,
     limits: &Limits,
 ) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
@@ -111,7 +113,7 @@ pub async fn send(
             Err(error) => return Err((error, Some(request))),
         },
     };
-    let before = (taken.traffic.written.get(), taken.traffic.read.get());
+    let before = (taken.traffic.written.load(Relaxed), taken.traffic.read.load(Relaxed));
     let sent = tokio::time::timeout(limits.response, taken.sender.try_send_request(request)).await;
     match sent {
         Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
@@ -123,8 +125,8 @@ pub async fn send(
         }
         Ok(Err(mut error)) => {
             let unsent = error.take_message();
-            let wrote = taken.traffic.written.get() != before.0;
-            let heard = taken.traffic.read.get() != before.1;
+            let wrote = taken.traffic.written.load(Relaxed) != before.0;
+            let heard = taken.traffic.read.load(Relaxed) != before.1;
             let race = taken.idle.is_some() && !heard;
             if let (true, Some(idle)) = (race, taken.idle) {
                 // the node closes sooner than we thought: trust its idle connections for half as long from now on
@@ -159,8 +161,7 @@ async fn ready(pool: &Rc<Pool>, link: &Link, repeatable: bool) -> Option<Taken> 
 async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
     let start = Instant::now();
     let (io, traffic) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let (sender, connection) =
-        http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|e| fail(Failure::Connect, words(&e)))?;
+    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|e| fail(Failure::Connect, words(&e)))?;
     tokio::task::spawn_local(async move {
         // its errors reach the request that is under way; between requests they only mean that it is closed
         let _ = connection.with_upgrades().await;
@@ -182,7 +183,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 async fn send_h2(
     pool: &Rc<Pool>,
-    link: &std::sync::Arc<Link>,
+    link: &Arc<Link>,
     mut request: Request<RequestBody>,
     limits: &Limits,
 ) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {

@@ -5,12 +5,14 @@ mod answer;
 mod app;
 mod control;
 mod page;
+mod run;
 mod sessions;
 #[cfg(test)]
 mod tests;
 
 pub use app::Demo;
 pub use control::{DemoControl, DemoNode};
+pub use run::run;
 
 use std::fmt::Write;
 use std::io::{self, BufRead};

@@ -1,0 +1,211 @@
+//! Wires everything: conf, registry, threads, sockets, feeds, signals, and the end.
+
+use crate::config::model::{Config, Workers};
+use crate::config::{self, Loaded};
+use crate::control::{Registry, keys};
+use crate::feed::{Checks, Files, Names, Pulse};
+use crate::net::doors::Doors;
+use crate::net::threads::{self, Command, Thread};
+use crate::proxy::access_log::Log;
+use sd_notify::NotifyState;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What ends a run.
+pub enum Ended {
+    /// As asked.
+    Gracefully,
+    /// The conf was refused, or a socket could not be bound: the lines say why.
+    Refused(Vec<String>),
+}
+
+/// Runs the proxy for the conf file at `path` until it is told to stop.
+pub fn run(path: &Path) -> Ended {
+    // the provider of all cryptography is chosen here, once
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let files = Files::new(&[path.to_owned()]);
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(findings) => return Ended::Refused(findings.iter().map(ToString::to_string).collect()),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ended::Refused(vec![format!("error: {error}")]),
+    };
+    let tasks = tokio::task::LocalSet::new();
+    let ended = tasks.block_on(&runtime, async {
+        match App::start(path, &loaded, files) {
+            Ok(app) => {
+                app.run().await;
+                Ended::Gracefully
+            }
+            Err(error) => Ended::Refused(vec![format!("error: {error}")]),
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+/// The control plane as it runs.
+struct App {
+    path: PathBuf,
+    registry: Registry,
+    threads: Vec<Thread>,
+    doors: Doors,
+    checks: Checks,
+    names: Names,
+    files: Files,
+    log: Arc<Log>,
+    signals: Signals,
+    refused: bool,
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    reopen: Signal,
+}
+
+impl App {
+    fn start(path: &Path, loaded: &Loaded, mut files: Files) -> Result<Self, String> {
+        // before anything is announced, so that no signal finds its default action
+        let signal = |kind| signal(kind).map_err(|e| e.to_string());
+        let signals = Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        };
+        let server = &loaded.config.server;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let ring = Arc::new(keys::load_or_make(&loaded.folder.join(&server.state_dir))?);
+        let registry = Registry::start(loaded, ring)?;
+        let table = registry.current().load_full();
+        let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
+        let count = match server.workers {
+            Workers::Count(n) => usize::from(n.max(1)),
+            Workers::Word(_) => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let mut doors = Doors::new(&loaded.folder, count);
+        let plan = doors.prepare(&table)?;
+        let share = (server.max_connections as usize).div_ceil(count).max(1);
+        let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), share).map_err(|e| format!("thread: {e}"));
+        let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        let (mut checks, mut names) = (Checks::new(), Names::new());
+        names.reconcile(&table);
+        checks.reconcile(&table);
+        files.set(&loaded.files);
+        tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
+        let opened = doors.apply(plan, &table, &threads);
+        tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, refused: false })
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                () = self.files.changed() => self.reload("a file changed"),
+                _ = self.signals.hangup.recv() => self.reload("HUP"),
+                _ = self.signals.reopen.recv() => {
+                    self.log.reopen();
+                    tracing::info!("log files are opened again");
+                }
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Applies the conf file as it is now. A conf with an error changes nothing.
+    fn reload(&mut self, cause: &str) {
+        let start = Instant::now();
+        let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
+        match self.apply() {
+            Ok(changes) => {
+                let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
+                tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
+                self.refused = false;
+            }
+            Err(findings) => {
+                tracing::error!("reload refused ({cause}), still running the conf of before: {}", findings.join("\n"));
+                self.refused = true;
+            }
+        }
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+    }
+
+    fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
+        let loaded = config::load(&self.path).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
+        prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
+        let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
+        let changes = std::mem::take(&mut prepared.changes);
+        let table = self.registry.publish(prepared);
+        self.doors.apply(plan, &table, &self.threads);
+        for warning in self.doors.reload_certificates() {
+            tracing::warn!("{warning}");
+        }
+        self.names.reconcile(&table);
+        self.checks.reconcile(&table);
+        self.files.set(&loaded.files);
+        Ok(changes)
+    }
+
+    /// Ends gracefully within `shutdown-grace`; a second signal ends at once.
+    async fn stop(mut self) {
+        let grace = self.registry.current().load().config.server.shutdown_grace.get();
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
+        self.tell(|| Command::Drain);
+        let deadline = tokio::time::Instant::now() + grace;
+        while self.threads.iter().any(|t| !t.handle.is_finished()) {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+            }
+            if tokio::time::Instant::now() >= deadline {
+                tracing::warn!("shutdown-grace is over: connections that are still open are cut");
+                break;
+            }
+        }
+        self.tell(|| Command::Stop);
+        for thread in self.threads.drain(..) {
+            let _ = thread.handle.join();
+        }
+        self.log.close();
+        tracing::info!("stopped");
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for thread in &self.threads {
+            let _ = thread.commands.send(command());
+        }
+    }
+}
+
+/// Changes that only a restart applies, said rather than ignored.
+fn restart_needed(before: &Config, after: &Config) -> Vec<String> {
+    let (a, b) = (&before.server, &after.server);
+    let mut said = Vec::new();
+    let mut say = |changed: bool, key: &str| {
+        if changed {
+            said.push(format!("server.{key} takes effect at the next start"));
+        }
+    };
+    say(a.workers != b.workers, "workers");
+    say(a.state_dir != b.state_dir, "state-dir");
+    say(a.access_log != b.access_log, "access-log");
+    say(a.max_connections != b.max_connections, "max-connections");
+    said
+}
