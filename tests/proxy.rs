@@ -16,6 +16,8 @@ mod hygiene;
 mod lifecycle;
 #[path = "proxy/listeners.rs"]
 mod listeners;
+#[path = "proxy/nodes.rs"]
+mod nodes;
 #[path = "proxy/pins.rs"]
 mod pins;
 #[path = "proxy/pressure.rs"]
@@ -24,6 +26,8 @@ mod pressure;
 mod reload;
 #[path = "proxy/room.rs"]
 mod room;
+#[path = "proxy/rules.rs"]
+mod rules;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "proxy/tls.rs"]
