@@ -2,10 +2,35 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
-#[path = "proxy/support/mod.rs"]
-mod support;
-
+#[path = "proxy/access.rs"]
+mod access;
 #[path = "proxy/affinity.rs"]
 mod affinity;
+#[path = "proxy/certificates.rs"]
+mod certificates;
+#[path = "proxy/failover.rs"]
+mod failover;
+#[path = "proxy/hygiene.rs"]
+mod hygiene;
+#[path = "proxy/lifecycle.rs"]
+mod lifecycle;
+#[path = "proxy/listeners.rs"]
+mod listeners;
+#[path = "proxy/nodes.rs"]
+mod nodes;
 #[path = "proxy/pins.rs"]
 mod pins;
+#[path = "proxy/pressure.rs"]
+mod pressure;
+#[path = "proxy/reload.rs"]
+mod reload;
+#[path = "proxy/room.rs"]
+mod room;
+#[path = "proxy/rules.rs"]
+mod rules;
+#[path = "proxy/support/mod.rs"]
+mod support;
+#[path = "proxy/tls.rs"]
+mod tls;
+#[path = "proxy/upstream.rs"]
+mod upstream;

@@ -107,11 +107,10 @@ fn route_in_the_applications_cookie() {
 fn route_in_the_path() {
     let mut form = Form::new(r#"{ route = "JSESSIONID" }"#, Origin::tomcats(3), "route");
     form.arrive = |addr, _| Client::new(addr);
-    form.ask = |client, user, click| {
-        let id = if click == 0 { String::new() } else { format!(";jsessionid={}", client.host) };
-        let answer = client.get_with(&format!("/visit/u{user}{id}?x=1"), &[("Host", "app.test")]);
-        // A client without a jar remembers the id from the links of the page; its `host` has room for it.
-        client.host = answer.json()["session"].as_str().expect("every page shows its session").to_owned();
+    form.ask = |client, user, _| {
+        let answer = client.get(&format!("/visit/u{user}{}?x=1", client.note));
+        // Without a jar the id comes back in the links of the page.
+        client.note = format!(";jsessionid={}", answer.json()["session"].as_str().expect("every page shows its session"));
         answer
     };
     form.holds();

@@ -38,6 +38,17 @@ impl Certs {
         (cert.pem(), key.serialize_pem())
     }
 
+    /// A server's settings with a certificate for this name.
+    pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+        let (cert, key) = self.pair(&[name]);
+        let cert = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().expect("the provider knows them");
+        Arc::new(builder.with_no_client_auth().with_single_cert(vec![cert], key).expect("a matching pair"))
+    }
+
     /// Writes NAME.pem with chain and key in one file, in one step.
     pub fn write(&self, folder: &Path, names: &[&str]) {
         std::fs::create_dir_all(folder).expect("the folder is made");

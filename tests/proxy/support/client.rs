@@ -13,6 +13,8 @@ type Connect = Box<dyn Fn() -> io::Result<Box<dyn Stream>> + Send>;
 pub struct Client {
     connect: Connect,
     pub host: String,
+    /// What a page told it, such as an id to put into links.
+    pub note: String,
     pub jar: Option<BTreeMap<String, String>>,
     wire: Option<Wire<Box<dyn Stream>>>,
     /// How many connections it has opened so far.
@@ -92,7 +94,15 @@ impl Client {
 
     /// A client over any connection.
     pub fn over(host: &str, connect: impl Fn() -> io::Result<Box<dyn Stream>> + Send + 'static) -> Self {
-        Self { connect: Box::new(connect), host: host.to_owned(), jar: None, wire: None, connections: 0, patience: super::DEADLINE }
+        Self {
+            connect: Box::new(connect),
+            host: host.to_owned(),
+            note: String::new(),
+            jar: None,
+            wire: None,
+            connections: 0,
+            patience: super::DEADLINE,
+        }
     }
 
     /// Puts a cookie into the jar.

@@ -12,6 +12,7 @@ pub mod load;
 pub mod log;
 pub mod origin;
 pub mod proxy;
+pub mod relay;
 pub mod socket;
 pub mod spawned;
 pub mod wait;

@@ -40,6 +40,9 @@ pub struct State {
     pub accepted: AtomicUsize,
     pub stalled: AtomicBool,
     pub body_bytes: AtomicU64,
+    /// Requests being answered, and the most there ever were at one time.
+    pub busy: AtomicUsize,
+    pub peak: AtomicUsize,
     /// A connection idle for so many milliseconds is closed; 0 for never.
     pub idle_ms: AtomicU64,
     /// A connection is closed, unannounced, after so many requests; 0 for never.
@@ -78,6 +81,8 @@ impl Origin {
             accepted: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
             body_bytes: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
             idle_ms: AtomicU64::new(0),
             per_connection: AtomicUsize::new(0),
             running: AtomicBool::new(true),
@@ -235,7 +240,11 @@ fn one(state: &Arc<State>, wire: &mut Wire<TcpStream>, head: Head) -> Then {
         std::thread::sleep(Duration::from_millis(5));
     }
     let close = head.says("connection", "close");
-    match app::answer(state, wire, &head) {
+    let busy = 1 + state.busy.fetch_add(1, Ordering::SeqCst);
+    state.peak.fetch_max(busy, Ordering::SeqCst);
+    let then = app::answer(state, wire, &head);
+    state.busy.fetch_sub(1, Ordering::SeqCst);
+    match then {
         Ok(Then::Keep) if !close => Then::Keep,
         _ => Then::Close,
     }

@@ -1,0 +1,55 @@
+//! Certificates change while clients keep shaking hands.
+
+use crate::support::{Certs, Conf, Origin, Proxy, free_addr, proxy::replace, until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[test]
+fn a_new_certificate_is_shown_without_a_failed_handshake() {
+    let (certs, nodes, secure) = (Arc::new(Certs::new()), Origin::several(1), free_addr());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = folder.path().join("certs");
+    certs.write(&at, &["app.test"]);
+    let conf = Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    replace(&folder.path().join("homing.toml"), &conf.text());
+    let _proxy = Proxy::start_in(folder, "homing.toml");
+    let stop = Arc::new(AtomicBool::new(false));
+    let (shaker, stopped) = (certs.clone(), stop.clone());
+    let hands = std::thread::spawn(move || {
+        let mut failed = Vec::new();
+        while !stopped.load(Ordering::SeqCst) {
+            failed.extend(shaker.shown(secure, "app.test").err());
+        }
+        failed
+    });
+    for swap in 0..10 {
+        let old = certs.shown(secure, "app.test").expect("a handshake");
+        certs.write(&at, &["app.test"]);
+        until(&format!("swap {swap} is shown"), || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+    }
+    stop.store(true, Ordering::SeqCst);
+    let failed = hands.join().expect("no panic");
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn only_a_matching_pair_is_swapped_in() {
+    let (certs, nodes, secure) = (Certs::new(), Origin::several(1), free_addr());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = folder.path().join("certs");
+    std::fs::create_dir(&at).expect("a folder for certificates");
+    let (cert, key) = certs.pair(&["app.test"]);
+    replace(&at.join("app.crt"), &cert);
+    replace(&at.join("app.key"), &key);
+    let conf = Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    replace(&folder.path().join("homing.toml"), &conf.text());
+    let proxy = Proxy::start_in(folder, "homing.toml");
+    let old = certs.shown(secure, "app.test").expect("a handshake");
+    let (cert, key) = certs.pair(&["app.test"]);
+    // Renewal tools write one file after the other; in between the folder holds a pair that does not match.
+    let word = proxy.reloads(|| replace(&at.join("app.crt"), &cert));
+    assert!(!word.applied(), "a certificate without its key is refused: {word:?}");
+    assert_eq!(certs.shown(secure, "app.test").expect("a handshake"), old);
+    replace(&at.join("app.key"), &key);
+    until("the new pair is shown", || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+}

@@ -1,0 +1,113 @@
+//! Pressure: slow readers, silent nodes, clients that go away.
+
+use crate::support::{Client, Conf, Origin, Proxy, until};
+use std::io::{Read, Write};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+const PLAIN: &str = r#""cookie""#;
+
+#[test]
+fn a_slow_reader_stops_the_node_and_not_the_memory() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).text());
+    Client::new(proxy.addr).get("/warm-up");
+    let before = proxy.memory();
+    let size = 200 << 20;
+    let mut slow: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(proxy.addr).expect("the listener accepts");
+            write!(stream, "GET /big?n={size} HTTP/1.1\r\nHost: app.test\r\n\r\n").expect("sent");
+            let mut first = [0; 1000];
+            stream.read_exact(&mut first).expect("the answer begins");
+            stream
+        })
+        .collect();
+    // The node writes until every buffer on the way is full; from then on its count stands still.
+    let mut last = (0, Instant::now());
+    until("the node is stopped by back-pressure", || {
+        let sent = node.state.body_bytes.load(Ordering::Relaxed);
+        if sent != last.0 {
+            last = (sent, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(500)).then_some(())
+    });
+    let grown = proxy.memory().saturating_sub(before);
+    assert!(node.state.body_bytes.load(Ordering::Relaxed) < 4 * size, "it did not send all of it");
+    assert!(grown < 16 << 20, "four stalled readers cost {grown} bytes");
+    let mut piece = vec![0; 1 << 20];
+    slow[0].read_exact(&mut piece).expect("and the flow goes on when the reader does");
+}
+
+#[test]
+fn a_slow_node_stops_the_sender_and_not_the_memory() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).text());
+    Client::new(proxy.addr).get("/warm-up");
+    node.stall();
+    let before = proxy.memory();
+    let mut stream = std::net::TcpStream::connect(proxy.addr).expect("the listener accepts");
+    stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout can be set");
+    let size = 200 << 20;
+    write!(stream, "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: {size}\r\n\r\n").expect("sent");
+    let piece = vec![7; 1 << 20];
+    let written = (0..200).take_while(|_| stream.write_all(&piece).is_ok()).count();
+    assert!(written < 200, "the sender is stopped");
+    let grown = proxy.memory().saturating_sub(before);
+    assert!(grown < 16 << 20, "{written} MiB taken from the sender cost {grown} bytes");
+}
+
+#[test]
+fn a_silent_node_is_504_in_time() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).cluster("timeouts = { response = \"300ms\" }\nretries = 0");
+    let proxy = Proxy::start(&conf.text());
+    node.stall();
+    let start = Instant::now();
+    let answer = Client::new(proxy.addr).post("/upload", b"x");
+    assert_eq!(answer.status, 504);
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
+    node.resume();
+    assert_eq!(Client::new(proxy.addr).get("/").status, 200, "and the node is not lost");
+}
+
+#[test]
+fn a_tunnel_without_a_byte_is_closed() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).cluster("timeouts = { tunnel-idle = \"500ms\" }");
+    let proxy = Proxy::start(&conf.text());
+    let mut socket = crate::support::socket::Socket::connect(proxy.addr).expect("a WebSocket opens");
+    assert!(socket.says("hello"));
+    let end = socket.next(Duration::from_secs(10));
+    let timed_out = matches!(&end, Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut));
+    assert!(!timed_out, "it is closed, not forgotten");
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_place_at_the_node() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).with(&node, "max-requests = 1");
+    let proxy = Proxy::start(&conf.text());
+    for i in 0..5 {
+        let mut gone = Client::new(proxy.addr);
+        gone.write(format!("GET /slow/{i}?ms=300 HTTP/1.1\r\nHost: app.test\r\n\r\n").as_bytes()).expect("sent");
+        until("the request is at the node", || (node.hits() > i * 2).then_some(()));
+        gone.hang_up();
+        assert_eq!(Client::new(proxy.addr).get("/next").status, 200, "the place is free again");
+    }
+}
+
+#[test]
+fn an_answer_cut_short_is_cut_short_for_the_client_too() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).text());
+    let mut client = Client::new(proxy.addr);
+    client.write(b"GET /big?n=500000000 HTTP/1.1\r\nHost: app.test\r\n\r\n").expect("sent");
+    let wire = client.open().expect("still open");
+    let head = crate::support::wire::read_head(wire).expect("a head").expect("not the end");
+    assert_eq!(head.status(), 200);
+    node.kill();
+    let mut rest = Vec::new();
+    let _ = wire.read_to_end(&mut rest);
+    assert!(rest.len() < 500_000_000, "the client can tell that the answer is not whole");
+}

@@ -1,0 +1,17 @@
+//! The real programs in front and behind: Tomcat, Socket.IO, Express, PHP; curl, h2load, wrk. What is not installed is skipped with
+//! a message on a developer's machine, and is a failure in CI.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
+
+#[path = "real/apps.rs"]
+mod apps;
+#[path = "real/chat.rs"]
+mod chat;
+#[path = "real/clients.rs"]
+mod clients;
+#[path = "real/programs.rs"]
+mod programs;
+#[path = "proxy/support/mod.rs"]
+mod support;
+#[path = "real/tomcat.rs"]
+mod tomcat;
