@@ -58,9 +58,8 @@ impl Pulse {
             if was && !is {
                 info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
             }
-            if is != was || live.is_ramping() {
-                cluster.live.rescore(live.slot);
-            }
+            // all of them, each second: an ejection that began and ended between two ticks must not be missed
+            cluster.live.rescore(live.slot);
         }
     }
 }

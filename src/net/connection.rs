@@ -13,10 +13,12 @@ use bytes::BytesMut;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
@@ -42,7 +44,7 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
     let Ok(Some(opened)) = opened else { return };
-    let watch = Arc::new(Watch::default());
+    let watch = Arc::new(Watch::new(!opened.h2));
     let client =
         Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
     let io = TokioIo::new(ClientIo::new(opened.transport, !opened.h2, watch.clone()));
@@ -116,19 +118,34 @@ macro_rules! drive {
         }
         let mut alarm = pin!(tokio::time::sleep_until($watch.deadline(header, idle).into()));
         loop {
+            let progress = poll_fn(|cx| match $connection.as_mut().poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending => {
+                    // a head that came whole is an exchange by now, and costs no timer
+                    if $watch.is_in_head() {
+                        let deadline = $watch.deadline(header, idle).into();
+                        if deadline < alarm.deadline() {
+                            alarm.as_mut().reset(deadline);
+                        }
+                    }
+                    alarm.as_mut().poll(cx).map(|()| None)
+                }
+            });
             tokio::select! {
                 biased;
-                ended = &mut $connection => break ended,
+                progress = progress => match progress {
+                    Some(ended) => break ended,
+                    None => {
+                        let deadline = $watch.deadline(header, idle);
+                        if deadline <= std::time::Instant::now() {
+                            break Ok(());
+                        }
+                        alarm.as_mut().reset(deadline.into());
+                    }
+                },
                 _ = draining.changed(), if !drained => {
                     drained = true;
                     $connection.as_mut().graceful_shutdown();
-                }
-                () = &mut alarm => {
-                    let deadline = $watch.deadline(header, idle);
-                    if deadline <= std::time::Instant::now() {
-                        break Ok(());
-                    }
-                    alarm.as_mut().reset(deadline.into());
                 }
             }
         }
@@ -138,7 +155,7 @@ macro_rules! drive {
 async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Arc<Watch>) {
     let mut builder = http1::Builder::new();
     // hyper's own header timer costs a timer a request; `Watch` measures instead
-    builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(true).pipeline_flush(true);
+    builder.timer(TokioTimer::new()).header_read_timeout(None);
     builder.max_buf_size((conf.conf.max_header_size.get()).max(8192));
     if conf.conf.max_headers != 100 {
         builder.max_headers(conf.conf.max_headers.into());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 /// Shared by a connection's bytes, its exchanges and its clock. All on one thread, but hyper wants bytes that can be sent to
 /// another; a relaxed atomic costs what a plain cell costs.
 pub struct Watch {
+    has_heads: bool,
     in_flight: AtomicU32,
     /// When the last exchange ended, or the connection began.
     idle_since: AtomicU64,
@@ -23,10 +24,13 @@ pub struct Watch {
     requests: AtomicU32,
 }
 
-impl Default for Watch {
-    fn default() -> Self {
+impl Watch {
+    /// A connection that was just opened. `has_heads`: HTTP/1, where bytes between exchanges are the head of the next one; those
+    /// of HTTP/2 may be no more than a ping.
+    pub fn new(has_heads: bool) -> Self {
         let now = monotonic_ms();
         Self {
+            has_heads,
             in_flight: AtomicU32::new(0),
             idle_since: AtomicU64::new(now),
             head_since: AtomicU64::new(0),
@@ -38,9 +42,12 @@ impl Default for Watch {
             requests: AtomicU32::new(0),
         }
     }
-}
 
-impl Watch {
+    /// Whether a request's head has begun and is not there in full.
+    pub fn is_in_head(&self) -> bool {
+        self.head_since.load(Relaxed) != 0 && self.is_idle()
+    }
+
     /// An exchange begins.
     pub fn begin(&self) {
         self.in_flight.fetch_add(1, Relaxed);
@@ -63,7 +70,7 @@ impl Watch {
     pub fn read(&self) {
         let now = monotonic_ms().max(1);
         self.progress.store(now, Relaxed);
-        if self.is_idle() && self.head_since.load(Relaxed) == 0 {
+        if self.has_heads && self.is_idle() && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(now, Relaxed);
         }
     }

@@ -167,7 +167,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
                 single = [seen.slot];
                 (&single, *via)
             }
-            None => return Pinned::Nowhere(if *via == Via::Key { Why::Key } else { Why::New }),
+            None => return Pinned::Nowhere(Why::New),
         },
     };
     let mut unchecked = false;
