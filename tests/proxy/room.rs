@@ -95,6 +95,16 @@ fn a_wait_is_bounded() {
 }
 
 #[test]
+fn new_requests_wait_when_every_node_is_busy() {
+    let nodes = Origin::several(2);
+    let conf = Conf::over(&nodes).affinity(SEALED).with(&nodes[0], "max-requests = 1").with(&nodes[1], "max-requests = 1");
+    let proxy = Proxy::start(&conf.text());
+    let answers = all_at_once((0..10).map(|_| Client::new(proxy.addr)).collect(), "/slow?ms=50");
+    assert!(answers.iter().all(|a| a.0 == 200), "busy is not full: {answers:?}");
+    assert!(nodes.iter().all(|n| n.state.peak.load(Ordering::SeqCst) <= 1));
+}
+
+#[test]
 fn new_requests_do_not_wait_where_another_node_has_room() {
     let nodes = Origin::several(2);
     let conf = Conf::over(&nodes).affinity(SEALED).with(&nodes[0], "max-requests = 1").with(&nodes[1], "max-requests = 100");

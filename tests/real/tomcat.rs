@@ -93,7 +93,7 @@ fn tomcat_sessions_are_kept_and_moved_only_when_their_node_dies() {
         let answer = user.get("/index.jsp");
         assert_eq!((answer.node(), answer.json()["visits"].as_u64()), (refuge.as_str(), Some(visit)));
     }
-    let lines = proxy.access_of("/index.jsp", 1);
+    let lines = proxy.access_of("/index.jsp", 2 * 20 * 20 + 10);
     let moves: Vec<_> = lines.iter().filter(|l| l["why"] == "moved:down").collect();
     assert!(moves.len() == 1 && moves[0]["was"] == home.as_str(), "{moves:?}");
 }

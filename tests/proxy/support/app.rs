@@ -1,7 +1,7 @@
 //! The application that the origins run: the first path segment chooses what happens.
 
 use super::origin::{Sessions, State, Then};
-use super::wire::{Head, Length, Sum, Wire, cookie, length, pattern, query, read_body};
+use super::wire::{Head, Length, Sum, Wire, cookie, length, pattern_at, query, read_body};
 use super::ws;
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -169,8 +169,9 @@ fn big(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
     let n: usize = query(target, "n").and_then(|v| v.parse().ok()).unwrap_or(1 << 20);
     write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {n}\r\n\r\n", state.name)?;
     // Written in pieces: a test that stops reading must find the writer stopped too, with the pieces counted so far.
-    for piece in pattern(n).chunks(64 << 10) {
-        out.write_all(piece)?;
+    for start in (0..n).step_by(64 << 10) {
+        let piece = pattern_at(start, (n - start).min(64 << 10));
+        out.write_all(&piece)?;
         state.body_bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
     }
     Ok(Then::Keep)

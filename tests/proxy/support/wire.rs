@@ -156,7 +156,12 @@ fn copy<S: Read>(wire: &mut Wire<S>, mut left: u64, take: &mut impl FnMut(&[u8])
 
 /// Bytes that differ from place to place, so that a lost, doubled or swapped piece shows.
 pub fn pattern(n: usize) -> Vec<u8> {
-    (0..n).map(|i| (i.wrapping_mul(31) ^ (i >> 8).wrapping_mul(17) ^ (i >> 16)) as u8).collect()
+    pattern_at(0, n)
+}
+
+/// A part of them.
+pub fn pattern_at(start: usize, n: usize) -> Vec<u8> {
+    (start..start + n).map(|i| (i.wrapping_mul(31) ^ (i >> 8).wrapping_mul(17) ^ (i >> 16)) as u8).collect()
 }
 
 /// FNV-1a, to compare bodies without keeping them.
