@@ -93,8 +93,8 @@ impl App {
         };
         let mut doors = Doors::new(&loaded.folder, count);
         let plan = doors.prepare(&table)?;
-        let share = (server.max_connections as usize).div_ceil(count).max(1);
-        let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), share).map_err(|e| format!("thread: {e}"));
+        let places = Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1)));
+        let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), places.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let (mut checks, mut names) = (Checks::new(), Names::new());
         names.reconcile(&table);

@@ -49,8 +49,8 @@ pub struct Thread {
     pub handle: JoinHandle<()>,
 }
 
-/// Starts a thread. `connections`: the most client connections it has at one time.
-pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, connections: usize) -> io::Result<Thread> {
+/// Starts a thread. `places`: one for each client connection that all threads together may have.
+pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, places: Arc<Semaphore>) -> io::Result<Thread> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
@@ -60,7 +60,7 @@ pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, connections: u
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
             let worker = Worker::new(current, LogBuffer::new(log));
-            Doors { worker, places: Arc::new(Semaphore::new(connections)), open: RefCell::default() }.run(inbox).await;
+            Doors { worker, places, open: RefCell::default() }.run(inbox).await;
         });
         runtime.block_on(run);
     })?;
@@ -161,15 +161,20 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
         });
     };
     loop {
-        let next = async {
-            let place = places.clone().acquire_owned().await.ok();
-            (socket.accept().await, place)
-        };
         tokio::select! {
             biased;
             () = closing.notified() => break,
-            (accepted, place) = next => match accepted {
-                Ok((stream, peer)) => start(stream, peer, place),
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    // taken after the accept, so that no thread keeps a place for a client that never comes
+                    tokio::select! {
+                        place = places.clone().acquire_owned() => start(stream, peer, place.ok()),
+                        () = closing.notified() => {
+                            start(stream, peer, None);
+                            break;
+                        }
+                    }
+                }
                 Err(error) if is_exhausted(&error) => {
                     tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files");
                     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -193,8 +193,8 @@ impl RequestGuard {
     }
 
     fn target(&mut self, rest: &[u8], empty: bool) -> Step {
-        // Bytes above ASCII do not belong in a target, but they are read alike everywhere.
-        let end = rest.iter().position(|&byte| byte <= b' ' || byte == 0x7f).unwrap_or(rest.len());
+        // Bytes above ASCII do not belong in a target, but they are read alike everywhere. A fragment is not: some cut it off.
+        let end = rest.iter().position(|&byte| byte <= b' ' || byte == 0x7f || byte == b'#').unwrap_or(rest.len());
         let empty = empty && end == 0;
         match rest.get(end) {
             None => self.go(State::Target(empty), end),

@@ -32,6 +32,7 @@ const HEADS: &[Case] = &[
     ("GET /  HTTP/1.1\r\n", Some(A::BadVersion)),
     ("GET /\tHTTP/1.1\r\n", Some(A::BadRequestLine)),
     ("GET /\r\n", Some(A::BadRequestLine)),
+    ("GET /#x HTTP/1.1\r\n", Some(A::BadRequestLine)),
     ("GET\r\n", Some(A::BadRequestLine)),
     ("GET / HTTP/1.1\n", Some(A::BareLf)),
     ("GET / HTTP/1.1 \r\n", Some(A::BadVersion)),
