@@ -37,7 +37,6 @@ const AMBIGUOUS: &[(&str, &str)] = &[
     ("an empty name", "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
     ("a name with a space", "GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n"),
     ("a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
-    ("a fragment in the target", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("a control byte in the target", "GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("a wrong version", "GET / HTTP/1.9\r\nHost: a\r\n\r\n"),
     ("a method with a colon", "G:T / HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -111,6 +110,14 @@ fn an_absolute_target_names_the_host() {
     let mut client = Client::new(proxy.addr);
     let answer = client.send("GET", "http://b.test/headers", &[("Host", "a.test")], b"").expect("an answer");
     assert!(answer.status == 400 || answer.seen("host") == ["b.test"], "never the other one: {}", answer.text());
+}
+
+#[test]
+fn a_fragment_does_not_reach_the_node() {
+    let (node, proxy) = one();
+    let back = raw(proxy.addr, b"GET /a#/../b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", QUIET);
+    assert!(matches!(back.status(), 200 | 400), "{}", back.text);
+    assert!(node.seen().iter().all(|s| !s.head.line.contains('#')), "{:?}", node.seen());
 }
 
 #[test]
