@@ -394,7 +394,7 @@ async fn choose(
             }
             Decision::Wait => {
                 tries.waited = true;
-                first_checks(cluster).await;
+                first_checks(cluster, matches!(reading.found, Found::Key { .. } | Found::Ledger { .. })).await;
             }
             Decision::Refuse(refusal) => {
                 trail.record.why = decide::Why::None;
@@ -416,11 +416,11 @@ fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused 
     refused
 }
 
-/// Waits until a node that was never checked is, a second at most.
-async fn first_checks(cluster: &Cluster) {
+/// Waits until a node is known to serve, or until `all` are checked; a second at most.
+async fn first_checks(cluster: &Cluster, all: bool) {
     let unknown = || cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
     let deadline = tokio::time::Instant::now() + FIRST_CHECK;
-    while !cluster.nodes().any(|n| n.state() == crate::table::State::Ready) && unknown().next().is_some() {
+    while unknown().next().is_some() && (all || !cluster.nodes().any(|n| n.state() == crate::table::State::Ready)) {
         let mut changes: Vec<_> = unknown().take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
         for change in &mut changes {
             change.as_mut().enable();

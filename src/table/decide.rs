@@ -219,6 +219,10 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
     {
         return serve(node);
     }
+    if key.is_some() && !facts.waited && cluster.nodes().any(|n| n.state() == State::Unknown) {
+        // a key belongs to one node: placed while some are unchecked, it would move once they are
+        return Decision::Wait;
+    }
     match cluster.roster.placement.pick(key, facts.tried, rng) {
         Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {
             Some(node) => serve(node),
@@ -229,11 +233,19 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
                 return Decision::Wait;
             }
             // fail-open: when every node fails its check, all are tried
-            match down.filter(|_| !cluster.live.any_up()).and_then(|(slot, _)| cluster.node(slot)) {
+            let open = down.filter(|_| !cluster.live.any_up()).and_then(|(slot, _)| cluster.node(slot));
+            match open.or_else(|| busy(cluster, facts, rng)) {
                 Some(node) => serve(node),
                 None if cluster.nodes().any(|n| n.state() == State::Full) => Decision::Refuse(Refusal::Full),
                 None => Decision::Refuse(Refusal::NoNode),
             }
         }
     }
+}
+
+/// A node with room for sessions whose places for requests are all taken: the request waits there for one.
+fn busy<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
+    let waits = |n: &&Arc<Node>| n.state() == State::Ready && !facts.tried.contains(&n.live.slot);
+    let count = cluster.nodes().filter(waits).count();
+    cluster.nodes().filter(waits).nth(rng.random_range(0..count.max(1)))
 }
