@@ -70,7 +70,11 @@ fn compile_cluster(
     context: &Context<'_>,
     before: Option<&Cluster>,
 ) -> Result<Cluster, String> {
-    let method = Method::of(conf.balance).ok_or("this balancing method is not yet supported")?;
+    let method = match &conf.affinity {
+        // a key that is not remembered is placed by its hash, whatever the balance: nothing else brings it back to its node
+        Some(model::Affinity::Table(table)) if table.key.is_some() && !table.remember => Method::Hash,
+        _ => Method::of(conf.balance).ok_or("this balancing method is not yet supported")?,
+    };
     let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
