@@ -168,7 +168,7 @@ impl<T> OneOrMany<T> {
 conf! {
     /// An address the proxy accepts clients on.
     pub struct Listener {
-        /// "host:port", "[::]:port", "unix:/path", or a list.
+        /// "host:port", `[::]:port`, "unix:/path", or a list.
         pub bind: OneOrMany<String>,
         /// TLS; absent means clear text.
         #[serde(skip_serializing_if = "Option::is_none")]

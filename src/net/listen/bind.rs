@@ -24,7 +24,7 @@ pub enum Address {
 impl FromStr for Address {
     type Err = String;
 
-    /// Reads "host:port", "[::]:port" or "unix:/path". A host name is looked up, its first address taken.
+    /// Reads "host:port", `[::]:port` or "unix:/path". A host name is looked up, its first address taken.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() { Err("no path behind unix:".into()) } else { Ok(Self::Unix(path.into())) };
