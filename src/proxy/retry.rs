@@ -117,7 +117,8 @@ impl Tries {
         }
         self.left -= 1;
         // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
-        if error.kind == Failure::NoAnswer && !verdict.honoured {
+        let others = cluster.nodes().count() > self.tried.len() + 1;
+        if error.kind == Failure::NoAnswer && !verdict.honoured && others {
             self.tried.push(verdict.node.live.slot);
         }
         true
