@@ -19,7 +19,7 @@ const IDLE: Candidate = Candidate { tier: Tier::Normal, sessions: 0, in_flight: 
 fn cluster(method: Method, size: usize) -> Placement {
     let names: Vec<_> = (0..size).map(|i| format!("node-{i}")).collect();
     let seat = |i: usize| Seat { slot: i as u32, weight: 100, name: &names[i], position: i as u32 };
-    let placement = Placement::new(method, &(0..size).map(seat).collect::<Vec<_>>(), None);
+    let placement = Placement::new(method, false, &(0..size).map(seat).collect::<Vec<_>>(), None);
     (0..size as u32).for_each(|slot| placement.update(slot, &IDLE));
     placement
 }

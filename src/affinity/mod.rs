@@ -231,7 +231,9 @@ impl Affinity {
             Some(Form::Cookie(form)) => form.finish(answer, release, headers),
             Some(Form::Route(form)) => form.finish(answer, headers),
             Some(Form::Learn(form)) => form.finish(answer, headers),
-            Some(Form::Key(_)) | None => Outcome::default(),
+            // the client brings the key by itself
+            Some(Form::Key(_)) => Outcome { pinned: true, ..Outcome::default() },
+            None => Outcome::default(),
         };
         Outcome { ended: outcome.ended || release, ..outcome }
     }
@@ -244,6 +246,11 @@ impl Affinity {
     /// True when a session's identity is its own, not only who seems to be asking.
     pub fn identifies(&self) -> bool {
         self.main.as_ref().is_some_and(|form| !form.guesses())
+    }
+
+    /// True when some sessions go where their key falls, so that the cluster needs a ring of its nodes.
+    pub fn hashes(&self) -> bool {
+        self.main.iter().chain(&self.also).any(|form| matches!(form, Form::Key(form) if !form.remembers()))
     }
 
     /// True when sessions live in the ledger only, so that the ledger decides the node.

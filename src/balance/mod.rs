@@ -113,9 +113,10 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// A placement over these nodes. Nobody is chosen until [`Placement::update`] has told about them. Round-robin turns are
-    /// taken over from `previous` by slot, so that a reload does not start the rotation again.
-    pub fn new(method: Method, seats: &[Seat<'_>], previous: Option<&Placement>) -> Self {
+    /// A placement over these nodes, `keyed` for one that can also place by key whatever the method. Nobody is chosen until
+    /// [`Placement::update`] has told about them. Round-robin turns are taken over from `previous` by slot, so that a reload
+    /// does not start the rotation again.
+    pub fn new(method: Method, keyed: bool, seats: &[Seat<'_>], previous: Option<&Placement>) -> Self {
         let slots = seats.iter().map(|seat| seat.slot as usize + 1).max().unwrap_or(0);
         let cells: Box<[Cell]> = (0..slots).map(|_| Cell::default()).collect();
         let previous = previous.filter(|old| old.method == method && method == Method::RoundRobin);
@@ -133,7 +134,7 @@ impl Placement {
             method,
             tree: Tournament::new(slots),
             cells,
-            ring: (method == Method::Hash).then(|| Ring::new(seats)),
+            ring: (keyed || method == Method::Hash).then(|| Ring::new(seats)),
             draw: matches!(method, Method::Hash | Method::Random).then(|| Draw::new(seats)),
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
@@ -207,6 +208,11 @@ impl Placement {
         let slot = slot.unwrap_or(best);
         self.charge(slot);
         Some((slot, tier))
+    }
+
+    /// The slots in the order in which a key falls on them, each as often as it has points; none unless placed by key.
+    pub fn by_key(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
+        self.ring.iter().flat_map(move |ring| ring.from(key))
     }
 
     /// The slots that take new sessions, best first: the normal ones, or the backups when there is no other.

@@ -29,7 +29,7 @@ fn after(method: Method, weights: &[u32], previous: Option<&Placement>) -> Place
         .enumerate()
         .map(|(i, (name, &weight))| Seat { slot: i as u32, weight, name, position: i as u32 })
         .collect();
-    let placement = Placement::new(method, &seats, previous);
+    let placement = Placement::new(method, false, &seats, previous);
     for (slot, &weight) in weights.iter().enumerate() {
         placement.update(slot as u32, &candidate(weight));
     }
@@ -165,7 +165,7 @@ fn turns_go_on_when_their_counter_is_used_up() {
 fn the_first_is_the_first_of_the_file_with_room() {
     let names = names(3);
     let seat = |slot: u32, position| Seat { slot, weight: 100, name: &names[position as usize], position };
-    let placement = Placement::new(Method::First, &[seat(5, 1), seat(0, 2), seat(3, 0)], None);
+    let placement = Placement::new(Method::First, false, &[seat(5, 1), seat(0, 2), seat(3, 0)], None);
     [0, 3, 5].iter().for_each(|&slot| placement.update(slot, &candidate(100)));
     assert_eq!(placement.order(), [3, 5, 0]);
     placement.update(3, &Candidate { full: true, ..candidate(100) });

@@ -4,7 +4,7 @@ use super::answer::{AnswerBody, Refused, Trail};
 use super::client::Client;
 use super::headers::{self, Origin};
 use super::seat::Seat;
-use super::session::{self, Session};
+use super::session::{self, Clash, Session};
 use super::template::Facts;
 use super::{respond, retry, upgrade};
 use crate::affinity::{Found, Incoming as PinRequest, Reading};
@@ -383,9 +383,13 @@ async fn choose(
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
-                let Ok(session) = session::enter(cluster, reading, &verdict, first.session) else {
-                    tries.full(verdict.node.live.slot);
-                    continue;
+                let session = match session::enter(cluster, reading, &verdict, first.session) {
+                    Ok(session) => session,
+                    Err(Clash::Elsewhere) => continue,
+                    Err(Clash::Full) => {
+                        tries.full(verdict.node.live.slot);
+                        continue;
+                    }
                 };
                 if first.applies && first.hint.is_none() {
                     client.remember(&cluster.name, first.identity, verdict.node.live.slot, session.id);
@@ -394,7 +398,7 @@ async fn choose(
             }
             Decision::Wait => {
                 tries.waited = true;
-                first_checks(cluster, matches!(reading.found, Found::Key { .. } | Found::Ledger { .. })).await;
+                first_checks(cluster, matches!(reading.found, Found::Key { .. })).await;
             }
             Decision::Refuse(refusal) => {
                 trail.record.why = decide::Why::None;

@@ -1,6 +1,6 @@
 //! What a request means for the ledger: sessions begin, go on, move and end here.
 
-use crate::affinity::{Found, Outcome, Reading, Via};
+use crate::affinity::{Outcome, Reading};
 use crate::base::clock;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node};
@@ -17,11 +17,16 @@ pub struct Session {
     placed: bool,
 }
 
-/// The node has all the sessions it may have: place it elsewhere.
-pub struct Full;
+/// Why a session cannot begin on the node that was chosen.
+pub enum Clash {
+    /// The node has all the sessions it may have.
+    Full,
+    /// A parallel request of the same session has placed it on another node: decide again.
+    Elsewhere,
+}
 
 /// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
-pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64) -> Result<Session, Full> {
+pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64) -> Result<Session, Clash> {
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
     let slot = verdict.node.live.slot;
     let id = reading.session.unwrap_or(fresh);
@@ -39,16 +44,17 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         }
         return Ok(Session { id, known: true, placed: true });
     }
-    if matches!(verdict.why, Why::Key) || matches!(reading.found, Found::Ledger { via: Via::Key }) {
-        ledger.touch(id, slot, now, tally);
-        return Ok(Session { id, known: true, placed: true });
-    }
     let known = reading.session.is_some() && ledger.find(id).is_some();
+    if known && verdict.why == Why::Key {
+        ledger.touch(id, slot, now, tally);
+    }
     if !known {
-        ledger.open(id, slot, now, tally);
+        if ledger.open(id, slot, now, tally) != slot {
+            return Err(Clash::Elsewhere);
+        }
         if over(&verdict.node) {
             ledger.end(id, tally);
-            return Err(Full);
+            return Err(Clash::Full);
         }
     }
     Ok(Session { id, known, placed: true })

@@ -70,11 +70,7 @@ fn compile_cluster(
     context: &Context<'_>,
     before: Option<&Cluster>,
 ) -> Result<Cluster, String> {
-    let method = match &conf.affinity {
-        // a key that is not remembered is placed by its hash, whatever the balance: nothing else brings it back to its node
-        Some(model::Affinity::Table(table)) if table.key.is_some() && !table.remember => Method::Hash,
-        _ => Method::of(conf.balance).ok_or("this balancing method is not yet supported")?,
-    };
+    let method = Method::of(conf.balance).ok_or("this balancing method is not yet supported")?;
     let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
@@ -104,7 +100,8 @@ fn compile_cluster(
         })
         .collect();
     let old_roster = before.map(|c| c.live.roster.load_full());
-    let placement = Placement::new(method, &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
+    let placement =
+        Placement::new(method, affinity.hashes(), &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
     let counts_requests =
         matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions) || tables.iter().any(|t| t.max_requests.is_some());
     let slow_start = conf.slow_start.get().as_secs() as u32;

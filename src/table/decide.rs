@@ -120,6 +120,10 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
     match pinned(cluster, reading, facts) {
         Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
         Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
+        Pinned::Keyed { node, was } => {
+            let why = was.map_or(Why::Key, |(_, why)| why);
+            Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
+        }
         Pinned::Unchecked => Decision::Wait,
         Pinned::Gone { slot, .. } if cluster.conf.failover == Failover::Strict => {
             // fail-open: with every check failing, the checks are more likely wrong than all the nodes
@@ -144,6 +148,11 @@ enum Pinned {
         node: Arc<Node>,
         via: Via,
     },
+    /// Where its key falls.
+    Keyed {
+        node: Arc<Node>,
+        was: Option<(u32, Why)>,
+    },
     Unchecked,
     Gone {
         slot: u32,
@@ -157,7 +166,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     let single;
     let (slots, via): (&[u32], Via) = match &reading.found {
         Found::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
-        Found::Key { .. } => return Pinned::Nowhere(Why::Key),
+        Found::Key { hash } => return keyed(cluster, *hash, facts),
         Found::Lost(Lost::UnknownRoute) => return Pinned::Nowhere(Why::MovedUnknownRoute),
         Found::Lost(Lost::Tampered) => return Pinned::Nowhere(Why::MovedTampered),
         Found::Lost(Lost::Expired) => return Pinned::Nowhere(Why::MovedExpired),
@@ -188,12 +197,44 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         return Pinned::Unchecked;
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
-    let why = match cluster.node(slot) {
+    Pinned::Gone { slot, why: why_gone(cluster, slot) }
+}
+
+/// Why the sessions of a slot go elsewhere.
+fn why_gone(cluster: &Cluster, slot: u32) -> Why {
+    match cluster.node(slot) {
         Some(node) if node.spec.admin != AdminState::Enabled => Why::MovedDraining,
         Some(_) => Why::MovedDown,
         None => Why::MovedUnknownRoute,
+    }
+}
+
+/// The first node from the key's place on that serves it. A busy node keeps its keys, a full or draining one those the ledger
+/// has there.
+fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>) -> Pinned {
+    if !facts.waited && cluster.nodes().any(|node| node.state() == State::Unknown) {
+        // placed while some are unchecked, the key would move once they are
+        return Pinned::Unchecked;
+    }
+    let seen = cluster.live.ledger.find(hash).map(|seen| seen.slot);
+    let serves = |node: &&Arc<Node>| {
+        let slot = node.live.slot;
+        !facts.tried.contains(&slot)
+            && match node.state() {
+                // the first check is late: it is tried rather than its keys moved
+                State::Ready | State::Unknown => true,
+                state => state.keeps_sessions() && seen == Some(slot),
+            }
     };
-    Pinned::Gone { slot, why }
+    let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);
+    match at().find(|node| !node.spec.backup).or_else(|| at().next()) {
+        Some(node) => {
+            let was =
+                seen.filter(|slot| *slot != node.live.slot).filter(|slot| cluster.node(*slot).is_none_or(|n| !n.state().keeps_sessions()));
+            Pinned::Keyed { node: node.clone(), was: was.map(|slot| (slot, why_gone(cluster, slot))) }
+        }
+        None => Pinned::Nowhere(Why::Key),
+    }
 }
 
 fn via_of(reading: &Reading<'_>) -> Why {
@@ -218,10 +259,6 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
         && node.state().keeps_sessions()
     {
         return serve(node);
-    }
-    if key.is_some() && !facts.waited && cluster.nodes().any(|n| n.state() == State::Unknown) {
-        // a key belongs to one node: placed while some are unchecked, it would move once they are
-        return Decision::Wait;
     }
     match cluster.roster.placement.pick(key, facts.tried, rng) {
         Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {

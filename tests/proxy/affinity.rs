@@ -146,8 +146,18 @@ fn key_is_the_source() {
 
 #[test]
 fn a_hashed_key_needs_no_memory() {
+    keys_fall_alike(r#"{ key = "query:sid", remember = false }"#);
+}
+
+#[test]
+fn a_hashed_key_beside_a_cookie_serves_who_has_no_jar() {
+    keys_fall_alike(r#"{ cookie = "HOMING", also = [ { key = "query:sid", remember = false } ] }"#);
+}
+
+/// Two proxies that know nothing of each other send each key to the same node, again and again.
+fn keys_fall_alike(affinity: &str) {
     let nodes = Origin::several(3);
-    let conf = Conf::over(&nodes).affinity(r#"{ key = "query:sid", remember = false }"#);
+    let conf = Conf::over(&nodes).affinity(affinity);
     let (one, other) = (Proxy::start(&conf.text()), Proxy::start(&Conf { web: crate::support::free_addr(), ..conf }.text()));
     let ask = |proxy: &Proxy, user: usize| Client::new(proxy.addr).get(&format!("/visit?sid=user-{user}")).node().to_owned();
     let homes: Vec<String> = (0..USERS).map(|user| ask(&one, user)).collect();
@@ -155,6 +165,7 @@ fn a_hashed_key_needs_no_memory() {
     for (user, home) in homes.iter().enumerate().rev() {
         assert_eq!((&ask(&one, user), &ask(&other, user)), (home, home), "user {user}");
     }
+    assert!(nodes.iter().all(|node| node.hits() > 0), "every node has keys");
 }
 
 #[test]
