@@ -14,7 +14,8 @@ const METHODS: [(&str, Method); 6] = [
     ("first", Method::First),
 ];
 
-const IDLE: Candidate = Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: 100 << 16, capacity: None, full: false };
+const IDLE: Candidate =
+    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: 100 << 16, capacity: None, full: false, young: false };
 
 fn cluster(method: Method, size: usize) -> Placement {
     let names: Vec<_> = (0..size).map(|i| format!("node-{i}")).collect();

@@ -1,6 +1,6 @@
 //! What a placement keeps of one slot: the latest news of its node and its turn, in atomics.
 
-use super::{Candidate, Tier};
+use super::{Candidate, Tier, probation};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// The position of a slot in which no node sits.
@@ -21,6 +21,8 @@ pub struct Cell {
     full: AtomicBool,
     bare: AtomicBool,
     turn: AtomicU64,
+    /// Its first minute.
+    pub probation: probation::Record,
 }
 
 /// What a write found.
@@ -44,6 +46,7 @@ impl Default for Cell {
             full: AtomicBool::new(false),
             bare: AtomicBool::new(false),
             turn: AtomicU64::new(0),
+            probation: probation::Record::default(),
         }
     }
 }
@@ -90,12 +93,13 @@ impl Cell {
             weight: self.share(),
             capacity: (capacity != UNLIMITED).then_some(capacity),
             full: self.full.load(SeqCst),
+            young: false,
         }
     }
 
-    /// Stores the effective tier.
-    pub fn set_tier(&self, tier: Tier) {
-        self.tier.store(tier as u8, SeqCst);
+    /// Stores the effective tier; returns what was there.
+    pub fn set_tier(&self, to: Tier) -> Tier {
+        tier(self.tier.swap(to as u8, SeqCst))
     }
 
     /// Stores whether the node is in play without a capacity; returns what was there.

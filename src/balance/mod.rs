@@ -5,6 +5,7 @@
 
 mod cell;
 mod draw;
+mod probation;
 mod ring;
 mod score;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tournament;
 use crate::config::model::Balance;
 use cell::Cell;
 use draw::Draw;
+use probation::Probation;
 use rand::Rng;
 use ring::Ring;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -29,7 +31,7 @@ pub enum Method {
     LeastSessions,
     /// Fewest requests in flight for the node's weight.
     LeastRequests,
-    /// In turn, by weight, evenly spread.
+    /// In turn, by weight, evenly spread. `heartbeat` is this with weights that follow the room announced.
     RoundRobin,
     /// The better of two drawn by weight.
     Random,
@@ -40,17 +42,16 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method behind a word of the conf file; none for `heartbeat`, which ranks by what the nodes announce.
-    pub fn of(balance: Balance) -> Option<Self> {
-        Some(match balance {
+    /// The method behind a word of the conf file.
+    pub fn of(balance: Balance) -> Self {
+        match balance {
             Balance::LeastSessions => Self::LeastSessions,
             Balance::LeastRequests => Self::LeastRequests,
-            Balance::RoundRobin => Self::RoundRobin,
+            Balance::RoundRobin | Balance::Heartbeat => Self::RoundRobin,
             Balance::Random => Self::Random,
             Balance::Hash => Self::Hash,
             Balance::First => Self::First,
-            Balance::Heartbeat => return None,
-        })
+        }
     }
 }
 
@@ -82,6 +83,8 @@ pub struct Candidate {
     pub capacity: Option<u32>,
     /// It has no room for another reason.
     pub full: bool,
+    /// It has just come to others: for now it is given at most twice its fair rate. `hash` and `first` pay no regard.
+    pub young: bool,
 }
 
 /// A node's place in a cluster.
@@ -110,6 +113,9 @@ pub struct Placement {
     epoch: AtomicU64,
     /// Nodes in play without a capacity: while there is one, sessions are measured by weight alone.
     uncapped: AtomicU32,
+    /// Nodes of the normal tier.
+    in_play: AtomicU32,
+    probation: Probation,
 }
 
 impl Placement {
@@ -139,6 +145,8 @@ impl Placement {
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             uncapped: AtomicU32::new(0),
+            in_play: AtomicU32::new(0),
+            probation: Probation::default(),
         }
     }
 
@@ -166,8 +174,13 @@ impl Placement {
                 // Turns that passed while it was away are not made up for.
                 cell.turn_at_least(now);
             }
-            cell.set_tier(tier);
         }
+        match (cell.set_tier(tier) == Tier::Normal, tier == Tier::Normal) {
+            (false, true) => _ = self.in_play.fetch_add(1, SeqCst),
+            (true, false) => _ = self.in_play.fetch_sub(1, SeqCst),
+            _ => {}
+        }
+        self.probation.set(cell, candidate.young && tier != Tier::Never);
         let bare = candidate.capacity.is_none() && tier != Tier::Never;
         if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
             let flipped = if bare { self.uncapped.fetch_add(1, SeqCst) == 0 } else { self.uncapped.fetch_sub(1, SeqCst) == 1 };
@@ -199,10 +212,12 @@ impl Placement {
     pub fn pick(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
         let (best, score) = self.tree.best_except(avoid)?;
         let tier = score::tier_of(score);
+        let best = if self.probation.applies() { self.pass_over(best, tier, avoid) } else { best };
+        let allowed = |slot: u32| !self.probation.applies() || !self.is_over(slot);
         let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
         let slot = match (self.method, key, &self.ring, &self.draw) {
             (Method::Hash, Some(key), Some(ring), _) => ring.from(key).find(|&slot| eligible(slot)),
-            (Method::Hash | Method::Random, _, _, Some(draw)) => self.better_of_two(draw, &eligible, rng),
+            (Method::Hash | Method::Random, _, _, Some(draw)) => self.better_of_two(draw, &|slot| eligible(slot) && allowed(slot), rng),
             _ => None,
         };
         let slot = slot.unwrap_or(best);
@@ -241,9 +256,38 @@ impl Placement {
         Some(if workload(second) < workload(first) { second } else { first })
     }
 
+    /// The best of the tier that is not over its budget; the best of all if there is none.
+    fn pass_over(&self, best: u32, tier: Tier, avoid: &[u32]) -> u32 {
+        if self.method == Method::First || !self.is_over(best) {
+            return best;
+        }
+        let mut avoid = avoid.to_vec();
+        let mut at = best;
+        for _ in 0..probation::PASSES {
+            avoid.push(at);
+            if self.method == Method::RoundRobin {
+                // a turn that was not given is not made up for later
+                self.cells[at as usize].turn_at_least(self.clock.load(SeqCst));
+            }
+            match self.tree.best_except(&avoid) {
+                Some((slot, score)) if score::tier_of(score) == tier => at = slot,
+                _ => return best,
+            }
+            if !self.is_over(at) {
+                return at;
+            }
+        }
+        at
+    }
+
+    fn is_over(&self, slot: u32) -> bool {
+        self.probation.is_over(&self.cells[slot as usize], self.in_play.load(SeqCst))
+    }
+
     /// Notes that a slot was chosen, so that the next equal one has its turn.
     fn charge(&self, slot: u32) {
         let cell = &self.cells[slot as usize];
+        self.probation.charge(cell);
         match self.method {
             Method::RoundRobin => {
                 let turn = cell.take_turn(score::stride(cell.share()));

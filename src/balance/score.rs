@@ -114,7 +114,7 @@ mod tests {
             use Method::*;
             for method in [LeastSessions, LeastRequests, RoundRobin, Random, Hash, First] {
                 for tier in [Tier::Normal, Tier::Backup, Tier::Down] {
-                    let one = Candidate { tier, sessions, in_flight, weight, capacity: None, full: false };
+                    let one = Candidate { tier, sessions, in_flight, weight, capacity: None, full: false, young: false };
                     let score = score(method, &one, position, turn, capped);
                     prop_assert_eq!(tier_of(score), tier);
                 }

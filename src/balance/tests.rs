@@ -9,7 +9,7 @@ const ALL: [Method; 6] = [Method::LeastSessions, Method::LeastRequests, Method::
 
 /// An idle normal node of this weight.
 pub(super) fn candidate(weight: u32) -> Candidate {
-    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: weight << 16, capacity: None, full: false }
+    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: weight << 16, capacity: None, full: false, young: false }
 }
 
 fn rng() -> SmallRng {
@@ -270,10 +270,30 @@ fn threads_that_meet_leave_the_latest_picture() {
     }
 }
 
+#[test]
+fn a_node_that_joins_is_given_at_most_twice_its_fair_rate_at_first() {
+    for method in [Method::LeastSessions, Method::LeastRequests, Method::RoundRobin, Method::Random] {
+        let placement = new(method, &[100, 100, 100, 100, 1000]);
+        let busy = Candidate { sessions: 1000, in_flight: 1000, ..candidate(100) };
+        (0..4).for_each(|slot| placement.update(slot, &busy));
+        let empty = Candidate { young: true, ..candidate(1000) };
+        placement.update(4, &empty);
+        let taken = counts(&picks(&placement, 1000)).get(&4).copied().unwrap_or(0);
+        assert!((350..=401).contains(&taken), "{method:?}: {taken} of 1000 among five");
+        placement.update(4, &Candidate { young: false, ..empty });
+        let later = counts(&picks(&placement, 1000)).get(&4).copied().unwrap_or(0);
+        assert!(later > 500, "{method:?}: what it deserves after that: {later}");
+        assert!(!placement.probation.applies());
+    }
+}
+
 fn any_candidate() -> impl Strategy<Value = Candidate> {
     let tier = prop_oneof![Just(Tier::Normal), Just(Tier::Backup), Just(Tier::Down), Just(Tier::Never)];
     (tier, 0u32..20, 0u32..20, 0u32..3, prop::option::of(0u32..20), prop::bool::weighted(0.2)).prop_map(
-        |(tier, sessions, in_flight, weight, capacity, full)| Candidate { tier, sessions, in_flight, weight: weight << 16, capacity, full },
+        |(tier, sessions, in_flight, weight, capacity, full)| {
+            let young = sessions % 3 == 0;
+            Candidate { tier, sessions, in_flight, weight: weight << 16, capacity, full, young }
+        },
     )
 }
 

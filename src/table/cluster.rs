@@ -84,6 +84,7 @@ impl Roster {
             weight: (u64::from(node.spec.weight) * ramp / 100) as u32,
             capacity: node.spec.max_sessions,
             full: state == State::Full || busy,
+            young: false,
         }
     }
 }

@@ -70,7 +70,7 @@ fn compile_cluster(
     context: &Context<'_>,
     before: Option<&Cluster>,
 ) -> Result<Cluster, String> {
-    let method = Method::of(conf.balance).ok_or("this balancing method is not yet supported")?;
+    let method = Method::of(conf.balance);
     let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
