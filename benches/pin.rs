@@ -81,7 +81,7 @@ fn request(pin: &str) -> HeaderMap {
 
 fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> Answer<'a> {
     let (stamp, session) = (reading.stamp, reading.session.unwrap_or(1));
-    Answer { method: &Method::GET, secure: true, now: NOW, slot: 5, honoured, stamp, session, status: StatusCode::OK }
+    Answer { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: 0, honoured, stamp, session, status: StatusCode::OK }
 }
 
 fn pins(bench: &mut Criterion) {

@@ -103,7 +103,7 @@ impl PinCookie {
             return Reading::new(Found::Lost(Lost::Expired), None);
         }
         let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
-        let stamp = Stamp { first: Some(pin.first), refresh: old_key || half_way, ..Stamp::default() };
+        let stamp = Stamp { first: Some(pin.first), refresh: old_key || half_way, boot: pin.boot, ..Stamp::default() };
         Reading { found: seals.slots(pin.node).map_or(Found::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
     }
 
@@ -175,7 +175,8 @@ impl PinCookie {
     }
 
     fn insert(&self, answer: &Answer<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut Outcome) {
-        let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh };
+        let reboots = self.value.is_sealed() && answer.boot != 0 && answer.stamp.boot != answer.boot;
+        let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh || reboots };
         if !due || (self.postonly && answer.method != http::Method::POST) {
             return;
         }
@@ -209,7 +210,7 @@ impl PinCookie {
     }
 
     fn wanted(&self, answer: &Answer<'_>) -> Wanted {
-        Wanted { slot: answer.slot, session: answer.session, first: answer.stamp.first, now: answer.now }
+        Wanted { slot: answer.slot, session: answer.session, first: answer.stamp.first, boot: answer.boot, now: answer.now }
     }
 }
 

@@ -130,6 +130,15 @@ pub struct Stamp {
     foreign: bool,
     /// The request carried a cookie of the main form's name.
     seen: bool,
+    /// Hash of the node's run when the pin was sealed; 0 for not known.
+    boot: u32,
+}
+
+impl Stamp {
+    /// Hash of the node's run in which the session began, if the pin tells.
+    pub fn boot(&self) -> Option<u32> {
+        Some(self.boot).filter(|boot| *boot != 0)
+    }
 }
 
 /// What is known of an answer.
@@ -143,6 +152,8 @@ pub struct Answer<'a> {
     pub now: u64,
     /// The node that answered.
     pub slot: u32,
+    /// Hash of its present run; 0 for not known.
+    pub boot: u32,
     /// It is the one that the pin named.
     pub honoured: bool,
     /// From the reading.

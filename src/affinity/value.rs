@@ -112,6 +112,7 @@ pub(super) struct Wanted {
     pub slot: u32,
     pub session: u64,
     pub first: Option<u32>,
+    pub boot: u32,
     pub now: u64,
 }
 
@@ -126,7 +127,7 @@ impl Value {
             Self::Text(texts) => texts.text(wanted.slot).map(|text| out.extend_from_slice(text)).is_some(),
             Self::Sealed(seals) => {
                 let Some(node) = seals.nodes.get(&wanted.slot) else { return false };
-                let pin = Sealed::new(*node, wanted.session, wanted.first, wanted.now);
+                let pin = Sealed { boot: wanted.boot, ..Sealed::new(*node, wanted.session, wanted.first, wanted.now) };
                 seals.ring.seal(&pin, &seals.aad).map(|text| out.extend_from_slice(&text)).is_some()
             }
         }

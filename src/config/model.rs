@@ -714,6 +714,12 @@ words! {
         Draining,
         /// Serves nobody.
         Maintenance,
+        /// It announced itself and was not accepted: serves nobody. Never in a file.
+        #[serde(skip)]
+        Pending,
+        /// Taken out of the balance, but known: serves who asks for it by name. Never in a file.
+        #[serde(skip)]
+        Removed,
     }
 }
 

@@ -470,6 +470,7 @@ impl Done<'_> {
             secure: client.tls.is_some() || (asked.trusted && forwarded_https(&asked.parts.headers)),
             now: self.unix,
             slot: verdict.node.live.slot,
+            boot: verdict.node.live.told.boot(),
             honoured: verdict.honoured,
             stamp: self.reading.stamp,
             session: session.id,

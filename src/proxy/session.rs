@@ -5,7 +5,6 @@ use crate::base::clock;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A session's entry in the ledger, from the decision to the answer.
 pub struct Session {
@@ -38,8 +37,14 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         return Ok(Session { id, known: true, placed: false });
     }
     if let Some(was) = verdict.was {
-        ledger.relocate(id, slot, now, tally);
-        if cluster.affinity.identifies() {
+        if verdict.why == Why::MovedRebooted {
+            // another session under the same name, as far as the node is concerned
+            ledger.end(id, tally);
+            ledger.open(id, slot, now, tally);
+        } else {
+            ledger.relocate(id, slot, now, tally);
+        }
+        if was != slot && cluster.affinity.identifies() {
             cluster.live.remember_move(id, was, slot, now);
         }
         return Ok(Session { id, known: true, placed: true });
@@ -61,7 +66,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
 }
 
 fn over(node: &Arc<Node>) -> bool {
-    node.spec.max_sessions.is_some_and(|max| node.live.sessions.load(Relaxed) > max)
+    node.capacity().is_some_and(|most| node.live.all_sessions() > most)
 }
 
 /// What the answer means for the session.

@@ -47,6 +47,8 @@ pub struct Roster {
     pub placement: Placement,
     /// How.
     pub method: Method,
+    /// New sessions are spread by the room that the nodes announce.
+    pub by_room: bool,
     /// Seconds over which a node is eased in.
     pub slow_start: u32,
     /// Whether requests in flight count in the score.
@@ -77,14 +79,15 @@ impl Roster {
             _ => Tier::Never,
         };
         let ramp = u64::from(node.live.ramp(self.slow_start));
+        let room = if self.by_room { u64::from(node.live.told.room()) } else { 100 };
         Candidate {
             tier,
-            sessions: node.live.sessions.load(Relaxed),
+            sessions: node.live.all_sessions(),
             in_flight,
-            weight: (u64::from(node.spec.weight) * ramp / 100) as u32,
-            capacity: node.spec.max_sessions,
+            weight: (u64::from(node.spec.weight) * ramp * room / 10_000) as u32,
+            capacity: node.capacity(),
             full: state == State::Full || busy,
-            young: false,
+            young: node.live.is_young(),
         }
     }
 }

@@ -105,7 +105,15 @@ fn compile_cluster(
     let counts_requests =
         matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions) || tables.iter().any(|t| t.max_requests.is_some());
     let slow_start = conf.slow_start.get().as_secs() as u32;
-    let roster = Arc::new(Roster { nodes, lives, placement, method, slow_start, counts_requests });
+    let roster = Arc::new(Roster {
+        nodes,
+        lives,
+        placement,
+        method,
+        by_room: conf.balance == model::Balance::Heartbeat,
+        slow_start,
+        counts_requests,
+    });
     let live = match before {
         Some(cluster) => cluster.live.clone(),
         None => Arc::new(ClusterLive::new(roster.clone(), sessions as usize)),

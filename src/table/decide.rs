@@ -133,7 +133,7 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
                 None => Decision::Refuse(Refusal::Strict),
             }
         }
-        Pinned::Gone { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
+        Pinned::Gone { slot, why } | Pinned::Forgotten { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         Pinned::Nowhere(why) => place(cluster, key_of(reading), facts, rng, why, None),
     }
 }
@@ -158,6 +158,11 @@ enum Pinned {
         slot: u32,
         why: Why,
     },
+    /// Its node is there and has lost it.
+    Forgotten {
+        slot: u32,
+        why: Why,
+    },
     Nowhere(Why),
 }
 
@@ -172,6 +177,9 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         Found::Lost(Lost::Expired) => return Pinned::Nowhere(Why::MovedExpired),
         Found::Pin { slots, via } => (slots, *via),
         Found::Ledger { via } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
+            Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.first)) => {
+                return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
+            }
             Some(seen) => {
                 single = [seen.slot];
                 (&single, *via)
@@ -186,6 +194,10 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
             && let Some(node) = cluster.node(to).filter(|n| n.state().keeps_sessions() && !facts.tried.contains(&to))
         {
             return Pinned::Followed { node: node.clone(), via };
+        }
+        let boot = node.live.told.boot();
+        if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) {
+            return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
         match node.state() {
             state if state.keeps_sessions() => return Pinned::Here { node: node.clone(), via },

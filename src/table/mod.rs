@@ -10,6 +10,7 @@ pub mod node;
 pub mod normal_path;
 pub mod route;
 mod target;
+pub mod told;
 
 use crate::base::units::Network;
 use crate::config::model::{self, Config};

@@ -8,7 +8,12 @@
 //! | draining                | up              | yes             | no           |
 //! | draining                | down            | no              | no           |
 //! | maintenance             | any             | no              | no           |
+//! | pending, removed        | not checked     | no              | no           |
+//!
+//! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
+//! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
+use super::told::{Phase, Told};
 use crate::base::clock;
 use crate::config::address::NodeUrl;
 use crate::config::model::AdminState;
@@ -59,18 +64,24 @@ pub enum State {
     Full,
     /// Keeps its sessions, takes no new ones.
     Draining,
+    /// Catching up with the others: keeps its sessions, takes no new ones.
+    Syncing,
     /// Not yet checked.
     Unknown,
     /// Does not answer.
     Down,
     /// Taken out by the operator.
     Maintenance,
+    /// It announced itself and nobody has accepted it.
+    Pending,
+    /// Stands alone: known, reached by bypass only.
+    Removed,
 }
 
 impl State {
     /// Whether a session that is on this node stays there.
     pub fn keeps_sessions(self) -> bool {
-        matches!(self, Self::Ready | Self::Full | Self::Draining)
+        matches!(self, Self::Ready | Self::Full | Self::Draining | Self::Syncing)
     }
     /// The word in status and log.
     pub fn word(self) -> &'static str {
@@ -78,12 +89,18 @@ impl State {
             Self::Ready => "ready",
             Self::Full => "full",
             Self::Draining => "draining",
+            Self::Syncing => "syncing",
             Self::Unknown => "checking",
             Self::Down => "down",
             Self::Maintenance => "maintenance",
+            Self::Pending => "pending",
+            Self::Removed => "removed",
         }
     }
 }
+
+/// Seconds in which a node that came to others is given at most twice its fair rate.
+const YOUNG_SECS: u32 = 60;
 
 /// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.
 #[derive(Debug)]
@@ -105,6 +122,8 @@ pub struct NodeLive {
     ejections: AtomicU32,
     ejected_until: AtomicU64,
     last_answer: AtomicU64,
+    /// What it says of itself.
+    pub told: Told,
     why: Mutex<String>,
     /// Woken on each change of health, for requests that wait for the first check.
     pub changed: Notify,
@@ -128,6 +147,7 @@ impl NodeLive {
             ejections: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
             last_answer: AtomicU64::new(0),
+            told: Told::nothing(),
             why: Mutex::new("not yet checked".into()),
             changed: Notify::new(),
             places: Semaphore::new(0),
@@ -211,16 +231,29 @@ impl NodeLive {
     pub fn ramp(&self, slow_start_secs: u32) -> u32 {
         const WHOLE: u64 = 1 << 16;
         let since = self.up_since.load(Relaxed);
-        if since == 0 || slow_start_secs == 0 {
+        if since == 0 {
             return WHOLE as u32;
         }
         let age = u64::from(clock::monotonic_secs().saturating_sub(since));
         if age >= u64::from(slow_start_secs) {
-            self.up_since.store(0, Relaxed);
+            if age >= u64::from(YOUNG_SECS) {
+                self.up_since.store(0, Relaxed);
+            }
             return WHOLE as u32;
         }
         // a tenth at once, so that a trickle warms it up from the first second
         (WHOLE / 10).max(WHOLE * age / u64::from(slow_start_secs)) as u32
+    }
+
+    /// Whether it came to others less than a minute ago.
+    pub fn is_young(&self) -> bool {
+        let since = self.up_since.load(Relaxed);
+        since != 0 && clock::monotonic_secs().saturating_sub(since) < YOUNG_SECS
+    }
+
+    /// Its sessions: those of the ledger, and those it tells of beside them.
+    pub fn all_sessions(&self) -> u32 {
+        self.told.sessions(self.sessions.load(Relaxed))
     }
 
     /// Whether it is being eased in.
@@ -257,14 +290,30 @@ impl Node {
     /// The effective state. Nothing else decides it.
     pub fn state(&self) -> State {
         match (self.spec.admin, self.live.health()) {
+            (AdminState::Pending, _) => State::Pending,
+            (AdminState::Removed, _) => State::Removed,
             (AdminState::Maintenance, _) => State::Maintenance,
             (_, Health::Down) => State::Down,
             (_, Health::Unknown) => State::Unknown,
             _ if self.live.is_ejected() => State::Down,
             (AdminState::Draining, _) => State::Draining,
             _ if self.spec.weight == 0 => State::Draining,
-            _ if self.spec.max_sessions.is_some_and(|max| self.live.sessions.load(Relaxed) >= max) => State::Full,
-            _ => State::Ready,
+            _ => match self.live.told.phase() {
+                Phase::Draining | Phase::Stopping => State::Draining,
+                Phase::Syncing => State::Syncing,
+                Phase::Ready if self.live.told.is_outdated() => State::Syncing,
+                Phase::Ready if self.is_full() => State::Full,
+                Phase::Ready => State::Ready,
+            },
         }
+    }
+
+    /// The most sessions it takes: the operator's limit, or its own if that is lower.
+    pub fn capacity(&self) -> Option<u32> {
+        [self.spec.max_sessions, self.live.told.capacity()].into_iter().flatten().min()
+    }
+
+    fn is_full(&self) -> bool {
+        self.live.told.load() == Some(100) || self.capacity().is_some_and(|most| self.live.all_sessions() >= most)
     }
 }

@@ -105,6 +105,7 @@ impl Visit<'_> {
             secure: self.secure,
             now: self.now,
             slot,
+            boot: 0,
             honoured,
             stamp: reading.stamp,
             session: reading.session.unwrap_or(4711),
