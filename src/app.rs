@@ -2,6 +2,9 @@
 
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
+use crate::control::desk::{self, Order, Orders};
+use crate::control::edit::{Edit, Refused};
+use crate::control::runtime::Runtime;
 use crate::control::{Registry, keys};
 use crate::feed::{Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
@@ -59,6 +62,7 @@ struct App {
     files: Files,
     log: Arc<Log>,
     signals: Signals,
+    orders: Orders,
     refused: bool,
 }
 
@@ -84,7 +88,10 @@ impl App {
             tracing::warn!("{warning}");
         }
         let ring = Arc::new(keys::load_or_make(&loaded.folder.join(&server.state_dir))?);
-        let registry = Registry::start(loaded, ring)?;
+        let (registry, said) = Registry::start(loaded, ring, Runtime::default())?;
+        for line in said {
+            tracing::warn!("{line}");
+        }
         let table = registry.current().load_full();
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
         let count = match server.workers {
@@ -104,14 +111,16 @@ impl App {
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, refused: false })
+        let (_desk, orders) = desk::open();
+        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, orders, refused: false })
     }
 
     async fn run(mut self) {
         loop {
             tokio::select! {
-                () = self.files.changed() => self.reload("a file changed"),
-                _ = self.signals.hangup.recv() => self.reload("HUP"),
+                () = self.files.changed() => drop(self.reload("a file changed")),
+                _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
+                Some(order) = self.orders.recv() => self.obey(order),
                 _ = self.signals.reopen.recv() => {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
@@ -123,11 +132,33 @@ impl App {
         self.stop().await;
     }
 
+    fn obey(&mut self, order: Order) {
+        // whoever asked and does not wait for the answer any more has still asked
+        match order {
+            Order::Edit(edit, answer) => _ = answer.send(self.edit(&edit)),
+            Order::Reload(answer) => _ = answer.send(self.reload("asked for")),
+        }
+    }
+
+    /// Changes a node.
+    fn edit(&mut self, edit: &Edit) -> Result<Vec<String>, Refused> {
+        let mut prepared = self.registry.prepare_edit(edit)?;
+        let changes = std::mem::take(&mut prepared.changes);
+        let table = self.registry.publish(prepared);
+        self.names.reconcile(&table);
+        self.checks.reconcile(&table);
+        if !changes.is_empty() {
+            tracing::info!("{}/{} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
+        }
+        Ok(changes)
+    }
+
     /// Applies the conf file as it is now. A conf with an error changes nothing.
-    fn reload(&mut self, cause: &str) {
+    fn reload(&mut self, cause: &str) -> Result<Vec<String>, Vec<String>> {
         let start = Instant::now();
         let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
-        match self.apply() {
+        let applied = self.apply();
+        match &applied {
             Ok(changes) => {
                 let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
                 tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
@@ -139,6 +170,7 @@ impl App {
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
+        applied
     }
 
     fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {

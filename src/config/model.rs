@@ -714,11 +714,17 @@ words! {
         Draining,
         /// Serves nobody.
         Maintenance,
+        /// A drain's time is over and who was left is to go elsewhere: serves nobody. Never in a file.
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
+        Drained,
         /// It announced itself and was not accepted: serves nobody. Never in a file.
-        #[serde(skip)]
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
         Pending,
         /// Taken out of the balance, but known: serves who asks for it by name. Never in a file.
-        #[serde(skip)]
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
         Removed,
     }
 }

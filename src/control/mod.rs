@@ -1,12 +1,19 @@
 //! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes nothing.
 
+pub mod desk;
+pub mod edit;
 pub mod keys;
+pub mod runtime;
+mod version;
 
 use crate::affinity::KeyRing;
+use crate::base::clock;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::table::{Current, Table, compile};
 use arc_swap::ArcSwap;
+use edit::{Edit, Refused};
+use runtime::Runtime;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,11 +22,17 @@ pub struct Registry {
     current: Arc<Current>,
     keys: Arc<KeyRing>,
     folder: PathBuf,
+    /// What the conf file says.
+    file: Config,
+    /// What was decided on top of it.
+    runtime: Runtime,
 }
 
 /// A table that was built and not yet published.
 pub struct Prepared {
     table: Table,
+    file: Config,
+    runtime: Runtime,
     /// What it changes, in words; empty for nothing.
     pub changes: Vec<String>,
 }
@@ -32,12 +45,14 @@ impl Prepared {
 }
 
 impl Registry {
-    /// Publishes the first table.
-    pub fn start(loaded: &Loaded, keys: Arc<KeyRing>) -> Result<Self, String> {
+    /// Publishes the first table, with the decisions of an earlier run. Returns what became of those that do not stand.
+    pub fn start(loaded: &Loaded, keys: Arc<KeyRing>, mut runtime: Runtime) -> Result<(Self, Vec<String>), String> {
         let context = compile::Context { folder: &loaded.folder, keys: &keys };
-        let table = compile::compile(Arc::new(loaded.config.clone()), &context, None)?;
+        let (config, said) = runtime.overlay(&loaded.config);
+        let table = compile::compile(Arc::new(config), &context, None)?;
         compile::adopt(&table);
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(table)), keys, folder: loaded.folder.clone() })
+        let current = Arc::new(ArcSwap::from_pointee(table));
+        Ok((Self { current, keys, folder: loaded.folder.clone(), file: loaded.config.clone(), runtime }, said))
     }
 
     /// Where the newest table is found.
@@ -45,18 +60,38 @@ impl Registry {
         &self.current
     }
 
-    /// Builds the table for a new conf. Nothing changes yet.
-    pub fn prepare(&self, config: Config) -> Result<Prepared, String> {
+    /// What was decided at run time.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Builds the table for a new conf file. Nothing changes yet.
+    pub fn prepare(&self, file: Config) -> Result<Prepared, String> {
+        self.build(file, self.runtime.clone())
+    }
+
+    /// Builds the table that an edit makes. Nothing changes yet.
+    pub fn prepare_edit(&self, edit: &Edit) -> Result<Prepared, Refused> {
+        let mut runtime = self.runtime.clone();
+        edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?;
+        self.build(self.file.clone(), runtime).map_err(Refused::Invalid)
+    }
+
+    fn build(&self, file: Config, mut runtime: Runtime) -> Result<Prepared, String> {
         let before = self.current.load_full();
-        let changes = config::diff(&before.config, &config);
+        let (config, said) = runtime.overlay(&file);
+        let mut changes = config::diff(&before.config, &config);
+        changes.extend(said);
         let context = compile::Context { folder: &self.folder, keys: &self.keys };
         let table = compile::compile(Arc::new(config), &context, Some(&before))?;
-        Ok(Prepared { table, changes })
+        Ok(Prepared { table, file, runtime, changes })
     }
 
     /// Publishes a prepared table.
-    pub fn publish(&self, prepared: Prepared) -> Arc<Table> {
+    pub fn publish(&mut self, prepared: Prepared) -> Arc<Table> {
         compile::adopt(&prepared.table);
+        self.file = prepared.file;
+        self.runtime = prepared.runtime;
         let table = Arc::new(prepared.table);
         self.current.store(table.clone());
         // requests that settled between the two wrote to the board of before

@@ -7,6 +7,7 @@ use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::config::model;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -27,6 +28,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The node of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Node>> {
+        self.node(*self.roster.slots.get(name)?)
+    }
     /// The node in a slot, if it is in this table.
     pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
         self.roster.node(slot)
@@ -43,6 +48,8 @@ pub struct Roster {
     pub nodes: Vec<Option<Arc<Node>>>,
     /// By slot, those of nodes that left included: their sessions are still counted until they are purged.
     pub lives: Vec<Arc<NodeLive>>,
+    /// Slots by node name.
+    pub slots: HashMap<Arc<str>, u32>,
     /// The board that picks are made from.
     pub placement: Placement,
     /// How.

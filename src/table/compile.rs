@@ -71,13 +71,13 @@ fn compile_cluster(
     before: Option<&Cluster>,
 ) -> Result<Cluster, String> {
     let method = Method::of(conf.balance);
-    let mut lives = before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone());
+    let mut berths = Berths::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
     let mut links = LinkMaker::new(conf, context, before)?;
     let mut slots = Vec::with_capacity(tables.len());
     for (node_name, table) in conf.nodes.keys().zip(&tables) {
-        let live = claim(&mut lives, node_name, |n| conf.nodes.contains_key(n));
+        let live = berths.claim(node_name);
         let spec = spec_of(node_name, table)?;
         let link = links.link(&spec.url)?;
         let slot = live.slot as usize;
@@ -105,9 +105,11 @@ fn compile_cluster(
     let counts_requests =
         matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions) || tables.iter().any(|t| t.max_requests.is_some());
     let slow_start = conf.slow_start.get().as_secs() as u32;
+    let names = slots.iter().filter_map(|&slot| Some((nodes.get(slot as usize)?.as_ref()?.spec.name.clone(), slot))).collect();
     let roster = Arc::new(Roster {
         nodes,
-        lives,
+        lives: berths.lives,
+        slots: names,
         placement,
         method,
         by_room: conf.balance == model::Balance::Heartbeat,
@@ -125,20 +127,37 @@ fn compile_cluster(
     Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, live, error_page })
 }
 
-/// The live cell of a node: its own from before, else a slot whose node left and has no sessions any more, else a new one.
-fn claim(lives: &mut Vec<Arc<NodeLive>>, name: &str, is_wanted: impl Fn(&str) -> bool) -> Arc<NodeLive> {
-    if let Some(live) = lives.iter().find(|live| *live.name == *name) {
-        return live.clone();
+/// The live cells of a cluster's nodes while its table is built.
+struct Berths {
+    lives: Vec<Arc<NodeLive>>,
+    by_name: HashMap<Arc<str>, usize>,
+    /// Slots whose node left and has no sessions any more.
+    free: Vec<usize>,
+}
+
+impl Berths {
+    fn new(lives: Vec<Arc<NodeLive>>, conf: &model::Cluster) -> Self {
+        let by_name = lives.iter().enumerate().map(|(slot, live)| (live.name.clone(), slot)).collect();
+        let left = |live: &NodeLive| {
+            !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0
+        };
+        let free = lives.iter().enumerate().rev().filter(|(_, live)| left(live)).map(|(slot, _)| slot).collect();
+        Self { lives, by_name, free }
     }
-    let free =
-        lives.iter().position(|live| !is_wanted(&live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0);
-    let slot = free.unwrap_or(lives.len());
-    let live = Arc::new(NodeLive::new(name.into(), slot as u32));
-    match free {
-        Some(slot) => lives[slot] = live.clone(),
-        None => lives.push(live.clone()),
+
+    /// The cells of a node: its own from before, else those of a free slot, else new ones.
+    fn claim(&mut self, name: &str) -> Arc<NodeLive> {
+        if let Some(&slot) = self.by_name.get(name) {
+            return self.lives[slot].clone();
+        }
+        let slot = self.free.pop().unwrap_or(self.lives.len());
+        let live = Arc::new(NodeLive::new(name.into(), slot as u32));
+        match self.lives.get_mut(slot) {
+            Some(place) => *place = live.clone(),
+            None => self.lives.push(live.clone()),
+        }
+        live
     }
-    live
 }
 
 fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {

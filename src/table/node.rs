@@ -8,12 +8,13 @@
 //! | draining                | up              | yes             | no           |
 //! | draining                | down            | no              | no           |
 //! | maintenance             | any             | no              | no           |
-//! | pending, removed        | not checked     | no              | no           |
+//! | removed, drained        | any             | no              | no           |
+//! | pending                 | not checked     | no              | no           |
 //!
 //! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
 //! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
-use super::told::{Phase, Told};
+use super::told::{Phase, Roles, Told};
 use crate::base::clock;
 use crate::config::address::NodeUrl;
 use crate::config::model::AdminState;
@@ -72,6 +73,8 @@ pub enum State {
     Down,
     /// Taken out by the operator.
     Maintenance,
+    /// Its drain is over, and who was left goes elsewhere.
+    Drained,
     /// It announced itself and nobody has accepted it.
     Pending,
     /// Stands alone: known, reached by bypass only.
@@ -93,6 +96,7 @@ impl State {
             Self::Unknown => "checking",
             Self::Down => "down",
             Self::Maintenance => "maintenance",
+            Self::Drained => "drained",
             Self::Pending => "pending",
             Self::Removed => "removed",
         }
@@ -292,6 +296,7 @@ impl Node {
         match (self.spec.admin, self.live.health()) {
             (AdminState::Pending, _) => State::Pending,
             (AdminState::Removed, _) => State::Removed,
+            (AdminState::Drained, _) => State::Drained,
             (AdminState::Maintenance, _) => State::Maintenance,
             (_, Health::Down) => State::Down,
             (_, Health::Unknown) => State::Unknown,
@@ -306,6 +311,11 @@ impl Node {
                 Phase::Ready => State::Ready,
             },
         }
+    }
+
+    /// What it is for, by its own word.
+    pub fn roles(&self) -> Roles {
+        self.live.told.roles()
     }
 
     /// The most sessions it takes: the operator's limit, or its own if that is lower.

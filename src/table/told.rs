@@ -19,6 +19,37 @@ pub enum Phase {
     Stopping = 3,
 }
 
+/// What a node is for, beside serving sessions. One cannot be both a balancer and a batch server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles(u8);
+
+impl Roles {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// It tells clients which nodes there are, and serves nobody itself (unless the cluster is shared).
+    pub const LB: Self = Self(1);
+    /// It runs batch jobs.
+    pub const BATCH: Self = Self(2);
+
+    /// Whether all of these are among them.
+    pub fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+    /// With these, too.
+    pub fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+    /// As in the conf file, with commas.
+    pub fn words(self) -> &'static str {
+        match self.0 {
+            1 => "lb",
+            2 => "batch",
+            3 => "lb, batch",
+            _ => "",
+        }
+    }
+}
+
 /// What one heartbeat changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Saying {
@@ -34,6 +65,8 @@ pub struct Saying {
     pub boot: u32,
     /// What it serves.
     pub version: Option<Arc<str>>,
+    /// What it is for.
+    pub roles: Roles,
     /// Milliseconds without a heartbeat after which it is silent.
     pub patience: u32,
 }
@@ -59,6 +92,7 @@ pub struct Told {
     /// `clock::monotonic_secs` of its latest restart; 0 for none that we saw.
     booted: AtomicU32,
     outdated: AtomicBool,
+    roles: AtomicU8,
     version: Mutex<Option<Arc<str>>>,
 }
 
@@ -76,6 +110,7 @@ impl Told {
             boot: AtomicU32::new(0),
             booted: AtomicU32::new(0),
             outdated: AtomicBool::new(false),
+            roles: AtomicU8::new(0),
             version: Mutex::new(None),
         }
     }
@@ -94,6 +129,7 @@ impl Told {
         if self.version().as_deref() != saying.version.as_deref() {
             *self.version.lock().unwrap_or_else(PoisonError::into_inner) = saying.version.clone();
         }
+        self.roles.store(saying.roles.0, Relaxed);
         let before = self.boot.load(Relaxed);
         if saying.boot != 0 {
             self.boot.store(saying.boot, Relaxed);
@@ -165,6 +201,11 @@ impl Told {
     /// What was begun at `first` (`clock::monotonic_secs`) was before its latest restart.
     pub fn forgot(&self, first: u32) -> bool {
         first < self.booted.load(Relaxed)
+    }
+
+    /// What it is for.
+    pub fn roles(&self) -> Roles {
+        Roles(self.roles.load(Relaxed))
     }
 
     /// What it serves.
