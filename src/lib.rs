@@ -5,6 +5,7 @@
 //! - [`base`]: units, diagnostics, the clock
 //! - [`wire`]: codecs, bytes to values and back
 //! - [`config`]: the conf file, from text to checked data
+//! - [`heartbeat`]: what nodes say of themselves, every dialect read into one value
 //! - [`upstream`]: one link to a node: dial, keep connections, send
 //! - [`balance`]: which node a new session is given
 //! - [`affinity`]: how a session is recognised and marked
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod feed;
+pub mod heartbeat;
 pub mod net;
 pub mod proxy;
 pub mod table;

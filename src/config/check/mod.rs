@@ -122,13 +122,16 @@ impl Checker<'_> {
 
     /// Names go into cookies, metrics and addresses, so they are kept plain.
     fn name(&mut self, path: &str, what: &str, name: &str) {
-        let plain =
-            !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-        if !plain {
+        if !is_name(name) {
             let message = format!("\"{name}\" cannot be the name of a {what}");
             self.error_key(path, message, "use letters, digits, `-`, `_` and `.`, 64 at most");
         }
     }
+}
+
+/// True for what may name a cluster or a node.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The path of the n-th value of a key that takes one or a list.

@@ -1,0 +1,242 @@
+//! HAProxy's agent-check: one line of words that a node's agent answers with.
+//!
+//! | words | mean |
+//! |---|---|
+//! | `up` | it serves |
+//! | `down`, `fail`, `stopped` | it does not, until the agent says `up` |
+//! | `ready` | the end of `drain` and `maint` |
+//! | `drain`, `maint` | no new sessions; nobody |
+//! | `75%`, `weight:75%`, `weight:75` | the weight, of the configured one or as it stands |
+//! | `maxconn:30` | requests at once; 0 for no limit |
+//! | `# text` | for people, to the end of the line |
+//!
+//! Spaces, tabs and commas separate words, case does not matter, and the last word of a kind wins. What is not said stays as it is,
+//! and a word that cannot be understood changes nothing.
+
+use super::{Announced, Beat, Health, Limit, Room, Weight};
+use std::num::NonZeroU32;
+
+/// The longest line.
+pub const LONGEST: usize = 1024;
+
+/// What an agent has sent so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// No whole line yet. If the agent ends here, it has said nothing.
+    Incomplete,
+    /// More than a line can have: it has said nothing.
+    TooLong,
+    /// A line. What follows it does not count.
+    Said(Box<Beat>),
+}
+
+/// Reads what has arrived.
+pub fn read(received: &[u8]) -> Reply {
+    let line = &received[..received.len().min(LONGEST)];
+    // A zero byte ends the text for HAProxy, so that no line end can follow it.
+    match memchr::memchr3(b'\r', b'\n', 0, line) {
+        Some(end) if line[end] != 0 => Reply::Said(Box::new(read_line(&String::from_utf8_lossy(&line[..end])))),
+        None if line.len() == LONGEST => Reply::TooLong,
+        _ => Reply::Incomplete,
+    }
+}
+
+fn read_line(line: &str) -> Beat {
+    let mut beat = Beat::default();
+    let (mut word_of_health, mut text, mut odd) = (None, None, None);
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches(is_space);
+        if let Some(description) = rest.strip_prefix('#') {
+            text = Some(description.trim()).filter(|text| !text.is_empty());
+            break;
+        }
+        let (word, after) = rest.split_at(rest.find(is_space).unwrap_or(rest.len()));
+        if word.is_empty() {
+            break;
+        }
+        rest = after;
+        match read_word(&word.to_ascii_lowercase()) {
+            Ok(Word::Health(health)) => {
+                beat.health = Some(health);
+                word_of_health = Some(word.to_ascii_lowercase());
+            }
+            Ok(Word::State(state)) => beat.state = Some(state),
+            Ok(Word::Weight(weight)) => beat.room = Some(Room::Weight(weight)),
+            Ok(Word::MaxConn(limit)) => beat.max_requests = Some(limit),
+            Err(why) => odd = odd.or(Some(why)),
+        }
+    }
+    let text = text.map(printable).or(odd);
+    beat.note = match (word_of_health, text) {
+        (Some(word), Some(text)) => Some(format!("{word} ({text})")),
+        (word, text) => word.or(text),
+    };
+    beat
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | ',')
+}
+
+/// Text for a log or a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+enum Word {
+    Health(Health),
+    State(Announced),
+    Weight(Weight),
+    MaxConn(Limit),
+}
+
+fn read_word(word: &str) -> Result<Word, String> {
+    let wrong = |why: &str| Err(format!("the agent says `{}`: {why}", printable(word)));
+    match word {
+        "up" => Ok(Word::Health(Health::Up)),
+        "down" | "fail" | "stopped" => Ok(Word::Health(Health::Down)),
+        "ready" => Ok(Word::State(Announced::Ready)),
+        "drain" => Ok(Word::State(Announced::Draining)),
+        "maint" => Ok(Word::State(Announced::Maintenance)),
+        _ => {
+            if let Some(limit) = word.strip_prefix("maxconn:") {
+                return match limit.parse() {
+                    Ok(limit) => Ok(Word::MaxConn(NonZeroU32::new(limit).map_or(Limit::None, Limit::AtMost))),
+                    Err(_) => wrong("write a number behind `maxconn:`"),
+                };
+            }
+            let weight = word.strip_prefix("weight:");
+            if weight.is_none() && !(word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('%')) {
+                return wrong("no such word");
+            }
+            read_weight(weight.unwrap_or(word)).map(Word::Weight).or_else(wrong)
+        }
+    }
+}
+
+fn read_weight(text: &str) -> Result<Weight, &'static str> {
+    match text.strip_suffix('%').map(str::parse::<u64>) {
+        // HAProxy's own limit: a weight of 1 may become its greatest, 256.
+        Some(Ok(percent)) => Ok(Weight::Relative(percent.min(25_600) as u16)),
+        Some(Err(_)) => Err("write the weight as a number and `%`"),
+        None => match text.parse() {
+            Ok(weight @ 0..=256) => Ok(Weight::Absolute(weight)),
+            _ => Err("write a weight from 0 to 256, or a percentage"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn said(line: &str) -> Beat {
+        match read(line.as_bytes()) {
+            Reply::Said(beat) => *beat,
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+
+    fn relative(percent: u16) -> Option<Room> {
+        Some(Room::Weight(Weight::Relative(percent)))
+    }
+
+    fn note(text: &str) -> Option<String> {
+        Some(text.into())
+    }
+
+    #[test]
+    fn lines_mean_what_they_mean_to_haproxy() {
+        use Announced::{Draining, Maintenance, Ready};
+        let none = Beat::default;
+        let at_most = |n| Some(Limit::AtMost(NonZeroU32::new(n).unwrap()));
+        for (line, beat) in [
+            ("75%\n", Beat { room: relative(75), ..none() }),
+            (
+                "up 50%,maxconn:30\r\n",
+                Beat { health: Some(Health::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
+            ),
+            ("drain\n", Beat { state: Some(Draining), ..none() }),
+            ("maint # kernel update\n", Beat { state: Some(Maintenance), note: note("kernel update"), ..none() }),
+            ("down # disk full\n", Beat { health: Some(Health::Down), note: note("down (disk full)"), ..none() }),
+            ("ready up 100%\n", Beat { state: Some(Ready), health: Some(Health::Up), room: relative(100), note: note("up"), ..none() }),
+            (
+                "75%,maxconn:30,maint,down\n",
+                Beat {
+                    room: relative(75),
+                    max_requests: at_most(30),
+                    state: Some(Maintenance),
+                    health: Some(Health::Down),
+                    note: note("down"),
+                    ..none()
+                },
+            ),
+            ("\t ,UP,\t,\rDOWN", Beat { health: Some(Health::Up), note: note("up"), ..none() }),
+            ("up down fail\n", Beat { health: Some(Health::Down), note: note("fail"), ..none() }),
+            ("Stopped\n", Beat { health: Some(Health::Down), note: note("stopped"), ..none() }),
+            ("drain ready\n", Beat { state: Some(Ready), ..none() }),
+            ("10% 20%\n", Beat { room: relative(20), ..none() }),
+            ("weight:20% \n", Beat { room: relative(20), ..none() }),
+            ("weight:256\n", Beat { room: Some(Room::Weight(Weight::Absolute(256))), ..none() }),
+            ("99999999%\n", Beat { room: relative(25_600), ..none() }),
+            ("0%\n", Beat { room: relative(0), ..none() }),
+            ("maxconn:0\n", Beat { max_requests: Some(Limit::None), ..none() }),
+            ("#\n", none()),
+            ("\n", none()),
+            ("# down\n", Beat { note: note("down"), ..none() }),
+            ("up #a # b, c\n", Beat { health: Some(Health::Up), note: note("up (a # b, c)"), ..none() }),
+            ("# \u{1b}[2J\u{9b}\n", Beat { note: note("\u{fffd}[2J\u{fffd}"), ..none() }),
+        ] {
+            assert_eq!(said(line), beat, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_changes_nothing_but_is_told() {
+        for (line, text) in [
+            ("75\n", "the agent says `75`: no such word"),
+            ("hello world\n", "the agent says `hello`: no such word"),
+            ("-5%\n", "the agent says `-5%`: no such word"),
+            ("50%x\n", "the agent says `50%x`: write a weight from 0 to 256, or a percentage"),
+            ("5x%\n", "the agent says `5x%`: write the weight as a number and `%`"),
+            ("weight:257\n", "the agent says `weight:257`: write a weight from 0 to 256, or a percentage"),
+            ("weight:\n", "the agent says `weight:`: write a weight from 0 to 256, or a percentage"),
+            ("maxconn:\n", "the agent says `maxconn:`: write a number behind `maxconn:`"),
+            ("maxconn:-1\n", "the agent says `maxconn:-1`: write a number behind `maxconn:`"),
+        ] {
+            assert_eq!(said(line), Beat { note: note(text), ..Beat::default() }, "{line:?}");
+        }
+        assert_eq!(said("xyz up\n").note, note("up (the agent says `xyz`: no such word)"));
+        assert_eq!(said("xyz up # fine\n").note, note("up (fine)"));
+    }
+
+    #[test]
+    fn only_a_whole_line_counts() {
+        for text in ["", "75%", "up 75%", "up\0\n", "\0"] {
+            assert_eq!(read(text.as_bytes()), Reply::Incomplete, "{text:?}");
+        }
+        let long = "x".repeat(LONGEST);
+        assert_eq!(read(long.as_bytes()), Reply::TooLong);
+        assert_eq!(read((long.clone() + "\n").as_bytes()), Reply::TooLong);
+        assert!(matches!(read((long[1..].to_owned() + "\n").as_bytes()), Reply::Said(_)));
+        assert_eq!(said("up\ndown\n").health, Some(Health::Up));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(received in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = read(&received);
+        }
+
+        #[test]
+        fn words_do_not_hinder_each_other(
+            mut words in Just(vec!["up", "drain", "75%", "maxconn:3", "xyz"]).prop_shuffle(), separator in "[ \t,]{1,3}",
+        ) {
+            let all = said(&(words.join(&separator) + "\n"));
+            words.sort_unstable();
+            prop_assert_eq!(all, said(&(words.join(" ") + "\n")));
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The native heartbeat: the body of `POST /heartbeat`, JSON or form, and the answer to it.
+
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use super::ranked::Ranked;
+use super::{Announced, Beat, Heard, Load, Role, Roles, Room, Run, Speaker};
+use crate::config::address::{NodeUrl, Scheme};
+use crate::config::check::is_name;
+use fields::Fields;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// The largest body.
+pub const LARGEST: usize = 16 << 10;
+/// The longest boot or version.
+const LONGEST: usize = 128;
+/// The longest address: a host name of 253 bytes with what stands around it.
+const LONGEST_URL: usize = 280;
+/// The longest interval, in seconds.
+const LONGEST_INTERVAL: u64 = 3600;
+
+/// Why a heartbeat is not taken; the text is for whoever set the node up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is larger than `LARGEST`.
+    TooLarge,
+    /// It is neither JSON nor a form.
+    MediaType,
+    /// It does not make sense.
+    Wrong(String),
+}
+
+impl Refusal {
+    /// The status to answer with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Wrong(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => write!(f, "a heartbeat can have {} KiB at most", LARGEST >> 10),
+            Self::MediaType => f.write_str("send Content-Type: application/json or application/x-www-form-urlencoded"),
+            Self::Wrong(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+/// Reads a heartbeat. Fields that are not known are passed over: the node may be newer than we are.
+pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
+    if body.len() > LARGEST {
+        return Err(Refusal::TooLarge);
+    }
+    let fields = match content_type.and_then(|text| text.split(';').next()).map(str::trim) {
+        Some(text) if text.eq_ignore_ascii_case("application/json") => Fields::json(body)?,
+        Some(text) if text.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Fields::form(body)?,
+        _ => return Err(Refusal::MediaType),
+    };
+    let speaker = Speaker::Named { cluster: name(&fields, "cluster")?, node: name(&fields, "node")?, url: url(&fields)? };
+    let load = fields.number("load", 0..=100)?.and_then(|load| Load::new(load as u8));
+    let beat = Beat {
+        room: load.map(Room::Load),
+        sessions: count(&fields, "sessions")?,
+        capacity: count(&fields, "capacity")?,
+        state: fields.word("state", &Announced::ALL.map(|state| (state.word(), state)))?,
+        run: run(&fields)?,
+        version: fields.text("version", LONGEST)?,
+        roles: fields
+            .words("roles", &Role::ALL.map(|role| (role.word(), role)))?
+            .map(Roles::new)
+            .transpose()
+            .map_err(|why| format!("roles: {why}"))?,
+        interval: fields.number("interval", 1..=LONGEST_INTERVAL)?.map(Duration::from_secs),
+        ..Beat::default()
+    };
+    Ok(Heard { speaker, beat })
+}
+
+fn required(field: &str, value: Option<String>) -> Result<String, String> {
+    value.ok_or_else(|| format!("{field}: missing; a heartbeat names its cluster, its node and the node's url"))
+}
+
+fn name(fields: &Fields, field: &str) -> Result<String, String> {
+    let name = required(field, fields.text(field, LONGEST)?)?;
+    if is_name(&name) {
+        Ok(name)
+    } else {
+        Err(format!("{field}: {name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most"))
+    }
+}
+
+/// A node that comes over the network is reached over the network: it cannot point us at a socket of our own machine.
+fn url(fields: &Fields) -> Result<NodeUrl, String> {
+    let text = required("url", fields.text("url", LONGEST_URL)?)?;
+    let url: NodeUrl = text.parse().map_err(|why| format!("url: {why}"))?;
+    match url {
+        NodeUrl { scheme: Scheme::Unix, .. } => Err("url: only the conf file can name a Unix socket; write http://host:port".into()),
+        NodeUrl { port: 0, .. } => Err("url: port 0 cannot be connected to; write the port that the node listens on".into()),
+        url => Ok(url),
+    }
+}
+
+fn count(fields: &Fields, field: &str) -> Result<Option<u32>, String> {
+    Ok(fields.number(field, 0..=u64::from(u32::MAX))?.map(|count| count as u32))
+}
+
+fn run(fields: &Fields) -> Result<Option<Run>, String> {
+    let sequence = fields.number("sequence", 0..=u64::MAX)?;
+    match fields.text("boot", LONGEST)? {
+        Some(boot) => Ok(Some(Run { boot, sequence })),
+        None if sequence.is_some() => Err("sequence: needs `boot` beside it, or a restarted node would pass for a replay".into()),
+        None => Ok(None),
+    }
+}
+
+/// Writes a heartbeat as JSON: what this dialect has a field for.
+pub fn write(cluster: &str, node: &str, url: &NodeUrl, beat: &Beat) -> String {
+    let run = beat.run.as_ref();
+    let fields = [
+        ("cluster", Some(json!(cluster))),
+        ("node", Some(json!(node))),
+        ("url", Some(json!(url.to_string()))),
+        ("load", beat.room.and_then(Room::load).map(|load| json!(load.get()))),
+        ("sessions", beat.sessions.map(Value::from)),
+        ("capacity", beat.capacity.map(Value::from)),
+        ("state", beat.state.map(|state| json!(state.word()))),
+        ("boot", run.map(|run| json!(run.boot))),
+        ("sequence", run.and_then(|run| run.sequence).map(Value::from)),
+        ("version", beat.version.as_ref().map(|version| json!(version))),
+        ("roles", beat.roles.map(|roles| roles.iter().map(Role::word).collect())),
+        ("interval", beat.interval.map(|interval| json!(interval.as_secs()))),
+    ];
+    let given = fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)));
+    Value::Object(given.collect::<Map<_, _>>()).to_string()
+}
+
+/// The answer to a heartbeat: how the proxy sees the node, and what the node is to adopt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer<'a> {
+    /// The state it is in.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Why it is in that state.
+    #[serde(borrow)]
+    pub why: Cow<'a, str>,
+    /// The name that its sessions are to carry.
+    #[serde(borrow)]
+    pub route: Cow<'a, str>,
+    /// Seconds to the next heartbeat.
+    pub interval: u32,
+    /// What holds for every node of the cluster.
+    #[serde(borrow)]
+    pub settings: Settings<'a>,
+    /// Changes when anything of the above does.
+    pub revision: u64,
+    /// The nodes that take new sessions, in the order in which to try them.
+    #[serde(borrow)]
+    pub nodes: Cow<'a, [Ranked<'a>]>,
+}
+
+/// What a node is to know of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings<'a> {
+    /// The path that health checks ask for, if they ask for one.
+    #[serde(borrow)]
+    pub health_path: Option<Cow<'a, str>>,
+    /// The sessions that the proxy gives it at most.
+    pub max_sessions: Option<u32>,
+    /// The requests that the proxy sends it at once.
+    pub max_requests: Option<u32>,
+}
