@@ -3,7 +3,7 @@
 
 use super::runtime::{By, Drain, Joined, MOST_MEMBERS, Member, Runtime, Said, Set, Then, Wanted};
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
-use crate::table::told::Roles;
+use crate::heartbeat::Role;
 use crate::table::{Cluster, Node, State, Table};
 use std::sync::Arc;
 
@@ -178,7 +178,7 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Ref
         return Ok(());
     }
     let name = &edit.node;
-    if edit.action == Action::Remove && node.roles().has(Roles::LB) {
+    if edit.action == Action::Remove && node.has_role(Role::Lb) {
         let why = format!("{name} has the role lb: clients ask it for the list of nodes; take the role from it first");
         return Err(Refused::Harm { why, force: false });
     }
@@ -187,10 +187,10 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Ref
     }
     let harm = |why: String| Err(Refused::Harm { why, force: true });
     let others = || cluster.nodes().filter(|other| other.live.slot != node.live.slot);
-    for (role, stops) in [(Roles::LB, "clients that ask for the list of nodes find nobody"), (Roles::BATCH, "no batch job runs")] {
-        let serves = |other: &&Arc<Node>| other.roles().has(role) && other.state().keeps_sessions();
-        if node.roles().has(role) && !others().any(|other| serves(&other)) {
-            return harm(format!("{name} is the last {} node of {}: {stops}", role.words(), edit.cluster));
+    for (role, stops) in [(Role::Lb, "clients that ask for the list of nodes find nobody"), (Role::Batch, "no batch job runs")] {
+        let serves = |other: &&Arc<Node>| other.has_role(role) && other.state().keeps_sessions();
+        if node.has_role(role) && !others().any(|other| serves(&other)) {
+            return harm(format!("{name} is the last {} node of {}: {stops}", role.word(), edit.cluster));
         }
     }
     if node.state() == State::Ready && !others().any(|other| matches!(other.state(), State::Ready | State::Full)) {

@@ -1,7 +1,8 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
 use super::ledger::{Ledger, Tally};
-use super::node::{Health, Node, NodeLive, State};
+use super::node::{Health, Node, NodeLive};
+use super::state::State;
 use crate::affinity::Affinity;
 use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::config::model;
@@ -78,7 +79,7 @@ impl Roster {
     fn candidate(&self, node: &Node) -> Candidate {
         let in_flight = node.live.in_flight.load(Relaxed);
         let state = node.state();
-        let busy = node.spec.max_requests.is_some_and(|max| in_flight >= max);
+        let busy = node.max_requests().is_some_and(|max| in_flight >= max);
         let tier = match state {
             State::Ready | State::Full if node.spec.backup => Tier::Backup,
             State::Ready | State::Full => Tier::Normal,
@@ -91,7 +92,7 @@ impl Roster {
             tier,
             sessions: node.live.all_sessions(),
             in_flight,
-            weight: (u64::from(node.spec.weight) * ramp * room / 10_000) as u32,
+            weight: (u64::from(node.live.told.weight(node.spec.weight)) * ramp * room / 10_000) as u32,
             capacity: node.capacity(),
             full: state == State::Full || busy,
             young: node.live.is_young(),

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod node;
 pub mod normal_path;
 pub mod route;
+mod state;
 mod target;
 pub mod told;
 
@@ -19,7 +20,8 @@ use std::sync::Arc;
 
 pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive, Roster};
-pub use node::{Health, Node, NodeLive, NodeSpec, State};
+pub use node::{Health, Node, NodeLive, NodeSpec};
+pub use state::State;
 
 /// Everything a request needs to know, in one immutable piece.
 pub struct Table {

@@ -1,23 +1,10 @@
 //! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
-//!
-//! | what the operator wants | what checks see | sessions it has | new sessions |
-//! |-------------------------|-----------------|-----------------|--------------|
-//! | enabled                 | up              | yes             | yes, unless full |
-//! | enabled                 | unknown         | wait, then yes  | wait, then as if down |
-//! | enabled                 | down            | no              | no (all down: tried all the same) |
-//! | draining                | up              | yes             | no           |
-//! | draining                | down            | no              | no           |
-//! | maintenance             | any             | no              | no           |
-//! | removed, drained        | any             | no              | no           |
-//! | pending                 | not checked     | no              | no           |
-//!
-//! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
-//! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
-use super::told::{Phase, Roles, Told};
+use super::told::Told;
 use crate::base::clock;
 use crate::config::address::NodeUrl;
 use crate::config::model::AdminState;
+use crate::heartbeat::Role;
 use crate::upstream::link::Link;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,53 +41,6 @@ pub enum Health {
     Up = 1,
     /// Does not answer.
     Down = 2,
-}
-
-/// The effective state: the one word that decides what a node is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Takes everything.
-    Ready,
-    /// Has all the sessions it may have; takes no new ones.
-    Full,
-    /// Keeps its sessions, takes no new ones.
-    Draining,
-    /// Catching up with the others: keeps its sessions, takes no new ones.
-    Syncing,
-    /// Not yet checked.
-    Unknown,
-    /// Does not answer.
-    Down,
-    /// Taken out by the operator.
-    Maintenance,
-    /// Its drain is over, and who was left goes elsewhere.
-    Drained,
-    /// It announced itself and nobody has accepted it.
-    Pending,
-    /// Stands alone: known, reached by bypass only.
-    Removed,
-}
-
-impl State {
-    /// Whether a session that is on this node stays there.
-    pub fn keeps_sessions(self) -> bool {
-        matches!(self, Self::Ready | Self::Full | Self::Draining | Self::Syncing)
-    }
-    /// The word in status and log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Full => "full",
-            Self::Draining => "draining",
-            Self::Syncing => "syncing",
-            Self::Unknown => "checking",
-            Self::Down => "down",
-            Self::Maintenance => "maintenance",
-            Self::Drained => "drained",
-            Self::Pending => "pending",
-            Self::Removed => "removed",
-        }
-    }
 }
 
 /// Seconds in which a node that came to others is given at most twice its fair rate.
@@ -291,39 +231,18 @@ pub struct Node {
 }
 
 impl Node {
-    /// The effective state. Nothing else decides it.
-    pub fn state(&self) -> State {
-        match (self.spec.admin, self.live.health()) {
-            (AdminState::Pending, _) => State::Pending,
-            (AdminState::Removed, _) => State::Removed,
-            (AdminState::Drained, _) => State::Drained,
-            (AdminState::Maintenance, _) => State::Maintenance,
-            (_, Health::Down) => State::Down,
-            (_, Health::Unknown) => State::Unknown,
-            _ if self.live.is_ejected() => State::Down,
-            (AdminState::Draining, _) => State::Draining,
-            _ if self.spec.weight == 0 => State::Draining,
-            _ => match self.live.told.phase() {
-                Phase::Draining | Phase::Stopping => State::Draining,
-                Phase::Syncing => State::Syncing,
-                Phase::Ready if self.live.told.is_outdated() => State::Syncing,
-                Phase::Ready if self.is_full() => State::Full,
-                Phase::Ready => State::Ready,
-            },
-        }
+    /// Whether it has a role, by its own word.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.live.told.has_role(role)
     }
 
-    /// What it is for, by its own word.
-    pub fn roles(&self) -> Roles {
-        self.live.told.roles()
+    /// The most requests it gets at one time: the operator's limit, or its own if that is lower.
+    pub fn max_requests(&self) -> Option<u32> {
+        [self.spec.max_requests, self.live.told.max_requests()].into_iter().flatten().min()
     }
 
     /// The most sessions it takes: the operator's limit, or its own if that is lower.
     pub fn capacity(&self) -> Option<u32> {
         [self.spec.max_sessions, self.live.told.capacity()].into_iter().flatten().min()
-    }
-
-    fn is_full(&self) -> bool {
-        self.live.told.load() == Some(100) || self.capacity().is_some_and(|most| self.live.all_sessions() >= most)
     }
 }

@@ -1,78 +1,16 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
 use crate::base::clock;
+use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a node says it is ready for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(u8)]
-pub enum Phase {
-    /// Everything.
-    #[default]
-    Ready = 0,
-    /// It is catching up with the others: its sessions, no new ones.
-    Syncing = 1,
-    /// It wants to go: its sessions, no new ones.
-    Draining = 2,
-    /// It is going now: its sessions, as long as it answers.
-    Stopping = 3,
-}
-
-/// What a node is for, beside serving sessions. One cannot be both a balancer and a batch server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Roles(u8);
-
-impl Roles {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// It tells clients which nodes there are, and serves nobody itself (unless the cluster is shared).
-    pub const LB: Self = Self(1);
-    /// It runs batch jobs.
-    pub const BATCH: Self = Self(2);
-
-    /// Whether all of these are among them.
-    pub fn has(self, others: Self) -> bool {
-        self.0 & others.0 == others.0
-    }
-    /// With these, too.
-    pub fn with(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-    /// As in the conf file, with commas.
-    pub fn words(self) -> &'static str {
-        match self.0 {
-            1 => "lb",
-            2 => "batch",
-            3 => "lb, batch",
-            _ => "",
-        }
-    }
-}
-
-/// What one heartbeat changes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Saying {
-    /// What it is ready for.
-    pub phase: Phase,
-    /// 0 to 100, where 100 is no room.
-    pub load: Option<u8>,
-    /// Sessions it counts itself, those of clients that come past us included.
-    pub sessions: Option<u32>,
-    /// The most sessions it takes.
-    pub capacity: Option<u32>,
-    /// Hash of what it calls its present run; 0 if it does not say.
-    pub boot: u32,
-    /// What it serves.
-    pub version: Option<Arc<str>>,
-    /// What it is for.
-    pub roles: Roles,
-    /// Milliseconds without a heartbeat after which it is silent.
-    pub patience: u32,
-}
-
 const NO_LOAD: u8 = u8::MAX;
-const NO_CAPACITY: u32 = u32::MAX;
+/// Not said.
+const NONE: u32 = u32::MAX;
+/// Marks a weight that is meant as it stands, not in percent of the one in the conf file.
+const ABSOLUTE: u32 = 1 << 31;
+const ROLES: [Role; 2] = [Role::Lb, Role::Batch];
 /// Room taken for a node that does not tell its load, where others do.
 pub const MIDDLE_ROOM: u32 = 50;
 
@@ -83,11 +21,14 @@ pub struct Told {
     heard: AtomicU64,
     patience: AtomicU32,
     silent: AtomicBool,
-    phase: AtomicU8,
+    announced: AtomicU8,
+    down: AtomicBool,
     load: AtomicU8,
     /// Sessions it counts beside those of our ledger.
     beyond: AtomicI32,
     capacity: AtomicU32,
+    weight: AtomicU32,
+    max_requests: AtomicU32,
     boot: AtomicU32,
     /// `clock::monotonic_secs` of its latest restart; 0 for none that we saw.
     booted: AtomicU32,
@@ -103,10 +44,13 @@ impl Told {
             heard: AtomicU64::new(0),
             patience: AtomicU32::new(0),
             silent: AtomicBool::new(false),
-            phase: AtomicU8::new(Phase::Ready as u8),
+            announced: AtomicU8::new(Announced::Ready as u8),
+            down: AtomicBool::new(false),
             load: AtomicU8::new(NO_LOAD),
             beyond: AtomicI32::new(0),
-            capacity: AtomicU32::new(NO_CAPACITY),
+            capacity: AtomicU32::new(NONE),
+            weight: AtomicU32::new(NONE),
+            max_requests: AtomicU32::new(NONE),
             boot: AtomicU32::new(0),
             booted: AtomicU32::new(0),
             outdated: AtomicBool::new(false),
@@ -115,30 +59,54 @@ impl Told {
         }
     }
 
-    /// Takes a heartbeat; `ours` is how many of its sessions the ledger has. Returns true when the node has restarted since
-    /// the one before.
-    pub fn hear(&self, saying: &Saying, ours: u32) -> bool {
+    /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
+    /// milliseconds without a further one after which the node is silent.
+    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32) {
         self.heard.store(clock::monotonic_ms() + 1, Relaxed);
-        self.patience.store(saying.patience, Relaxed);
+        self.patience.store(patience, Relaxed);
         self.silent.store(false, Relaxed);
-        self.phase.store(saying.phase as u8, Relaxed);
-        self.load.store(saying.load.map_or(NO_LOAD, |load| load.min(100)), Relaxed);
-        let beyond = saying.sessions.map_or(0, |theirs| i64::from(theirs) - i64::from(ours));
-        self.beyond.store(beyond.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32, Relaxed);
-        self.capacity.store(saying.capacity.map_or(NO_CAPACITY, |capacity| capacity.min(NO_CAPACITY - 1)), Relaxed);
-        if self.version().as_deref() != saying.version.as_deref() {
-            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = saying.version.clone();
+        if let Some(state) = beat.state {
+            self.announced.store(state as u8, Relaxed);
         }
-        self.roles.store(saying.roles.0, Relaxed);
-        let before = self.boot.load(Relaxed);
-        if saying.boot != 0 {
-            self.boot.store(saying.boot, Relaxed);
+        if let Some(health) = beat.health {
+            self.down.store(health == Health::Down, Relaxed);
         }
-        let rebooted = before != 0 && saying.boot != 0 && before != saying.boot;
+        if let Some(load) = beat.room.and_then(Room::load) {
+            self.load.store(load.get(), Relaxed);
+        }
+        match beat.room {
+            Some(Room::Weight(Weight::Relative(percent))) => self.weight.store(percent.into(), Relaxed),
+            Some(Room::Weight(Weight::Absolute(weight))) => self.weight.store(ABSOLUTE | u32::from(weight), Relaxed),
+            _ => {}
+        }
+        if let Some(theirs) = beat.sessions {
+            let beyond = i64::from(theirs) - i64::from(ours);
+            self.beyond.store(beyond.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32, Relaxed);
+        }
+        if let Some(capacity) = beat.capacity {
+            self.capacity.store(if capacity == 0 { NONE } else { capacity.min(NONE - 1) }, Relaxed);
+        }
+        match beat.max_requests {
+            Some(Limit::AtMost(most)) => self.max_requests.store(most.get().min(NONE - 1), Relaxed),
+            Some(Limit::None) => self.max_requests.store(NONE, Relaxed),
+            None => {}
+        }
+        if let Some(roles) = beat.roles {
+            let bits = ROLES.iter().filter(|role| roles.has(**role)).fold(0, |bits, role| bits | 1 << *role as u8);
+            self.roles.store(bits, Relaxed);
+        }
+        if beat.version.is_some() && self.version().as_deref() != beat.version.as_deref() {
+            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = beat.version.as_deref().map(Into::into);
+        }
+    }
+
+    /// Takes note of the run the node is in, by its hash, and whether it has just begun.
+    pub fn runs(&self, boot: u32, rebooted: bool) {
+        self.boot.store(boot, Relaxed);
         if rebooted {
             self.booted.store(clock::monotonic_secs(), Relaxed);
+            self.beyond.store(0, Relaxed);
         }
-        rebooted
     }
 
     /// Forgets a load that is too old. Returns true when the node has just fallen silent.
@@ -163,14 +131,29 @@ impl Told {
         self.silent.load(Relaxed)
     }
 
-    /// What it is ready for. What a silent node said last still holds: it is still draining, say.
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Relaxed) {
-            1 => Phase::Syncing,
-            2 => Phase::Draining,
-            3 => Phase::Stopping,
-            _ => Phase::Ready,
+    /// What it wants done with it. What a silent node said last still holds: it is still draining, say.
+    pub fn announced(&self) -> Announced {
+        let stored = self.announced.load(Relaxed);
+        Announced::ALL.into_iter().find(|state| *state as u8 == stored).unwrap_or(Announced::Ready)
+    }
+
+    /// Its agent calls it down.
+    pub fn is_down(&self) -> bool {
+        self.down.load(Relaxed)
+    }
+
+    /// The weight it wants, where the conf file says this one.
+    pub fn weight(&self, configured: u16) -> u32 {
+        match self.weight.load(Relaxed) {
+            NONE => configured.into(),
+            weight if weight & ABSOLUTE != 0 => (weight & !ABSOLUTE).min(1000),
+            percent => (u32::from(configured) * percent / 100).min(1000),
         }
+    }
+
+    /// The most requests it takes at one time.
+    pub fn max_requests(&self) -> Option<u32> {
+        Some(self.max_requests.load(Relaxed)).filter(|most| *most != NONE)
     }
 
     /// Its load, 0 to 100.
@@ -190,7 +173,7 @@ impl Told {
 
     /// The most sessions it says it takes.
     pub fn capacity(&self) -> Option<u32> {
-        Some(self.capacity.load(Relaxed)).filter(|capacity| *capacity != NO_CAPACITY)
+        Some(self.capacity.load(Relaxed)).filter(|capacity| *capacity != NONE)
     }
 
     /// Hash of its present run; 0 if it never told.
@@ -203,9 +186,14 @@ impl Told {
         first < self.booted.load(Relaxed)
     }
 
-    /// What it is for.
+    /// Whether it has a role.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.load(Relaxed) & 1 << role as u8 != 0
+    }
+
+    /// What it is for, beside serving sessions.
     pub fn roles(&self) -> Roles {
-        Roles(self.roles.load(Relaxed))
+        Roles::new(ROLES.into_iter().filter(|role| self.has_role(*role))).unwrap_or_default()
     }
 
     /// What it serves.
@@ -227,37 +215,56 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeat::Load;
+
+    fn beat(load: u8) -> Beat {
+        Beat { room: Load::new(load).map(Room::Load), ..Beat::default() }
+    }
 
     #[test]
     fn sessions_that_come_past_us_count_and_those_placed_since_are_added() {
         let told = Told::nothing();
         assert_eq!((told.sessions(5), told.room(), told.capacity()), (5, MIDDLE_ROOM, None));
-        told.hear(&Saying { sessions: Some(40), capacity: Some(50), load: Some(80), ..Saying::default() }, 5);
+        told.hear(&Beat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000);
         assert_eq!((told.sessions(5), told.sessions(7), told.sessions(2)), (40, 42, 37));
         assert_eq!((told.room(), told.capacity()), (20, Some(50)));
-        told.hear(&Saying { sessions: Some(1), ..Saying::default() }, 5);
-        assert_eq!((told.sessions(5), told.sessions(0)), (1, 0));
+        told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000);
+        assert_eq!((told.sessions(5), told.sessions(0), told.room()), (1, 0, 20), "what is not said again stays");
     }
 
     #[test]
-    fn a_restart_is_another_boot_and_not_the_first() {
+    fn a_restart_loses_what_was_before() {
         let told = Told::nothing();
-        let boots = [0, 7, 0, 7, 8, 8].map(|boot| told.hear(&Saying { boot, ..Saying::default() }, 0));
-        assert_eq!(boots, [false, false, false, false, true, false]);
-        assert_eq!(told.boot(), 8);
+        told.runs(7, false);
+        assert!(!told.forgot(0));
+        told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000);
+        told.runs(8, true);
+        assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (8, true, 5));
     }
 
     #[test]
-    fn a_silent_node_keeps_its_phase_and_loses_its_load() {
+    fn an_agents_weight_is_in_percent_or_as_it_stands() {
+        let told = Told::nothing();
+        for (weight, of_50) in
+            [(None, 50), (Some(Weight::Relative(50)), 25), (Some(Weight::Absolute(0)), 0), (Some(Weight::Absolute(7)), 7)]
+        {
+            told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000);
+            assert_eq!(told.weight(50), of_50, "{weight:?}");
+        }
+    }
+
+    #[test]
+    fn a_silent_node_keeps_its_word_and_loses_its_load() {
         let told = Told::nothing();
         assert!(!told.notice_silence(), "who never spoke is not silent");
-        told.hear(&Saying { load: Some(90), phase: Phase::Draining, patience: u32::MAX, ..Saying::default() }, 0);
+        let last = Beat { state: Some(Announced::Draining), ..beat(90) };
+        told.hear(&last, 0, u32::MAX);
         assert!(!told.notice_silence());
-        told.hear(&Saying { load: Some(90), phase: Phase::Draining, patience: 0, ..Saying::default() }, 0);
+        told.hear(&last, 0, 0);
         while told.since() == Some(0) {
             std::hint::spin_loop();
         }
         assert_eq!((told.notice_silence(), told.notice_silence()), (true, false), "it is said once");
-        assert_eq!((told.is_silent(), told.load(), told.phase()), (true, None, Phase::Draining));
+        assert_eq!((told.is_silent(), told.load(), told.announced()), (true, None, Announced::Draining));
     }
 }

@@ -1,0 +1,148 @@
+//! The effective state of a node: what the operator wants, what checks see and what the node says, in one word with its why.
+//!
+//! | what the operator wants | what checks see | sessions it has | new sessions |
+//! |-------------------------|-----------------|-----------------|--------------|
+//! | enabled                 | up              | yes             | yes, unless full |
+//! | enabled                 | unknown         | wait, then yes  | wait, then as if down |
+//! | enabled                 | down            | no              | no (all down: tried all the same) |
+//! | draining                | up              | yes             | no           |
+//! | draining                | down            | no              | no           |
+//! | maintenance             | any             | no              | no           |
+//! | removed, drained        | any             | no              | no           |
+//! | pending                 | not checked     | no              | no           |
+//!
+//! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
+//! node's, keep its sessions and take no new ones. Its silence takes nothing away.
+
+use super::node::{Health, Node};
+use crate::config::model::AdminState;
+use crate::heartbeat::{Announced, Role};
+
+/// The effective state: the one word that decides what a node is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Takes everything.
+    Ready,
+    /// Has all the sessions it may have; takes no new ones.
+    Full,
+    /// Keeps its sessions, takes no new ones.
+    Draining,
+    /// Catching up with the others: keeps its sessions, takes no new ones.
+    Syncing,
+    /// Not yet checked.
+    Unknown,
+    /// Does not answer.
+    Down,
+    /// Taken out by the operator.
+    Maintenance,
+    /// Its drain is over, and who was left goes elsewhere.
+    Drained,
+    /// It announced itself and nobody has accepted it.
+    Pending,
+    /// Stands alone: known, reached by bypass only.
+    Removed,
+}
+
+impl State {
+    /// Whether a session that is on this node stays there.
+    pub fn keeps_sessions(self) -> bool {
+        matches!(self, Self::Ready | Self::Full | Self::Draining | Self::Syncing)
+    }
+    /// The word in status and log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Full => "full",
+            Self::Draining => "draining",
+            Self::Syncing => "syncing",
+            Self::Unknown => "checking",
+            Self::Down => "down",
+            Self::Maintenance => "maintenance",
+            Self::Drained => "drained",
+            Self::Pending => "pending",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl Node {
+    /// The effective state. Nothing else decides it.
+    pub fn state(&self) -> State {
+        match (self.spec.admin, self.live.health()) {
+            (AdminState::Pending, _) => State::Pending,
+            (AdminState::Removed, _) => State::Removed,
+            (AdminState::Drained, _) => State::Drained,
+            (AdminState::Maintenance, _) => State::Maintenance,
+            (_, Health::Down) => State::Down,
+            _ if self.live.told.is_down() => State::Down,
+            (_, Health::Unknown) => State::Unknown,
+            _ if self.live.is_ejected() => State::Down,
+            (AdminState::Draining, _) => State::Draining,
+            _ if self.spec.weight == 0 => State::Draining,
+            _ => match self.live.told.announced() {
+                Announced::Maintenance => State::Maintenance,
+                Announced::Draining | Announced::Stopping => State::Draining,
+                Announced::Syncing => State::Syncing,
+                Announced::Ready if self.live.told.is_outdated() => State::Syncing,
+                Announced::Ready if self.is_full() => State::Full,
+                Announced::Ready => State::Ready,
+            },
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.live.told.load() == Some(100) || self.capacity().is_some_and(|most| self.live.all_sessions() >= most)
+    }
+
+    /// The word for it in status, API and metrics: `drained` once a drain has nobody left, `silent` when a node that serves has
+    /// stopped announcing itself.
+    pub fn word(&self) -> &'static str {
+        match self.state() {
+            State::Draining if self.live.all_sessions() == 0 => State::Drained.word(),
+            State::Ready if self.live.told.is_silent() => "silent",
+            state => state.word(),
+        }
+    }
+
+    /// Why it is in that state, in words.
+    pub fn why(&self) -> String {
+        let told = &self.live.told;
+        match self.state() {
+            State::Pending => "announced itself and waits to be accepted".into(),
+            State::Removed => "stands alone: reached by bypass only".into(),
+            State::Drained => "its drain is over, sessions that were left have been moved".into(),
+            State::Maintenance if self.spec.admin == AdminState::Maintenance => "the operator took it out".into(),
+            State::Maintenance => "it asked to be left alone".into(),
+            State::Down if self.live.health() == Health::Up && told.is_down() => "its agent calls it down".into(),
+            State::Down if self.live.health() == Health::Up => "requests failed one after another: it is left alone for a moment".into(),
+            State::Draining => {
+                let left = match self.live.all_sessions() {
+                    0 => "no session is left".to_owned(),
+                    1 => "1 session is left".to_owned(),
+                    left => format!("{left} sessions are left"),
+                };
+                let by = match (self.spec.admin, self.spec.weight) {
+                    (AdminState::Draining, _) => "the operator drains it",
+                    (_, 0) => "its weight is 0",
+                    _ => "it asked to be drained",
+                };
+                format!("{by}: {left}")
+            }
+            State::Syncing if told.announced() == Announced::Syncing => "it is catching up: its sessions, no new ones".into(),
+            State::Syncing => {
+                let version = told.version().unwrap_or_default();
+                format!("version {version} is older than another ready node's: its sessions, no new ones")
+            }
+            State::Full => match self.capacity() {
+                Some(most) if self.live.all_sessions() >= most => format!("{} of {most} sessions", self.live.all_sessions()),
+                _ => "it says that it has no room".into(),
+            },
+            State::Ready if told.has_role(Role::Lb) => "tells clients where to go, serves nobody itself".into(),
+            State::Ready if told.is_silent() => {
+                let seconds = told.since().unwrap_or_default() / 1000;
+                format!("no heartbeat for {seconds} s: its checks decide ({})", self.live.why())
+            }
+            State::Down | State::Unknown | State::Ready => self.live.why(),
+        }
+    }
+}
