@@ -35,7 +35,7 @@ const MOST_RACES: u8 = 3;
 
 impl Tries {
     /// None yet.
-    pub fn new(cluster: &Cluster, _method: &Method, repeatable: bool) -> Self {
+    pub fn new(cluster: &Cluster, repeatable: bool) -> Self {
         Self {
             tried: Vec::new(),
             waited: false,
