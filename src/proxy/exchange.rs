@@ -226,10 +226,10 @@ async fn to_cluster(
                 if error.race {
                     trail.record.note = "keepalive-race".into();
                 }
+                session::abandon(&cluster, &session);
                 if tries.again(&error, &verdict, &cluster, load.is_intact()) {
                     continue;
                 }
-                session::abandon(&cluster, &session);
                 return Err(retry::refused(&error, &cluster));
             }
         }
@@ -377,14 +377,18 @@ async fn choose(
     tries: &mut retry::Tries,
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
+    let mut hint = first.hint;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint: first.hint, waited: tries.waited, now: clock::monotonic_secs() };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs() };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
-                let session = match session::enter(cluster, reading, &verdict, first.session) {
+                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried()) {
                     Ok(session) => session,
-                    Err(Clash::Elsewhere) => continue,
+                    Err(Clash::Elsewhere(slot)) => {
+                        hint = Some(slot);
+                        continue;
+                    }
                     Err(Clash::Full) => {
                         tries.full(verdict.node.live.slot);
                         continue;
