@@ -263,15 +263,6 @@ impl Affinity {
     pub fn hashes(&self) -> bool {
         self.main.iter().chain(&self.also).any(|form| matches!(form, Form::Key(form) if !form.remembers()))
     }
-
-    /// True when sessions live in the ledger only, so that the ledger decides the node.
-    pub fn learns(&self) -> bool {
-        match &self.main {
-            Some(Form::Learn(_)) => true,
-            Some(Form::Key(form)) => form.remembers(),
-            _ => false,
-        }
-    }
 }
 
 /// A reading of a form under `also`.

@@ -16,8 +16,6 @@ mod read;
 pub mod shape;
 pub mod source;
 
-pub use address as target;
-pub use address as bind;
 pub use check::check;
 pub use diff::diff;
 pub use dump::dump;

@@ -1,14 +1,13 @@
 //! TLS towards clients: the certificates and how a handshake goes.
 
-pub(crate) mod pem;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use pem::Certificate;
 pub use store::{CertStore, Certs};
 
 use crate::config::model::{ClientAuth, ListenerTls, TlsVersion};
+use crate::wire::pem;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};

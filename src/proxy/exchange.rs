@@ -5,7 +5,6 @@ use super::client::Client;
 use super::headers::{self, Origin};
 use super::seat::Seat;
 use super::session::{self, Clash, Session};
-use super::template::Facts;
 use super::{respond, retry, upgrade};
 use crate::affinity::{Found, Incoming as PinRequest, Reading};
 use crate::base::clock;
@@ -13,9 +12,10 @@ use crate::base::hash::hash64_pair;
 use crate::config::address::Scheme;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::route::{Action, Ask, Rule};
-use crate::table::{Cluster, Listener, Table};
+use crate::table::{Cluster, Listener};
 use crate::upstream::body::{Progress, RequestBody};
 use crate::upstream::send::{self, Answer};
+use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -194,9 +194,9 @@ async fn to_cluster(
     let first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
     let origin_form = asked.parts.uri.clone();
-    prepare(client, listener, rule, &cluster, &mut asked)?;
+    prepare(client, rule, &cluster, &mut asked)?;
     let mut load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some()).await?;
-    let mut tries = retry::Tries::new(&cluster, &asked.parts.method, load.is_repeatable());
+    let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
         let (verdict, session) = choose(client, &cluster, &reading, &first, &mut tries, trail).await?;
         let slot = verdict.node.live.slot;
@@ -226,10 +226,10 @@ async fn to_cluster(
                 if error.race {
                     trail.record.note = "keepalive-race".into();
                 }
+                session::abandon(&cluster, &session);
                 if tries.again(&error, &verdict, &cluster, load.is_intact()) {
                     continue;
                 }
-                session::abandon(&cluster, &session);
                 return Err(retry::refused(&error, &cluster));
             }
         }
@@ -237,12 +237,11 @@ async fn to_cluster(
 }
 
 /// Changes the head into what a node is sent.
-fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
+fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
     let too_long = |_| Refused::new(StatusCode::URI_TOO_LONG, "The rewritten path is too long.");
     if let Some(path) = asked.parts.uri.path_and_query().map(|p| rule.target(p)).transpose().map_err(too_long)?.flatten() {
         asked.parts.uri = path.into();
     }
-    let _ = listener;
     let version = asked.parts.version;
     let parts = &mut asked.parts;
     cluster.affinity.prepare(&mut parts.uri, &mut parts.headers);
@@ -378,14 +377,18 @@ async fn choose(
     tries: &mut retry::Tries,
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
+    let mut hint = first.hint;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint: first.hint, waited: tries.waited, now: clock::monotonic_secs() };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs() };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
-                let session = match session::enter(cluster, reading, &verdict, first.session) {
+                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried()) {
                     Ok(session) => session,
-                    Err(Clash::Elsewhere) => continue,
+                    Err(Clash::Elsewhere(slot)) => {
+                        hint = Some(slot);
+                        continue;
+                    }
                     Err(Clash::Full) => {
                         tries.full(verdict.node.live.slot);
                         continue;
@@ -512,9 +515,4 @@ impl Done<'_> {
 
 fn forwarded_https(headers: &http::HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"https"))
-}
-
-/// The table's listener, for callers that only have the connection.
-pub fn listener_of<'t>(table: &'t Table, client: &'t Client) -> &'t Listener {
-    table.listeners.get(client.listener).and_then(Option::as_deref).unwrap_or(&client.conf)
 }

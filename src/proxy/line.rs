@@ -82,10 +82,12 @@ impl Line {
 
     /// A node was chosen.
     pub fn chosen(&mut self, node: &Arc<str>, why: Why, was: Option<&Arc<str>>) {
-        // a request that is tried on a second node was moved by the first one's failure: the first cause is the one that counts
         self.node = Some(node.clone());
-        self.why = why;
-        self.was = was.cloned();
+        // of a request that is moved again and again, the node it came from counts, not those it only knocked at
+        if self.was.is_none() {
+            self.why = why;
+            self.was = was.cloned();
+        }
     }
 
     /// The head of the answer came.

@@ -12,7 +12,6 @@ pub mod retry;
 pub mod rewrite;
 pub mod seat;
 pub mod session;
-pub mod template;
 pub mod tunnel;
 pub mod upgrade;
 pub mod watch;

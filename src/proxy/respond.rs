@@ -1,8 +1,8 @@
 //! Rules that answer by themselves.
 
 use super::exchange::Reply;
-use super::template::Facts;
 use crate::table::route::{Redirect, Respond, Rule};
+use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::{Response, header};
 

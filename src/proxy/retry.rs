@@ -35,7 +35,7 @@ const MOST_RACES: u8 = 3;
 
 impl Tries {
     /// None yet.
-    pub fn new(cluster: &Cluster, _method: &Method, repeatable: bool) -> Self {
+    pub fn new(cluster: &Cluster, repeatable: bool) -> Self {
         Self {
             tried: Vec::new(),
             waited: false,
@@ -107,9 +107,11 @@ impl Tries {
         }
         self.fresh = true;
         self.here += 1;
-        if error.kind == Failure::Connect && self.here >= TRIES_PER_NODE {
-            // nobody answers there: another node is asked, as often as there are others
-            self.tried.push(verdict.node.live.slot);
+        if error.kind == Failure::Connect {
+            // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
+            if self.here >= TRIES_PER_NODE {
+                self.tried.push(verdict.node.live.slot);
+            }
             return self.tried.len() <= cluster.roster.nodes.len();
         }
         if self.left == 0 {

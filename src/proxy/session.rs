@@ -20,12 +20,12 @@ pub struct Session {
 pub enum Clash {
     /// The node has all the sessions it may have.
     Full,
-    /// A parallel request of the same session has placed it on another node: decide again.
-    Elsewhere,
+    /// A parallel request of the same session has placed it on this node: decide again.
+    Elsewhere(u32),
 }
 
 /// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
-pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64) -> Result<Session, Clash> {
+pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64, tried: &[u32]) -> Result<Session, Clash> {
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
     let slot = verdict.node.live.slot;
     let id = reading.session.unwrap_or(fresh);
@@ -54,8 +54,14 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         ledger.touch(id, slot, now, tally);
     }
     if !known {
-        if ledger.open(id, slot, now, tally) != slot {
-            return Err(Clash::Elsewhere);
+        let on = ledger.open(id, slot, now, tally);
+        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| node.state().keeps_sessions()) {
+            return Err(Clash::Elsewhere(on));
+        }
+        if on != slot {
+            // nobody answers there: it begins here
+            ledger.end(id, tally);
+            ledger.open(id, slot, now, tally);
         }
         if over(&verdict.node) {
             ledger.end(id, tally);

@@ -104,6 +104,7 @@ pub enum Decision {
 }
 
 /// What is known beside the pin.
+#[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// Nodes that this request was tried on in vain.
     pub tried: &'a [u32],
@@ -241,8 +242,8 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>) -> Pinned {
     let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);
     match at().find(|node| !node.spec.backup).or_else(|| at().next()) {
         Some(node) => {
-            let was =
-                seen.filter(|slot| *slot != node.live.slot).filter(|slot| cluster.node(*slot).is_none_or(|n| !n.state().keeps_sessions()));
+            let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !n.state().keeps_sessions());
+            let was = seen.filter(|slot| *slot != node.live.slot).filter(is_gone);
             Pinned::Keyed { node: node.clone(), was: was.map(|slot| (slot, why_gone(cluster, slot))) }
         }
         None => Pinned::Nowhere(Why::Key),
@@ -298,3 +299,6 @@ fn busy<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng) -
     let count = cluster.nodes().filter(waits).count();
     cluster.nodes().filter(waits).nth(rng.random_range(0..count.max(1)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod compile;
 mod conditions;
 pub mod decide;
+pub mod edits;
 pub mod ledger;
 pub mod node;
 pub mod normal_path;

@@ -1,10 +1,11 @@
 //! Finds the rule for a request. The cost grows with the labels of the host and the segments of the path, not with the rules.
 
 use super::conditions::Conditions;
+use super::edits::Edits;
 use super::normal_path::{NormalPath, normal};
 use super::target::{self, Rewrite};
 use crate::config::model;
-use crate::proxy::template::{Edits, Facts, Template};
+use crate::wire::template::{Facts, Template};
 use http::header::{HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};

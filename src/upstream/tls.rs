@@ -1,7 +1,7 @@
 //! TLS towards the nodes.
 
 use crate::config::model::ClusterTls;
-use crate::net::tls::pem;
+use crate::wire::pem;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;

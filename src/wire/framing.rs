@@ -51,7 +51,6 @@ enum State {
     ChunkData(u64),
     DataCr,
     DataLf,
-    Tunnel,
     Refused(Ambiguity),
 }
 
@@ -113,11 +112,6 @@ impl RequestGuard {
         }
     }
 
-    /// The connection became a tunnel: from here everything passes.
-    pub fn switch_off(&mut self) {
-        self.state = State::Tunnel;
-    }
-
     /// Reads at least one byte of `rest`, which is not empty.
     fn step(&mut self, rest: &[u8]) -> Step {
         let Some(&byte) = rest.first() else { return Ok(0) };
@@ -139,7 +133,6 @@ impl RequestGuard {
             State::ChunkLf { size } => self.chunk_lf(byte, size),
             State::DataCr => self.expect(byte == b'\r', State::DataLf, Ambiguity::BadChunk),
             State::DataLf => self.expect(byte == b'\n', State::ChunkSize { digits: 0, size: 0 }, Ambiguity::BadChunk),
-            State::Tunnel => Ok(rest.len()),
             State::Refused(why) => Err((0, why)),
         }
     }

@@ -2,4 +2,6 @@
 
 pub mod cookies;
 pub mod framing;
+pub mod pem;
 pub mod proxy_protocol;
+pub mod template;

@@ -142,3 +142,52 @@ fn a_node_that_is_down_from_the_start_costs_nobody() {
         assert_eq!((answer.status, answer.node()), (200, "n1"));
     }
 }
+
+/// A cluster that nobody checks, its first nodes dead.
+fn unchecked(dead: usize, affinity: &str) -> (Proxy, Origin) {
+    let alive = Origin::with("n9", Sessions::Plain("PHPSESSID".into()));
+    let lines = "balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }";
+    let conf = Conf::over(std::iter::empty::<&Origin>()).cluster(lines).affinity(affinity);
+    let conf = (1..=dead).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
+    let conf = conf.node("n9", &format!("{:?}", alive.url()));
+    (Proxy::start(&conf.text()), alive)
+}
+
+#[test]
+fn a_retry_on_another_node_says_where_the_session_was() {
+    let (proxy, _alive) = unchecked(3, r#"{ cookie = "SRV", value = "route" }"#);
+    for (path, pin) in [("/first", "n1"), ("/last", "n3")] {
+        let answer = Client::new(proxy.addr).cookie("SRV", pin).get(path);
+        assert_eq!((answer.status, answer.node()), (200, "n9"));
+        let line = &proxy.access_of(path, 1)[0];
+        assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &pin.into(), &"n9".into()), "{line}");
+        assert!(line["retries"].as_u64() > Some(1), "{line}");
+    }
+}
+
+#[test]
+fn a_new_session_whose_first_nodes_are_dead_begins_on_the_next() {
+    for affinity in [r#"{ cookie = "HOMING" }"#, r#"{ cookie = "SRV", value = "route" }"#, r#"{ learn = "PHPSESSID" }"#] {
+        let (proxy, _alive) = unchecked(2, affinity);
+        let mut client = Client::with_jar(proxy.addr);
+        assert_eq!(client.get("/visit/new").node(), "n9", "{affinity}");
+        let line = &proxy.access_of("/visit/new", 1)[0];
+        assert_eq!((&line["why"], &line["was"], &line["node"]), (&"new".into(), &Value::Null, &"n9".into()), "{line}");
+        assert_eq!(client.get("/visit/again").node(), "n9", "{affinity}");
+        assert_ne!(proxy.why("/visit/again"), "new", "{affinity}");
+    }
+}
+
+#[test]
+fn a_learned_session_that_knocks_at_several_nodes_was_on_the_first() {
+    let nodes = Origin::phps(3);
+    let conf = Conf::over(&nodes).cluster("balance = \"first\"\nhealth = { kind = \"off\" }").affinity(r#"{ learn = "PHPSESSID" }"#);
+    let proxy = Proxy::start(&conf.text());
+    let mut client = Client::with_jar(proxy.addr);
+    assert_eq!(client.get("/visit").node(), "n1");
+    nodes[0].kill();
+    nodes[1].kill();
+    assert_eq!(client.get("/visit/move").node(), "n3");
+    let line = &proxy.access_of("/visit/move", 1)[0];
+    assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &"n1".into(), &"n3".into()), "{line}");
+}

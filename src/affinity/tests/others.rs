@@ -6,7 +6,7 @@ use crate::base::hash::hash64;
 #[test]
 fn learned_ids() {
     let learn = affinity("learn = 'PHPSESSID'");
-    assert!(learn.learns() && !learn.is_none());
+    assert!(!learn.is_none());
     assert_eq!(read(&learn, "/", &[], NOW).found, Found::Absent);
     let known = read(&learn, "/", &["a=1; PHPSESSID=ab,cd-e"], NOW);
     assert_eq!((known.found, known.session), (Found::Ledger { via: Via::Learned }, Some(hash64(b"ab,cd-e"))));
@@ -27,9 +27,7 @@ fn keys() {
     for none in ["/", "/?sid=", "/?sid", "/?xsid=1"] {
         assert_eq!(read(&query, none, &[], NOW).found, Found::Absent, "{none}");
     }
-    assert!(!query.learns());
     let source = affinity("key = 'source'");
-    assert!(source.learns());
     let reading = read(&source, "/", &[], NOW);
     assert_eq!(reading.found, Found::Ledger { via: Via::Key });
     assert!(reading.session.is_some());
@@ -83,7 +81,7 @@ fn the_short_form_and_none() {
     let name = line.split('=').next().unwrap();
     assert_eq!(name, format!("homing-{}", &format!("{:016x}", hash64(b"shop"))[..6]));
     let none = Affinity::compile(None, "shop", &[], keys).unwrap();
-    assert!(none.is_none() && !none.learns());
+    assert!(none.is_none());
     let seen = Visit { cookie: vec!["a=1"], set_cookie: vec!["b=2"], release: true, ..Visit::default() }.go(&none);
     assert_eq!((seen.set_cookie, seen.cookie), (vec!["b=2".to_owned()], vec!["a=1".to_owned()]));
 }

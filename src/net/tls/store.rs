@@ -1,6 +1,6 @@
 //! The certificates of a listener, chosen by SNI, exchanged while it runs.
 
-use super::pem::{self, Certificate};
+use crate::wire::pem::{self, Certificate};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;

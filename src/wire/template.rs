@@ -1,6 +1,5 @@
 //! Header values and redirect targets with names in braces, such as `{client.ip}`, read once when the conf file is read.
 
-use crate::config::model::HeaderEdits;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -33,7 +32,7 @@ pub struct Facts<'a> {
     /// The node's route.
     pub route: Option<&'a str>,
     /// The request's id.
-    pub request_id: Option<&'a str>,
+    pub request_id: Option<u64>,
     /// The TLS version towards the client.
     pub tls_version: Option<&'a str>,
     /// The TLS cipher towards the client.
@@ -44,14 +43,6 @@ pub struct Facts<'a> {
     pub tls_client_subject: Option<&'a str>,
     /// The request's headers for `{header.NAME}`; `None` means those being edited.
     pub headers: Option<&'a HeaderMap>,
-    /// The names a session's route is carried by, as `COOKIE|parameter`.
-    pub sticky: Option<&'a str>,
-    /// The route that the request carried.
-    pub session_route: Option<&'a str>,
-    /// The node's URL.
-    pub node_url: Option<&'a str>,
-    /// True when a sticky cluster chose another route than the request carried, or it carried none.
-    pub route_changed: bool,
 }
 
 /// A name that may stand in braces.
@@ -74,16 +65,10 @@ enum Known {
     TlsCipher,
     TlsSni,
     TlsClientSubject,
-    BalancerSessionSticky,
-    BalancerSessionRoute,
-    BalancerName,
-    BalancerWorkerName,
-    BalancerWorkerRoute,
-    BalancerRouteChanged,
 }
 
-/// Every name as it is written; the last six are httpd's, for operators who bring their header lines along.
-const NAMES: [(&str, Known); 23] = [
+/// Every name as it is written.
+const NAMES: [(&str, Known); 17] = [
     ("client.ip", Known::ClientIp),
     ("client.port", Known::ClientPort),
     ("host", Known::Host),
@@ -101,12 +86,6 @@ const NAMES: [(&str, Known); 23] = [
     ("tls.cipher", Known::TlsCipher),
     ("tls.sni", Known::TlsSni),
     ("tls.client.subject", Known::TlsClientSubject),
-    ("BALANCER_SESSION_STICKY", Known::BalancerSessionSticky),
-    ("BALANCER_SESSION_ROUTE", Known::BalancerSessionRoute),
-    ("BALANCER_NAME", Known::BalancerName),
-    ("BALANCER_WORKER_NAME", Known::BalancerWorkerName),
-    ("BALANCER_WORKER_ROUTE", Known::BalancerWorkerRoute),
-    ("BALANCER_ROUTE_CHANGED", Known::BalancerRouteChanged),
 ];
 
 #[derive(Debug, Clone)]
@@ -160,12 +139,31 @@ impl Template {
 
     /// Appends the text with all names filled in; control characters in a value are left out.
     pub fn render(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
-        self.render_with(facts, facts.headers, out);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Known(name) => fill(*name, facts, out),
+                Part::Header(name) => {
+                    // Several lines of one name are one list, as RFC 9110 5.3 joins them.
+                    for (n, value) in facts.headers.into_iter().flat_map(|map| map.get_all(name)).enumerate() {
+                        if n > 0 {
+                            out.extend_from_slice(b", ");
+                        }
+                        push_clean(value.as_bytes(), out);
+                    }
+                }
+            }
+        }
     }
 
     /// The text with all names filled in, as a header value; `None` when nothing is left of it.
     pub fn value(&self, facts: &Facts<'_>) -> Option<HeaderValue> {
-        self.value_with(facts, facts.headers)
+        if let Some(fixed) = &self.fixed {
+            return Some(fixed.clone());
+        }
+        let mut out = Vec::with_capacity(64);
+        self.render(facts, &mut out);
+        if out.is_empty() { None } else { HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).ok() }
     }
 
     /// True when the text begins with exactly this, before any name.
@@ -178,35 +176,9 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
     }
 
-    fn reads_headers(&self) -> bool {
+    /// True when the text holds `{header.NAME}`.
+    pub fn reads_headers(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Header(_)))
-    }
-
-    fn value_with(&self, facts: &Facts<'_>, headers: Option<&HeaderMap>) -> Option<HeaderValue> {
-        if let Some(fixed) = &self.fixed {
-            return Some(fixed.clone());
-        }
-        let mut out = Vec::with_capacity(64);
-        self.render_with(facts, headers, &mut out);
-        if out.is_empty() { None } else { HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).ok() }
-    }
-
-    fn render_with(&self, facts: &Facts<'_>, headers: Option<&HeaderMap>, out: &mut Vec<u8>) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Known(name) => fill(*name, facts, out),
-                Part::Header(name) => {
-                    // Several lines of one name are one list, as RFC 9110 5.3 joins them.
-                    for (n, value) in headers.into_iter().flat_map(|map| map.get_all(name)).enumerate() {
-                        if n > 0 {
-                            out.extend_from_slice(b", ");
-                        }
-                        push_clean(value.as_bytes(), out);
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -232,6 +204,7 @@ fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         Known::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),
         Known::ClientPort => return facts.client_port.map_or((), |port| drop(write!(out, "{port}"))),
+        Known::RequestId => return facts.request_id.map_or((), |id| drop(write!(out, "{id:016x}"))),
         Known::Uri => {
             push_clean(facts.path.unwrap_or_default().as_bytes(), out);
             if let Some(query) = facts.query {
@@ -240,13 +213,6 @@ fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
             }
             return;
         }
-        Known::BalancerName => {
-            if facts.cluster.is_some() {
-                out.extend_from_slice(b"balancer://");
-            }
-            facts.cluster
-        }
-        Known::BalancerRouteChanged => facts.route_changed.then_some("1"),
         Known::Host => facts.host,
         Known::Scheme => facts.scheme,
         Known::Method => facts.method,
@@ -255,15 +221,11 @@ fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
         Known::Listener => facts.listener,
         Known::Cluster => facts.cluster,
         Known::Node => facts.node,
-        Known::Route | Known::BalancerWorkerRoute => facts.route,
-        Known::RequestId => facts.request_id,
+        Known::Route => facts.route,
         Known::TlsVersion => facts.tls_version,
         Known::TlsCipher => facts.tls_cipher,
         Known::TlsSni => facts.tls_sni,
         Known::TlsClientSubject => facts.tls_client_subject,
-        Known::BalancerSessionSticky => facts.sticky,
-        Known::BalancerSessionRoute => facts.session_route,
-        Known::BalancerWorkerName => facts.node_url,
     };
     push_clean(text.unwrap_or_default().as_bytes(), out);
 }
@@ -274,70 +236,6 @@ fn push_clean(bytes: &[u8], out: &mut Vec<u8>) {
     match bytes.iter().any(bad) {
         false => out.extend_from_slice(bytes),
         true => out.extend(bytes.iter().filter(|b| !bad(b))),
-    }
-}
-
-/// Changes to headers, ready to apply.
-#[derive(Debug, Clone, Default)]
-pub struct Edits {
-    remove: Vec<HeaderName>,
-    set: Vec<(HeaderName, Template)>,
-    add: Vec<(HeaderName, Template)>,
-    reads_headers: bool,
-}
-
-impl Edits {
-    /// Reads the edits of a rule.
-    pub fn compile(edits: &HeaderEdits) -> Result<Self, String> {
-        let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` cannot be a header's name"));
-        let pairs = |map: &indexmap::IndexMap<String, String>| {
-            map.iter().map(|(key, value)| Ok((name(key)?, Template::parse(value)?))).collect::<Result<Vec<_>, String>>()
-        };
-        let (set, add) = (pairs(&edits.set)?, pairs(&edits.add)?);
-        let remove = edits.remove.iter().map(|text| name(text)).collect::<Result<Vec<_>, String>>()?;
-        let reads_headers = set.iter().chain(&add).any(|(_, template)| template.reads_headers());
-        Ok(Self { remove, set, add, reads_headers })
-    }
-
-    /// True when nothing is to be changed.
-    pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
-    }
-
-    /// True when a value holds `{header.NAME}`: on the way back the caller then needs to have kept the request's headers.
-    pub fn reads_headers(&self) -> bool {
-        self.reads_headers
-    }
-
-    /// Removes, sets, adds, in this order. All values are taken from the headers as they were before.
-    pub fn apply(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
-        if self.is_empty() {
-            return;
-        }
-        if self.reads_headers && facts.headers.is_none() {
-            // A removed header may be named in a value, so a copy of the old ones is what the values are read from.
-            let before = headers.clone();
-            return self.change(headers, &Facts { headers: Some(&before), ..*facts });
-        }
-        self.change(headers, facts);
-    }
-
-    fn change(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
-        for name in &self.remove {
-            headers.remove(name);
-        }
-        for (name, template) in &self.set {
-            // With nothing to say the header is absent, and the client's own line of that name must not pass for ours.
-            match template.value(facts) {
-                Some(value) => drop(headers.try_insert(name, value)),
-                None => drop(headers.remove(name)),
-            }
-        }
-        for (name, template) in &self.add {
-            if let Some(value) = template.value(facts) {
-                drop(headers.try_append(name, value));
-            }
-        }
     }
 }
 

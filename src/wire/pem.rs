@@ -25,19 +25,21 @@ pub struct Certificate {
 
 /// A file that could not be used.
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
-    pub(super) file: PathBuf,
-    pub(super) message: String,
+pub struct Problem {
+    /// Which.
+    pub file: PathBuf,
+    /// Why, with the file's name.
+    pub message: String,
 }
 
 impl Problem {
-    pub(super) fn new(file: &Path, message: impl std::fmt::Display) -> Self {
+    fn new(file: &Path, message: impl std::fmt::Display) -> Self {
         Self { file: file.to_owned(), message: format!("{}: {message}", file.display()) }
     }
 }
 
 /// Every pair in these files and folders, in order; folders by name.
-pub(super) fn load_all(paths: &[PathBuf]) -> Vec<Result<Certificate, Problem>> {
+pub fn load_all(paths: &[PathBuf]) -> Vec<Result<Certificate, Problem>> {
     let mut found = Vec::new();
     for path in paths {
         match fs::metadata(path) {
@@ -114,7 +116,7 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, i64), String> {
 }
 
 /// The certificates of a file, for authorities.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let all = CertificateDer::pem_file_iter(file)
         .and_then(|certs| certs.collect::<Result<Vec<_>, _>>())
         .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -125,7 +127,7 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// A store of the authorities in a file.
-pub(crate) fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
+pub fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in certificates(file)? {
         roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -1,0 +1,192 @@
+//! `affinity`: how a session is recognised and marked.
+
+use super::OneOrMany;
+use crate::base::units::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a cluster recognises and marks a session: the word "cookie", or a table with exactly one of
+/// `cookie`, `route`, `learn`, `key`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Affinity {
+    /// `affinity = "cookie"`: our own, named after the cluster.
+    Word(AffinityWord),
+    /// Everything else.
+    Table(Box<AffinityTable>),
+}
+
+words! {
+    /// The short form of an affinity.
+    pub enum AffinityWord {
+        /// Our own cookie, named `homing-` and a short hash of the cluster's name.
+        #[default]
+        Cookie,
+    }
+}
+
+conf! {
+    /// An affinity in full. Exactly one of `cookie`, `route`, `learn`, `key`.
+    pub struct AffinityTable {
+        /// Our own cookie, or the application's with `mode`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cookie: Option<String>,
+        /// The jvmRoute suffix in this cookie of the application's, and in the path parameter of its lower-case name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub route: Option<String>,
+        /// The application's own session cookie, learned from its answers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub learn: Option<String>,
+        /// "query:NAME", "header:NAME" or "source".
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<String>,
+
+        /// With `cookie`: who writes it.
+        pub mode: CookieMode,
+        /// With `cookie`: what its value is.
+        pub value: CookieValue,
+        /// With `cookie`: hide it from the application (ours is hidden unless this says false).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub indirect: Option<bool>,
+        /// Mark answers that carry a new cookie as private.
+        pub nocache: bool,
+        /// Write the cookie on answers to POST only.
+        pub postonly: bool,
+        /// If the application sets the cookie itself, leave it.
+        pub preserve: bool,
+        /// A pin not used for so long is not honoured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub max_idle: Option<Duration>,
+        /// A pin older than this is not honoured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub max_life: Option<Duration>,
+        /// SameSite; "auto" is None under TLS and absent otherwise.
+        pub same_site: SameSite,
+        /// Secure; absent means under TLS.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub secure: Option<bool>,
+        /// HttpOnly; absent means yes for sealed cookies, no for HAProxy's kinds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub http_only: Option<bool>,
+        /// Partitioned (needs Secure).
+        pub partitioned: bool,
+        /// Domain, or several (one attribute each, as HAProxy writes them).
+        #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+        pub domain: OneOrMany<String>,
+        /// Path.
+        pub path: String,
+        /// Further attributes, verbatim.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub attributes: Vec<String>,
+        /// With `value = "dynamic"`: HAProxy's dynamic-cookie-key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dynamic_key: Option<String>,
+        /// With `value = "sealed"`: a file with keys, one a line, newest first; absent means one in state-dir, made at first start.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub keys: Option<String>,
+
+        /// With `route`: what stands between id and route; the first one counts. "off": the whole value is the route.
+        pub separator: String,
+        /// With `route`: the path parameter's name; absent means the cookie's name in lower case.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub parameter: Option<String>,
+        /// With `route`: which is looked at first.
+        pub order: RouteOrder,
+
+        /// With `key`: remember each key's node in the ledger, rather than only hash it.
+        pub remember: bool,
+
+        /// Other forms honoured on the way in, such as those of the front end that was replaced. Never written.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub also: Vec<AffinityTable>,
+    }
+}
+
+impl Default for AffinityTable {
+    fn default() -> Self {
+        Self {
+            cookie: None,
+            route: None,
+            learn: None,
+            key: None,
+            mode: CookieMode::default(),
+            value: CookieValue::default(),
+            indirect: None,
+            nocache: true,
+            postonly: false,
+            preserve: false,
+            max_idle: None,
+            max_life: None,
+            same_site: SameSite::default(),
+            secure: None,
+            http_only: None,
+            partitioned: false,
+            domain: OneOrMany::default(),
+            path: "/".into(),
+            attributes: Vec::new(),
+            dynamic_key: None,
+            keys: None,
+            separator: ".".into(),
+            parameter: None,
+            order: RouteOrder::default(),
+            remember: true,
+            also: Vec::new(),
+        }
+    }
+}
+
+words! {
+    /// Who writes the cookie (HAProxy's words).
+    pub enum CookieMode {
+        /// We add our own.
+        #[default]
+        Insert,
+        /// We replace the value of one that the application sets.
+        Rewrite,
+        /// We put the node in front of the value of the application's.
+        Prefix,
+        /// We only read it.
+        Passive,
+    }
+}
+
+words! {
+    /// What a pin cookie's value is.
+    pub enum CookieValue {
+        /// Authenticated and opaque, valid on every proxy with the same keys.
+        #[default]
+        Sealed,
+        /// The node's route, readable.
+        Route,
+        /// HAProxy's dynamic cookie: a keyed hash of the node's address.
+        Dynamic,
+    }
+}
+
+words! {
+    /// The SameSite attribute.
+    pub enum SameSite {
+        /// None under TLS, absent otherwise.
+        #[default]
+        Auto,
+        /// SameSite=None
+        None,
+        /// SameSite=Lax
+        Lax,
+        /// SameSite=Strict
+        Strict,
+        /// No attribute.
+        Off,
+    }
+}
+
+words! {
+    /// Where a route is looked for first.
+    pub enum RouteOrder {
+        /// Path parameter, then cookies (httpd, mod_jk).
+        #[default]
+        UrlFirst,
+        /// Cookies, then path parameter (mod_cluster).
+        CookieFirst,
+    }
+}

@@ -1,0 +1,208 @@
+//! `[cluster.NAME]`: a set of nodes and how they are spoken to.
+
+use super::{Affinity, Health, Node, OneOrMany, Passive};
+use crate::base::units::{Duration, Size};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+conf! {
+    /// A set of nodes that serve the same application.
+    pub struct Cluster {
+        /// How a new session's node is chosen.
+        pub balance: Balance,
+        /// How a session is recognised and marked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub affinity: Option<Affinity>,
+        /// A session not seen for so long no longer counts as live.
+        pub session_idle: Duration,
+        /// What becomes of a session whose node is gone.
+        pub failover: Failover,
+        /// The page answered with 503 under `failover = "strict"` and when nobody can serve: a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub error_page: Option<String>,
+        /// Further tries of a request that can be repeated without harm.
+        pub retries: u8,
+        /// A request body up to this size is held so that it can be sent again.
+        pub retry_body: Size,
+        /// How long a pinned request waits for its full node.
+        pub queue_timeout: Duration,
+        /// Time over which a node that (re)appears grows into its full share.
+        pub slow_start: Duration,
+        /// Time limits towards the nodes.
+        pub timeouts: Timeouts,
+        /// Checks of the nodes; `{ kind = "off" }` for none. Without a path, that a connection opens.
+        pub health: Health,
+        /// What failing traffic means.
+        pub passive: Passive,
+        /// How nodes that announce themselves are admitted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub join: Option<Join>,
+        /// Connections to the nodes.
+        pub pool: Pool,
+        /// TLS towards the nodes, for `https://` ones.
+        pub tls: ClusterTls,
+        /// Speak HTTP/2 to the nodes (prior knowledge without TLS).
+        pub http2: bool,
+        /// Keep the client's Host header (the default); false sends the node's own.
+        pub preserve_host: bool,
+        /// Rewrite Location, Content-Location and cookie Domain/Path that name a node or a stripped prefix (ProxyPassReverse).
+        pub rewrite_responses: bool,
+        /// Tell the node the client's address.
+        pub forwarded: ForwardedStyle,
+        /// Add a Via header.
+        pub via: bool,
+        /// The nodes, by name.
+        pub nodes: IndexMap<String, Node>,
+    }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            balance: Balance::default(),
+            affinity: None,
+            session_idle: Duration::secs(3600),
+            failover: Failover::default(),
+            error_page: None,
+            retries: 2,
+            retry_body: Size(64 << 10),
+            queue_timeout: Duration::secs(5),
+            slow_start: Duration::secs(30),
+            timeouts: Timeouts::default(),
+            health: Health::default(),
+            passive: Passive::default(),
+            join: None,
+            pool: Pool::default(),
+            tls: ClusterTls::default(),
+            http2: false,
+            preserve_host: true,
+            rewrite_responses: false,
+            forwarded: ForwardedStyle::default(),
+            via: false,
+            nodes: IndexMap::new(),
+        }
+    }
+}
+
+words! {
+    /// How a new session's node is chosen.
+    pub enum Balance {
+        /// Fewest live sessions for its capacity.
+        #[default]
+        LeastSessions,
+        /// Fewest requests in flight for its weight.
+        LeastRequests,
+        /// In turn, by weight, evenly spread.
+        RoundRobin,
+        /// By the room that the nodes announce.
+        Heartbeat,
+        /// The better of two drawn by weight.
+        Random,
+        /// By the affinity key or else the client's address, consistently.
+        Hash,
+        /// The first that has room, in the order of the file.
+        First,
+    }
+}
+
+words! {
+    /// What becomes of a session whose node is gone.
+    pub enum Failover {
+        /// It is placed anew, once.
+        #[default]
+        Move,
+        /// 503 until its node is back.
+        Strict,
+    }
+}
+
+words! {
+    /// Which headers tell a node the client's address.
+    pub enum ForwardedStyle {
+        /// X-Forwarded-For, -Proto, -Host, -Port.
+        #[default]
+        XForwarded,
+        /// RFC 7239 Forwarded.
+        Forwarded,
+        /// Both.
+        Both,
+        /// Neither.
+        Off,
+    }
+}
+
+conf! {
+    /// Time limits towards the nodes.
+    pub struct Timeouts {
+        /// To open a connection, TLS included.
+        pub connect: Duration,
+        /// From the request sent to the answer's header; and between parts of its body.
+        pub response: Duration,
+        /// A tunnel (WebSocket) without a byte either way.
+        pub tunnel_idle: Duration,
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::secs(2), response: Duration::secs(60), tunnel_idle: Duration::secs(3600) }
+    }
+}
+
+conf! {
+    /// How nodes that announce themselves are admitted.
+    #[derive(Default)]
+    pub struct Join {
+        /// "ask", "token", or a list of networks.
+        pub admit: OneOrMany<String>,
+        /// The file with the join token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub token_file: Option<String>,
+        /// The scheme of announced nodes that do not say it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub scheme: Option<String>,
+    }
+}
+
+conf! {
+    /// Connections to the nodes, kept by each worker.
+    pub struct Pool {
+        /// Idle connections kept to one node by one worker.
+        pub max_idle: u32,
+        /// How long an idle connection is kept.
+        pub idle_timeout: Duration,
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { max_idle: 64, idle_timeout: Duration::secs(30) }
+    }
+}
+
+conf! {
+    /// TLS towards the nodes.
+    pub struct ClusterTls {
+        /// Check the nodes' certificates. Only a test may switch it off.
+        pub verify: bool,
+        /// PEM file of the authorities believed; absent means the public ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ca: Option<String>,
+        /// PEM file of our certificate, for nodes that ask for one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cert: Option<String>,
+        /// PEM file of its key, if not in the same file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<String>,
+        /// The name in SNI and in the check, if not the node's host.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub server_name: Option<String>,
+    }
+}
+
+impl Default for ClusterTls {
+    fn default() -> Self {
+        Self { verify: true, ca: None, cert: None, key: None, server_name: None }
+    }
+}

@@ -1,0 +1,74 @@
+//! `health` and `passive`: how the state of nodes is found out.
+
+use crate::base::units::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+conf! {
+    /// Active checks.
+    pub struct Health {
+        /// "http" when a path is given, else "tcp"; "off" for none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub kind: Option<HealthKind>,
+        /// What to ask for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub path: Option<String>,
+        /// The Host header of a check.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub host: Option<String>,
+        /// Statuses that mean healthy: "200-399", "200,204".
+        pub status: String,
+        /// Time between checks; varied by a tenth.
+        pub interval: Duration,
+        /// Time for one check.
+        pub timeout: Duration,
+        /// Good checks in a row before a node is up.
+        pub rise: u8,
+        /// Bad checks in a row before a node is down.
+        pub fall: u8,
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            kind: None,
+            path: None,
+            host: None,
+            status: "200-399".into(),
+            interval: Duration::secs(2),
+            timeout: Duration::secs(1),
+            rise: 2,
+            fall: 3,
+        }
+    }
+}
+
+words! {
+    /// What an active check does.
+    pub enum HealthKind {
+        /// Opens a connection.
+        #[default]
+        Tcp,
+        /// Asks for a path.
+        Http,
+        /// Nothing.
+        Off,
+    }
+}
+
+conf! {
+    /// Passive checks: what failing traffic means.
+    pub struct Passive {
+        /// Failed requests in a row (no connection, no answer) before a node is set aside; 0 for never.
+        pub failures: u8,
+        /// How long at first; doubled each time up to ten times.
+        pub eject: Duration,
+    }
+}
+
+impl Default for Passive {
+    fn default() -> Self {
+        Self { failures: 3, eject: Duration::secs(10) }
+    }
+}

@@ -1,0 +1,88 @@
+//! The conf file as data: every key with its type, default and help in one place. The reader, the did-you-mean, the JSON
+//! Schema and `check --dump` all come from these types; what a value means is checked in `config::check`.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! conf {
+    ($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub struct $name { $($body)* }
+    };
+}
+
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($body:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($body)* }
+    };
+}
+
+mod affinity;
+mod cluster;
+mod health;
+mod listener;
+mod node;
+mod rule;
+mod server;
+
+pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
+pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Pool, Timeouts};
+pub use health::{Health, HealthKind, Passive};
+pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
+pub use node::{AdminState, Node, NodeTable};
+pub use rule::{HeaderEdits, Redirect, Respond, Rule};
+pub use server::{AccessLog, LogFormat, Server, Workers, WorkersWord};
+
+conf! {
+    /// A whole conf file, includes merged in.
+    #[derive(Default)]
+    pub struct Config {
+        /// Further files, relative to this one; `*` matches within a file name.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub include: Vec<String>,
+        /// The process as a whole.
+        pub server: Server,
+        /// Addresses the proxy accepts clients on, by name.
+        pub listener: IndexMap<String, Listener>,
+        /// Which requests go where. The first rule that matches wins.
+        pub rule: Vec<Rule>,
+        /// Sets of nodes that serve the same application, by name.
+        pub cluster: IndexMap<String, Cluster>,
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// A single value.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl<T> OneOrMany<T> {
+    /// The values, however they were written.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+    /// True when nothing was given.
+    pub fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+}

@@ -1,0 +1,90 @@
+//! `[cluster.NAME.nodes]`: one node.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A node: an address, or a table with more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Node {
+    /// Just where it is.
+    Url(String),
+    /// With more said of it.
+    Table(NodeTable),
+}
+
+impl Node {
+    /// The node with everything said, defaults filled in.
+    pub fn table(&self) -> NodeTable {
+        match self {
+            Self::Url(url) => NodeTable { url: url.clone(), ..NodeTable::default() },
+            Self::Table(table) => table.clone(),
+        }
+    }
+}
+
+conf! {
+    /// What is said of a node.
+    pub struct NodeTable {
+        /// http://host:port, https://…, ajp://…, unix:/path
+        pub url: String,
+        /// Its share of new sessions against the others'; 0 takes none.
+        pub weight: u16,
+        /// The most live sessions; full takes no new ones. Its share is in proportion.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub max_sessions: Option<u32>,
+        /// The most requests at one time; further ones wait.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub max_requests: Option<u32>,
+        /// Its name as sessions carry it; the node's own name unless set.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub route: Option<String>,
+        /// Serves new sessions only when no other node can.
+        pub backup: bool,
+        /// What the operator wants of it.
+        pub state: AdminState,
+        /// The file with the AJP secret.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub secret_file: Option<String>,
+    }
+}
+
+impl Default for NodeTable {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            weight: 100,
+            max_sessions: None,
+            max_requests: None,
+            route: None,
+            backup: false,
+            state: AdminState::Enabled,
+            secret_file: None,
+        }
+    }
+}
+
+words! {
+    /// What the operator wants of a node.
+    pub enum AdminState {
+        /// Serves.
+        #[default]
+        Enabled,
+        /// Serves the sessions it has, takes no new ones.
+        Draining,
+        /// Serves nobody.
+        Maintenance,
+        /// A drain's time is over and who was left is to go elsewhere: serves nobody. Never in a file.
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
+        Drained,
+        /// It announced itself and was not accepted: serves nobody. Never in a file.
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
+        Pending,
+        /// Taken out of the balance, but known: serves who asks for it by name. Never in a file.
+        #[serde(skip_deserializing)]
+        #[schemars(skip)]
+        Removed,
+    }
+}

@@ -1,0 +1,98 @@
+//! `[server]`: the process as a whole.
+
+use crate::base::units::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+conf! {
+    /// The process as a whole.
+    pub struct Server {
+        /// Data-plane threads: a number, or "auto" for one a core.
+        pub workers: Workers,
+        /// Where dashboard, API and /metrics listen.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub admin: Option<String>,
+        /// Where nodes send heartbeats and thick clients ask for the ranked list.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub announce: Option<String>,
+        /// Folder for what must outlive the process: the keys of sealed pins among it.
+        pub state_dir: String,
+        /// How long a graceful end may take before connections are cut.
+        pub shutdown_grace: Duration,
+        /// One line a request.
+        pub access_log: AccessLog,
+        /// Client connections at one time, over all listeners. Further ones wait in the kernel's queue.
+        pub max_connections: u32,
+        /// Live sessions the ledger holds; beyond it the longest idle are forgotten.
+        pub max_sessions: u32,
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            workers: Workers::default(),
+            admin: None,
+            announce: None,
+            state_dir: "state".into(),
+            shutdown_grace: Duration::secs(30),
+            access_log: AccessLog::default(),
+            max_connections: 20_000,
+            max_sessions: 1_000_000,
+        }
+    }
+}
+
+/// How many data-plane threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Workers {
+    /// The word "auto".
+    Word(WorkersWord),
+    /// So many.
+    Count(#[schemars(range(min = 1, max = 256))] u16),
+}
+
+words! {
+    /// A number of threads that is a word.
+    pub enum WorkersWord {
+        /// One a core.
+        #[default]
+        Auto,
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self::Word(WorkersWord::Auto)
+    }
+}
+
+conf! {
+    /// The access log.
+    pub struct AccessLog {
+        /// How a line is written.
+        pub format: LogFormat,
+        /// "stdout", "off", or a file.
+        pub to: String,
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, to: "stdout".into() }
+    }
+}
+
+words! {
+    /// How an access-log line is written.
+    pub enum LogFormat {
+        /// One JSON object a line.
+        #[default]
+        Json,
+        /// httpd's combined format, with node and why behind it.
+        Combined,
+        /// HAProxy's `option httplog`.
+        Httplog,
+    }
+}

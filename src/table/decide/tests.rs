@@ -1,0 +1,277 @@
+//! Every case over a real table: three nodes, all up unless a case says otherwise, filled in the order of the file.
+
+use super::*;
+use crate::affinity::{KeyRing, Stamp};
+use crate::config;
+use crate::table::Health;
+use crate::table::compile::{Context, adopt, compile};
+use rand::{SeedableRng, rngs::SmallRng};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+const COOKIE: &str = "affinity = { cookie = 'S' }";
+const STRICT: &str = "failover = 'strict'\naffinity = { cookie = 'S' }";
+const READABLE: &str = "affinity = { cookie = 'S', value = 'route' }";
+const KEY: &str = "affinity = { key = 'query:sid', remember = false }";
+const SESSION: u64 = 7;
+
+/// What a case does to the nodes before it asks; nodes by their place in the file, from 0.
+enum Do {
+    Down(u32),
+    Unchecked(u32),
+    /// Failing traffic set it aside.
+    Eject(u32),
+    /// A live session of somebody else.
+    Fill(u32),
+    /// All its places for requests are taken.
+    Busy(u32),
+    /// The ledger has the session there.
+    Seen(u32),
+    /// The session moved, and nobody told the client.
+    Moved(u32, u32),
+    /// It says that it has restarted.
+    Rebooted(u32),
+}
+use Do::{Busy, Down, Eject, Fill, Moved, Rebooted, Seen, Unchecked};
+
+/// A cluster of three nodes, with further words for each.
+fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
+    let balance = if conf.contains("balance") { "" } else { "balance = 'first'" };
+    let mut text =
+        format!("[listener.web]\nbind = '127.0.0.1:0'\n[[rule]]\ncluster = 'c'\n[cluster.c]\n{balance}\n{conf}\n[cluster.c.nodes]\n");
+    for (n, more) in nodes.iter().enumerate() {
+        text.push_str(&format!("n{n} = {{ url = 'http://127.0.0.1:{}', {more} }}\n", 8080 + n));
+    }
+    let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
+    let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let table = compile(Arc::new(loaded.config), &context, None).unwrap();
+    adopt(&table);
+    let cluster = table.clusters[0].clone();
+    for node in cluster.nodes() {
+        node.live.set_health(Health::Up, "", false);
+    }
+    let live = |slot: &u32| &cluster.node(*slot).unwrap().live;
+    for step in done {
+        match step {
+            Down(slot) => drop(live(slot).set_health(Health::Down, "", false)),
+            Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", false)),
+            Eject(slot) => assert!(live(slot).failed(1, 3_600_000)),
+            Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &*cluster.live), *slot),
+            Busy(slot) => live(slot).in_flight.store(1, Relaxed),
+            Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),
+            Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
+            Rebooted(slot) => {
+                [(1, false), (2, true)].map(|(boot, rebooted)| live(slot).told.runs(boot, rebooted));
+            }
+        }
+    }
+    for node in cluster.nodes() {
+        cluster.live.rescore(node.live.slot);
+    }
+    cluster
+}
+
+fn pin(slots: &'static [u32]) -> Found<'static> {
+    Found::Pin { slots, via: Via::Cookie }
+}
+
+fn facts() -> Facts<'static> {
+    Facts { tried: &[], hint: None, waited: false, now: 1 }
+}
+
+/// The decision as a line: `n1 moved:down was 0`, `n1 cookie honoured`, `wait`, `strict`, `full`, `no-node`.
+fn decided(cluster: &Cluster, found: Found<'_>, facts: &Facts<'_>) -> String {
+    let reading = Reading { found, session: Some(SESSION), stamp: Stamp::default() };
+    match decide(cluster, &reading, facts, &mut SmallRng::seed_from_u64(1)) {
+        Decision::Serve(verdict) => {
+            let was = verdict.was.map(|slot| format!(" was {slot}")).unwrap_or_default();
+            let honoured = if verdict.honoured { " honoured" } else { "" };
+            format!("{} {}{was}{honoured}", verdict.node.spec.name, verdict.why.word())
+        }
+        Decision::Wait => "wait".into(),
+        Decision::Refuse(Refusal::Strict) => "strict".into(),
+        Decision::Refuse(Refusal::Full) => "full".into(),
+        Decision::Refuse(Refusal::NoNode) => "no-node".into(),
+    }
+}
+
+struct Case<'a> {
+    name: &'a str,
+    conf: &'a str,
+    nodes: [&'a str; 3],
+    done: &'a [Do],
+    found: Found<'a>,
+    facts: Facts<'a>,
+    expected: &'a str,
+}
+
+/// A cookie cluster whose nodes are all up, asked by a client that names the middle one.
+fn case<'a>(name: &'a str, done: &'a [Do], expected: &'a str) -> Case<'a> {
+    Case { name, conf: COOKIE, nodes: [""; 3], done, found: pin(&[1]), facts: facts(), expected }
+}
+
+fn run(cases: Vec<Case<'_>>) {
+    for case in cases {
+        let cluster = cluster(case.conf, case.nodes, case.done);
+        assert_eq!(decided(&cluster, case.found, &case.facts), case.expected, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_pin_is_followed_while_its_node_keeps_sessions() {
+    const FULL: [&str; 3] = ["", "max-sessions = 1", ""];
+    const DRAINING: [&str; 3] = ["", "state = 'draining'", ""];
+    const MAINTENANCE: [&str; 3] = ["", "state = 'maintenance'", ""];
+    run(vec![
+        case("up", &[], "n1 cookie honoured"),
+        Case { found: Found::Pin { slots: &[1], via: Via::Route }, ..case("by route", &[], "n1 route honoured") },
+        Case { found: Found::Ledger { via: Via::Learned }, ..case("learned", &[Seen(2)], "n2 learned honoured") },
+        Case { found: Found::Ledger { via: Via::Key }, ..case("remembered key", &[Seen(2)], "n2 key honoured") },
+        Case { nodes: FULL, ..case("full", &[Fill(1)], "n1 cookie honoured") },
+        Case { nodes: DRAINING, ..case("draining", &[], "n1 cookie honoured") },
+        Case { nodes: ["", "weight = 0", ""], ..case("weight 0", &[], "n1 cookie honoured") },
+        case("down", &[Down(1)], "n0 moved:down was 1"),
+        Case { found: Found::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
+        case("ejected", &[Eject(1)], "n0 moved:down was 1"),
+        Case { nodes: DRAINING, ..case("draining and down", &[Down(1)], "n0 moved:draining was 1") },
+        Case { nodes: MAINTENANCE, ..case("maintenance", &[], "n0 moved:draining was 1") },
+        Case { found: pin(&[9]), ..case("no such node", &[], "n0 moved:unknown-route was 9") },
+        case("not yet checked", &[Unchecked(1)], "wait"),
+        Case { facts: Facts { waited: true, ..facts() }, ..case("check is late", &[Unchecked(1)], "n0 moved:down was 1") },
+        Case { facts: Facts { tried: &[1], ..facts() }, ..case("tried in vain", &[], "n0 moved:down was 1") },
+        Case { facts: Facts { tried: &[1, 0], ..facts() }, ..case("two tried", &[], "n2 moved:down was 1") },
+        Case { found: pin(&[1, 2]), ..case("a shared value", &[Down(1)], "n2 cookie honoured") },
+        Case { found: pin(&[1, 2]), ..case("a shared value, one unchecked", &[Down(1), Unchecked(2)], "wait") },
+        Case { found: pin(&[2, 1]), ..case("a shared value, all down", &[Down(1), Down(2)], "n0 moved:down was 2") },
+    ]);
+}
+
+#[test]
+fn who_has_no_node_is_placed() {
+    const FULL: [&str; 3] = ["max-sessions = 1"; 3];
+    const ONE_REQUEST: [&str; 3] = ["max-requests = 1", "max-requests = 1", "state = 'draining'"];
+    let new = |name, done, expected| Case { found: Found::Absent, ..case(name, done, expected) };
+    let lost = |lost, expected| Case { found: Found::Lost(lost), ..case("lost", &[], expected) };
+    let waited = Facts { waited: true, ..facts() };
+    let hint = |slot| Facts { hint: Some(slot), ..facts() };
+    run(vec![
+        new("new", &[], "n0 new"),
+        Case { conf: "", ..new("no affinity", &[], "n0 none") },
+        Case { found: Found::Ledger { via: Via::Learned }, ..case("not in the ledger", &[], "n0 new") },
+        lost(Lost::UnknownRoute, "n0 moved:unknown-route"),
+        lost(Lost::Tampered, "n0 moved:tampered"),
+        lost(Lost::Expired, "n0 moved:expired"),
+        new("the first is down", &[Down(0)], "n1 new"),
+        Case { nodes: FULL, ..new("the first is full", &[Fill(0)], "n1 new") },
+        Case { nodes: FULL, ..new("all full", &[Fill(0), Fill(1), Fill(2)], "full") },
+        Case { nodes: FULL, ..new("full or down", &[Fill(0), Down(1), Down(2)], "full") },
+        Case { nodes: ["state = 'draining'", "weight = 0", ""], ..new("draining", &[], "n2 new") },
+        Case { nodes: ["state = 'draining'"; 3], ..new("all draining", &[], "no-node") },
+        Case { nodes: ["state = 'maintenance'"; 3], ..new("all in maintenance", &[], "no-node") },
+        Case { nodes: ["backup = true", "", ""], ..new("a backup", &[], "n1 new") },
+        Case { nodes: ["backup = true", "", ""], ..new("only the backup", &[Down(1), Down(2)], "n0 new") },
+        new("one is unchecked", &[Unchecked(0)], "n1 new"),
+        new("none is checked", &[Unchecked(0), Unchecked(1), Unchecked(2)], "wait"),
+        new("some down, some unchecked", &[Down(0), Down(1), Unchecked(2)], "wait"),
+        Case { facts: waited, ..new("checks are late", &[Unchecked(0), Unchecked(1), Unchecked(2)], "n0 new") },
+        new("all down: all are tried", &[Down(0), Down(1), Down(2)], "n0 new"),
+        Case { facts: Facts { tried: &[0], ..facts() }, ..new("all down, next", &[Down(0), Down(1), Down(2)], "n1 new") },
+        Case { facts: Facts { tried: &[0, 1, 2], ..facts() }, ..new("all tried", &[], "no-node") },
+        Case { nodes: ONE_REQUEST, ..new("one is busy", &[Busy(0)], "n1 new") },
+        Case { nodes: ONE_REQUEST, facts: Facts { tried: &[0], ..facts() }, ..new("busy: wait there", &[Busy(0), Busy(1)], "n1 new") },
+        Case { facts: hint(2), ..new("after a sibling", &[], "n2 new") },
+        Case { facts: hint(2), ..new("the sibling's node is down", &[Down(2)], "n0 new") },
+        Case { facts: Facts { tried: &[2], ..hint(2) }, ..new("the sibling's node was tried", &[], "n0 new") },
+        Case { nodes: ["", "", "state = 'draining'"], facts: hint(2), ..new("a sibling is a session already", &[], "n2 new") },
+    ]);
+}
+
+#[test]
+fn strict_sessions_wait_for_their_node() {
+    let strict = |name, done, expected| Case { conf: STRICT, ..case(name, done, expected) };
+    run(vec![
+        strict("up", &[], "n1 cookie honoured"),
+        strict("down", &[Down(1)], "strict"),
+        strict("ejected", &[Eject(1)], "strict"),
+        strict("unchecked", &[Unchecked(1)], "wait"),
+        strict("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
+        Case { facts: Facts { tried: &[1], ..facts() }, ..strict("doubted once", &[Down(0), Down(1), Down(2)], "strict") },
+        Case { nodes: ["", "state = 'maintenance'", ""], ..strict("maintenance", &[Down(0), Down(2)], "strict") },
+        Case { nodes: ["", "state = 'draining'", ""], ..strict("draining", &[], "n1 cookie honoured") },
+        Case { found: pin(&[9]), ..strict("no such node", &[], "strict") },
+        Case { found: Found::Absent, ..strict("new", &[], "n0 new") },
+        Case { found: Found::Lost(Lost::Expired), ..strict("expired", &[], "n0 moved:expired") },
+    ]);
+}
+
+#[test]
+fn a_moved_session_does_not_flip_back() {
+    run(vec![
+        case("moved on", &[Moved(1, 2)], "n2 cookie"),
+        case("moved on, and the old node is down", &[Moved(1, 2), Down(1)], "n2 cookie"),
+        case("the new node is down", &[Moved(1, 2), Down(2)], "n1 cookie honoured"),
+        case("moved from elsewhere", &[Moved(0, 2)], "n1 cookie honoured"),
+        Case { facts: Facts { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
+        Case { conf: READABLE, ..case("who only seems to be the same is not followed", &[Moved(1, 2)], "n1 cookie honoured") },
+    ]);
+}
+
+/// Where the test's key falls: the nodes in the order in which they would serve it.
+fn ring(conf: &str) -> [u32; 3] {
+    let cluster = cluster(conf, [""; 3], &[]);
+    let mut order = Vec::new();
+    for slot in cluster.roster.placement.by_key(SESSION) {
+        if !order.contains(&slot) {
+            order.push(slot);
+        }
+    }
+    order.try_into().unwrap()
+}
+
+#[test]
+fn a_key_goes_where_it_falls() {
+    let [a, b, c] = ring(KEY);
+    let at = |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
+    let keyed = |name, done, expected| Case { conf: KEY, found: Found::Key { hash: SESSION }, ..case(name, done, expected) };
+    let tried = [a];
+    let tried = Facts { tried: &tried, ..facts() };
+    let waited = Facts { waited: true, ..facts() };
+    let on = |slot: u32, rest: &str| format!("n{slot} {rest}");
+    let (on_a, on_b, on_c) = (on(a, "key"), on(b, "key"), on(c, "key"));
+    let (was_down, was_out) = (on(b, &format!("moved:down was {a}")), on(b, &format!("moved:draining was {a}")));
+    run(vec![
+        keyed("up", &[], &on_a),
+        keyed("down", &[Down(a)], &on_b),
+        keyed("two down", &[Down(a), Down(b)], &on_c),
+        keyed("down, and it had it", &[Down(a), Seen(a)], &was_down),
+        keyed("ejected, and it had it", &[Eject(a), Seen(a)], &was_down),
+        keyed("home again", &[Seen(b)], &on_a),
+        Case { nodes: at(a, "max-requests = 1"), ..keyed("busy", &[Busy(a)], &on_a) },
+        Case { nodes: at(a, "max-sessions = 1"), ..keyed("full of others", &[Fill(a)], &on_b) },
+        Case { nodes: at(a, "max-sessions = 1"), ..keyed("full, of this one", &[Seen(a)], &on_a) },
+        Case { nodes: at(a, "state = 'draining'"), ..keyed("draining", &[], &on_b) },
+        Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, and has it", &[Seen(a)], &on_a) },
+        Case { nodes: at(a, "state = 'maintenance'"), ..keyed("taken out, and had it", &[Seen(a)], &was_out) },
+        Case { nodes: at(a, "backup = true"), ..keyed("a backup", &[], &on_b) },
+        Case { nodes: at(a, "backup = true"), ..keyed("only the backup", &[Down(b), Down(c)], &on_a) },
+        keyed("any unchecked", &[Unchecked(c)], "wait"),
+        Case { facts: waited, ..keyed("its check is late", &[Unchecked(a)], &on_a) },
+        Case { facts: waited, ..keyed("another's check is late", &[Unchecked(c)], &on_a) },
+        Case { facts: tried, ..keyed("tried in vain", &[], &on_b) },
+        Case { facts: tried, ..keyed("tried in vain, and it had it", &[Seen(a)], &on(b, &format!("moved:down was {a}"))) },
+    ]);
+}
+
+#[test]
+fn a_key_with_nobody_to_serve_it_is_placed_as_any_other() {
+    for conf in [KEY.to_owned(), format!("balance = 'hash'\n{KEY}")] {
+        let keyed = |done, expected| Case { conf: &conf, found: Found::Key { hash: SESSION }, ..case("nobody", done, expected) };
+        let all_down = [Down(0), Down(1), Down(2)];
+        let first = if conf.contains("hash'\n") { ring(&conf)[0] } else { 0 };
+        run(vec![
+            keyed(&all_down, &format!("n{first} key")),
+            Case { nodes: ["max-sessions = 1"; 3], ..keyed(&[Fill(0), Fill(1), Fill(2)], "full") },
+            Case { nodes: ["state = 'draining'"; 3], ..keyed(&[], "no-node") },
+        ]);
+    }
+}
