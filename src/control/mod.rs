@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod edit;
 pub mod keys;
+pub mod members;
 pub mod runtime;
 mod version;
 

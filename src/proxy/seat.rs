@@ -17,7 +17,7 @@ impl Seat {
     /// Takes a place. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
     /// delay. `None` when `queue-timeout` passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
-        let limited = node.spec.max_requests.is_some();
+        let limited = node.max_requests().is_some();
         if limited {
             let permit = match node.live.places.try_acquire() {
                 Ok(permit) => permit,

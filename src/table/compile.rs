@@ -57,7 +57,7 @@ pub fn adopt(table: &Table) {
         cluster.live.roster.store(cluster.roster.clone());
         cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
         for node in cluster.nodes() {
-            node.live.resize_places(node.spec.max_requests);
+            node.live.resize_places(node.max_requests());
             cluster.roster.rescore(node.live.slot);
         }
     }

@@ -61,7 +61,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Rebooted(slot) => {
-                [(1, false), (2, true)].map(|(boot, rebooted)| live(slot).told.runs(boot, rebooted));
+                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).told.runs(boot, rebooted));
             }
         }
     }

@@ -1,0 +1,243 @@
+//! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
+
+use super::edit::{Action, Edit};
+use super::runtime::{By, Joined, Runtime};
+use super::version;
+use crate::base::clock;
+use crate::base::hash::hash64;
+use crate::config::model::{AdminState, OneOrMany};
+use crate::heartbeat::replay::{History, Novelty};
+use crate::heartbeat::{Announced, Beat, Heard, Speaker};
+use crate::table::{Cluster, Node, State, Table};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How often a node beats that does not say it.
+pub const INTERVAL: Duration = Duration::from_secs(5);
+/// No node is silent before this.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is remembered of the nodes' beats.
+#[derive(Default)]
+pub struct Members {
+    /// By cluster and node name: a slot may be given to another node.
+    histories: HashMap<(Arc<str>, Arc<str>), History>,
+    /// Where nodes are, made anew with each table.
+    addresses: Addresses,
+}
+
+#[derive(Default)]
+struct Addresses {
+    revision: u64,
+    by: HashMap<(IpAddr, u16), (usize, u32)>,
+}
+
+/// What became of a beat.
+pub enum Hearing {
+    /// It was taken.
+    Taken {
+        /// The node's cluster.
+        cluster: Arc<Cluster>,
+        /// The node.
+        node: Arc<Node>,
+    },
+    /// The node is new, or has moved: this edit lets it in, and then it is to be heard again.
+    Joins(Edit),
+    /// It changes nothing.
+    Refused(Refusal),
+}
+
+/// Why a beat changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such cluster, or nobody is at this address.
+    Unknown(String),
+    /// It was heard before, or has been overtaken.
+    Replayed,
+    /// It cannot be as it says.
+    Wrong(String),
+}
+
+impl Members {
+    /// Hears a beat whose sender has been admitted. `stranger`: the cluster that nodes known by nothing but an address join.
+    pub fn hear(&mut self, heard: &Heard, from: IpAddr, stranger: Option<&str>, table: &Table, runtime: &Runtime) -> Hearing {
+        match &heard.speaker {
+            Speaker::Named { cluster: name, node, url } => {
+                let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
+                    let known: Vec<&str> = table.clusters.iter().map(|cluster| &*cluster.name).collect();
+                    return Hearing::Refused(Refusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
+                };
+                match cluster.named(node) {
+                    Some(known) => {
+                        let joined = runtime.member(name, node).and_then(|member| member.joined.as_ref());
+                        match joined.filter(|_| known.spec.url != *url) {
+                            // the name is the node, wherever it is
+                            Some(joined) => joins(cluster, node, Joined { url: url.to_string(), ..joined.clone() }, "node"),
+                            None => self.take(cluster, known, &heard.beat),
+                        }
+                    }
+                    None => stranger_joins(cluster, node, url.to_string(), from, "token"),
+                }
+            }
+            Speaker::Address { ip, port } => {
+                let at = (ip.to_canonical(), *port);
+                match self.addresses.find(at, table) {
+                    Some((cluster, node)) => self.take(&cluster, &node, &heard.beat),
+                    None => self.unknown_address(at, stranger, table),
+                }
+            }
+        }
+    }
+
+    /// Takes the beat of a node that is known.
+    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Hearing {
+        let history = self.histories.entry((cluster.name.clone(), node.spec.name.clone())).or_default();
+        let novelty = history.hear(beat.run.as_ref());
+        if novelty == Novelty::Replayed {
+            return Hearing::Refused(Refusal::Replayed);
+        }
+        let live = &node.live;
+        let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
+        let was_silent = live.told.is_silent();
+        live.told.hear(
+            beat,
+            live.sessions.load(std::sync::atomic::Ordering::Relaxed),
+            u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
+        );
+        if let Some(run) = &beat.run {
+            // 0 is for not known
+            live.told.runs((hash64(run.boot.as_bytes()) as u32).max(1), novelty == Novelty::Rebooted);
+        }
+        if novelty == Novelty::Rebooted {
+            info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
+        }
+        if was_silent {
+            info!("cluster {} node {} announces itself again", cluster.name, node.spec.name);
+        }
+        live.resize_places(node.max_requests());
+        cluster.live.rescore(live.slot);
+        Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
+    }
+
+    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), stranger: Option<&str>, table: &Table) -> Hearing {
+        let place = port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
+        let cluster = stranger.and_then(|name| table.clusters.iter().find(|cluster| *cluster.name == *name));
+        match (cluster, port) {
+            (Some(cluster), Some(port)) => {
+                let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
+                let name = format!("{ip}-{port}").replace(':', ".");
+                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, "address")
+            }
+            (Some(_), None) => Hearing::Refused(Refusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
+            (None, _) => Hearing::Refused(Refusal::Unknown(format!("no node is at {place}"))),
+        }
+    }
+
+    /// What the passing of time changes: nodes that fell silent, and which version is the newest that is ready.
+    pub fn tick(&mut self, table: &Table) {
+        for cluster in &table.clusters {
+            for node in cluster.nodes().filter(|node| node.live.told.notice_silence()) {
+                warn!("cluster {} node {} is silent: its load is forgotten, checks decide", cluster.name, node.spec.name);
+                cluster.live.rescore(node.live.slot);
+            }
+            compare_versions(cluster);
+        }
+        if self.histories.len() > table.clusters.iter().map(|cluster| cluster.roster.slots.len()).sum() {
+            let named = |cluster: &str, node: &str| table.clusters.iter().any(|c| *c.name == *cluster && c.named(node).is_some());
+            self.histories.retain(|(cluster, node), _| named(cluster, node));
+        }
+    }
+}
+
+impl Addresses {
+    fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table) -> Option<(Arc<Cluster>, Arc<Node>)> {
+        let hit = |by: &HashMap<(IpAddr, u16), (usize, u32)>| match port {
+            Some(port) => by.get(&(ip, port)).copied(),
+            // without a port it must be the only one there
+            None => {
+                let mut there = by.iter().filter(|((at, _), _)| *at == ip).map(|(_, slot)| *slot);
+                there.next().filter(|_| there.next().is_none())
+            }
+        };
+        if self.revision != table.revision {
+            self.fill(table);
+        }
+        let (cluster, slot) = hit(&self.by).or_else(|| {
+            // a name may have been resolved since
+            self.fill(table);
+            hit(&self.by)
+        })?;
+        let cluster = table.clusters.get(cluster)?;
+        Some((cluster.clone(), cluster.node(slot)?.clone()))
+    }
+
+    fn fill(&mut self, table: &Table) {
+        self.by.clear();
+        self.revision = table.revision;
+        for (at, cluster) in table.clusters.iter().enumerate() {
+            for node in cluster.nodes() {
+                for address in node.link.addresses.load().iter() {
+                    self.by.entry((address.ip().to_canonical(), node.spec.url.port)).or_insert((at, node.live.slot));
+                }
+            }
+        }
+    }
+}
+
+/// A node that nobody has heard of: how it is let in, if at all.
+fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how: &str) -> Hearing {
+    let unspecified = OneOrMany::default();
+    let admit = cluster.conf.join.as_ref().map_or(&unspecified, |join| &join.admit);
+    if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
+        let why = format!("the name {node} is the route of node {}: sessions of the two could not be told apart", other.spec.name);
+        return Hearing::Refused(Refusal::Wrong(why));
+    }
+    let who = admit.as_slice().iter().find_map(|word| match word.as_str() {
+        "ask" => None,
+        "token" => (how == "token").then(|| "token".to_owned()),
+        network => network
+            .parse::<crate::base::units::Network>()
+            .ok()
+            .filter(|network| network.contains(from))
+            .map(|_| format!("network {network}")),
+    });
+    let now = clock::unix_secs();
+    let accepted = who.map(|who| By { who, at: now });
+    joins(cluster, node, Joined { url, route: None, accepted, at: now }, how)
+}
+
+fn joins(cluster: &Cluster, node: &str, joined: Joined, by: &str) -> Hearing {
+    let action = Action::Join(joined);
+    Hearing::Joins(Edit { cluster: cluster.name.to_string(), node: node.to_owned(), action, by: by.to_owned(), force: false })
+}
+
+/// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy logs nobody out.
+fn compare_versions(cluster: &Cluster) {
+    // as if no version were behind
+    let ready = |node: &Node| match node.state() {
+        State::Ready => true,
+        State::Syncing => node.live.told.announced() == Announced::Ready,
+        _ => false,
+    };
+    let newest = cluster.nodes().filter(|node| ready(node)).filter_map(|node| node.live.told.version());
+    let newest = newest.max_by(|a, b| version::compare(a, b));
+    for node in cluster.nodes() {
+        let own = node.live.told.version();
+        let behind = match (&own, &newest) {
+            (Some(own), Some(newest)) => version::compare(own, newest) == Ordering::Less,
+            _ => false,
+        };
+        if node.live.told.set_outdated(behind) != behind && node.spec.admin == AdminState::Enabled {
+            let (name, own) = (&node.spec.name, own.unwrap_or_default());
+            match behind {
+                true => info!("cluster {} node {name} serves version {own}: a newer one is ready, it keeps its sessions", cluster.name),
+                false => info!("cluster {} node {name} takes new sessions again", cluster.name),
+            }
+            cluster.live.rescore(node.live.slot);
+        }
+    }
+}
