@@ -167,7 +167,7 @@ fn split_host_port(text: &str, default_port: Option<u16>) -> Result<(String, u16
         (None, Some(port)) => port,
         (None, None) => return Err(format!("`{text}` has no port: write \"{text}:8080\"")),
     };
-    if !host.contains(':') && !is_host(host) {
+    if !text.starts_with('[') && !is_host(host) {
         return Err(format!("`{host}` is not a host: write a name or an address, as in \"127.0.0.1:8080\""));
     }
     Ok((host.to_owned(), port))
@@ -216,6 +216,7 @@ mod tests {
             "unix:",
             "http://1.2.3",
             "http://::1",
+            "http://10.0.0.11:81:8080",
         ] {
             assert!(bad.parse::<NodeUrl>().is_err(), "{bad}");
         }
@@ -226,7 +227,7 @@ mod tests {
         for text in ["127.0.0.1:8080", "[::]:80", "localhost:0", "unix:/run/homing.sock"] {
             assert_eq!(text.parse::<Bind>().unwrap().to_string(), text);
         }
-        for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b"] {
+        for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b", "a:1:2"] {
             assert!(bad.parse::<Bind>().is_err(), "{bad}");
         }
         assert_eq!("127.0.0.1:80".parse::<Bind>().unwrap().addresses().unwrap().len(), 1);

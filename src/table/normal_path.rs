@@ -15,7 +15,7 @@ pub struct NormalPath<'a> {
 ///
 /// Servers behind us undo `%61`, and many take `//`, `\`, `/./`, `/../`, `/..;x/` (servlet containers) and even `%2f` for what they
 /// resemble, and path parameters (`;jsessionid=…`) belong to no path there. So all of these are undone before rules look. `%3B`, `%25`,
-/// control characters and bytes that are not UTF-8 stay encoded.
+/// control characters and bytes that are not UTF-8 stay encoded, and a `%` that begins no escape becomes `%25`.
 pub fn normal(path: &str) -> NormalPath<'_> {
     let bytes = path.as_bytes();
     let plain = memchr::memchr3(b'%', b'\\', b';', bytes).is_none()
@@ -39,13 +39,25 @@ fn decode(path: &str) -> (String, bool) {
             at += memchr::memchr2(b'/', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
             continue;
         }
-        let (byte, length) = match bytes[at] {
-            b'%' => match bytes.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)) {
-                // A decoded semicolon would look like the start of a path parameter, which it is not.
-                Some(value) if value >= 0x20 && !matches!(value, 0x7f | b';' | b'%') => (value, 3),
-                _ => (b'%', 1),
-            },
-            other => (other, 1),
+        let escaped = match bytes[at] {
+            b'%' => bytes.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)),
+            _ => None,
+        };
+        let (byte, length) = match (bytes[at], escaped) {
+            // A decoded semicolon would look like the start of a path parameter, which it is not.
+            (_, Some(value)) if value >= 0x20 && !matches!(value, 0x7f | b';' | b'%') => (value, 3),
+            (_, Some(_)) => {
+                out.extend(bytes[at..at + 3].iter().map(u8::to_ascii_uppercase));
+                at += 3;
+                continue;
+            }
+            // A bare one stands for itself; as it is, it could make a new escape with what is decoded behind it.
+            (b'%', None) => {
+                out.extend_from_slice(b"%25");
+                at += 1;
+                continue;
+            }
+            (other, None) => (other, 1),
         };
         if byte == b'\\' || (byte == b'/' && length == 3) {
             turned = true;
@@ -150,7 +162,9 @@ mod tests {
             ("/;x/admin", "/admin", true),
             ("/a%3Bx", "/a%3Bx", false),
             ("/a%252e", "/a%252e", false),
-            ("/%ff%00%zz%", "/%FF%00%zz%", false),
+            ("/%ff%00%zz%", "/%FF%00%25zz%25", false),
+            ("/a/%2%65%2%65/b", "/a/%252e%252e/b", false),
+            ("/%1f%3b%2", "/%1F%3B%252", false),
             ("/caf%C3%A9", "/café", false),
             ("*", "*", false),
             ("", "", false),
