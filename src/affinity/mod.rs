@@ -201,10 +201,12 @@ impl Affinity {
         }
     }
 
-    /// What the forms under `also` alone say: for a session that the main form sends to the ledger, when the ledger does not know it.
-    pub fn read_other<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+    /// What the forms under `also` say of a session that the main form sends to the ledger, for when the ledger does not know it.
+    /// The identity stays that of the main form, so that the ledger knows it from then on.
+    pub fn read_other<'t>(&'t self, own: &Reading<'t>, request: &Incoming<'_>) -> Option<Reading<'t>> {
         let other = self.read_also(request)?.reading;
-        Some(Reading { stamp: Stamp { foreign: true, ..Stamp::default() }, ..other })
+        let session = if matches!(other.found, Found::Ledger { .. }) { other.session } else { own.session };
+        Some(Reading { found: other.found, session, stamp: Stamp { foreign: true, ..own.stamp } })
     }
 
     /// The first valid reading of a form under `also`, or else the first that is lost.

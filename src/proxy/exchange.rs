@@ -190,7 +190,7 @@ async fn to_cluster(
     let unix = clock::unix_secs();
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
-    let reading = cluster.affinity.read(&head);
+    let reading = recognise(&cluster, &head);
     let first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
     let origin_form = asked.parts.uri.clone();
@@ -234,6 +234,19 @@ async fn to_cluster(
             }
         }
     }
+}
+
+/// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
+/// does not know it.
+fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>) -> Reading<'t> {
+    let own = cluster.affinity.read(head);
+    if matches!(own.found, Found::Ledger { .. })
+        && let Some(other) = cluster.affinity.read_other(&own, head)
+        && own.session.is_none_or(|session| cluster.live.ledger.find(session).is_none())
+    {
+        return other;
+    }
+    own
 }
 
 /// Changes the head into what a node is sent.

@@ -34,7 +34,9 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
     }
     if verdict.honoured {
         ledger.touch(id, slot, now, tally);
-        return Ok(Session { id, known: true, placed: false });
+        // a foreign pin may say which node and not whose session
+        let known = reading.session.is_some();
+        return Ok(Session { id, known, placed: !known });
     }
     if let Some(was) = verdict.was {
         if verdict.why == Why::MovedRebooted {

@@ -185,3 +185,26 @@ fn a_foreign_pin_stays_where_it_was() {
     assert!(proxy.access_of("/ours", 30).iter().all(|l| l["why"] == "cookie"));
     assert!(proxy.access_of("/foreign", 30).iter().all(|l| l["why"] == "cookie" || l["why"] == "route"));
 }
+
+#[test]
+fn a_foreign_pin_beside_a_session_the_ledger_does_not_know_is_learned() {
+    let nodes = Origin::several(3);
+    let srv = r#"also = [ { cookie = "SRV", value = "route" } ]"#;
+    for (affinity, learned) in
+        [(format!("{{ learn = \"PHPSESSID\", {srv} }}"), "learned"), (format!("{{ key = \"query:sid\", {srv} }}"), "key")]
+    {
+        let proxy = Proxy::start(&Conf::over(&nodes).affinity(&affinity).text());
+        for (user, node) in ["n1", "n2", "n3"].into_iter().cycle().take(30).enumerate() {
+            let id = format!("before-us-{user}");
+            let mut client = Client::new(proxy.addr).cookie("PHPSESSID", &id).cookie("SRV", node);
+            assert_eq!(client.get(&format!("/foreign?sid={id}")).node(), node, "{affinity}");
+            client.jar.get_or_insert_default().insert("SRV".into(), if node == "n1" { "n2".into() } else { "n1".into() });
+            assert_eq!(client.get(&format!("/both?sid={id}")).node(), node, "{affinity}: the ledger knows it now");
+            client.jar.get_or_insert_default().remove("SRV");
+            assert_eq!(client.get(&format!("/ours?sid={id}")).node(), node, "{affinity}");
+        }
+        assert!(proxy.access_of("/foreign", 30).iter().all(|l| l["why"] == "cookie"));
+        assert!(proxy.access_of("/both", 30).iter().chain(&proxy.access_of("/ours", 30)).all(|l| l["why"] == learned));
+        assert_eq!(Client::new(proxy.addr).cookie("SRV", "n9").get("/nowhere?sid=x").status, 200);
+    }
+}

@@ -65,11 +65,13 @@ fn a_foreign_prefix_is_taken_off() {
 #[test]
 fn the_ledger_may_ask_the_other_forms() {
     let learn = affinity("learn = 'PHPSESSID'\nalso = [{ cookie = 'SRV', value = 'route' }]");
-    assert_eq!(read(&learn, "/", &["PHPSESSID=x; SRV=a2"], NOW).found, Found::Ledger { via: Via::Learned });
+    let own = read(&learn, "/", &["PHPSESSID=x; SRV=a2"], NOW);
+    assert_eq!(own.found, Found::Ledger { via: Via::Learned });
     let (headers, uri) = (request_headers(&["PHPSESSID=x; SRV=a2"]), Uri::from_static("/"));
     let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
-    assert_eq!(learn.read_other(&request).unwrap().found, Found::Pin { slots: &[2], via: Via::Cookie });
-    assert!(affinity("learn = 'PHPSESSID'").read_other(&request).is_none());
+    let other = learn.read_other(&own, &request).unwrap();
+    assert_eq!((other.found, other.session), (Found::Pin { slots: &[2], via: Via::Cookie }, Some(hash64(b"x"))));
+    assert!(affinity("learn = 'PHPSESSID'").read_other(&own, &request).is_none());
 }
 
 #[test]
