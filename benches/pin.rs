@@ -1,7 +1,7 @@
 //! What reading and writing one pin of each kind costs.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use homing::affinity::{Affinity, Answer, Incoming, KeyRing, Member, Reading};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use homing::affinity::{Affinity, Answer, Found, Incoming, KeyRing, Member, Reading};
 use homing::config::model;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::{Method, StatusCode, Uri};
@@ -20,9 +20,19 @@ struct Kind {
     set_cookie: &'static str,
 }
 
-const KINDS: [Kind; 8] = [
-    Kind { name: "sealed", conf: "cookie = 'HOMING'", uri: "/shop/cart", cookie: "", set_cookie: "" },
+/// Stands for the cookie that our own first answer set: a value that cannot be written down here.
+const OURS: &str = "ours";
+
+const KINDS: [Kind; 14] = [
+    Kind { name: "sealed", conf: "cookie = 'HOMING'", uri: "/shop/cart", cookie: OURS, set_cookie: "" },
     Kind { name: "route-cookie", conf: "cookie = 'SRV'\nvalue = 'route'", uri: "/shop/cart", cookie: "SRV=route5", set_cookie: "" },
+    Kind {
+        name: "dynamic",
+        conf: "cookie = 'SRV'\nvalue = 'dynamic'\ndynamic-key = 'a key'",
+        uri: "/shop/cart",
+        cookie: OURS,
+        set_cookie: "",
+    },
     Kind {
         name: "dates",
         conf: "cookie = 'SRV'\nvalue = 'route'\nmax-idle = '30m'\nmax-life = '8h'",
@@ -36,6 +46,20 @@ const KINDS: [Kind; 8] = [
         uri: "/shop/cart",
         cookie: "ID=route5~0123456789ABCDEF",
         set_cookie: "ID=0123456789ABCDEF; Path=/; HttpOnly",
+    },
+    Kind {
+        name: "rewrite",
+        conf: "cookie = 'SRV'\nvalue = 'route'\nmode = 'rewrite'",
+        uri: "/shop/cart",
+        cookie: "SRV=route5",
+        set_cookie: "SRV=mine; Path=/; HttpOnly",
+    },
+    Kind {
+        name: "passive",
+        conf: "cookie = 'SRV'\nvalue = 'route'\nmode = 'passive'",
+        uri: "/shop/cart",
+        cookie: "SRV=route5",
+        set_cookie: "SRV=route5; Path=/; HttpOnly",
     },
     Kind {
         name: "jvmroute-cookie",
@@ -58,23 +82,30 @@ const KINDS: [Kind; 8] = [
         cookie: "PHPSESSID=1qa2ws3ed4rf5tg6yh7uj8ik9o",
         set_cookie: "PHPSESSID=1qa2ws3ed4rf5tg6yh7uj8ik9o; path=/",
     },
-    Kind { name: "key", conf: "key = 'query:sid'", uri: "/shop/cart?x=1&sid=4711", cookie: "", set_cookie: "" },
+    Kind { name: "key-query", conf: "key = 'query:sid'", uri: "/shop/cart?x=1&sid=4711", cookie: "", set_cookie: "" },
+    Kind { name: "key-remembered", conf: "key = 'query:sid'\nremember = true", uri: "/shop/cart?x=1&sid=4711", cookie: "", set_cookie: "" },
+    Kind { name: "key-header", conf: "key = 'header:User-Agent'", uri: "/shop/cart", cookie: "", set_cookie: "" },
+    Kind { name: "key-source", conf: "key = 'source'", uri: "/shop/cart", cookie: "", set_cookie: "" },
 ];
 
-fn compile(conf: &str) -> Option<Affinity> {
-    let conf = model::Affinity::Table(Box::new(toml::from_str(conf).ok()?));
-    let names: Vec<(String, String)> = (0..NODES).map(|at| (format!("node{at}"), format!("route{at}"))).collect();
-    let member = |(slot, (name, route)): (usize, &'static (String, String))| Member { slot: slot as u32, name, route, address: None };
-    let names: &'static Vec<(String, String)> = Box::leak(Box::new(names));
-    let members: Vec<Member<'_>> = names.iter().enumerate().map(member).collect();
-    Affinity::compile(Some(&conf), "shop", &members, Arc::new(KeyRing::generate())).ok()
+fn compile(kind: &Kind) -> Affinity {
+    let table = toml::from_str(kind.conf).unwrap_or_else(|error| panic!("{}: {error}", kind.name));
+    let texts: Vec<(String, String)> = (0..NODES).map(|at| (format!("node{at}"), format!("route{at}"))).collect();
+    let member = |(slot, (name, route)): (usize, &'static (String, String))| {
+        let address = Some(([10, 0, 0, slot as u8], 8080).into());
+        Member { slot: slot as u32, name, route, address }
+    };
+    let texts: &'static Vec<(String, String)> = Box::leak(Box::new(texts));
+    let members: Vec<Member<'_>> = texts.iter().enumerate().map(member).collect();
+    let conf = model::Affinity::Table(Box::new(table));
+    Affinity::compile(Some(&conf), "shop", &members, Arc::new(KeyRing::generate())).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
 }
 
 /// A browser's header with the pin among other cookies.
 fn request(pin: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let line = if pin.is_empty() { "theme=dark; lang=en".into() } else { format!("theme=dark; {pin}; lang=en") };
-    headers.extend(HeaderValue::from_str(&line).ok().map(|value| (COOKIE, value)));
+    headers.insert(COOKIE, HeaderValue::from_str(&line).expect("a cookie line"));
     headers.insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"));
     headers
 }
@@ -84,38 +115,37 @@ fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> Answer<'a> {
     Answer { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: 0, honoured, stamp, session, status: StatusCode::OK }
 }
 
+/// What our answer to a new session sets, without its attributes.
+fn first_cookie(affinity: &Affinity, fresh: &Answer<'_>) -> String {
+    let mut headers = HeaderMap::new();
+    affinity.finish(fresh, &mut headers);
+    let line = headers[SET_COOKIE].to_str().expect("our cookies are text");
+    line.split(';').next().unwrap_or_default().to_owned()
+}
+
 fn pins(bench: &mut Criterion) {
     for kind in &KINDS {
-        let (Some(affinity), Ok(uri)) = (compile(kind.conf), kind.uri.parse::<Uri>()) else { continue };
+        let (affinity, uri) = (compile(kind), kind.uri.parse::<Uri>().expect("a target"));
+        let incoming = |headers| Incoming { method: &Method::GET, uri: &uri, headers, client: [192, 0, 2, 7].into(), now: NOW };
         let mut set = HeaderMap::new();
-        set.extend(HeaderValue::from_str(kind.set_cookie).ok().filter(|value| !value.is_empty()).map(|value| (SET_COOKIE, value)));
-        let incoming = |headers: &HeaderMap, read: &mut dyn FnMut(Reading<'_>)| {
-            read(affinity.read(&Incoming { method: &Method::GET, uri: &uri, headers, client: [192, 0, 2, 7].into(), now: NOW }));
+        if !kind.set_cookie.is_empty() {
+            set.insert(SET_COOKIE, HeaderValue::from_static(kind.set_cookie));
+        }
+        let bare = request("");
+        let fresh = answer(&affinity.read(&incoming(&bare)), false);
+        let headers = match kind.cookie {
+            OURS => request(&first_cookie(&affinity, &fresh)),
+            cookie => request(cookie),
         };
-        let mut fresh = None;
-        incoming(&request(""), &mut |reading| fresh = Some(answer(&reading, false)));
-        let Some(fresh) = fresh else { continue };
-        // A sealed pin cannot be written down here: it is taken from an answer.
-        let mut first = set.clone();
-        affinity.finish(&fresh, &mut first);
-        let sealed = first.get(SET_COOKIE).and_then(|line| line.to_str().ok()).and_then(|line| line.split(';').next());
-        let headers = request(if kind.name == "sealed" { sealed.unwrap_or_default() } else { kind.cookie });
-        bench.bench_function(&format!("read/{}", kind.name), |timer| {
-            timer.iter(|| {
-                incoming(black_box(&headers), &mut |reading| {
-                    black_box(reading);
-                })
-            })
-        });
-        bench.bench_function(&format!("write/{}", kind.name), |timer| {
-            timer.iter_batched_ref(|| set.clone(), |headers| affinity.finish(black_box(&fresh), headers), criterion::BatchSize::SmallInput)
-        });
-        let mut known = None;
-        incoming(&headers, &mut |reading| known = Some(answer(&reading, true)));
-        let Some(known) = known else { continue };
-        bench.bench_function(&format!("answer-known/{}", kind.name), |timer| {
-            timer.iter_batched_ref(|| set.clone(), |headers| affinity.finish(black_box(&known), headers), criterion::BatchSize::SmallInput)
-        });
+        let reading = affinity.read(&incoming(&headers));
+        assert!(!matches!(reading.found, Found::Absent | Found::Lost(_)), "{}: {reading:?}", kind.name);
+        let known = answer(&reading, true);
+        bench.bench_function(&format!("read/{}", kind.name), |timer| timer.iter(|| affinity.read(&incoming(black_box(&headers)))));
+        for (what, answer) in [("write", &fresh), ("answer-known", &known)] {
+            bench.bench_function(&format!("{what}/{}", kind.name), |timer| {
+                timer.iter_batched_ref(|| set.clone(), |headers| affinity.finish(black_box(answer), headers), BatchSize::SmallInput)
+            });
+        }
     }
 }
 
