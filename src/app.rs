@@ -2,6 +2,7 @@
 
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
+use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
@@ -58,6 +59,7 @@ struct App {
     names: Names,
     files: Files,
     log: Arc<Log>,
+    keeper: ledgers::Keeper,
     signals: Signals,
     refused: bool,
 }
@@ -83,7 +85,8 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let ring = Arc::new(keys::load_or_make(&loaded.folder.join(&server.state_dir))?);
+        let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
+        let ring = Arc::new(keys::load_or_make(&state)?);
         let registry = Registry::start(loaded, ring)?;
         let table = registry.current().load_full();
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
@@ -96,6 +99,7 @@ impl App {
         let places = Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1)));
         let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), places.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        let keeper = ledgers::Keeper::start(state, registry.current().clone());
         let (mut checks, mut names) = (Checks::new(), Names::new());
         names.reconcile(&table);
         checks.reconcile(&table);
@@ -104,7 +108,7 @@ impl App {
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, refused: false })
+        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, keeper, signals, refused: false })
     }
 
     async fn run(mut self) {
@@ -183,6 +187,7 @@ impl App {
         for thread in self.threads.drain(..) {
             let _ = thread.handle.join();
         }
+        self.keeper.close();
         self.log.close();
         tracing::info!("stopped");
     }

@@ -1,6 +1,7 @@
 //! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes nothing.
 
 pub mod keys;
+pub mod state;
 
 use crate::affinity::KeyRing;
 use crate::config::model::Config;

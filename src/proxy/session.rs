@@ -38,10 +38,10 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         return Ok(Session { id, known: true, placed: false });
     }
     if let Some(was) = verdict.was {
-        ledger.relocate(id, slot, now, tally);
         if cluster.affinity.identifies() {
             cluster.live.remember_move(id, was, slot, now);
         }
+        ledger.relocate(id, slot, now, tally);
         return Ok(Session { id, known: true, placed: true });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
