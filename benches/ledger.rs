@@ -1,8 +1,17 @@
-//! What the ledger costs: a request of a known session, and a new session with its logout or with somebody to forget.
+//! What the ledger costs: a request of a known session, a new session with its logout or with somebody to forget, and all of
+//! them kept in a file and read again.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use arc_swap::ArcSwap;
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use homing::affinity::KeyRing;
+use homing::base::clock;
+use homing::config;
+use homing::control::state::{StateDir, ledgers::Keeper};
 use homing::table::ledger::{Ledger, Tally};
+use homing::table::{Table, compile};
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 #[derive(Default)]
@@ -44,6 +53,20 @@ fn costs(criterion: &mut Criterion) {
                 ledger.end(id(fresh), &tally);
             });
         });
+        ledger.note_changes(true);
+        let mut changes = Vec::new();
+        criterion.bench_with_input(BenchmarkId::new("open-end-kept", entries), &entries, |bencher, _| {
+            bencher.iter(|| {
+                fresh += 1;
+                ledger.open(black_box(id(fresh)), 3, 2, &tally);
+                ledger.end(id(fresh), &tally);
+                if fresh.is_multiple_of(1_000) {
+                    // as the keeper does, there on a thread of its own
+                    ledger.changes(&mut changes);
+                    changes.clear();
+                }
+            });
+        });
         let (full, tally) = filled(entries, entries as usize);
         criterion.bench_with_input(BenchmarkId::new("open-full", entries), &entries, |bencher, _| {
             bencher.iter(|| {
@@ -54,5 +77,40 @@ fn costs(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, costs);
+/// A million sessions on ten nodes: to the disk, and back from it and to the disk again.
+fn keeping(criterion: &mut Criterion) {
+    let folder = std::env::temp_dir().join(format!("homing-bench-{}", std::process::id()));
+    let dir = Arc::new(StateDir::open(&folder).expect("a folder of our own"));
+    let full = Arc::new(ArcSwap::from_pointee(table()));
+    let live = full.load().clusters[0].live.clone();
+    (0..1_000_000).for_each(|i| live.ledger.touch(id(i), (i % 10) as u32, clock::monotonic_secs(), &*live));
+    let mut group = criterion.benchmark_group("keeper");
+    group.sample_size(10);
+    group.bench_function("save-twice", |bencher| {
+        bencher.iter_batched(
+            || drop(std::fs::remove_file(dir.path("ledgers"))),
+            |()| Keeper::start(dir.clone(), full.clone()).close(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("load-and-save-twice", |bencher| {
+        let fresh = || Arc::new(ArcSwap::from_pointee(table()));
+        bencher.iter_batched(fresh, |table| Keeper::start(dir.clone(), table).close(), BatchSize::PerIteration);
+    });
+    drop(std::fs::remove_dir_all(folder));
+}
+
+fn table() -> Table {
+    let nodes: String = (0..10).map(|n| format!("n{n} = \"http://127.0.0.1:1\"\n")).collect();
+    let text = format!(
+        "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = \"cookie\"\n[cluster.shop.nodes]\n{nodes}"
+    );
+    let loaded = config::parse_str(&text, Path::new("homing.toml")).expect("a conf");
+    let context = compile::Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let table = compile::compile(Arc::new(loaded.config), &context, None).expect("a table");
+    compile::adopt(&table);
+    table
+}
+
+criterion_group!(benches, costs, keeping);
 criterion_main!(benches);

@@ -5,6 +5,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use homing::affinity::KeyRing;
 use homing::config::{self, Loaded};
 use homing::control::Registry;
+use homing::control::runtime::Runtime;
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
@@ -24,29 +26,34 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
     config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]))
 }
 
+fn start(conf: &Loaded) -> Registry {
+    let ring = Arc::new(KeyRing::generate());
+    Registry::start(conf, ring, Runtime::default()).expect("the conf compiles").0
+}
+
 /// The reloads of a file in which one node of many changed.
 fn reloads(criterion: &mut Criterion) {
     for nodes in [10, 1_000, 10_000] {
         let confs = [conf(nodes, 50), conf(nodes, 100)];
-        let registry = Registry::start(&confs[0], Arc::new(KeyRing::generate())).expect("the conf compiles");
+        let registry = RefCell::new(start(&confs[0]));
         let mut turn = 0;
         let mut next = || {
             turn += 1;
             confs[turn % 2].config.clone()
         };
         criterion.bench_with_input(BenchmarkId::new("compile", nodes), &nodes, |bencher, _| {
-            bencher.iter_batched(&mut next, |conf| registry.prepare(conf), BatchSize::PerIteration);
+            bencher.iter_batched(&mut next, |conf| registry.borrow().prepare(conf), BatchSize::PerIteration);
         });
         criterion.bench_with_input(BenchmarkId::new("publish", nodes), &nodes, |bencher, _| {
-            let prepared = || registry.prepare(next()).expect("the conf compiles");
-            bencher.iter_batched(prepared, |prepared| registry.publish(prepared), BatchSize::PerIteration);
+            let prepared = || registry.borrow().prepare(next()).expect("the conf compiles");
+            bencher.iter_batched(prepared, |prepared| registry.borrow_mut().publish(prepared), BatchSize::PerIteration);
         });
     }
 }
 
 /// A request's way to the table: the three that arc-swap offers; workers keep a `Cache`.
 fn loads(criterion: &mut Criterion) {
-    let registry = Registry::start(&conf(1_000, 50), Arc::new(KeyRing::generate())).expect("the conf compiles");
+    let registry = start(&conf(1_000, 50));
     let current = registry.current().clone();
     criterion.bench_function("load/guard", |bencher| bencher.iter(|| black_box(current.load()).revision));
     criterion.bench_function("load/full", |bencher| bencher.iter(|| black_box(current.load_full()).revision));

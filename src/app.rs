@@ -4,7 +4,7 @@ use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
 use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Edit, Refused};
-use crate::control::runtime::Runtime;
+use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
@@ -51,6 +51,9 @@ pub fn run(path: &Path) -> Ended {
     ended
 }
 
+/// The document with what was decided at run time.
+const RUNTIME: &str = "runtime";
+
 /// The control plane as it runs.
 struct App {
     path: PathBuf,
@@ -61,6 +64,8 @@ struct App {
     names: Names,
     files: Files,
     log: Arc<Log>,
+    state: Arc<StateDir>,
+    keeper: ledgers::Keeper,
     signals: Signals,
     orders: Orders,
     refused: bool,
@@ -87,8 +92,9 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let ring = Arc::new(keys::load_or_make(&loaded.folder.join(&server.state_dir))?);
-        let (registry, said) = Registry::start(loaded, ring, Runtime::default())?;
+        let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
+        let ring = Arc::new(keys::load_or_make(&state)?);
+        let (registry, said) = Registry::start(loaded, ring, state.read(RUNTIME))?;
         for line in said {
             tracing::warn!("{line}");
         }
@@ -103,6 +109,7 @@ impl App {
         let places = Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1)));
         let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), places.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
         let (mut checks, mut names) = (Checks::new(), Names::new());
         names.reconcile(&table);
         checks.reconcile(&table);
@@ -112,7 +119,21 @@ impl App {
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let (_desk, orders) = desk::open();
-        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, orders, refused: false })
+        Ok(Self {
+            path: path.to_owned(),
+            registry,
+            threads,
+            doors,
+            checks,
+            names,
+            files,
+            log,
+            state,
+            keeper,
+            signals,
+            orders,
+            refused: false,
+        })
     }
 
     async fn run(mut self) {
@@ -145,6 +166,7 @@ impl App {
         let mut prepared = self.registry.prepare_edit(edit)?;
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared);
+        self.state.write(RUNTIME, self.registry.runtime());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         if !changes.is_empty() {
@@ -182,7 +204,11 @@ impl App {
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
+        let before = self.registry.runtime().clone();
         let table = self.registry.publish(prepared);
+        if before != *self.registry.runtime() {
+            self.state.write(RUNTIME, self.registry.runtime());
+        }
         self.doors.apply(plan, &table, &self.threads);
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");
@@ -215,6 +241,7 @@ impl App {
         for thread in self.threads.drain(..) {
             let _ = thread.handle.join();
         }
+        self.keeper.close();
         self.log.close();
         tracing::info!("stopped");
     }

@@ -16,6 +16,8 @@ mod hygiene;
 mod lifecycle;
 #[path = "proxy/listeners.rs"]
 mod listeners;
+#[path = "proxy/memory.rs"]
+mod memory;
 #[path = "proxy/nodes.rs"]
 mod nodes;
 #[path = "proxy/pins.rs"]

@@ -10,9 +10,11 @@ pub fn monotonic_ms() -> u64 {
     START.elapsed().as_millis() as u64
 }
 
-/// Seconds since the process started, from 1 on so that 0 can mean "never".
+/// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what was before the
+/// process has a place on it too.
 pub fn monotonic_secs() -> u32 {
-    (START.elapsed().as_secs() as u32).saturating_add(1)
+    const START_AT: u32 = 1 << 30;
+    START_AT.saturating_add(START.elapsed().as_secs() as u32)
 }
 
 /// Milliseconds since 1970 by the wall clock.

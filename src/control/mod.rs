@@ -5,6 +5,7 @@ pub mod edit;
 pub mod keys;
 pub mod members;
 pub mod runtime;
+pub mod state;
 mod version;
 
 use crate::affinity::KeyRing;

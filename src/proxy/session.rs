@@ -39,15 +39,15 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         return Ok(Session { id, known, placed: !known });
     }
     if let Some(was) = verdict.was {
+        if was != slot && cluster.affinity.identifies() {
+            cluster.live.remember_move(id, was, slot, now);
+        }
         if verdict.why == Why::MovedRebooted {
             // another session under the same name, as far as the node is concerned
             ledger.end(id, tally);
             ledger.open(id, slot, now, tally);
         } else {
             ledger.relocate(id, slot, now, tally);
-        }
-        if was != slot && cluster.affinity.identifies() {
-            cluster.live.remember_move(id, was, slot, now);
         }
         return Ok(Session { id, known: true, placed: true });
     }

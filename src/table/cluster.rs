@@ -1,6 +1,6 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
-use super::ledger::{Ledger, Tally};
+use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
 use super::state::State;
 use crate::affinity::Affinity;
@@ -158,6 +158,42 @@ impl ClusterLive {
         Some(found.to)
     }
 
+    /// The node that a session was moved away from, to the one that it is on.
+    pub fn moved_from(&self, session: u64, slot: u32) -> Option<u32> {
+        if self.move_count.load(Relaxed) == 0 {
+            return None;
+        }
+        self.moves.get(&session).filter(|m| m.to == slot).map(|m| m.from)
+    }
+
+    /// Makes this be what is known of a session, from before the process started. Its node's count follows with `count_restored`.
+    pub fn restore(&self, session: u64, seen: Seen, moved_from: Option<u32>) {
+        self.forget(session);
+        self.ledger.put(session, seen, &Uncounted);
+        if let Some(from) = moved_from
+            && self.move_count.load(Relaxed) < MOVES_KEPT
+        {
+            self.moves.insert(session, Move { from, to: seen.slot, last: seen.last });
+            self.move_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A session that was restored is over.
+    pub fn forget(&self, session: u64) {
+        self.ledger.end(session, &Uncounted);
+        if self.move_count.load(Relaxed) > 0 && self.moves.remove(&session).is_some() {
+            self.move_count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Ends restored sessions that fell idle meanwhile, and counts the others on their nodes.
+    pub fn count_restored(&self, now: u32, idle: u32) {
+        self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), 0, 1, &Uncounted);
+        for (slot, count) in self.ledger.per_slot() {
+            self.change(slot, i32::try_from(count).unwrap_or(i32::MAX));
+        }
+    }
+
     /// Forgets what has been idle too long. Returns how many sessions ended.
     pub fn sweep(&self, now: u32, idle: u32, part: usize, parts: usize) -> usize {
         if self.move_count.load(Relaxed) > 0 && part == 0 {
@@ -194,4 +230,11 @@ impl Tally for ClusterLive {
         }
         roster.rescore(slot);
     }
+}
+
+/// While sessions are restored one by one, nobody counts: that is done once, at the end.
+struct Uncounted;
+
+impl Tally for Uncounted {
+    fn change(&self, _: u32, _: i32) {}
 }

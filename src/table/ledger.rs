@@ -4,14 +4,16 @@
 //! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
 //! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+mod keep;
+mod shard;
 
 #[cfg(test)]
 mod tests;
+
+use hashbrown::hash_table::Entry as Place;
+use shard::{Entry, Rows, Shard};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Entries that are compared to find the one to forget when the ledger is full.
 const SAMPLE: usize = 16;
@@ -40,39 +42,6 @@ pub struct Seen {
     pub confirmed: bool,
 }
 
-struct Entry {
-    session: u64,
-    slot: u32,
-    first: u32,
-    last: AtomicU32,
-    confirmed: AtomicBool,
-}
-
-impl Entry {
-    fn seen(&self) -> Seen {
-        Seen { slot: self.slot, first: self.first, last: self.last.load(Relaxed), confirmed: self.confirmed.load(Relaxed) }
-    }
-
-    /// Seen again, now. Writes only what changed: the line it is on is shared by all threads.
-    fn meet(&self, now: u32, confirmed: bool) {
-        if self.last.load(Relaxed) < now {
-            self.last.store(now, Relaxed);
-        }
-        if confirmed && !self.confirmed.load(Relaxed) {
-            self.confirmed.store(true, Relaxed);
-        }
-    }
-
-    /// Puts the session on another node, and the count with it.
-    fn put_on(&mut self, slot: u32, tally: &impl Tally) {
-        if self.slot != slot {
-            tally.change(self.slot, -1);
-            tally.change(slot, 1);
-            self.slot = slot;
-        }
-    }
-}
-
 /// What becomes of an entry that is there already when one is to be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Conflict {
@@ -80,22 +49,6 @@ enum Conflict {
     Keep,
     /// It goes to the new node.
     Move,
-}
-
-/// A shard on its own cache lines.
-#[repr(align(128))]
-#[derive(Default)]
-struct Shard(RwLock<HashTable<Entry>>);
-
-impl Shard {
-    // A panic while a shard is locked leaves it usable: no change to a table is made in two steps.
-    fn read(&self) -> RwLockReadGuard<'_, HashTable<Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashTable<Entry>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The table of live sessions of one cluster.
@@ -109,6 +62,8 @@ pub struct Ledger {
     evicted: AtomicU64,
     /// Where the next search for something to forget starts.
     hand: AtomicU64,
+    /// Some shard has noted a change.
+    noted: AtomicBool,
 }
 
 impl Ledger {
@@ -122,23 +77,26 @@ impl Ledger {
             limit: AtomicUsize::new(limit.max(1)),
             evicted: AtomicU64::new(0),
             hand: AtomicU64::new(0),
+            noted: AtomicBool::new(false),
         }
     }
 
     /// What is known of a session.
     pub fn find(&self, session: u64) -> Option<Seen> {
         let hash = self.hash(session);
-        self.shard(hash).read().find(hash, |entry| entry.session == session).map(Entry::seen)
+        self.shard(hash).read().entries.find(hash, |entry| entry.session == session).map(Entry::seen)
     }
 
     /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
     /// was on another node, its count moves.
     pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) {
         let hash = self.hash(session);
-        if let Some(entry) = self.shard(hash).read().find(hash, |entry| entry.session == session)
+        // mostly there is nothing that others would have to know
+        if let Some(entry) = self.shard(hash).read().entries.find(hash, |entry| entry.session == session)
             && entry.slot == slot
+            && entry.confirmed
         {
-            return entry.meet(now, true);
+            return entry.meet(now);
         }
         self.enter(session, Seen { slot, first: now, last: now, confirmed: true }, Conflict::Move, tally);
     }
@@ -167,23 +125,19 @@ impl Ledger {
         // Its count and its reserved room stay while it is in neither place.
         let Some(known) = self.take(old, |_| ()) else { return };
         let hash = self.hash(new);
-        let mut shard = self.shard(hash).write();
-        match shard.entry(hash, |entry| entry.session == new, |entry| self.hash(entry.session)) {
+        let rows = &mut *self.shard(hash).write();
+        self.note(rows, new);
+        match rows.entries.entry(hash, |entry| entry.session == new, |entry| self.hash(entry.session)) {
             Place::Occupied(mut place) => {
                 let entry = place.get_mut();
                 entry.first = entry.first.min(known.first);
-                entry.meet(now, known.confirmed);
+                entry.confirmed |= known.confirmed;
+                entry.meet(now);
                 tally.change(known.slot, -1);
                 self.held.fetch_sub(1, Relaxed);
             }
             Place::Vacant(place) => {
-                place.insert(Entry {
-                    session: new,
-                    slot: known.slot,
-                    first: known.first,
-                    last: AtomicU32::new(known.last.max(now)),
-                    confirmed: AtomicBool::new(known.confirmed),
-                });
+                place.insert(Entry::new(new, Seen { last: known.last.max(now), ..known }));
             }
         }
     }
@@ -242,7 +196,7 @@ impl Ledger {
     pub fn per_slot(&self) -> HashMap<u32, u32> {
         let mut counts = HashMap::new();
         for shard in &self.shards {
-            for entry in shard.read().iter() {
+            for entry in shard.read().entries.iter() {
                 *counts.entry(entry.slot).or_default() += 1;
             }
         }
@@ -254,8 +208,8 @@ impl Ledger {
         let hash = self.hash(session);
         let mut reserved = false;
         loop {
-            let mut shard = self.shard(hash).write();
-            if let Some(slot) = meet(&mut shard, hash, session, new, conflict, tally) {
+            let mut rows = self.shard(hash).write();
+            if let Some(slot) = self.meet(&mut rows, hash, session, new, conflict, tally) {
                 if reserved {
                     self.held.fetch_sub(1, Relaxed);
                 }
@@ -263,13 +217,12 @@ impl Ledger {
             }
             if reserved || self.reserve() {
                 tally.change(new.slot, 1);
-                let (last, confirmed) = (AtomicU32::new(new.last), AtomicBool::new(new.confirmed));
-                let entry = Entry { session, slot: new.slot, first: new.first, last, confirmed };
-                shard.insert_unique(hash, entry, |entry| self.hash(entry.session));
+                rows.entries.insert_unique(hash, Entry::new(session, new), |entry| self.hash(entry.session));
+                self.note(&mut rows, session);
                 return new.slot;
             }
             // Not while the shard is locked: what has to go may be in any of them.
-            drop(shard);
+            drop(rows);
             reserved = self.make_room(tally);
             if !reserved {
                 return new.slot;
@@ -280,9 +233,10 @@ impl Ledger {
     /// Takes an entry out, with a last look while the shard is locked. The room it took is still held.
     fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Seen> {
         let hash = self.hash(session);
-        let mut shard = self.shard(hash).write();
-        let (entry, _) = shard.find_entry(hash, |entry| entry.session == session).ok()?.remove();
+        let mut rows = self.shard(hash).write();
+        let (entry, _) = rows.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
         look(&entry);
+        self.note(&mut rows, session);
         Some(entry.seen())
     }
 
@@ -327,13 +281,14 @@ impl Ledger {
         let mut worst: Option<(bool, u32, u64)> = None;
         let mut seen = 0;
         for looked in 0..self.shards.len() {
-            let shard = self.shards[(start as usize).wrapping_add(looked) & (self.shards.len() - 1)].read();
-            let last = shard.num_buckets().wrapping_sub(1);
+            let rows = self.shards[(start as usize).wrapping_add(looked) & (self.shards.len() - 1)].read();
+            let entries = &rows.entries;
+            let last = entries.num_buckets().wrapping_sub(1);
             let first = (start >> 32) as usize;
             // An odd step visits every bucket once. Neighbours would share their history: where somebody was just
             // forgotten, only those remain who should not be.
             let bucket = |i: usize| first.wrapping_add(i.wrapping_mul(STEP)) & last;
-            let found = (0..shard.num_buckets()).filter_map(|i| shard.get_bucket(bucket(i)));
+            let found = (0..entries.num_buckets()).filter_map(|i| entries.get_bucket(bucket(i)));
             for entry in found.take(SAMPLE - seen) {
                 let now = entry.seen();
                 let rank = (now.confirmed, now.last, entry.session);
@@ -350,25 +305,51 @@ impl Ledger {
     /// Keeps what passes, counts what goes, and gives back memory that is mostly empty.
     fn retain(&self, shard: &Shard, tally: &impl Tally, keep: impl Fn(Seen) -> bool) -> usize {
         // First a look that disturbs no reader: mostly there is nothing to do.
-        if shard.read().iter().all(|entry| keep(entry.seen())) {
+        if shard.read().entries.iter().all(|entry| keep(entry.seen())) {
             return 0;
         }
-        let mut table = shard.write();
-        let before = table.len();
-        table.retain(|entry| {
+        let rows = &mut *shard.write();
+        let before = rows.entries.len();
+        let mut noted = false;
+        rows.entries.retain(|entry| {
             let stays = keep(entry.seen());
             if !stays {
                 tally.change(entry.slot, -1);
+                noted |= rows.changed.note(entry.session);
             }
             stays
         });
-        let gone = before - table.len();
-        if table.len() * 4 < table.num_buckets() {
-            let room = table.len() * 2;
-            table.shrink_to(room, |entry| self.hash(entry.session));
+        self.set_noted(noted);
+        let gone = before - rows.entries.len();
+        if rows.entries.len() * 4 < rows.entries.num_buckets() {
+            let room = rows.entries.len() * 2;
+            rows.entries.shrink_to(room, |entry| self.hash(entry.session));
         }
         self.held.fetch_sub(gone, Relaxed);
         gone
+    }
+
+    /// Meets an entry that is there already; returns where it is now.
+    fn meet(&self, rows: &mut Rows, hash: u64, session: u64, new: Seen, conflict: Conflict, tally: &impl Tally) -> Option<u32> {
+        let entry = rows.entries.find_mut(hash, |entry| entry.session == session)?;
+        if conflict == Conflict::Move {
+            entry.put_on(new.slot, tally);
+        }
+        entry.confirmed |= new.confirmed;
+        entry.meet(new.last);
+        let slot = entry.slot;
+        self.note(rows, session);
+        Some(slot)
+    }
+
+    fn note(&self, rows: &mut Rows, session: u64) {
+        self.set_noted(rows.changed.note(session));
+    }
+
+    fn set_noted(&self, noted: bool) {
+        if noted && !self.noted.load(Relaxed) {
+            self.noted.store(true, Relaxed);
+        }
     }
 
     fn hash(&self, session: u64) -> u64 {
@@ -379,16 +360,6 @@ impl Ledger {
         // Neither the lowest nor the highest bits: those choose the place within the shard.
         &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
     }
-}
-
-/// Meets an entry that is there already; returns where it is now.
-fn meet(shard: &mut HashTable<Entry>, hash: u64, session: u64, new: Seen, conflict: Conflict, tally: &impl Tally) -> Option<u32> {
-    let entry = shard.find_mut(hash, |entry| entry.session == session)?;
-    if conflict == Conflict::Move {
-        entry.put_on(new.slot, tally);
-    }
-    entry.meet(new.last, new.confirmed);
-    Some(entry.slot)
 }
 
 /// Spreads a number that may be a good hash or a poor one over all 64 bits.

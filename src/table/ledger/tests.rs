@@ -190,6 +190,42 @@ fn a_ledger_of_one_serves_many_threads() {
     tally.assert_equal(&ledger);
 }
 
+#[test]
+fn changes_are_told_once_and_only_when_asked_for() {
+    let (ledger, tally) = new(1000);
+    let changes = || {
+        let mut found = Vec::new();
+        assert!(ledger.changes(&mut found));
+        found.sort_unstable_by_key(|(id, _)| *id);
+        found.into_iter().map(|(id, seen)| (id, seen.map(|s| (s.slot, s.confirmed)))).collect::<Vec<_>>()
+    };
+    ledger.touch(1, 0, 1, &tally);
+    assert_eq!(changes(), []);
+    ledger.note_changes(true);
+    ledger.open(2, 0, 1, &tally);
+    ledger.open(3, 0, 1, &tally);
+    ledger.end(3, &tally);
+    assert_eq!(changes(), [(2, Some((0, false))), (3, None)]);
+    ledger.touch(2, 0, 2, &tally);
+    assert_eq!(changes(), [(2, Some((0, true)))], "it was confirmed");
+    ledger.touch(2, 0, 3, &tally);
+    ledger.touch(1, 0, 3, &tally);
+    assert_eq!(changes(), [], "it was only seen again");
+    ledger.touch(1, 1, 4, &tally);
+    ledger.rename(2, 5, 4, &tally);
+    assert_eq!(changes(), [(1, Some((1, true))), (2, None), (5, Some((0, true)))]);
+    ledger.sweep(5000, 4998, 1, 0, 1, &tally);
+    ledger.purge(0, &tally);
+    assert_eq!(changes(), [(5, None)]);
+    ledger.set_limit(1);
+    ledger.touch(6, 0, 5000, &tally);
+    ledger.sweep(5000, 4999, 1, 0, 1, &tally);
+    assert_eq!(changes(), [(1, None), (6, Some((0, true)))]);
+    ledger.note_changes(false);
+    ledger.end(6, &tally);
+    assert_eq!(changes(), []);
+}
+
 /// One operation on a few sessions, so that threads and ids meet often.
 fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, now: u32) {
     match kind {

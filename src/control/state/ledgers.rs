@@ -1,0 +1,320 @@
+//! Keeps the ledgers of all clusters in one file. Each ledger notes which of its sessions changed; a thread of its own asks it
+//! many times a second what is true of those now, and appends that. So the order in which requests changed something does not
+//! matter, and a kill loses what the last moment brought. Now and then everything is written anew, to a file that replaces the
+//! one before: that keeps the file in bounds, and when each session was last seen with it.
+//!
+//! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not yet on the disk.
+
+#[cfg(test)]
+mod tests;
+
+use super::StateDir;
+use super::frames::{FIRST_LINE, Frame, Record};
+use super::load::{Damage, Times, is_kept, load};
+use crate::base::clock;
+use crate::table::ledger::Seen;
+use crate::table::{ClusterLive, Current};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tracing::warn;
+
+/// The file's name in the state folder.
+const FILE: &str = "ledgers";
+/// How often changes are appended.
+const TICK: Duration = Duration::from_millis(50);
+/// Sessions in a frame.
+const FRAME: usize = 2048;
+/// Sessions written at one tick to a file that is to replace the present one.
+const STEP: usize = if cfg!(test) { 16 } else { 64 << 10 };
+/// Everything is written anew when as much as that and this was appended.
+const SLACK: u64 = 1 << 20;
+/// It is also written anew when this part of the shortest `session-idle` has passed: by so much a session may be forgotten too
+/// soon after a kill.
+const PART_OF_IDLE: u32 = 20;
+/// At least and at most.
+const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Pause before writing is tried again after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long the end waits for a disk that does not write.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The thread that writes.
+pub struct Keeper {
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Keeper {
+    /// Gives the ledgers of the table what the file remembers, and keeps them from then on. To be called before the first
+    /// request.
+    pub fn start(dir: Arc<StateDir>, current: Arc<Current>) -> Self {
+        let damage = load(&dir.path(FILE), &current.load());
+        if !dir.is_held() {
+            if let Some(Damage { why, cost }) = damage {
+                dir.set_aside(FILE, why, &cost);
+            }
+            return Self { thread: None };
+        }
+        let mut writer = Writer::new(dir, current, damage);
+        // at once, so that what is appended never follows what could not be read
+        writer.write_all_anew();
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("ledgers".into()).spawn(move || writer.run(&stopped));
+        match thread {
+            Ok(thread) => Self { thread: Some((stop, thread)) },
+            Err(error) => {
+                warn!("no thread for the ledgers: {error}; sessions will not outlive this process");
+                Self { thread: None }
+            }
+        }
+    }
+
+    /// Writes everything a last time. A disk that does not write is waited for five seconds.
+    pub fn close(&mut self) {
+        let Some((stop, thread)) = self.thread.take() else { return };
+        drop(stop);
+        let deadline = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if thread.is_finished() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The writing side.
+struct Writer {
+    dir: Arc<StateDir>,
+    current: Arc<Current>,
+    /// The newest table whose clusters are known.
+    revision: u64,
+    /// Clusters that have a ledger worth its name.
+    kept: Vec<(Arc<str>, Arc<ClusterLive>)>,
+    /// Where changes are appended.
+    file: Option<Output>,
+    /// What is to replace it.
+    next: Option<Rewrite>,
+    /// The file does not tell everything: it is to be written anew.
+    lacking: bool,
+    /// When it is to be written anew for the times that sessions were last seen.
+    due: Instant,
+    period: Duration,
+    /// Times before this one are in the file.
+    since: u32,
+    not_before: Instant,
+    /// Of the file that was found: why it is to be set aside, and what that costs.
+    damage: Option<Damage>,
+}
+
+/// A file, and how much was written to it.
+struct Output {
+    file: File,
+    length: u64,
+    /// Its length when it took its place.
+    whole: u64,
+}
+
+/// A file that is being filled with everything.
+struct Rewrite {
+    out: Output,
+    /// The next part: cluster and part of its ledger.
+    at: (usize, usize),
+    began: u32,
+}
+
+impl Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.length += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+}
+
+impl Writer {
+    fn new(dir: Arc<StateDir>, current: Arc<Current>, damage: Option<Damage>) -> Self {
+        let now = Instant::now();
+        Self {
+            dir,
+            current,
+            revision: 0,
+            kept: Vec::new(),
+            file: None,
+            next: None,
+            lacking: true,
+            due: now,
+            period: PERIOD.1,
+            since: 0,
+            not_before: now,
+            damage,
+        }
+    }
+
+    fn run(mut self, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            self.tick();
+        }
+        self.write_all_anew();
+    }
+
+    /// Writes everything to a new file, in one go.
+    fn write_all_anew(&mut self) {
+        (self.next, self.lacking, self.not_before) = (None, true, Instant::now());
+        self.tick();
+        while self.next.is_some() {
+            self.tick();
+        }
+    }
+
+    /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and everything written anew
+    /// when that is possible again.
+    fn tick(&mut self) {
+        self.follow();
+        let mut changes = Vec::new();
+        self.lacking |= !self.changes(&mut changes);
+        let written = self.append(&changes).and_then(|()| self.renew());
+        if written.is_err() {
+            // what reached the disk may be half a frame: nothing may follow it
+            (self.file, self.next, self.lacking) = (None, None, true);
+            self.not_before = Instant::now() + PAUSE;
+            let _ = fs::remove_file(self.dir.beside(FILE));
+        }
+        if written.is_err() || self.file.is_some() {
+            self.dir.tell(FILE, &written);
+        }
+    }
+
+    /// Learns from a new table which ledgers are to be kept.
+    fn follow(&mut self) {
+        let table = self.current.load_full();
+        if table.revision == self.revision {
+            return;
+        }
+        self.revision = table.revision;
+        let kept: Vec<_> = table.clusters.iter().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
+        let idle = table.clusters.iter().filter(|c| is_kept(c)).map(|c| c.conf.session_idle.get()).min();
+        self.period = idle.map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1));
+        self.due = self.due.min(Instant::now() + self.period);
+        if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
+            self.kept.iter().for_each(|(_, live)| live.ledger.note_changes(false));
+            kept.iter().for_each(|(_, live)| live.ledger.note_changes(true));
+            (self.kept, self.next, self.lacking) = (kept, None, true);
+        }
+    }
+
+    /// What is true now of sessions that have changed. False if there were more than could be noted.
+    fn changes(&self, out: &mut Vec<u8>) -> bool {
+        let mut all = true;
+        for (name, live) in &self.kept {
+            let mut found = Vec::new();
+            all &= live.ledger.changes(&mut found);
+            encode(name, live, &found, out);
+        }
+        all
+    }
+
+    /// Appends to the file, and to the one that is to replace it.
+    fn append(&mut self, changes: &[u8]) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let next = self.next.as_mut().map(|next| &mut next.out);
+        self.file.iter_mut().chain(next).try_for_each(|out| out.write(changes))
+    }
+
+    /// Begins a new file if one is due; goes on with one that was begun; puts it in its place when it has everything.
+    fn renew(&mut self) -> io::Result<()> {
+        if self.next.is_none() {
+            if !self.is_due() {
+                return Ok(());
+            }
+            let mut out = Output { file: self.dir.create(FILE)?, length: 0, whole: 0 };
+            out.write(FIRST_LINE)?;
+            self.next = Some(Rewrite { out, at: (0, 0), began: clock::monotonic_secs() });
+            self.lacking = false;
+        }
+        let Some(next) = &mut self.next else { return Ok(()) };
+        let mut bytes = Vec::new();
+        let whole = next.gather(&self.kept, &mut bytes);
+        next.out.write(&bytes)?;
+        // piece by piece, so that no single wait is long
+        next.out.file.sync_data()?;
+        if whole && let Some(Rewrite { mut out, began, .. }) = self.next.take() {
+            if let Some(Damage { why, cost }) = self.damage.take() {
+                self.dir.set_aside(FILE, why, &cost);
+            }
+            self.dir.install(FILE)?;
+            out.whole = out.length;
+            (self.file, self.since, self.due) = (Some(out), began, Instant::now() + self.period);
+        }
+        Ok(())
+    }
+
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let Some(file) = self.file.as_ref().filter(|_| !self.lacking) else { return now >= self.not_before };
+        if file.length > 2 * file.whole + SLACK {
+            return true;
+        }
+        if now < self.due {
+            return false;
+        }
+        self.due = now + self.period;
+        self.kept.iter().any(|(_, live)| live.ledger.any_seen_since(self.since))
+    }
+}
+
+impl Rewrite {
+    /// The next sessions. True when there are no more.
+    fn gather(&mut self, kept: &[(Arc<str>, Arc<ClusterLive>)], out: &mut Vec<u8>) -> bool {
+        let mut room = STEP;
+        while let Some((name, live)) = kept.get(self.at.0) {
+            let mut found = Vec::new();
+            while room > found.len() && live.ledger.part(self.at.1, &mut found) {
+                self.at.1 += 1;
+            }
+            encode(name, live, &found, out);
+            if found.len() >= room {
+                return false;
+            }
+            room -= found.len();
+            self.at = (self.at.0 + 1, 0);
+        }
+        true
+    }
+}
+
+/// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused in between was empty
+/// before, so the session that was found in it is on its new node.
+fn encode(name: &str, live: &ClusterLive, found: &[(u64, Option<Seen>)], out: &mut Vec<u8>) {
+    let roster = live.roster.load();
+    let times = Times::now();
+    for some in found.chunks(FRAME) {
+        let mut nodes = Vec::new();
+        let mut numbers = HashMap::new();
+        let mut number = |slot: u32| {
+            let name: &str = &roster.lives.get(slot as usize)?.name;
+            Some(*numbers.entry(slot).or_insert_with(|| {
+                nodes.push(name);
+                nodes.len() as u32 - 1
+            }))
+        };
+        let mut record = |session: u64, seen: Option<Seen>| {
+            let Some((seen, node)) = seen.and_then(|seen| Some((seen, number(seen.slot)?))) else { return Record::Over(session) };
+            let from = live.moved_from(session, seen.slot).and_then(&mut number);
+            let (first, last) = (times.unix_of(seen.first), times.unix_of(seen.last));
+            Record::Lives { session, node, first, last, confirmed: seen.confirmed, from }
+        };
+        let sessions = some.iter().map(|&(session, seen)| record(session, seen)).collect();
+        Frame { cluster: name, nodes, sessions }.encode(out);
+    }
+}

@@ -1,0 +1,294 @@
+//! The writer and the reader against each other: whatever was true at the last tick is known after a start.
+
+use super::super::frames::Reader;
+use super::*;
+use crate::affinity::KeyRing;
+use crate::config;
+use crate::table::{Table, compile};
+use arc_swap::ArcSwap;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+
+/// A table whose nodes are in this order, so that their slots are.
+fn table(nodes: &[&str], more: &str, before: Option<&Table>) -> Table {
+    let nodes: String = nodes.iter().map(|n| format!("{n} = \"http://127.0.0.1:1\"\n")).collect();
+    let text = format!(
+        "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = {{ learn = \"SID\" }}\n{more}\n[cluster.shop.nodes]\n{nodes}"
+    );
+    let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
+    let context = compile::Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let table = compile::compile(Arc::new(loaded.config), &context, before).unwrap();
+    compile::adopt(&table);
+    table
+}
+
+struct House {
+    _folder: tempfile::TempDir,
+    dir: Arc<StateDir>,
+    current: Arc<Current>,
+    writer: Writer,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Arc::new(StateDir::open(folder.path()).unwrap());
+        let current = Arc::new(ArcSwap::from_pointee(table(&NODES, "", None)));
+        let mut writer = Writer::new(dir.clone(), current.clone(), None);
+        writer.write_all_anew();
+        assert!(writer.file.is_some());
+        Self { _folder: folder, dir, current, writer }
+    }
+
+    fn live(&self) -> Arc<ClusterLive> {
+        self.current.load().clusters[0].live.clone()
+    }
+
+    /// What a start would know now, by a table whose nodes are in another order.
+    fn read(&self) -> Table {
+        let other = table(&["n3", "n1", "n2"], "", None);
+        let damage = load(&self.dir.path(FILE), &other);
+        assert!(damage.is_none(), "{}", damage.unwrap().why);
+        other
+    }
+
+    fn assert_known(&self) {
+        let other = self.read();
+        let known = contents(&other);
+        assert_eq!(known, contents(&self.current.load()));
+        for node in other.clusters[0].nodes() {
+            let count = known.values().filter(|(name, ..)| **name == *node.spec.name).count();
+            assert_eq!(node.live.sessions.load(std::sync::atomic::Ordering::SeqCst) as usize, count);
+        }
+    }
+}
+
+/// By session: its node, whether it is confirmed, and the node it was moved from.
+fn contents(table: &Table) -> BTreeMap<u64, (String, bool, Option<String>)> {
+    let live = &table.clusters[0].live;
+    let name = |slot: u32| live.roster.load().lives[slot as usize].name.to_string();
+    let (mut found, mut part) = (Vec::new(), 0);
+    while live.ledger.part(part, &mut found) {
+        part += 1;
+    }
+    let of = |(id, seen): &(u64, Option<Seen>)| {
+        let seen = seen.unwrap();
+        (*id, (name(seen.slot), seen.confirmed, live.moved_from(*id, seen.slot).map(name)))
+    };
+    found.iter().map(of).collect()
+}
+
+fn now() -> u32 {
+    clock::monotonic_secs()
+}
+
+/// One thing that happens to a session; every now and then a tick.
+fn act(house: &mut House, kind: u32, session: u64, slot: u32) {
+    let live = house.live();
+    match kind {
+        0..=2 => drop(live.ledger.open(session, slot, now(), &*live)),
+        3..=5 => live.ledger.touch(session, slot, now(), &*live),
+        6 => drop(live.ledger.end(session, &*live)),
+        7 => live.ledger.rename(session, session + 1, now(), &*live),
+        8 => {
+            let was = live.ledger.find(session).map_or(0, |seen| seen.slot);
+            if was != slot {
+                live.remember_move(session, was, slot, now());
+            }
+            live.ledger.relocate(session, slot, now(), &*live);
+        }
+        9 => house.writer.lacking = true,
+        _ => house.writer.tick(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn what_was_true_at_the_last_tick_is_known(acts in prop::collection::vec((0u32..14, 0u64..60, 0u32..3), 1..300)) {
+        let mut house = House::new();
+        for (kind, session, slot) in acts {
+            act(&mut house, kind, session, slot);
+        }
+        house.writer.tick();
+        house.assert_known();
+        house.writer.write_all_anew();
+        house.assert_known();
+    }
+}
+
+#[test]
+fn ages_are_kept() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.open(1, 0, now() - 50, &*live);
+    live.ledger.touch(2, 1, now() - 3000, &*live);
+    live.ledger.touch(3, 1, now() - 4000, &*live);
+    house.writer.tick();
+    let other = house.read();
+    let age = |id| other.clusters[0].live.ledger.find(id).map(|seen| (now() - seen.last, now() - seen.first));
+    assert!(matches!(age(1), Some((50..=53, 50..=53))), "{:?}", age(1));
+    assert!(matches!(age(2), Some((3000..=3003, 3000..=3003))), "{:?}", age(2));
+    assert_eq!(age(3), None, "it was idle for more than an hour");
+}
+
+#[test]
+fn a_later_visit_alone_is_known_after_a_while() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.touch(1, 0, now() - 3000, &*live);
+    house.writer.tick();
+    live.ledger.touch(1, 0, now(), &*live);
+    house.writer.tick();
+    assert!(house.writer.next.is_none(), "a visit is nothing to write at once");
+    house.writer.due = Instant::now();
+    house.writer.tick();
+    let seen = house.read().clusters[0].live.ledger.find(1).unwrap();
+    assert!(now() - seen.last < 10);
+}
+
+#[test]
+fn sessions_of_a_node_that_left_are_dropped() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.touch(1, 0, now(), &*live);
+    live.ledger.touch(2, 2, now(), &*live);
+    house.writer.tick();
+    let other = table(&["n3", "n4"], "", None);
+    assert!(load(&house.dir.path(FILE), &other).is_none());
+    assert_eq!(contents(&other).into_keys().collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_reload_is_followed() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.touch(1, 0, now(), &*live);
+    // n1 stays where it is although it is named last, n4 gets the place of n2
+    let second = table(&["n3", "n4", "n1"], "", Some(&house.current.load()));
+    house.current.store(Arc::new(second));
+    let live = house.live();
+    live.ledger.touch(2, 1, now(), &*live);
+    house.writer.tick();
+    let other = table(&["n4", "n1"], "", None);
+    assert!(load(&house.dir.path(FILE), &other).is_none());
+    let nodes: Vec<String> = contents(&other).into_values().map(|(node, ..)| node).collect();
+    assert_eq!(nodes, ["n1", "n4"]);
+}
+
+#[test]
+fn a_cluster_that_is_new_is_begun_anew() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.touch(1, 0, now(), &*live);
+    house.writer.tick();
+    // removed and made again: nothing of the old one's sessions is true
+    let mut fresh = table(&NODES, "", None);
+    fresh.revision = 7;
+    house.current.store(Arc::new(fresh));
+    house.writer.tick();
+    while house.writer.next.is_some() {
+        house.writer.tick();
+    }
+    assert_eq!(contents(&house.read()), BTreeMap::new());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_once_there_is_room() {
+    let mut house = House::new();
+    let live = house.live();
+    let in_the_way = house.dir.beside(FILE);
+    std::fs::create_dir(&in_the_way).unwrap();
+    house.writer.lacking = true;
+    for session in 0..10 {
+        live.ledger.touch(session, 0, now(), &*live);
+        house.writer.tick();
+        assert!(house.writer.file.is_none());
+    }
+    std::fs::remove_dir(&in_the_way).unwrap();
+    house.writer.not_before = Instant::now();
+    house.writer.tick();
+    while house.writer.next.is_some() {
+        house.writer.tick();
+    }
+    house.assert_known();
+}
+
+#[test]
+fn more_changes_than_can_be_noted_are_found_by_looking_at_all() {
+    let mut house = House::new();
+    let live = house.live();
+    for session in 0..400_000 {
+        live.ledger.touch(session, 0, now(), &*live);
+    }
+    (1..400_000).for_each(|session| assert!(live.ledger.end(session, &*live)));
+    house.writer.tick();
+    while house.writer.next.is_some() {
+        house.writer.tick();
+    }
+    house.assert_known();
+}
+
+#[test]
+fn the_file_stays_in_bounds() {
+    let mut house = House::new();
+    let live = house.live();
+    let mut longest = 0;
+    for round in 0..100 {
+        for session in 0..2_000 {
+            live.ledger.touch(session, round % 3, now(), &*live);
+        }
+        house.writer.tick();
+        while house.writer.next.is_some() {
+            house.writer.tick();
+        }
+        longest = longest.max(std::fs::metadata(house.dir.path(FILE)).unwrap().len());
+    }
+    assert!(longest > SLACK && longest < 2 * SLACK, "{longest}");
+    house.assert_known();
+}
+
+/// Whatever is cut off or changed, what is before it is read and nothing else.
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let frame = |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![Record::Over(n), Record::Over(n + 1)] };
+    let mut file = FIRST_LINE.to_vec();
+    (0..5).for_each(|n| frame(n).encode(&mut file));
+    let count = |bytes: &[u8]| {
+        let Ok(mut reader) = Reader::new(bytes) else { return (0, false) };
+        let mut count = 0;
+        loop {
+            match reader.next() {
+                Ok(Some(read)) => assert_eq!(read, frame(count)),
+                Ok(None) => return (count, true),
+                Err(_) => return (count, false),
+            }
+            count += 1;
+        }
+    };
+    assert_eq!(count(&file), (5, true));
+    let size = (file.len() - FIRST_LINE.len()) / 5;
+    for at in 0..file.len() {
+        let before = at.saturating_sub(FIRST_LINE.len()) / size;
+        let is_border = at >= FIRST_LINE.len() && (at - FIRST_LINE.len()).is_multiple_of(size);
+        assert_eq!(count(&file[..at]), (before as u64, is_border), "cut at {at}");
+        let mut changed = file.clone();
+        changed[at] ^= 0x10;
+        assert_eq!(count(&changed), (before as u64, false), "changed at {at}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_the_end_of_us(bytes in prop::collection::vec(any::<u8>(), 0..200), sum in any::<bool>()) {
+        let mut file = FIRST_LINE.to_vec();
+        file.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        file.extend_from_slice(&if sum { crate::base::hash::hash64(&bytes) } else { 0 }.to_le_bytes());
+        file.extend_from_slice(&bytes);
+        let mut reader = Reader::new(&file[..]).unwrap();
+        while let Ok(Some(_)) = reader.next() {}
+    }
+}

@@ -1,0 +1,103 @@
+//! Gives the ledgers what their file remembers.
+
+use super::frames::{Frame, Reader, Record};
+use super::is_absent;
+use crate::base::clock;
+use crate::table::ledger::Seen;
+use crate::table::{Cluster, Table};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::time::Instant;
+use tracing::{info, warn};
+
+/// A file that could not be read to its end.
+pub struct Damage {
+    /// Why.
+    pub why: String,
+    /// What that costs.
+    pub cost: String,
+}
+
+/// Whether a cluster has a ledger worth its name.
+pub fn is_kept(cluster: &Cluster) -> bool {
+    !cluster.affinity.is_none()
+}
+
+/// Gives the ledgers what the file tells, up to its end or the first damage.
+pub fn load(path: &Path, table: &Table) -> Option<Damage> {
+    let start = Instant::now();
+    let mut lost = HashSet::new();
+    let read = match File::open(path) {
+        Err(error) if is_absent(&error) => return None,
+        Err(error) => Err(error.to_string()),
+        Ok(file) => restore(BufReader::new(file), table, &mut lost),
+    };
+    let mut count = 0;
+    for cluster in table.clusters.iter().filter(|c| is_kept(c)) {
+        let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
+        cluster.live.count_restored(clock::monotonic_secs(), idle);
+        count += cluster.live.ledger.len();
+    }
+    info!("{count} sessions are known from before, read in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+    if !lost.is_empty() {
+        warn!("{} sessions were on nodes that the conf no longer has: they are placed anew when they come", lost.len());
+    }
+    read.err().map(|why| Damage { why, cost: format!("what comes after that place in it is lost; {count} sessions are known") })
+}
+
+fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Result<(), String> {
+    let clusters: HashMap<&str, (&Cluster, HashMap<&str, u32>)> = table
+        .clusters
+        .iter()
+        .filter(|c| is_kept(c))
+        .map(|c| (&*c.name, (&**c, c.nodes().map(|node| (&*node.spec.name, node.live.slot)).collect())))
+        .collect();
+    let times = Times::now();
+    let mut reader = Reader::new(file)?;
+    while let Some(Frame { cluster, nodes, sessions }) = reader.next()? {
+        let Some((cluster, known)) = clusters.get(cluster) else { continue };
+        let slots: Vec<Option<u32>> = nodes.iter().map(|name| known.get(name).copied()).collect();
+        let slot = |number: u32| slots.get(number as usize).copied().flatten();
+        for record in sessions {
+            let (Record::Lives { session, .. } | Record::Over(session)) = record;
+            lost.remove(&session);
+            let Record::Lives { node, first, last, confirmed, from, .. } = record else {
+                cluster.live.forget(session);
+                continue;
+            };
+            let Some(slot_now) = slot(node) else {
+                lost.insert(session);
+                cluster.live.forget(session);
+                continue;
+            };
+            let seen = Seen { slot: slot_now, first: times.mono_of(first), last: times.mono_of(last), confirmed };
+            cluster.live.restore(session, seen, from.and_then(slot));
+        }
+    }
+    Ok(())
+}
+
+/// The coarse clock and the wall clock, read together.
+pub struct Times {
+    mono: u32,
+    unix: u32,
+}
+
+impl Times {
+    /// Now.
+    pub fn now() -> Self {
+        Self { mono: clock::monotonic_secs(), unix: u32::try_from(clock::unix_secs()).unwrap_or(u32::MAX) }
+    }
+
+    /// In seconds since 1970.
+    pub fn unix_of(&self, mono: u32) -> u32 {
+        self.unix.saturating_sub(self.mono.saturating_sub(mono))
+    }
+
+    /// A time to come is now: the wall clock was set back.
+    fn mono_of(&self, unix: u32) -> u32 {
+        self.mono.saturating_sub(self.unix.saturating_sub(unix)).max(1)
+    }
+}

@@ -1,0 +1,226 @@
+//! The state folder: what outlives the process. One instance holds it at a time, by a lock that ends with the process, however
+//! it ends. A file in it is replaced whole or not at all; one that cannot be read is set aside and never stops a start.
+
+mod frames;
+pub mod ledgers;
+mod load;
+
+#[cfg(test)]
+mod tests;
+
+use crate::base::clock;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tracing::{info, warn};
+
+/// The version of the documents' outer shape.
+const FORMAT: u32 = 1;
+/// The longest document.
+const LONGEST: u64 = 64 << 20;
+/// Damaged files of one name that are kept.
+const DAMAGED_KEPT: usize = 3;
+/// The file that is locked; it says who holds it.
+const LOCK: &str = "lock";
+
+/// The folder that `server.state-dir` names.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    /// Locked while this value lives. None: the folder cannot be used, and nothing is written.
+    lock: Option<File>,
+    /// Names that could not be written when it was tried last.
+    failing: Mutex<HashSet<String>>,
+}
+
+/// A document as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Document<T> {
+    format: u32,
+    data: T,
+}
+
+/// Its version alone: one of another version may hold anything.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+/// Why a folder is not ours.
+enum Refused {
+    /// Another instance holds it.
+    Held(String),
+    /// It cannot be used.
+    Unusable(io::Error),
+}
+
+impl StateDir {
+    /// Makes the folder if need be, and locks it. Refused only when another instance holds it: a folder that cannot be used is
+    /// no reason not to serve, and a warning says what that costs.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let lock = match lock(path) {
+            Ok(lock) => Some(lock),
+            Err(Refused::Held(by)) => {
+                return Err(format!(
+                    "state-dir {} is in use by another instance{by}: stop that one first, or give this one a folder of its own with server.state-dir",
+                    path.display()
+                ));
+            }
+            Err(Refused::Unusable(error)) => {
+                warn!(
+                    "state-dir {}: {error}; sessions, pins and changes made while running will not outlive this process: \
+                     make the folder writable, or set server.state-dir, and restart",
+                    path.display()
+                );
+                None
+            }
+        };
+        Ok(Self { path: path.to_owned(), lock, failing: Mutex::default() })
+    }
+
+    /// Whether anything can be written here at all.
+    pub fn is_held(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Where the file of this name is.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    /// Reads a document. One that is not there is the default; so is one that cannot be understood, which is set aside with a
+    /// warning.
+    pub fn read<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        let file = format!("{name}.json");
+        let text = match read_up_to(&self.path(&file), LONGEST) {
+            Err(error) if is_absent(&error) => return T::default(),
+            other => other.map_err(|e| e.to_string()),
+        };
+        text.and_then(|text| parse(&text)).unwrap_or_else(|why| {
+            self.set_aside(&file, why, &format!("{name} start empty"));
+            T::default()
+        })
+    }
+
+    /// Saves a document in place of the one before. False if that failed, which is told in the log once.
+    pub fn write<T: Serialize>(&self, name: &str, value: &T) -> bool {
+        let text = serde_json::to_vec_pretty(&Document { format: FORMAT, data: value }).map_err(io::Error::other);
+        let file = format!("{name}.json");
+        let saved = text.and_then(|text| self.put(&file, &text));
+        self.tell(&file, &saved)
+    }
+
+    /// Puts a whole file in the place of the one before: after a power cut it is either of the two.
+    pub fn put(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut new = self.create(file)?;
+        let written = new.write_all(bytes).and_then(|()| new.sync_all()).and_then(|()| self.install(file));
+        if written.is_err() {
+            let _ = fs::remove_file(self.beside(file));
+        }
+        written
+    }
+
+    /// Begins the file that `install` puts in its place.
+    fn create(&self, file: &str) -> io::Result<File> {
+        if !self.is_held() {
+            return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the state folder is not ours"));
+        }
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.beside(file))
+    }
+
+    /// Puts the file that was begun with `create`, and is on the disk, in its place.
+    fn install(&self, file: &str) -> io::Result<()> {
+        fs::rename(self.beside(file), self.path(file))?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn beside(&self, file: &str) -> PathBuf {
+        self.path(&format!("{file}.new"))
+    }
+
+    /// Takes a damaged file out of the way and says what that costs. The newest few are kept.
+    fn set_aside(&self, file: &str, why: impl Display, cost: &str) {
+        let path = self.path(file);
+        let aside = format!("{file}.damaged-{}", clock::unix_secs());
+        let renamed = if self.is_held() { fs::rename(&path, self.path(&aside)) } else { Err(io::ErrorKind::ReadOnlyFilesystem.into()) };
+        match renamed {
+            Ok(()) => warn!("{}: {why}: it is set aside as {aside}, and {cost}", path.display()),
+            Err(error) => warn!("{}: {why}, and it cannot be set aside ({error}): {cost}", path.display()),
+        }
+        let mut all: Vec<(u64, PathBuf)> = fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| {
+                let when = entry.file_name().to_str()?.strip_prefix(file)?.strip_prefix(".damaged-")?.parse().ok()?;
+                Some((when, entry.path()))
+            })
+            .collect();
+        all.sort_unstable();
+        for (_, path) in all.iter().rev().skip(DAMAGED_KEPT) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Says in the log when a file can no longer be written, and when it can again. Whether it was written.
+    pub fn tell(&self, file: &str, written: &io::Result<()>) -> bool {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(()) if failing.remove(file) => info!("{} is written again", self.path(file).display()),
+            // said when it was opened
+            Err(error) if self.is_held() && failing.insert(file.to_owned()) => {
+                warn!("{} cannot be written: {error}; a restart would lose what is new in it: make room", self.path(file).display());
+            }
+            _ => {}
+        }
+        written.is_ok()
+    }
+}
+
+/// Locks the folder, which is made if need be.
+fn lock(folder: &Path) -> Result<File, Refused> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Refused::Unusable)?;
+    let path = folder.join(LOCK);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let mut file = open.map_err(Refused::Unusable)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // who holds it is a courtesy to the operator: the lock is what counts
+            let _ = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let pid = read_up_to(&path, 20).ok().and_then(|text| String::from_utf8(text).ok());
+            Err(Refused::Held(pid.filter(|p| !p.is_empty()).map_or_else(String::new, |pid| format!(" (process {pid})"))))
+        }
+        Err(TryLockError::Error(error)) => Err(Refused::Unusable(error)),
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let version: Version = serde_json::from_slice(text).map_err(|e| format!("it is damaged ({e})"))?;
+    if version.format != FORMAT {
+        return Err(format!("it was written by another version of Homing (format {}, this one reads {FORMAT})", version.format));
+    }
+    serde_json::from_slice::<Document<T>>(text).map(|d| d.data).map_err(|e| format!("it is damaged ({e})"))
+}
+
+fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes")));
+    }
+    Ok(text)
+}
+
+/// Nothing is there: no file, or no folder that could have one.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

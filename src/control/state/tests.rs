@@ -1,0 +1,130 @@
+//! Documents, the lock, and the folder's untidy days. The ledgers have tests of their own.
+
+use super::*;
+use std::collections::BTreeMap;
+
+type Notes = BTreeMap<String, u32>;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn open(folder: &tempfile::TempDir) -> StateDir {
+    StateDir::open(&folder.path().join("deep/state")).unwrap()
+}
+
+fn notes(count: u32) -> Notes {
+    (0..count).map(|n| (format!("note {n}"), n)).collect()
+}
+
+fn damaged(dir: &StateDir) -> Vec<String> {
+    let names = fs::read_dir(&dir.path).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|n| n.contains(".damaged-")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_document_is_read_as_it_was_written() {
+    let folder = folder();
+    let dir = open(&folder);
+    assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+    assert!(dir.write("notes", &notes(3)));
+    assert!(dir.write("notes", &notes(2)));
+    drop(dir);
+    let dir = open(&folder);
+    assert_eq!(dir.read::<Notes>("notes"), notes(2));
+    assert_eq!(damaged(&dir), [""; 0]);
+}
+
+#[test]
+fn only_its_owner_may_look_into_the_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let dir = open(&folder);
+    dir.write("notes", &notes(1));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&dir.path), mode(&dir.path("notes.json"))), (0o700, 0o600));
+}
+
+#[test]
+fn what_cannot_be_understood_is_set_aside() {
+    let whole = serde_json::to_string(&Document { format: FORMAT, data: notes(3) }).unwrap();
+    let cases: [&[u8]; 7] = [
+        b"",
+        b"\0\0\0\0",
+        b"Dear diary",
+        &whole.as_bytes()[..whole.len() / 2],
+        br#"{"format":2,"data":{}}"#,
+        br#"{"format":1,"data":[1,2]}"#,
+        br#"{"format":1}"#,
+    ];
+    for text in cases {
+        let folder = folder();
+        let dir = open(&folder);
+        fs::write(dir.path("notes.json"), text).unwrap();
+        assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+        let [aside] = &damaged(&dir)[..] else { panic!("{:?} for {text:?}", damaged(&dir)) };
+        assert!(aside.starts_with("notes.json.damaged-"), "{aside}");
+        assert_eq!(fs::read(dir.path(aside)).unwrap(), text, "nothing of it is thrown away");
+        assert!(dir.write("notes", &notes(1)));
+        assert_eq!(dir.read::<Notes>("notes"), notes(1));
+    }
+}
+
+#[test]
+fn a_later_version_is_told_from_damage() {
+    assert!(parse::<Notes>(br#"{"format":7,"data":"?"}"#).unwrap_err().contains("another version"));
+    assert!(parse::<Notes>(br#"{"format":1,"data":"?"}"#).unwrap_err().contains("damaged"));
+}
+
+#[test]
+fn the_newest_few_damaged_files_are_kept() {
+    let folder = folder();
+    let dir = open(&folder);
+    for old in ["notes.json.damaged-1", "notes.json.damaged-20", "notes.json.damaged-3", "other.json.damaged-1"] {
+        fs::write(dir.path(old), "?").unwrap();
+    }
+    fs::write(dir.path("notes.json"), "?").unwrap();
+    dir.read::<Notes>("notes");
+    let names = damaged(&dir);
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(!names.iter().any(|n| n == "notes.json.damaged-1"), "{names:?}");
+    assert!(names.iter().any(|n| n == "other.json.damaged-1"), "{names:?}");
+}
+
+#[test]
+fn a_folder_has_one_holder() {
+    let folder = folder();
+    let dir = open(&folder);
+    let refusal = StateDir::open(&dir.path).unwrap_err();
+    assert!(refusal.contains("in use") && refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+    drop(dir);
+    assert!(open(&folder).is_held());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_read_and_not_written() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "in the way").unwrap();
+    let dir = StateDir::open(&folder.path().join("file/state")).unwrap();
+    assert!(!dir.is_held());
+    assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+    assert!(!dir.write("notes", &notes(1)));
+}
+
+#[test]
+fn a_failure_leaves_the_document_of_before_and_passes() {
+    let folder = folder();
+    let dir = open(&folder);
+    assert!(dir.write("notes", &notes(1)));
+    fs::create_dir(dir.path("notes.json.new")).unwrap();
+    assert!(!dir.write("notes", &notes(2)));
+    assert!(!dir.write("notes", &notes(2)));
+    assert_eq!(dir.failing.lock().unwrap().len(), 1);
+    assert_eq!(dir.read::<Notes>("notes"), notes(1));
+    fs::remove_dir(dir.path("notes.json.new")).unwrap();
+    assert!(dir.write("notes", &notes(2)));
+    assert!(dir.failing.lock().unwrap().is_empty());
+    assert_eq!(dir.read::<Notes>("notes"), notes(2));
+}
