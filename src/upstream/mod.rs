@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod dial;
+pub mod interim;
 pub mod link;
 pub mod pool;
 pub mod send;

@@ -2,6 +2,7 @@
 
 use super::body::RequestBody;
 use super::dial::Traffic;
+use super::interim::Inbox;
 use super::link::Link;
 use hyper::client::conn::{http1, http2};
 use std::cell::RefCell;
@@ -19,9 +20,18 @@ pub struct Pool {
 
 /// A connection between two requests.
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
-    traffic: Arc<Traffic>,
+    wire: Wire,
     since: Instant,
+}
+
+/// An open HTTP/1 connection.
+pub struct Wire {
+    /// To send with.
+    pub sender: http1::SendRequest<RequestBody>,
+    /// What went over it.
+    pub traffic: Arc<Traffic>,
+    /// Where its interim answers come in.
+    pub inbox: Arc<Inbox>,
 }
 
 /// A request that must not be sent twice goes only over a connection that was used so recently: an older one might be about
@@ -30,10 +40,8 @@ const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
 
 /// An HTTP/1 connection in use.
 pub struct Taken {
-    /// To send with.
-    pub sender: http1::SendRequest<RequestBody>,
-    /// What went over it.
-    pub traffic: Arc<Traffic>,
+    /// The connection.
+    pub wire: Wire,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -56,16 +64,16 @@ impl Pool {
                 }
                 return None;
             }
-            if !found.sender.is_closed() {
-                return Some(Taken { sender: found.sender, traffic: found.traffic, idle: Some(age) });
+            if !found.wire.sender.is_closed() {
+                return Some(Taken { wire: found.wire, idle: Some(age) });
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, sender: http1::SendRequest<RequestBody>, traffic: Arc<Traffic>, most: u32) {
-        if sender.is_closed() || most == 0 {
+    pub fn put(&self, link: &Link, wire: Wire, most: u32) {
+        if wire.sender.is_closed() || most == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -73,7 +81,7 @@ impl Pool {
         if list.len() >= most as usize {
             list.remove(0);
         }
-        list.push(Idle { sender, traffic, since: Instant::now() });
+        list.push(Idle { wire, since: Instant::now() });
     }
 
     /// The HTTP/2 connection to a node, if there is one.
@@ -103,7 +111,7 @@ impl Pool {
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
         self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
             Some(limit) => {
-                list.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < limit);
+                list.retain(|idle| !idle.wire.sender.is_closed() && idle.since.elapsed() < limit);
                 !list.is_empty()
             }
             None => false,

@@ -1,16 +1,19 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
-use super::body::{Progress, RequestBody};
-use super::dial::{self, Traffic};
+use super::body::{RequestBody, Upload};
+use super::dial;
+use super::interim::{self, Heard, Inbox, Interim};
 use super::link::Link;
-use super::pool::{Pool, Taken};
+use super::pool::{Pool, Taken, Wire};
 use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 /// What an exchange with a node may cost.
@@ -74,73 +77,83 @@ pub struct Answer {
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<(http1::SendRequest<RequestBody>, Arc<Traffic>)>,
+    kept: Option<Wire>,
     link: Arc<Link>,
     pool: Rc<Pool>,
-    request: Option<Rc<Progress>>,
+    upload: Option<Rc<Upload>>,
     max_idle: u32,
 }
 
 impl Lease {
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self) {
-        if let Some((sender, traffic)) = self.kept.take()
-            && self.request.as_ref().is_none_or(|p| p.done.get())
+        if let Some(wire) = self.kept.take()
+            && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
-            self.pool.put(&self.link, sender, traffic, self.max_idle);
+            self.pool.put(&self.link, wire, self.max_idle);
         }
     }
 }
 
-/// Sends a request. On failure the request is given back when the node cannot have seen any of it.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
+    }
+}
+
+/// Sends a request, and tells `on_interim` of the answers before the final one.
 pub async fn send(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
     request: Request<RequestBody>,
     limits: &Limits,
-) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
+    on_interim: impl AsyncFn(Interim),
+) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
-        return send_h2(pool, link, request, limits).await;
+        return send_h2(pool, link, request, limits, on_interim).await;
     }
-    let progress = match request.body() {
-        RequestBody::Stream(_, progress) => Some(progress.clone()),
-        _ => None,
-    };
-    let (mut taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
+    let upload = request.body().upload().cloned();
+    let (taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
         Some(taken) => (taken, 0.0),
-        None => match connect(link, limits).await {
-            Ok(fresh) => fresh,
-            Err(error) => return Err((error, Some(request))),
-        },
+        None => connect(link, limits).await?,
     };
-    let before = (taken.traffic.written.load(Relaxed), taken.traffic.read.load(Relaxed));
-    let sent = tokio::time::timeout(limits.response, taken.sender.try_send_request(request)).await;
-    match sent {
-        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
+    let Taken { mut wire, idle } = taken;
+    let before = (wire.traffic.written.load(Relaxed), wire.traffic.read.load(Relaxed));
+    let request = wire.inbox.announce(request);
+    let answer = {
+        let mut answer = pin!(wire.sender.try_send_request(request));
+        let heard = |cx: &mut Context<'_>| wire.inbox.poll(cx, answer.as_mut());
+        tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await
+    };
+    match answer {
+        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Ok(Ok(response)) => {
             note_keep_alive(link, response.headers());
-            let kept = Some((taken.sender, taken.traffic));
-            let lease = Lease { kept, link: link.clone(), pool: pool.clone(), request: progress, max_idle: limits.max_idle };
+            if let Some(upload) = &upload {
+                upload.withdraw();
+            }
+            let lease = Lease { kept: Some(wire), link: link.clone(), pool: pool.clone(), upload, max_idle: limits.max_idle };
             Ok(Answer { response, lease, connect_ms })
         }
         Ok(Err(mut error)) => {
-            let unsent = error.take_message();
-            let wrote = taken.traffic.written.load(Relaxed) != before.0;
-            let heard = taken.traffic.read.load(Relaxed) != before.1;
-            let race = taken.idle.is_some() && !heard;
-            if let (true, Some(idle)) = (race, taken.idle) {
+            let unsent = error.take_message().is_some();
+            let wrote = wire.traffic.written.load(Relaxed) != before.0;
+            let heard = wire.traffic.read.load(Relaxed) != before.1;
+            let race = idle.is_some() && !heard;
+            if let (true, Some(idle)) = (race, idle) {
                 // the node closes sooner than we thought: trust its idle connections for half as long from now on
                 link.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
             }
             let error = error.into_error();
-            let client = progress.is_some_and(|p| p.failed.get());
             let kind = match () {
-                () if client => Failure::Client,
-                () if unsent.is_some() || !wrote => Failure::Unsent,
+                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
+                () if unsent || !wrote => Failure::Unsent,
                 () if error.is_parse() => Failure::BadAnswer,
                 () => Failure::NoAnswer,
             };
-            Err((SendError { kind, detail: words(&error), race }, unsent))
+            Err(SendError { kind, detail: words(&error), race })
         }
     }
 }
@@ -148,10 +161,10 @@ pub async fn send(
 /// A kept connection that can take a request now.
 async fn ready(pool: &Rc<Pool>, link: &Link, repeatable: bool) -> Option<Taken> {
     while let Some(mut taken) = pool.take(link, repeatable) {
-        if taken.sender.is_ready() {
+        if taken.wire.sender.is_ready() {
             return Some(taken);
         }
-        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.sender.ready()).await {
+        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.wire.sender.ready()).await {
             return Some(taken);
         }
     }
@@ -166,7 +179,7 @@ async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError
         // its errors reach the request that is under way; between requests they only mean that it is closed
         let _ = connection.with_upgrades().await;
     });
-    Ok((Taken { sender, traffic, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
+    Ok((Taken { wire: Wire { sender, traffic, inbox: Arc::new(Inbox::default()) }, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }
 
 /// Runs hyper's tasks on the worker's own thread.
@@ -186,7 +199,8 @@ async fn send_h2(
     link: &Arc<Link>,
     mut request: Request<RequestBody>,
     limits: &Limits,
-) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
+    on_interim: impl AsyncFn(Interim),
+) -> Result<Answer, SendError> {
     let start = Instant::now();
     let (mut sender, reused) = match pool.shared(link) {
         Some(sender) => (sender, true),
@@ -195,24 +209,34 @@ async fn send_h2(
                 pool.share(link, sender.clone());
                 (sender, false)
             }
-            Err(error) => return Err((error, Some(request))),
+            Err(error) => return Err(error),
         },
     };
     let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
     absolute(&mut request, link.tls.is_some());
-    match tokio::time::timeout(limits.response, sender.try_send_request(request)).await {
-        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
+    let upload = request.body().upload().cloned();
+    let answer = {
+        let mut answer = pin!(sender.try_send_request(request));
+        // hyper does not tell of interim answers over HTTP/2
+        let heard = |cx: &mut Context<'_>| answer.as_mut().poll(cx).map(Heard::Final);
+        tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await
+    };
+    match answer {
+        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Ok(Ok(response)) => {
-            let lease = Lease { kept: None, link: link.clone(), pool: pool.clone(), request: None, max_idle: 0 };
+            if let Some(upload) = &upload {
+                upload.withdraw();
+            }
+            let lease = Lease { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 };
             Ok(Answer { response, lease, connect_ms })
         }
         Ok(Err(mut error)) => {
-            let unsent = error.take_message();
+            let unsent = error.take_message().is_some();
             if sender.is_closed() {
                 pool.unshare(link);
             }
-            let kind = if unsent.is_some() { Failure::Unsent } else { Failure::NoAnswer };
-            Err((SendError { kind, detail: words(error.error()), race: reused }, unsent))
+            let kind = if unsent { Failure::Unsent } else { Failure::NoAnswer };
+            Err(SendError { kind, detail: words(error.error()), race: reused })
         }
     }
 }

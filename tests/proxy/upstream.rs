@@ -1,9 +1,12 @@
 //! Between proxy and node: no avoidable failure, nothing sent twice that could do harm, every byte as it was.
 
+use crate::support::client::raw;
 use crate::support::load::failures;
-use crate::support::wire::{Sum, pattern};
-use crate::support::{Client, Conf, Load, Origin, Proxy, free_addr};
+use crate::support::wire::{Head, Sum, pattern, read_head};
+use crate::support::{Client, Conf, Load, Origin, Proxy, free_addr, until};
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const PLAIN: &str = r#""cookie""#;
 
@@ -146,27 +149,127 @@ fn trailers_pass_both_ways() {
     assert!(up.text().to_ascii_lowercase().contains(r#"["x-sum","7"]"#), "{}", up.text());
 }
 
+/// Sends the head of an upload whose body waits for leave.
+fn ask_leave(client: &mut Client, path: &str) {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    client.write(head.as_bytes()).expect("the head is sent");
+}
+
+fn head_of(client: &mut Client) -> Head {
+    read_head(client.open().expect("still open")).expect("a head").expect("not the end")
+}
+
 #[test]
-fn the_client_that_waits_for_100_is_told_to_go_on() {
+fn a_body_waits_until_the_node_wants_it() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    for _ in 0..3 {
+        node.stall();
+        ask_leave(&mut client, "/upload");
+        let hits = node.hits();
+        until("the node has the head", || (node.hits() > hits).then_some(()));
+        assert!(node.seen().last().expect("it came").head.says("expect", "100-continue"), "the node is asked");
+        let quiet = client.open().expect("open").get_mut().limit(Duration::from_millis(100));
+        quiet.expect("a limit");
+        assert!(read_head(client.open().expect("open")).is_err(), "nobody else says that it may come");
+        node.resume();
+        client.open().expect("open").get_mut().limit(Duration::from_secs(10)).expect("a limit");
+        assert_eq!(head_of(&mut client).status(), 100);
+        client.write(b"body").expect("the body is sent");
+        assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+    }
+    assert_eq!(client.connections, 1);
+}
+
+#[test]
+fn a_body_that_the_node_does_not_want_is_not_asked_for() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    for path in ["/too-large", "/upload"] {
+        ask_leave(&mut client, path);
+        let head = head_of(&mut client);
+        if path == "/upload" {
+            assert_eq!(head.status(), 100, "the connection to the node that was promised a body is not used again");
+            client.write(b"body").expect("the body is sent");
+            assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+            continue;
+        }
+        assert_eq!(head.status(), 417);
+        assert!(head.says("connection", "close"), "{head:?}");
+        let mut rest = Vec::new();
+        client.open().expect("open").read_to_end(&mut rest).expect("the end comes");
+        assert_eq!(rest, b"not that much");
+        client.hang_up();
+    }
+    assert_eq!(node.state.body_bytes.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn a_node_that_knows_no_expect_gets_the_body_after_a_while() {
     let (_node, proxy) = one();
     let mut client = Client::new(proxy.addr);
-    let head = "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
-    client.write(head.as_bytes()).expect("the head is sent");
-    let wire = client.open().expect("still open");
-    let early = crate::support::wire::read_head(wire).expect("a head").expect("not the end");
-    assert_eq!(early.status(), 100);
+    let start = Instant::now();
+    ask_leave(&mut client, "/knows-no-expect");
+    assert_eq!(head_of(&mut client).status(), 100);
+    assert!(start.elapsed() >= Duration::from_millis(900), "not before the node had its chance: {:?}", start.elapsed());
     client.write(b"body").expect("the body is sent");
     assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
 }
 
-/// hyper's server cannot send a 103 of its own, so hints end at the proxy; the answer behind them must not suffer.
 #[test]
-fn early_hints_do_not_disturb_the_answer() {
-    let (_node, proxy) = one();
+fn a_body_that_waits_is_still_whole_for_another_node() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
+    let mut conf = conf.node("dead", &format!("\"http://{}\"", free_addr()));
+    conf.nodes.rotate_right(1);
+    let proxy = Proxy::start(&conf.text());
+    let mut client = Client::new(proxy.addr);
+    ask_leave(&mut client, "/upload");
+    assert_eq!(head_of(&mut client).status(), 100);
+    client.write(b"body").expect("the body is sent");
+    assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+}
+
+#[test]
+fn early_hints_come_before_the_answer() {
+    let (node, proxy) = one();
     let mut client = Client::new(proxy.addr);
     for _ in 0..3 {
-        assert_eq!(client.get("/early-hints").status, 200);
+        let answer = client.get("/early-hints?n=3");
+        let links: Vec<_> = answer.early.iter().map(|h| (h.status(), h.get("link"), h.get("x-hop"), h.get("connection"))).collect();
+        let want = ["</0.css>; rel=preload", "</1.css>; rel=preload", "</2.css>; rel=preload"];
+        assert_eq!(links, want.map(|l| (103, Some(l), None, None)));
+        assert_eq!(answer.status, 200);
     }
+    client.write(b"GET /early-hints?wait=1 HTTP/1.1\r\nHost: app.test\r\n\r\n").expect("sent");
+    assert_eq!(head_of(&mut client).status(), 103, "while the node still works");
+    node.state.go_on.store(true, Ordering::SeqCst);
+    assert_eq!(client.answer("GET").expect("an answer").status, 200);
+    let flood = client.get("/early-hints?n=1000");
+    assert_eq!((flood.status, flood.early.len()), (200, 16), "a node cannot flood");
+    assert_eq!(client.connections, 1);
+}
+
+#[test]
+fn early_hints_stay_in_order_between_pipelined_answers() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    let requests = "GET /big?n=3000000 HTTP/1.1\r\nHost: a\r\n\r\nGET /early-hints?n=2 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5);
+    client.write(requests.as_bytes()).expect("sent");
+    // not read at first: the proxy must not write a hint into the answer before it
+    until("the first answer is under way", || (node.state.body_bytes.load(Ordering::SeqCst) > 1_000_000).then_some(()));
+    for _ in 0..5 {
+        assert!(client.answer("GET").expect("an answer").body == pattern(3_000_000));
+        let hinted = client.answer("GET").expect("an answer");
+        assert!(hinted.status == 200 && hinted.early.len() <= 2, "{:?}", hinted.early);
+    }
+}
+
+#[test]
+fn early_hints_are_not_for_http_1_0() {
+    let (_node, proxy) = one();
+    let back = raw(proxy.addr, b"GET /early-hints HTTP/1.0\r\nHost: a\r\n\r\n", Duration::from_secs(10));
+    assert_eq!((back.status(), back.answers()), (200, 1), "{}", back.text);
 }
 
 #[test]
