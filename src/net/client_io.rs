@@ -231,9 +231,9 @@ mod tests {
         filler = 0;
         poll_fn(|cx| full(&mut io, cx, &mut filler)).await;
         outbox.put(&hint);
-        poll_fn(|cx| Poll::Ready(assert!(io.as_mut().poll_flush(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(io.as_mut().poll_flush(cx).is_pending())).await);
         assert!(outbox.take().is_none(), "it is begun");
-        poll_fn(|cx| Poll::Ready(assert!(io.as_mut().poll_write(cx, b"the answer").is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(io.as_mut().poll_write(cx, b"the answer").is_pending())).await);
         let mut read = vec![0; filler];
         theirs.read_exact(&mut read).await.unwrap();
         poll_fn(|cx| io.as_mut().poll_write(cx, b"the answer")).await.unwrap();

@@ -16,13 +16,13 @@ use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::send::{self, Answer};
+use crate::wire::content::{Content, ContentError};
 use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use rand::RngCore;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 const FIRST_CHECK: Duration = Duration::from_secs(1);
 
 /// Serves one request.
-pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Content>) -> Result<Response<AnswerBody>, Infallible> {
     let mut trail = Trail::begin(&client);
     let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
@@ -77,7 +77,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Inco
 /// Where an answer comes from.
 pub enum Reply {
     /// A node, with the time limit between parts of its body.
-    Node(Response<Incoming>, Duration),
+    Node(Response<Content>, Duration),
     /// Ourselves.
     Own(Response<Bytes>),
 }
@@ -98,7 +98,7 @@ impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways.
     fn read(client: &Client, mut parts: Parts) -> Result<Self, Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
-        if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
+        if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
             return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
         }
         let mut hosts = parts.headers.get_all(header::HOST).iter();
@@ -188,7 +188,7 @@ async fn to_cluster(
     rule: &Rule,
     cluster: Arc<Cluster>,
     mut asked: Asked,
-    body: Incoming,
+    body: Content,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.name.clone());
@@ -294,7 +294,7 @@ enum Payload {
 impl Load {
     /// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if
     /// the client `expects` to be told.
-    async fn new(client: &Client, body: Incoming, parts: &Parts, cluster: &Cluster, upgrade: bool, expects: bool) -> Result<Self, Refused> {
+    async fn new(client: &Client, body: Content, parts: &Parts, cluster: &Cluster, upgrade: bool, expects: bool) -> Result<Self, Refused> {
         let idempotent = retry::is_idempotent(&parts.method);
         if upgrade || body.is_end_stream() {
             return Ok(Self { body: Payload::Held(Bytes::new()), repeatable: idempotent && !upgrade });
@@ -305,7 +305,7 @@ impl Load {
         let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
         if small && idempotent {
             client.watch.want_body(true);
-            let broken = |e: hyper::Error| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
+            let broken = |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
             let bytes = body.collect().await.map_err(broken)?.to_bytes();
             client.watch.want_body(false);
             return Ok(Self { body: Payload::Held(bytes), repeatable: true });

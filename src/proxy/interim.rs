@@ -3,7 +3,11 @@
 
 use super::headers;
 use crate::upstream::interim::Interim;
-use http::{StatusCode, Version, header};
+use bytes::Bytes;
+use h2::server::SendResponse;
+use http::{Response, StatusCode, Version, header};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +18,8 @@ pub enum Interims {
     Untold,
     /// Over HTTP/1.1.
     H1(Arc<Outbox>),
+    /// Over HTTP/2.
+    H2(Rc<RefCell<SendResponse<Bytes>>>),
 }
 
 impl Interims {
@@ -39,6 +45,12 @@ impl Interims {
                 // when this exchange waits, hyper writes what it still has and flushes: the place between two answers
                 tokio::task::yield_now().await;
                 outbox.take();
+            }
+            Self::H2(respond) => {
+                let mut head = Response::new(());
+                (*head.status_mut(), *head.headers_mut()) = (interim.status, interim.headers);
+                // refused when the client has reset the stream, which ends the exchange anyway
+                let _ = respond.borrow_mut().send_informational(head);
             }
         }
     }
@@ -72,6 +84,10 @@ impl Outbox {
 
     /// What is to be written now; only to be asked for between two answers.
     pub fn take(&self) -> Option<Vec<u8>> {
-        self.full.swap(false, Relaxed).then(|| std::mem::take(&mut *self.lock()))
+        let full = self.full.load(Relaxed);
+        full.then(|| {
+            self.full.store(false, Relaxed);
+            std::mem::take(&mut *self.lock())
+        })
     }
 }

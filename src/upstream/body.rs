@@ -1,21 +1,17 @@
 //! The body of a request on its way to a node.
 
+use crate::wire::content::{Content, ContentError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
-use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// What goes wrong with a body.
-pub type BodyError = Box<dyn Error + Send + Sync>;
-
 /// A body that is passed on as it comes from the client. It outlives the tries to send it: as long as nothing of it was
 /// taken, it can go to another node.
 pub struct Upload {
-    source: RefCell<Option<Incoming>>,
+    source: RefCell<Option<Content>>,
     begun: Cell<bool>,
     done: Cell<bool>,
     failed: Cell<bool>,
@@ -39,7 +35,7 @@ enum Hold {
 
 impl Upload {
     /// `held_back`: nothing of it is read before [`Upload::release`].
-    pub fn new(source: Incoming, held_back: bool) -> Rc<Self> {
+    pub fn new(source: Content, held_back: bool) -> Rc<Self> {
         Rc::new(Self {
             source: RefCell::new(Some(source)),
             begun: Cell::new(false),
@@ -99,7 +95,7 @@ impl Upload {
         turns
     }
 
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         match self.hold.get() {
             Hold::Released => {}
             Hold::Back | Hold::Withdrawn => {
@@ -117,7 +113,7 @@ impl Upload {
             Poll::Ready(None) => self.done.set(true),
             Poll::Pending => {}
         }
-        polled.map_err(Into::into)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -151,9 +147,9 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = ContentError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),

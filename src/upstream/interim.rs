@@ -14,7 +14,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Interim answers passed on for one request; what a node says beyond that is dropped.
-const MOST: u8 = 16;
+pub const MOST: u8 = 16;
 
 /// One interim answer.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod dial;
+pub mod http2;
 pub mod interim;
 pub mod link;
 pub mod pool;

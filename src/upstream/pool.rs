@@ -4,9 +4,11 @@ use super::body::RequestBody;
 use super::dial::Traffic;
 use super::interim::Inbox;
 use super::link::Link;
-use hyper::client::conn::{http1, http2};
-use std::cell::RefCell;
+use bytes::Bytes;
+use hyper::client::conn::http1;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<u64, Vec<Idle>>>,
-    shared: RefCell<HashMap<u64, http2::SendRequest<RequestBody>>>,
+    shared: RefCell<HashMap<u64, Shared>>,
 }
 
 /// A connection between two requests.
@@ -32,6 +34,15 @@ pub struct Wire {
     pub traffic: Arc<Traffic>,
     /// Where its interim answers come in.
     pub inbox: Arc<Inbox>,
+}
+
+/// An HTTP/2 connection, used by as many requests at a time as the node allows.
+#[derive(Clone)]
+pub struct Shared {
+    /// To send with.
+    pub sender: h2::client::SendRequest<Bytes>,
+    /// It has ended.
+    pub closed: Rc<Cell<bool>>,
 }
 
 /// A request that must not be sent twice goes only over a connection that was used so recently: an older one might be about
@@ -85,10 +96,10 @@ impl Pool {
     }
 
     /// The HTTP/2 connection to a node, if there is one.
-    pub fn shared(&self, link: &Link) -> Option<http2::SendRequest<RequestBody>> {
+    pub fn shared(&self, link: &Link) -> Option<Shared> {
         let mut shared = self.shared.borrow_mut();
         match shared.get(&link.id) {
-            Some(sender) if !sender.is_closed() => Some(sender.clone()),
+            Some(found) if !found.closed.get() => Some(found.clone()),
             Some(_) => {
                 shared.remove(&link.id);
                 None
@@ -98,8 +109,8 @@ impl Pool {
     }
 
     /// Keeps the HTTP/2 connection to a node.
-    pub fn share(&self, link: &Link, sender: http2::SendRequest<RequestBody>) {
-        self.shared.borrow_mut().insert(link.id, sender);
+    pub fn share(&self, link: &Link, connection: Shared) {
+        self.shared.borrow_mut().insert(link.id, connection);
     }
 
     /// Drops the HTTP/2 connection to a node.
@@ -116,6 +127,6 @@ impl Pool {
             }
             None => false,
         });
-        self.shared.borrow_mut().retain(|id, sender| !sender.is_closed() && trusted(*id).is_some());
+        self.shared.borrow_mut().retain(|id, shared| !shared.closed.get() && trusted(*id).is_some());
     }
 }

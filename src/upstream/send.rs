@@ -1,13 +1,13 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
 use super::body::{RequestBody, Upload};
-use super::dial;
-use super::interim::{self, Heard, Inbox, Interim};
+use super::interim::{self, Inbox, Interim};
 use super::link::Link;
 use super::pool::{Pool, Taken, Wire};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use super::{dial, http2};
+use crate::wire::content::Content;
+use http::{Request, Response};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::pin::pin;
 use std::rc::Rc;
@@ -68,7 +68,7 @@ impl Failure {
 /// The head of an answer, and what its body needs.
 pub struct Answer {
     /// The answer.
-    pub response: Response<Incoming>,
+    pub response: Response<Content>,
     /// Keeps the connection until the body is through.
     pub lease: Lease,
     /// Milliseconds it took to connect; 0 on a kept connection.
@@ -85,6 +85,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Of a connection that others use at the same time: it is not taken, and not given back.
+    pub(super) fn shared(pool: &Rc<Pool>, link: &Arc<Link>, upload: Option<Rc<Upload>>) -> Self {
+        Self { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
+    }
+
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self) {
         if let Some(wire) = self.kept.take()
@@ -112,7 +117,7 @@ pub async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
-        return send_h2(pool, link, request, limits, on_interim).await;
+        return http2::send(pool, link, request, limits, on_interim).await;
     }
     let upload = request.body().upload().cloned();
     let (taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
@@ -135,7 +140,7 @@ pub async fn send(
                 upload.withdraw();
             }
             let lease = Lease { kept: Some(wire), link: link.clone(), pool: pool.clone(), upload, max_idle: limits.max_idle };
-            Ok(Answer { response, lease, connect_ms })
+            Ok(Answer { response: response.map(Content::H1), lease, connect_ms })
         }
         Ok(Err(mut error)) => {
             let unsent = error.take_message().is_some();
@@ -182,92 +187,6 @@ async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError
     Ok((Taken { wire: Wire { sender, traffic, inbox: Arc::new(Inbox::default()) }, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }
 
-/// Runs hyper's tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-pub struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
-async fn send_h2(
-    pool: &Rc<Pool>,
-    link: &Arc<Link>,
-    mut request: Request<RequestBody>,
-    limits: &Limits,
-    on_interim: impl AsyncFn(Interim),
-) -> Result<Answer, SendError> {
-    let start = Instant::now();
-    let (mut sender, reused) = match pool.shared(link) {
-        Some(sender) => (sender, true),
-        None => match connect_h2(link, limits).await {
-            Ok(sender) => {
-                pool.share(link, sender.clone());
-                (sender, false)
-            }
-            Err(error) => return Err(error),
-        },
-    };
-    let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
-    absolute(&mut request, link.tls.is_some());
-    let upload = request.body().upload().cloned();
-    let answer = {
-        let mut answer = pin!(sender.try_send_request(request));
-        // hyper does not tell of interim answers over HTTP/2
-        let heard = |cx: &mut Context<'_>| answer.as_mut().poll(cx).map(Heard::Final);
-        tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await
-    };
-    match answer {
-        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
-        Ok(Ok(response)) => {
-            if let Some(upload) = &upload {
-                upload.withdraw();
-            }
-            let lease = Lease { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 };
-            Ok(Answer { response, lease, connect_ms })
-        }
-        Ok(Err(mut error)) => {
-            let unsent = error.take_message().is_some();
-            if sender.is_closed() {
-                pool.unshare(link);
-            }
-            let kind = if unsent { Failure::Unsent } else { Failure::NoAnswer };
-            Err(SendError { kind, detail: words(error.error()), race: reused })
-        }
-    }
-}
-
-async fn connect_h2(link: &Link, limits: &Limits) -> Result<http2::SendRequest<RequestBody>, SendError> {
-    let (io, _) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let (sender, connection) = http2::Builder::new(LocalExecutor)
-        .adaptive_window(true)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|e| fail(Failure::Connect, words(&e)))?;
-    tokio::task::spawn_local(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
-}
-
-/// HTTP/2 wants scheme and authority in the URI.
-fn absolute(request: &mut Request<RequestBody>, tls: bool) {
-    *request.version_mut() = Version::HTTP_2;
-    let host = request.headers_mut().remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
-    let path = request.uri().path_and_query().cloned();
-    let authority = http::uri::Authority::try_from(host.as_bytes());
-    if let (Some(path), Ok(authority)) = (path, authority) {
-        let scheme = if tls { "https" } else { "http" };
-        if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
-            *request.uri_mut() = uri;
-        }
-    }
-}
-
 /// `Keep-Alive: timeout=5`: the node says when it will close.
 fn note_keep_alive(link: &Link, headers: &http::HeaderMap) {
     let Some(value) = headers.get("keep-alive").and_then(|v| v.to_str().ok()) else { return };
@@ -277,7 +196,7 @@ fn note_keep_alive(link: &Link, headers: &http::HeaderMap) {
     }
 }
 
-fn fail(kind: Failure, detail: String) -> SendError {
+pub(super) fn fail(kind: Failure, detail: String) -> SendError {
     SendError { kind, detail, race: false }
 }
 
