@@ -1,16 +1,18 @@
 //! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
 
 use super::client_io::{ClientIo, Early, Transport};
+use super::http2;
 use super::stream::{Peer, Stream};
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::exchange;
+use crate::proxy::interim::{Interims, Outbox};
 use crate::proxy::watch::Watch;
 use crate::proxy::worker::Worker;
 use crate::table::Listener;
-use crate::upstream::send::LocalExecutor;
+use crate::wire::content::Content;
 use crate::wire::proxy_protocol::{self, Header};
 use bytes::BytesMut;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::poll_fn;
@@ -47,8 +49,12 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer
     let watch = Arc::new(Watch::new(!opened.h2));
     let client =
         Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
-    let io = TokioIo::new(ClientIo::new(opened.transport, !opened.h2, watch.clone()));
-    if opened.h2 { serve_h2(&worker, &conf, io, client, &watch).await } else { serve_h1(&worker, &conf, io, client, &watch).await }
+    let outbox = Arc::new(Outbox::default());
+    let io = ClientIo::new(opened.transport, !opened.h2, watch.clone(), outbox.clone());
+    match opened.h2 {
+        true => serve_h2(&worker, &conf, io, client, &watch).await,
+        false => serve_h1(&worker, &conf, io, client, &watch, outbox).await,
+    }
 }
 
 struct Opened {
@@ -152,7 +158,7 @@ macro_rules! drive {
     }};
 }
 
-async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Arc<Watch>) {
+async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: ClientIo, client: Rc<Client>, watch: &Arc<Watch>, outbox: Arc<Outbox>) {
     let mut builder = http1::Builder::new();
     // hyper's own header timer costs a timer a request; `Watch` measures instead
     builder.timer(TokioTimer::new()).header_read_timeout(None);
@@ -161,8 +167,9 @@ async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientI
         builder.max_headers(conf.conf.max_headers.into());
     }
     let serving = client.clone();
-    let service = service_fn(move |request| exchange::serve(serving.clone(), request));
-    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    let interims = Interims::H1(outbox);
+    let service = service_fn(move |request| exchange::serve(serving.clone(), interims.clone(), request.map(Content::H1)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
     let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
     if let Err(error) = ended
         && (error.is_parse() || watch.refused().is_some())
@@ -173,18 +180,11 @@ async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientI
     }
 }
 
-async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: TokioIo<ClientIo>, client: Rc<Client>, watch: &Arc<Watch>) {
-    let mut builder = http2::Builder::new(LocalExecutor);
-    builder
-        .timer(TokioTimer::new())
-        .adaptive_window(true)
-        .max_concurrent_streams(conf.conf.max_streams)
-        .max_header_list_size(conf.conf.max_header_size.get().min(u32::MAX as usize) as u32)
-        .max_send_buf_size(256 << 10)
-        .enable_connect_protocol();
-    let service = service_fn(move |request| exchange::serve(client.clone(), request));
-    let mut connection = pin!(builder.serve_connection(io, service));
-    let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
+async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: ClientIo, client: Rc<Client>, watch: &Arc<Watch>) {
+    let opened = tokio::time::timeout(conf.conf.header_timeout.get(), http2::Connection::open(io, conf, client)).await;
+    let Ok(Ok(connection)) = opened else { return };
+    let mut connection = pin!(connection);
+    let ended: Result<(), h2::Error> = drive!(connection, worker, conf, watch);
     if let Err(error) = ended {
         tracing::debug!("HTTP/2 connection: {error}");
     }

@@ -4,11 +4,10 @@ use super::client::Client;
 use super::line::Line;
 use super::seat::Seat;
 use crate::upstream::send::Lease;
+use crate::wire::content::{Content, ContentError};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,7 +23,7 @@ pub struct AnswerBody {
 enum Source {
     Empty,
     Held(Bytes),
-    Node(Incoming, Flow),
+    Node(Content, Flow),
 }
 
 /// The time limit between two parts of an answer; the timer is made when a part is first waited for.
@@ -101,7 +100,7 @@ impl AnswerBody {
     }
 
     /// A node's body.
-    pub fn node(body: Incoming, limit: Duration, mut trail: Box<Trail>) -> Self {
+    pub fn node(body: Content, limit: Duration, mut trail: Box<Trail>) -> Self {
         if body.is_end_stream() {
             if let Some(lease) = &mut trail.lease {
                 lease.give_back();
@@ -133,7 +132,7 @@ impl Drop for AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = ContentError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
@@ -160,7 +159,7 @@ impl Body for AnswerBody {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.finish(false);
-                    Poll::Ready(Some(Err(error.into())))
+                    Poll::Ready(Some(Err(error)))
                 }
                 Poll::Ready(None) => {
                     this.finish(true);

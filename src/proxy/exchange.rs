@@ -3,6 +3,7 @@
 use super::answer::{AnswerBody, Refused, Trail};
 use super::client::Client;
 use super::headers::{self, Origin};
+use super::interim::Interims;
 use super::seat::Seat;
 use super::session::{self, Clash, Session};
 use super::{respond, retry, upgrade};
@@ -13,15 +14,15 @@ use crate::config::address::Scheme;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener};
-use crate::upstream::body::{Progress, RequestBody};
+use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::send::{self, Answer};
+use crate::wire::content::{Content, ContentError};
 use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use rand::RngCore;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -33,8 +34,9 @@ use std::time::{Duration, Instant};
 const FIRST_CHECK: Duration = Duration::from_secs(1);
 
 /// Serves one request.
-pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Content>) -> Result<Response<AnswerBody>, Infallible> {
     let mut trail = Trail::begin(&client);
+    let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
         let (parts, body) = request.into_parts();
         let asked = Asked::read(&client, parts)?;
@@ -45,7 +47,7 @@ pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Res
         match &rule.action {
             Action::Cluster(index) => {
                 let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
-                to_cluster(&client, listener, rule, cluster, asked, body, &mut trail).await
+                to_cluster(&client, &interims, listener, rule, cluster, asked, body, &mut trail).await
             }
             Action::Redirect(redirect) => Ok(respond::redirect(redirect, rule, &asked.facts(&client, listener))),
             Action::Respond(answer) => Ok(respond::answer(answer, rule, &asked.facts(&client, listener))),
@@ -63,7 +65,8 @@ pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Res
         }
         Err(refused) => {
             let mut response = refused.into_response(trail);
-            if !client.h2 && response.status() == StatusCode::BAD_REQUEST {
+            // a body that still waits to be asked for is not asked for any more
+            if expects || (!client.h2 && response.status() == StatusCode::BAD_REQUEST) {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response
@@ -74,7 +77,7 @@ pub async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Result<Res
 /// Where an answer comes from.
 pub enum Reply {
     /// A node, with the time limit between parts of its body.
-    Node(Response<Incoming>, Duration),
+    Node(Response<Content>, Duration),
     /// Ourselves.
     Own(Response<Bytes>),
 }
@@ -95,7 +98,7 @@ impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways.
     fn read(client: &Client, mut parts: Parts) -> Result<Self, Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
-        if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
+        if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
             return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
         }
         let mut hosts = parts.headers.get_all(header::HOST).iter();
@@ -177,13 +180,15 @@ fn find_rule<'t>(listener: &'t Listener, asked: &Asked) -> Result<&'t Rule, Refu
 }
 
 /// Brings a request to a node of the cluster, and the answer back.
+#[allow(clippy::too_many_arguments, reason = "everything a request comes with")]
 async fn to_cluster(
     client: &Rc<Client>,
+    interims: &Interims,
     listener: &Listener,
     rule: &Rule,
     cluster: Arc<Cluster>,
     mut asked: Asked,
-    body: Incoming,
+    body: Content,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.name.clone());
@@ -194,8 +199,17 @@ async fn to_cluster(
     let first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
     let origin_form = asked.parts.uri.clone();
+    // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
+    let expects = headers::expects_continue(&asked.parts.headers)
+        && asked.parts.version > Version::HTTP_10
+        && upgrade.is_none()
+        && !body.is_end_stream();
+    let told = interims.of(asked.parts.version);
     prepare(client, rule, &cluster, &mut asked)?;
-    let mut load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some()).await?;
+    if expects {
+        asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+    }
+    let load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
     let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
         let (verdict, session) = choose(client, &cluster, &reading, &first, &mut tries, trail).await?;
@@ -213,16 +227,23 @@ async fn to_cluster(
         let request = load.request(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, upgrade.is_some());
         client.watch.want_body(load.streams());
-        match send::send(&client.worker.pool, &verdict.node.link, request, &limits).await {
+        match send::send(&client.worker.pool, &verdict.node.link, request, &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
                 client.watch.want_body(false);
                 verdict.node.live.answered();
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
                 let done = Done { cluster: &cluster, rule, asked: &asked, uri: &origin_form, reading: &reading, verdict, session, unix };
-                return done.finish(client, listener, answer, upgrade.take(), trail).await;
+                let mut reply = done.finish(client, listener, answer, upgrade.take(), trail).await?;
+                if let Reply::Node(response, _) = &mut reply
+                    && !client.h2
+                    && load.is_withdrawn()
+                {
+                    // the client may send the body or not: what comes next on its connection could be either
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                return Ok(reply);
             }
-            Err((error, unsent)) => {
-                load.restore(unsent);
+            Err(error) => {
                 if error.race {
                     trail.record.note = "keepalive-race".into();
                 }
@@ -262,7 +283,6 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
     let host = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or("");
     let origin = Origin { client: client.address(), trusted: asked.trusted, scheme: client.scheme(), host, port: client.local.port() };
     headers::strip_hop_by_hop(&mut parts.headers);
-    // hyper answers `Expect: 100-continue` itself when the body is first read
     parts.headers.remove(header::EXPECT);
     headers::forwarded(&mut parts.headers, cluster.conf.forwarded, &origin);
     if cluster.conf.via {
@@ -275,53 +295,55 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
 
 /// The body, and whether the request can be sent again.
 struct Load {
-    body: Option<RequestBody>,
-    held: Option<Bytes>,
-    progress: Option<Rc<Progress>>,
+    body: Payload,
     repeatable: bool,
 }
 
+enum Payload {
+    Held(Bytes),
+    Streamed(Rc<Upload>),
+}
+
 impl Load {
-    /// A small body of a request that may be repeated is held in full; every other is streamed.
-    async fn new(client: &Client, body: Incoming, parts: &Parts, cluster: &Cluster, upgrade: bool) -> Result<Self, Refused> {
+    /// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if
+    /// the client `expects` to be told.
+    async fn new(client: &Client, body: Content, parts: &Parts, cluster: &Cluster, upgrade: bool, expects: bool) -> Result<Self, Refused> {
+        let idempotent = retry::is_idempotent(&parts.method);
         if upgrade || body.is_end_stream() {
-            let repeatable = retry::is_idempotent(&parts.method) && !upgrade;
-            return Ok(Self { body: None, held: Some(Bytes::new()), progress: None, repeatable });
+            return Ok(Self { body: Payload::Held(Bytes::new()), repeatable: idempotent && !upgrade });
+        }
+        if expects {
+            return Ok(Self { body: Payload::Streamed(Upload::new(body, true)), repeatable: idempotent });
         }
         let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
-        if small && retry::is_idempotent(&parts.method) {
+        if small && idempotent {
             client.watch.want_body(true);
-            let broken = |e: hyper::Error| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
+            let broken = |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
             let bytes = body.collect().await.map_err(broken)?.to_bytes();
             client.watch.want_body(false);
-            return Ok(Self { body: None, held: Some(bytes), progress: None, repeatable: true });
+            return Ok(Self { body: Payload::Held(bytes), repeatable: true });
         }
-        let progress = Rc::new(Progress::default());
-        let body = Some(RequestBody::Stream(body, progress.clone()));
-        Ok(Self { body, held: None, progress: Some(progress), repeatable: false })
+        Ok(Self { body: Payload::Streamed(Upload::new(body, false)), repeatable: false })
     }
 
     fn is_repeatable(&self) -> bool {
         self.repeatable
     }
     fn streams(&self) -> bool {
-        self.progress.is_some()
+        matches!(self.body, Payload::Streamed(_))
     }
     /// Nothing of the body is lost: the request can still be sent in full.
     fn is_intact(&self) -> bool {
-        self.held.is_some() || self.body.is_some()
+        !matches!(&self.body, Payload::Streamed(upload) if upload.is_begun())
     }
-    /// What was not sent comes back.
-    fn restore(&mut self, unsent: Option<Request<RequestBody>>) {
-        let untouched = self.progress.as_ref().is_some_and(|p| !p.begun.get());
-        if let Some(request) = unsent.filter(|_| untouched) {
-            self.body = Some(request.into_body());
-        }
+    /// It was answered before anybody asked for the body.
+    fn is_withdrawn(&self) -> bool {
+        matches!(&self.body, Payload::Streamed(upload) if upload.is_withdrawn())
     }
 
     #[allow(clippy::too_many_arguments, reason = "everything a request is made of")]
     fn request(
-        &mut self,
+        &self,
         asked: &Asked,
         verdict: &Verdict,
         cluster: &Cluster,
@@ -344,10 +366,10 @@ impl Load {
         if let Some(upgrade) = upgrade {
             upgrade.ask(&mut parts);
         }
-        let body = match (&self.held, self.body.take()) {
-            (_, Some(body)) => body,
-            (Some(bytes), None) if !bytes.is_empty() => RequestBody::Held(Some(bytes.clone())),
-            _ => RequestBody::Empty,
+        let body = match &self.body {
+            Payload::Held(bytes) if bytes.is_empty() => RequestBody::Empty,
+            Payload::Held(bytes) => RequestBody::Held(Some(bytes.clone())),
+            Payload::Streamed(upload) => RequestBody::Stream(upload.clone()),
         };
         Request::from_parts(parts, body)
     }

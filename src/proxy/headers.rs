@@ -81,6 +81,12 @@ pub fn upgrade_of(headers: &HeaderMap) -> Option<&str> {
     (named && one && !h2c && !asked.is_empty()).then_some(asked)
 }
 
+/// Whether the client waits for leave to send its body.
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::EXPECT)
+        && headers.get_all(header::EXPECT).iter().flat_map(tokens).any(|token| token.eq_ignore_ascii_case("100-continue"))
+}
+
 /// What a node is told of the client.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {

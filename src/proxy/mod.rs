@@ -5,6 +5,7 @@ pub mod answer;
 pub mod client;
 pub mod exchange;
 pub mod headers;
+pub mod interim;
 pub mod line;
 pub mod log_writer;
 pub mod respond;

@@ -1,8 +1,6 @@
 //! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other Upgrade).
 
 use super::worker::Worker;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -37,9 +35,15 @@ impl End {
 const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xE9];
 
 /// Copies until either side closes. Returns the bytes sent to the client and what ended it.
-pub async fn run(worker: &Rc<Worker>, client: Upgraded, node: Upgraded, idle: Duration, websocket: bool) -> (u64, End) {
-    let (mut client_read, mut client_write) = tokio::io::split(TokioIo::new(client));
-    let (mut node_read, mut node_write) = tokio::io::split(TokioIo::new(node));
+pub async fn run(
+    worker: &Rc<Worker>,
+    client: impl AsyncRead + AsyncWrite,
+    node: impl AsyncRead + AsyncWrite,
+    idle: Duration,
+    websocket: bool,
+) -> (u64, End) {
+    let (mut client_read, mut client_write) = tokio::io::split(client);
+    let (mut node_read, mut node_write) = tokio::io::split(node);
     let last = Cell::new(Instant::now());
     let sent = Cell::new(0u64);
     let unsent = Cell::new(0u64);

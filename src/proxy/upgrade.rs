@@ -6,40 +6,62 @@ use super::exchange::Reply;
 use super::headers;
 use super::tunnel;
 use crate::table::Cluster;
+use crate::wire::content::Content;
+use crate::wire::h2::Tunnel;
 use base64::Engine;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use rand::RngCore;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
 
 /// An upgrade that the client asks for.
 pub struct Wanted {
     protocol: HeaderValue,
-    client: OnUpgrade,
+    client: ClientSide,
     /// Asked for by an extended CONNECT: the key that WebSocket over HTTP/1.1 needs and HTTP/2 has not.
     key: Option<HeaderValue>,
 }
 
+/// Where the client's bytes come from once it is told.
+enum ClientSide {
+    H1(OnUpgrade),
+    H2(oneshot::Receiver<Tunnel>),
+}
+
+/// A stream of HTTP/2 that will be given over to a tunnel, if the answer agrees to it.
+#[derive(Clone)]
+pub struct Handover(Arc<Mutex<Option<oneshot::Receiver<Tunnel>>>>);
+
+impl Handover {
+    /// Goes along with an extended CONNECT, among its extensions.
+    pub fn new() -> (oneshot::Sender<Tunnel>, Self) {
+        let (give, take) = oneshot::channel();
+        (give, Self(Arc::new(Mutex::new(Some(take)))))
+    }
+}
+
 /// The upgrade that this request asks for, if any.
 pub fn wanted(client: &Client, parts: &Parts) -> Option<Wanted> {
-    let on_upgrade = parts.extensions.get::<OnUpgrade>()?.clone();
     if parts.method == Method::CONNECT {
-        let protocol = parts.extensions.get::<hyper::ext::Protocol>()?;
+        let protocol = parts.extensions.get::<h2::ext::Protocol>()?;
+        let stream = parts.extensions.get::<Handover>()?.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let mut nonce = [0; 16];
         client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
         return Some(Wanted {
             protocol: HeaderValue::try_from(protocol.as_str()).ok()?,
-            client: on_upgrade,
+            client: ClientSide::H2(stream),
             key: HeaderValue::try_from(key).ok(),
         });
     }
+    let client = ClientSide::H1(parts.extensions.get::<OnUpgrade>()?.clone());
     let protocol = HeaderValue::try_from(headers::upgrade_of(&parts.headers)?).ok()?;
-    Some(Wanted { protocol, client: on_upgrade, key: None })
+    Some(Wanted { protocol, client, key: None })
 }
 
 impl Wanted {
@@ -60,7 +82,7 @@ pub fn switch(
     cluster: &Arc<Cluster>,
     wanted: Option<Wanted>,
     protocol: Option<HeaderValue>,
-    mut response: Response<Incoming>,
+    mut response: Response<Content>,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     let Some(wanted) = wanted else {
@@ -84,13 +106,20 @@ pub fn switch(
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
         let mut line = line;
-        match tokio::join!(wanted.client, node) {
-            (Ok(client), Ok(node)) => {
-                let (sent, end) = tunnel::run(&worker, client, node, idle, websocket).await;
-                line.record.bytes = sent;
-                line.record.note = end.word().into();
-            }
-            _ => line.record.note = "upgrade-broken-off".into(),
+        let node = async { node.await.ok().map(TokioIo::new) };
+        let ended = match wanted.client {
+            ClientSide::H1(client) => match tokio::join!(client, node) {
+                (Ok(client), Some(node)) => Some(tunnel::run(&worker, TokioIo::new(client), node, idle, websocket).await),
+                _ => None,
+            },
+            ClientSide::H2(client) => match tokio::join!(client, node) {
+                (Ok(client), Some(node)) => Some(tunnel::run(&worker, client, node, idle, websocket).await),
+                _ => None,
+            },
+        };
+        match ended {
+            Some((sent, end)) => (line.record.bytes, line.record.note) = (sent, end.word().into()),
+            None => line.record.note = "upgrade-broken-off".into(),
         }
     });
     Ok(Reply::Own(answer))

@@ -1,22 +1,128 @@
 //! The body of a request on its way to a node.
 
+use crate::wire::content::{Content, ContentError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-/// How far a streamed body has come.
-#[derive(Debug, Default)]
-pub struct Progress {
+/// A body that is passed on as it comes from the client. It outlives the tries to send it: as long as nothing of it was
+/// taken, it can go to another node.
+pub struct Upload {
+    source: RefCell<Option<Content>>,
+    begun: Cell<bool>,
+    done: Cell<bool>,
+    failed: Cell<bool>,
+    hold: Cell<Hold>,
+    /// Who waits for it to be released.
+    reader: RefCell<Option<Waker>>,
+}
+
+/// Whether an upload may flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// It flows.
+    Released,
+    /// The client waits for leave to send it (`Expect: 100-continue`).
+    Back,
+    /// The node answered without it; its connection lives until that answer is through.
+    Withdrawn,
+    /// The answer is through: the connection, which was promised a body, is of no more use.
+    Over,
+}
+
+impl Upload {
+    /// `held_back`: nothing of it is read before [`Upload::release`].
+    pub fn new(source: Content, held_back: bool) -> Rc<Self> {
+        Rc::new(Self {
+            source: RefCell::new(Some(source)),
+            begun: Cell::new(false),
+            done: Cell::new(false),
+            failed: Cell::new(false),
+            hold: Cell::new(if held_back { Hold::Back } else { Hold::Released }),
+            reader: RefCell::default(),
+        })
+    }
+
     /// A part of it was taken from the client: it cannot be sent again.
-    pub begun: Cell<bool>,
+    pub fn is_begun(&self) -> bool {
+        self.begun.get()
+    }
     /// All of it was taken.
-    pub done: Cell<bool>,
+    pub fn is_done(&self) -> bool {
+        self.done.get()
+    }
     /// The client broke off.
-    pub failed: Cell<bool>,
+    pub fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+    /// The client still waits for leave to send it.
+    pub fn is_held_back(&self) -> bool {
+        self.hold.get() == Hold::Back
+    }
+    /// The node answered without it.
+    pub fn is_withdrawn(&self) -> bool {
+        matches!(self.hold.get(), Hold::Withdrawn | Hold::Over)
+    }
+
+    /// Lets it flow.
+    pub fn release(&self) {
+        self.turn(Hold::Back, Hold::Released);
+    }
+
+    /// An answer is there: a body still held back will not be read.
+    pub fn withdraw(&self) {
+        if self.turn(Hold::Back, Hold::Withdrawn) {
+            *self.source.borrow_mut() = None;
+        }
+    }
+
+    /// The answer is through.
+    pub fn end(&self) {
+        self.turn(Hold::Withdrawn, Hold::Over);
+    }
+
+    fn turn(&self, from: Hold, to: Hold) -> bool {
+        let turns = self.hold.get() == from;
+        if turns {
+            self.hold.set(to);
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
+        turns
+    }
+
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        match self.hold.get() {
+            Hold::Released => {}
+            Hold::Back | Hold::Withdrawn => {
+                *self.reader.borrow_mut() = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Hold::Over => return Poll::Ready(Some(Err("the node answered without the body".into()))),
+        }
+        let mut source = self.source.borrow_mut();
+        let Some(source) = source.as_mut() else { return Poll::Ready(None) };
+        let polled = Pin::new(source).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(_))) => self.begun.set(true),
+            Poll::Ready(Some(Err(_))) => self.failed.set(true),
+            Poll::Ready(None) => self.done.set(true),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let end = self.source.borrow().as_ref().is_some_and(Body::is_end_stream);
+        if end {
+            self.done.set(true);
+        }
+        end
+    }
 }
 
 /// The body of a request on its way to a node.
@@ -26,27 +132,28 @@ pub enum RequestBody {
     /// Held in full, so that it can be sent again.
     Held(Option<Bytes>),
     /// From the client as it comes.
-    Stream(Incoming, Rc<Progress>),
+    Stream(Rc<Upload>),
+}
+
+impl RequestBody {
+    /// The upload, if it is one.
+    pub fn upload(&self) -> Option<&Rc<Upload>> {
+        match self {
+            Self::Stream(upload) => Some(upload),
+            _ => None,
+        }
+    }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ContentError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Self::Stream(body, progress) => {
-                let polled = Pin::new(body).poll_frame(cx);
-                match &polled {
-                    Poll::Ready(Some(Ok(_))) => progress.begun.set(true),
-                    Poll::Ready(Some(Err(_))) => progress.failed.set(true),
-                    Poll::Ready(None) => progress.done.set(true),
-                    Poll::Pending => {}
-                }
-                polled
-            }
+            Self::Stream(upload) => upload.poll_frame(cx),
         }
     }
 
@@ -54,13 +161,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Held(bytes) => bytes.is_none(),
-            Self::Stream(body, progress) => {
-                let end = body.is_end_stream();
-                if end {
-                    progress.done.set(true);
-                }
-                end
-            }
+            Self::Stream(upload) => upload.is_end_stream(),
         }
     }
 
@@ -68,7 +169,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(body, _) => body.size_hint(),
+            Self::Stream(upload) => upload.source.borrow().as_ref().map_or_else(SizeHint::default, Body::size_hint),
         }
     }
 }

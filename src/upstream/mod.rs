@@ -2,6 +2,8 @@
 
 pub mod body;
 pub mod dial;
+pub mod http2;
+pub mod interim;
 pub mod link;
 pub mod pool;
 pub mod send;

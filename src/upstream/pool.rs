@@ -2,10 +2,13 @@
 
 use super::body::RequestBody;
 use super::dial::Traffic;
+use super::interim::Inbox;
 use super::link::Link;
-use hyper::client::conn::{http1, http2};
-use std::cell::RefCell;
+use bytes::Bytes;
+use hyper::client::conn::http1;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -14,14 +17,32 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<u64, Vec<Idle>>>,
-    shared: RefCell<HashMap<u64, http2::SendRequest<RequestBody>>>,
+    shared: RefCell<HashMap<u64, Shared>>,
 }
 
 /// A connection between two requests.
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
-    traffic: Arc<Traffic>,
+    wire: Wire,
     since: Instant,
+}
+
+/// An open HTTP/1 connection.
+pub struct Wire {
+    /// To send with.
+    pub sender: http1::SendRequest<RequestBody>,
+    /// What went over it.
+    pub traffic: Arc<Traffic>,
+    /// Where its interim answers come in.
+    pub inbox: Arc<Inbox>,
+}
+
+/// An HTTP/2 connection, used by as many requests at a time as the node allows.
+#[derive(Clone)]
+pub struct Shared {
+    /// To send with.
+    pub sender: h2::client::SendRequest<Bytes>,
+    /// It has ended.
+    pub closed: Rc<Cell<bool>>,
 }
 
 /// A request that must not be sent twice goes only over a connection that was used so recently: an older one might be about
@@ -30,10 +51,8 @@ const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
 
 /// An HTTP/1 connection in use.
 pub struct Taken {
-    /// To send with.
-    pub sender: http1::SendRequest<RequestBody>,
-    /// What went over it.
-    pub traffic: Arc<Traffic>,
+    /// The connection.
+    pub wire: Wire,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -56,16 +75,16 @@ impl Pool {
                 }
                 return None;
             }
-            if !found.sender.is_closed() {
-                return Some(Taken { sender: found.sender, traffic: found.traffic, idle: Some(age) });
+            if !found.wire.sender.is_closed() {
+                return Some(Taken { wire: found.wire, idle: Some(age) });
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, sender: http1::SendRequest<RequestBody>, traffic: Arc<Traffic>, most: u32) {
-        if sender.is_closed() || most == 0 {
+    pub fn put(&self, link: &Link, wire: Wire, most: u32) {
+        if wire.sender.is_closed() || most == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -73,14 +92,14 @@ impl Pool {
         if list.len() >= most as usize {
             list.remove(0);
         }
-        list.push(Idle { sender, traffic, since: Instant::now() });
+        list.push(Idle { wire, since: Instant::now() });
     }
 
     /// The HTTP/2 connection to a node, if there is one.
-    pub fn shared(&self, link: &Link) -> Option<http2::SendRequest<RequestBody>> {
+    pub fn shared(&self, link: &Link) -> Option<Shared> {
         let mut shared = self.shared.borrow_mut();
         match shared.get(&link.id) {
-            Some(sender) if !sender.is_closed() => Some(sender.clone()),
+            Some(found) if !found.closed.get() => Some(found.clone()),
             Some(_) => {
                 shared.remove(&link.id);
                 None
@@ -90,8 +109,8 @@ impl Pool {
     }
 
     /// Keeps the HTTP/2 connection to a node.
-    pub fn share(&self, link: &Link, sender: http2::SendRequest<RequestBody>) {
-        self.shared.borrow_mut().insert(link.id, sender);
+    pub fn share(&self, link: &Link, connection: Shared) {
+        self.shared.borrow_mut().insert(link.id, connection);
     }
 
     /// Drops the HTTP/2 connection to a node.
@@ -103,11 +122,11 @@ impl Pool {
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
         self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
             Some(limit) => {
-                list.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < limit);
+                list.retain(|idle| !idle.wire.sender.is_closed() && idle.since.elapsed() < limit);
                 !list.is_empty()
             }
             None => false,
         });
-        self.shared.borrow_mut().retain(|id, sender| !sender.is_closed() && trusted(*id).is_some());
+        self.shared.borrow_mut().retain(|id, shared| !shared.closed.get() && trusted(*id).is_some());
     }
 }

@@ -1,16 +1,19 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
-use super::body::{Progress, RequestBody};
-use super::dial::{self, Traffic};
+use super::body::{RequestBody, Upload};
+use super::interim::{self, Inbox, Interim};
 use super::link::Link;
-use super::pool::{Pool, Taken};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use super::pool::{Pool, Taken, Wire};
+use super::{dial, http2};
+use crate::wire::content::Content;
+use http::{Request, Response};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 /// What an exchange with a node may cost.
@@ -65,7 +68,7 @@ impl Failure {
 /// The head of an answer, and what its body needs.
 pub struct Answer {
     /// The answer.
-    pub response: Response<Incoming>,
+    pub response: Response<Content>,
     /// Keeps the connection until the body is through.
     pub lease: Lease,
     /// Milliseconds it took to connect; 0 on a kept connection.
@@ -74,73 +77,88 @@ pub struct Answer {
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<(http1::SendRequest<RequestBody>, Arc<Traffic>)>,
+    kept: Option<Wire>,
     link: Arc<Link>,
     pool: Rc<Pool>,
-    request: Option<Rc<Progress>>,
+    upload: Option<Rc<Upload>>,
     max_idle: u32,
 }
 
 impl Lease {
+    /// Of a connection that others use at the same time: it is not taken, and not given back.
+    pub(super) fn shared(pool: &Rc<Pool>, link: &Arc<Link>, upload: Option<Rc<Upload>>) -> Self {
+        Self { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
+    }
+
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self) {
-        if let Some((sender, traffic)) = self.kept.take()
-            && self.request.as_ref().is_none_or(|p| p.done.get())
+        if let Some(wire) = self.kept.take()
+            && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
-            self.pool.put(&self.link, sender, traffic, self.max_idle);
+            self.pool.put(&self.link, wire, self.max_idle);
         }
     }
 }
 
-/// Sends a request. On failure the request is given back when the node cannot have seen any of it.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
+    }
+}
+
+/// Sends a request, and tells `on_interim` of the answers before the final one.
 pub async fn send(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
     request: Request<RequestBody>,
     limits: &Limits,
-) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
+    on_interim: impl AsyncFn(Interim),
+) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
-        return send_h2(pool, link, request, limits).await;
+        return http2::send(pool, link, request, limits, on_interim).await;
     }
-    let progress = match request.body() {
-        RequestBody::Stream(_, progress) => Some(progress.clone()),
-        _ => None,
-    };
-    let (mut taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
+    let upload = request.body().upload().cloned();
+    let (taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
         Some(taken) => (taken, 0.0),
-        None => match connect(link, limits).await {
-            Ok(fresh) => fresh,
-            Err(error) => return Err((error, Some(request))),
-        },
+        None => connect(link, limits).await?,
     };
-    let before = (taken.traffic.written.load(Relaxed), taken.traffic.read.load(Relaxed));
-    let sent = tokio::time::timeout(limits.response, taken.sender.try_send_request(request)).await;
-    match sent {
-        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
+    let Taken { mut wire, idle } = taken;
+    let before = (wire.traffic.written.load(Relaxed), wire.traffic.read.load(Relaxed));
+    let request = wire.inbox.announce(request);
+    let answer = {
+        let mut answer = pin!(wire.sender.try_send_request(request));
+        let heard = |cx: &mut Context<'_>| wire.inbox.poll(cx, answer.as_mut());
+        tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await
+    };
+    match answer {
+        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Ok(Ok(response)) => {
             note_keep_alive(link, response.headers());
-            let kept = Some((taken.sender, taken.traffic));
-            let lease = Lease { kept, link: link.clone(), pool: pool.clone(), request: progress, max_idle: limits.max_idle };
-            Ok(Answer { response, lease, connect_ms })
+            if let Some(upload) = &upload {
+                upload.withdraw();
+            }
+            let lease = Lease { kept: Some(wire), link: link.clone(), pool: pool.clone(), upload, max_idle: limits.max_idle };
+            Ok(Answer { response: response.map(Content::H1), lease, connect_ms })
         }
         Ok(Err(mut error)) => {
-            let unsent = error.take_message();
-            let wrote = taken.traffic.written.load(Relaxed) != before.0;
-            let heard = taken.traffic.read.load(Relaxed) != before.1;
-            let race = taken.idle.is_some() && !heard;
-            if let (true, Some(idle)) = (race, taken.idle) {
+            let unsent = error.take_message().is_some();
+            let wrote = wire.traffic.written.load(Relaxed) != before.0;
+            let heard = wire.traffic.read.load(Relaxed) != before.1;
+            let race = idle.is_some() && !heard;
+            if let (true, Some(idle)) = (race, idle) {
                 // the node closes sooner than we thought: trust its idle connections for half as long from now on
                 link.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
             }
             let error = error.into_error();
-            let client = progress.is_some_and(|p| p.failed.get());
             let kind = match () {
-                () if client => Failure::Client,
-                () if unsent.is_some() || !wrote => Failure::Unsent,
+                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
+                () if unsent || !wrote => Failure::Unsent,
                 () if error.is_parse() => Failure::BadAnswer,
                 () => Failure::NoAnswer,
             };
-            Err((SendError { kind, detail: words(&error), race }, unsent))
+            Err(SendError { kind, detail: words(&error), race })
         }
     }
 }
@@ -148,10 +166,10 @@ pub async fn send(
 /// A kept connection that can take a request now.
 async fn ready(pool: &Rc<Pool>, link: &Link, repeatable: bool) -> Option<Taken> {
     while let Some(mut taken) = pool.take(link, repeatable) {
-        if taken.sender.is_ready() {
+        if taken.wire.sender.is_ready() {
             return Some(taken);
         }
-        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.sender.ready()).await {
+        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.wire.sender.ready()).await {
             return Some(taken);
         }
     }
@@ -166,82 +184,7 @@ async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError
         // its errors reach the request that is under way; between requests they only mean that it is closed
         let _ = connection.with_upgrades().await;
     });
-    Ok((Taken { sender, traffic, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
-}
-
-/// Runs hyper's tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-pub struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
-async fn send_h2(
-    pool: &Rc<Pool>,
-    link: &Arc<Link>,
-    mut request: Request<RequestBody>,
-    limits: &Limits,
-) -> Result<Answer, (SendError, Option<Request<RequestBody>>)> {
-    let start = Instant::now();
-    let (mut sender, reused) = match pool.shared(link) {
-        Some(sender) => (sender, true),
-        None => match connect_h2(link, limits).await {
-            Ok(sender) => {
-                pool.share(link, sender.clone());
-                (sender, false)
-            }
-            Err(error) => return Err((error, Some(request))),
-        },
-    };
-    let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
-    absolute(&mut request, link.tls.is_some());
-    match tokio::time::timeout(limits.response, sender.try_send_request(request)).await {
-        Err(_) => Err((fail(Failure::Timeout, format!("no answer within {:?}", limits.response)), None)),
-        Ok(Ok(response)) => {
-            let lease = Lease { kept: None, link: link.clone(), pool: pool.clone(), request: None, max_idle: 0 };
-            Ok(Answer { response, lease, connect_ms })
-        }
-        Ok(Err(mut error)) => {
-            let unsent = error.take_message();
-            if sender.is_closed() {
-                pool.unshare(link);
-            }
-            let kind = if unsent.is_some() { Failure::Unsent } else { Failure::NoAnswer };
-            Err((SendError { kind, detail: words(error.error()), race: reused }, unsent))
-        }
-    }
-}
-
-async fn connect_h2(link: &Link, limits: &Limits) -> Result<http2::SendRequest<RequestBody>, SendError> {
-    let (io, _) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let (sender, connection) = http2::Builder::new(LocalExecutor)
-        .adaptive_window(true)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|e| fail(Failure::Connect, words(&e)))?;
-    tokio::task::spawn_local(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
-}
-
-/// HTTP/2 wants scheme and authority in the URI.
-fn absolute(request: &mut Request<RequestBody>, tls: bool) {
-    *request.version_mut() = Version::HTTP_2;
-    let host = request.headers_mut().remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
-    let path = request.uri().path_and_query().cloned();
-    let authority = http::uri::Authority::try_from(host.as_bytes());
-    if let (Some(path), Ok(authority)) = (path, authority) {
-        let scheme = if tls { "https" } else { "http" };
-        if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
-            *request.uri_mut() = uri;
-        }
-    }
+    Ok((Taken { wire: Wire { sender, traffic, inbox: Arc::new(Inbox::default()) }, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.
@@ -253,7 +196,7 @@ fn note_keep_alive(link: &Link, headers: &http::HeaderMap) {
     }
 }
 
-fn fail(kind: Failure, detail: String) -> SendError {
+pub(super) fn fail(kind: Failure, detail: String) -> SendError {
     SendError { kind, detail, race: false }
 }
 

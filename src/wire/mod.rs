@@ -1,7 +1,9 @@
-//! Codecs: bytes to values and back. No sockets, no clock.
+//! Codecs: bytes to values and back. Bodies as they come. No sockets, no clock.
 
+pub mod content;
 pub mod cookies;
 pub mod framing;
+pub mod h2;
 pub mod pem;
 pub mod proxy_protocol;
 pub mod template;

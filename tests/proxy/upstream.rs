@@ -1,9 +1,14 @@
 //! Between proxy and node: no avoidable failure, nothing sent twice that could do harm, every byte as it was.
 
+use crate::support::client::raw;
 use crate::support::load::failures;
-use crate::support::wire::{Sum, pattern};
-use crate::support::{Client, Conf, Load, Origin, Proxy, free_addr};
+use crate::support::wire::{Head, Sum, pattern, read_head};
+use crate::support::{Client, Conf, Load, Origin, Proxy, free_addr, h2, until};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const PLAIN: &str = r#""cookie""#;
 
@@ -146,27 +151,219 @@ fn trailers_pass_both_ways() {
     assert!(up.text().to_ascii_lowercase().contains(r#"["x-sum","7"]"#), "{}", up.text());
 }
 
+/// Sends the head of an upload whose body waits for leave.
+fn ask_leave(client: &mut Client, path: &str) {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    client.write(head.as_bytes()).expect("the head is sent");
+}
+
+fn head_of(client: &mut Client) -> Head {
+    read_head(client.open().expect("still open")).expect("a head").expect("not the end")
+}
+
 #[test]
-fn the_client_that_waits_for_100_is_told_to_go_on() {
+fn a_body_waits_until_the_node_wants_it() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    for _ in 0..3 {
+        node.stall();
+        ask_leave(&mut client, "/upload");
+        let hits = node.hits();
+        until("the node has the head", || (node.hits() > hits).then_some(()));
+        assert!(node.seen().last().expect("it came").head.says("expect", "100-continue"), "the node is asked");
+        let quiet = client.open().expect("open").get_mut().limit(Duration::from_millis(100));
+        quiet.expect("a limit");
+        assert!(read_head(client.open().expect("open")).is_err(), "nobody else says that it may come");
+        node.resume();
+        client.open().expect("open").get_mut().limit(Duration::from_secs(10)).expect("a limit");
+        assert_eq!(head_of(&mut client).status(), 100);
+        client.write(b"body").expect("the body is sent");
+        assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+    }
+    assert_eq!(client.connections, 1);
+}
+
+#[test]
+fn a_body_that_the_node_does_not_want_is_not_asked_for() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    for path in ["/too-large", "/upload"] {
+        ask_leave(&mut client, path);
+        let head = head_of(&mut client);
+        if path == "/upload" {
+            assert_eq!(head.status(), 100, "the connection to the node that was promised a body is not used again");
+            client.write(b"body").expect("the body is sent");
+            assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+            continue;
+        }
+        assert_eq!(head.status(), 417);
+        assert!(head.says("connection", "close"), "{head:?}");
+        let mut rest = Vec::new();
+        client.open().expect("open").read_to_end(&mut rest).expect("the end comes");
+        assert_eq!(rest, b"not that much");
+        client.hang_up();
+    }
+    assert_eq!(node.state.body_bytes.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn a_node_that_knows_no_expect_gets_the_body_after_a_while() {
     let (_node, proxy) = one();
     let mut client = Client::new(proxy.addr);
-    let head = "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
-    client.write(head.as_bytes()).expect("the head is sent");
-    let wire = client.open().expect("still open");
-    let early = crate::support::wire::read_head(wire).expect("a head").expect("not the end");
-    assert_eq!(early.status(), 100);
+    let start = Instant::now();
+    ask_leave(&mut client, "/knows-no-expect");
+    assert_eq!(head_of(&mut client).status(), 100);
+    assert!(start.elapsed() >= Duration::from_millis(900), "not before the node had its chance: {:?}", start.elapsed());
     client.write(b"body").expect("the body is sent");
     assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
 }
 
-/// hyper's server cannot send a 103 of its own, so hints end at the proxy; the answer behind them must not suffer.
 #[test]
-fn early_hints_do_not_disturb_the_answer() {
-    let (_node, proxy) = one();
+fn a_body_that_waits_is_still_whole_for_another_node() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
+    let mut conf = conf.node("dead", &format!("\"http://{}\"", free_addr()));
+    conf.nodes.rotate_right(1);
+    let proxy = Proxy::start(&conf.text());
+    let mut client = Client::new(proxy.addr);
+    ask_leave(&mut client, "/upload");
+    assert_eq!(head_of(&mut client).status(), 100);
+    client.write(b"body").expect("the body is sent");
+    assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+}
+
+#[test]
+fn early_hints_come_before_the_answer() {
+    let (node, proxy) = one();
     let mut client = Client::new(proxy.addr);
     for _ in 0..3 {
-        assert_eq!(client.get("/early-hints").status, 200);
+        let answer = client.get("/early-hints?n=3");
+        let links: Vec<_> = answer.early.iter().map(|h| (h.status(), h.get("link"), h.get("x-hop"), h.get("connection"))).collect();
+        let want = ["</0.css>; rel=preload", "</1.css>; rel=preload", "</2.css>; rel=preload"];
+        assert_eq!(links, want.map(|l| (103, Some(l), None, None)));
+        assert_eq!(answer.status, 200);
     }
+    client.write(b"GET /early-hints?wait=1 HTTP/1.1\r\nHost: app.test\r\n\r\n").expect("sent");
+    assert_eq!(head_of(&mut client).status(), 103, "while the node still works");
+    node.state.go_on.store(true, Ordering::SeqCst);
+    assert_eq!(client.answer("GET").expect("an answer").status, 200);
+    let flood = client.get("/early-hints?n=1000");
+    assert_eq!((flood.status, flood.early.len()), (200, 16), "a node cannot flood");
+    assert_eq!(client.connections, 1);
+}
+
+#[test]
+fn early_hints_stay_in_order_between_pipelined_answers() {
+    let (node, proxy) = one();
+    let mut client = Client::new(proxy.addr);
+    let requests = "GET /big?n=3000000 HTTP/1.1\r\nHost: a\r\n\r\nGET /early-hints?n=2 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5);
+    client.write(requests.as_bytes()).expect("sent");
+    // not read at first: the proxy must not write a hint into the answer before it
+    until("the first answer is under way", || (node.state.body_bytes.load(Ordering::SeqCst) > 1_000_000).then_some(()));
+    for _ in 0..5 {
+        assert!(client.answer("GET").expect("an answer").body == pattern(3_000_000));
+        let hinted = client.answer("GET").expect("an answer");
+        assert!(hinted.status == 200 && hinted.early.len() <= 2, "{:?}", hinted.early);
+    }
+}
+
+/// An upload whose body waits for leave.
+fn patient(path: &str) -> hyper::Request<()> {
+    let request = hyper::Request::post(format!("http://app.test{path}")).header("expect", "100-continue");
+    request.header("content-length", 4).body(()).expect("a request")
+}
+
+/// What an HTTP/2 client is told through this proxy.
+fn told_over_http_2(proxy: &Proxy) {
+    h2::run(async {
+        let send = h2::connect_bare(proxy.addr).await;
+        let get = hyper::Request::get("http://app.test/early-hints?n=3").body(()).expect("a request");
+        let (early, answer) = h2::ask(&send, get, None).await;
+        let links: Vec<_> = early.iter().map(|e| (e.status().as_u16(), e.headers()["link"].to_str().expect("text"))).collect();
+        let want = ["</0.css>; rel=preload", "</1.css>; rel=preload", "</2.css>; rel=preload"];
+        assert_eq!(links, want.map(|l| (103, l)));
+        assert!(early.iter().all(|e| e.headers().len() == 1), "{early:?}");
+        assert_eq!(answer.status(), 200);
+        let flood = hyper::Request::get("http://app.test/early-hints?n=1000").body(()).expect("a request");
+        let (early, answer) = h2::ask(&send, flood, None).await;
+        assert_eq!((early.len(), answer.status().as_u16()), (16, 200), "a node cannot flood");
+        let statuses = |early: Vec<hyper::Response<()>>| early.iter().map(|e| e.status().as_u16()).collect::<Vec<_>>();
+        let (early, answer) = h2::ask(&send, patient("/upload"), Some("body")).await;
+        assert_eq!((statuses(early), answer.status().as_u16()), (vec![100], 200));
+        assert!(answer.body().starts_with(b"{\"bytes\":4,"), "{answer:?}");
+        let (early, answer) = h2::ask(&send, patient("/too-large"), Some("body")).await;
+        assert_eq!((statuses(early), answer.status().as_u16(), answer.body().as_ref()), (vec![], 417, b"not that much".as_slice()));
+        let (early, answer) = h2::ask(&send, patient("/knows-no-expect"), Some("body")).await;
+        assert_eq!((statuses(early), answer.status().as_u16()), (vec![100], 200));
+    });
+}
+
+#[test]
+fn interim_answers_reach_http_2_clients() {
+    let (_node, proxy) = one();
+    told_over_http_2(&proxy);
+}
+
+/// The node is a second Homing, which passes on what its own node says.
+#[test]
+fn interim_answers_come_from_http_2_nodes() {
+    let (node, inner) = one();
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(PLAIN).cluster("http2 = true");
+    let outer = Proxy::start(&conf.node("n1", &format!("\"http://{}\"", inner.addr)).text());
+    told_over_http_2(&outer);
+    let mut client = Client::new(outer.addr);
+    assert_eq!(client.get("/early-hints?n=3").early.len(), 3);
+    ask_leave(&mut client, "/upload");
+    assert_eq!(head_of(&mut client).status(), 100);
+    client.write(b"body").expect("the body is sent");
+    assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
+    let bytes = node.state.body_bytes.load(Ordering::SeqCst);
+    ask_leave(&mut client, "/too-large");
+    assert_eq!((client.answer("POST").expect("an answer").status, node.state.body_bytes.load(Ordering::SeqCst)), (417, bytes));
+}
+
+#[test]
+fn bodies_and_trailers_pass_over_http_2_on_both_sides() {
+    let (_node, inner) = one();
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(PLAIN).cluster("http2 = true");
+    let outer = Proxy::start(&conf.node("n1", &format!("\"http://{}\"", inner.addr)).text());
+    let body = pattern(5 << 20);
+    h2::run(async {
+        let mut send = h2::connect(outer.addr).await;
+        let down = h2::fetch(&mut send, h2::get("http", "app.test", &format!("/big?n={}", body.len()))).await;
+        assert!(down.body().as_ref() == body, "{} bytes came", down.body().len());
+        let post = hyper::Request::post("http://app.test/upload").body(Full::new(Bytes::from(body.clone()))).expect("a request");
+        let up = h2::fetch(&mut send, post).await;
+        let up: serde_json::Value = serde_json::from_slice(up.body()).expect("JSON");
+        assert_eq!((up["bytes"].as_u64(), up["sum"].as_u64()), (Some(body.len() as u64), Some(Sum::of(&body))));
+        let head = hyper::Request::head("http://app.test/visit").body(Full::default()).expect("a request");
+        let head = h2::fetch(&mut send, head).await;
+        assert!(head.headers()["content-length"] != "0" && head.body().is_empty(), "{head:?}");
+        let chunked = hyper::Request::get("http://app.test/chunked").header("te", "trailers").body(Full::default()).expect("a request");
+        let (head, body) = send.send_request(chunked).await.expect("an answer").into_parts();
+        let whole = body.collect().await.expect("the whole body");
+        assert_eq!((head.status.as_u16(), whole.trailers().map(|t| t["x-sum"].clone())), (200, Some("42".parse().expect("a value"))));
+        assert_eq!(whole.to_bytes().as_ref(), b"one two three");
+    });
+}
+
+#[test]
+fn slow_readers_of_an_http_2_node_do_not_hold_back_others() {
+    let (_node, inner) = one();
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(PLAIN).server("workers = 1").cluster("http2 = true");
+    let text = conf.node("n1", &format!("\"http://{}\"", inner.addr)).text().replacen("workers = 2\n", "", 1);
+    let outer = Proxy::start(&text);
+    let mut slow: Vec<Client> = (0..20).map(|_| Client::new(outer.addr)).collect();
+    slow.iter_mut().for_each(|c| c.write(b"GET /big?n=20000000 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent"));
+    slow.iter_mut().for_each(|c| assert_eq!(head_of(c).status(), 200, "begun, and not read"));
+    assert_eq!(Client::new(outer.addr).get("/big?n=3000000").body, pattern(3_000_000));
+}
+
+#[test]
+fn early_hints_are_not_for_http_1_0() {
+    let (_node, proxy) = one();
+    let back = raw(proxy.addr, b"GET /early-hints HTTP/1.0\r\nHost: a\r\n\r\n", Duration::from_secs(10));
+    assert_eq!((back.status(), back.answers()), (200, 1), "{}", back.text);
 }
 
 #[test]

@@ -20,7 +20,12 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         return web_socket(state, wire, head);
     }
     if head.says("expect", "100-continue") {
-        wire.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        match place {
+            // It has not read the body, and says so before anybody has sent it.
+            "too-large" => return reply(state, wire.get_mut(), 417, &[], "not that much"),
+            "knows-no-expect" => {}
+            _ => wire.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
+        }
     }
     if place == "echo" {
         return echo(state, wire, head);
@@ -38,7 +43,7 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
             visit(state, out, head)
         }
         "big" => big(state, out, target),
-        "upload" => reply(state, out, 200, &[], &format!("{{\"bytes\":{},\"sum\":{}}}", body.bytes, body.sum.0)),
+        "upload" | "knows-no-expect" => reply(state, out, 200, &[], &format!("{{\"bytes\":{},\"sum\":{}}}", body.bytes, body.sum.0)),
         "unread" => reply(state, out, 413, &[("Connection", "close")], "too much").map(|_| Then::Close),
         "trailers" => reply(state, out, 200, &[], &json(&body.trailers)),
         "close" => {
@@ -48,7 +53,14 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         }
         "chunked" => chunked(state, out),
         "early-hints" => {
-            out.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")?;
+            let count = query(target, "n").and_then(|v| v.parse().ok()).unwrap_or(1);
+            for i in 0..count {
+                write!(out, "HTTP/1.1 103 Early Hints\r\nLink: </{i}.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n")?;
+            }
+            // Asked for, the answer waits until the client says that it has the hints.
+            while query(target, "wait").is_some() && !state.go_on.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             visit(state, out, head)
         }
         "status" => status(state, out, target),

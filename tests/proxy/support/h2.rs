@@ -50,6 +50,41 @@ pub async fn fetch(send: &mut SendRequest<Full<Bytes>>, request: Request<Full<By
     Response::from_parts(head, body.collect().await.expect("the whole body").to_bytes())
 }
 
+/// One connection on the library below hyper, which shows interim answers.
+pub async fn connect_bare(addr: SocketAddr) -> h2::client::SendRequest<Bytes> {
+    let stream = tokio::net::TcpStream::connect(addr).await.expect("the listener accepts");
+    let (send, connection) = h2::client::handshake(stream).await.expect("an HTTP/2 handshake");
+    tokio::spawn(connection);
+    send
+}
+
+/// Asks, and gives the interim answers too. A body is sent when `100 Continue` comes, and not at all if the answer is there
+/// before it.
+pub async fn ask(
+    send: &h2::client::SendRequest<Bytes>,
+    request: Request<()>,
+    body: Option<&'static str>,
+) -> (Vec<Response<()>>, Response<Bytes>) {
+    let mut send = send.clone().ready().await.expect("open");
+    let (mut answer, mut stream) = send.send_request(request, body.is_none()).expect("sent");
+    let mut early = Vec::new();
+    while let Some(interim) = std::future::poll_fn(|cx| answer.poll_informational(cx)).await {
+        let interim = interim.expect("an interim answer");
+        if let Some(body) = body.filter(|_| interim.status() == 100) {
+            stream.send_data(Bytes::from_static(body.as_bytes()), true).expect("the stream takes it");
+        }
+        early.push(interim);
+    }
+    let (head, mut body) = answer.await.expect("an answer").into_parts();
+    let mut bytes = Vec::new();
+    while let Some(data) = body.data().await {
+        let data = data.expect("the whole body");
+        body.flow_control().release_capacity(data.len()).expect("room again");
+        bytes.extend_from_slice(&data);
+    }
+    (early, Response::from_parts(head, bytes.into()))
+}
+
 /// The node that answered.
 pub fn node(response: &Response<Bytes>) -> String {
     response.headers().get("x-node").map_or(String::new(), |v| v.to_str().expect("a name").to_owned())

@@ -39,6 +39,8 @@ pub struct State {
     pub seen: Mutex<Vec<Seen>>,
     pub accepted: AtomicUsize,
     pub stalled: AtomicBool,
+    /// Lets the answer behind `/early-hints?wait=1` go.
+    pub go_on: AtomicBool,
     pub body_bytes: AtomicU64,
     /// Requests being answered, and the most there ever were at one time.
     pub busy: AtomicUsize,
@@ -80,6 +82,7 @@ impl Origin {
             seen: Mutex::default(),
             accepted: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
+            go_on: AtomicBool::new(false),
             body_bytes: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),

@@ -1,0 +1,158 @@
+//! HTTP/2 towards clients, on the `h2` crate itself: hyper's server cannot send interim answers.
+
+use super::client_io::ClientIo;
+use crate::base::clock;
+use crate::proxy::answer::AnswerBody;
+use crate::proxy::client::Client;
+use crate::proxy::interim::Interims;
+use crate::proxy::upgrade::Handover;
+use crate::proxy::{exchange, headers};
+use crate::table::Listener;
+use crate::wire::content::Content;
+use crate::wire::h2::{STREAM_WINDOW, Tunnel, send_body};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::UNIX_EPOCH;
+
+/// What all uploads of a connection together may have under way. One that nobody reads holds back the others of the same
+/// client only when there are several of them.
+const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+
+/// What a stream may have ready to be sent.
+const SEND_BUFFER: usize = 256 << 10;
+
+/// A client's connection: takes requests until it ends.
+pub struct Connection {
+    streams: h2::server::Connection<ClientIo, Bytes>,
+    client: Rc<Client>,
+}
+
+impl Connection {
+    /// Opens one: the client's preface was seen, or agreed on by TLS.
+    pub async fn open(io: ClientIo, conf: &Listener, client: Rc<Client>) -> Result<Self, h2::Error> {
+        let streams = h2::server::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(conf.conf.max_streams)
+            .max_header_list_size(conf.conf.max_header_size.get().min(u32::MAX as usize) as u32)
+            .max_send_buffer_size(SEND_BUFFER)
+            .enable_connect_protocol()
+            .handshake(io)
+            .await?;
+        Ok(Self { streams, client })
+    }
+
+    /// Takes no more requests (GOAWAY), and ends when those under way are through.
+    pub fn graceful_shutdown(&mut self) {
+        self.streams.graceful_shutdown();
+    }
+}
+
+impl Future for Connection {
+    type Output = Result<(), h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(accepted) = ready!(self.streams.poll_accept(cx)) {
+            let (request, respond) = accepted?;
+            tokio::task::spawn_local(serve(self.client.clone(), request, respond));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Serves one stream. Its errors are the client's, who has reset it or is gone.
+async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let headless = request.method() == Method::HEAD;
+    let (mut parts, stream) = request.into_parts();
+    let respond = Rc::new(RefCell::new(respond));
+    // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
+    let (body, tunnel) = match parts.method == Method::CONNECT {
+        true => {
+            let (give, handover) = Handover::new();
+            parts.extensions.insert(handover);
+            (Content::Empty, Some((give, stream)))
+        }
+        false => (Content::stream(&parts.headers, stream), None),
+    };
+    let response = {
+        let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), Request::from_parts(parts, body)));
+        poll_fn(|cx| match served.as_mut().poll(cx) {
+            Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+            // reset by the client, who does not want the answer any more
+            Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
+        })
+        .await
+    };
+    // the exchange is over, and its share with it
+    if let (Some(response), Some(respond)) = (response, Rc::into_inner(respond))
+        && let Err(error) = answer(respond.into_inner(), response, headless, tunnel).await
+    {
+        tracing::debug!("HTTP/2 stream: {error}");
+    }
+}
+
+type Tunnelled = (tokio::sync::oneshot::Sender<Tunnel>, RecvStream);
+
+async fn answer(
+    mut respond: SendResponse<Bytes>,
+    response: Response<AnswerBody>,
+    headless: bool,
+    tunnel: Option<Tunnelled>,
+) -> Result<(), h2::Error> {
+    let (mut head, body) = response.into_parts();
+    headers::strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(header::TE);
+    head.headers.entry(header::DATE).or_insert_with(date);
+    if let Some((give, receive)) = tunnel
+        && head.status.is_success()
+    {
+        if give.is_closed() {
+            // the node has answered, but not switched: to the client a success would be a tunnel
+            head.status = StatusCode::BAD_GATEWAY;
+            return respond.send_response(Response::from_parts(head, ()), true).map(drop);
+        }
+        let send = respond.send_response(Response::from_parts(head, ()), false)?;
+        drop(give.send(Tunnel::new(send, receive)));
+        return Ok(());
+    }
+    announce_length(&mut head.headers, &body);
+    let end = headless || body.is_end_stream();
+    let stream = respond.send_response(Response::from_parts(head, ()), end)?;
+    match end {
+        true => Ok(()),
+        false => send_body(body, stream).await,
+    }
+}
+
+fn announce_length(headers: &mut HeaderMap, body: &AnswerBody) {
+    if !body.is_end_stream()
+        && let Some(length) = body.size_hint().exact()
+    {
+        headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+}
+
+/// The `Date` of now; written once a second.
+fn date() -> HeaderValue {
+    thread_local! {
+        static DATE: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(""))) };
+    }
+    DATE.with_borrow_mut(|(at, text)| {
+        let now = clock::unix_secs();
+        if *at != now {
+            let written = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(now));
+            if let Ok(written) = HeaderValue::try_from(written) {
+                (*at, *text) = (now, written);
+            }
+        }
+        text.clone()
+    })
+}

@@ -1,0 +1,132 @@
+//! HTTP/2 towards nodes: many requests at a time over one connection of each worker.
+
+use super::body::RequestBody;
+use super::dial;
+use super::interim::{self, Heard, Interim, MOST};
+use super::link::Link;
+use super::pool::{Pool, Shared};
+use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use crate::wire::content::Content;
+use crate::wire::h2::{STREAM_WINDOW, send_body};
+use h2::Reason;
+use http::{HeaderValue, Request, Uri, Version, header};
+use http_body::Body;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// What all answers of a connection together may have under way: no bound of its own, since a client that does not read must
+/// not hold back the others. The window of each stream bounds it.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// Sends a request, and tells `on_interim` of the answers before the final one.
+pub(super) async fn send(
+    pool: &Rc<Pool>,
+    link: &Arc<Link>,
+    mut request: Request<RequestBody>,
+    limits: &Limits,
+    on_interim: impl AsyncFn(Interim),
+) -> Result<Answer, SendError> {
+    let start = Instant::now();
+    let (mut connection, reused) = take(pool, link, limits).await?;
+    let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
+    absolute(&mut request, link.tls.is_some());
+    let (mut head, body) = request.into_parts();
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+        head.headers.remove(name);
+    }
+    let (upload, end) = (body.upload().cloned(), body.is_end_stream());
+    if let Some(length) = body.size_hint().exact().filter(|_| !end) {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    let (mut answer, stream) =
+        connection.sender.send_request(Request::from_parts(head, ()), end).map_err(|e| fail(Failure::Unsent, e.to_string()))?;
+    let mut sending = (!end).then(|| Box::pin(send_body(body, stream)));
+    let mut left = MOST;
+    let heard = |cx: &mut Context<'_>| {
+        if sending.as_mut().is_some_and(|s| s.as_mut().poll(cx).is_ready()) {
+            sending = None;
+        }
+        while let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx) {
+            if left > 0 {
+                left -= 1;
+                let (head, ()) = interim.into_parts();
+                return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
+            }
+        }
+        Pin::new(&mut answer).poll(cx).map(Heard::Final)
+    };
+    match tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await {
+        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Ok(Ok(response)) => {
+            if let Some(upload) = &upload {
+                upload.withdraw();
+            }
+            if let Some(rest) = sending {
+                tokio::task::spawn_local(rest);
+            }
+            let (head, stream) = response.into_parts();
+            let content = Content::stream(&head.headers, stream);
+            let lease = Lease::shared(pool, link, upload);
+            Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms })
+        }
+        Ok(Err(error)) => {
+            let kind = match () {
+                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
+                // RFC 9113 section 8.7: not processed in any way
+                () if error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM) => Failure::Unsent,
+                () => Failure::NoAnswer,
+            };
+            // a stream that was reset was answered, if not kindly; a connection that ends may have crossed the request
+            Err(SendError { kind, detail: error.to_string(), race: reused && !error.is_reset() })
+        }
+    }
+}
+
+/// The connection to the node, or a new one; and whether it was there already.
+async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Shared, bool), SendError> {
+    if let Some(Shared { sender, closed }) = pool.shared(link) {
+        match sender.ready().await {
+            Ok(sender) => return Ok((Shared { sender, closed }, true)),
+            // it takes no more requests; those under way are finished
+            Err(_) => pool.unshare(link),
+        }
+    }
+    let fresh = connect(link, limits).await?;
+    pool.share(link, fresh.clone());
+    Ok((fresh, false))
+}
+
+async fn connect(link: &Link, limits: &Limits) -> Result<Shared, SendError> {
+    let (io, _) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
+    let (sender, connection) = builder.handshake(io).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let closed = Rc::new(Cell::new(false));
+    tokio::task::spawn_local({
+        let closed = closed.clone();
+        async move {
+            // its errors reach the requests that are under way
+            let _ = connection.await;
+            closed.set(true);
+        }
+    });
+    Ok(Shared { sender, closed })
+}
+
+/// HTTP/2 wants scheme and authority in the URI.
+fn absolute(request: &mut Request<RequestBody>, tls: bool) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
+    let path = request.uri().path_and_query().cloned();
+    let authority = http::uri::Authority::try_from(host.as_bytes());
+    if let (Some(path), Ok(authority)) = (path, authority) {
+        let scheme = if tls { "https" } else { "http" };
+        if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
+            *request.uri_mut() = uri;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The body of a message as it comes in, over whichever HTTP.
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{HeaderMap, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// What goes wrong with a body.
+pub type ContentError = Box<dyn Error + Send + Sync>;
+
+/// The body of a message as it comes in.
+pub enum Content {
+    /// None.
+    Empty,
+    /// Over HTTP/1.
+    H1(Incoming),
+    /// Over HTTP/2.
+    H2(StreamContent),
+}
+
+/// The body on a stream of HTTP/2.
+pub struct StreamContent {
+    stream: RecvStream,
+    /// As announced; the library resets a stream that does not keep to it.
+    length: Option<u64>,
+    in_trailers: bool,
+}
+
+impl Content {
+    /// What follows a head with these headers on a stream.
+    pub fn stream(headers: &HeaderMap, stream: RecvStream) -> Self {
+        let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+        let length = match (lengths.next(), lengths.next()) {
+            (Some(length), None) => length.to_str().ok().filter(|l| l.bytes().all(|b| b.is_ascii_digit())).and_then(|l| l.parse().ok()),
+            _ => stream.is_end_stream().then_some(0),
+        };
+        Self::H2(StreamContent { stream, length, in_trailers: false })
+    }
+}
+
+impl StreamContent {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if !self.in_trailers {
+            if let Some(data) = ready!(self.stream.poll_data(cx)) {
+                let data = data.and_then(|data| {
+                    // passed on at once: what holds it back is the next reader's own pace
+                    self.stream.flow_control().release_capacity(data.len())?;
+                    Ok(Frame::data(data))
+                });
+                return Poll::Ready(Some(data));
+            }
+            self.in_trailers = true;
+        }
+        let trailers = ready!(self.stream.poll_trailers(cx));
+        Poll::Ready(trailers.map(|t| t.map(Frame::trailers)).transpose())
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = ContentError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::H2(body) => body.poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::H1(body) => body.is_end_stream(),
+            Self::H2(body) => body.stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::H1(body) => body.size_hint(),
+            Self::H2(body) => body.length.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
