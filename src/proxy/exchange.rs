@@ -413,6 +413,7 @@ async fn choose(
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
     let mut hint = first.hint;
+    let mut first_check = None;
     loop {
         let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs() };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
@@ -435,8 +436,8 @@ async fn choose(
                 return Ok((verdict, session));
             }
             Decision::Wait => {
-                tries.waited = true;
-                first_checks(cluster, matches!(reading.found, Found::Key { .. })).await;
+                let deadline = *first_check.get_or_insert_with(|| tokio::time::Instant::now() + FIRST_CHECK);
+                tries.waited = !checked(cluster, deadline).await;
             }
             Decision::Refuse(refusal) => {
                 trail.record.why = decide::Why::None;
@@ -458,26 +459,21 @@ fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused 
     refused
 }
 
-/// Waits until a node is known to serve, or until `all` are checked; a second at most.
-async fn first_checks(cluster: &Cluster, all: bool) {
-    let unknown = || cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
-    let deadline = tokio::time::Instant::now() + FIRST_CHECK;
-    while unknown().next().is_some() && (all || !cluster.nodes().any(|n| n.state() == crate::table::State::Ready)) {
-        let mut changes: Vec<_> = unknown().take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
-        for change in &mut changes {
-            change.as_mut().enable();
-        }
-        let any = std::future::poll_fn(|cx| match changes.iter_mut().any(|c| c.as_mut().poll(cx).is_ready()) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        });
-        // woken at least every 50 ms: a change between the look and the wait is then not missed for long
-        let step = deadline.min(tokio::time::Instant::now() + Duration::from_millis(50));
-        let _ = tokio::time::timeout_at(step, any).await;
-        if tokio::time::Instant::now() >= deadline {
-            return;
-        }
+/// Waits until the first check of some node is over. False when it is the deadline that is.
+async fn checked(cluster: &Cluster, deadline: tokio::time::Instant) -> bool {
+    let unknown = cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
+    let mut changes: Vec<_> = unknown.take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
+    for change in &mut changes {
+        change.as_mut().enable();
     }
+    let any = std::future::poll_fn(|cx| match changes.iter_mut().any(|c| c.as_mut().poll(cx).is_ready()) {
+        true => std::task::Poll::Ready(()),
+        false => std::task::Poll::Pending,
+    });
+    // woken at least every 50 ms: a change between the look and the wait is then not missed for long
+    let step = deadline.min(tokio::time::Instant::now() + Duration::from_millis(50));
+    let _ = tokio::time::timeout_at(step, any).await;
+    tokio::time::Instant::now() < deadline
 }
 
 /// An answer that came, with everything it is to be marked by.

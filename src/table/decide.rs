@@ -202,11 +202,13 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         }
         match node.state() {
             state if state.keeps_sessions() => return Pinned::Here { node: node.clone(), via },
+            // the first check is late: it is tried rather than its sessions moved
+            State::Unknown if facts.waited => return Pinned::Here { node: node.clone(), via },
             State::Unknown => unchecked = true,
             _ => {}
         }
     }
-    if unchecked && !facts.waited {
+    if unchecked {
         return Pinned::Unchecked;
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
