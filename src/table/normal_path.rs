@@ -35,42 +35,49 @@ fn decode(path: &str) -> (String, bool) {
     let mut out = Vec::with_capacity(bytes.len());
     let (mut at, mut turned) = (0, false);
     while at < bytes.len() {
-        if bytes[at] == b';' {
-            at += memchr::memchr2(b'/', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
-            continue;
-        }
-        let escaped = match bytes[at] {
-            b'%' => bytes.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)),
-            _ => None,
-        };
-        let (byte, length) = match (bytes[at], escaped) {
-            // A decoded semicolon would look like the start of a path parameter, which it is not.
-            (_, Some(value)) if value >= 0x20 && !matches!(value, 0x7f | b';' | b'%') => (value, 3),
-            (_, Some(_)) => {
-                out.extend(bytes[at..at + 3].iter().map(u8::to_ascii_uppercase));
-                at += 3;
-                continue;
+        let length = match (bytes[at], escape(&bytes[at..])) {
+            (b';', _) => memchr::memchr2(b'/', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at),
+            (b'\\', _) => {
+                turned = true;
+                out.push(b'/');
+                1
             }
-            // A bare one stands for itself; as it is, it could make a new escape with what is decoded behind it.
+            (b'%', Some(b'/' | b'\\')) => {
+                turned = true;
+                out.push(b'/');
+                3
+            }
+            // A decoded semicolon would look like the start of a path parameter, which it is not.
+            (b'%', Some(b';' | b'%' | ..0x20 | 0x7f)) => {
+                out.extend(bytes[at..at + 3].iter().map(u8::to_ascii_uppercase));
+                3
+            }
+            (b'%', Some(value)) => {
+                out.push(value);
+                3
+            }
+            // A bare one stands for itself; left as it is, it could make a new escape with what is decoded behind it.
             (b'%', None) => {
                 out.extend_from_slice(b"%25");
-                at += 1;
-                continue;
+                1
             }
-            (other, None) => (other, 1),
+            (other, _) => {
+                out.push(other);
+                1
+            }
         };
-        if byte == b'\\' || (byte == b'/' && length == 3) {
-            turned = true;
-            out.push(b'/');
-        } else {
-            out.push(byte);
-        }
         at += length;
     }
     match String::from_utf8(out) {
         Ok(text) => (text, turned),
         Err(error) => (encode_invalid(error.as_bytes()), turned),
     }
+}
+
+/// The byte that an escape at the start of `bytes` stands for.
+fn escape(bytes: &[u8]) -> Option<u8> {
+    let pair = bytes.strip_prefix(b"%")?.get(..2)?;
+    Some(hex(pair[0])? << 4 | hex(pair[1])?)
 }
 
 /// Keeps what is not UTF-8 as it came: percent-encoded.
