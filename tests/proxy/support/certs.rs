@@ -31,9 +31,14 @@ impl Certs {
 
     /// A certificate and its key for these names.
     pub fn pair(&self, names: &[&str]) -> (String, String) {
+        self.pair_of(names[0], names)
+    }
+
+    /// The same for somebody, who need not have the name of a host.
+    pub fn pair_of(&self, who: &str, names: &[&str]) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).expect("the names are names");
-        params.distinguished_name.push(DnType::CommonName, names[0]);
+        params.distinguished_name.push(DnType::CommonName, who);
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         (cert.pem(), key.serialize_pem())
     }
