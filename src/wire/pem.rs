@@ -1,5 +1,6 @@
 //! Reads certificates with their keys from PEM files and folders.
 
+use crate::base::hash::hash64_pair;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -133,4 +134,9 @@ pub fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
         roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     Ok(roots)
+}
+
+/// What these files hold, as one number. One that cannot be read is refused where it is used.
+pub fn fingerprint(files: impl IntoIterator<Item = PathBuf>) -> u64 {
+    files.into_iter().fold(0, |print, file| hash64_pair(&u64::to_le_bytes(print), &fs::read(file).unwrap_or_default()))
 }

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 struct Secure {
     certs: Certs,
     addr: SocketAddr,
-    _proxy: Proxy,
+    proxy: Proxy,
     _node: Origin,
 }
 
@@ -30,7 +30,7 @@ fn secure_with(names: &[&[&str]], tls: &str, rule: &str) -> Secure {
         .rule(rule)
         .more(&format!("[listener.secure]\nbind = \"{addr}\"\ntls = {{ certs = [\"certs\"]{tls} }}"));
     replace(&folder.path().join("homing.toml"), &conf.text());
-    Secure { certs, addr, _proxy: Proxy::start_in(folder, "homing.toml"), _node: node }
+    Secure { certs, addr, proxy: Proxy::start_in(folder, "homing.toml"), _node: node }
 }
 
 #[test]
@@ -109,6 +109,17 @@ fn client_certificates_are_asked_for() {
     assert!(Certs::client_with(stranger, s.addr, "app.test").send("GET", "/", &[], b"").is_err());
     let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\", client-auth = \"optional\"");
     assert_eq!(s.certs.client(s.addr, "app.test").get("/").status, 200);
+}
+
+#[test]
+fn a_renewed_authority_of_client_certificates_counts_at_once() {
+    let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\"");
+    let others = Certs::new();
+    let ask = |pair| Certs::client_with(s.certs.trust_as(&[], &["http/1.1"], Some(pair)), s.addr, "app.test").send("GET", "/", &[], b"");
+    assert!(ask(s.certs.pair(&["user.test"])).is_ok() && ask(others.pair(&["user.test"])).is_err());
+    let word = s.proxy.reloads(|| replace(&s.proxy.folder().join("ca.crt"), others.ca()));
+    assert!(word.applied(), "{word:?}");
+    assert!(ask(s.certs.pair(&["user.test"])).is_err() && ask(others.pair(&["user.test"])).is_ok());
 }
 
 #[test]
