@@ -35,6 +35,33 @@ fn a_new_certificate_is_shown_without_a_failed_handshake() {
 }
 
 #[test]
+fn a_folder_of_certbots_is_served_and_its_renewals_are_seen() {
+    let (certs, nodes, secure) = (Certs::new(), Origin::several(1), free_addr());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = folder.path().join("letsencrypt");
+    // as certbot does: numbered files, and links to the newest that are turned one by one
+    let renew = |number: u8| {
+        let (live, archive) = (at.join("live/app.test"), at.join("archive/app.test"));
+        std::fs::create_dir_all(&live).expect("a folder");
+        std::fs::create_dir_all(&archive).expect("a folder");
+        let (cert, key) = certs.pair(&["app.test"]);
+        for (name, text) in [("cert", &cert), ("privkey", &key), ("chain", &cert), ("fullchain", &cert)] {
+            replace(&archive.join(format!("{name}{number}.pem")), text);
+            let link = live.join(format!("{name}.link"));
+            std::os::unix::fs::symlink(format!("../../archive/app.test/{name}{number}.pem"), &link).expect("a link");
+            std::fs::rename(&link, live.join(format!("{name}.pem"))).expect("it is turned");
+        }
+    };
+    renew(1);
+    let tls = "tls = { certs = [\"letsencrypt/live\"] }";
+    replace(&folder.path().join("homing.toml"), &Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\n{tls}")).text());
+    let _proxy = Proxy::start_in(folder, "homing.toml");
+    let old = certs.shown(secure, "app.test").expect("a handshake");
+    renew(2);
+    until("the new one is shown", || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+}
+
+#[test]
 fn renewed_files_towards_the_nodes_are_used_and_tunnels_go_on() {
     let (old, new, node) = (Certs::new(), Certs::new(), Origin::start("n1"));
     let door = TlsDoor::open(old.server_for("node.test", Some(&old)), node.addr);
