@@ -95,7 +95,7 @@ fn certificates_are_paired_with_their_keys() {
     assert!(loaded.files.contains(&folder.path().join("certs")));
     write("certs/a.key", other.signing_key.serialize_pem());
     let found = parse_str(text, &main).unwrap_err();
-    assert!(found[0].message.contains("is not that of the certificate"), "{found:?}");
+    assert!(found[0].message.contains("does not belong to"), "{found:?}");
     assert_eq!(found[0].place.as_ref().map(|place| place.line), Some(3));
 }
 

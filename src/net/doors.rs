@@ -25,6 +25,8 @@ pub struct Doors {
 /// A listener's TLS as it runs.
 struct Tls {
     conf: Option<ListenerTls>,
+    /// What its file of client authorities held.
+    client_ca: u64,
     store: Option<Arc<CertStore>>,
     shared: SharedTls,
 }
@@ -47,9 +49,10 @@ impl Doors {
         let mut plan = Plan { bound: Vec::new(), tls: HashMap::new(), wanted: Vec::new() };
         for listener in table.listeners.iter().flatten() {
             let name = listener.name.to_string();
-            let known = self.tls.get(&name).filter(|known| known.conf == listener.conf.tls);
+            let client_ca = tls::client_ca(listener.conf.tls.as_ref(), &self.folder);
+            let known = self.tls.get(&name).filter(|known| known.conf == listener.conf.tls && known.client_ca == client_ca);
             if known.is_none() {
-                let made = self.tls_for(&name, listener.conf.tls.as_ref())?;
+                let made = self.tls_for(&name, listener.conf.tls.as_ref(), client_ca)?;
                 plan.tls.insert(name.clone(), made);
             }
             for text in listener.conf.bind.as_slice() {
@@ -69,12 +72,12 @@ impl Doors {
         Ok(plan)
     }
 
-    fn tls_for(&self, name: &str, conf: Option<&ListenerTls>) -> Result<Tls, String> {
-        let Some(tls) = conf else { return Ok(Tls { conf: None, store: None, shared: SharedTls::default() }) };
+    fn tls_for(&self, name: &str, conf: Option<&ListenerTls>, client_ca: u64) -> Result<Tls, String> {
+        let Some(tls) = conf else { return Ok(Tls { conf: None, client_ca, store: None, shared: SharedTls::default() }) };
         let paths = tls::cert_paths(tls, &self.folder);
         let store = CertStore::open(&paths).map_err(|e| format!("listener {name}: {}", e.join("; ")))?;
         let config = tls::server_config(tls, &self.folder, store.clone()).map_err(|e| format!("listener {name}: {e}"))?;
-        Ok(Tls { conf: Some(tls.clone()), store: Some(store), shared: Arc::new(ArcSwapOption::from(Some(config))) })
+        Ok(Tls { conf: Some(tls.clone()), client_ca, store: Some(store), shared: Arc::new(ArcSwapOption::from(Some(config))) })
     }
 
     /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is published. Returns the
@@ -84,7 +87,7 @@ impl Doors {
             match self.tls.get_mut(&name) {
                 Some(known) => {
                     known.shared.store(made.shared.load_full());
-                    (known.conf, known.store) = (made.conf, made.store);
+                    (known.conf, known.client_ca, known.store) = (made.conf, made.client_ca, made.store);
                 }
                 None => {
                     self.tls.insert(name, made);

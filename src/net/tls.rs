@@ -22,6 +22,11 @@ pub fn cert_paths(tls: &ListenerTls, folder: &Path) -> Vec<PathBuf> {
     tls.certs.iter().map(|path| folder.join(path)).collect()
 }
 
+/// What the file of client authorities holds, as one number.
+pub fn client_ca(tls: Option<&ListenerTls>, folder: &Path) -> u64 {
+    pem::fingerprint(tls.and_then(|tls| tls.client_ca.as_ref()).map(|file| folder.join(file)))
+}
+
 /// How handshakes go on a listener. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
 /// certificates, for these change inside `store`.
 pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>) -> Result<Arc<ServerConfig>, String> {

@@ -5,6 +5,7 @@ use super::watch::Watch;
 use super::worker::Worker;
 use crate::base::clock;
 use crate::table::Listener;
+use crate::wire::identity::Identity;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -41,6 +42,8 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The name the client asked for.
     pub sni: Option<String>,
+    /// Who the client's certificate says it is.
+    pub client: Option<Identity>,
 }
 
 impl TlsFacts {
@@ -53,6 +56,7 @@ impl TlsFacts {
             },
             cipher: session.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite())),
             sni: session.server_name().map(str::to_owned),
+            client: session.peer_certificates().and_then(|chain| chain.first()).map(|leaf| Identity::of(leaf)),
         }
     }
 }

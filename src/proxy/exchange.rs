@@ -20,7 +20,7 @@ use crate::wire::content::{Content, ContentError};
 use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use rand::RngCore;
@@ -39,7 +39,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
     let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
         let (parts, body) = request.into_parts();
-        let asked = Asked::read(&client, parts)?;
+        let asked = Asked::read(&client, parts, trail.record.id)?;
         trail.record.ask(&asked.parts, &asked.host, asked.client);
         let table = client.worker.table();
         let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
@@ -84,8 +84,12 @@ pub enum Reply {
 
 /// A request with what was found out about it.
 pub struct Asked {
-    /// Its head.
+    /// Its id.
+    pub id: u64,
+    /// Its head; from `prepare` on as the node is sent it.
     pub parts: Parts,
+    /// Its target as it came.
+    pub uri: Uri,
     /// The host it asks for, without port, as written.
     pub host: String,
     /// Who asks: told by trusted proxies, else the peer.
@@ -96,7 +100,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways.
-    fn read(client: &Client, mut parts: Parts) -> Result<Self, Refused> {
+    fn read(client: &Client, mut parts: Parts, id: u64) -> Result<Self, Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
         if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
             return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
@@ -127,7 +131,8 @@ impl Asked {
         }
         let trusted = client.conf.trusts(client.address());
         let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
-        Ok(Self { parts, host, client: asker, trusted })
+        let uri = parts.uri.clone();
+        Ok(Self { id, parts, uri, host, client: asker, trusted })
     }
 
     /// What header values may refer to.
@@ -139,14 +144,18 @@ impl Asked {
             port: Some(client.local.port()),
             scheme: Some(client.scheme()),
             method: Some(self.parts.method.as_str()),
-            path: Some(self.parts.uri.path()),
-            query: self.parts.uri.query(),
+            path: Some(self.uri.path()),
+            query: self.uri.query(),
             listener: Some(&listener.name),
             headers: Some(&self.parts.headers),
             tls_version: client.tls.as_ref().map(|t| t.version),
             tls_cipher: client.tls.as_ref().map(|t| t.cipher.as_str()),
             tls_sni: client.tls.as_ref().and_then(|t| t.sni.as_deref()),
-            ..Facts::default()
+            tls_client: client.tls.as_ref().and_then(|t| t.client.as_ref()),
+            request_id: Some(self.id),
+            cluster: None,
+            node: None,
+            route: None,
         }
     }
 }
@@ -198,7 +207,6 @@ async fn to_cluster(
     let reading = recognise(&cluster, &head);
     let first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
-    let origin_form = asked.parts.uri.clone();
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
     let expects = headers::expects_continue(&asked.parts.headers)
         && asked.parts.version > Version::HTTP_10
@@ -232,7 +240,7 @@ async fn to_cluster(
                 client.watch.want_body(false);
                 verdict.node.live.answered();
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
-                let done = Done { cluster: &cluster, rule, asked: &asked, uri: &origin_form, reading: &reading, verdict, session, unix };
+                let done = Done { cluster: &cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };
                 let mut reply = done.finish(client, listener, answer, upgrade.take(), trail).await?;
                 if let Reply::Node(response, _) = &mut reply
                     && !client.h2
@@ -481,7 +489,6 @@ struct Done<'a> {
     cluster: &'a Arc<Cluster>,
     rule: &'a Rule,
     asked: &'a Asked,
-    uri: &'a http::Uri,
     reading: &'a Reading<'a>,
     verdict: Verdict,
     session: Session,
@@ -529,7 +536,6 @@ impl Done<'_> {
         session::settle(cluster, &session, verdict.node.live.slot, &outcome);
         if !rule.response_headers.is_empty() {
             let mut facts = asked.facts(client, listener);
-            facts.path = Some(self.uri.path());
             facts.cluster = Some(&cluster.name);
             facts.node = Some(&verdict.node.spec.name);
             facts.route = Some(&verdict.node.spec.route);

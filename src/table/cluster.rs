@@ -24,6 +24,8 @@ pub struct Cluster {
     pub affinity: Affinity,
     /// What outlives this table.
     pub live: Arc<ClusterLive>,
+    /// What its TLS files held.
+    pub tls_files: u64,
     /// The page for 503.
     pub error_page: Option<bytes::Bytes>,
 }

@@ -74,7 +74,8 @@ fn compile_cluster(
     let mut berths = Berths::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
-    let mut links = LinkMaker::new(conf, context, before)?;
+    let tls_files = crate::upstream::tls::fingerprint(&conf.tls, context.folder);
+    let mut links = LinkMaker::new(conf, context, before, tls_files);
     let mut slots = Vec::with_capacity(tables.len());
     for (node_name, table) in conf.nodes.keys().zip(&tables) {
         let live = berths.claim(node_name);
@@ -124,7 +125,7 @@ fn compile_cluster(
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
         None => None,
     };
-    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, live, error_page })
+    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, live, tls_files, error_page })
 }
 
 /// The live cells of a cluster's nodes while its table is built.
@@ -203,10 +204,12 @@ struct LinkMaker<'a> {
 }
 
 impl<'a> LinkMaker<'a> {
-    fn new(conf: &'a model::Cluster, context: &'a Context<'a>, before: Option<&Cluster>) -> Result<Self, String> {
+    fn new(conf: &'a model::Cluster, context: &'a Context<'a>, before: Option<&Cluster>, tls_files: u64) -> Self {
         let same = before.filter(|c| c.conf.tls == conf.tls && c.conf.http2 == conf.http2);
-        let kept = same.map_or_else(HashMap::new, |c| c.nodes().map(|n| (n.link.url.to_string(), n.link.clone())).collect());
-        Ok(Self { conf, kept, tls: None, context })
+        let links = same.into_iter().flat_map(|c| c.nodes().map(move |n| (c.tls_files, &n.link)));
+        let current = links.filter(|(files, link)| link.tls.is_none() || *files == tls_files);
+        let kept = current.map(|(_, link)| (link.url.to_string(), link.clone())).collect();
+        Self { conf, kept, tls: None, context }
     }
 
     fn link(&mut self, url: &NodeUrl) -> Result<Arc<Link>, String> {

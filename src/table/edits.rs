@@ -10,7 +10,6 @@ pub struct Edits {
     remove: Vec<HeaderName>,
     set: Vec<(HeaderName, Template)>,
     add: Vec<(HeaderName, Template)>,
-    reads_headers: bool,
 }
 
 impl Edits {
@@ -22,8 +21,7 @@ impl Edits {
         };
         let (set, add) = (pairs(&edits.set)?, pairs(&edits.add)?);
         let remove = edits.remove.iter().map(|text| name(text)).collect::<Result<Vec<_>, String>>()?;
-        let reads_headers = set.iter().chain(&add).any(|(_, template)| template.reads_headers());
-        Ok(Self { remove, set, add, reads_headers })
+        Ok(Self { remove, set, add })
     }
 
     /// True when nothing is to be changed.
@@ -31,25 +29,8 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
-    /// True when a value holds `{header.NAME}`: on the way back the caller then needs to have kept the request's headers.
-    pub fn reads_headers(&self) -> bool {
-        self.reads_headers
-    }
-
-    /// Removes, sets, adds, in this order. All values are taken from the headers as they were before.
+    /// Removes, sets, adds, in this order.
     pub fn apply(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
-        if self.is_empty() {
-            return;
-        }
-        if self.reads_headers && facts.headers.is_none() {
-            // A removed header may be named in a value, so a copy of the old ones is what the values are read from.
-            let before = headers.clone();
-            return self.change(headers, &Facts { headers: Some(&before), ..*facts });
-        }
-        self.change(headers, facts);
-    }
-
-    fn change(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
         for name in &self.remove {
             headers.remove(name);
         }

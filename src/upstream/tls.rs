@@ -42,6 +42,11 @@ pub fn client_config(tls: &ClusterTls, folder: &Path, http2: bool) -> Result<Arc
     Ok(Arc::new(config))
 }
 
+/// What the files behind these settings hold, as one number: a renewed certificate keeps its name and gets another.
+pub fn fingerprint(tls: &ClusterTls, folder: &Path) -> u64 {
+    pem::fingerprint([&tls.ca, &tls.cert, &tls.key].into_iter().flatten().map(|file| folder.join(file)))
+}
+
 /// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still checked.
 #[derive(Debug)]
 struct BelievesAnyCertificate(Arc<CryptoProvider>);

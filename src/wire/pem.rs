@@ -1,10 +1,13 @@
 //! Reads certificates with their keys from PEM files and folders.
 
+use crate::base::hash::hash64_pair;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt::Display;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
@@ -33,74 +36,122 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(file: &Path, message: impl std::fmt::Display) -> Self {
-        Self { file: file.to_owned(), message: format!("{}: {message}", file.display()) }
+    fn new(file: &Path, message: impl Display) -> Self {
+        Self { file: file.to_owned(), message: format!("{} {message}", file.display()) }
     }
 }
+
+/// Where a chain and its key are; the key may be in the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The file of the chain.
+    pub cert: PathBuf,
+    /// The file of the key.
+    pub key: PathBuf,
+}
+
+/// The largest file that is read.
+const LARGEST: u64 = 16 << 20;
+
+/// What certbot and its like call a chain and its key; cert.pem and chain.pem beside them are parts of the chain.
+const FULL_CHAIN: &str = "fullchain.pem";
+const PRIVATE_KEY: &str = "privkey.pem";
+const PARTS: [&str; 3] = ["cert.pem", "chain.pem", PRIVATE_KEY];
 
 /// Every pair in these files and folders, in order; folders by name.
 pub fn load_all(paths: &[PathBuf]) -> Vec<Result<Certificate, Problem>> {
-    let mut found = Vec::new();
-    for path in paths {
-        match fs::metadata(path) {
-            Err(error) => found.push(Err(Problem::new(path, error))),
-            Ok(kind) if kind.is_dir() => match folder(path) {
-                Err(error) => found.push(Err(Problem::new(path, error))),
-                Ok(files) if files.is_empty() => found.push(Err(Problem::new(path, "no certificate in this folder"))),
-                Ok(files) => found.extend(files.iter().map(|file| load(file))),
-            },
-            Ok(_) => found.push(load(path)),
-        }
+    paths.iter().flat_map(|path| pairs(path).map_or_else(|problem| vec![Err(problem)], |pairs| pairs.iter().map(load).collect())).collect()
+}
+
+/// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in it, one a name.
+pub fn pairs(path: &Path) -> Result<Vec<Pair>, Problem> {
+    let unreadable = |error| Problem::new(path, format_args!("cannot be read: {error}"));
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![pair_of(path)]);
     }
-    found
+    let mut found: Vec<Pair> =
+        shown(path).map_err(unreadable)?.iter().filter(|file| is_certificate(file)).map(|file| pair_of(file)).collect();
+    found.extend(folders(path).iter().filter(|inner| is_certbots(inner)).map(|inner| pair_of(&inner.join(FULL_CHAIN))));
+    found.sort_by(|a, b| a.cert.cmp(&b.cert));
+    if found.is_empty() { Err(Problem::new(path, "holds no certificate")) } else { Ok(found) }
 }
 
-/// The files of a folder that are by their names certificates.
-fn folder(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let file = entry?.path();
-        let is_cert = file.extension().is_some_and(|end| ["pem", "crt", "cer"].iter().any(|cert| end.eq_ignore_ascii_case(cert)));
-        // Follows links: certbot and Kubernetes both put links into such folders.
-        if is_cert && file.is_file() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
+/// The folders in a folder.
+pub fn folders(path: &Path) -> Vec<PathBuf> {
+    shown(path).unwrap_or_default().into_iter().filter(|inner| inner.is_dir()).collect()
 }
 
-/// One pair: the chain in `file`, the key in it or beside it.
-fn load(file: &Path) -> Result<Certificate, Problem> {
-    let problem = |message: &dyn std::fmt::Display| Problem::new(file, message);
-    let text = fs::read(file).map_err(|error| problem(&error))?;
-    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(|error| problem(&error))?;
-    let Some(leaf) = chain.first() else {
-        return Err(problem(&"no certificate in this file"));
-    };
-    let (names, not_after) = describe(leaf).map_err(|error| problem(&error))?;
-    let key = match PrivateKeyDer::from_pem_slice(&text) {
-        Ok(key) => key,
-        Err(rustls_pki_types::pem::Error::NoItemsFound) => key_beside(file)?,
-        Err(error) => return Err(problem(&error)),
-    };
-    let key = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => problem(&"the key does not belong to this certificate"),
-        error => problem(&error),
-    })?;
-    Ok(Certificate { file: file.to_owned(), names, not_after, key: Arc::new(key) })
+/// What is in a folder and not hidden.
+fn shown(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let all = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    all.filter(|path| !path.as_ref().is_ok_and(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))))
+        .collect()
 }
 
-/// The key of a certificate that has none in its own file: NAME.key, or NAME.pem.key as HAProxy names it.
-fn key_beside(file: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
-    let mut longer = file.as_os_str().to_owned();
+/// Follows links: certbot and Kubernetes both put links into such folders.
+fn is_certificate(file: &Path) -> bool {
+    let named = |names: &[&str]| file.file_name().is_some_and(|name| names.iter().any(|known| name == *known));
+    let is_part = || named(&PARTS) && file.parent().is_some_and(is_certbots);
+    file.extension().is_some_and(|end| ["pem", "crt", "cer"].iter().any(|cert| end.eq_ignore_ascii_case(cert)))
+        && !is_part()
+        && file.is_file()
+}
+
+/// A folder as certbot makes one for each certificate.
+fn is_certbots(folder: &Path) -> bool {
+    folder.join(FULL_CHAIN).is_file() && folder.join(PRIVATE_KEY).is_file()
+}
+
+/// A chain's key is in NAME.key, or NAME.pem.key as HAProxy names it, or privkey.pem beside fullchain.pem, or else in the same file.
+fn pair_of(cert: &Path) -> Pair {
+    let mut longer = cert.as_os_str().to_owned();
     longer.push(".key");
-    let places = [file.with_extension("key"), PathBuf::from(longer)];
-    let Some(place) = places.iter().find(|place| place.is_file()) else {
-        return Err(Problem::new(file, format!("no key in this file, nor in {}", places[0].display())));
+    let certbots = cert.file_name().is_some_and(|name| name == FULL_CHAIN).then(|| cert.with_file_name(PRIVATE_KEY));
+    let places = [Some(cert.with_extension("key")), Some(longer.into()), certbots];
+    let key = places.into_iter().flatten().find(|place| place.is_file());
+    Pair { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
+}
+
+/// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file: an older pair is found by it.
+pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
+    let problem = |message: &dyn Display| Problem::new(&pair.cert, message);
+    let text = read(&pair.cert).map_err(|error| problem(&error))?;
+    let chain = chain(&text).map_err(|error| problem(&error))?;
+    let (names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
+    // a file with both is complete, whatever lies beside it
+    let secret = match PrivateKeyDer::from_pem_slice(&text) {
+        Ok(key) => key,
+        Err(_) if pair.key == pair.cert => {
+            let place = pair.cert.with_extension("key");
+            return Err(problem(&format_args!("holds no private key, and there is none in {}", place.display())));
+        }
+        Err(_) => {
+            let bytes = read(&pair.key).map_err(|error| problem(&format_args!("has its key in {}, which {error}", pair.key.display())))?;
+            let none = |_| problem(&format_args!("has its key in {}, which holds no private key", pair.key.display()));
+            PrivateKeyDer::from_pem_slice(&bytes).map_err(none)?
+        }
     };
-    // The problem belongs to the certificate's file: that is what an older pair is found by.
-    PrivateKeyDer::from_pem_file(place).map_err(|error| Problem::new(file, format!("its key {}: {error}", place.display())))
+    let key = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            problem(&format_args!("holds a certificate that the key in {} does not belong to", pair.key.display()))
+        }
+        error => problem(&format_args!("cannot be used: {error}")),
+    })?;
+    Ok(Certificate { file: pair.cert.clone(), names, not_after, key: Arc::new(key) })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let unreadable = |error| format!("cannot be read: {error}");
+    fs::File::open(file).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST { Err("is larger than 16 MiB".into()) } else { Ok(bytes) }
+}
+
+/// The certificates in a text, one at least.
+fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Vec<_> =
+        CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|error| format!("is not a PEM file: {error}"))?;
+    if all.is_empty() { Err("holds no certificate".into()) } else { Ok(all) }
 }
 
 /// A certificate's DNS names and its end.
@@ -115,15 +166,9 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, i64), String> {
     Ok((names.collect(), parsed.validity().not_after.timestamp()))
 }
 
-/// The certificates of a file, for authorities.
+/// The certificates of a file.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all = CertificateDer::pem_file_iter(file)
-        .and_then(|certs| certs.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| format!("{}: {error}", file.display()))?;
-    if all.is_empty() {
-        return Err(format!("{}: no certificate in this file", file.display()));
-    }
-    Ok(all)
+    read(file).and_then(|text| chain(&text)).map_err(|error| format!("{} {error}", file.display()))
 }
 
 /// A store of the authorities in a file.
@@ -133,4 +178,9 @@ pub fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
         roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     Ok(roots)
+}
+
+/// What these files hold, as one number. One that cannot be read is refused where it is used.
+pub fn fingerprint(files: impl IntoIterator<Item = PathBuf>) -> u64 {
+    files.into_iter().fold(0, |print, file| hash64_pair(&u64::to_le_bytes(print), &fs::read(file).unwrap_or_default()))
 }

@@ -1,5 +1,6 @@
 //! Header values and redirect targets with names in braces, such as `{client.ip}`, read once when the conf file is read.
 
+use super::identity::Identity;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -39,9 +40,9 @@ pub struct Facts<'a> {
     pub tls_cipher: Option<&'a str>,
     /// The server name the client asked for.
     pub tls_sni: Option<&'a str>,
-    /// The subject of the client's certificate.
-    pub tls_client_subject: Option<&'a str>,
-    /// The request's headers for `{header.NAME}`; `None` means those being edited.
+    /// Who the client's certificate says it is.
+    pub tls_client: Option<&'a Identity>,
+    /// The request's headers, for `{header.NAME}`.
     pub headers: Option<&'a HeaderMap>,
 }
 
@@ -65,10 +66,11 @@ enum Known {
     TlsCipher,
     TlsSni,
     TlsClientSubject,
+    TlsClientFingerprint,
 }
 
 /// Every name as it is written.
-const NAMES: [(&str, Known); 17] = [
+const NAMES: [(&str, Known); 18] = [
     ("client.ip", Known::ClientIp),
     ("client.port", Known::ClientPort),
     ("host", Known::Host),
@@ -86,7 +88,13 @@ const NAMES: [(&str, Known); 17] = [
     ("tls.cipher", Known::TlsCipher),
     ("tls.sni", Known::TlsSni),
     ("tls.client.subject", Known::TlsClientSubject),
+    ("tls.client.fingerprint", Known::TlsClientFingerprint),
 ];
+
+/// Every name that may stand in braces, but for `header.NAME`.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    NAMES.iter().map(|(name, _)| *name)
+}
 
 #[derive(Debug, Clone)]
 enum Part {
@@ -175,11 +183,6 @@ impl Template {
     pub fn contains(&self, c: char) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
     }
-
-    /// True when the text holds `{header.NAME}`.
-    pub fn reads_headers(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Header(_)))
-    }
 }
 
 fn named(name: &str) -> Result<Part, String> {
@@ -225,7 +228,8 @@ fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
         Known::TlsVersion => facts.tls_version,
         Known::TlsCipher => facts.tls_cipher,
         Known::TlsSni => facts.tls_sni,
-        Known::TlsClientSubject => facts.tls_client_subject,
+        Known::TlsClientSubject => facts.tls_client.map(|client| &*client.subject),
+        Known::TlsClientFingerprint => facts.tls_client.map(|client| &*client.fingerprint),
     };
     push_clean(text.unwrap_or_default().as_bytes(), out);
 }

@@ -112,11 +112,11 @@ fn headers_are_changed_on_the_way() {
 [[rule]]
 path = "/headers"
 cluster = "app"
-request-headers = { set = { X-Real-IP = "{client.ip}", X-Where = "{listener}/{cluster}/{node}" }, add = { X-More = "b" }, remove = ["X-Debug"] }
-response-headers = { set = { X-Answer = "{method} {path}" }, remove = ["Content-Type"] }
+request-headers = { set = { X-Real-IP = "{client.ip}", X-Where = "{listener}/{cluster}/{node}", X-Id = "{request.id}" }, add = { X-More = "b" }, remove = ["X-Debug"] }
+response-headers = { set = { X-Answer = "{method} {path}", X-Origin = "{header.Origin}" }, remove = ["Content-Type"] }
 "#,
     );
-    let headers = [("X-Real-IP", "6.6.6.6"), ("X-Debug", "1"), ("X-More", "a"), ("X-Kept", "1")];
+    let headers = [("X-Real-IP", "6.6.6.6"), ("X-Debug", "1"), ("X-More", "a"), ("X-Kept", "1"), ("Origin", "http://shop.test")];
     let answer = Client::new(proxy.addr).get_with("/headers", &headers);
     assert_eq!(answer.seen("x-real-ip"), ["127.0.0.1"]);
     assert_eq!(answer.seen("x-where"), ["web/app/n1"]);
@@ -124,6 +124,8 @@ response-headers = { set = { X-Answer = "{method} {path}" }, remove = ["Content-
     assert_eq!(answer.seen("x-debug"), [""; 0]);
     assert_eq!(answer.seen("x-kept"), ["1"]);
     assert_eq!((answer.head.get("x-answer"), answer.head.get("content-type")), (Some("GET /headers"), None));
+    assert_eq!(answer.head.get("x-origin"), Some("http://shop.test"), "an answer's edits read the request's headers");
+    assert_eq!(answer.seen("x-id"), [proxy.access_of("/headers", 1)[0]["id"].as_str().expect("every line has an id")]);
 }
 
 #[test]
@@ -134,6 +136,7 @@ fn paths_are_changed_on_the_way() {
 path = "/strip"
 cluster = "app"
 strip-prefix = "/strip"
+request-headers = { set = { X-Asked = "{uri}" } }
 [[rule]]
 path-regex = "^/old/(.*)$"
 cluster = "app"
@@ -142,6 +145,7 @@ rewrite = "/headers/$1"
     );
     let target = |path: &str| Client::new(proxy.addr).get(path).json()["target"].as_str().expect("its target").to_owned();
     assert_eq!(target("/strip/headers/x?y=1"), "/headers/x?y=1");
+    assert_eq!(Client::new(proxy.addr).get("/strip/headers?y=1").seen("x-asked"), ["/strip/headers?y=1"], "as the client sent it");
     assert_eq!(target("/old/a/b?y=1"), "/headers/a/b?y=1");
     assert_eq!(target("/headers/%41%2Fb?q=%20+"), "/headers/%41%2Fb?q=%20+", "otherwise the target stays byte for byte");
 }

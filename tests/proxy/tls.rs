@@ -1,7 +1,7 @@
 //! TLS towards clients: names, versions, resumption, client certificates.
 
 use crate::support::{Certs, Conf, Origin, Proxy, free_addr, h2, proxy::replace};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 use std::io::{Read, Write};
@@ -10,21 +10,27 @@ use std::net::{SocketAddr, TcpStream};
 struct Secure {
     certs: Certs,
     addr: SocketAddr,
-    _proxy: Proxy,
+    proxy: Proxy,
     _node: Origin,
 }
 
 /// A TLS listener with certificates for these names, one file each.
 fn secure(names: &[&[&str]], tls: &str) -> Secure {
+    secure_with(names, tls, "")
+}
+
+/// The same with more said in the rule.
+fn secure_with(names: &[&[&str]], tls: &str, rule: &str) -> Secure {
     let (certs, node, addr) = (Certs::new(), Origin::start("n1"), free_addr());
     let folder = tempfile::tempdir().expect("a temporary folder");
     names.iter().for_each(|names| certs.write(&folder.path().join("certs"), names));
     std::fs::write(folder.path().join("ca.crt"), certs.ca()).expect("the authority is written");
     let conf = Conf::over([&node])
         .affinity(r#""cookie""#)
+        .rule(rule)
         .more(&format!("[listener.secure]\nbind = \"{addr}\"\ntls = {{ certs = [\"certs\"]{tls} }}"));
     replace(&folder.path().join("homing.toml"), &conf.text());
-    Secure { certs, addr, _proxy: Proxy::start_in(folder, "homing.toml"), _node: node }
+    Secure { certs, addr, proxy: Proxy::start_in(folder, "homing.toml"), _node: node }
 }
 
 #[test]
@@ -103,6 +109,38 @@ fn client_certificates_are_asked_for() {
     assert!(Certs::client_with(stranger, s.addr, "app.test").send("GET", "/", &[], b"").is_err());
     let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\", client-auth = \"optional\"");
     assert_eq!(s.certs.client(s.addr, "app.test").get("/").status, 200);
+}
+
+#[test]
+fn a_renewed_authority_of_client_certificates_counts_at_once() {
+    let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\"");
+    let others = Certs::new();
+    let ask = |pair| Certs::client_with(s.certs.trust_as(&[], &["http/1.1"], Some(pair)), s.addr, "app.test").send("GET", "/", &[], b"");
+    assert!(ask(s.certs.pair(&["user.test"])).is_ok() && ask(others.pair(&["user.test"])).is_err());
+    let word = s.proxy.reloads(|| replace(&s.proxy.folder().join("ca.crt"), others.ca()));
+    assert!(word.applied(), "{word:?}");
+    assert!(ask(s.certs.pair(&["user.test"])).is_err() && ask(others.pair(&["user.test"])).is_ok());
+}
+
+#[test]
+fn a_node_is_told_who_the_client_certificate_says_it_is() {
+    let rule = r#"request-headers = { set = { X-Subject = "{tls.client.subject}", X-Print = "{tls.client.fingerprint}" } }"#;
+    let s = secure_with(&[&["app.test"]], ", client-ca = \"ca.crt\", client-auth = \"optional\"", rule);
+    let (cert, key) = s.certs.pair_of("Zoë, of Sales", &[]);
+    let der = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+    let print: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let known = s.certs.trust_as(&[], &["http/1.1"], Some((cert, key)));
+    let mut client = Certs::client_with(known, s.addr, "app.test");
+    for _ in 0..2 {
+        let answer = client.get_with("/headers", &[("X-Subject", "CN=forged")]);
+        assert_eq!(answer.seen("x-subject"), [r"CN=Zo\c3\ab\, of Sales"]);
+        assert_eq!(answer.seen("x-print"), [print.as_str()]);
+        // resumed the next time, and still known
+        client.hang_up();
+    }
+    let nobody = s.certs.client(s.addr, "app.test").get_with("/headers", &[("X-Subject", "CN=forged"), ("X-Print", print.as_str())]);
+    assert_eq!((nobody.seen("x-subject"), nobody.seen("x-print")), (vec![], vec![]), "what a client says of itself is taken off");
 }
 
 #[test]

@@ -4,27 +4,8 @@ use super::super::model::HeaderEdits;
 use super::super::nearest::did_you_mean;
 use super::super::source::join;
 use super::Checker;
+use crate::wire::template;
 use http::{HeaderName, HeaderValue};
-
-/// What may stand in braces.
-const VALUES: [&str; 16] = [
-    "client.ip",
-    "client.port",
-    "host",
-    "scheme",
-    "method",
-    "path",
-    "query",
-    "uri",
-    "listener",
-    "cluster",
-    "node",
-    "route",
-    "request.id",
-    "tls.version",
-    "tls.cipher",
-    "tls.sni",
-];
 
 /// Headers that belong to the connection; changing them would break the message.
 const OURS: [&str; 7] = ["connection", "content-length", "transfer-encoding", "upgrade", "keep-alive", "te", "trailer"];
@@ -55,8 +36,8 @@ impl Checker<'_> {
             };
             let name = &after[..end];
             let header = name.strip_prefix("header.").is_some_and(|name| HeaderName::from_bytes(name.as_bytes()).is_ok());
-            if !header && name != "tls.client.subject" && !VALUES.contains(&name) {
-                let help = did_you_mean(name, VALUES.into_iter().chain(["tls.client.subject", "header.NAME"]), "known values");
+            if !header && !template::names().any(|known| known == name) {
+                let help = did_you_mean(name, template::names().chain(["header.NAME"]), "known values");
                 self.error(path, format!("`{{{name}}}` is not a value that can be filled in"), help);
             }
             rest = &after[end + 1..];

@@ -49,7 +49,7 @@ impl Default for Listener {
 conf! {
     /// TLS towards clients.
     pub struct ListenerTls {
-        /// PEM files, or folders of them, each with a chain and its key (in one file, or NAME.crt/.pem/.cer beside NAME.key); chosen by SNI.
+        /// PEM files, or folders of them, each with a chain and its key (in one file, or NAME.crt/.pem/.cer beside NAME.key); chosen by SNI. A folder of certbot's, or one that holds such folders, serves as it is.
         pub certs: Vec<String>,
         /// The oldest protocol version offered.
         pub min_version: TlsVersion,

@@ -107,7 +107,7 @@ impl Default for Respond {
 conf! {
     /// Changes to headers, in this order: remove, set, add. Values may hold `{client.ip}`, `{client.port}`, `{host}`, `{scheme}`,
     /// `{method}`, `{path}`, `{query}`, `{uri}`, `{listener}`, `{cluster}`, `{node}`, `{route}`, `{request.id}`, `{tls.version}`, `{tls.cipher}`,
-    /// `{tls.sni}`, `{tls.client.subject}`, `{header.NAME}`, `{{` for a brace.
+    /// `{tls.sni}`, `{tls.client.subject}`, `{tls.client.fingerprint}`, `{header.NAME}`, `{{` for a brace.
     #[derive(Default)]
     pub struct HeaderEdits {
         /// Replaces all lines of that name.

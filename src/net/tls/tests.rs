@@ -83,9 +83,9 @@ fn refused() {
     put(folder.path(), "a.crt", &cert);
     let path = folder.path().join("a.crt");
     let why = |path: &Path| Certs::load(&[path.to_owned()]).unwrap_err().join("\n");
-    assert!(why(&path).contains("no key"));
+    assert!(why(&path).contains("no private key"));
     put(folder.path(), "a.key", &other);
-    assert!(why(&path).contains("does not belong"));
+    assert!(why(&path).contains("does not belong to"));
     put(folder.path(), "a.key", "nonsense");
     assert!(why(&path).contains("a.key"));
     assert!(why(&folder.path().join("b.crt")).contains("b.crt"));
@@ -94,6 +94,35 @@ fn refused() {
     put(folder.path(), "a.crt.key", &key);
     fs::remove_file(folder.path().join("a.key")).unwrap();
     Certs::load(&[path]).unwrap();
+}
+
+#[test]
+fn folders_as_certbot_makes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.example", "b.example"] {
+        let (live, archive) = (folder.path().join("live").join(name), folder.path().join("archive").join(name));
+        fs::create_dir_all(&live).unwrap();
+        fs::create_dir_all(&archive).unwrap();
+        let (cert, key) = pair(&[name]);
+        for (file, text) in [("fullchain", &cert), ("cert", &cert), ("chain", &cert), ("privkey", &key)] {
+            put(&archive, &format!("{file}1.pem"), text);
+            std::os::unix::fs::symlink(archive.join(format!("{file}1.pem")), live.join(format!("{file}.pem"))).unwrap();
+        }
+        put(&live, "README", "about these files");
+    }
+    let live = folder.path().join("live");
+    fs::create_dir(live.join("empty")).unwrap();
+    let (cert, key) = pair(&["c.example"]);
+    put(&live, "c.pem", &format!("{cert}{key}"));
+    for (path, names) in [
+        (live.clone(), vec!["a.example", "b.example", "c.example"]),
+        (live.join("a.example"), vec!["a.example"]),
+        (live.join("b.example/fullchain.pem"), vec!["b.example"]),
+    ] {
+        let certs = Certs::load(std::slice::from_ref(&path)).unwrap();
+        assert_eq!(certs.all().iter().map(|c| &*c.names[0]).collect::<Vec<_>>(), names, "{path:?}");
+    }
+    assert!(Certs::load(&[live.join("empty")]).is_err());
 }
 
 #[test]

@@ -31,22 +31,42 @@ impl Certs {
 
     /// A certificate and its key for these names.
     pub fn pair(&self, names: &[&str]) -> (String, String) {
+        self.pair_of(names[0], names)
+    }
+
+    /// The same for somebody, who need not have the name of a host.
+    pub fn pair_of(&self, who: &str, names: &[&str]) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).expect("the names are names");
-        params.distinguished_name.push(DnType::CommonName, names[0]);
+        params.distinguished_name.push(DnType::CommonName, who);
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         (cert.pem(), key.serialize_pem())
     }
 
     /// A server's settings with a certificate for this name.
     pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        self.server_for(name, None)
+    }
+
+    /// The same for clients with certificates of this authority.
+    pub fn server_for(&self, name: &str, clients: Option<&Certs>) -> Arc<rustls::ServerConfig> {
         use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
         let (cert, key) = self.pair(&[name]);
         let cert = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
         let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().expect("the provider knows them");
-        Arc::new(builder.with_no_client_auth().with_single_cert(vec![cert], key).expect("a matching pair"))
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(clients.root.clone()).expect("a root");
+                let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        Arc::new(builder.with_single_cert(vec![cert], key).expect("a matching pair"))
     }
 
     /// Writes NAME.pem with chain and key in one file, in one step.

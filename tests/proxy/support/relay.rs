@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::runtime::Handle;
@@ -37,19 +37,37 @@ fn listener() -> (TcpListener, SocketAddr) {
 
 /// Takes TLS off and hands the rest to an origin.
 pub fn tls_in_front(config: Arc<rustls::ServerConfig>, origin: SocketAddr) -> SocketAddr {
-    let (listener, addr) = listener();
-    let acceptor = tokio_rustls::TlsAcceptor::from(config);
-    RUNTIME.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    relay(stream, origin).await;
-                }
-            });
-        }
-    });
-    addr
+    TlsDoor::open(config, origin).addr
+}
+
+/// Takes TLS off, in a way that may change.
+pub struct TlsDoor {
+    pub addr: SocketAddr,
+    config: Arc<Mutex<Arc<rustls::ServerConfig>>>,
+}
+
+impl TlsDoor {
+    pub fn open(config: Arc<rustls::ServerConfig>, origin: SocketAddr) -> Self {
+        let (listener, addr) = listener();
+        let config = Arc::new(Mutex::new(config));
+        let current = config.clone();
+        RUNTIME.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = tokio_rustls::TlsAcceptor::from(current.lock().expect("nobody panics in here").clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        relay(stream, origin).await;
+                    }
+                });
+            }
+        });
+        Self { addr, config }
+    }
+
+    /// From now on handshakes go so.
+    pub fn change(&self, config: Arc<rustls::ServerConfig>) {
+        *self.config.lock().expect("nobody panics in here") = config;
+    }
 }
 
 /// Listens on a unix socket and hands everything to an origin.

@@ -1,0 +1,127 @@
+//! Who a client's certificate says it is.
+
+use std::fmt::Write as _;
+use x509_parser::asn1_rs::ToDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// Who a client's certificate says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// Its subject as RFC 4514 writes it, in ASCII: `CN=Anna,O=Shop,C=AT`.
+    pub subject: String,
+    /// SHA-256 of the whole certificate, in lower-case hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Identity {
+    /// Reads a certificate in DER. One that cannot be parsed has a fingerprint and no subject.
+    pub fn of(certificate: &[u8]) -> Self {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+        let subject = X509Certificate::from_der(certificate).map(|(_, parsed)| rfc4514(parsed.subject())).unwrap_or_default();
+        let mut fingerprint = String::new();
+        hex(hash.as_ref(), &mut fingerprint);
+        Self { subject, fingerprint }
+    }
+}
+
+/// The names of RFC 4514 section 3, and what everybody calls e-mail; any other type is written by its number.
+const TYPES: [(&str, &str); 10] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
+/// The most specific part first, as opposed to its order in the certificate.
+fn rfc4514(name: &X509Name<'_>) -> String {
+    let mut out = String::new();
+    let parts: Vec<_> = name.iter_rdn().collect();
+    for part in parts.into_iter().rev() {
+        for (n, attribute) in part.iter().enumerate() {
+            match (out.is_empty(), n) {
+                (true, _) => {}
+                (false, 0) => out.push(','),
+                (false, _) => out.push('+'),
+            }
+            push(attribute, &mut out);
+        }
+    }
+    out
+}
+
+fn push(attribute: &AttributeTypeAndValue<'_>, out: &mut String) {
+    let number = attribute.attr_type().to_id_string();
+    let known = TYPES.iter().find(|(of, _)| *of == number).map(|(_, name)| *name);
+    out.push_str(known.unwrap_or(&number));
+    out.push('=');
+    match (known, attribute.as_str()) {
+        (Some(_), Ok(text)) => escape(text, out),
+        _ => {
+            out.push('#');
+            hex(&attribute.attr_value().to_der_vec().unwrap_or_default(), out);
+        }
+    }
+}
+
+/// What RFC 4514 section 2.4 wants escaped, and what is not printable ASCII, so that it can stand in a header.
+fn escape(text: &str, out: &mut String) {
+    for (at, byte) in text.bytes().enumerate() {
+        let edge = (byte == b' ' && (at == 0 || at + 1 == text.len())) || (byte == b'#' && at == 0);
+        match byte {
+            b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\' => out.extend(['\\', char::from(byte)]),
+            _ if edge => out.extend(['\\', char::from(byte)]),
+            0x20..0x7f => out.push(char::from(byte)),
+            _ => {
+                out.push('\\');
+                hex(&[byte], out);
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, DnType, DnValue, KeyPair};
+
+    #[test]
+    fn subjects_are_written_as_rfc_4514_says() {
+        let custom = DnType::CustomDnType(vec![1, 2, 3]);
+        let cases: [(&[(DnType, &str)], &str); 5] = [
+            (
+                &[(DnType::CountryName, "AT"), (DnType::OrganizationName, "Shop, Inc."), (DnType::CommonName, "Anna")],
+                "CN=Anna,O=Shop\\, Inc.,C=AT",
+            ),
+            (&[(DnType::CommonName, " #x ")], "CN=\\ #x\\ "),
+            (&[(DnType::CommonName, "#1=\"<a;b>\\+")], "CN=\\#1=\\\"\\<a\\;b\\>\\\\\\+"),
+            (&[(DnType::CommonName, "Zo\u{eb}\r\nX: y")], "CN=Zo\\c3\\ab\\0d\\0aX: y"),
+            (&[(custom, "hi"), (DnType::CommonName, "a")], "CN=a,1.2.3=#0c026869"),
+        ];
+        for (names, expected) in cases {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for (kind, text) in names {
+                params.distinguished_name.push(kind.clone(), DnValue::Utf8String((*text).to_owned()));
+            }
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(Identity::of(certificate.der()).subject, expected);
+        }
+        let junk = Identity::of(b"abc");
+        assert_eq!(junk.subject, "");
+        assert_eq!(junk.fingerprint, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}
