@@ -5,7 +5,7 @@ use crate::config::{self, Loaded};
 use crate::control::{Registry, keys};
 use crate::feed::{Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
-use crate::net::threads::{self, Command, Thread};
+use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
@@ -93,8 +93,13 @@ impl App {
         };
         let mut doors = Doors::new(&loaded.folder, count);
         let plan = doors.prepare(&table)?;
-        let places = Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1)));
-        let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), places.clone()).map_err(|e| format!("thread: {e}"));
+        let common = Common {
+            current: registry.current().clone(),
+            log: log.clone(),
+            places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
+            traffic: Arc::default(),
+        };
+        let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let (mut checks, mut names) = (Checks::new(), Names::new());
         names.reconcile(&table);

@@ -116,7 +116,7 @@ fn compile_cluster(
     });
     let live = match before {
         Some(cluster) => cluster.live.clone(),
-        None => Arc::new(ClusterLive::new(roster.clone(), sessions as usize)),
+        None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize)),
     };
     let error_page = match &conf.error_page {
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),

@@ -11,6 +11,7 @@ pub mod normal_path;
 pub mod route;
 mod target;
 pub mod told;
+pub mod traffic;
 
 use crate::base::units::Network;
 use crate::config::model::{self, Config};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive, Roster};
 pub use node::{Health, Node, NodeLive, NodeSpec, State};
+pub use traffic::Traffic;
 
 /// Everything a request needs to know, in one immutable piece.
 pub struct Table {
