@@ -1,5 +1,8 @@
 //! Wires everything: conf, registry, threads, sockets, feeds, signals, and the end.
 
+use crate::admin::operate::{Action, Done, Refused};
+use crate::admin::status::Reload;
+use crate::admin::{Admin, Ask, Front};
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
 use crate::control::{Registry, keys};
@@ -9,9 +12,11 @@ use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// What ends a run.
 pub enum Ended {
@@ -59,7 +64,9 @@ struct App {
     files: Files,
     log: Arc<Log>,
     signals: Signals,
-    refused: bool,
+    admin: Rc<Admin>,
+    front: Front,
+    asks: mpsc::Receiver<Ask>,
 }
 
 struct Signals {
@@ -99,6 +106,9 @@ impl App {
             places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
             traffic: Arc::default(),
         };
+        let (admin, asks) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone());
+        let mut front = Front::new(admin.clone(), &loaded.folder);
+        let window = front.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let (mut checks, mut names) = (Checks::new(), Names::new());
@@ -106,17 +116,22 @@ impl App {
         checks.reconcile(&table);
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
+        tokio::task::spawn_local(admin.clone().watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
+        if let Some(address) = front.apply(window) {
+            tracing::info!("status, API and metrics are at {address}");
+        }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, refused: false })
+        Ok(Self { path: path.to_owned(), registry, threads, doors, checks, names, files, log, signals, admin, front, asks })
     }
 
     async fn run(mut self) {
         loop {
             tokio::select! {
-                () = self.files.changed() => self.reload("a file changed"),
-                _ = self.signals.hangup.recv() => self.reload("HUP"),
+                () = self.files.changed() => drop(self.reload("a file changed")),
+                _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
+                Some(ask) = self.asks.recv() => self.answer(ask),
                 _ = self.signals.reopen.recv() => {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
@@ -129,21 +144,35 @@ impl App {
     }
 
     /// Applies the conf file as it is now. A conf with an error changes nothing.
-    fn reload(&mut self, cause: &str) {
+    fn reload(&mut self, cause: &str) -> Reload {
         let start = Instant::now();
         let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
-        match self.apply() {
+        let outcome = self.apply();
+        match &outcome {
             Ok(changes) => {
                 let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
                 tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
-                self.refused = false;
             }
             Err(findings) => {
                 tracing::error!("reload refused ({cause}), still running the conf of before: {}", findings.join("\n"));
-                self.refused = true;
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
+        let reload = Reload::ended(cause, start.elapsed(), outcome);
+        self.admin.reloaded(&reload);
+        reload
+    }
+
+    /// Does what the operator's window asks for. Who asked may be gone by the time it is done.
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Reload(reply) => drop(reply.send(self.reload("asked for"))),
+            Ask::Operate { cluster, node, action, reply } => drop(reply.send(self.operate(&cluster, &node, action))),
+        }
+    }
+
+    fn operate(&mut self, _cluster: &str, _node: &str, _action: Action) -> Result<Done, Refused> {
+        Err(Refused::NotYet)
     }
 
     fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
@@ -153,10 +182,14 @@ impl App {
         }
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
+        let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared);
         self.doors.apply(plan, &table, &self.threads);
+        if let Some(address) = self.front.apply(window) {
+            tracing::info!("status, API and metrics are at {address} from here on");
+        }
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");
         }
@@ -170,6 +203,10 @@ impl App {
     async fn stop(mut self) {
         let grace = self.registry.current().load().config.server.shutdown_grace.get();
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        // whoever asks for a change from here on is told that it is too late
+        self.asks.close();
+        while self.asks.try_recv().is_ok() {}
+        self.admin.stopping();
         tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
         self.tell(|| Command::Drain);
         let deadline = tokio::time::Instant::now() + grace;

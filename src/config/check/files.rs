@@ -1,11 +1,13 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::Checker;
+use crate::base::token::Token;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The largest PEM file or page that is read.
@@ -24,6 +26,19 @@ impl Checker<'_> {
         let path = self.reference(name);
         if let Err(error) = read(&path) {
             self.error(at, format!("{} {error}", path.display()), "check the name, and that the user homing runs as may read it");
+        }
+    }
+
+    /// Checks a file with a token.
+    pub(super) fn token(&mut self, at: &str, name: &str) {
+        let path = self.reference(name);
+        if let Err(error) = Token::read(&path) {
+            let help = "make one with: (umask 077; openssl rand -hex 32 > FILE)";
+            return self.error(at, format!("{} {error}", path.display()), help);
+        }
+        let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+        if open {
+            self.warn(at, format!("{} can be read by other users of this machine", path.display()), format!("chmod 600 {name}"));
         }
     }
 
