@@ -1,5 +1,7 @@
 //! Wires everything: conf, registry, threads, sockets, feeds, signals, and the end.
 
+use crate::admin::status::Reload;
+use crate::admin::{Admin, Front, Reloads};
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
 use crate::control::desk::{self, Order, Orders};
@@ -8,10 +10,11 @@ use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
-use crate::net::threads::{self, Command, Thread};
+use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -68,7 +71,9 @@ struct App {
     keeper: ledgers::Keeper,
     signals: Signals,
     orders: Orders,
-    refused: bool,
+    admin: Rc<Admin>,
+    front: Front,
+    reloads: Reloads,
 }
 
 struct Signals {
@@ -106,8 +111,17 @@ impl App {
         };
         let mut doors = Doors::new(&loaded.folder, count);
         let plan = doors.prepare(&table)?;
-        let places = Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1)));
-        let start = |n| threads::spawn(n, registry.current().clone(), log.clone(), places.clone()).map_err(|e| format!("thread: {e}"));
+        let common = Common {
+            current: registry.current().clone(),
+            log: log.clone(),
+            places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
+            traffic: Arc::default(),
+        };
+        let (desk, orders) = desk::open();
+        let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), desk);
+        let mut front = Front::new(admin.clone(), &loaded.folder);
+        let window = front.prepare(&loaded.config)?;
+        let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
         let (mut checks, mut names) = (Checks::new(), Names::new());
@@ -115,10 +129,13 @@ impl App {
         checks.reconcile(&table);
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
+        tokio::task::spawn_local(admin.clone().watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
+        if let Some(address) = front.apply(window) {
+            tracing::info!("status, API and metrics are at {address}");
+        }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let (_desk, orders) = desk::open();
         Ok(Self {
             path: path.to_owned(),
             registry,
@@ -132,7 +149,9 @@ impl App {
             keeper,
             signals,
             orders,
-            refused: false,
+            admin,
+            front,
+            reloads,
         })
     }
 
@@ -142,6 +161,7 @@ impl App {
                 () = self.files.changed() => drop(self.reload("a file changed")),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
                 Some(order) = self.orders.recv() => self.obey(order),
+                Some(reply) = self.reloads.recv() => drop(reply.send(self.reload("asked for"))),
                 _ = self.signals.reopen.recv() => {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
@@ -155,10 +175,7 @@ impl App {
 
     fn obey(&mut self, order: Order) {
         // whoever asked and does not wait for the answer any more has still asked
-        match order {
-            Order::Edit(edit, answer) => _ = answer.send(self.edit(&edit)),
-            Order::Reload(answer) => _ = answer.send(self.reload("asked for")),
-        }
+        drop(order.answer.send(self.edit(&order.edit)));
     }
 
     /// Changes a node.
@@ -176,23 +193,23 @@ impl App {
     }
 
     /// Applies the conf file as it is now. A conf with an error changes nothing.
-    fn reload(&mut self, cause: &str) -> Result<Vec<String>, Vec<String>> {
+    fn reload(&mut self, cause: &str) -> Reload {
         let start = Instant::now();
         let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
-        let applied = self.apply();
-        match &applied {
+        let outcome = self.apply();
+        match &outcome {
             Ok(changes) => {
                 let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
                 tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
-                self.refused = false;
             }
             Err(findings) => {
                 tracing::error!("reload refused ({cause}), still running the conf of before: {}", findings.join("\n"));
-                self.refused = true;
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        applied
+        let reload = Reload::ended(cause, start.elapsed(), outcome);
+        self.admin.reloaded(&reload);
+        reload
     }
 
     fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
@@ -202,6 +219,7 @@ impl App {
         }
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
+        let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
@@ -210,6 +228,9 @@ impl App {
             self.state.write(RUNTIME, self.registry.runtime());
         }
         self.doors.apply(plan, &table, &self.threads);
+        if let Some(address) = self.front.apply(window) {
+            tracing::info!("status, API and metrics are at {address} from here on");
+        }
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");
         }
@@ -223,6 +244,11 @@ impl App {
     async fn stop(mut self) {
         let grace = self.registry.current().load().config.server.shutdown_grace.get();
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        // whoever asks for a change from here on is told that it is too late
+        self.reloads.close();
+        self.orders.close();
+        while self.reloads.try_recv().is_ok() || self.orders.try_recv().is_ok() {}
+        self.admin.stopping();
         tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
         self.tell(|| Command::Drain);
         let deadline = tokio::time::Instant::now() + grace;

@@ -14,9 +14,11 @@
 //! - [`proxy`]: the life of a request; read `proxy::exchange` first
 //! - [`net`]: client connections and the threads that serve them
 //! - [`feed`]: checks, names, files: what the network and the disk tell
+//! - [`admin`]: the operator's window: API, metrics, events
 //! - [`app`]: wires everything
 //! - [`cli`]: the command line
 
+pub mod admin;
 pub mod affinity;
 pub mod app;
 pub mod balance;

@@ -17,6 +17,12 @@ pub fn monotonic_secs() -> u32 {
     START_AT.saturating_add(START.elapsed().as_secs() as u32)
 }
 
+/// A time in milliseconds since 1970, as RFC 3339 writes it: `2026-11-21T16:40:34.123Z`.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    at.format(time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z")).unwrap_or_default()
+}
+
 /// Milliseconds since 1970 by the wall clock.
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)

@@ -1,6 +1,7 @@
-//! Small things everything else stands on: units as written in the conf file, hashing, the clock.
+//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock.
 
 pub mod clock;
 pub mod hash;
 pub mod report;
+pub mod token;
 pub mod units;

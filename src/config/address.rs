@@ -1,7 +1,7 @@
 //! Addresses as the conf file writes them: where a node is, and where a listener listens.
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -96,6 +96,16 @@ impl Bind {
         match self {
             Self::Tcp { host, port } => (host.as_str(), *port).to_socket_addrs().map(Iterator::collect),
             Self::Unix(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Bind {
+    /// True when only this machine can reach it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()),
+            Self::Unix(_) => true,
         }
     }
 }
@@ -229,6 +239,11 @@ mod tests {
         }
         for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b", "a:1:2"] {
             assert!(bad.parse::<Bind>().is_err(), "{bad}");
+        }
+        for (text, local) in
+            [("127.0.0.9:1", true), ("[::1]:1", true), ("localhost:1", true), ("unix:a", true), ("0.0.0.0:1", false), ("app:1", false)]
+        {
+            assert_eq!(text.parse::<Bind>().unwrap().is_local(), local, "{text}");
         }
         assert_eq!("127.0.0.1:80".parse::<Bind>().unwrap().addresses().unwrap().len(), 1);
     }

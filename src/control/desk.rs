@@ -1,4 +1,4 @@
-//! Where the control loop is asked for changes: one at a time, each with its answer.
+//! Where the control loop is asked to change nodes: one at a time, each with its answer.
 
 use super::edit::{Edit, Refused};
 use tokio::sync::{mpsc, oneshot};
@@ -7,11 +7,11 @@ use tokio::sync::{mpsc, oneshot};
 const WAITING: usize = 256;
 
 /// A change that is asked for.
-pub enum Order {
-    /// Of a node.
-    Edit(Edit, oneshot::Sender<Result<Vec<String>, Refused>>),
-    /// Reading the conf file again.
-    Reload(oneshot::Sender<Result<Vec<String>, Vec<String>>>),
+pub struct Order {
+    /// The change.
+    pub edit: Edit,
+    /// Where what changed is told, in words.
+    pub answer: oneshot::Sender<Result<Vec<String>, Refused>>,
 }
 
 /// Hands orders in. Cheap to clone.
@@ -30,17 +30,9 @@ pub fn open() -> (Desk, Orders) {
 impl Desk {
     /// Changes a node; returns what changed, in words.
     pub async fn edit(&self, edit: Edit) -> Result<Vec<String>, Refused> {
-        let (sender, answer) = oneshot::channel();
+        let (answer, told) = oneshot::channel();
         let stopping = || Refused::Invalid("the proxy is stopping".into());
-        self.0.send(Order::Edit(edit, sender)).await.map_err(|_| stopping())?;
-        answer.await.unwrap_or_else(|_| Err(stopping()))
-    }
-
-    /// Reads the conf file again; returns what changed, or every finding.
-    pub async fn reload(&self) -> Result<Vec<String>, Vec<String>> {
-        let (sender, answer) = oneshot::channel();
-        let stopping = || vec!["the proxy is stopping".to_owned()];
-        self.0.send(Order::Reload(sender)).await.map_err(|_| stopping())?;
-        answer.await.unwrap_or_else(|_| Err(stopping()))
+        self.0.send(Order { edit, answer }).await.map_err(|_| stopping())?;
+        told.await.unwrap_or_else(|_| Err(stopping()))
     }
 }

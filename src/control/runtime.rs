@@ -3,7 +3,7 @@
 //! Each decision remembers what the file said when it was made. A file that says something else by now was edited later, and
 //! the later word wins.
 
-use crate::config::model::{AdminState, Config, Node, NodeTable};
+use crate::config::model::{AdminState, Changed, Config, Node, NodeTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -200,6 +200,8 @@ impl Member {
     }
 
     fn apply(&self, mut table: NodeTable) -> NodeTable {
+        let deadline = self.drain().and_then(|drain| drain.deadline);
+        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline });
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }

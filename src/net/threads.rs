@@ -5,7 +5,7 @@ use super::listen::{Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
 use crate::proxy::access_log::{Log, LogBuffer};
 use crate::proxy::worker::Worker;
-use crate::table::Current;
+use crate::table::{Current, Traffic};
 use arc_swap::ArcSwapOption;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,8 +49,22 @@ pub struct Thread {
     pub handle: JoinHandle<()>,
 }
 
-/// Starts a thread. `places`: one for each client connection that all threads together may have.
-pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, places: Arc<Semaphore>) -> io::Result<Thread> {
+/// What all threads have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// Where the newest table is.
+    pub current: Arc<Current>,
+    /// The access log.
+    pub log: Arc<Log>,
+    /// One for each client connection that all threads together may have.
+    pub places: Arc<Semaphore>,
+    /// Counts what belongs to no cluster.
+    pub traffic: Arc<Traffic>,
+}
+
+/// Starts a thread.
+pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
+    let Common { current, log, places, traffic } = common;
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
@@ -59,7 +73,7 @@ pub fn spawn(number: usize, current: Arc<Current>, log: Arc<Log>, places: Arc<Se
         };
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
-            let worker = Worker::new(current, LogBuffer::new(log));
+            let worker = Worker::new(current, LogBuffer::new(log), traffic);
             Doors { worker, places, open: RefCell::default() }.run(inbox).await;
         });
         runtime.block_on(run);
@@ -154,6 +168,7 @@ impl Doors {
 async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: Listener, tls: SharedTls, closing: Rc<Notify>) {
     let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
         let (worker, tls) = (worker.clone(), tls.load_full());
+        worker.traffic.connected();
         tokio::task::spawn_local(async move {
             let _open = worker.hold_open();
             let _place = place;

@@ -43,8 +43,10 @@ pub struct Trail {
     pub lease: Option<Lease>,
     client: Rc<Client>,
     start: Instant,
-    /// The tunnel logs instead.
-    pub handed_over: bool,
+    /// The tunnel ends the request instead.
+    handed_over: bool,
+    /// It is a tunnel.
+    tunnel: bool,
 }
 
 impl Trail {
@@ -58,6 +60,7 @@ impl Trail {
             client: client.clone(),
             start: Instant::now(),
             handed_over: false,
+            tunnel: false,
         })
     }
     /// The tunnel that follows takes over the line, the place and the clock.
@@ -66,7 +69,11 @@ impl Trail {
         self.client.watch.begin();
         let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client));
         record.status = status;
-        Box::new(Self { record, seat: self.seat.take(), lease: None, client: self.client.clone(), start: self.start, handed_over: false })
+        if let Some(cluster) = &record.cluster {
+            cluster.traffic.tunnel_opened();
+        }
+        let seat = self.seat.take();
+        Box::new(Self { record, seat, lease: None, client: self.client.clone(), start: self.start, handed_over: false, tunnel: true })
     }
     /// Milliseconds since it began.
     pub fn elapsed_ms(&self) -> f64 {
@@ -89,7 +96,10 @@ impl Drop for Trail {
             // nginx's word for a client that did not wait for the answer
             self.record.status = 499;
         }
-        self.record.log(&self.client, self.elapsed_ms());
+        if let Some(cluster) = self.record.cluster.as_ref().filter(|_| self.tunnel) {
+            cluster.traffic.tunnel_closed();
+        }
+        self.record.end(&self.client, self.start.elapsed(), self.tunnel);
     }
 }
 

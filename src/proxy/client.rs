@@ -128,6 +128,6 @@ impl Client {
         let mut line = Line::begin(self);
         line.status = status;
         line.note = why.to_owned().into();
-        line.log(self, 0.0);
+        line.end(self, std::time::Duration::ZERO, false);
     }
 }

@@ -200,7 +200,7 @@ async fn to_cluster(
     body: Content,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
-    trail.record.cluster = Some(cluster.name.clone());
+    trail.record.cluster = Some(cluster.live.clone());
     let unix = clock::unix_secs();
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };

@@ -3,12 +3,15 @@
 use super::access_log::Record;
 use super::client::Client;
 use crate::base::clock;
+use crate::table::ClusterLive;
 use crate::table::decide::Why;
+use crate::table::traffic::Ended;
 use http::request::Parts;
 use http::{HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is gathered for a request's log line. Cheap to make: names are shared, nothing is formatted before the end.
 pub struct Line {
@@ -22,7 +25,7 @@ pub struct Line {
     /// Bytes of the answer's body.
     pub bytes: u64,
     /// The cluster it went to.
-    pub cluster: Option<Arc<str>>,
+    pub cluster: Option<Arc<ClusterLive>>,
     node: Option<Arc<str>>,
     was: Option<Arc<str>>,
     /// Why that node.
@@ -97,8 +100,15 @@ impl Line {
         self.retries = retries;
     }
 
-    /// Writes the line.
-    pub fn log(&self, client: &Client, duration_ms: f64) {
+    /// The request ends: it is counted, and its line is written.
+    pub fn end(&self, client: &Client, took: Duration, tunnel: bool) {
+        let traffic = self.cluster.as_ref().map_or(&*client.worker.traffic, |cluster| &cluster.traffic);
+        let took_if_counted = (!tunnel).then_some(took);
+        traffic.ended(&Ended { status: self.status, why: self.why, bytes: self.bytes, retries: self.retries, took: took_if_counted });
+        self.log(client, took.as_secs_f64() * 1000.0);
+    }
+
+    fn log(&self, client: &Client, duration_ms: f64) {
         let log = &client.worker.log;
         if !log.on() {
             return;
@@ -112,7 +122,7 @@ impl Line {
             status: self.status,
             bytes: self.bytes,
             duration_ms,
-            cluster: self.cluster.as_deref(),
+            cluster: self.cluster.as_ref().map(|cluster| &*cluster.name),
             node: self.node.as_deref(),
             was: self.was.as_deref(),
             why: self.why.word(),

@@ -1,7 +1,7 @@
 //! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
 
 use super::access_log::LogBuffer;
-use crate::table::{Current, Table};
+use crate::table::{Current, Table, Traffic};
 use crate::upstream::pool::Pool;
 use arc_swap::Cache;
 use rand::{RngCore, SeedableRng, rngs::SmallRng};
@@ -19,6 +19,8 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Access-log lines not yet handed to the writer.
     pub log: LogBuffer,
+    /// What is counted of requests that belong to no cluster, and of connections.
+    pub traffic: Arc<Traffic>,
     /// For draws and ids; not for secrets.
     pub rng: RefCell<SmallRng>,
     /// True once connections are to end.
@@ -31,7 +33,7 @@ pub struct Worker {
 
 impl Worker {
     /// A thread's share.
-    pub fn new(current: Arc<Current>, log: LogBuffer) -> Rc<Self> {
+    pub fn new(current: Arc<Current>, log: LogBuffer, traffic: Arc<Traffic>) -> Rc<Self> {
         let table = current.load_full();
         let mut rng = SmallRng::from_os_rng();
         Rc::new(Self {
@@ -39,6 +41,7 @@ impl Worker {
             held: RefCell::new(Rc::new(table)),
             pool: Rc::default(),
             log,
+            traffic,
             id_prefix: rng.next_u32(),
             rng: RefCell::new(rng),
             draining: tokio::sync::watch::Sender::new(false),

@@ -3,6 +3,7 @@
 use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
 use super::state::State;
+use super::traffic::Traffic;
 use crate::affinity::Affinity;
 use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::config::model;
@@ -10,7 +11,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A cluster of a table: immutable.
 pub struct Cluster {
@@ -104,6 +105,8 @@ impl Roster {
 
 /// What outlives every table: the ledger, the counters, the memory of moves.
 pub struct ClusterLive {
+    /// The cluster's name.
+    pub name: Arc<str>,
     /// The newest roster: guards of requests that began under an older table settle here.
     pub roster: ArcSwap<Roster>,
     /// The table of live sessions.
@@ -111,8 +114,8 @@ pub struct ClusterLive {
     /// Sessions that were moved and whose client may still show the old pin: session → (from, to, when).
     moves: DashMap<u64, Move>,
     move_count: AtomicU32,
-    /// Sessions moved since the start.
-    pub moved: AtomicU64,
+    /// Its requests, counted.
+    pub traffic: Traffic,
 }
 
 #[derive(Clone, Copy)]
@@ -127,13 +130,14 @@ const MOVES_KEPT: u32 = 100_000;
 
 impl ClusterLive {
     /// Nothing observed yet.
-    pub fn new(roster: Arc<Roster>, sessions: usize) -> Self {
+    pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize) -> Self {
         Self {
+            name,
             roster: ArcSwap::new(roster),
             ledger: Ledger::new(sessions),
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
-            moved: AtomicU64::new(0),
+            traffic: Traffic::default(),
         }
     }
 
@@ -144,7 +148,6 @@ impl ClusterLive {
 
     /// Remembers that a session left a node, so that a recovery does not flip it back.
     pub fn remember_move(&self, session: u64, from: u32, to: u32, now: u32) {
-        self.moved.fetch_add(1, Relaxed);
         if self.move_count.load(Relaxed) < MOVES_KEPT && self.moves.insert(session, Move { from, to, last: now }).is_none() {
             self.move_count.fetch_add(1, Relaxed);
         }

@@ -119,7 +119,7 @@ fn compile_cluster(
     });
     let live = match before {
         Some(cluster) => cluster.live.clone(),
-        None => Arc::new(ClusterLive::new(roster.clone(), sessions as usize)),
+        None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize)),
     };
     let error_page = match &conf.error_page {
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
@@ -171,6 +171,7 @@ fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {
         max_requests: table.max_requests,
         backup: table.backup,
         admin: table.state,
+        set: table.set.clone(),
     })
 }
 

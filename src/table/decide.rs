@@ -39,6 +39,28 @@ pub enum Why {
 }
 
 impl Why {
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::New,
+        Self::Cookie,
+        Self::Route,
+        Self::Learned,
+        Self::Key,
+        Self::Forced,
+        Self::MovedDown,
+        Self::MovedDraining,
+        Self::MovedUnknownRoute,
+        Self::MovedTampered,
+        Self::MovedExpired,
+        Self::MovedRebooted,
+        Self::None,
+    ];
+
+    /// What broke the pin, if the session was moved.
+    pub fn cause(self) -> Option<&'static str> {
+        self.word().strip_prefix("moved:")
+    }
+
     /// The word in the log.
     pub fn word(self) -> &'static str {
         match self {

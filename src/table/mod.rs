@@ -13,6 +13,7 @@ pub mod route;
 mod state;
 mod target;
 pub mod told;
+pub mod traffic;
 
 use crate::base::units::Network;
 use crate::config::model::{self, Config};
@@ -23,6 +24,7 @@ pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive, Roster};
 pub use node::{Health, Node, NodeLive, NodeSpec};
 pub use state::State;
+pub use traffic::Traffic;
 
 /// Everything a request needs to know, in one immutable piece.
 pub struct Table {

@@ -3,7 +3,7 @@
 use super::told::Told;
 use crate::base::clock;
 use crate::config::address::NodeUrl;
-use crate::config::model::AdminState;
+use crate::config::model::{AdminState, Changed};
 use crate::heartbeat::Role;
 use crate::upstream::link::Link;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -29,6 +29,8 @@ pub struct NodeSpec {
     pub backup: bool,
     /// What the operator wants of it.
     pub admin: AdminState,
+    /// What was changed at run time, by whom.
+    pub set: Option<Changed>,
 }
 
 /// What checks see of a node.
@@ -69,6 +71,8 @@ pub struct NodeLive {
     /// What it says of itself.
     pub told: Told,
     why: Mutex<String>,
+    /// The word for its state when it was last looked at, and since when in milliseconds since 1970.
+    noted: Mutex<(&'static str, u64)>,
     /// Woken on each change of health, for requests that wait for the first check.
     pub changed: Notify,
     /// Places for requests, when `max-requests` limits them.
@@ -93,6 +97,7 @@ impl NodeLive {
             last_answer: AtomicU64::new(0),
             told: Told::nothing(),
             why: Mutex::new("not yet checked".into()),
+            noted: Mutex::new(("", clock::unix_ms())),
             changed: Notify::new(),
             places: Semaphore::new(0),
             place_count: Mutex::new(0),
@@ -131,6 +136,21 @@ impl NodeLive {
     /// Why health is what it is, in words.
     pub fn why(&self) -> String {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes the word for its state now. The word before, if it was another; empty at the first time.
+    pub fn note(&self, word: &'static str) -> Option<&'static str> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = noted.0;
+        (before != word).then(|| {
+            *noted = (word, clock::unix_ms());
+            before
+        })
+    }
+
+    /// Since when its state is what was last noted, in milliseconds since 1970.
+    pub fn since(&self) -> u64 {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// The node answered a client's request: proof of life.

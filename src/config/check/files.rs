@@ -1,7 +1,9 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::Checker;
+use crate::base::token::Token;
 use crate::wire::pem::{self, Pair};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 impl Checker<'_> {
@@ -18,6 +20,19 @@ impl Checker<'_> {
         if let Err(error) = std::fs::read(&path) {
             let message = format!("{} cannot be read: {error}", path.display());
             self.error(at, message, "check the name, and that the user homing runs as may read it");
+        }
+    }
+
+    /// Checks a file with a token.
+    pub(super) fn token(&mut self, at: &str, name: &str) {
+        let path = self.reference(name);
+        if let Err(error) = Token::read(&path) {
+            let help = "make one with: (umask 077; openssl rand -hex 32 > FILE)";
+            return self.error(at, format!("{} {error}", path.display()), help);
+        }
+        let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+        if open {
+            self.warn(at, format!("{} can be read by other users of this machine", path.display()), format!("chmod 600 {name}"));
         }
     }
 

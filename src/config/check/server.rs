@@ -1,10 +1,12 @@
 //! `[server]`.
 
+use super::super::address::Bind;
+use super::super::source::Part;
 use super::Checker;
 
 pub fn check(c: &mut Checker<'_>) {
     let server = &c.config.server;
-    c.not_yet("server.admin");
+    admin(c);
     c.not_yet("server.announce");
     c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
     c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
@@ -21,5 +23,42 @@ pub fn check(c: &mut Checker<'_>) {
     }
     if to_file && parent.is_dir() {
         c.error("server.access-log.to", "the access log is to be a file, and this is a folder", "add a file name behind it");
+    }
+}
+
+fn admin(c: &mut Checker<'_>) {
+    let server = &c.config.server;
+    if let Some(name) = &server.admin_token_file {
+        c.token("server.admin-token-file", name);
+    }
+    let Some(text) = &server.admin else {
+        if server.admin_token_file.is_some() {
+            c.error_key(
+                "server.admin-token-file",
+                "`admin-token-file` has no effect without `admin`",
+                "add admin = \"127.0.0.1:9900\", or remove the line",
+            );
+        }
+        return;
+    };
+    let bind = match text.parse::<Bind>() {
+        Ok(bind) => bind,
+        Err(text) => return c.refuse("server.admin", &text),
+    };
+    if !bind.is_local() && server.admin_token_file.is_none() {
+        c.error(
+            "server.admin",
+            format!("{bind} is open to other machines, and no token guards it"),
+            "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
+        );
+    }
+    let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
+        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == bind))
+    };
+    let fixed = !matches!(bind, Bind::Tcp { port: 0, .. });
+    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| fixed) {
+        let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
+        let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
+        c.error("server.admin", format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
     }
 }

@@ -35,7 +35,7 @@ pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValu
 pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Pool, Timeouts};
 pub use health::{Health, HealthKind, Passive};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
-pub use node::{AdminState, Node, NodeTable};
+pub use node::{AdminState, Changed, Node, NodeTable};
 pub use rule::{HeaderEdits, Redirect, Respond, Rule};
 pub use server::{AccessLog, LogFormat, Server, Workers, WorkersWord};
 

@@ -46,6 +46,10 @@ conf! {
         /// The file with the AJP secret.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub secret_file: Option<String>,
+        /// What was changed at run time, by whom. Never in a file.
+        #[serde(skip)]
+        #[schemars(skip)]
+        pub set: Option<Changed>,
     }
 }
 
@@ -60,6 +64,7 @@ impl Default for NodeTable {
             backup: false,
             state: AdminState::Enabled,
             secret_file: None,
+            set: None,
         }
     }
 }
@@ -87,4 +92,15 @@ words! {
         #[schemars(skip)]
         Removed,
     }
+}
+
+/// That a node was changed at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// By whom.
+    pub by: String,
+    /// Unix seconds of the latest change.
+    pub at: u64,
+    /// Unix seconds by which its drain is to be over.
+    pub deadline: Option<u64>,
 }

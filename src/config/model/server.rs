@@ -12,6 +12,9 @@ conf! {
         /// Where dashboard, API and /metrics listen.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub admin: Option<String>,
+        /// A file with the token that whoever uses `admin` has to show. Needed for any address but this machine's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub admin_token_file: Option<String>,
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub announce: Option<String>,
@@ -33,6 +36,7 @@ impl Default for Server {
         Self {
             workers: Workers::default(),
             admin: None,
+            admin_token_file: None,
             announce: None,
             state_dir: "state".into(),
             shutdown_grace: Duration::secs(30),

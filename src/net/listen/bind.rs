@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -111,7 +111,15 @@ impl Socket {
 pub fn bind(address: &Address, backlog: i32) -> io::Result<Socket> {
     match address {
         Address::Tcp(address) => tcp(*address, backlog),
-        Address::Unix(path) => unix(path, backlog),
+        Address::Unix(path) => unix(path, backlog, None),
+    }
+}
+
+/// Binds one socket that no other user of this machine may connect to, where the kind of socket knows users.
+pub fn bind_private(address: &Address, backlog: i32) -> io::Result<Socket> {
+    match address {
+        Address::Tcp(address) => tcp(*address, backlog),
+        Address::Unix(path) => unix(path, backlog, Some(0o600)),
     }
 }
 
@@ -147,12 +155,16 @@ fn tcp(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     Ok(Socket { socket, address: Address::Tcp(bound), file: None })
 }
 
-fn unix(path: &Path, backlog: i32) -> io::Result<Socket> {
+fn unix(path: &Path, backlog: i32, mode: Option<u32>) -> io::Result<Socket> {
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::new(path)?;
+    if let Some(mode) = mode {
+        // nobody gets in before: it does not listen yet
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
     socket.listen(backlog)?;
     Ok(Socket { socket, address: Address::Unix(path.to_owned()), file: Some(file) })
 }

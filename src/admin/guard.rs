@@ -1,0 +1,170 @@
+//! Who may use the window: holders of the token where there is one, else whoever reaches it, but no web page that a browser on
+//! this machine happens to show.
+
+use super::problem::Problem;
+use crate::base::token::Token;
+use crate::config::address::Bind;
+use crate::config::model::Config;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use std::net::IpAddr;
+use std::path::Path;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What is asked of a request before it is looked at.
+pub struct Guard {
+    token: Option<Token>,
+    /// Hosts that the window may be asked for by; none when the name tells nothing.
+    hosts: Option<Vec<String>>,
+}
+
+impl Guard {
+    /// For this conf; the token is read from its file.
+    pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
+        let token = match &config.server.admin_token_file {
+            Some(name) => {
+                let path = folder.join(name);
+                Some(Token::read(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
+            }
+            None => None,
+        };
+        let hosts = match bind {
+            // no browser gets to a Unix socket by a name
+            Bind::Unix(_) => None,
+            // a page that made its own name point here has no token to show
+            Bind::Tcp { .. } if token.is_some() => None,
+            Bind::Tcp { host, .. } => {
+                let named = config.rule.iter().flat_map(|rule| rule.host.as_slice()).filter(|name| !name.contains('*'));
+                Some(named.chain([host]).map(|name| name.to_ascii_lowercase()).collect())
+            }
+        };
+        Ok(Self { token, hosts })
+    }
+
+    /// Whether a request may ask at all. Without a token, `Host` must be an address or a name that we know: a page of another
+    /// site whose name was made to point here (DNS rebinding) is kept out by it.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
+        if let (Some(hosts), Some(host)) = (&self.hosts, host) {
+            let name = without_port(host).to_ascii_lowercase();
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+            if !address && name != "localhost" && !hosts.iter().any(|known| known == name) {
+                let detail = format!("The host {name:?} is not known here. Ask by address, or set server.admin-token-file.");
+                return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+            }
+        }
+        let foreign = |origin: &str| host.is_none_or(|host| origin.split_once("://").is_none_or(|(_, of)| !of.eq_ignore_ascii_case(host)));
+        if headers.get(header::ORIGIN).is_some_and(|origin| foreign(origin.to_str().unwrap_or("?"))) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
+        }
+        Ok(())
+    }
+
+    /// Whether a request may change something.
+    pub fn admit_change(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+        let site = headers.get(FETCH_SITE).map(|site| site.as_bytes());
+        if *method == Method::POST && site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
+        }
+        Ok(())
+    }
+
+    /// Whether a request shows the token, if one is asked for.
+    pub fn knows(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let shown = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+        match shown.split_at_checked(7) {
+            Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.is(shown),
+            _ => false,
+        }
+    }
+}
+
+/// The refusal of a request without the token.
+pub fn unauthorized() -> Problem {
+    let detail = "A token is needed: Authorization: Bearer TOKEN, as in the file that server.admin-token-file names.";
+    Problem::new(StatusCode::UNAUTHORIZED, detail).header("www-authenticate", "Bearer realm=\"homing\"")
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(conf: &str) -> Guard {
+        let config: Config = toml::from_str(conf).unwrap();
+        let bind = config.server.admin.clone().unwrap().parse().unwrap();
+        Guard::new(&config, &bind, Path::new("/")).unwrap()
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn without_a_token_the_host_is_an_address_or_known() {
+        let guard = guard("server.admin = 'localhost:9900'\n[[rule]]\nhost = ['Shop.example.com', '*.example.org']");
+        for (host, good) in [
+            ("127.0.0.1:9900", true),
+            ("127.0.0.1", true),
+            ("[::1]:9900", true),
+            ("localhost:9900", true),
+            ("LOCALHOST", true),
+            ("shop.example.com:9900", true),
+            ("shop.example.com.", true),
+            ("evil.example.com:9900", false),
+            ("x.example.org", false),
+            ("127.0.0.1.evil.com", false),
+            ("", false),
+        ] {
+            assert_eq!(guard.admit(&headers(&[("host", host)])).is_ok(), good, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_changes_nothing() {
+        let guard = guard("server.admin = '127.0.0.1:9900'");
+        for (origin, good) in [
+            ("http://127.0.0.1:9900", true),
+            ("http://127.0.0.1:9901", false),
+            ("http://evil.com", false),
+            ("https://127.0.0.1", false),
+            ("null", false),
+        ] {
+            assert_eq!(guard.admit(&headers(&[("host", "127.0.0.1:9900"), ("origin", origin)])).is_ok(), good, "{origin}");
+        }
+        for (site, good) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)] {
+            let headers = headers(&[("sec-fetch-site", site)]);
+            assert_eq!(guard.admit_change(&Method::POST, &headers).is_ok(), good, "{site}");
+            assert!(guard.admit_change(&Method::GET, &headers).is_ok(), "a link may lead here from anywhere");
+        }
+    }
+
+    #[test]
+    fn the_token_is_asked_for_where_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("t"), "0123456789abcdef\n").unwrap();
+        let config: Config = toml::from_str("server.admin = '0.0.0.0:9900'\nserver.admin-token-file = 't'").unwrap();
+        let guard = Guard::new(&config, &"0.0.0.0:9900".parse().unwrap(), folder.path()).unwrap();
+        for (shown, good) in [
+            ("Bearer 0123456789abcdef", true),
+            ("bearer 0123456789abcdef", true),
+            ("Bearer 0123456789abcdeF", false),
+            ("Basic 0123456789abcdef", false),
+            ("Bearer ", false),
+            ("", false),
+        ] {
+            assert_eq!(guard.knows(&headers(&[("authorization", shown)])), good, "{shown}");
+        }
+        assert!(!guard.knows(&HeaderMap::new()));
+        assert!(guard.admit(&headers(&[("host", "proxy.example.com")])).is_ok(), "the token stands in for the name");
+        assert!(Guard::new(&config, &"0.0.0.0:9900".parse().unwrap(), Path::new("/there/is/none")).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow keeps nobody but itself.
+
+use super::problem::Problem;
+use crate::net::listen::{Listener, Socket, is_exhausted};
+use crate::net::stream::{Peer, Stream};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// Connections at one time; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+/// The longest a head may take, and a connection be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest head, and the largest body of a request.
+const LARGEST: usize = 64 << 10;
+/// What is under way when the address goes gets so long to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Self {
+        Self::Whole(bytes.into())
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(parts) => parts.poll_recv(cx).map(|part| part.map(|part| Ok(Frame::data(part)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An open address; closed by drop, gracefully.
+pub struct Door {
+    _closing: watch::Sender<()>,
+}
+
+/// Serves an address with `handler` until the door is dropped. To be called in a `LocalSet`.
+pub fn serve<H, F>(socket: Socket, handler: H) -> io::Result<Door>
+where
+    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let listener = socket.into_tokio()?;
+    let (closing, closed) = watch::channel(());
+    tokio::task::spawn_local(accept(listener, Rc::new(handler), closed));
+    Ok(Door { _closing: closing })
+}
+
+async fn accept<H, F>(listener: Listener, handler: Rc<H>, mut closed: watch::Receiver<()>)
+where
+    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            _ = closed.changed() => return,
+            accepted = async { (places.clone().acquire_owned().await, listener.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(place), Ok((stream, peer))) => {
+                let (handler, closed) = (handler.clone(), closed.clone());
+                tokio::task::spawn_local(async move {
+                    connection(stream, peer, handler, closed).await;
+                    drop(place);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::debug!("admin accept: {error}");
+                // out of descriptors: trying again at once would spin
+                tokio::time::sleep(Duration::from_millis(if is_exhausted(&error) { 50 } else { 1 })).await;
+            }
+            (Err(_), _) => return,
+        }
+    }
+}
+
+async fn connection<H, F>(stream: Stream, peer: Peer, handler: Rc<H>, mut closed: watch::Receiver<()>)
+where
+    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = handler(request, peer);
+        async move { Ok::<_, Infallible>(sealed(answer.await)) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        ended = serving.as_mut() => {
+            if let Err(error) = ended {
+                tracing::debug!("admin connection: {error}");
+            }
+            return;
+        }
+        _ = closed.changed() => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(GRACE, serving).await;
+}
+
+/// What every answer carries: it is of this moment, it is what it says it is, and no other page may show it.
+fn sealed(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+/// A request's body, within size and time.
+pub async fn body_of(request: Request<Incoming>) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), LARGEST).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB."))
+        }
+        Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body broke off: {error}."))),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not come within 10 seconds.")),
+    }
+}

@@ -1,0 +1,201 @@
+//! The one snapshot that API, page, command line and metrics show.
+
+use super::Admin;
+use super::status::{self, Connections, Durations, Ledger, Status, Step};
+use crate::base::clock::{self, rfc3339};
+use crate::config::model;
+use crate::table::traffic::Totals;
+use crate::table::{Cluster, Node, State, Traffic};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Looks at every node's state, so that its age is known and a change is told.
+pub fn observe(admin: &Admin) {
+    for cluster in &admin.current.load().clusters {
+        for node in cluster.nodes() {
+            let state = node.word();
+            if let Some(before) = node.live.note(state) {
+                let at = rfc3339(node.live.since());
+                let before = Some(before).filter(|before| !before.is_empty());
+                let why = why(cluster, node);
+                let (cluster, node) = (&*cluster.name, &*node.spec.name);
+                let news = serde_json::json!({"cluster": cluster, "node": node, "state": state, "before": before, "why": why, "at": at});
+                admin.events.tell("state", &news);
+            }
+        }
+    }
+}
+
+/// Everything, now.
+pub fn take(admin: &Admin) -> Status {
+    observe(admin);
+    let table = admin.current.load_full();
+    let now = clock::unix_ms();
+    let totals = admin.traffic.totals();
+    let listeners = table.listeners.iter().flatten().map(|listener| status::Listener {
+        listener: listener.name.to_string(),
+        bind: listener.conf.bind.as_slice().to_vec(),
+        tls: listener.conf.tls.is_some(),
+    });
+    Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        time: rfc3339(now),
+        started: rfc3339(admin.started),
+        uptime: now.saturating_sub(admin.started) / 1000,
+        stopping: admin.stopping.get(),
+        revision: table.revision,
+        reload: admin.reload.borrow().clone(),
+        connections: Connections {
+            open: admin.limit.saturating_sub(admin.places.available_permits()) as u64,
+            limit: admin.limit as u64,
+            accepted: totals.connections,
+        },
+        elsewhere: traffic(&totals),
+        listeners: listeners.collect(),
+        clusters: table.clusters.iter().map(|cluster| cluster_now(cluster)).collect(),
+    }
+}
+
+fn cluster_now(cluster: &Cluster) -> status::Cluster {
+    let shares = Shares::of(cluster);
+    let nodes: Vec<status::Node> = cluster.nodes().map(|node| node_now(cluster, node, &shares)).collect();
+    let serving = cluster.nodes().filter(|node| node.state().keeps_sessions()).count();
+    // what the operator took out on purpose, or has not let in, is as it should be
+    let as_wanted = |node: &status::Node| matches!(node.state.as_str(), "ready" | "maintenance" | "removed" | "drained" | "pending");
+    let ledger = &cluster.live.ledger;
+    status::Cluster {
+        cluster: cluster.name.to_string(),
+        state: match serving {
+            0 => "down",
+            _ if nodes.iter().all(as_wanted) => "ready",
+            _ => "degraded",
+        }
+        .into(),
+        serving: serving as u64,
+        balance: name_of(cluster.conf.balance),
+        sessions: nodes.iter().map(|node| node.sessions).sum(),
+        in_flight: nodes.iter().map(|node| node.in_flight).sum(),
+        ledger: Ledger { entries: ledger.len() as u64, limit: ledger.limit() as u64, evicted: ledger.evicted() },
+        traffic: counted(&cluster.live.traffic),
+        nodes,
+    }
+}
+
+fn name_of(balance: model::Balance) -> String {
+    serde_json::to_value(balance).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
+    let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
+    status::Node {
+        node: spec.name.to_string(),
+        url: spec.url.to_string(),
+        route: spec.route.to_string(),
+        state: node.word().into(),
+        why: why(cluster, node),
+        since: rfc3339(live.since()),
+        sessions: live.all_sessions().into(),
+        capacity: node.capacity().map(Into::into),
+        in_flight: live.in_flight.load(Relaxed).into(),
+        weight: spec.weight.into(),
+        load: live.told.load().map(Into::into),
+        version: live.told.version().map(|version| version.to_string()),
+        set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
+        deadline: spec.set.as_ref().and_then(|set| set.deadline).map(|at| rfc3339(at * 1000)),
+        share: shares.share(slot),
+        rank: shares.ranks.get(&slot).copied(),
+        requests: live.requests.load(Relaxed),
+        heartbeat_ms: live.told.since(),
+    }
+}
+
+/// Why a node is in its state, and what to do about it where that is one step.
+fn why(cluster: &Cluster, node: &Node) -> String {
+    match node.state() {
+        State::Pending => format!("{}: homing accept {}/{}", node.why(), cluster.name, node.spec.name),
+        State::Ready if node.live.ramp(cluster.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
+        _ => node.why(),
+    }
+}
+
+/// Who is given new sessions: by weight, slow start applied, among those that the board has in play.
+struct Shares {
+    weights: HashMap<u32, f64>,
+    ranks: HashMap<u32, u64>,
+    sum: f64,
+}
+
+impl Shares {
+    fn of(cluster: &Cluster) -> Self {
+        let order = cluster.roster.placement.order();
+        let weight = |slot: &u32| {
+            let node = cluster.node(*slot)?;
+            Some((*slot, f64::from(node.spec.weight) * f64::from(node.live.ramp(cluster.roster.slow_start))))
+        };
+        let weights: HashMap<u32, f64> = order.iter().filter_map(weight).collect();
+        let sum = weights.values().sum();
+        Self { weights, sum, ranks: order.into_iter().zip(1..).collect() }
+    }
+
+    fn share(&self, slot: u32) -> f64 {
+        let share = self.weights.get(&slot).map_or(0.0, |weight| weight / self.sum.max(1.0));
+        (share * 10_000.0).round() / 10_000.0
+    }
+}
+
+fn counted(counters: &Traffic) -> status::Traffic {
+    traffic(&counters.totals())
+}
+
+fn traffic(totals: &Totals) -> status::Traffic {
+    let steps: Vec<(f64, u64)> = totals.durations().collect();
+    let count = steps.last().map_or(0, |(_, count)| *count);
+    let at = |part: f64| quantile(&steps, part).map(|seconds| (seconds * 100_000.0).round() / 100.0);
+    status::Traffic {
+        requests: totals.requests(),
+        codes: totals.codes().collect(),
+        whys: totals.whys().map(|(why, n)| (why.word().to_owned(), n)).collect(),
+        moved: totals.whys().filter_map(|(why, n)| Some((why.cause()?.to_owned(), n))).collect(),
+        bytes: totals.bytes,
+        retries: totals.retries,
+        tunnels: u64::try_from(totals.tunnels).unwrap_or_default(),
+        duration: Durations {
+            count,
+            sum: totals.seconds(),
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            steps: steps.iter().filter(|(le, _)| le.is_finite()).map(|&(le, count)| Step { le, count }).collect(),
+        },
+    }
+}
+
+/// The time that this part of the requests took at most, straight lines drawn within a step.
+fn quantile(steps: &[(f64, u64)], part: f64) -> Option<f64> {
+    let all = steps.last().map(|(_, count)| *count).filter(|all| *all > 0)?;
+    let wanted = part * all as f64;
+    let (mut from, mut below) = (0.0, 0);
+    for &(to, count) in steps {
+        if count as f64 >= wanted && count > below {
+            let within = (wanted - below as f64) / (count - below) as f64;
+            return Some(if to.is_finite() { from + (to - from) * within } else { from });
+        }
+        (from, below) = (to, count);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_within_their_step() {
+        let steps = [(0.1, 0), (0.2, 50), (0.4, 90), (f64::INFINITY, 100)];
+        for (part, wanted) in [(0.5, 0.2), (0.25, 0.15), (0.9, 0.4), (0.7, 0.3), (0.99, 0.4)] {
+            let seconds = quantile(&steps, part).unwrap();
+            assert!((seconds - wanted).abs() < 1e-9, "{part}: {seconds}");
+        }
+        assert_eq!(quantile(&[(0.1, 0), (f64::INFINITY, 0)], 0.5), None);
+    }
+}

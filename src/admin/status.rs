@@ -1,0 +1,234 @@
+//! What the window shows, as data: made in `snapshot`, sent by the API, read by the command line.
+
+use crate::base::clock;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything, as it is at one moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// Of homing.
+    pub version: String,
+    /// When this was.
+    pub time: String,
+    /// When the process began.
+    pub started: String,
+    /// Seconds since then.
+    pub uptime: u64,
+    /// True while it ends.
+    pub stopping: bool,
+    /// Counts the tables of this process.
+    pub revision: u64,
+    /// The latest reload.
+    pub reload: Reload,
+    /// Client connections.
+    pub connections: Connections,
+    /// Requests that belong to no cluster: answers and redirects of rules, refusals.
+    pub elsewhere: Traffic,
+    /// Where clients come in.
+    pub listeners: Vec<Listener>,
+    /// In the order of the file.
+    pub clusters: Vec<Cluster>,
+}
+
+impl Status {
+    /// The cluster of that name.
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.cluster == name)
+    }
+}
+
+/// How a reload ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reload {
+    /// When.
+    pub at: String,
+    /// What made it happen.
+    pub cause: String,
+    /// Applied, or else refused.
+    pub ok: bool,
+    /// How long it took.
+    pub took_ms: f64,
+    /// What it changed, in words.
+    pub changes: Vec<String>,
+    /// Why it was refused, a finding each.
+    pub findings: Vec<String>,
+    /// Reloads that were applied since the start.
+    pub applied: u64,
+    /// Reloads that were refused since the start.
+    pub refused: u64,
+}
+
+impl Reload {
+    /// Before the first reload.
+    pub(super) fn at_start(unix_ms: u64) -> Self {
+        let at = clock::rfc3339(unix_ms);
+        Self { at, cause: "start".into(), ok: true, took_ms: 0.0, changes: Vec::new(), findings: Vec::new(), applied: 0, refused: 0 }
+    }
+
+    /// One that just ended.
+    pub fn ended(cause: &str, took: std::time::Duration, outcome: Result<Vec<String>, Vec<String>>) -> Self {
+        let ok = outcome.is_ok();
+        let (changes, findings) = match outcome {
+            Ok(changes) => (changes, Vec::new()),
+            Err(findings) => (Vec::new(), findings),
+        };
+        let took_ms = took.as_secs_f64() * 1000.0;
+        Self { cause: cause.to_owned(), ok, took_ms, changes, findings, ..Self::at_start(clock::unix_ms()) }
+    }
+}
+
+/// Client connections.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connections {
+    /// Now open.
+    pub open: u64,
+    /// So many there may be at one time.
+    pub limit: u64,
+    /// Accepted since the start.
+    pub accepted: u64,
+}
+
+/// Where clients come in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listener {
+    /// Its name.
+    pub listener: String,
+    /// Its addresses as the file has them.
+    pub bind: Vec<String>,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// Requests, counted since the start.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// All that ended.
+    pub requests: u64,
+    /// By status code; rare codes by their class, as in `4xx`.
+    pub codes: BTreeMap<String, u64>,
+    /// By the reason for their node, the access log's word.
+    pub whys: BTreeMap<String, u64>,
+    /// Sessions moved from their node, by cause.
+    pub moved: BTreeMap<String, u64>,
+    /// Bytes of answers' bodies.
+    pub bytes: u64,
+    /// Tries after the first.
+    pub retries: u64,
+    /// Tunnels (WebSocket and the like) now open.
+    pub tunnels: u64,
+    /// How long requests took, tunnels left out.
+    pub duration: Durations,
+}
+
+/// How long requests took.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Durations {
+    /// So many were measured.
+    pub count: u64,
+    /// Seconds, all together.
+    pub sum: f64,
+    /// Half of them took no longer, in milliseconds.
+    pub p50_ms: Option<f64>,
+    /// Nine in ten took no longer.
+    pub p90_ms: Option<f64>,
+    /// All but one in a hundred took no longer.
+    pub p99_ms: Option<f64>,
+    /// How many took at most so many seconds.
+    pub steps: Vec<Step>,
+}
+
+/// How many requests took at most so many seconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// Seconds.
+    pub le: f64,
+    /// So many.
+    pub count: u64,
+}
+
+/// A cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Its name.
+    pub cluster: String,
+    /// `ready`, `degraded` when a node is not as it should be, `down` when none serves.
+    pub state: String,
+    /// Nodes that serve.
+    pub serving: u64,
+    /// The method new sessions are placed by.
+    pub balance: String,
+    /// Live sessions on all nodes.
+    pub sessions: u64,
+    /// Requests in flight on all nodes.
+    pub in_flight: u64,
+    /// The table of live sessions.
+    pub ledger: Ledger,
+    /// Its requests.
+    pub traffic: Traffic,
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.node == name)
+    }
+}
+
+/// The table of live sessions of a cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Sessions in it.
+    pub entries: u64,
+    /// The most it holds.
+    pub limit: u64,
+    /// Sessions forgotten for want of room since the start.
+    pub evicted: u64,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub node: String,
+    /// Where it is.
+    pub url: String,
+    /// Its name as sessions carry it.
+    pub route: String,
+    /// One of `STATES`.
+    pub state: String,
+    /// Why, in words.
+    pub why: String,
+    /// When it came to be so.
+    pub since: String,
+    /// Live sessions.
+    pub sessions: u64,
+    /// The most it takes.
+    pub capacity: Option<u64>,
+    /// Requests it works on now.
+    pub in_flight: u64,
+    /// Its share against the others' 100.
+    pub weight: u64,
+    /// The load it told of, 0 to 100.
+    pub load: Option<u64>,
+    /// What it says it serves.
+    pub version: Option<String>,
+    /// Who decided what the operator wants of it.
+    pub set_by: String,
+    /// When its drain is to be over.
+    pub deadline: Option<String>,
+    /// The part of new sessions that its weight gives it now, 0 to 1.
+    pub share: f64,
+    /// Its place in the order that new sessions are given in, from 1; none if it takes none.
+    pub rank: Option<u64>,
+    /// Requests it was given since the start.
+    pub requests: u64,
+    /// Milliseconds since its last heartbeat, if it sends any.
+    pub heartbeat_ms: Option<u64>,
+}
+
+/// The states a node can be in.
+pub const STATES: [&str; 11] =
+    ["pending", "checking", "syncing", "ready", "full", "draining", "drained", "silent", "down", "maintenance", "removed"];
