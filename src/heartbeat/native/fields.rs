@@ -29,7 +29,7 @@ impl Fields {
         let mut values = Map::new();
         for (field, value) in form_urlencoded::parse(body) {
             if values.insert(field.clone().into_owned(), Value::String(value.into_owned())).is_some() {
-                return Err(format!("{}: given twice; a list has commas, as in roles=a,b", shorten(&field)));
+                return Err(format!("{:?} is given twice; a list has commas, as in roles=a,b", shorten(&field)));
             }
         }
         Ok(Self { values, form: true })
