@@ -71,6 +71,8 @@ pub struct NodeLive {
     why: Mutex<String>,
     /// Woken on each change of health, for requests that wait for the first check.
     pub changed: Notify,
+    /// Requests that wait for a place.
+    pub waiting: AtomicU32,
     /// Places for requests, when `max-requests` limits them.
     pub places: Semaphore,
     place_count: Mutex<u32>,
@@ -94,6 +96,7 @@ impl NodeLive {
             told: Told::nothing(),
             why: Mutex::new("not yet checked".into()),
             changed: Notify::new(),
+            waiting: AtomicU32::new(0),
             places: Semaphore::new(0),
             place_count: Mutex::new(0),
         }
