@@ -1,7 +1,7 @@
 //! The pin cookie: HAProxy's `cookie` in its four modes, readable or sealed.
 
 use super::value::{Value, Wanted, write_stamp};
-use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Stamp, Via, dates};
+use super::{Answer, Found, Incoming, Lost, Outcome, PinSent, Reading, Stamp, Via, dates};
 use crate::base::hash::hash64;
 use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, Edit, SetCookie};
@@ -153,8 +153,10 @@ impl PinCookie {
             app_set = true;
             let insert = self.mode == CookieMode::Insert;
             if !self.preserve && (insert || (self.indirect && direct)) {
+                outcome.cookie = PinSent::Deleted;
                 return Edit::Remove;
             }
+            outcome.cookie = PinSent::Provided;
             let ends = set.ends(answer.now);
             outcome.ended |= ends;
             let prefix = self.mode == CookieMode::Prefix;
@@ -168,7 +170,7 @@ impl PinCookie {
             if !self.value.write(&mut pin, &self.wanted(answer)) {
                 return Edit::Keep;
             }
-            outcome.pinned = true;
+            (outcome.pinned, outcome.cookie) = (true, PinSent::Rewritten);
             if prefix { Edit::Replace(set.with_value(&[&pin, b"~", set.value])) } else { Edit::Replace(set.with_value(&[&pin])) }
         });
         app_set
@@ -185,10 +187,11 @@ impl PinCookie {
         line.extend_from_slice(self.name());
         line.push(b'=');
         if !release && self.value.write(&mut line, &self.wanted(answer)) {
-            outcome.pinned = true;
+            (outcome.pinned, outcome.cookie) = (true, if direct { PinSent::Updated } else { PinSent::Inserted });
             self.write_stamps(&mut line, answer);
         } else {
             // A node without a value keeps nobody: the client is to forget its pin, as with HAProxy.
+            outcome.cookie = PinSent::Deleted;
             line.truncate(self.name.len());
             line.extend_from_slice(DELETION);
         }

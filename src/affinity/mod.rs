@@ -173,6 +173,26 @@ pub struct Outcome {
     pub ended: bool,
     /// A pin was written.
     pub pinned: bool,
+    /// What became of the pin cookie.
+    pub cookie: PinSent,
+}
+
+/// What became of the pin cookie in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PinSent {
+    /// There is none in it.
+    #[default]
+    None,
+    /// Ours was added.
+    Inserted,
+    /// The client's was renewed.
+    Updated,
+    /// The application's goes on as it is.
+    Provided,
+    /// The application's was changed.
+    Rewritten,
+    /// The application's was taken out, or the client's was ended.
+    Deleted,
 }
 
 /// One way to recognise a session.
@@ -254,6 +274,11 @@ impl Affinity {
     /// True when sessions are neither recognised nor marked.
     pub fn is_none(&self) -> bool {
         self.main.is_none()
+    }
+
+    /// True when sessions are pinned by a cookie that names their node.
+    pub fn pins_by_cookie(&self) -> bool {
+        matches!(self.main, Some(Form::Cookie(_)))
     }
 
     /// True when a session's identity is its own, not only who seems to be asking.

@@ -1,5 +1,6 @@
 //! One line a request: what stands in it, and the three ways to write it.
 
+use crate::affinity::PinSent;
 use crate::config::model::LogFormat;
 use std::cell::Cell;
 use std::io::Write as _;
@@ -58,6 +59,8 @@ pub struct Record<'a> {
     pub referer: Option<&'a [u8]>,
     /// Further tries.
     pub retries: u16,
+    /// They went to another node.
+    pub redispatched: bool,
     /// Something worth a word, such as `keepalive-race`.
     pub note: Option<&'a str>,
     /// Connections of: the process, the listener, the cluster, the node (HAProxy's ac, fc, bc, sc).
@@ -66,9 +69,8 @@ pub struct Record<'a> {
     pub queued: [u32; 2],
     /// HAProxy's first two letters of the termination state; `--` for a good end.
     pub ended: [u8; 2],
-    /// What became of the pin cookie in the answer: `N` none, `I` inserted, `U` updated, `P` the application's, `R` rewritten,
-    /// `D` deleted; `None` for a cluster without one.
-    pub cookie_out: Option<u8>,
+    /// What became of the pin cookie in the answer; `None` for a cluster without one.
+    pub cookie: Option<PinSent>,
 }
 
 impl Default for Record<'_> {
@@ -98,11 +100,12 @@ impl Default for Record<'_> {
             user_agent: None,
             referer: None,
             retries: 0,
+            redispatched: false,
             note: None,
             connections: [0; 4],
             queued: [0; 2],
             ended: *b"--",
-            cookie_out: None,
+            cookie: None,
         }
     }
 }
@@ -188,18 +191,25 @@ fn httplog(r: &Record<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&r.ended);
     out.extend_from_slice(&cookie_letters(r));
     let ([ac, fc, bc, sc], [sq, bq]) = (r.connections, r.queued);
-    push(out, format_args!(" {ac}/{fc}/{bc}/{sc}/{} {sq}/{bq} \"", r.retries));
+    let plus = if r.redispatched { "+" } else { "" };
+    push(out, format_args!(" {ac}/{fc}/{bc}/{sc}/{plus}{} {sq}/{bq} \"", r.retries));
     request_line(r, out, hashed);
     out.push(b'"');
 }
 
 /// HAProxy's third and fourth letter: the pin as it came, and as it goes.
 fn cookie_letters(r: &Record<'_>) -> [u8; 2] {
-    let Some(back) = r.cookie_out else {
-        return *b"--";
+    let back = match r.cookie {
+        None => return *b"--",
+        Some(PinSent::None) => b'N',
+        Some(PinSent::Inserted) => b'I',
+        Some(PinSent::Updated) => b'U',
+        Some(PinSent::Provided) => b'P',
+        Some(PinSent::Rewritten) => b'R',
+        Some(PinSent::Deleted) => b'D',
     };
     let came = match r.why {
-        "cookie" | "route" | "learned" => b'V',
+        "cookie" => b'V',
         "moved:down" | "moved:draining" | "moved:rebooted" => b'D',
         "moved:unknown-route" | "moved:tampered" => b'I',
         "moved:expired" => b'E',

@@ -22,7 +22,7 @@ fn sample() -> Record<'static> {
         response_ms: Some(1.0),
         connections: [1, 1, 0, 0],
         user_agent: Some(b"curl"),
-        cookie_out: Some(b'I'),
+        cookie: Some(PinSent::Inserted),
         ..Record::default()
     }
 }

@@ -79,6 +79,14 @@ impl Trail {
     pub fn elapsed_ms(&self) -> f64 {
         self.start.elapsed().as_secs_f64() * 1000.0
     }
+    /// What the request waited for when its client left: its own body, a place, or the answer.
+    fn given_up(&self) -> [u8; 2] {
+        match (self.record.has_node(), &self.seat) {
+            (false, _) => *b"CR",
+            (true, None) => *b"CQ",
+            (true, Some(_)) => *b"CH",
+        }
+    }
     /// The client's connection.
     pub fn client(&self) -> &Rc<Client> {
         &self.client
@@ -95,6 +103,7 @@ impl Drop for Trail {
         if self.record.status == 0 {
             // nginx's word for a client that did not wait for the answer
             self.record.status = 499;
+            self.record.ended = self.given_up();
         }
         if let Some(cluster) = self.record.cluster.as_ref().filter(|_| self.tunnel) {
             cluster.traffic.tunnel_closed();
@@ -121,22 +130,28 @@ impl AnswerBody {
         Self { source: Source::Node(body, Flow { limit, alarm: None, waiting: false }), trail: Some(trail) }
     }
 
-    fn finish(&mut self, whole: bool) {
+    /// The answer is through.
+    fn finish(&mut self) {
+        if let Some(lease) = self.trail.take().as_mut().and_then(|trail| trail.lease.as_mut()) {
+            lease.give_back();
+        }
+    }
+
+    /// The answer is not through and goes no further.
+    fn break_off(&mut self, ended: &[u8; 2]) {
         if let Some(mut trail) = self.trail.take() {
-            if let Some(lease) = trail.lease.as_mut().filter(|_| whole) {
-                lease.give_back();
-            }
-            if !whole {
-                trail.record.note = "answer-broken-off".into();
-            }
+            trail.record.note = "answer-broken-off".into();
+            trail.record.ended = *ended;
         }
     }
 }
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        let unread = matches!(&self.source, Source::Node(body, _) if !body.is_end_stream());
-        self.finish(!unread);
+        match &self.source {
+            Source::Node(body, _) if !body.is_end_stream() => self.break_off(b"CD"),
+            _ => self.finish(),
+        }
     }
 }
 
@@ -148,7 +163,7 @@ impl Body for AnswerBody {
         let this = self.get_mut();
         match &mut this.source {
             Source::Empty => {
-                this.finish(true);
+                this.finish();
                 Poll::Ready(None)
             }
             Source::Held(bytes) => {
@@ -168,15 +183,15 @@ impl Body for AnswerBody {
                     Poll::Ready(Some(Ok(frame)))
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    this.finish(false);
+                    this.break_off(b"SD");
                     Poll::Ready(Some(Err(error)))
                 }
                 Poll::Ready(None) => {
-                    this.finish(true);
+                    this.finish();
                     Poll::Ready(None)
                 }
                 Poll::Pending if flow.is_over(cx) => {
-                    this.finish(false);
+                    this.break_off(b"sD");
                     Poll::Ready(Some(Err("the node sent nothing within the response timeout".into())))
                 }
                 Poll::Pending => Poll::Pending,
@@ -224,6 +239,8 @@ pub struct Refused {
     pub retry_after: Option<u32>,
     /// For the log.
     pub note: String,
+    /// How it ended, as HAProxy abbreviates it.
+    pub ended: [u8; 2],
     /// The cluster's own page.
     pub page: Option<Bytes>,
 }
@@ -231,11 +248,15 @@ pub struct Refused {
 impl Refused {
     /// A plain refusal.
     pub fn new(status: StatusCode, message: &'static str) -> Self {
-        Self { status, message, retry_after: None, note: String::new(), page: None }
+        Self { status, message, retry_after: None, note: String::new(), ended: *b"PR", page: None }
     }
     /// With what goes into the log.
     pub fn note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
+    }
+    /// With how it ended, where we are not the ones who refuse it.
+    pub fn ended(self, ended: &[u8; 2]) -> Self {
+        Self { ended: *ended, ..self }
     }
     /// With when to try again.
     pub fn retry_after(self, seconds: u32) -> Self {
@@ -244,7 +265,7 @@ impl Refused {
 
     /// As an answer.
     pub fn into_response(self, mut trail: Box<Trail>) -> Response<AnswerBody> {
-        trail.record.status = self.status.as_u16();
+        (trail.record.status, trail.record.ended) = (self.status.as_u16(), self.ended);
         if !self.note.is_empty() {
             trail.record.note = self.note.into();
         }

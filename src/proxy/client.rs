@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One client connection.
 pub struct Client {
@@ -90,6 +91,7 @@ impl Client {
         watch: Arc<Watch>,
         h2: bool,
     ) -> Self {
+        conf.connections.fetch_add(1, Relaxed);
         Self { worker, listener, conf, direct, source, local, tls, watch, h2, burst: RefCell::default() }
     }
 
@@ -128,6 +130,13 @@ impl Client {
         let mut line = Line::begin(self);
         line.status = status;
         line.note = why.to_owned().into();
+        line.ended = *b"PR";
         line.end(self, std::time::Duration::ZERO, false);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.conf.connections.fetch_sub(1, Relaxed);
     }
 }

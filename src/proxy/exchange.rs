@@ -7,7 +7,7 @@ use super::interim::Interims;
 use super::seat::Seat;
 use super::session::{self, Clash, Session};
 use super::{respond, retry, upgrade};
-use crate::affinity::{Found, Incoming as PinRequest, Reading};
+use crate::affinity::{Found, Incoming as PinRequest, PinSent, Reading};
 use crate::base::clock;
 use crate::base::hash::hash64_pair;
 use crate::config::address::Scheme;
@@ -60,7 +60,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
             response.map(|body| AnswerBody::node(body, limit, trail))
         }
         Ok(Reply::Own(response)) => {
-            trail.record.status = response.status().as_u16();
+            (trail.record.status, trail.record.ended) = (response.status().as_u16(), *b"LR");
             response.map(|body| AnswerBody::held(body, trail))
         }
         Err(refused) => {
@@ -201,6 +201,7 @@ async fn to_cluster(
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.live.clone());
+    trail.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let unix = clock::unix_secs();
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
@@ -228,9 +229,10 @@ async fn to_cluster(
         let waiting = Instant::now();
         let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
             session::abandon(&cluster, &session);
-            return Err(unavailable(&cluster, "Every place at the server is taken. Please try again.", "queue-timeout"));
+            return Err(unavailable(&cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
         };
         trail.record.queue_ms = waiting.elapsed().as_secs_f64() * 1000.0;
+        trail.record.behind = seat.behind;
         trail.seat = Some(seat);
         let request = load.request(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, upgrade.is_some());
@@ -326,7 +328,8 @@ impl Load {
         let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
         if small && idempotent {
             client.watch.want_body(true);
-            let broken = |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string());
+            let broken =
+                |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string()).ended(b"CR");
             let bytes = body.collect().await.map_err(broken)?.to_bytes();
             client.watch.want_body(false);
             return Ok(Self { body: Payload::Held(bytes), repeatable: true });
@@ -462,7 +465,7 @@ async fn choose(
 }
 
 fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused {
-    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).retry_after(5);
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(b"SC").retry_after(5);
     refused.page = cluster.error_page.clone();
     refused
 }
@@ -534,6 +537,7 @@ impl Done<'_> {
         }
         let outcome = cluster.affinity.finish(&marks, response.headers_mut());
         session::settle(cluster, &session, verdict.node.live.slot, &outcome);
+        trail.record.cookie = trail.record.cookie.map(|_| outcome.cookie);
         if !rule.response_headers.is_empty() {
             let mut facts = asked.facts(client, listener);
             facts.cluster = Some(&cluster.name);

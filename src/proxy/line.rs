@@ -2,7 +2,9 @@
 
 use super::access_log::Record;
 use super::client::Client;
+use crate::affinity::PinSent;
 use crate::base::clock;
+use crate::config::model::LogFormat;
 use crate::table::ClusterLive;
 use crate::table::decide::Why;
 use crate::table::traffic::Ended;
@@ -11,6 +13,7 @@ use http::{HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What is gathered for a request's log line. Cheap to make: names are shared, nothing is formatted before the end.
@@ -37,6 +40,14 @@ pub struct Line {
     connect_ms: Option<f64>,
     response_ms: Option<f64>,
     retries: u8,
+    /// It was tried on more than one node.
+    redispatched: bool,
+    /// Requests that waited for the node before this one.
+    pub behind: u32,
+    /// How it ended, as HAProxy abbreviates it.
+    pub ended: [u8; 2],
+    /// What became of the pin cookie in the answer; `None` for a cluster without one.
+    pub cookie: Option<PinSent>,
 }
 
 struct Head {
@@ -67,7 +78,16 @@ impl Line {
             connect_ms: None,
             response_ms: None,
             retries: 0,
+            redispatched: false,
+            behind: 0,
+            ended: *b"--",
+            cookie: None,
         }
+    }
+
+    /// Whether a node was chosen.
+    pub fn has_node(&self) -> bool {
+        self.node.is_some()
     }
 
     /// What is asked for, and by whom.
@@ -85,6 +105,7 @@ impl Line {
 
     /// A node was chosen.
     pub fn chosen(&mut self, node: &Arc<str>, why: Why, was: Option<&Arc<str>>) {
+        self.redispatched |= self.node.as_ref().is_some_and(|before| before != node);
         self.node = Some(node.clone());
         // of a request that is moved again and again, the node it came from counts, not those it only knocked at
         if self.was.is_none() {
@@ -133,9 +154,16 @@ impl Line {
             connect_ms: self.connect_ms,
             response_ms: self.response_ms,
             retries: self.retries.into(),
+            redispatched: self.redispatched,
+            queued: [self.behind, 0],
+            ended: self.ended,
+            cookie: self.cookie,
             note: Some(&*self.note).filter(|n| !n.is_empty()),
             ..Record::default()
         };
+        if log.format() == LogFormat::Httplog {
+            record.connections = self.connections(client);
+        }
         if let Some(head) = &self.head {
             record.method = head.method.as_str();
             record.host = &head.host;
@@ -149,6 +177,23 @@ impl Line {
             record.referer = head.referer.as_ref().map(HeaderValue::as_bytes);
         }
         log.push(&record);
+    }
+
+    /// Client connections of the process and of the listener, requests at the cluster and at the node.
+    fn connections(&self, client: &Client) -> [u32; 4] {
+        let table = client.worker.table();
+        let mut counts = [0; 4];
+        counts[0] = table.listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
+        counts[1] = client.conf.connections.load(Relaxed);
+        let cluster = self.cluster.as_ref().and_then(|live| table.clusters.iter().find(|cluster| Arc::ptr_eq(&cluster.live, live)));
+        for node in cluster.into_iter().flat_map(|cluster| cluster.nodes()) {
+            let in_flight = node.live.in_flight.load(Relaxed);
+            counts[2] += in_flight;
+            if self.node.as_ref() == Some(&node.spec.name) {
+                counts[3] = in_flight;
+            }
+        }
+        counts
     }
 }
 

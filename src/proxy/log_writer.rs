@@ -134,6 +134,11 @@ impl LogBuffer {
         self.log.on()
     }
 
+    /// How lines are written.
+    pub fn format(&self) -> LogFormat {
+        self.log.format
+    }
+
     /// Adds a line. Never waits.
     pub fn push(&self, record: &Record<'_>) {
         if !self.log.on() {

@@ -129,15 +129,17 @@ impl Tries {
 
 /// The answer for a failure that could not be mended.
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
-    let mut refused = match error.kind {
-        Failure::Connect => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.").retry_after(5),
-        Failure::Unsent | Failure::NoAnswer => Refused::new(StatusCode::BAD_GATEWAY, "The server broke off without an answer."),
-        Failure::BadAnswer => Refused::new(StatusCode::BAD_GATEWAY, "The server's answer could not be understood."),
-        Failure::Timeout => Refused::new(StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time."),
-        Failure::Client => Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off."),
+    let (status, message, ended) = match error.kind {
+        Failure::Connect => (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC"),
+        Failure::Unsent | Failure::NoAnswer => (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH"),
+        Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
+        Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),
+        Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", b"CR"),
     };
-    if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+    let mut refused = Refused::new(status, message).note(error.detail.clone()).ended(ended);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         refused.page = cluster.error_page.clone();
+        refused.retry_after = Some(5);
     }
-    refused.note(error.detail.clone())
+    refused
 }

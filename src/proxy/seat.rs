@@ -2,7 +2,7 @@
 
 use crate::table::{Cluster, ClusterLive, Node};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A request's place at a node; given up by drop.
@@ -11,6 +11,8 @@ pub struct Seat {
     cluster: Arc<ClusterLive>,
     counted: bool,
     limited: bool,
+    /// Requests that waited for a place before this one.
+    pub behind: u32,
 }
 
 impl Seat {
@@ -18,16 +20,21 @@ impl Seat {
     /// delay. `None` when `queue-timeout` passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
         let limited = node.max_requests().is_some();
+        let mut behind = 0;
         if limited {
             let permit = match node.live.places.try_acquire() {
                 Ok(permit) => permit,
-                Err(_) => tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?,
+                Err(_) => {
+                    let waiting = Waiting::behind(&node.live.waiting);
+                    behind = waiting.1;
+                    tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?
+                }
             };
             permit.forget();
         }
         node.live.in_flight.fetch_add(1, Relaxed);
         node.live.requests.fetch_add(1, Relaxed);
-        let seat = Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited };
+        let seat = Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited, behind };
         seat.rescore();
         Some(seat)
     }
@@ -39,6 +46,21 @@ impl Seat {
     }
 }
 
+/// A request that waits, and how many wait before it.
+struct Waiting<'a>(&'a AtomicU32, u32);
+
+impl<'a> Waiting<'a> {
+    fn behind(count: &'a AtomicU32) -> Self {
+        Self(count, count.fetch_add(1, Relaxed))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         self.node.live.in_flight.fetch_sub(1, Relaxed);
@@ -46,5 +68,38 @@ impl Drop for Seat {
             self.node.live.places.add_permits(1);
         }
         self.rescore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::affinity::KeyRing;
+    use crate::config;
+    use crate::table::compile::{Context, adopt, compile};
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn who_waits_knows_how_many_wait_before() {
+        let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c.nodes]\nn = { url = 'http://127.0.0.1:1', max-requests = 1 }";
+        let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
+        let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+        let table = compile(Arc::new(loaded.config), &context, None).unwrap();
+        adopt(&table);
+        let cluster = &table.clusters[0];
+        let node = cluster.node(0).unwrap();
+        let take = || Box::pin(Seat::take(cluster, node, Duration::from_secs(60)));
+        let first = take().await.unwrap();
+        let first_waited = first.behind;
+        let (mut second, mut gone, mut third) = (take(), take(), take());
+        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+        for waiting in [&mut second, &mut gone, &mut third] {
+            assert!(waiting.as_mut().poll(&mut nobody).is_pending());
+        }
+        drop((gone, first));
+        let second = second.await.unwrap();
+        assert_eq!((first_waited, second.behind, node.live.waiting.load(Relaxed)), (0, 0, 1));
+        drop(second);
+        assert_eq!((third.await.unwrap().behind, node.live.waiting.load(Relaxed)), (2, 0));
     }
 }

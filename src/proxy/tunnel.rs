@@ -29,6 +29,15 @@ impl End {
             Self::Stopping => "tunnel-stopping",
         }
     }
+
+    /// As HAProxy abbreviates it.
+    pub fn letters(self) -> [u8; 2] {
+        match self {
+            Self::Client | Self::Node => *b"--",
+            Self::Idle => *b"cD",
+            Self::Stopping => *b"KD",
+        }
+    }
 }
 
 /// A WebSocket close frame, unmasked as from a server: 1001, going away (RFC 6455 section 7.4.1).

@@ -118,8 +118,11 @@ pub fn switch(
             },
         };
         match ended {
-            Some((sent, end)) => (line.record.bytes, line.record.note) = (sent, end.word().into()),
-            None => line.record.note = "upgrade-broken-off".into(),
+            Some((sent, end)) => {
+                line.record.bytes = sent;
+                (line.record.note, line.record.ended) = (end.word().into(), end.letters());
+            }
+            None => (line.record.note, line.record.ended) = ("upgrade-broken-off".into(), *b"SD"),
         }
     });
     Ok(Reply::Own(answer))

@@ -35,14 +35,17 @@ pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Tab
     }
     let index = |wanted: &str| clusters.iter().position(|c| *c.name == *wanted);
     let mut listeners: Vec<Option<Arc<Listener>>> = vec![None; previous.map_or(0, |t| t.listeners.len())];
+    let rules = config.rules();
     for (name, conf) in &config.listener {
+        let place = previous.and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
+        let before = place.and_then(|at| previous?.listeners[at].as_ref());
         let listener = Arc::new(Listener {
             name: name.as_str().into(),
             conf: conf.clone(),
-            router: Router::compile(&config.rule, name, &index).map_err(|e| format!("listener {name}: {e}"))?,
+            router: Router::compile(&rules, name, &index).map_err(|e| format!("listener {name}: {e}"))?,
             trusted: conf.trusted_proxies.clone(),
+            connections: before.map_or_else(Arc::default, |before| before.connections.clone()),
         });
-        let place = previous.and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
         match place {
             Some(at) => listeners[at] = Some(listener),
             None => listeners.push(Some(listener)),

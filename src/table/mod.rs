@@ -19,6 +19,7 @@ use crate::base::units::Network;
 use crate::config::model::{self, Config};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive, Roster};
@@ -48,6 +49,8 @@ pub struct Listener {
     pub router: route::Router,
     /// Whose forwarded headers are believed.
     pub trusted: Vec<Network>,
+    /// Client connections now open; outlives the table.
+    pub connections: Arc<AtomicU32>,
 }
 
 impl Listener {

@@ -75,6 +75,8 @@ pub struct NodeLive {
     noted: Mutex<(&'static str, u64)>,
     /// Woken on each change of health, for requests that wait for the first check.
     pub changed: Notify,
+    /// Requests that wait for a place.
+    pub waiting: AtomicU32,
     /// Places for requests, when `max-requests` limits them.
     pub places: Semaphore,
     place_count: Mutex<u32>,
@@ -99,6 +101,7 @@ impl NodeLive {
             why: Mutex::new("not yet checked".into()),
             noted: Mutex::new(("", clock::unix_ms())),
             changed: Notify::new(),
+            waiting: AtomicU32::new(0),
             places: Semaphore::new(0),
             place_count: Mutex::new(0),
         }

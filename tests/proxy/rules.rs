@@ -1,6 +1,6 @@
 //! Rules: which request goes where, what becomes of it on the way, and what comes back changed.
 
-use crate::support::{Client, Conf, Origin, Proxy};
+use crate::support::{Client, Conf, Origin, Proxy, free_addr};
 
 /// Rules in front of two clusters, `app` on n1 and `other` on n2.
 fn with_rules(rules: &str) -> (Vec<Origin>, Proxy) {
@@ -159,4 +159,15 @@ fn the_host_is_kept_unless_told_otherwise() {
     assert_eq!(host(), ["app.test"]);
     assert!(proxy.reload_to(&conf.cluster("preserve-host = false").text()).applied());
     assert_eq!(host(), [node.addr.to_string()]);
+}
+
+#[test]
+fn one_cluster_alone_needs_no_rule() {
+    let node = Origin::start("n1");
+    let web = free_addr();
+    let conf = |more: &str| format!("[listener.web]\nbind = \"{web}\"\n[cluster.app.nodes]\nn1 = {:?}\n{more}", node.url());
+    let proxy = Proxy::start(&conf(""));
+    assert_eq!(Client::new(proxy.addr).get("/any/where").node(), "n1");
+    assert!(proxy.reload_to(&conf("[cluster.other.nodes]\nn1 = \"http://127.0.0.1:1\"")).applied());
+    assert_eq!(Client::new(proxy.addr).get("/any/where").status, 404, "with two it has to be said");
 }

@@ -15,7 +15,7 @@ fn learned_ids() {
         ..Visit::default()
     };
     let seen = renewed.go(&learn);
-    assert_eq!(seen.outcome, Outcome { learned: Some(hash64(b"ab,cd-e")), ended: true, pinned: false });
+    assert_eq!(seen.outcome, Outcome { learned: Some(hash64(b"ab,cd-e")), ended: true, ..Outcome::default() });
     assert_eq!(seen.set_cookie, renewed.set_cookie);
 }
 

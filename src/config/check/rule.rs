@@ -15,8 +15,14 @@ pub fn check(c: &mut Checker<'_>) {
         target(c, &path, rule);
         changes(c, &path, rule);
     }
-    if config.rule.is_empty() && !config.cluster.is_empty() && !config.listener.is_empty() {
-        c.warn_key("rule", "there is no rule: every request is answered with 404", "add [[rule]] with cluster = \"NAME\"");
+    if config.rule.is_empty() && config.cluster.len() > 1 && !config.listener.is_empty() {
+        let names: Vec<&str> = config.cluster.keys().map(String::as_str).collect();
+        let message =
+            format!("there are {} clusters and no rule that says which requests go to which: all are answered with 404", names.len());
+        let (last, others) = names.split_last().map_or(("", &names[..]), |(last, others)| (*last, others));
+        let each: Vec<String> = others.iter().map(|name| format!("[[rule]] with path = \"/{name}\" and cluster = \"{name}\"")).collect();
+        let help = format!("add {}; and [[rule]] with cluster = \"{last}\" for all that is left", each.join(", "));
+        c.warn_key(&join("cluster", last), message, help);
     }
 }
 

@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 macro_rules! conf {
     ($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* }) => {
@@ -50,10 +51,20 @@ conf! {
         pub server: Server,
         /// Addresses the proxy accepts clients on, by name.
         pub listener: IndexMap<String, Listener>,
-        /// Which requests go where. The first rule that matches wins.
+        /// Which requests go where. The first rule that matches wins. Without any, everything goes to the cluster, if there is one alone.
         pub rule: Vec<Rule>,
         /// Sets of nodes that serve the same application, by name.
         pub cluster: IndexMap<String, Cluster>,
+    }
+}
+
+impl Config {
+    /// The rules; where none is written and there is one cluster, that everything goes to it.
+    pub fn rules(&self) -> Cow<'_, [Rule]> {
+        match (self.rule.as_slice(), self.cluster.len(), self.cluster.keys().next()) {
+            ([], 1, Some(only)) => Cow::Owned(vec![Rule { cluster: Some(only.clone()), ..Rule::default() }]),
+            (written, ..) => Cow::Borrowed(written),
+        }
     }
 }
 
