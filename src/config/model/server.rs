@@ -18,7 +18,7 @@ conf! {
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub announce: Option<String>,
-        /// Folder for what must outlive the process: the keys of sealed pins among it.
+        /// Folder for what outlives the process: sessions, the keys of sealed pins, changes made at run time. One instance at a time.
         pub state_dir: String,
         /// How long a graceful end may take before connections are cut.
         pub shutdown_grace: Duration,

@@ -178,9 +178,10 @@ impl Writer {
     /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and everything written anew
     /// when that is possible again.
     fn tick(&mut self) {
-        self.follow();
         let mut changes = Vec::new();
         self.lacking |= !self.changes(&mut changes);
+        // afterwards: which ledgers are kept decides which changes are noted from now on
+        self.follow();
         let written = self.append(&changes).and_then(|()| self.renew());
         if written.is_err() {
             // what reached the disk may be half a frame: nothing may follow it

@@ -40,9 +40,11 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
         cluster.live.count_restored(clock::monotonic_secs(), idle);
         count += cluster.live.ledger.len();
     }
-    info!("{count} sessions are known from before, read in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+    if count > 0 {
+        info!("{count} sessions are known from before, read in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+    }
     if !lost.is_empty() {
-        warn!("{} sessions were on nodes that the conf no longer has: they are placed anew when they come", lost.len());
+        warn!("{} sessions were on nodes that the cluster no longer has: they are placed anew when they come", lost.len());
     }
     read.err().map(|why| Damage { why, cost: format!("what comes after that place in it is lost; {count} sessions are known") })
 }

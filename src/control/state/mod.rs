@@ -22,8 +22,8 @@ use tracing::{info, warn};
 
 /// The version of the documents' outer shape.
 const FORMAT: u32 = 1;
-/// The longest document.
-const LONGEST: u64 = 64 << 20;
+/// The longest document, far beyond any that is written.
+const LONGEST: u64 = 256 << 20;
 /// Damaged files of one name that are kept.
 const DAMAGED_KEPT: usize = 3;
 /// The file that is locked; it says who holds it.
