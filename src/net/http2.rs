@@ -20,7 +20,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What all uploads of a connection together may have under way. One that nobody reads holds back the others of the same
 /// client only when there are several of them.
@@ -70,6 +70,7 @@ impl Future for Connection {
 
 /// Serves one stream. Its errors are the client's, who has reset it or is gone.
 async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let patience = client.conf.conf.idle_timeout.get();
     let headless = request.method() == Method::HEAD;
     let (mut parts, stream) = request.into_parts();
     let respond = Rc::new(RefCell::new(respond));
@@ -93,7 +94,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     };
     // the exchange is over, and its share with it
     if let (Some(response), Some(respond)) = (response, Rc::into_inner(respond))
-        && let Err(error) = answer(respond.into_inner(), response, headless, tunnel).await
+        && let Err(error) = answer(respond.into_inner(), response, headless, tunnel, patience).await
     {
         tracing::debug!("HTTP/2 stream: {error}");
     }
@@ -106,6 +107,7 @@ async fn answer(
     response: Response<AnswerBody>,
     headless: bool,
     tunnel: Option<Tunnelled>,
+    patience: Duration,
 ) -> Result<(), h2::Error> {
     let (mut head, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut head.headers);
@@ -128,7 +130,7 @@ async fn answer(
     let stream = respond.send_response(Response::from_parts(head, ()), end)?;
     match end {
         true => Ok(()),
-        false => send_body(body, stream).await,
+        false => send_body(body, stream, patience).await,
     }
 }
 
@@ -148,7 +150,7 @@ fn date() -> HeaderValue {
     DATE.with_borrow_mut(|(at, text)| {
         let now = clock::unix_secs();
         if *at != now {
-            let written = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(now));
+            let written = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
             if let Ok(written) = HeaderValue::try_from(written) {
                 (*at, *text) = (now, written);
             }

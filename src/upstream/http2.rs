@@ -44,7 +44,7 @@ pub(super) async fn send(
     }
     let (mut answer, stream) =
         connection.sender.send_request(Request::from_parts(head, ()), end).map_err(|e| fail(Failure::Unsent, e.to_string()))?;
-    let mut sending = (!end).then(|| Box::pin(send_body(body, stream)));
+    let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
     let mut left = MOST;
     let heard = |cx: &mut Context<'_>| {
         if sending.as_mut().is_some_and(|s| s.as_mut().poll(cx).is_ready()) {

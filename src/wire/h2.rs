@@ -7,14 +7,16 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What may be under way on one stream before its reader takes it: what a slow reader costs in memory, and a fast one far away
 /// gets per round trip.
 pub const STREAM_WINDOW: u32 = 512 << 10;
 
-/// Sends a body to its end, as fast as the other side takes it. If it breaks off, so does the stream.
-pub async fn send_body<B>(mut body: B, mut stream: SendStream<Bytes>) -> Result<(), h2::Error>
+/// Sends a body to its end, as fast as the other side takes it; one that takes nothing for so long is given up. If the body
+/// breaks off, so does the stream.
+pub async fn send_body<B>(mut body: B, mut stream: SendStream<Bytes>, patience: Duration) -> Result<(), h2::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -35,7 +37,13 @@ where
                 Ok(data) => {
                     let end = body.is_end_stream();
                     if !data.is_empty() {
-                        poll_fn(|cx| poll_room(&mut stream, cx)).await?;
+                        let room = tokio::time::timeout(patience, poll_fn(|cx| poll_room(&mut stream, cx)));
+                        if let Ok(room) = room.await {
+                            room?;
+                        } else {
+                            stream.send_reset(Reason::CANCEL);
+                            return Err(Reason::CANCEL.into());
+                        }
                     }
                     stream.send_data(data, end)?;
                     if end {

@@ -1,4 +1,4 @@
-//! Codecs: bytes to values and back. Bodies as they come. No sockets, no clock.
+//! Codecs: bytes to values and back. Bodies as they come. No sockets.
 
 pub mod content;
 pub mod cookies;

@@ -1,6 +1,6 @@
 //! Pressure: slow readers, silent nodes, clients that go away.
 
-use crate::support::{Client, Conf, Origin, Proxy, until};
+use crate::support::{Client, Conf, Origin, Proxy, h2, until};
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -112,4 +112,24 @@ fn an_answer_cut_short_is_cut_short_for_the_client_too() {
     let mut rest = Vec::new();
     let _ = wire.read_to_end(&mut rest);
     assert!(rest.len() < 500_000_000, "the client can tell that the answer is not whole");
+}
+
+#[test]
+fn a_stream_that_nobody_reads_is_cut() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).listener("idle-timeout = \"500ms\"").text());
+    h2::run(async {
+        let send = h2::connect_bare(proxy.addr).await;
+        let get = |path: &str| hyper::Request::get(format!("http://app.test{path}")).body(()).expect("a request");
+        let (answer, _) = send.clone().ready().await.expect("open").send_request(get("/big?n=50000000"), true).expect("sent");
+        let mut body = answer.await.expect("an answer").into_body();
+        // what came is not given back to the window, which is how a client does not read
+        let end = loop {
+            if let Err(error) = body.data().await.expect("it does not end well") {
+                break error;
+            }
+        };
+        assert_eq!(end.reason(), Some(::h2::Reason::CANCEL));
+        assert_eq!(h2::ask(&send, get("/status?code=204"), None).await.1.status(), 204, "the others on the connection go on");
+    });
 }
