@@ -27,8 +27,8 @@ use support::{Conf, DEADLINE, until, within};
 
 /// Requests of the two runs.
 const RUNS: [u32; 2] = [100, 600];
-/// What a timer that ticks between the requests may add to each: less than one of anything, or one more would pass.
-const SLACK: f64 = 0.9;
+/// What timers that tick between the requests may add to each.
+const SLACK: f64 = 0.5;
 const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
 #[test]
@@ -37,10 +37,14 @@ fn a_request_costs_no_more_instructions_and_allocations_than_before() {
         return;
     }
     let callgrind = |requests| {
-        let run = Run::new(&["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=@out@"], requests);
-        Callgrind::parse(&fs::read_to_string(run.out()).unwrap())
+        // Without the log: a timer hands its buffer over, so what it allocates depends on how slow this machine is under valgrind.
+        let run =
+            Run::new(&["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=@out@"], "off", requests);
+        run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect::<Vec<_>>()
     };
     let [few, many] = RUNS.map(callgrind);
+    // the thread that serves is the one that works more in the longer run
+    let (few, many) = few.iter().zip(&many).max_by_key(|(few, many)| many.instructions.saturating_sub(few.instructions)).unwrap();
     // a compiler of another month shifts this count by a few in a hundred
     check("instructions", per_request(few.instructions, many.instructions), 1.1, 0.0);
     check("allocations", per_request(few.allocations, many.allocations), 1.0, SLACK);
@@ -53,7 +57,7 @@ fn a_request_makes_no_more_system_calls_than_before() {
     }
     let strace = |requests| {
         // -D: the proxy is our child and strace its observer, so that signals reach the proxy
-        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], requests);
+        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], "out/access.log", requests);
         system_calls(&until("strace ends", || {
             fs::read_to_string(run.out()).ok().filter(|trace| trace.ends_with("+++ exited with 0 +++\n"))
         }))
@@ -98,7 +102,7 @@ struct Run {
 
 impl Run {
     /// Runs the proxy under this command line for so many requests; `@out@` is the tool's file.
-    fn new(tool: &[&str], requests: u32) -> Self {
+    fn new(tool: &[&str], log: &str, requests: u32) -> Self {
         let run = Self { folder: tempfile::tempdir().unwrap() };
         // not beside the conf file: that folder is watched, and each line written there would wake the watcher
         fs::create_dir(run.folder.path().join("out")).unwrap();
@@ -108,7 +112,7 @@ impl Run {
             .node("n1", &url)
             .affinity("{ cookie = \"SRV\", value = \"route\" }")
             .cluster("health = { kind = \"off\" }")
-            .server("access-log = { to = \"out/access.log\" }");
+            .server(&format!("access-log = {{ to = {log:?} }}"));
         let path = run.folder.path().join("homing.toml");
         fs::write(&path, conf.text().replace("workers = 2", "workers = 1")).unwrap();
         let out = run.out().display().to_string();
@@ -137,6 +141,14 @@ impl Run {
 
     fn out(&self) -> PathBuf {
         self.folder.path().join("out/counts")
+    }
+
+    /// The tool's files of single threads, in the order of their start.
+    fn outs(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+        let mut threads: Vec<_> = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("counts-")).collect();
+        threads.sort();
+        threads
     }
 }
 
@@ -236,7 +248,7 @@ impl Callgrind {
                 found.instructions = total.trim().parse().unwrap();
             }
         }
-        assert!(found.instructions > 0 && found.allocations > 0, "callgrind counted nothing: {found:?}");
+        assert!(found.instructions > 0, "callgrind counted nothing");
         found
     }
 }
