@@ -1,0 +1,255 @@
+//! What a request costs, counted and not timed: instructions and allocations by callgrind, system calls by strace, each against
+//! the bound in `tests/guard.toml`. One user with a known session asks for a small page, again and again, over one connection.
+//!
+//! Nobody acts before the proxy sleeps, so that it meets the same events in the same order each time. What the process costs
+//! beside its requests is taken off by counting two runs of different length.
+//!
+//! `HOMING_BLESS=1 cargo test --test guard` writes down what is counted now. Bounds are of this profile: debug, or `--release`.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
+
+#[allow(dead_code, reason = "a part of it is enough here")]
+#[path = "real/programs.rs"]
+mod programs;
+#[path = "proxy/support/mod.rs"]
+mod support;
+
+use programs::have;
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use support::{Conf, DEADLINE, until, within};
+
+/// Requests of the two runs.
+const RUNS: [u32; 2] = [50, 350];
+/// What timers that tick between the requests may add to each.
+const SLACK: f64 = 0.5;
+const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+#[test]
+fn a_request_costs_no_more_instructions_and_allocations_than_before() {
+    if !have(&["valgrind"]) {
+        return;
+    }
+    let callgrind = |requests| {
+        // Without the log: a timer hands its buffer over, so what it allocates depends on how slow this machine is under valgrind.
+        let run =
+            Run::new(&["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=@out@"], "off", requests);
+        run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect::<Vec<_>>()
+    };
+    let [few, many] = RUNS.map(callgrind);
+    // the thread that serves is the one that works more in the longer run
+    let (few, many) = few.iter().zip(&many).max_by_key(|(few, many)| many.instructions.saturating_sub(few.instructions)).unwrap();
+    // a compiler of another month shifts this count by a few in a hundred
+    check("instructions", per_request(few.instructions, many.instructions), 1.1, 0.0);
+    check("allocations", per_request(few.allocations, many.allocations), 1.0, SLACK);
+}
+
+#[test]
+fn a_request_makes_no_more_system_calls_than_before() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let strace = |requests| {
+        // -D: the proxy is our child and strace its observer, so that signals reach the proxy
+        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], "out/access.log", requests);
+        system_calls(&until("strace ends", || {
+            fs::read_to_string(run.out()).ok().filter(|trace| trace.ends_with("+++ exited with 0 +++\n"))
+        }))
+    };
+    let [few, many] = RUNS.map(strace);
+    check("system-calls", per_request(few, many), 1.0, SLACK);
+}
+
+fn per_request(few: u64, many: u64) -> f64 {
+    (many as f64 - few as f64) / f64::from(RUNS[1] - RUNS[0])
+}
+
+/// Compares with the recorded bound, times `factor`, plus `slack`.
+fn check(what: &str, counted: f64, factor: f64, slack: f64) {
+    static BLESSING: Mutex<()> = Mutex::new(());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guard.toml");
+    println!("{what} per request: {counted:.2} ({PROFILE})");
+    let _one_at_a_time = BLESSING.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let mut bounds: toml::Table = text.parse().unwrap();
+    if std::env::var_os("HOMING_BLESS").is_some() {
+        let head: String = text.lines().take_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+        let profile = bounds.entry(PROFILE).or_insert_with(|| toml::Table::new().into());
+        profile.as_table_mut().unwrap().insert(what.to_owned(), counted.floor().into());
+        return fs::write(&file, format!("{head}\n{bounds}")).unwrap();
+    }
+    let bound = bounds[PROFILE][what].as_float().unwrap();
+    let most = bound * factor + slack;
+    assert!(
+        counted <= most,
+        "a request costs {counted:.2} {what}; it was {bound}, and {most:.2} is the limit. If it is worth it: HOMING_BLESS=1"
+    );
+    if counted < bound * 0.95 - slack {
+        println!("that is less than the recorded {bound}: HOMING_BLESS=1 keeps it so");
+    }
+}
+
+/// The proxy's run under a tool, from start to end.
+struct Run {
+    folder: tempfile::TempDir,
+}
+
+impl Run {
+    /// Runs the proxy under this command line for so many requests; `@out@` is the tool's file.
+    fn new(tool: &[&str], log: &str, requests: u32) -> Self {
+        let run = Self { folder: tempfile::tempdir().unwrap() };
+        // not beside the conf file: that folder is watched, and each line written there would wake the watcher
+        fs::create_dir(run.folder.path().join("out")).unwrap();
+        let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("\"http://{}\"", origin.local_addr().unwrap());
+        let conf = Conf::over([])
+            .node("n1", &url)
+            .affinity("{ cookie = \"SRV\", value = \"route\" }")
+            .cluster("health = { kind = \"off\" }")
+            .server(&format!("access-log = {{ to = {log:?} }}"));
+        let path = run.folder.path().join("homing.toml");
+        fs::write(&path, conf.text().replace("workers = 2", "workers = 1")).unwrap();
+        let out = run.out().display().to_string();
+        let mut command = Command::new(tool[0]);
+        command.args(tool[1..].iter().map(|word| word.replace("@out@", &out)));
+        command
+            .arg(env!("CARGO_BIN_EXE_homing"))
+            .arg("run")
+            .arg("--config")
+            .arg(path)
+            .env_remove("NOTIFY_SOCKET")
+            .env("HOMING_LOG", "warn");
+        let mut proxy = Process(command.stdin(Stdio::null()).spawn().unwrap());
+        let pid = proxy.0.id();
+        std::thread::spawn(move || {
+            for stream in origin.incoming().flatten() {
+                std::thread::spawn(move || answer(stream, pid));
+            }
+        });
+        ask(conf.web, pid, requests);
+        support::proxy::signal(pid, "TERM");
+        let status = within(DEADLINE, "the proxy ends", || proxy.0.try_wait().unwrap());
+        assert!(status.success(), "{tool:?}: {status}");
+        run
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out/counts")
+    }
+
+    /// The tool's files of single threads, in the order of their start.
+    fn outs(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+        let mut threads: Vec<_> = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("counts-")).collect();
+        threads.sort();
+        threads
+    }
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The user: one request after the other.
+fn ask(proxy: SocketAddr, pid: u32, requests: u32) {
+    let mut stream = until("the proxy listens", || TcpStream::connect(proxy).ok());
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = "GET /shop/cart HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\n\
+                   Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nCookie: theme=dark; SRV=n1\r\n\r\n";
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..requests {
+        until_it_sleeps(pid);
+        stream.write_all(request.as_bytes()).unwrap();
+        let status = read_head(&mut answers).unwrap();
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        let mut body = [0; 2];
+        std::io::Read::read_exact(&mut answers, &mut body).unwrap();
+    }
+}
+
+/// The node: one answer after the other.
+fn answer(mut stream: TcpStream, pid: u32) {
+    let mut requests = BufReader::new(stream.try_clone().unwrap());
+    while read_head(&mut requests).is_some() {
+        until_it_sleeps(pid);
+        let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok";
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+/// The first line of a head, once all of it was read; nothing at the end.
+fn read_head(stream: &mut impl BufRead) -> Option<String> {
+    let mut lines = stream.lines().map_while(Result::ok);
+    let first = lines.next()?;
+    lines.find(String::is_empty)?;
+    Some(first)
+}
+
+/// Until no thread of the proxy has anything to do.
+fn until_it_sleeps(pid: u32) {
+    let sleeps = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
+    };
+    let end = Instant::now() + DEADLINE;
+    while !fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().all(sleeps) {
+        assert!(Instant::now() < end, "the proxy never sleeps");
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+/// Calls of the busiest thread, which is the one that serves. Not a request's are a wait that only a timer ended, and waking the
+/// log's writer, which a timer does.
+fn system_calls(trace: &str) -> u64 {
+    let mut threads: HashMap<&str, i64> = HashMap::new();
+    for (thread, what) in trace.lines().filter_map(|line| line.split_once(' ')) {
+        let begins = !what.trim_start().starts_with("<... ") && !what.contains("futex(");
+        let in_vain = what.contains("epoll_wait") && what.ends_with("= 0");
+        *threads.entry(thread).or_default() += i64::from(begins) - i64::from(in_vain);
+    }
+    threads.into_values().max().unwrap().unsigned_abs()
+}
+
+/// Counts of a whole run.
+#[derive(Debug, Default)]
+struct Callgrind {
+    instructions: u64,
+    allocations: u64,
+}
+
+impl Callgrind {
+    /// Sums the calls of the allocator's functions. A function's name is written out once and is a number in brackets after that.
+    fn parse(text: &str) -> Self {
+        const ALLOCATE: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
+        let (mut names, mut callee, mut found) = (HashMap::new(), "", Self::default());
+        for line in text.lines() {
+            if let Some(function) = line.strip_prefix("fn=").or_else(|| line.strip_prefix("cfn=")) {
+                let (number, name) = function.split_once(' ').unwrap_or((function, ""));
+                if !name.is_empty() {
+                    names.insert(number, name);
+                }
+                callee = names[number];
+            } else if let Some(calls) = line.strip_prefix("calls=") {
+                let count: u64 = calls.split_whitespace().next().unwrap().parse().unwrap();
+                if ALLOCATE.contains(&callee) {
+                    found.allocations += count;
+                }
+            } else if let Some(total) = line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")) {
+                found.instructions = total.trim().parse().unwrap();
+            }
+        }
+        assert!(found.instructions > 0, "callgrind counted nothing");
+        found
+    }
+}
