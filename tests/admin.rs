@@ -4,6 +4,8 @@
 
 #[path = "admin/api.rs"]
 mod api;
+#[path = "admin/changes.rs"]
+mod changes;
 #[path = "admin/events.rs"]
 mod events;
 #[path = "admin/fake.rs"]

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How often a draining node is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// A node that is empty so shortly before the deadline was emptied by it.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// A node as the command line names it: `CLUSTER/NODE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,25 +99,30 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         return Ok(());
     }
     let deadline = drain.deadline.map(|deadline| begun + deadline.get());
-    let mut said = None;
+    let mut left = None;
     loop {
         let (body, node) = window.get::<Node>(&target.path())?;
+        let name = &node.node;
         match node.state.as_str() {
-            "drained" => {
-                let took = span(begun.elapsed().as_secs());
-                print(&if json { body } else { format!("{} is drained after {took}: safe to stop it\n", node.node) });
-                return Ok(());
-            }
+            "drained" => match left {
+                // the proxy keeps the deadline by whole seconds of its own clock
+                Some(moved @ 1..) if deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline) => {
+                    return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {}: moved", count(moved, "session"))));
+                }
+                _ => {
+                    let took = span(begun.elapsed().as_secs());
+                    print(&if json { body } else { format!("{name} is drained after {took}: safe to stop it\n") });
+                    return Ok(());
+                }
+            },
             "draining" => {}
-            other => return Err(Failure::Failed(format!("{} is not draining any more: it is {other} ({})", node.node, node.why))),
+            other => return Err(Failure::Failed(format!("{name} is not draining any more: it is {other} ({})", node.why))),
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            let left = count(node.sessions, "session");
-            return Err(Failure::Deadline(format!("the deadline has passed, {} has {left} left", node.node)));
+            return Err(Failure::Deadline(format!("the deadline has passed, {name} has {} left", count(node.sessions, "session"))));
         }
-        if said != Some(node.sessions) && !json {
-            print(&format!("{} is draining: {} left\n", node.node, count(node.sessions, "session")));
-            said = Some(node.sessions);
+        if left.replace(node.sessions) != Some(node.sessions) && !json {
+            print(&format!("{name} is draining: {} left\n", count(node.sessions, "session")));
         }
         std::thread::sleep(deadline.map_or(LOOK, |deadline| LOOK.min(deadline.saturating_duration_since(Instant::now()))));
     }

@@ -83,10 +83,8 @@ impl fmt::Display for Failure {
             Self::Refused(document) => document,
         };
         write!(f, "refused: {}", document["detail"].as_str().unwrap_or("the proxy does not say why"))?;
-        for (key, before) in [("findings", ""), ("stops", "  would stop: ")] {
-            for line in document[key].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                write!(f, "\n{before}{line}")?;
-            }
+        for line in document["findings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            write!(f, "\n{line}")?;
         }
         match (document["status"].as_u64(), document["force"].as_bool()) {
             (Some(401), _) => write!(f, "\nGive it with --token-file FILE, or in the environment variable HOMING_TOKEN."),
@@ -325,8 +323,8 @@ mod tests {
     #[test]
     fn refusals_say_what_to_do() {
         let refused = |document| Failure::Refused(document).to_string();
-        let harm = serde_json::json!({"detail": "n1 is the last.", "stops": ["new sessions of app"], "force": true, "status": 409});
-        assert_eq!(refused(harm), "refused: n1 is the last.\n  would stop: new sessions of app\nWith --force it is done all the same.");
+        let harm = serde_json::json!({"detail": "n1 is the last.", "force": true, "status": 409});
+        assert_eq!(refused(harm), "refused: n1 is the last.\nWith --force it is done all the same.");
         assert!(refused(serde_json::json!({"detail": "A token is needed.", "status": 401})).contains("--token-file"));
     }
 }

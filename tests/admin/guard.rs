@@ -1,6 +1,6 @@
 //! Who may use the window.
 
-use crate::support::proxy::refused_start;
+use crate::support::proxy::{refused_start, replace};
 use crate::support::{Client, Conf, Origin, Proxy, free_addr, until};
 use crate::window::{Window, homing};
 use std::net::{SocketAddr, TcpStream};
@@ -64,9 +64,9 @@ fn a_token_is_asked_for_where_there_is_one() {
     assert_eq!(get("/api/status", &[("Authorization", "Bearer 0123456789abcdef0123456789abcdee")]).status, 401);
     assert_eq!(get("/ping", &[]).status, 200, "whether the process is there is no secret");
     // another token in the file is another token
-    let word = proxy.reloads(|| std::fs::write(proxy.folder().join("admin.token"), "fedcba9876543210fedcba9876543210").unwrap());
-    assert!(word.applied(), "{word:?}");
-    assert_eq!(get("/api/status", &shown).status, 401);
+    replace(&proxy.folder().join("admin.token"), "fedcba9876543210fedcba9876543210");
+    until("the old token is good no more", || (get("/api/status", &shown).status == 401).then_some(()));
+    assert_eq!(get("/api/status", &[("Authorization", "Bearer fedcba9876543210fedcba9876543210")]).status, 200);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn status_is_a_table_that_a_person_reads() {
     for (line, word) in table[2..].iter().zip(["ready", "drained", "down"]) {
         assert!(line[state..].starts_with(word), "{}", said.out);
     }
-    assert!(table[2].contains("100 %") && table[3].contains("0/200") && table[3].contains("set to draining"), "{}", said.out);
+    assert!(table[2].contains("100 %") && table[3].contains("0/200") && table[3].contains("the operator drains it"), "{}", said.out);
     assert!(!said.out.contains('\x1b'), "no colours in a pipe");
     let json = window.homing(&["status", "--json"]).json();
     assert_eq!(json["clusters"][0]["nodes"].as_array().map(Vec::len), Some(3));
@@ -104,7 +104,7 @@ fn node(state: &str, sessions: u64) -> (u16, Value) {
     let node = json!({
         "node": "n1", "url": "http://127.0.0.1:1", "route": "n1", "state": state, "why": "set to draining",
         "since": "2026-01-01T00:00:00.000Z", "sessions": sessions, "capacity": null, "in_flight": 0, "weight": 100, "load": null,
-        "version": null, "set_by": "api", "share": 0.0, "rank": null, "requests": 0, "heartbeat_ms": null,
+        "version": null, "set_by": "api", "share": 0.0, "deadline": null, "rank": null, "requests": 0, "heartbeat_ms": null,
     });
     (200, node)
 }
@@ -135,17 +135,20 @@ fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
     let done = || (200, json!({"changes": [], "node": null}));
     let said = drains(&Fake::start(vec![done(), node("draining", 2)]), &["--wait", "--deadline", "700ms"]);
     assert!(said.code == 3 && said.err.contains("2 sessions left"), "{said:?}");
+    let moved = Fake::start(vec![done(), node("draining", 2), node("drained", 0)]);
+    let said = drains(&moved, &["--wait", "--deadline", "1s", "--then", "move"]);
+    assert!(said.code == 3 && said.err.contains("2 sessions: moved"), "{said:?}");
     let said = drains(&Fake::start(vec![done(), node("draining", 2), node("ready", 2)]), &["--wait"]);
     assert!(said.code == 1 && said.err.contains("it is ready"), "{said:?}");
 }
 
 #[test]
 fn a_refusal_says_what_would_stop_working() {
-    let problem = json!({"status": 409, "detail": "n1 is the last node that serves app.", "stops": ["new sessions of app"], "force": true});
+    let problem = json!({"status": 409, "detail": "n1 is the last node of app that takes sessions", "force": true});
     let fake = Fake::start(vec![(409, problem)]);
     let said = drains(&fake, &[]);
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("would stop: new sessions of app") && said.err.contains("--force"), "{}", said.err);
+    assert!(said.err.contains("the last node of app") && said.err.contains("--force"), "{}", said.err);
 }
 
 #[test]
