@@ -6,6 +6,7 @@ use crate::control::{edit, runtime};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A change of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +129,9 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Prob
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body does not fit: {error}.")))
+    // an object first: serde would take a list for the fields in their order
+    let read = serde_json::from_slice::<Map<String, Value>>(body).and_then(|fields| serde_json::from_value(fields.into()));
+    read.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body does not fit: {error}.")))
 }
 
 impl Set {

@@ -2,14 +2,27 @@
 
 pub mod check;
 pub mod demo;
+mod operate;
+mod reload;
 pub mod run;
+mod shell;
+mod show;
+mod status;
+mod window;
 
-use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use crate::admin::operate::{Drain, Then};
+use crate::base::units::Duration;
+use clap::{CommandFactory, Parser, Subcommand};
+use operate::{Setting, Target};
+use std::path::{Path, PathBuf};
+use window::{Remote, Window};
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, or an error in the conf; 2 wrong usage; 3 a deadline passed; \
+                          4 the proxy cannot be reached.";
 
 /// A sticky-session reverse proxy: every session stays on its node, the conf file is live.
 #[derive(Parser)]
-#[command(name = "homing", version, about, arg_required_else_help = false)]
+#[command(name = "homing", version, about, arg_required_else_help = false, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -41,17 +54,160 @@ enum Verb {
         #[arg(long)]
         dump: bool,
     },
+    #[command(flatten)]
+    Remote(RemoteVerb),
     /// The JSON Schema of the conf file, for editors.
     Schema,
+    /// Completions for a shell.
+    #[command(after_help = "Example: homing completions bash > /etc/bash_completion.d/homing")]
+    Completions {
+        /// Which.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page; with a folder, it and one for each verb are written there.
+    #[command(after_help = "Example: homing man | man -l -")]
+    Man {
+        /// Where to.
+        folder: Option<PathBuf>,
+    },
 }
 
-/// Runs the command line; the answer is the exit code: 0 done, 1 refused, 2 usage.
+/// The verbs that speak to a running proxy.
+#[derive(Subcommand)]
+enum RemoteVerb {
+    /// The clusters and their nodes, as they are now.
+    #[command(after_help = "Example: homing status app")]
+    Status {
+        /// This one alone.
+        cluster: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// A cluster's nodes in the order that new sessions are given to.
+    #[command(after_help = "Example: homing nodes app")]
+    Nodes {
+        /// Which.
+        cluster: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Keep a node's sessions there and give it no new ones.
+    #[command(after_help = "Example: homing drain app/n1 --wait --deadline 4h --then move")]
+    Drain {
+        /// CLUSTER/NODE
+        target: Target,
+        /// Wait until no session is left, or the deadline has passed (exit 3).
+        #[arg(long)]
+        wait: bool,
+        /// How long its sessions may take to end.
+        #[arg(long, value_name = "DURATION")]
+        deadline: Option<Duration>,
+        /// What becomes of those that are left then.
+        #[arg(long, value_enum, default_value = "keep")]
+        then: Then,
+        /// Even if something stops working without it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Give a node everything again, whatever took it out.
+    Enable {
+        /// CLUSTER/NODE
+        target: Target,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Send nobody to a node; its sessions move to others.
+    Disable {
+        /// CLUSTER/NODE
+        target: Target,
+        /// Even if something stops working without it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Let in a node that announced itself.
+    Accept {
+        /// CLUSTER/NODE
+        target: Target,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Take a node out of its cluster.
+    Remove {
+        /// CLUSTER/NODE
+        target: Target,
+        /// Even if something stops working without it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Change a node's weight and limits.
+    #[command(after_help = "Example: homing set app/n1 weight=50 max-sessions=1")]
+    Set {
+        /// CLUSTER/NODE
+        target: Target,
+        /// weight=N, max-sessions=N, max-requests=N; "off" for no limit.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<Setting>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Apply the conf file as it is now; prints what changed, or why it was refused.
+    Reload {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Exit 0 if the proxy is alive: for containers.
+    Healthcheck {
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// Runs the command line; the answer is the exit code: 0 done, 1 refused, 2 usage, 3 deadline passed, 4 cannot reach the proxy.
 pub fn main() -> i32 {
     let cli = Cli::parse();
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),
         Verb::Check { file, dump } => check::check(file.as_deref().unwrap_or(&cli.config), dump),
+        Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Schema => check::schema(),
+        Verb::Completions { shell } => shell::completions(Cli::command(), shell),
+        Verb::Man { folder } => shell::man(Cli::command(), folder.as_deref()),
+    }
+}
+
+impl RemoteVerb {
+    fn run(self, conf: &Path) -> Result<(), window::Failure> {
+        let open = |remote: &Remote| Window::find(remote, conf);
+        match self {
+            Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
+            Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),
+            Self::Drain { target, wait, deadline, then, force, remote } => {
+                operate::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
+            }
+            Self::Enable { target, remote } => operate::let_in(&open(&remote)?, &target, "enable", remote.json),
+            Self::Accept { target, remote } => operate::let_in(&open(&remote)?, &target, "accept", remote.json),
+            Self::Disable { target, force, remote } => operate::take_out(&open(&remote)?, &target, "disable", force, remote.json),
+            Self::Remove { target, force, remote } => operate::take_out(&open(&remote)?, &target, "remove", force, remote.json),
+            Self::Set { target, settings, remote } => operate::set(&open(&remote)?, &target, &settings, remote.json),
+            Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
+            Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,0 +1,167 @@
+//! The verbs that change a node: drain, enable, disable, accept, remove, set.
+
+use super::show::{count, span};
+use super::window::{Failure, Window, print};
+use crate::admin::operate::{Drain, Force, Limit, Off, Set};
+use crate::admin::status::Node;
+use serde::Serialize;
+use serde_json::Value;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// How often a draining node is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// A node that is empty so shortly before the deadline was emptied by it.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// A node as the command line names it: `CLUSTER/NODE`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    cluster: String,
+    node: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        match text.split_once('/') {
+            Some((cluster, node)) if plain(cluster) && plain(node) => Ok(Self { cluster: cluster.into(), node: node.into() }),
+            _ => Err("write CLUSTER/NODE, as in app/n1".into()),
+        }
+    }
+}
+
+impl Target {
+    fn path(&self) -> String {
+        format!("/api/clusters/{}/nodes/{}", self.cluster, self.node)
+    }
+}
+
+/// One setting: `weight=50`, `max-sessions=off`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Setting {
+    /// Share of new sessions.
+    Weight(u16),
+    /// The most live sessions.
+    MaxSessions(Limit),
+    /// The most requests at one time.
+    MaxRequests(Limit),
+}
+
+impl FromStr for Setting {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in weight=50")?;
+        let limit = || match value {
+            "off" => Ok(Limit::Word(Off::Off)),
+            _ => value.parse().map(Limit::Most).map_err(|_| format!("{value:?} is no limit: write a number, or off")),
+        };
+        match key {
+            "weight" => value.parse().map(Self::Weight).map_err(|_| format!("{value:?} is no weight: write a number from 0 to 1000")),
+            "max-sessions" => limit().map(Self::MaxSessions),
+            "max-requests" => limit().map(Self::MaxRequests),
+            _ => Err(format!("{key:?} cannot be set: write weight, max-sessions or max-requests")),
+        }
+    }
+}
+
+/// Changes a node's limits.
+pub fn set(window: &Window, target: &Target, settings: &[Setting], json: bool) -> Result<(), Failure> {
+    let mut set = Set::default();
+    for setting in settings {
+        match setting {
+            Setting::Weight(weight) => set.weight = Some(*weight),
+            Setting::MaxSessions(limit) => set.max_sessions = Some(*limit),
+            Setting::MaxRequests(limit) => set.max_requests = Some(*limit),
+        }
+    }
+    change(window, target, "set", &set, json)
+}
+
+/// Takes a node out, or removes it.
+pub fn take_out(window: &Window, target: &Target, verb: &str, force: bool, json: bool) -> Result<(), Failure> {
+    change(window, target, verb, &Force { force }, json)
+}
+
+/// Lets a node in, or back.
+pub fn let_in(window: &Window, target: &Target, verb: &str, json: bool) -> Result<(), Failure> {
+    let (body, done) = window.post(&format!("{}/{verb}", target.path()), None)?;
+    say(&body, &done, json);
+    Ok(())
+}
+
+/// Drains a node; with `wait`, until it is drained.
+pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
+    let begun = Instant::now();
+    change(window, target, "drain", drain, json && !wait)?;
+    if !wait {
+        return Ok(());
+    }
+    let deadline = drain.deadline.map(|deadline| begun + deadline.get());
+    let mut left = None;
+    loop {
+        let (body, node) = window.get::<Node>(&target.path())?;
+        let name = &node.node;
+        match node.state.as_str() {
+            "drained" => match left {
+                // the proxy keeps the deadline by whole seconds of its own clock
+                Some(moved @ 1..) if deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline) => {
+                    return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {}: moved", count(moved, "session"))));
+                }
+                _ => {
+                    let took = span(begun.elapsed().as_secs());
+                    print(&if json { body } else { format!("{name} is drained after {took}: safe to stop it\n") });
+                    return Ok(());
+                }
+            },
+            "draining" => {}
+            other => return Err(Failure::Failed(format!("{name} is not draining any more: it is {other} ({})", node.why))),
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Failure::Deadline(format!("the deadline has passed, {name} has {} left", count(node.sessions, "session"))));
+        }
+        if left.replace(node.sessions) != Some(node.sessions) && !json {
+            print(&format!("{name} is draining: {} left\n", count(node.sessions, "session")));
+        }
+        std::thread::sleep(deadline.map_or(LOOK, |deadline| LOOK.min(deadline.saturating_duration_since(Instant::now()))));
+    }
+}
+
+fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {
+    let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
+    let (body, done) = window.post(&format!("{}/{verb}", target.path()), Some(&how))?;
+    say(&body, &done, json);
+    Ok(())
+}
+
+fn say(body: &str, done: &Value, json: bool) {
+    if json {
+        return print(body);
+    }
+    let changes: Vec<&str> = done["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    print(&if changes.is_empty() { "nothing changed: it was so already\n".into() } else { format!("{}\n", changes.join("\n")) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_and_settings_are_read() {
+        assert_eq!("app/n1".parse(), Ok(Target { cluster: "app".into(), node: "n1".into() }));
+        for bad in ["app", "app/", "/n1", "app/n1/x", "app/n 1", "../x", ""] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+        for (text, setting) in [
+            ("weight=50", Setting::Weight(50)),
+            ("max-sessions=1", Setting::MaxSessions(Limit::Most(1))),
+            ("max-requests=off", Setting::MaxRequests(Limit::Word(Off::Off))),
+        ] {
+            assert_eq!(text.parse(), Ok(setting));
+        }
+        for bad in ["weight", "weight=", "weight=-1", "wight=1", "max-sessions=many", "=1"] {
+            assert!(bad.parse::<Setting>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `homing reload` and `homing healthcheck`.
+
+use super::window::{Failure, Window, print};
+use http::StatusCode;
+use serde_json::Value;
+
+/// Reloads, waits, and prints what changed.
+pub fn reload(window: &Window, json: bool) -> Result<(), Failure> {
+    let (body, reload) = window.post("/api/reload", None)?;
+    if json {
+        print(&body);
+        return Ok(());
+    }
+    let changes: Vec<&str> = reload["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let took = reload["took_ms"].as_f64().unwrap_or_default();
+    let what = if changes.is_empty() { "nothing changed".into() } else { changes.join("\n  ") };
+    print(&format!("applied in {took:.1} ms: {what}\n"));
+    Ok(())
+}
+
+/// Whether the proxy is alive and not stopping.
+pub fn healthcheck(window: &Window) -> Result<(), Failure> {
+    match window.status_of("/ping")? {
+        StatusCode::OK => Ok(()),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Failure::Failed("the proxy is stopping".into())),
+        other => Err(Failure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
+    }
+}

@@ -1,0 +1,139 @@
+//! How things are shown to people: tables, ages, colours.
+
+use std::io::IsTerminal;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A table with aligned columns.
+pub struct Table {
+    columns: Vec<(&'static str, Side)>,
+    rows: Vec<Vec<String>>,
+}
+
+/// The side that a column is flush with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// For words.
+    Left,
+    /// For numbers.
+    Right,
+}
+
+impl Table {
+    /// No rows yet.
+    pub fn new(columns: &[(&'static str, Side)]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// One more row.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// As text, a line each.
+    pub fn text(&self, paint: Paint) -> String {
+        let mut widths: Vec<usize> = self.columns.iter().map(|(title, _)| title.chars().count()).collect();
+        for row in &self.rows {
+            row.iter().zip(&mut widths).for_each(|(cell, width)| *width = (*width).max(cell.chars().count()));
+        }
+        let line = |cells: &mut dyn Iterator<Item = &str>, painted: bool| {
+            let mut line = String::new();
+            for ((cell, (_, side)), width) in cells.zip(&self.columns).zip(&widths) {
+                let pad = " ".repeat(width - cell.chars().count());
+                let cell = if painted { paint.word(cell) } else { cell.to_owned() };
+                line += &if *side == Side::Left { format!("{cell}{pad}  ") } else { format!("{pad}{cell}  ") };
+            }
+            line.trim_end().to_owned() + "\n"
+        };
+        let mut text = line(&mut self.columns.iter().map(|(title, _)| *title), false);
+        for row in &self.rows {
+            text += &line(&mut row.iter().map(String::as_str), true);
+        }
+        text
+    }
+}
+
+/// Whether there are colours.
+#[derive(Clone, Copy)]
+pub struct Paint(bool);
+
+impl Paint {
+    /// On a terminal whose user has not said no.
+    pub fn of_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(std::io::stdout().is_terminal() && !refused)
+    }
+
+    /// A state in its colour; anything else as it is.
+    pub fn word(self, word: &str) -> String {
+        let colour = match word {
+            "ready" => 32,
+            "full" | "draining" | "syncing" | "silent" | "checking" | "pending" | "degraded" => 33,
+            "down" | "refused" => 31,
+            "drained" | "maintenance" | "removed" => 36,
+            _ => return word.to_owned(),
+        };
+        if self.0 { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}
+
+/// The time between two moments as RFC 3339 writes them, roughly; empty if they are no such.
+pub fn age(since: &str, now: &str) -> String {
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let (Some(since), Some(now)) = (parse(since), parse(now)) else { return String::new() };
+    span(u64::try_from((now - since).whole_seconds()).unwrap_or_default())
+}
+
+/// Seconds in the two largest units.
+pub fn span(seconds: u64) -> String {
+    let two = |large: u64, one: &str, small: u64, other: &str| match small {
+        0 => format!("{large} {one}"),
+        _ => format!("{large} {one} {small} {other}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
+        600..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// "1 node", "2 nodes".
+pub fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_colours_take_no_room() {
+        let mut table = Table::new(&[("NODE", Side::Left), ("STATE", Side::Left), ("SESSIONS", Side::Right), ("WHY", Side::Left)]);
+        table.row(vec!["n1".into(), "ready".into(), "12".into(), "answers".into()]);
+        table.row(vec!["number2".into(), "down".into(), "0".into(), String::new()]);
+        let plain = "NODE     STATE  SESSIONS  WHY\nn1       ready        12  answers\nnumber2  down          0\n";
+        assert_eq!(table.text(Paint(false)), plain);
+        let coloured = table.text(Paint(true));
+        assert!(coloured.contains("\x1b[32mready\x1b[0m        12"), "{coloured:?}");
+    }
+
+    #[test]
+    fn ages_have_two_units_at_most() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3599, "59 min"),
+            (3600, "1 h"),
+            (11_520, "3 h 12 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+        assert_eq!(age("2026-11-21T16:00:00.900Z", "2026-11-21T16:00:05.100Z"), "4 s");
+        assert_eq!(age("2026-11-21T16:00:05Z", "2026-11-21T16:00:00Z"), "0 s", "clocks differ");
+    }
+}

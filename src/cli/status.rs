@@ -1,0 +1,155 @@
+//! `homing status` and `homing nodes`: the table as a person reads it.
+
+use super::show::{Paint, Side, Table, age, count, span};
+use super::window::{Failure, Window, print};
+use crate::admin::status::{Cluster, Node, Status};
+use std::fmt::Write;
+
+/// Prints everything, or one cluster.
+pub fn status(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), Failure> {
+    if let (true, Some(name)) = (json, cluster) {
+        let (body, _) = window.get::<Cluster>(&format!("/api/clusters/{name}"))?;
+        print(&body);
+        return Ok(());
+    }
+    let (body, status) = window.get::<Status>("/api/status")?;
+    if json {
+        print(&body);
+        return Ok(());
+    }
+    let paint = Paint::of_stdout();
+    let mut text = String::new();
+    match cluster {
+        Some(name) => write_cluster(&mut text, find(&status, name)?, &status.time, paint),
+        None => {
+            write_process(&mut text, &status, paint);
+            for cluster in &status.clusters {
+                text.push('\n');
+                write_cluster(&mut text, cluster, &status.time, paint);
+            }
+        }
+    }
+    print(&text);
+    Ok(())
+}
+
+fn find<'s>(status: &'s Status, name: &str) -> Result<&'s Cluster, Failure> {
+    status.cluster(name).ok_or_else(|| {
+        let known: Vec<&str> = status.clusters.iter().map(|cluster| &*cluster.cluster).collect();
+        Failure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", ")))
+    })
+}
+
+// Writing to a String cannot fail.
+fn write_process(text: &mut String, status: &Status, paint: Paint) {
+    let Status { version, uptime, revision, reload, connections, .. } = status;
+    let ends = if status.stopping { ", stopping" } else { "" };
+    let _ = writeln!(text, "homing {version}, up {}, revision {revision}{ends}", span(*uptime));
+    if reload.applied + reload.refused > 0 {
+        let word = if reload.ok { "applied" } else { "refused" };
+        let when = age(&reload.at, &status.time);
+        let _ = writeln!(text, "last reload {} {when} ago ({})", paint.word(word), reload.cause);
+        let said = if reload.ok { &reload.changes } else { &reload.findings };
+        for line in said.iter().flat_map(|said| said.lines()) {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    let _ = writeln!(text, "{} of {}", count(connections.open, "client connection"), connections.limit);
+    for listener in &status.listeners {
+        let tls = if listener.tls { " (TLS)" } else { "" };
+        let _ = writeln!(text, "listener {}  {}{tls}", listener.listener, listener.bind.join(", "));
+    }
+}
+
+fn write_cluster(text: &mut String, cluster: &Cluster, now: &str, paint: Paint) {
+    let traffic = &cluster.traffic;
+    let _ = write!(text, "CLUSTER {}  {}, ", cluster.cluster, paint.word(&cluster.state));
+    let _ = write!(text, "{} of {} serve, ", cluster.serving, count(cluster.nodes.len() as u64, "node"));
+    let _ = write!(text, "{}, {}", count(cluster.sessions, "session"), count(traffic.tunnels, "socket"));
+    let _ = write!(text, ", {}", count(traffic.requests, "request"));
+    if let (Some(half), Some(most)) = (traffic.duration.p50_ms, traffic.duration.p99_ms) {
+        let _ = write!(text, " (half within {half} ms, 99 % within {most} ms)");
+    }
+    text.push('\n');
+    if !traffic.moved.is_empty() {
+        let causes: Vec<String> = traffic.moved.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
+        let _ = writeln!(text, "sessions moved: {}", causes.join(", "));
+    }
+    let mut table = Table::new(&[
+        ("NODE", Side::Left),
+        ("ADDRESS", Side::Left),
+        ("STATE", Side::Left),
+        ("SINCE", Side::Right),
+        ("SESSIONS", Side::Right),
+        ("IN FLIGHT", Side::Right),
+        ("SHARE", Side::Right),
+        ("WHY", Side::Left),
+    ]);
+    for node in &cluster.nodes {
+        table.row(vec![
+            node.node.clone(),
+            address(node),
+            node.state.clone(),
+            age(&node.since, now),
+            sessions(node),
+            node.in_flight.to_string(),
+            percent(node.share),
+            because(node),
+        ]);
+    }
+    *text += &table.text(paint);
+}
+
+/// Prints a cluster's nodes in the order that new sessions are given to.
+pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> {
+    let (_, mut nodes) = window.get::<Vec<Node>>(&format!("/api/clusters/{cluster}/nodes"))?;
+    nodes.sort_by_key(|node| node.rank.unwrap_or(u64::MAX));
+    if json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&nodes).unwrap_or_default()));
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("RANK", Side::Right),
+        ("NODE", Side::Left),
+        ("ADDRESS", Side::Left),
+        ("STATE", Side::Left),
+        ("SESSIONS", Side::Right),
+        ("LOAD", Side::Right),
+        ("WEIGHT", Side::Right),
+        ("SHARE", Side::Right),
+        ("WHY", Side::Left),
+    ]);
+    let or_dash = |value: Option<u64>| value.map_or_else(|| "-".into(), |value| value.to_string());
+    for node in &nodes {
+        table.row(vec![
+            or_dash(node.rank),
+            node.node.clone(),
+            address(node),
+            node.state.clone(),
+            sessions(node),
+            or_dash(node.load),
+            node.weight.to_string(),
+            percent(node.share),
+            because(node),
+        ]);
+    }
+    print(&table.text(Paint::of_stdout()));
+    Ok(())
+}
+
+fn address(node: &Node) -> String {
+    node.url.strip_prefix("http://").unwrap_or(&node.url).to_owned()
+}
+
+fn sessions(node: &Node) -> String {
+    node.capacity.map_or_else(|| node.sessions.to_string(), |most| format!("{}/{most}", node.sessions))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// Why, and by whom if not by the file.
+fn because(node: &Node) -> String {
+    if node.set_by == "file" { node.why.clone() } else { format!("{}; set by {}", node.why, node.set_by) }
+}

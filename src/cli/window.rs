@@ -1,0 +1,330 @@
+//! The command line's side of the operator's window: where it is, what is asked, and what becomes of a failure.
+
+use crate::config::{self, address::Bind};
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Where the window is if nothing else is said.
+const DEFAULT: &str = "http://127.0.0.1:9900";
+const CONNECT: Duration = Duration::from_secs(5);
+/// A reload may read many files.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The largest answer: some hundred thousand nodes.
+const LARGEST: usize = 256 << 20;
+
+/// What all verbs that speak to a running proxy take.
+#[derive(Args)]
+pub struct Remote {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The proxy's admin address: http://host:port or unix:/path. Else what the conf file says, else http://127.0.0.1:9900.
+    #[arg(long, env = "HOMING_ADMIN", value_name = "URL")]
+    admin: Option<String>,
+    /// A file with the token, where one is asked for; or put it into the environment variable HOMING_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// A proxy's window.
+pub struct Window {
+    at: At,
+    token: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum At {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// Why a verb could not be done.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was given makes no sense.
+    Usage(String),
+    /// Nobody answers.
+    Unreachable(String),
+    /// The proxy refuses, and says why.
+    Refused(Value),
+    /// It cannot be done, in words.
+    Failed(String),
+    /// Time is over.
+    Deadline(String),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Refused(_) | Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Deadline(_) => 3,
+            Self::Unreachable(_) => 4,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let document = match self {
+            Self::Usage(text) | Self::Unreachable(text) | Self::Failed(text) | Self::Deadline(text) => return write!(f, "{text}"),
+            Self::Refused(document) => document,
+        };
+        write!(f, "refused: {}", document["detail"].as_str().unwrap_or("the proxy does not say why"))?;
+        for line in document["findings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            write!(f, "\n{line}")?;
+        }
+        match (document["status"].as_u64(), document["force"].as_bool()) {
+            (Some(401), _) => write!(f, "\nGive it with --token-file FILE, or in the environment variable HOMING_TOKEN."),
+            (_, Some(true)) => write!(f, "\nWith --force it is done all the same."),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Prints to standard output; who has closed it has seen enough.
+pub fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Runs a verb: its exit code.
+pub fn run(verb: impl FnOnce() -> Result<(), Failure>) -> i32 {
+    match verb() {
+        Ok(()) => 0,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.code()
+        }
+    }
+}
+
+impl Window {
+    /// The window that the arguments, the environment or the conf file name.
+    pub fn find(remote: &Remote, conf: &Path) -> Result<Self, Failure> {
+        let known = if remote.admin.is_some() { None } else { Conf::read(conf) };
+        let at = match (&remote.admin, &known) {
+            (Some(url), _) => At::parse(url).map_err(Failure::Usage)?,
+            (None, Some(conf)) => conf.at.clone(),
+            (None, None) => At::parse(DEFAULT).map_err(Failure::Usage)?,
+        };
+        let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
+            (Some(file), _) => Some(read_token(file).map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))?),
+            (None, Some(token)) => Some(token.trim().to_owned()),
+            // who may not read it may have none, or be told so by the proxy
+            (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| read_token(&file).ok()),
+        };
+        Ok(Self { at, token: token.filter(|token| !token.is_empty()) })
+    }
+
+    /// Reads: the body, and the same as data.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(String, T), Failure> {
+        let body = self.ask(Method::GET, path, None)?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let data = serde_json::from_str(&text).map_err(|error| Failure::Failed(self.other_answer(&error.to_string())))?;
+        Ok((text, data))
+    }
+
+    /// Changes: the body and its data.
+    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<(String, Value), Failure> {
+        let body = self.ask(Method::POST, path, body)?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let data = serde_json::from_str(&text).map_err(|error| Failure::Failed(self.other_answer(&error.to_string())))?;
+        Ok((text, data))
+    }
+
+    /// The status of an answer, whatever it is.
+    pub fn status_of(&self, path: &str) -> Result<StatusCode, Failure> {
+        self.exchange(Method::GET, path, None).map(|(status, _)| status)
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
+        let (status, body) = self.exchange(method, path, body)?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(document) if document["detail"].is_string() => Err(Failure::Refused(document)),
+            _ => Err(Failure::Failed(self.other_answer(&format!("status {}", status.as_u16())))),
+        }
+    }
+
+    fn other_answer(&self, what: &str) -> String {
+        format!("{} answers, but not as Homing's admin address does ({what}): check --admin", self.at)
+    }
+
+    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
+        runtime.block_on(async {
+            let connected = match &self.at {
+                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.map(|c| c.map(Connection::Tcp)),
+                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path)).await.map(|c| c.map(Connection::Unix)),
+            };
+            let connection = match connected {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
+                Err(_) => return Err(self.unreachable(&format!("no connection within {CONNECT:?}"))),
+            };
+            let request = self.request(method, path, body).map_err(|error| Failure::Usage(error.to_string()))?;
+            let answer = async {
+                match connection {
+                    Connection::Tcp(stream) => send(stream, request).await,
+                    Connection::Unix(stream) => send(stream, request).await,
+                }
+            };
+            match tokio::time::timeout(ANSWER, answer).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(self.unreachable(&error)),
+                Err(_) => Err(self.unreachable(&format!("no answer within {ANSWER:?}"))),
+            }
+        })
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> http::Result<Request<Full<Bytes>>> {
+        let host = match &self.at {
+            At::Tcp(address) => address,
+            At::Unix(_) => "localhost",
+        };
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        request.body(body.map_or_else(Full::default, |body| Full::from(body.to_string())))
+    }
+
+    fn unreachable(&self, why: &str) -> Failure {
+        let at = &self.at;
+        Failure::Unreachable(format!(
+            "no proxy at {at}: {why}\nDoes it run, and does its conf file have server.admin? Another address is given with --admin URL or \
+             in the environment variable HOMING_ADMIN."
+        ))
+    }
+}
+
+enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+async fn send(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+    let text = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(text)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    };
+    tokio::pin!(answer, connection);
+    tokio::select! {
+        answer = &mut answer => answer,
+        // the rest of the answer may be read already
+        _ = &mut connection => answer.await,
+    }
+}
+
+impl At {
+    fn parse(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let rest = match url.split_once("://") {
+            Some(("http", rest)) => rest.strip_suffix('/').unwrap_or(rest),
+            Some((scheme, _)) => return Err(format!("{scheme}:// is not spoken to the proxy: write http://host:port or unix:/path")),
+            None => url,
+        };
+        match rest.parse() {
+            Ok(Bind::Tcp { .. }) => Ok(Self::Tcp(rest.to_owned())),
+            _ => Err(format!("{url:?} is no address: write http://host:port or unix:/path")),
+        }
+    }
+
+    /// How to get to what listens there.
+    fn of(bind: Bind, folder: &Path) -> Self {
+        match bind {
+            Bind::Unix(path) => Self::Unix(folder.join(path)),
+            Bind::Tcp { host, port } => Self::Tcp(match host.as_str() {
+                "0.0.0.0" => format!("127.0.0.1:{port}"),
+                "::" => format!("[::1]:{port}"),
+                _ => Bind::Tcp { host, port }.to_string(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What the conf file says of the window. A file with mistakes says nothing: the proxy may run by an older one.
+struct Conf {
+    at: At,
+    token_file: Option<PathBuf>,
+}
+
+impl Conf {
+    fn read(path: &Path) -> Option<Self> {
+        let loaded = config::load(path).ok()?;
+        let bind = loaded.config.server.admin.as_ref()?.parse().ok()?;
+        let token_file = loaded.config.server.admin_token_file.map(|file| loaded.folder.join(file));
+        Some(Self { at: At::of(bind, &loaded.folder), token_file })
+    }
+}
+
+fn read_token(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path).map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        for (url, printed) in [
+            ("http://127.0.0.1:9900", "http://127.0.0.1:9900"),
+            ("http://proxy:9900/", "http://proxy:9900"),
+            ("127.0.0.1:9900", "http://127.0.0.1:9900"),
+            ("http://[::1]:9900", "http://[::1]:9900"),
+            ("unix:/run/homing.sock", "unix:/run/homing.sock"),
+        ] {
+            assert_eq!(At::parse(url).unwrap().to_string(), printed);
+        }
+        for bad in ["https://proxy:9900", "http://proxy", "http://proxy:9900/api", "9900", ""] {
+            assert!(At::parse(bad).is_err(), "{bad}");
+        }
+        for (bind, at) in
+            [("0.0.0.0:9900", "http://127.0.0.1:9900"), ("[::]:9900", "http://[::1]:9900"), ("unix:a.sock", "unix:/etc/a.sock")]
+        {
+            assert_eq!(At::of(bind.parse().unwrap(), Path::new("/etc")).to_string(), at);
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let refused = |document| Failure::Refused(document).to_string();
+        let harm = serde_json::json!({"detail": "n1 is the last.", "force": true, "status": 409});
+        assert_eq!(refused(harm), "refused: n1 is the last.\nWith --force it is done all the same.");
+        assert!(refused(serde_json::json!({"detail": "A token is needed.", "status": 401})).contains("--token-file"));
+    }
+}

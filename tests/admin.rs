@@ -1,0 +1,20 @@
+//! The operator's window, with the real binary over sockets: what it shows, what it refuses, and the command line that uses it.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
+
+#[path = "admin/api.rs"]
+mod api;
+#[path = "admin/changes.rs"]
+mod changes;
+#[path = "admin/events.rs"]
+mod events;
+#[path = "admin/fake.rs"]
+mod fake;
+#[path = "admin/guard.rs"]
+mod guard;
+#[path = "proxy/support/mod.rs"]
+mod support;
+#[path = "admin/verbs.rs"]
+mod verbs;
+#[path = "admin/window.rs"]
+mod window;

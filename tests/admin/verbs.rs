@@ -1,0 +1,184 @@
+//! The command line: what it prints, and its exit codes.
+
+use crate::fake::Fake;
+use crate::support::{Client, Conf, Origin, free_addr, until};
+use crate::window::{Said, Window, homing};
+use serde_json::{Value, json};
+use std::path::Path;
+
+#[test]
+fn status_is_a_table_that_a_person_reads() {
+    let mut nodes = Origin::several(3);
+    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).with(&nodes[1], "max-sessions = 200, state = \"draining\"");
+    let window = Window::with(conf);
+    let gone = nodes.pop().unwrap().name().to_owned();
+    window.node_is(&gone, "down");
+    window.node_is(nodes[0].name(), "ready");
+    Client::with_jar(window.proxy.addr).get("/");
+    until("the session counts", || (window.status()["clusters"][0]["sessions"] == 1).then_some(()));
+    let said = window.homing(&["status"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let table: Vec<&str> = said.out.lines().skip_while(|line| !line.starts_with("CLUSTER")).collect();
+    assert!(table[0].starts_with("CLUSTER app  degraded, 2 of 3 nodes serve, 1 session, 0 sockets, 1 request"), "{}", said.out);
+    let columns: Vec<&str> = table[1].split_whitespace().collect();
+    assert_eq!(columns, ["NODE", "ADDRESS", "STATE", "SINCE", "SESSIONS", "IN", "FLIGHT", "SHARE", "WHY"]);
+    let state = table[1].find("STATE").unwrap();
+    for (line, word) in table[2..].iter().zip(["ready", "drained", "down"]) {
+        assert!(line[state..].starts_with(word), "{}", said.out);
+    }
+    assert!(table[2].contains("100 %") && table[3].contains("0/200") && table[3].contains("the operator drains it"), "{}", said.out);
+    assert!(!said.out.contains('\x1b'), "no colours in a pipe");
+    let json = window.homing(&["status", "--json"]).json();
+    assert_eq!(json["clusters"][0]["nodes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(window.homing(&["status", "app", "--json"]).json()["cluster"], "app");
+    let unknown = window.homing(&["status", "ap"]);
+    assert!(unknown.code == 1 && unknown.err.contains("there are: app"), "{unknown:?}");
+}
+
+#[test]
+fn nodes_are_in_the_order_that_new_sessions_are_given_to() {
+    let nodes = Origin::several(2);
+    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"least-sessions\"");
+    let window = Window::with(conf);
+    window.all_ready();
+    let busy = Client::with_jar(window.proxy.addr).get("/").node().to_owned();
+    until("the session counts", || (window.status()["clusters"][0]["sessions"] == 1).then_some(()));
+    let json = window.homing(&["nodes", "app", "--json"]).json();
+    assert_eq!((json[1]["node"].as_str(), json[1]["rank"].as_u64()), (Some(&*busy), Some(2)), "{json}");
+    let said = window.homing(&["nodes", "app"]);
+    assert!(said.out.lines().nth(2).unwrap().split_whitespace().nth(1) == Some(&busy), "{}", said.out);
+}
+
+#[test]
+fn reload_waits_and_says_what_came_of_it() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    let said = window.homing(&["reload"]);
+    assert!(said.code == 0 && said.out.starts_with("applied in") && said.out.contains("nothing changed"), "{said:?}");
+    std::fs::write(window.proxy.conf(), window.conf.text().replace("workers", "wokers")).unwrap();
+    let said = window.homing(&["reload"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.starts_with("refused: ") && said.err.contains("homing.toml:2:1") && said.err.contains("workers"), "{}", said.err);
+    let status = window.homing(&["status"]);
+    assert!(status.out.contains("last reload refused") && status.out.contains("wokers"), "{}", status.out);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_exit_4_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", free_addr());
+    for verb in [&["status"][..], &["healthcheck"], &["reload"], &["drain", "app/n1"], &["nodes", "app"]] {
+        let said = homing(folder.path(), &[verb, &["--admin", &url]].concat(), &[]);
+        assert_eq!(said.code, 4, "{verb:?}: {said:?}");
+        assert!(said.err.contains(&url) && said.err.contains("server.admin") && said.err.contains("HOMING_ADMIN"), "{}", said.err);
+    }
+    assert_eq!(homing(folder.path(), &["status", "--admin", "unix:/there/is/none.sock"], &[]).code, 4);
+}
+
+#[test]
+fn wrong_usage_is_exit_2() {
+    for arguments in [
+        &["drain"][..],
+        &["drain", "app"],
+        &["drain", "app/n1", "--deadline", "soon"],
+        &["drain", "app/n1", "--then", "kill"],
+        &["set", "app/n1"],
+        &["set", "app/n1", "wight=5"],
+        &["status", "--admin", "https://127.0.0.1:9900"],
+        &["completions", "cobol"],
+    ] {
+        let said = homing(Path::new("."), arguments, &[]);
+        assert_eq!(said.code, 2, "{arguments:?}: {said:?}");
+        assert!(!said.err.is_empty());
+    }
+}
+
+#[test]
+fn something_else_at_the_address_is_noticed() {
+    let other = Fake::start(vec![(200, json!({"hello": "world"}))]);
+    let said = homing(Path::new("."), &["status", "--admin", &format!("http://{}", other.addr)], &[]);
+    assert!(said.code == 1 && said.err.contains("check --admin"), "{said:?}");
+}
+
+fn node(state: &str, sessions: u64) -> (u16, Value) {
+    let node = json!({
+        "node": "n1", "url": "http://127.0.0.1:1", "route": "n1", "state": state, "why": "set to draining",
+        "since": "2026-01-01T00:00:00.000Z", "sessions": sessions, "capacity": null, "in_flight": 0, "weight": 100, "load": null,
+        "version": null, "set_by": "api", "share": 0.0, "deadline": null, "rank": null, "requests": 0, "heartbeat_ms": null,
+    });
+    (200, node)
+}
+
+fn drains(fake: &Fake, more: &[&str]) -> Said {
+    let admin = format!("http://{}", fake.addr);
+    homing(Path::new("."), &[&["drain", "app/n1", "--admin", &admin], more].concat(), &[])
+}
+
+#[test]
+fn drain_waits_until_no_session_is_left() {
+    let done = (200, json!({"changes": ["n1 drains"], "node": null}));
+    let fake = Fake::start(vec![done, node("draining", 12), node("draining", 3), node("drained", 0)]);
+    let said = drains(&fake, &["--wait", "--deadline", "1h", "--then", "move", "--force"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(
+        said.out.lines().collect::<Vec<_>>()[..3],
+        ["n1 drains", "n1 is draining: 12 sessions left", "n1 is draining: 3 sessions left"]
+    );
+    assert!(said.out.contains("safe to stop it"), "{}", said.out);
+    let (line, body) = fake.asked().remove(0);
+    assert_eq!(line, "POST /api/clusters/app/nodes/n1/drain HTTP/1.1");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"deadline": "1h", "then": "move", "force": true}));
+}
+
+#[test]
+fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
+    let done = || (200, json!({"changes": [], "node": null}));
+    let said = drains(&Fake::start(vec![done(), node("draining", 2)]), &["--wait", "--deadline", "700ms"]);
+    assert!(said.code == 3 && said.err.contains("2 sessions left"), "{said:?}");
+    let moved = Fake::start(vec![done(), node("draining", 2), node("drained", 0)]);
+    let said = drains(&moved, &["--wait", "--deadline", "1s", "--then", "move"]);
+    assert!(said.code == 3 && said.err.contains("2 sessions: moved"), "{said:?}");
+    let said = drains(&Fake::start(vec![done(), node("draining", 2), node("ready", 2)]), &["--wait"]);
+    assert!(said.code == 1 && said.err.contains("it is ready"), "{said:?}");
+}
+
+#[test]
+fn a_refusal_says_what_would_stop_working() {
+    let problem = json!({"status": 409, "detail": "n1 is the last node of app that takes sessions", "force": true});
+    let fake = Fake::start(vec![(409, problem)]);
+    let said = drains(&fake, &[]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("the last node of app") && said.err.contains("--force"), "{}", said.err);
+}
+
+#[test]
+fn verbs_become_posts() {
+    for (arguments, path, body) in [
+        (&["enable", "app/n1"][..], "enable", Value::Null),
+        (&["accept", "app/n1"], "accept", Value::Null),
+        (&["disable", "app/n1", "--force"], "disable", json!({"force": true})),
+        (&["remove", "app/n1"], "remove", json!({"force": false})),
+        (&["set", "app/n1", "weight=50", "max-sessions=1"], "set", json!({"weight": 50, "max-sessions": 1})),
+        (&["set", "app/n1", "max-sessions=off"], "set", json!({"max-sessions": "off"})),
+    ] {
+        let fake = Fake::start(vec![(200, json!({"changes": ["so it is"], "node": null}))]);
+        let said = homing(Path::new("."), arguments, &[("HOMING_ADMIN", &format!("http://{}", fake.addr))]);
+        assert_eq!((said.code, said.out.as_str()), (0, "so it is\n"), "{said:?}");
+        let (line, sent) = fake.asked().remove(0);
+        assert_eq!(line, format!("POST /api/clusters/app/nodes/n1/{path} HTTP/1.1"));
+        assert_eq!(serde_json::from_str(&sent).unwrap_or(Value::Null), body);
+    }
+}
+
+#[test]
+fn completions_and_manual_are_made_by_the_binary() {
+    for shell in ["bash", "zsh", "fish"] {
+        let said = homing(Path::new("."), &["completions", shell], &[]);
+        assert!(said.code == 0 && said.out.contains("healthcheck"), "{shell}");
+    }
+    let page = homing(Path::new("."), &["man"], &[]);
+    assert!(page.code == 0 && page.out.contains(".TH homing 1") && page.out.contains("Exit codes"), "{}", page.out);
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(homing(folder.path(), &["man", "pages"], &[]).code, 0);
+    assert!(folder.path().join("pages/homing-drain.1").exists());
+}
