@@ -206,7 +206,7 @@ async fn to_cluster(
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
     let reading = recognise(&cluster, &head);
-    let first = FirstRequest::of(client, &cluster, &reading, &asked);
+    let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
     let expects = headers::expects_continue(&asked.parts.headers)
@@ -221,7 +221,7 @@ async fn to_cluster(
     let load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
     let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
-        let (verdict, session) = choose(client, &cluster, &reading, &first, &mut tries, trail).await?;
+        let (verdict, session) = choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?;
         let slot = verdict.node.live.slot;
         tries.at(slot);
         trail.record.chosen(&verdict.node.spec.name, verdict.why, verdict.was.and_then(|s| cluster.node(s)).map(|n| &n.spec.name));
@@ -408,9 +408,16 @@ impl FirstRequest {
             IpAddr::V4(v4) => address[..4].copy_from_slice(&v4.octets()),
             IpAddr::V6(v6) => address = v6.octets(),
         }
-        let identity = hash64_pair(&address, agent);
-        let found = client.burst(&cluster.name, identity);
-        Self { identity, session: found.map_or(fresh, |(_, s)| s), hint: found.map(|(slot, _)| slot), applies }
+        let mut first = Self { identity: hash64_pair(&address, agent), session: fresh, hint: None, applies };
+        first.look(client, cluster);
+        first
+    }
+
+    /// Looks where another one of them went, if one has gone.
+    fn look(&mut self, client: &Client, cluster: &Cluster) {
+        if let Some((slot, session)) = client.burst(&cluster.name, self.identity).filter(|_| self.applies) {
+            (self.hint, self.session) = (Some(slot), session);
+        }
     }
 }
 
@@ -419,7 +426,7 @@ async fn choose(
     client: &Rc<Client>,
     cluster: &Arc<Cluster>,
     reading: &Reading<'_>,
-    first: &FirstRequest,
+    first: &mut FirstRequest,
     tries: &mut retry::Tries,
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
@@ -449,6 +456,9 @@ async fn choose(
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| tokio::time::Instant::now() + FIRST_CHECK);
                 tries.waited = !checked(cluster, deadline).await;
+                // all that waited here are let go at once
+                first.look(client, cluster);
+                hint = first.hint;
             }
             Decision::Refuse(refusal) => {
                 trail.record.why = decide::Why::None;

@@ -34,6 +34,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
     }
     if verdict.honoured {
         ledger.touch(id, slot, now, tally);
+        cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
         return Ok(Session { id, known, placed: !known });

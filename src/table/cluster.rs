@@ -163,6 +163,13 @@ impl ClusterLive {
         Some(found.to)
     }
 
+    /// A session is on this node again, for want of the one that it had been moved to.
+    pub fn moved_back(&self, session: u64, slot: u32) {
+        if self.move_count.load(Relaxed) > 0 && self.moves.remove_if(&session, |_, m| m.from == slot).is_some() {
+            self.move_count.fetch_sub(1, Relaxed);
+        }
+    }
+
     /// The node that a session was moved away from, to the one that it is on.
     pub fn moved_from(&self, session: u64, slot: u32) -> Option<u32> {
         if self.move_count.load(Relaxed) == 0 {

@@ -241,6 +241,7 @@ impl<'a> LinkMaker<'a> {
             authority: http::HeaderValue::try_from(text).map_err(|_| format!("`{}` cannot be a Host header", url.host))?,
             addresses: ArcSwap::from_pointee(literal(url).into_iter().collect()),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
+            proven_us: AtomicU64::new(0),
             tls,
             http2: self.conf.http2,
             server_name,

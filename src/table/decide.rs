@@ -214,9 +214,13 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     for &slot in slots.iter().filter(|slot| !facts.tried.contains(slot)) {
         let Some(node) = cluster.node(slot) else { continue };
         if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| cluster.live.moved_to(s, slot, facts.now))
-            && let Some(node) = cluster.node(to).filter(|n| n.state().keeps_sessions() && !facts.tried.contains(&to))
+            && let Some(node) = cluster.node(to).filter(|_| !facts.tried.contains(&to))
         {
-            return Pinned::Followed { node: node.clone(), via };
+            match node.state() {
+                state if state.keeps_sessions() => return Pinned::Followed { node: node.clone(), via },
+                State::Unknown if !facts.waited => return Pinned::Unchecked,
+                _ => {}
+            }
         }
         let boot = node.live.told.boot();
         if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) {

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the link's id.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Link {
     pub addresses: ArcSwap<Vec<SocketAddr>>,
     /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive: timeout=` or closes earlier.
     pub reuse_ms: AtomicU64,
+    /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once one did not.
+    pub proven_us: AtomicU64,
     /// TLS towards the node.
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// HTTP/2 towards the node.
@@ -31,5 +34,19 @@ impl Link {
     /// Notes that the node closes idle connections after so long.
     pub fn learn_keep_alive(&self, ms: u64) {
         self.reuse_ms.fetch_min(ms.max(1), Relaxed);
+    }
+
+    /// A connection that was idle for so long served again.
+    pub fn prove(&self, idle: Duration) {
+        let us = idle.as_micros() as u64;
+        if us > self.proven_us.load(Relaxed) {
+            self.proven_us.store(us, Relaxed);
+        }
+    }
+
+    /// A connection that was idle for so long turned out to be closed: idle ones are trusted for half as long from now on.
+    pub fn disprove(&self, idle: Duration) {
+        self.proven_us.store(0, Relaxed);
+        self.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
     }
 }

@@ -45,9 +45,11 @@ pub struct Shared {
     pub closed: Rc<Cell<bool>>,
 }
 
-/// A request that must not be sent twice goes only over a connection that was used so recently: an older one might be about
-/// to be closed by the node, and then nobody could tell whether the request was worked on.
+/// A request that must not be sent twice goes only over a connection that was used so recently,
 const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
+/// and was idle for no more than this part of what such connections were seen to survive: one that the node is about to close
+/// would leave nobody to tell whether the request was worked on.
+const PART_OF_PROVEN: u64 = 2;
 
 /// An HTTP/1 connection in use.
 pub struct Taken {
@@ -63,7 +65,8 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&link.id)?;
         let trusted = Duration::from_millis(link.reuse_ms.load(Relaxed));
-        let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH) };
+        let proven = || Duration::from_micros(link.proven_us.load(Relaxed) / PART_OF_PROVEN);
+        let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH).min(proven()) };
         while let Some(found) = list.pop() {
             let age = found.since.elapsed();
             if age >= limit {

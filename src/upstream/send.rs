@@ -136,6 +136,7 @@ pub async fn send(
         Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Ok(Ok(response)) => {
             note_keep_alive(link, response.headers());
+            idle.iter().for_each(|idle| link.prove(*idle));
             if let Some(upload) = &upload {
                 upload.withdraw();
             }
@@ -148,8 +149,7 @@ pub async fn send(
             let heard = wire.traffic.read.load(Relaxed) != before.1;
             let race = idle.is_some() && !heard;
             if let (true, Some(idle)) = (race, idle) {
-                // the node closes sooner than we thought: trust its idle connections for half as long from now on
-                link.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
+                link.disprove(idle);
             }
             let error = error.into_error();
             let kind = match () {

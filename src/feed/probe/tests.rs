@@ -16,6 +16,7 @@ pub fn link_to(url: &str) -> Link {
         url,
         addresses: ArcSwap::from_pointee(literal.into_iter().collect()),
         reuse_ms: AtomicU64::new(1000),
+        proven_us: AtomicU64::new(0),
         tls: None,
         http2: false,
         server_name: None,

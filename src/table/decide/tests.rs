@@ -209,6 +209,7 @@ fn a_moved_session_does_not_flip_back() {
     run(vec![
         case("moved on", &[Moved(1, 2)], "n2 cookie"),
         case("moved on, and the old node is down", &[Moved(1, 2), Down(1)], "n2 cookie"),
+        case("moved on, and the new node is not yet checked", &[Moved(1, 2), Unchecked(2)], "wait"),
         case("the new node is down", &[Moved(1, 2), Down(2)], "n1 cookie honoured"),
         case("moved from elsewhere", &[Moved(0, 2)], "n1 cookie honoured"),
         Case { facts: Facts { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
