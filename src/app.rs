@@ -8,7 +8,7 @@ use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Edit, Refused};
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
-use crate::feed::{Checks, Files, Names, Pulse};
+use crate::feed::{Beats, Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
@@ -118,6 +118,7 @@ impl App {
             traffic: Arc::default(),
         };
         let (desk, orders) = desk::open();
+        let beats_desk = desk.clone();
         let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
@@ -130,6 +131,8 @@ impl App {
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
+        let beats = Beats::new(registry.current().clone(), beats_desk);
+        tokio::task::spawn_local(beats.clone().watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {

@@ -42,8 +42,18 @@ pub enum Action {
     Accept,
     /// Limits; what is not given stays.
     Set(Limits),
-    /// It announced itself, for the first time or from another address.
-    Join(Joined),
+    /// It announced itself: it waits, or was let in by this word.
+    Join {
+        /// Where it is.
+        url: String,
+        /// What let it in: "token", "network 10.0.0.0/8".
+        admitted: Option<String>,
+    },
+    /// One that joined is at another address now. Everything else of it stays.
+    Relocate {
+        /// Where it is.
+        url: String,
+    },
     /// The deadline of its drain has passed.
     EndDrain,
 }
@@ -92,12 +102,15 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
     let names = || table.clusters.iter().map(|cluster| &*cluster.name).collect();
     let cluster = cluster.ok_or_else(|| unknown("cluster", &edit.cluster, names()))?;
     let by = By { who: edit.by.clone(), at: now };
-    if let Action::Join(joined) = &edit.action {
+    if let Action::Join { url, admitted } = &edit.action {
         let members = runtime.clusters.get(&edit.cluster).map_or(0, |members| members.len());
         if members >= MOST_MEMBERS {
             return Err(Refused::Invalid(format!("cluster {} has {MOST_MEMBERS} nodes that joined: no more are taken", edit.cluster)));
         }
-        runtime.member_mut(&edit.cluster, &edit.node).joined = Some(joined.clone());
+        let accepted = admitted.as_ref().map(|who| By { who: who.clone(), at: now });
+        // two beats of one node may ask at the same time
+        let member = runtime.member_mut(&edit.cluster, &edit.node);
+        member.joined.get_or_insert_with(|| Joined { url: url.clone(), route: None, accepted, at: now });
         return Ok(());
     }
     let node = cluster.nodes().find(|node| *node.spec.name == *edit.node);
@@ -128,7 +141,12 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
                 drain.over = true;
             }
         }
-        Action::Join(_) => {}
+        Action::Relocate { url } => {
+            if let Some(joined) = &mut member.joined {
+                joined.url = url.clone();
+            }
+        }
+        Action::Join { .. } => {}
     }
     member.tidy(written);
     Ok(())

@@ -1,9 +1,7 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::edit::{Action, Edit};
-use super::runtime::{By, Joined, Runtime};
 use super::version;
-use crate::base::clock;
 use crate::base::hash::hash64;
 use crate::config::model::{AdminState, OneOrMany};
 use crate::heartbeat::replay::{History, Novelty};
@@ -64,7 +62,7 @@ pub enum Refusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted. `stranger`: the cluster that nodes known by nothing but an address join.
-    pub fn hear(&mut self, heard: &Heard, from: IpAddr, stranger: Option<&str>, table: &Table, runtime: &Runtime) -> Hearing {
+    pub fn hear(&mut self, heard: &Heard, from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
         match &heard.speaker {
             Speaker::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
@@ -72,14 +70,11 @@ impl Members {
                     return Hearing::Refused(Refusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
                 };
                 match cluster.named(node) {
-                    Some(known) => {
-                        let joined = runtime.member(name, node).and_then(|member| member.joined.as_ref());
-                        match joined.filter(|_| known.spec.url != *url) {
-                            // the name is the node, wherever it is
-                            Some(joined) => joins(cluster, node, Joined { url: url.to_string(), ..joined.clone() }, "node"),
-                            None => self.take(cluster, known, &heard.beat),
-                        }
+                    // the name is the node, wherever it is; one of the conf file is where the file says
+                    Some(known) if known.spec.joined && known.spec.url != *url => {
+                        edit(cluster, node, Action::Relocate { url: url.to_string() }, "node")
                     }
+                    Some(known) => self.take(cluster, known, &heard.beat),
                     None => stranger_joins(cluster, node, url.to_string(), from, "token"),
                 }
             }
@@ -205,13 +200,10 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how:
             .filter(|network| network.contains(from))
             .map(|_| format!("network {network}")),
     });
-    let now = clock::unix_secs();
-    let accepted = who.map(|who| By { who, at: now });
-    joins(cluster, node, Joined { url, route: None, accepted, at: now }, how)
+    edit(cluster, node, Action::Join { url, admitted: who }, how)
 }
 
-fn joins(cluster: &Cluster, node: &str, joined: Joined, by: &str) -> Hearing {
-    let action = Action::Join(joined);
+fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {
     Hearing::Joins(Edit { cluster: cluster.name.to_string(), node: node.to_owned(), action, by: by.to_owned(), force: false })
 }
 

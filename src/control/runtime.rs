@@ -277,7 +277,7 @@ impl Wanted {
 
 impl Joined {
     fn table(&self) -> NodeTable {
-        NodeTable { url: self.url.clone(), route: self.route.clone(), ..NodeTable::default() }
+        NodeTable { url: self.url.clone(), route: self.route.clone(), joined: true, ..NodeTable::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the network and the disk tell: health checks, names, files. Everything here runs on the control plane's thread and
 //! writes into the live cells of the table; nothing here is on the way of a request.
 
+pub mod beats;
 pub mod files;
 pub mod fingerprint;
 pub mod health;
@@ -9,6 +10,7 @@ pub mod probe;
 pub mod pulse;
 pub mod watch;
 
+pub use beats::Beats;
 pub use files::Files;
 pub use health::Checks;
 pub use names::Names;

@@ -175,6 +175,7 @@ fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {
         backup: table.backup,
         admin: table.state,
         set: table.set.clone(),
+        joined: table.joined,
     })
 }
 

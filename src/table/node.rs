@@ -31,6 +31,8 @@ pub struct NodeSpec {
     pub admin: AdminState,
     /// What was changed at run time, by whom.
     pub set: Option<Changed>,
+    /// It announced itself: its address is its own word.
+    pub joined: bool,
 }
 
 /// What checks see of a node.

@@ -50,6 +50,10 @@ conf! {
         #[serde(skip)]
         #[schemars(skip)]
         pub set: Option<Changed>,
+        /// It announced itself: its address is its own word. Never in a file.
+        #[serde(skip)]
+        #[schemars(skip)]
+        pub joined: bool,
     }
 }
 
@@ -65,6 +69,7 @@ impl Default for NodeTable {
             state: AdminState::Enabled,
             secret_file: None,
             set: None,
+            joined: false,
         }
     }
 }
