@@ -222,8 +222,7 @@ async fn to_cluster(
     let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
         let (verdict, session) = choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?;
-        let slot = verdict.node.live.slot;
-        tries.at(slot);
+        tries.begin();
         trail.record.chosen(&verdict.node.spec.name, verdict.why, verdict.was.and_then(|s| cluster.node(s)).map(|n| &n.spec.name));
         trail.seat = None;
         let waiting = Instant::now();

@@ -19,16 +19,15 @@ pub struct Tries {
     repeatable: bool,
     left: u8,
     count: u8,
-    at: Option<u32>,
-    /// Failures in a row at the node it is at.
-    here: u8,
+    /// Nodes that refused a connection, once for each time: the balance may take turns among them.
+    refused: Vec<u32>,
     /// Lost races with nodes that closed a kept connection: they cost no try, but end somewhere.
     races: u8,
     fresh: bool,
 }
 
 /// Tries at one node before another is asked: a node that just refused may be restarting its listener, and leaving it costs the session.
-const TRIES_PER_NODE: u8 = 2;
+const TRIES_PER_NODE: usize = 2;
 
 /// Races absorbed for one request; from then on it gets a connection of its own.
 const MOST_RACES: u8 = 3;
@@ -42,8 +41,7 @@ impl Tries {
             repeatable,
             left: cluster.conf.retries,
             count: 0,
-            at: None,
-            here: 0,
+            refused: Vec::new(),
             races: 0,
             fresh: false,
         }
@@ -56,12 +54,8 @@ impl Tries {
     pub fn count(&self) -> u8 {
         self.count.saturating_sub(1)
     }
-    /// The next try goes to this node.
-    pub fn at(&mut self, slot: u32) {
-        if self.at != Some(slot) {
-            self.at = Some(slot);
-            self.here = 0;
-        }
+    /// The next try begins.
+    pub fn begin(&mut self) {
         self.count = self.count.saturating_add(1);
     }
     /// The node has no room for a new session.
@@ -106,11 +100,12 @@ impl Tries {
             return true;
         }
         self.fresh = true;
-        self.here += 1;
         if error.kind == Failure::Connect {
             // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
-            if self.here >= TRIES_PER_NODE {
-                self.tried.push(verdict.node.live.slot);
+            let slot = verdict.node.live.slot;
+            self.refused.push(slot);
+            if self.refused.iter().filter(|refused| **refused == slot).count() >= TRIES_PER_NODE {
+                self.tried.push(slot);
             }
             return self.tried.len() <= cluster.roster.nodes.len();
         }

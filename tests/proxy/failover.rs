@@ -191,3 +191,18 @@ fn a_learned_session_that_knocks_at_several_nodes_was_on_the_first() {
     let line = &proxy.access_of("/visit/move", 1)[0];
     assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &"n1".into(), &"n3".into()), "{line}");
 }
+
+#[test]
+fn a_cluster_of_dead_nodes_is_answered_for_at_once() {
+    for balance in ["least-sessions", "round-robin", "random", "first"] {
+        let lines = format!("balance = \"{balance}\"\npassive = {{ failures = 0 }}");
+        let conf = Conf::over(std::iter::empty::<&Origin>()).cluster(&lines).affinity(r#""cookie""#);
+        let conf = (1..=3).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
+        let proxy = Proxy::start(&conf.text());
+        let answer = Client::new(proxy.addr).get("/dead");
+        assert_eq!(answer.status, 503, "{balance}");
+        // each node is knocked at twice, in whatever order
+        let line = &proxy.access_of("/dead", 1)[0];
+        assert!(line["retries"].as_u64() <= Some(6), "{balance}: {line}");
+    }
+}
