@@ -94,7 +94,7 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str, paint: Paint) 
             sessions(node),
             node.in_flight.to_string(),
             percent(node.share),
-            because(node),
+            because(node, now),
         ]);
     }
     *text += &table.text(paint);
@@ -102,12 +102,15 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str, paint: Paint) 
 
 /// Prints a cluster's nodes in the order that new sessions are given to.
 pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> {
-    let (_, mut nodes) = window.get::<Vec<Node>>(&format!("/api/clusters/{cluster}/nodes"))?;
-    nodes.sort_by_key(|node| node.rank.unwrap_or(u64::MAX));
     if json {
+        let (_, mut nodes) = window.get::<Vec<Node>>(&format!("/api/clusters/{cluster}/nodes"))?;
+        by_rank(&mut nodes);
         print(&format!("{}\n", serde_json::to_string_pretty(&nodes).unwrap_or_default()));
         return Ok(());
     }
+    let (_, status) = window.get::<Status>("/api/status")?;
+    let mut nodes = find(&status, cluster)?.nodes.clone();
+    by_rank(&mut nodes);
     let mut table = Table::new(&[
         ("RANK", Side::Right),
         ("NODE", Side::Left),
@@ -130,7 +133,7 @@ pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> 
             or_dash(node.load),
             node.weight.to_string(),
             percent(node.share),
-            because(node),
+            because(node, &status.time),
         ]);
     }
     print(&table.text(Paint::of_stdout()));
@@ -149,7 +152,15 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// Why, and by whom if not by the file.
-fn because(node: &Node) -> String {
-    if node.set_by == "file" { node.why.clone() } else { format!("{}; set by {}", node.why, node.set_by) }
+fn by_rank(nodes: &mut [Node]) {
+    nodes.sort_by_key(|node| node.rank.unwrap_or(u64::MAX));
+}
+
+/// Why, and by whom and when if not by the file.
+fn because(node: &Node, now: &str) -> String {
+    match node.set_by.split_once(" at ") {
+        Some((who, at)) => format!("{}; set by {who} {} ago", node.why, age(at, now)),
+        None if node.set_by == "file" => node.why.clone(),
+        None => format!("{}; set by {}", node.why, node.set_by),
+    }
 }

@@ -33,7 +33,7 @@ fn a_drained_node_keeps_its_user_and_gets_no_new_ones_until_it_is_enabled() {
         assert_eq!(Client::new(window.proxy.addr).get("/").node(), "n2");
     }
     let status = window.homing(&["status"]);
-    assert!(status.out.contains("draining") && status.out.contains("set by operator"), "{}", status.out);
+    assert!(status.out.contains("draining") && status.out.contains("set by operator ") && status.out.contains(" s ago"), "{}", status.out);
     // a reload forgets no drain
     assert!(window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied());
     assert_eq!(window.node_is("n1", "draining")["set_by"], node["set_by"]);
