@@ -2,7 +2,7 @@
 //! this machine happens to show.
 
 use super::problem::Problem;
-use crate::base::token::Token;
+use crate::base::token::Tokens;
 use crate::config::address::Bind;
 use crate::config::model::Config;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -13,7 +13,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What is asked of a request before it is looked at.
 pub struct Guard {
-    token: Option<Token>,
+    tokens: Option<Tokens>,
     /// Hosts that the window may be asked for by; none when the name tells nothing.
     hosts: Option<Vec<String>>,
 }
@@ -21,10 +21,10 @@ pub struct Guard {
 impl Guard {
     /// For this conf; the token is read from its file.
     pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
-        let token = match &config.server.admin_token_file {
+        let tokens = match &config.server.admin_token_file {
             Some(name) => {
                 let path = folder.join(name);
-                Some(Token::read(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
+                Some(Tokens::read(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
             }
             None => None,
         };
@@ -32,13 +32,13 @@ impl Guard {
             // no browser gets to a Unix socket by a name
             Bind::Unix(_) => None,
             // a page that made its own name point here has no token to show
-            Bind::Tcp { .. } if token.is_some() => None,
+            Bind::Tcp { .. } if tokens.is_some() => None,
             Bind::Tcp { host, .. } => {
                 let named = config.rule.iter().flat_map(|rule| rule.host.as_slice()).filter(|name| !name.contains('*'));
                 Some(named.chain([host]).map(|name| name.to_ascii_lowercase()).collect())
             }
         };
-        Ok(Self { token, hosts })
+        Ok(Self { tokens, hosts })
     }
 
     /// Whether a request may ask at all. Without a token, `Host` must be an address or a name that we know: a page of another
@@ -72,12 +72,8 @@ impl Guard {
 
     /// Whether a request shows the token, if one is asked for.
     pub fn knows(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
         let shown = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-        match shown.split_at_checked(7) {
-            Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.is(shown),
-            _ => false,
-        }
+        self.tokens.as_ref().is_none_or(|tokens| tokens.admit_header(shown))
     }
 }
 

@@ -11,6 +11,7 @@ mod status;
 mod window;
 
 use crate::admin::operate::{Drain, Then};
+use crate::base::token;
 use crate::base::units::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use operate::{Setting, Target};
@@ -58,6 +59,9 @@ enum Verb {
     Remote(RemoteVerb),
     /// The JSON Schema of the conf file, for editors.
     Schema,
+    /// A fresh secret token, for nodes that join or for the admin address.
+    #[command(after_help = "Example: (umask 077; homing token > admin.token)")]
+    Token,
     /// Completions for a shell.
     #[command(after_help = "Example: homing completions bash > /etc/bash_completion.d/homing")]
     Completions {
@@ -177,6 +181,10 @@ pub fn main() -> i32 {
         Verb::Check { file, dump } => check::check(file.as_deref().unwrap_or(&cli.config), dump),
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Schema => check::schema(),
+        Verb::Token => {
+            window::print(&format!("{}\n", token::generate()));
+            0
+        }
         Verb::Completions { shell } => shell::completions(Cli::command(), shell),
         Verb::Man { folder } => shell::man(Cli::command(), folder.as_deref()),
     }

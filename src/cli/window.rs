@@ -1,5 +1,6 @@
 //! The command line's side of the operator's window: where it is, what is asked, and what becomes of a failure.
 
+use crate::base::token;
 use crate::config::{self, address::Bind};
 use bytes::Bytes;
 use clap::Args;
@@ -292,7 +293,8 @@ impl Conf {
 }
 
 fn read_token(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path).map(|text| text.trim().to_owned())
+    let text = std::fs::read_to_string(path)?;
+    token::first(&text).map(str::to_owned).ok_or_else(|| io::Error::other("there is no token in it"))
 }
 
 #[cfg(test)]

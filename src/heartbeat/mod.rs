@@ -13,7 +13,6 @@ pub mod datagram;
 pub mod native;
 pub mod ranked;
 pub mod replay;
-pub mod token;
 
 pub use replay::Run;
 

@@ -171,6 +171,12 @@ fn verbs_become_posts() {
 }
 
 #[test]
+fn tokens_are_fresh() {
+    let [one, other] = [0, 1].map(|_| homing(Path::new("."), &["token"], &[]));
+    assert!(one.code == 0 && one.out.trim().len() >= 32 && one.out != other.out, "{one:?}");
+}
+
+#[test]
 fn completions_and_manual_are_made_by_the_binary() {
     for shell in ["bash", "zsh", "fish"] {
         let said = homing(Path::new("."), &["completions", shell], &[]);

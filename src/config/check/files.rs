@@ -1,7 +1,7 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::Checker;
-use crate::base::token::Token;
+use crate::base::token::Tokens;
 use crate::wire::pem::{self, Pair};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -26,8 +26,8 @@ impl Checker<'_> {
     /// Checks a file with a token.
     pub(super) fn token(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(error) = Token::read(&path) {
-            let help = "make one with: (umask 077; openssl rand -hex 32 > FILE)";
+        if let Err(error) = Tokens::read(&path) {
+            let help = format!("make one: (umask 077; homing token > {name})");
             return self.error(at, format!("{} {error}", path.display()), help);
         }
         let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
