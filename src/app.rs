@@ -118,8 +118,9 @@ impl App {
             traffic: Arc::default(),
         };
         let (desk, orders) = desk::open();
-        let beats_desk = desk.clone();
-        let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), desk);
+        let beats = Beats::new(registry.current().clone(), desk.clone());
+        let counts = beats.counts.clone();
+        let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
@@ -131,7 +132,6 @@ impl App {
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
-        let beats = Beats::new(registry.current().clone(), beats_desk);
         tokio::task::spawn_local(beats.clone().watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));

@@ -34,6 +34,10 @@ fn process(out: &mut String, status: &Status) {
     let mut reloads = family(out, "homing_config_reloads_total", "counter", "Reloads by result.");
     reloads.sample(&[("result", "applied")], reload.applied);
     reloads.sample(&[("result", "refused")], reload.refused);
+    let mut beats = family(out, "homing_heartbeats_total", "counter", "Heartbeats by what became of them.");
+    for (dialect, results) in &status.heartbeats {
+        results.iter().for_each(|(result, n)| beats.sample(&[("dialect", dialect), ("result", result)], n));
+    }
 }
 
 /// By cluster; requests that belong to none have an empty label.

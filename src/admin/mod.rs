@@ -16,6 +16,7 @@ pub use front::{Front, Plan};
 
 use crate::base::clock;
 use crate::control::desk::Desk;
+use crate::feed::beats::Counts;
 use crate::table::{Current, Traffic};
 use events::Hub;
 use status::Reload;
@@ -40,6 +41,7 @@ pub struct Admin {
     /// How many client connections there may be at one time.
     limit: usize,
     traffic: Arc<Traffic>,
+    counts: Rc<Counts>,
     reloads: mpsc::Sender<oneshot::Sender<Reload>>,
     desk: Desk,
     /// Who follows what happens.
@@ -51,13 +53,20 @@ pub struct Admin {
 
 impl Admin {
     /// The window, and where the asks for a reload come out.
-    pub fn new(current: Arc<Current>, places: Arc<Semaphore>, traffic: Arc<Traffic>, desk: Desk) -> (Rc<Self>, Reloads) {
+    pub fn new(
+        current: Arc<Current>,
+        places: Arc<Semaphore>,
+        traffic: Arc<Traffic>,
+        counts: Rc<Counts>,
+        desk: Desk,
+    ) -> (Rc<Self>, Reloads) {
         let (reloads, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
         let started = clock::unix_ms();
         let reload = RefCell::new(Reload::at_start(started));
         let events = Hub::default();
-        (Rc::new(Self { current, places, limit, traffic, reloads, desk, events, reload, started, stopping: Cell::new(false) }), inbox)
+        let stopping = Cell::new(false);
+        (Rc::new(Self { current, places, limit, traffic, counts, reloads, desk, events, reload, started, stopping }), inbox)
     }
 
     /// Looks at the nodes' states for ever, so that each change is told with its time.

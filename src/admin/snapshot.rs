@@ -4,9 +4,10 @@ use super::Admin;
 use super::status::{self, Connections, Durations, Ledger, Status, Step};
 use crate::base::clock::{self, rfc3339};
 use crate::config::model;
+use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::table::traffic::Totals;
 use crate::table::{Cluster, Node, State, Traffic};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Looks at every node's state, so that its age is known and a change is told.
@@ -50,10 +51,19 @@ pub fn take(admin: &Admin) -> Status {
             limit: admin.limit as u64,
             accepted: totals.connections,
         },
+        heartbeats: heartbeats(&admin.counts),
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
         clusters: table.clusters.iter().map(|cluster| cluster_now(cluster)).collect(),
     }
+}
+
+fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let of = |dialect: Dialect| {
+        let by = Outcome::ALL.iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, *outcome)));
+        (dialect.word().to_owned(), by.filter(|(_, count)| *count > 0).collect())
+    };
+    Dialect::ALL.iter().map(|dialect| of(*dialect)).collect()
 }
 
 fn cluster_now(cluster: &Cluster) -> status::Cluster {

@@ -23,6 +23,9 @@ pub struct Status {
     pub reload: Reload,
     /// Client connections.
     pub connections: Connections,
+    /// Heartbeats since the start, by dialect and by what became of them.
+    #[serde(default)]
+    pub heartbeats: BTreeMap<String, BTreeMap<String, u64>>,
     /// Requests that belong to no cluster: answers and redirects of rules, refusals.
     pub elsewhere: Traffic,
     /// Where clients come in.

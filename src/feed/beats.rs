@@ -4,14 +4,95 @@ use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Refusal};
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// An enumeration whose values have a word each.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$inner:meta])* $value:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$inner])* $value,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$value),*];
+
+            /// The word for it in metrics.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$value => $word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// The languages in which a node speaks for itself.
+    pub enum Dialect {
+        /// `POST /heartbeat`.
+        Native = "native",
+        /// Apache's mod_heartbeat and Tomcat's HeartbeatListener.
+        ModHeartbeat = "mod-heartbeat",
+        /// HAProxy's agent-check.
+        Agent = "agent-check",
+    }
+}
+
+words! {
+    /// What became of a beat.
+    pub enum Outcome {
+        /// It was taken.
+        Taken = "taken",
+        /// Its sender may not speak: a wrong token, a network that is not listed.
+        Denied = "denied",
+        /// It is not of its dialect.
+        Malformed = "malformed",
+        /// There is no such cluster or node.
+        Unknown = "unknown",
+        /// It was heard before.
+        Replayed = "replayed",
+        /// It cannot be as it says.
+        Refused = "refused",
+        /// An agent was asked and did not answer.
+        Unanswered = "unanswered",
+    }
+}
+
+impl<T> From<&Result<T, Refusal>> for Outcome {
+    fn from(heard: &Result<T, Refusal>) -> Self {
+        match heard {
+            Ok(_) => Self::Taken,
+            Err(Refusal::Unknown(_)) => Self::Unknown,
+            Err(Refusal::Replayed) => Self::Replayed,
+            Err(Refusal::Wrong(_)) => Self::Refused,
+        }
+    }
+}
+
+/// Beats by dialect and by what became of them, since the start.
+#[derive(Default)]
+pub struct Counts([[Cell<u64>; Outcome::ALL.len()]; Dialect::ALL.len()]);
+
+impl Counts {
+    /// One more.
+    pub fn note(&self, dialect: Dialect, outcome: impl Into<Outcome>) {
+        let cell = &self.0[dialect as usize][outcome.into() as usize];
+        cell.set(cell.get() + 1);
+    }
+
+    /// How many.
+    pub fn get(&self, dialect: Dialect, outcome: Outcome) -> u64 {
+        self.0[dialect as usize][outcome as usize].get()
+    }
+}
+
 /// The ear of the control thread.
 pub struct Beats {
+    /// For whoever hears them to note, in every dialect.
+    pub counts: Rc<Counts>,
     members: RefCell<Members>,
     current: Arc<Current>,
     desk: Desk,
@@ -20,7 +101,7 @@ pub struct Beats {
 impl Beats {
     /// Nothing was heard yet.
     pub fn new(current: Arc<Current>, desk: Desk) -> Rc<Self> {
-        Rc::new(Self { members: RefCell::default(), current, desk })
+        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk })
     }
 
     /// The table as it is now.
