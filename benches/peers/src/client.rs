@@ -30,13 +30,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 pub struct Target {
     addr: SocketAddr,
     tls: Option<Arc<rustls::ClientConfig>>,
-    /// How many handshakes took up an earlier session.
-    pub resumed: Rc<Cell<u64>>,
+    resumed: Rc<Cell<u64>>,
 }
 
 impl Target {
     pub fn new(addr: SocketAddr, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
         Self { addr, tls, resumed: Rc::default() }
+    }
+
+    /// How many handshakes took up an earlier session.
+    pub fn resumed(&self) -> u64 {
+        self.resumed.get()
+    }
+
+    /// The same, its resumed handshakes counted by another.
+    pub fn counting_for(self, other: &Self) -> Self {
+        Self { resumed: other.resumed.clone(), ..self }
     }
 
     pub async fn connect(&self) -> io::Result<Box<dyn Io>> {

@@ -96,7 +96,9 @@ async fn closed_loop(running: &Running, field: &Field, load: Load, time: Duratio
         }
         How::New { .. } => {
             for _ in 0..load.clients {
-                clients.spawn_local(new_connections(target.clone(), request.clone(), done.clone()));
+                // with a session store of its own, so that nobody takes another's ticket
+                let own = self::target(running, field, load.door, load.how)?.counting_for(&target);
+                clients.spawn_local(new_connections(own, request.clone(), done.clone()));
             }
         }
         How::Streams { connections } => {
@@ -109,7 +111,7 @@ async fn closed_loop(running: &Running, field: &Field, load: Load, time: Duratio
         }
     }
     let sample = measure(running, &done, time, sample).await;
-    let (all, resumed) = (done.good.get(), target.resumed.get());
+    let (all, resumed) = (done.good.get(), target.resumed());
     // the first of each client cannot be
     let enough = all.saturating_sub(all / 10 + 2 * load.clients as u64);
     match load.how {
