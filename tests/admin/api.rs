@@ -18,7 +18,8 @@ fn users(window: &Window, n: usize) -> Vec<Client> {
 fn all_views_show_the_same() {
     let nodes = Origin::several(2);
     let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).with(&nodes[0], "max-sessions = 200, weight = 50");
-    let window = Window::with(conf);
+    // a check in between would be news
+    let window = Window::with(conf.cluster("health = { interval = \"1h\" }"));
     window.all_ready();
     users(&window, 6);
     let status = until("all requests have ended", || {
