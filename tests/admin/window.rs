@@ -21,7 +21,9 @@ impl Window {
 
     pub fn with(conf: Conf) -> Self {
         let admin = free_addr();
-        let conf = conf.server(&format!("admin = \"{admin}\"")).cluster("health = { interval = \"100ms\", rise = 1, fall = 1 }");
+        let conf = conf.server(&format!("admin = \"{admin}\""));
+        let own = conf.text().contains("\nhealth = ");
+        let conf = if own { conf } else { conf.cluster("health = { interval = \"100ms\", rise = 1, fall = 1 }") };
         let window = Self { proxy: Proxy::start(&conf.text()), conf, admin };
         until("the window opens", || std::net::TcpStream::connect(admin).is_ok().then_some(()));
         window
