@@ -81,7 +81,7 @@ fn check(what: &str, counted: f64, factor: f64, slack: f64) {
     if std::env::var_os("HOMING_BLESS").is_some() {
         let head: String = text.lines().take_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
         let profile = bounds.entry(PROFILE).or_insert_with(|| toml::Table::new().into());
-        profile.as_table_mut().unwrap().insert(what.to_owned(), counted.floor().into());
+        profile.as_table_mut().unwrap().insert(what.to_owned(), counted.round().into());
         return fs::write(&file, format!("{head}\n{bounds}")).unwrap();
     }
     let bound = bounds[PROFILE][what].as_float().unwrap();
