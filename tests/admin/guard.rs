@@ -100,6 +100,15 @@ fn an_address_that_others_reach_needs_a_token() {
 }
 
 #[test]
+fn two_proxies_do_not_share_a_window() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    let (code, said) = refused_start(&Conf::over(&nodes).server(&format!("admin = \"{}\"", window.admin)).text());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("server.admin: cannot listen on"), "{said}");
+}
+
+#[test]
 fn a_unix_socket_is_for_its_own_user() {
     let nodes = Origin::several(1);
     let proxy = Proxy::start(&Conf::over(&nodes).server("admin = \"unix:admin.sock\"").text());

@@ -110,15 +110,16 @@ impl Socket {
 /// Binds one socket.
 pub fn bind(address: &Address, backlog: i32) -> io::Result<Socket> {
     match address {
-        Address::Tcp(address) => tcp(*address, backlog),
+        Address::Tcp(address) => tcp(*address, backlog, true),
         Address::Unix(path) => unix(path, backlog, None),
     }
 }
 
-/// Binds one socket that no other user of this machine may connect to, where the kind of socket knows users.
+/// Binds one socket that no other may listen beside, and that no other user of this machine may connect to where the kind of
+/// socket knows users.
 pub fn bind_private(address: &Address, backlog: i32) -> io::Result<Socket> {
     match address {
-        Address::Tcp(address) => tcp(*address, backlog),
+        Address::Tcp(address) => tcp(*address, backlog, false),
         Address::Unix(path) => unix(path, backlog, Some(0o600)),
     }
 }
@@ -141,13 +142,13 @@ pub fn bind_many(address: &Address, n: usize, backlog: i32) -> io::Result<Vec<So
     Ok(sockets)
 }
 
-fn tcp(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
+fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
