@@ -123,11 +123,15 @@ pub fn write(format: LogFormat, record: &Record<'_>, out: &mut Vec<u8>) {
 fn json(r: &Record<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
     stamp(r.time, |stamps| out.extend_from_slice(&stamps.rfc3339));
-    push(out, format_args!(".{:03}Z\",\"client\":\"{}\"", r.time % 1000, r.client.to_canonical()));
+    decimals(out, r.time % 1000);
+    out.extend_from_slice(b"Z\",\"client\":\"");
+    address(out, r.client);
+    out.push(b'"');
     json_text(out, "method", Some(r.method));
     json_text(out, "host", Some(r.host));
     json_text(out, "path", Some(r.path));
-    push(out, format_args!(",\"status\":{},\"bytes\":{}", r.status, r.bytes));
+    json_number(out, "status", r.status.into());
+    json_number(out, "bytes", r.bytes);
     json_ms(out, "duration_ms", Some(r.duration_ms));
     json_text(out, "cluster", r.cluster);
     json_text(out, "node", r.node);
@@ -135,13 +139,14 @@ fn json(r: &Record<'_>, out: &mut Vec<u8>) {
     json_text(out, "why", Some(r.why));
     json_text(out, "id", Some(r.id));
     json_text(out, "listener", Some(r.listener));
-    push(out, format_args!(",\"port\":{},\"tls\":{}", r.client_port, r.tls));
+    json_number(out, "port", r.client_port.into());
+    out.extend_from_slice(if r.tls { b",\"tls\":true" } else { b",\"tls\":false" });
     json_text(out, "version", Some(r.version));
     json_ms(out, "request_ms", Some(r.request_ms));
     json_ms(out, "queue_ms", r.queue_ms);
     json_ms(out, "connect_ms", r.connect_ms);
     json_ms(out, "response_ms", r.response_ms);
-    push(out, format_args!(",\"retries\":{}", r.retries));
+    json_number(out, "retries", r.retries.into());
     json_text(out, "note", r.note);
     json_bytes(out, "user_agent", r.user_agent);
     json_bytes(out, "referer", r.referer);
@@ -273,8 +278,39 @@ fn json_bytes(out: &mut Vec<u8>, key: &str, text: Option<&[u8]>) {
 /// A time with three decimals, without the cost of printing a float.
 fn json_ms(out: &mut Vec<u8>, key: &str, ms: Option<f64>) {
     match ms.map(|ms| (ms * 1000.0).round() as u64) {
-        Some(micros) => push(out, format_args!(",\"{key}\":{}.{:03}", micros / 1000, micros % 1000)),
-        None => push(out, format_args!(",\"{key}\":null")),
+        Some(micros) => {
+            json_number(out, key, micros / 1000);
+            decimals(out, micros % 1000);
+        }
+        None => json_bytes(out, key, None),
+    }
+}
+
+fn json_number(out: &mut Vec<u8>, key: &str, number: u64) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// A point and three decimals.
+fn decimals(out: &mut Vec<u8>, thousandths: u64) {
+    let digit = |n: u64| b'0' + (n % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)]);
+}
+
+/// An address; the common kind without the formatter.
+fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            for (at, octet) in ip.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        ip @ IpAddr::V6(_) => push(out, format_args!("{ip}")),
     }
 }
 

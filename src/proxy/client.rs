@@ -6,6 +6,7 @@ use super::worker::Worker;
 use crate::base::clock;
 use crate::table::Listener;
 use crate::wire::identity::Identity;
+use http::HeaderValue;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -28,6 +29,10 @@ pub struct Client {
     pub local: SocketAddr,
     /// What the TLS handshake told.
     pub tls: Option<TlsFacts>,
+    /// `address`, as nodes are told of it.
+    pub address_text: HeaderValue,
+    /// The port of `local`, as nodes are told of it.
+    pub port_text: HeaderValue,
     /// Its clock.
     pub watch: Arc<Watch>,
     /// HTTP/2.
@@ -92,7 +97,11 @@ impl Client {
         h2: bool,
     ) -> Self {
         conf.connections.fetch_add(1, Relaxed);
-        Self { worker, listener, conf, direct, source, local, tls, watch, h2, burst: RefCell::default() }
+        let text = source.ip().to_canonical().to_string();
+        // an address is made of digits, letters, dots and colons
+        let address_text = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let (port_text, burst) = (HeaderValue::from(local.port()), RefCell::default());
+        Self { worker, listener, conf, direct, source, local, tls, address_text, port_text, watch, h2, burst }
     }
 
     /// Where an earlier first request of the same client went: node and session.

@@ -289,8 +289,14 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
     let parts = &mut asked.parts;
     cluster.affinity.prepare(&mut parts.uri, &mut parts.headers);
     let host = parts.headers.get(header::HOST).cloned();
-    let host = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or("");
-    let origin = Origin { client: client.address(), trusted: asked.trusted, scheme: client.scheme(), host, port: client.local.port() };
+    let origin = Origin {
+        client: client.address(),
+        client_text: &client.address_text,
+        trusted: asked.trusted,
+        scheme: client.scheme(),
+        host: host.as_ref(),
+        port: &client.port_text,
+    };
     headers::strip_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::EXPECT);
     headers::forwarded(&mut parts.headers, cluster.conf.forwarded, &origin);

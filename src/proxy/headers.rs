@@ -15,6 +15,21 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
 
+/// What concerns one connection only.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::PROXY_AUTHORIZATION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    HTTP2_SETTINGS,
+];
+
+/// What is said of the client.
+const FORWARDED: [HeaderName; 6] = [FOR, PROTO, HOST, PORT, SERVER, header::FORWARDED];
+
 /// Headers that no `Connection` line may make us drop: a client could otherwise hide who it is, or change what is asked.
 const END_TO_END: [&str; 14] = [
     "authorization",
@@ -37,11 +52,15 @@ const END_TO_END: [&str; 14] = [
 ///
 /// `te: trailers` stays, `trailer` and `proxy-authenticate` are end to end. An upgrade is taken off too: read it with [`upgrade_of`] first.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // most messages have none, and looking at each name once is cheaper than looking for each of these
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     if headers.contains_key(header::CONNECTION) {
         strip_named(headers);
         headers.remove(header::CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HTTP2_SETTINGS, header::PROXY_AUTHORIZATION] {
+    for name in HOP_BY_HOP.iter().filter(|name| **name != header::TE) {
         headers.remove(name);
     }
     if headers.contains_key(header::TE) {
@@ -92,70 +111,64 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
 pub struct Origin<'a> {
     /// The address the connection comes from.
     pub client: IpAddr,
+    /// The same as text.
+    pub client_text: &'a HeaderValue,
     /// True when that address is one whose forwarded headers are believed.
     pub trusted: bool,
     /// "http" or "https".
-    pub scheme: &'a str,
+    pub scheme: &'static str,
     /// The host as asked for, with port if there was one.
-    pub host: &'a str,
+    pub host: Option<&'a HeaderValue>,
     /// The port the listener was reached on.
-    pub port: u16,
+    pub port: &'a HeaderValue,
 }
 
 /// Tells the node who asked. What strangers say of it is replaced; what trusted proxies say is kept and added to.
 pub fn forwarded(headers: &mut HeaderMap, style: ForwardedStyle, origin: &Origin<'_>) {
-    if !origin.trusted {
-        for name in [FOR, PROTO, HOST, PORT, SERVER, header::FORWARDED] {
+    let said = headers.keys().any(|name| FORWARDED.contains(name));
+    if said && !origin.trusted {
+        for name in &FORWARDED {
             headers.remove(name);
         }
     }
+    let said = said && origin.trusted;
     if matches!(style, ForwardedStyle::XForwarded | ForwardedStyle::Both) {
-        append(headers, FOR, &origin.client.to_canonical().to_string());
-        let mut keep_or = |name: HeaderName, value: &str| {
-            if !headers.contains_key(&name)
-                && let Ok(value) = HeaderValue::from_str(value)
-            {
+        match said {
+            true => append(headers, FOR, origin.client_text.as_bytes()),
+            false => drop(headers.insert(FOR, origin.client_text.clone())),
+        }
+        let mut keep_or = |name: HeaderName, value: HeaderValue| {
+            if !said || !headers.contains_key(&name) {
                 headers.insert(name, value);
             }
         };
-        keep_or(PROTO, origin.scheme);
-        if !origin.host.is_empty() {
-            keep_or(HOST, origin.host);
+        keep_or(PROTO, HeaderValue::from_static(origin.scheme));
+        if let Some(host) = origin.host.filter(|host| !host.is_empty()) {
+            keep_or(HOST, host.clone());
         }
-        keep_or(PORT, itoa(origin.port, &mut [0; 5]));
+        keep_or(PORT, origin.port.clone());
     }
     if matches!(style, ForwardedStyle::Forwarded | ForwardedStyle::Both) {
         let client = match origin.client.to_canonical() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("\"[{ip}]\""),
         };
-        let host: String = origin.host.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
-        append(headers, header::FORWARDED, &format!("for={client};host=\"{host}\";proto={}", origin.scheme));
+        let host = origin.host.and_then(|host| host.to_str().ok()).unwrap_or("");
+        let host: String = host.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        append(headers, header::FORWARDED, format!("for={client};host=\"{host}\";proto={}", origin.scheme).as_bytes());
     }
 }
 
 /// Adds to a list header, keeping it one line: many servers read only the first.
-fn append(headers: &mut HeaderMap, name: HeaderName, member: &str) {
+fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
     let mut joined = Vec::new();
     for line in headers.get_all(&name) {
         joined.extend_from_slice(line.as_bytes());
         joined.extend_from_slice(b", ");
     }
-    joined.extend_from_slice(member.as_bytes());
+    joined.extend_from_slice(member);
     if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
         headers.insert(name, value);
-    }
-}
-
-fn itoa(mut n: u16, buffer: &mut [u8; 5]) -> &str {
-    let mut at = buffer.len();
-    loop {
-        at -= 1;
-        buffer[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            return std::str::from_utf8(&buffer[at..]).unwrap_or("0");
-        }
     }
 }
 
@@ -216,7 +229,7 @@ pub fn via(headers: &mut HeaderMap, version: Version) {
         Version::HTTP_3 => "3.0 homing",
         _ => "1.1 homing",
     };
-    append(headers, header::VIA, member);
+    append(headers, header::VIA, member.as_bytes());
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ fn only_a_whole_upgrade_counts() {
 fn strangers_are_replaced_and_the_trusted_added_to() {
     let said =
         [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.1.1.1")];
-    let mut origin = Origin { client: "::ffff:10.0.0.9".parse().unwrap(), trusted: false, scheme: "http", host: "h:8080", port: 8080 };
+    let [client_text, host, port] = ["10.0.0.9", "h:8080", "8080"].map(HeaderValue::from_static);
+    let client = "::ffff:10.0.0.9".parse().unwrap();
+    let mut origin = Origin { client, client_text: &client_text, trusted: false, scheme: "http", host: Some(&host), port: &port };
     let mut headers = map(&said);
     forwarded(&mut headers, ForwardedStyle::Both, &origin);
     assert_eq!(headers["x-forwarded-for"], "10.0.0.9");
