@@ -100,6 +100,19 @@ impl Told {
         }
     }
 
+    /// Nobody speaks for it any more: what was said no longer holds.
+    pub fn forget(&self) {
+        self.heard.store(0, Relaxed);
+        self.silent.store(false, Relaxed);
+        self.announced.store(Announced::Ready as u8, Relaxed);
+        self.down.store(false, Relaxed);
+        self.load.store(NO_LOAD, Relaxed);
+        self.beyond.store(0, Relaxed);
+        for said in [&self.capacity, &self.weight, &self.max_requests] {
+            said.store(NONE, Relaxed);
+        }
+    }
+
     /// Takes note of the run the node is in, by its hash, and whether it has just begun.
     pub fn runs(&self, boot: u32, rebooted: bool) {
         self.boot.store(boot, Relaxed);
