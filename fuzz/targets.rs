@@ -6,7 +6,7 @@
 
 use homing::affinity::{Affinity, Found, Incoming, KeyRing, Member};
 use homing::config::{self, Loaded};
-use homing::heartbeat::{Heard, Speaker, agent, datagram, native};
+use homing::heartbeat::{Heard, Speaker, agent, datagram, native, post};
 use homing::table::normal_path;
 use homing::wire::cookies::{self, SetCookie};
 use homing::wire::framing::RequestGuard;
@@ -20,13 +20,14 @@ use std::sync::{Arc, LazyLock};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("agent", agent),
     ("conf", conf),
     ("cookies", cookies),
     ("framing", framing),
     ("heartbeat_datagram", heartbeat_datagram),
     ("heartbeat_native", heartbeat_native),
+    ("heartbeat_post", heartbeat_post),
     ("normal_path", normal_path),
     ("proxy_protocol", proxy_protocol),
     ("sealed_pin", sealed_pin),
@@ -127,6 +128,19 @@ pub fn heartbeat_native(bytes: &[u8]) {
             }
             Err(refusal) => assert!(refusal.to_string().len() < 1000 && !refusal.to_string().contains(char::is_control), "{refusal}"),
         }
+    }
+}
+
+/// A request is read the same however it arrives, and its message lies behind its head. Refusals are answered in order.
+pub fn heartbeat_post(bytes: &[u8]) {
+    let whole = post::read(bytes);
+    if let Some(early) = (0..bytes.len()).map(|end| post::read(&bytes[..end])).find(|early| *early != Ok(None)) {
+        assert_eq!(early.as_ref().ok(), whole.as_ref().ok());
+    }
+    match whole {
+        Ok(Some(message)) => assert!(message.start <= bytes.len() && message.len() <= datagram::LONGEST),
+        Ok(None) => {}
+        Err(refusal) => assert!(refusal.answer().starts_with("HTTP/1.1 4")),
     }
 }
 

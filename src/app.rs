@@ -8,7 +8,7 @@ use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Edit, Refused};
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
-use crate::feed::{Beats, Checks, Files, Names, Pulse};
+use crate::feed::{Agents, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
@@ -64,6 +64,8 @@ struct App {
     threads: Vec<Thread>,
     doors: Doors,
     checks: Checks,
+    agents: Agents,
+    mod_heartbeat: ModHeartbeat,
     names: Names,
     files: Files,
     log: Arc<Log>,
@@ -123,20 +125,26 @@ impl App {
         let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
+        let mut mod_heartbeat = ModHeartbeat::new(beats.clone());
+        let ears = mod_heartbeat.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
-        let (mut checks, mut names) = (Checks::new(), Names::new());
+        let (mut checks, mut names, mut agents) = (Checks::new(), Names::new(), Agents::new(beats.clone()));
         names.reconcile(&table);
         checks.reconcile(&table);
+        agents.reconcile(&table);
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
-        tokio::task::spawn_local(beats.clone().watch());
+        tokio::task::spawn_local(beats.watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
             tracing::info!("status, API and metrics are at {address}");
+        }
+        if let Some(address) = mod_heartbeat.apply(ears) {
+            tracing::info!("heartbeats of Apache and Tomcat are heard at {address}");
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
@@ -145,6 +153,8 @@ impl App {
             threads,
             doors,
             checks,
+            agents,
+            mod_heartbeat,
             names,
             files,
             log,
@@ -189,6 +199,7 @@ impl App {
         self.state.write(RUNTIME, self.registry.runtime());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
+        self.agents.reconcile(&table);
         if !changes.is_empty() {
             tracing::info!("{}/{} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
         }
@@ -223,6 +234,7 @@ impl App {
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
+        let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
@@ -234,11 +246,15 @@ impl App {
         if let Some(address) = self.front.apply(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }
+        if let Some(address) = self.mod_heartbeat.apply(ears) {
+            tracing::info!("heartbeats of Apache and Tomcat are heard at {address} from here on");
+        }
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");
         }
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
+        self.agents.reconcile(&table);
         self.files.set(&loaded.files);
         Ok(changes)
     }

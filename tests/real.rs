@@ -15,3 +15,8 @@ mod programs;
 mod support;
 #[path = "real/tomcat.rs"]
 mod tomcat;
+#[path = "real/tomcat_beats.rs"]
+mod tomcat_beats;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "admin/window.rs"]
+mod window;

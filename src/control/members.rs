@@ -2,6 +2,7 @@
 
 use super::edit::{Action, Edit};
 use super::version;
+use crate::base::clock;
 use crate::base::hash::hash64;
 use crate::config::model::{AdminState, OneOrMany};
 use crate::heartbeat::replay::{History, Novelty};
@@ -18,6 +19,8 @@ use tracing::{info, warn};
 pub const INTERVAL: Duration = Duration::from_secs(5);
 /// No node is silent before this.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Milliseconds between two looks at where the nodes of one table are.
+const REFILL: u64 = 500;
 
 /// What is remembered of the nodes' beats.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub struct Members {
 #[derive(Default)]
 struct Addresses {
     revision: u64,
+    /// `clock::monotonic_ms` of when they were looked at.
+    at: u64,
     by: HashMap<(IpAddr, u16), (usize, u32)>,
 }
 
@@ -80,7 +85,9 @@ impl Members {
             }
             Speaker::Address { ip, port } => {
                 let at = (ip.to_canonical(), *port);
-                match self.addresses.find(at, table) {
+                // A node may tell the port of a connector that we do not use. Where nobody can join, the only one there is meant.
+                let anywhere = |addresses: &mut Addresses| stranger.is_none().then(|| addresses.find((at.0, None), table))?;
+                match self.addresses.find(at, table).or_else(|| anywhere(&mut self.addresses)) {
                     Some((cluster, node)) => self.take(&cluster, &node, &heard.beat),
                     None => self.unknown_address(at, stranger, table),
                 }
@@ -162,7 +169,10 @@ impl Addresses {
             self.fill(table);
         }
         let (cluster, slot) = hit(&self.by).or_else(|| {
-            // a name may have been resolved since
+            // a name may have been resolved since; strangers do not make us look at every node each time
+            if clock::monotonic_ms() < self.at + REFILL {
+                return None;
+            }
             self.fill(table);
             hit(&self.by)
         })?;
@@ -173,6 +183,7 @@ impl Addresses {
     fn fill(&mut self, table: &Table) {
         self.by.clear();
         self.revision = table.revision;
+        self.at = clock::monotonic_ms();
         for (at, cluster) in table.clusters.iter().enumerate() {
             for node in cluster.nodes() {
                 for address in node.link.addresses.load().iter() {

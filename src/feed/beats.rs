@@ -65,9 +65,17 @@ impl<T> From<&Result<T, Refusal>> for Outcome {
     fn from(heard: &Result<T, Refusal>) -> Self {
         match heard {
             Ok(_) => Self::Taken,
-            Err(Refusal::Unknown(_)) => Self::Unknown,
-            Err(Refusal::Replayed) => Self::Replayed,
-            Err(Refusal::Wrong(_)) => Self::Refused,
+            Err(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<&Refusal> for Outcome {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown(_) => Self::Unknown,
+            Refusal::Replayed => Self::Replayed,
+            Refusal::Wrong(_) => Self::Refused,
         }
     }
 }
@@ -132,6 +140,13 @@ impl Beats {
             Hearing::Refused(refusal) => Err(refusal),
             _ => Ok(()),
         }
+    }
+
+    /// Nobody speaks for the node any more: what was said of it no longer holds.
+    pub fn forget(&self, cluster: &Cluster, node: &Node) {
+        node.live.told.forget();
+        node.live.resize_places(node.max_requests());
+        cluster.live.rescore(node.live.slot);
     }
 
     /// Looks each second, for ever, at what the passing of time changes.

@@ -1,17 +1,21 @@
 //! What the network and the disk tell: health checks, names, files. Everything here runs on the control plane's thread and
 //! writes into the live cells of the table; nothing here is on the way of a request.
 
+pub mod agents;
 pub mod beats;
 pub mod files;
 pub mod fingerprint;
 pub mod health;
+pub mod mod_heartbeat;
 pub mod names;
 pub mod probe;
 pub mod pulse;
 pub mod watch;
 
+pub use agents::Agents;
 pub use beats::Beats;
 pub use files::Files;
 pub use health::Checks;
+pub use mod_heartbeat::ModHeartbeat;
 pub use names::Names;
 pub use pulse::Pulse;

@@ -5,12 +5,13 @@
 //! | dialect | comes as | read by |
 //! |---|---|---|
 //! | native | `POST /heartbeat`, JSON or form | [`native`] |
-//! | Apache's mod_heartbeat, Tomcat's HeartbeatListener | UDP datagram or a bare HTTP/1.0 POST | [`datagram`] |
+//! | Apache's mod_heartbeat, Tomcat's HeartbeatListener | UDP datagram or a bare HTTP/1.0 POST | [`datagram`], [`post`] |
 //! | HAProxy's agent-check | a line, asked for over TCP | [`agent`] |
 
 pub mod agent;
 pub mod datagram;
 pub mod native;
+pub mod post;
 pub mod ranked;
 pub mod replay;
 

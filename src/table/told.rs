@@ -100,6 +100,19 @@ impl Told {
         }
     }
 
+    /// Nobody speaks for it any more: what was said no longer holds.
+    pub fn forget(&self) {
+        self.heard.store(0, Relaxed);
+        self.silent.store(false, Relaxed);
+        self.announced.store(Announced::Ready as u8, Relaxed);
+        self.down.store(false, Relaxed);
+        self.load.store(NO_LOAD, Relaxed);
+        self.beyond.store(0, Relaxed);
+        for said in [&self.capacity, &self.weight, &self.max_requests] {
+            said.store(NONE, Relaxed);
+        }
+    }
+
     /// Takes note of the run the node is in, by its hash, and whether it has just begun.
     pub fn runs(&self, boot: u32, rebooted: bool) {
         self.boot.store(boot, Relaxed);
@@ -161,8 +174,11 @@ impl Told {
         Some(self.load.load(Relaxed)).filter(|load| *load != NO_LOAD)
     }
 
-    /// Room in percent; `MIDDLE_ROOM` if it does not tell.
+    /// Room in percent; `MIDDLE_ROOM` if it does not tell. Who asks for a weight has said with it how much room there is.
     pub fn room(&self) -> u32 {
+        if self.weight.load(Relaxed) != NONE {
+            return 100;
+        }
         self.load().map_or(MIDDLE_ROOM, |load| 100 - u32::from(load))
     }
 
@@ -250,6 +266,27 @@ mod tests {
         {
             told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000);
             assert_eq!(told.weight(50), of_50, "{weight:?}");
+        }
+        told.hear(&Beat { room: Some(Room::Weight(Weight::Relative(50))), ..Beat::default() }, 0, 1000);
+        assert_eq!((told.load(), told.room()), (Some(50), 100), "half the weight is not half of that again for want of room");
+    }
+
+    #[test]
+    fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
+        let told = Told::nothing();
+        let said = agent_said("down maint 50% maxconn:3 # gone");
+        told.hear(&said, 5, 0);
+        assert!(told.is_down() && told.max_requests() == Some(3) && told.announced() == Announced::Maintenance);
+        told.forget();
+        assert!(!told.is_down() && !told.notice_silence() && !told.is_silent());
+        assert_eq!((told.announced(), told.weight(70), told.max_requests(), told.load()), (Announced::Ready, 70, None, None));
+        assert_eq!((told.since(), told.room()), (None, MIDDLE_ROOM));
+    }
+
+    fn agent_said(line: &str) -> Beat {
+        match crate::heartbeat::agent::read(format!("{line}\n").as_bytes()) {
+            crate::heartbeat::agent::Reply::Said(beat) => *beat,
+            other => panic!("{other:?}"),
         }
     }
 

@@ -8,22 +8,33 @@ use std::process::Command;
 
 const HOME: &str = "/usr/share/tomcat10";
 const PAGE: &str = r#"<%@ page session="true" contentType="application/json" %><%
+String ms = request.getParameter("ms");
+if (ms != null) { Thread.sleep(Long.parseLong(ms)); }
 Integer visits = (Integer) session.getAttribute("visits");
 visits = visits == null ? 1 : visits + 1;
 session.setAttribute("visits", visits);
 response.setHeader("X-Node", System.getProperty("node.name"));
 %>{"visits":<%= visits %>,"session":"<%= session.getId() %>","link":"<%= response.encodeURL("index.jsp") %>"}"#;
 
-struct Tomcat {
-    addr: SocketAddr,
-    name: String,
-    running: Option<Running>,
+pub struct Tomcat {
+    pub addr: SocketAddr,
+    pub name: String,
+    pub running: Option<Running>,
     _base: tempfile::TempDir,
 }
 
 impl Tomcat {
-    /// Starts one on an address of its own, so that several can share a machine as they would share a rack.
+    pub fn is_here() -> bool {
+        have(&[&format!("{HOME}/bin/catalina.sh"), "java"])
+    }
+
     fn start(number: u8) -> Self {
+        Self::with(number, |_| String::new())
+    }
+
+    /// Starts one on an address of its own, so that several can share a machine as they would share a rack. `listener`: what else
+    /// its server does, by its address.
+    pub fn with(number: u8, listener: impl FnOnce(SocketAddr) -> String) -> Self {
         let name = format!("node{number}");
         let addr = SocketAddr::from(([127, 77, 0, 10 + number], free_addr().port()));
         let base = tempfile::tempdir().expect("a temporary folder");
@@ -35,7 +46,7 @@ impl Tomcat {
             std::fs::copy(Path::new("/etc/tomcat10").join(file), conf.join(file)).expect("the package's conf is copied");
         }
         std::fs::write(conf.join("context.xml"), "<Context><Manager pathname=\"\"/></Context>").expect("context.xml");
-        std::fs::write(conf.join("server.xml"), server_xml(addr, &name)).expect("server.xml");
+        std::fs::write(conf.join("server.xml"), server_xml(addr, &name, &listener(addr))).expect("server.xml");
         std::fs::write(base.path().join("webapps/ROOT/index.jsp"), PAGE).expect("the page");
         let mut running = Running::start(
             Command::new(format!("{HOME}/bin/catalina.sh")).arg("run").env("CATALINA_HOME", HOME).env("CATALINA_BASE", base.path()).env(
@@ -51,10 +62,10 @@ impl Tomcat {
     }
 }
 
-fn server_xml(addr: SocketAddr, route: &str) -> String {
+fn server_xml(addr: SocketAddr, route: &str, listener: &str) -> String {
     format!(
-        r#"<Server port="-1"><Service name="Catalina">
-<Connector port="{}" address="{}" protocol="HTTP/1.1"/>
+        r#"<Server port="-1" periodicEventDelay="1">{listener}<Service name="Catalina">
+<Connector port="{}" address="{}" protocol="HTTP/1.1" maxThreads="8"/>
 <Engine name="Catalina" defaultHost="localhost" jvmRoute="{route}">
 <Host name="localhost" appBase="webapps" autoDeploy="false"/>
 </Engine></Service></Server>"#,
@@ -64,7 +75,7 @@ fn server_xml(addr: SocketAddr, route: &str) -> String {
 }
 
 fn cluster() -> Option<(Vec<Tomcat>, Proxy)> {
-    if !have(&[&format!("{HOME}/bin/catalina.sh"), "java"]) {
+    if !Tomcat::is_here() {
         return None;
     }
     let nodes: Vec<Tomcat> = [1, 2].into_iter().map(Tomcat::start).collect();

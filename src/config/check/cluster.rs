@@ -1,7 +1,7 @@
 //! `[cluster.NAME]` and its nodes.
 
-use super::super::address::{NodeUrl, Scheme};
-use super::super::model::{Affinity, Balance, Cluster, HealthKind, NodeTable};
+use super::super::address::{NodeUrl, Scheme, is_host};
+use super::super::model::{Affinity, Agent, Balance, Cluster, HealthKind, NodeTable};
 use super::super::ranges::status_ranges;
 use super::super::source::join;
 use super::Checker;
@@ -24,6 +24,9 @@ pub fn check(c: &mut Checker<'_>) {
         }
         limits(c, &path, cluster);
         health(c, &join(&path, "health"), cluster);
+        if let Some(conf) = &cluster.agent {
+            agent(c, &join(&path, "agent"), conf);
+        }
         tls(c, &join(&path, "tls"), cluster);
         if let Some(page) = &cluster.error_page {
             c.readable(&join(&path, "error-page"), page);
@@ -103,6 +106,19 @@ fn health(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     }
 }
 
+fn agent(c: &mut Checker<'_>, path: &str, agent: &Agent) {
+    if agent.port == 0 {
+        let at = join(path, "port");
+        let at = if c.given(path, "port") { at } else { path.to_owned() };
+        c.error(&at, "the agent has no port", "write where it listens, as in agent = { port = 9999 }");
+    }
+    if agent.address.as_ref().is_some_and(|host| host.parse::<IpAddr>().is_err() && !is_host(host)) {
+        c.error(&join(path, "address"), "this is neither a host name nor an address", "write only the host, as in \"10.0.0.11\"");
+    }
+    c.not_zero(path, "interval", agent.interval.get().is_zero(), "write how often the agent is asked, as in \"2s\"");
+    c.not_zero(path, "timeout", agent.timeout.get().is_zero(), "write how long an answer may take, as in \"1s\"");
+}
+
 fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     let tls = &cluster.tls;
     if let Some(ca) = &tls.ca {
@@ -170,6 +186,12 @@ fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
             c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
         }
         numbers(c, &at, &table);
+        if let Some(own) = &table.agent {
+            agent(c, &join(&at, "agent"), own);
+        }
+        if table.url.starts_with("unix:") && cluster.agent_of(name).is_some_and(|agent| agent.address.is_none()) {
+            c.error_key(&at, "a node on a Unix socket has no host that its agent could be asked at", "add an `address` to its agent");
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! `[server]`.
 
 use super::super::address::Bind;
-use super::super::source::Part;
+use super::super::nearest::did_you_mean;
+use super::super::source::{Part, join};
 use super::Checker;
+use std::net::IpAddr;
 
 pub fn check(c: &mut Checker<'_>) {
     let server = &c.config.server;
     admin(c);
     c.not_yet("server.announce");
+    mod_heartbeat(c);
     c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
     c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
     if server.state_dir.trim().is_empty() {
@@ -52,13 +55,62 @@ fn admin(c: &mut Checker<'_>) {
             "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
         );
     }
+    listened_on(c, "server.admin", &bind);
+}
+
+fn mod_heartbeat(c: &mut Checker<'_>) {
+    const AT: &str = "server.mod-heartbeat";
+    let Some(conf) = &c.config.server.mod_heartbeat else { return };
+    if conf.from.is_empty() {
+        let at = if c.given(AT, "from") { join(AT, "from") } else { AT.into() };
+        c.error(
+            &at,
+            "nobody may send heartbeats, and they have no secret that would tell a node from anybody else",
+            "name the networks of the nodes: from = [\"10.0.0.0/8\"]",
+        );
+    }
+    if let Some(name) = conf.cluster.as_ref().filter(|name| !c.config.cluster.contains_key(*name)) {
+        let help = did_you_mean(name, c.config.cluster.keys().map(String::as_str), "there is");
+        c.error(&join(AT, "cluster"), format!("there is no cluster `{name}`"), help);
+    }
+    c.not_zero(AT, "interval", conf.interval.get().is_zero(), "write how often the nodes send, as in \"10s\"");
+    let at = if c.given(AT, "bind") { join(AT, "bind") } else { AT.into() };
+    let bind = match conf.bind.parse::<Bind>() {
+        Ok(bind @ Bind::Tcp { .. }) => bind,
+        Ok(Bind::Unix(_)) => return c.error(&at, "datagrams do not come to a Unix socket", "write \"0.0.0.0:23364\""),
+        Err(text) => return c.refuse(&at, &text),
+    };
+    listened_on(c, &at, &bind);
+    let Bind::Tcp { host, .. } = &bind else { return };
+    for (n, text) in conf.groups.iter().enumerate() {
+        let at = format!("{AT}.groups[{n}]");
+        match (text.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+            (Ok(group), _) if !group.is_multicast() => {
+                c.error(&at, format!("{group} is not a multicast group"), "Tomcat's is \"224.0.1.105\"; for unicast remove the line");
+            }
+            (Err(_), _) => c.error(&at, format!("`{text}` is not an address"), "write a multicast group, as in \"224.0.1.105\""),
+            (Ok(group), Ok(bind)) if group.is_ipv4() == bind.is_ipv4() => {}
+            (Ok(group), _) => {
+                let all = if group.is_ipv4() { "0.0.0.0:23364" } else { "[::]:23364" };
+                c.error(
+                    &at,
+                    format!("the group {group} cannot be heard at {bind}"),
+                    format!("write bind = \"{all}\", or an address of its kind"),
+                );
+            }
+        }
+    }
+}
+
+/// No address is listened on twice.
+fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Bind) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
-        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == bind))
+        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind))
     };
     let fixed = !matches!(bind, Bind::Tcp { port: 0, .. });
     if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| fixed) {
         let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
-        c.error("server.admin", format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
+        c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
     }
 }

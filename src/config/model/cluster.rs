@@ -1,6 +1,6 @@
 //! `[cluster.NAME]`: a set of nodes and how they are spoken to.
 
-use super::{Affinity, Health, Node, OneOrMany, Passive};
+use super::{Affinity, Agent, Health, Node, OneOrMany, Passive};
 use crate::base::units::{Duration, Size};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -33,6 +33,9 @@ conf! {
         pub timeouts: Timeouts,
         /// Checks of the nodes; `{ kind = "off" }` for none. Without a path, that a connection opens.
         pub health: Health,
+        /// An agent beside each node that is asked for its state and weight (HAProxy's agent-check).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub agent: Option<Agent>,
         /// What failing traffic means.
         pub passive: Passive,
         /// How nodes that announce themselves are admitted.
@@ -71,6 +74,7 @@ impl Default for Cluster {
             slow_start: Duration::secs(30),
             timeouts: Timeouts::default(),
             health: Health::default(),
+            agent: None,
             passive: Passive::default(),
             join: None,
             pool: Pool::default(),
@@ -82,6 +86,17 @@ impl Default for Cluster {
             via: false,
             nodes: IndexMap::new(),
         }
+    }
+}
+
+impl Cluster {
+    /// The agent of a node: its own, or else as all have it.
+    pub fn agent_of(&self, node: &str) -> Option<&Agent> {
+        let own = match self.nodes.get(node)? {
+            Node::Table(table) => table.agent.as_deref(),
+            Node::Url(_) => None,
+        };
+        own.or(self.agent.as_ref())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `health` and `passive`: how the state of nodes is found out.
+//! `health`, `agent` and `passive`: how the state of nodes is found out.
 
 use crate::base::units::Duration;
 use schemars::JsonSchema;
@@ -54,6 +54,29 @@ words! {
         Http,
         /// Nothing.
         Off,
+    }
+}
+
+conf! {
+    /// An agent beside the node, asked in HAProxy's agent-check: it says weight, state, and whether the node is up.
+    pub struct Agent {
+        /// Its port.
+        pub port: u16,
+        /// Its host, if not the node's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub address: Option<String>,
+        /// Sent as it is, right after the connection opens.
+        pub send: String,
+        /// Time between two answers; varied by a tenth.
+        pub interval: Duration,
+        /// Time for one answer.
+        pub timeout: Duration,
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self { port: 0, address: None, send: String::new(), interval: Duration::secs(2), timeout: Duration::secs(1) }
     }
 }
 

@@ -34,11 +34,11 @@ mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
 pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Pool, Timeouts};
-pub use health::{Health, HealthKind, Passive};
+pub use health::{Agent, Health, HealthKind, Passive};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable};
 pub use rule::{HeaderEdits, Redirect, Respond, Rule};
-pub use server::{AccessLog, LogFormat, Server, Workers, WorkersWord};
+pub use server::{AccessLog, LogFormat, ModHeartbeat, Server, Workers, WorkersWord};
 
 conf! {
     /// A whole conf file, includes merged in.

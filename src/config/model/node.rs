@@ -1,5 +1,6 @@
 //! `[cluster.NAME.nodes]`: one node.
 
+use super::Agent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ conf! {
         pub backup: bool,
         /// What the operator wants of it.
         pub state: AdminState,
+        /// Its agent, if not as the cluster says.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub agent: Option<Box<Agent>>,
         /// The file with the AJP secret.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub secret_file: Option<String>,
@@ -67,6 +71,7 @@ impl Default for NodeTable {
             route: None,
             backup: false,
             state: AdminState::Enabled,
+            agent: None,
             secret_file: None,
             set: None,
             joined: false,

@@ -1,6 +1,6 @@
 //! `[server]`: the process as a whole.
 
-use crate::base::units::Duration;
+use crate::base::units::{Duration, Network};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ conf! {
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub announce: Option<String>,
+        /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub mod_heartbeat: Option<ModHeartbeat>,
         /// Folder for what outlives the process: sessions, the keys of sealed pins, changes made at run time. One instance at a time.
         pub state_dir: String,
         /// How long a graceful end may take before connections are cut.
@@ -38,12 +41,38 @@ impl Default for Server {
             admin: None,
             admin_token_file: None,
             announce: None,
+            mod_heartbeat: None,
             state_dir: "state".into(),
             shutdown_grace: Duration::secs(30),
             access_log: AccessLog::default(),
             max_connections: 20_000,
             max_sessions: 1_000_000,
         }
+    }
+}
+
+conf! {
+    /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard, in datagrams and in POSTs. They know no secret: who
+    /// may speak is told by the address alone.
+    pub struct ModHeartbeat {
+        /// The address, the same for UDP and for TCP.
+        pub bind: String,
+        /// Multicast groups that are heard too, on the same port.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub groups: Vec<String>,
+        /// Networks whose heartbeats count.
+        pub from: Vec<Network>,
+        /// The cluster that nodes at unknown addresses join.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cluster: Option<String>,
+        /// How often the nodes send: after three times without a word a node is silent.
+        pub interval: Duration,
+    }
+}
+
+impl Default for ModHeartbeat {
+    fn default() -> Self {
+        Self { bind: "0.0.0.0:23364".into(), groups: Vec::new(), from: Vec::new(), cluster: None, interval: Duration::secs(10) }
     }
 }
 

@@ -1,0 +1,189 @@
+//! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent says is a beat; an
+//! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
+
+use super::beats::{Beats, Dialect, Outcome};
+use crate::base::clock;
+use crate::config::model::{AdminState, Agent};
+use crate::heartbeat::Beat;
+use crate::heartbeat::agent::{self, LONGEST, Reply};
+use crate::table::{Link, Node, NodeLive, Table};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tracing::{info, warn};
+
+/// Agents that are asked at one time.
+const AT_ONCE: usize = 256;
+/// The shortest pause before an agent is asked again, however long its answer took.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+type Key = (Arc<str>, Arc<str>);
+
+/// The agents that are asked, by cluster and node name.
+pub struct Agents {
+    tasks: HashMap<Key, Task>,
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    beats: Rc<Beats>,
+    places: Semaphore,
+}
+
+struct Task {
+    subject: Rc<Subject>,
+    handle: AbortHandle,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// The node whose agent it is, and how it is asked.
+struct Subject {
+    cluster: Arc<str>,
+    node: Arc<str>,
+    live: Arc<NodeLive>,
+    link: Arc<Link>,
+    conf: Agent,
+}
+
+impl Agents {
+    /// None yet.
+    pub fn new(beats: Rc<Beats>) -> Self {
+        Self { tasks: HashMap::new(), shared: Rc::new(Shared { beats, places: Semaphore::new(AT_ONCE) }) }
+    }
+
+    /// Makes the agents that are asked those of the table: an unchanged one keeps its task. To be called in a `LocalSet`, after
+    /// each new table.
+    pub fn reconcile(&mut self, table: &Table) {
+        let mut wanted = HashSet::new();
+        for cluster in &table.clusters {
+            for node in cluster.nodes() {
+                let key = (cluster.name.clone(), node.spec.name.clone());
+                let conf = cluster.conf.agent_of(&node.spec.name);
+                // a stranger does not make us connect to where it says
+                let Some(conf) = conf.filter(|_| node.spec.admin != AdminState::Pending) else {
+                    if self.tasks.remove(&key).is_some_and(|task| Arc::ptr_eq(&task.subject.live, &node.live)) {
+                        self.shared.beats.forget(cluster, node);
+                    }
+                    continue;
+                };
+                if !self.tasks.get(&key).is_some_and(|task| task.subject.is_current(node, conf)) {
+                    self.tasks.insert(key.clone(), self.start(&key, node, conf));
+                }
+                wanted.insert(key);
+            }
+        }
+        self.tasks.retain(|key, _| wanted.contains(key));
+    }
+
+    fn start(&self, (cluster, name): &Key, node: &Node, conf: &Agent) -> Task {
+        let subject = Rc::new(Subject {
+            cluster: cluster.clone(),
+            node: name.clone(),
+            live: node.live.clone(),
+            link: node.link.clone(),
+            conf: conf.clone(),
+        });
+        let handle = tokio::task::spawn_local(follow(subject.clone(), self.shared.clone())).abort_handle();
+        Task { subject, handle }
+    }
+}
+
+impl Subject {
+    fn is_current(&self, node: &Node, conf: &Agent) -> bool {
+        Arc::ptr_eq(&self.live, &node.live) && self.link.id == node.link.id && self.conf == *conf
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        if let Some(host) = &self.conf.address {
+            return TcpStream::connect((host.as_str(), self.conf.port)).await;
+        }
+        let beside = |address: &SocketAddr| SocketAddr::new(address.ip(), self.conf.port);
+        let addresses: Vec<SocketAddr> = self.link.addresses.load().iter().map(beside).collect();
+        match addresses.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::NotFound, format!("name {} does not resolve", self.link.url.host))),
+            false => TcpStream::connect(&addresses[..]).await,
+        }
+    }
+
+    /// What the agent says, or why it said nothing.
+    async fn ask(&self) -> Result<Beat, String> {
+        let mut stream = self.connect().await.map_err(|e| e.to_string())?;
+        if !self.conf.send.is_empty() {
+            // one that says its line unasked and closes has said it all the same
+            let _ = stream.write_all(self.conf.send.as_bytes()).await;
+        }
+        let mut line = Vec::with_capacity(64);
+        let mut part = [0; 256];
+        loop {
+            let length = stream.read(&mut part).await.map_err(|e| e.to_string())?;
+            line.extend_from_slice(&part[..length]);
+            match agent::read(&line) {
+                Reply::Said(beat) => return Ok(*beat),
+                Reply::TooLong => return Err(format!("its line is longer than {LONGEST} bytes")),
+                Reply::Incomplete if length == 0 => return Err("it ends without the end of a line".into()),
+                Reply::Incomplete => {}
+            }
+        }
+    }
+}
+
+async fn follow(subject: Rc<Subject>, shared: Rc<Shared>) {
+    let mut last = None;
+    loop {
+        let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));
+        let (said, took) = {
+            let _place = shared.places.acquire().await;
+            let (from, limit) = (clock::monotonic_ms(), subject.conf.timeout);
+            let said = tokio::time::timeout(limit.get(), subject.ask()).await;
+            let said = said.unwrap_or_else(|_| Err(format!("no answer within {limit}")));
+            (said, clock::monotonic_ms().saturating_sub(from))
+        };
+        let told = said.as_ref().map(|beat| (beat.health, beat.state, beat.note.clone())).map_err(Clone::clone);
+        settle(&subject, &shared, said, last.as_ref() != Some(&told));
+        last = Some(told);
+        tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
+    }
+}
+
+/// Hears what an agent said. `news`: it is not what it said the last time.
+fn settle(subject: &Subject, shared: &Shared, said: Result<Beat, String>, news: bool) {
+    let Subject { cluster, node, conf, .. } = subject;
+    let beats = &shared.beats;
+    match said {
+        Ok(beat) => {
+            let beat = Beat { interval: Some(conf.interval.get()), ..beat };
+            // a kept task outlives tables: the node is the one of the present table
+            let table = beats.table();
+            let found = table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
+            let Some((of, known)) = found else { return };
+            let heard = beats.hear_of(of, known, &beat);
+            beats.counts.note(Dialect::Agent, Outcome::from(&heard));
+            if news && (beat.health.is_some() || beat.state.is_some() || beat.note.is_some()) {
+                info!("cluster {cluster} node {node} agent says {}", in_words(&beat));
+            }
+        }
+        Err(why) => {
+            beats.counts.note(Dialect::Agent, Outcome::Unanswered);
+            if news {
+                warn!("cluster {cluster} node {node} agent does not answer: {why}; nothing changes");
+            }
+        }
+    }
+}
+
+fn in_words(beat: &Beat) -> String {
+    let state = beat.state.map(|state| state.word().to_owned());
+    [state, beat.note.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

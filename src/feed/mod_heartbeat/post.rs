@@ -1,0 +1,93 @@
+//! Connections that a message is posted on.
+//!
+//! Served by hand because of what Tomcat does: behind the body it sends a line end that the length does not count, and whoever closes
+//! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
+//! every connection gets one answer, soon, and is closed in order.
+
+use super::{Deaf, Ear};
+use crate::control::members;
+use crate::heartbeat::{datagram, post};
+use crate::net::listen::{Listener, is_exhausted};
+use crate::net::stream::Stream;
+use http::StatusCode;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+/// Connections at one time; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 128;
+/// The longest a request may take, and its answer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long the sender has to close once it is answered.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(super) async fn accept(listener: Listener, ear: Rc<Ear>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| ear.admits(*from)) {
+                    let ear = ear.clone();
+                    tokio::task::spawn_local(async move {
+                        connection(stream, from, &ear).await;
+                        drop(place);
+                    });
+                }
+            }
+            Err(error) => {
+                debug!("server.mod-heartbeat: {error}");
+                tokio::time::sleep(Duration::from_millis(if is_exhausted(&error) { 50 } else { 1 })).await;
+            }
+        }
+    }
+}
+
+async fn connection(mut stream: Stream, from: IpAddr, ear: &Ear) {
+    let served = tokio::time::timeout(LIMIT, async {
+        let answer = match request(&mut stream).await? {
+            Ok(message) => match ear.hear(datagram::read_post(&message, from), from).await {
+                Ok(()) => post::answer(StatusCode::OK, "OK"),
+                Err(deaf) => post::answer(status_of(&deaf), &deaf.to_string()),
+            },
+            Err(refusal) => refusal.answer(),
+        };
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    });
+    if let Ok(Ok(())) = served.await {
+        // what was sent and not read makes the kernel reset the connection, and the answer with it
+        let mut rest = [0; 512];
+        let _ = tokio::time::timeout(LINGER, async { while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {} }).await;
+    }
+}
+
+/// The message of the one request on a connection.
+async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::Refusal>> {
+    let mut received = Vec::with_capacity(512);
+    let mut part = [0; 1024];
+    loop {
+        match post::read(&received) {
+            Ok(Some(message)) if received.len() >= message.end => return Ok(Ok(received[message].to_vec())),
+            Ok(_) => {}
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        match stream.read(&mut part).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => received.extend_from_slice(&part[..length]),
+        }
+    }
+}
+
+fn status_of(deaf: &Deaf) -> StatusCode {
+    match deaf {
+        Deaf::Malformed(_) => StatusCode::BAD_REQUEST,
+        Deaf::Refused(members::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
+        Deaf::Refused(_) => StatusCode::CONFLICT,
+    }
+}
