@@ -8,7 +8,7 @@ use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Edit, Refused};
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
-use crate::feed::{Beats, Checks, Files, Names, Pulse};
+use crate::feed::{Announce, Beats, Checks, Files, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
@@ -73,6 +73,7 @@ struct App {
     orders: Orders,
     admin: Rc<Admin>,
     front: Front,
+    announce: Announce,
     reloads: Reloads,
 }
 
@@ -123,6 +124,8 @@ impl App {
         let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
+        let mut announce = Announce::new(beats.clone(), &loaded.folder);
+        let ear = announce.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
@@ -132,11 +135,14 @@ impl App {
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
-        tokio::task::spawn_local(beats.clone().watch());
+        tokio::task::spawn_local(beats.watch());
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
             tracing::info!("status, API and metrics are at {address}");
+        }
+        if let Some(address) = announce.apply(ear) {
+            tracing::info!("nodes announce themselves at {address}");
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
@@ -154,6 +160,7 @@ impl App {
             orders,
             admin,
             front,
+            announce,
             reloads,
         })
     }
@@ -223,6 +230,7 @@ impl App {
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
+        let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
@@ -233,6 +241,9 @@ impl App {
         self.doors.apply(plan, &table, &self.threads);
         if let Some(address) = self.front.apply(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
+        }
+        if let Some(address) = self.announce.apply(ear) {
+            tracing::info!("nodes announce themselves at {address} from here on");
         }
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");

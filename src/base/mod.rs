@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod hash;
 pub mod report;
+pub mod seldom;
 pub mod token;
 pub mod units;

@@ -7,7 +7,7 @@ use super::Checker;
 pub fn check(c: &mut Checker<'_>) {
     let server = &c.config.server;
     admin(c);
-    c.not_yet("server.announce");
+    announce(c);
     c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
     c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
     if server.state_dir.trim().is_empty() {
@@ -52,13 +52,35 @@ fn admin(c: &mut Checker<'_>) {
             "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
         );
     }
-    let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
-        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == bind))
+    listened_on_already(c, "server.admin", &bind);
+}
+
+fn announce(c: &mut Checker<'_>) {
+    let Some(text) = &c.config.server.announce else { return };
+    let bind = match text.parse::<Bind>() {
+        Ok(bind) => bind,
+        Err(text) => return c.refuse("server.announce", &text),
     };
-    let fixed = !matches!(bind, Bind::Tcp { port: 0, .. });
-    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| fixed) {
+    // made at the start where it is missing
+    c.reference(&c.config.server.join_token());
+    listened_on_already(c, "server.announce", &bind);
+    let same = |admin: &String| admin.parse::<Bind>().is_ok_and(|admin| admin == bind);
+    if c.config.server.admin.as_ref().is_some_and(same) && is_fixed(&bind) {
+        c.error("server.announce", format!("{bind} is `admin` already"), "give one of the two another port");
+    }
+}
+
+fn is_fixed(bind: &Bind) -> bool {
+    !matches!(bind, Bind::Tcp { port: 0, .. })
+}
+
+fn listened_on_already(c: &mut Checker<'_>, at: &str, bind: &Bind) {
+    let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
+        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind))
+    };
+    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| is_fixed(bind)) {
         let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
-        c.error("server.admin", format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
+        c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
     }
 }
