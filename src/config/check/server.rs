@@ -52,7 +52,7 @@ fn admin(c: &mut Checker<'_>) {
             "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
         );
     }
-    listened_on_already(c, "server.admin", &bind);
+    listened_on(c, "server.admin", &bind);
 }
 
 fn announce(c: &mut Checker<'_>) {
@@ -63,7 +63,7 @@ fn announce(c: &mut Checker<'_>) {
     };
     // made at the start where it is missing
     c.reference(&c.config.server.join_token());
-    listened_on_already(c, "server.announce", &bind);
+    listened_on(c, "server.announce", &bind);
     let same = |admin: &String| admin.parse::<Bind>().is_ok_and(|admin| admin == bind);
     if c.config.server.admin.as_ref().is_some_and(same) && is_fixed(&bind) {
         c.error("server.announce", format!("{bind} is `admin` already"), "give one of the two another port");
@@ -74,7 +74,7 @@ fn is_fixed(bind: &Bind) -> bool {
     !matches!(bind, Bind::Tcp { port: 0, .. })
 }
 
-fn listened_on_already(c: &mut Checker<'_>, at: &str, bind: &Bind) {
+fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Bind) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
         listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind))
     };
