@@ -8,7 +8,7 @@ use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Edit, Refused};
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
-use crate::feed::{Agents, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
+use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
@@ -75,6 +75,7 @@ struct App {
     orders: Orders,
     admin: Rc<Admin>,
     front: Front,
+    announce: Announce,
     reloads: Reloads,
 }
 
@@ -127,6 +128,8 @@ impl App {
         let window = front.prepare(&loaded.config)?;
         let mut mod_heartbeat = ModHeartbeat::new(beats.clone());
         let ears = mod_heartbeat.prepare(&loaded.config)?;
+        let mut announce = Announce::new(beats.clone(), &loaded.folder);
+        let ear = announce.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
@@ -146,6 +149,9 @@ impl App {
         if let Some(address) = mod_heartbeat.apply(ears) {
             tracing::info!("heartbeats of Apache and Tomcat are heard at {address}");
         }
+        if let Some(address) = announce.apply(ear) {
+            tracing::info!("nodes announce themselves at {address}");
+        }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
             path: path.to_owned(),
@@ -164,6 +170,7 @@ impl App {
             orders,
             admin,
             front,
+            announce,
             reloads,
         })
     }
@@ -235,6 +242,7 @@ impl App {
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
+        let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
@@ -248,6 +256,9 @@ impl App {
         }
         if let Some(address) = self.mod_heartbeat.apply(ears) {
             tracing::info!("heartbeats of Apache and Tomcat are heard at {address} from here on");
+        }
+        if let Some(address) = self.announce.apply(ear) {
+            tracing::info!("nodes announce themselves at {address} from here on");
         }
         for warning in self.doors.reload_certificates() {
             tracing::warn!("{warning}");

@@ -13,7 +13,8 @@
 //! - [`control`]: the one writer of the table
 //! - [`proxy`]: the life of a request; read `proxy::exchange` first
 //! - [`net`]: client connections and the threads that serve them
-//! - [`feed`]: checks, names, files: what the network and the disk tell
+//! - [`serve`]: a small HTTP server for what the control thread answers itself
+//! - [`feed`]: checks, heartbeats, names, files: what the network and the disk tell
 //! - [`admin`]: the operator's window: API, metrics, events
 //! - [`app`]: wires everything
 //! - [`cli`]: the command line
@@ -30,6 +31,7 @@ pub mod feed;
 pub mod heartbeat;
 pub mod net;
 pub mod proxy;
+pub mod serve;
 pub mod table;
 pub mod upstream;
 pub mod wire;

@@ -2,18 +2,20 @@
 
 use super::guard::{self, Guard};
 use super::operate::{Action, VERBS};
-use super::problem::Problem;
-use super::server::{Body, body_of};
 use super::status::Status;
 use super::{Admin, metrics, snapshot};
 use crate::config;
 use crate::control::edit::Edit;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::serve::problem::Problem;
+use crate::serve::{Body, body_of, json, kind, text};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::rc::Rc;
 use tokio::sync::oneshot;
+
+/// The largest body of a request.
+const LARGEST: usize = 64 << 10;
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +152,7 @@ async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
 
 async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     find_node(&snapshot::take(admin), cluster, node)?;
-    let body = body_of(request).await?;
+    let body = body_of(request, LARGEST).await?;
     let action = Action::read(verb, &body)?;
     let force = action.force();
     let edit = Edit { cluster: cluster.to_owned(), node: node.to_owned(), action: action.into(), by: "operator".into(), force };
@@ -181,24 +183,6 @@ fn hide(value: &mut Value, key: &str) {
         Value::Object(items) => items.iter_mut().for_each(|(key, value)| hide(value, key)),
         _ => {}
     }
-}
-
-fn json(value: &impl Serialize) -> Response<Body> {
-    // a snapshot has nothing that JSON could not say
-    let mut body = serde_json::to_string_pretty(value).unwrap_or_default();
-    body.push('\n');
-    kind(Response::new(Body::from(body)), "application/json")
-}
-
-fn text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    kind(response, "text/plain; charset=utf-8")
-}
-
-fn kind(mut response: Response<Body>, kind: &'static str) -> Response<Body> {
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }
 
 #[cfg(test)]

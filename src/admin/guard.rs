@@ -1,12 +1,12 @@
 //! Who may use the window: holders of the token where there is one, else whoever reaches it, but no web page that a browser on
 //! this machine happens to show.
 
-use super::problem::Problem;
-use crate::base::token::Tokens;
+use crate::base::token::{Shown, Tokens};
 use crate::config::address::Bind;
 use crate::config::model::Config;
+use crate::serve::problem::Problem;
+use crate::serve::{host_of, is_plain};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use std::net::IpAddr;
 use std::path::Path;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -46,10 +46,8 @@ impl Guard {
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
         if let (Some(hosts), Some(host)) = (&self.hosts, host) {
-            let name = without_port(host).to_ascii_lowercase();
-            let name = name.strip_suffix('.').unwrap_or(&name);
-            let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-            if !address && name != "localhost" && !hosts.iter().any(|known| known == name) {
+            let name = host_of(host);
+            if !is_plain(&name) && !hosts.contains(&name) {
                 let detail = format!("The host {name:?} is not known here. Ask by address, or set server.admin-token-file.");
                 return Err(Problem::new(StatusCode::FORBIDDEN, detail));
             }
@@ -72,8 +70,8 @@ impl Guard {
 
     /// Whether a request shows the token, if one is asked for.
     pub fn knows(&self, headers: &HeaderMap) -> bool {
-        let shown = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-        self.tokens.as_ref().is_none_or(|tokens| tokens.admit_header(shown))
+        let Some(tokens) = &self.tokens else { return true };
+        Shown::by(headers).is_some_and(|shown| tokens.admit(&shown))
     }
 }
 
@@ -81,13 +79,6 @@ impl Guard {
 pub fn unauthorized() -> Problem {
     let detail = "A token is needed: Authorization: Bearer TOKEN, as in the file that server.admin-token-file names.";
     Problem::new(StatusCode::UNAUTHORIZED, detail).header("www-authenticate", "Bearer realm=\"homing\"")
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
-        _ => host,
-    }
 }
 
 #[cfg(test)]

@@ -4,15 +4,13 @@
 mod api;
 pub mod events;
 mod front;
-mod guard;
+pub mod guard;
 mod metrics;
 pub mod operate;
-pub mod problem;
-pub mod server;
 pub mod snapshot;
 pub mod status;
 
-pub use front::{Front, Plan};
+pub use front::Front;
 
 use crate::base::clock;
 use crate::control::desk::Desk;

@@ -1,8 +1,8 @@
 //! What an operator can do to a node: the words of the API for an edit.
 
-use super::problem::Problem;
 use crate::base::units::Duration;
 use crate::control::{edit, runtime};
+use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

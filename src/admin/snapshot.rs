@@ -6,7 +6,7 @@ use crate::base::clock::{self, rfc3339};
 use crate::config::model;
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::table::traffic::Totals;
-use crate::table::{Cluster, Node, State, Traffic};
+use crate::table::{Cluster, Node, Traffic};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -18,7 +18,7 @@ pub fn observe(admin: &Admin) {
             if let Some(before) = node.live.note(state) {
                 let at = rfc3339(node.live.since());
                 let before = Some(before).filter(|before| !before.is_empty());
-                let why = why(cluster, node);
+                let why = cluster.why(node);
                 let (cluster, node) = (&*cluster.name, &*node.spec.name);
                 let news = serde_json::json!({"cluster": cluster, "node": node, "state": state, "before": before, "why": why, "at": at});
                 admin.events.tell("state", &news);
@@ -102,7 +102,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         url: spec.url.to_string(),
         route: spec.route.to_string(),
         state: node.word().into(),
-        why: why(cluster, node),
+        why: cluster.why(node),
         since: rfc3339(live.since()),
         sessions: live.all_sessions().into(),
         capacity: node.capacity().map(Into::into),
@@ -116,15 +116,6 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         rank: shares.ranks.get(&slot).copied(),
         requests: live.requests.load(Relaxed),
         heartbeat_ms: live.told.since(),
-    }
-}
-
-/// Why a node is in its state, and what to do about it where that is one step.
-fn why(cluster: &Cluster, node: &Node) -> String {
-    match node.state() {
-        State::Pending => format!("{}: homing accept {}/{}", node.why(), cluster.name, node.spec.name),
-        State::Ready if node.live.ramp(cluster.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
-        _ => node.why(),
     }
 }
 

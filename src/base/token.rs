@@ -1,72 +1,95 @@
-//! Secret tokens: what a node shows to be heard, and an operator to be let in.
+//! Secret tokens: kept in files, shown as `Authorization: Bearer TOKEN`, compared without telling by time how much was right.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, header};
 use rand::RngCore;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The shortest token: a shorter one can be guessed.
 const SHORTEST: usize = 16;
 /// The longest token: it travels in a header.
-const LONGEST: usize = 256;
+const LONGEST: usize = 1024;
 
 /// The tokens of a file; each of them is good, so that one can be changed for another without a gap.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// Their hashes, so that lengths tell nothing and no dump shows a token.
     hashes: Vec<[u8; 32]>,
 }
 
 impl Tokens {
-    /// Reads a file of tokens.
+    /// None: nobody is admitted.
+    pub const fn none() -> Self {
+        Self { hashes: Vec::new() }
+    }
+
+    /// Reads the file that holds them.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-        Self::parse(&text)
+        Self::parse(&read(path)?)
     }
 
-    /// Reads tokens, one a line; empty lines and what follows `#` are passed over.
+    /// Reads tokens, one a line; empty lines and comments behind `#` are passed over.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut hashes = Vec::new();
-        for (line, token) in each(text) {
-            // The line itself is never repeated: it may be most of a token.
-            if !(SHORTEST..=LONGEST).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(format!(
-                    "line {line}: a token has {SHORTEST} to {LONGEST} letters, digits and signs, no spaces: write one that `homing token` made"
-                ));
-            }
-            hashes.push(hash(token.as_bytes()));
-        }
-        if hashes.is_empty() { Err("no token in it: write one that `homing token` made".into()) } else { Ok(Self { hashes }) }
+        tokens(text).map(|tokens| Self { hashes: tokens.into_iter().map(|token| hash(token.as_bytes())).collect() })
     }
 
-    /// True when this is one of the tokens. Takes the same time whichever it is, and however much of it is right.
-    pub fn admit(&self, token: &[u8]) -> bool {
-        let given = hash(token);
-        self.hashes.iter().fold(false, |good, hash| good | verify_slices_are_equal(hash, &given).is_ok())
-    }
-
-    /// As `admit`, for the value of an Authorization header.
-    pub fn admit_header(&self, authorization: &[u8]) -> bool {
-        bearer(authorization).is_some_and(|token| self.admit(token))
+    /// True when what is shown is one of the tokens. Takes the same time whichever it is, and however much of it is right.
+    pub fn admit(&self, shown: &Shown) -> bool {
+        self.hashes.iter().fold(false, |good, hash| good | constant_time::verify_slices_are_equal(hash, &shown.0).is_ok())
     }
 }
 
 impl std::fmt::Debug for Tokens {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Tokens({}, not shown)", self.hashes.len())
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tokens({}, not shown)", self.hashes.len())
+    }
+}
+
+/// What somebody shows as his token; only its hash is kept.
+pub struct Shown([u8; 32]);
+
+impl Shown {
+    /// The token in a request's `Authorization: Bearer TOKEN`.
+    pub fn by(headers: &HeaderMap) -> Option<Self> {
+        let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| Self(hash(token.trim_ascii())))
     }
 }
 
 /// The first token of a file: the one to show.
-pub fn first(text: &str) -> Option<&str> {
-    each(text).map(|(_, token)| token).next()
+pub fn first(path: &Path) -> Result<String, String> {
+    let text = read(path)?;
+    Ok(tokens(&text)?[0].to_owned())
 }
 
-/// The tokens of a file, with their lines.
-fn each(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = (1..).zip(text.lines());
-    lines.map(|(at, line)| (at, line.split('#').next().unwrap_or_default().trim())).filter(|(_, token)| !token.is_empty())
+/// The first token of a file, which is made if there is none. Of several who make it at one time, one wins and all read his.
+pub fn first_or_made(path: &Path) -> Result<String, String> {
+    match make(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => first(path),
+        Err(error) => Err(format!("cannot be made: {error}")),
+        Ok(()) => first(path),
+    }
+}
+
+/// Makes a file with a fresh token, for its owner alone. It appears whole, or not at all.
+fn make(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let made =
+        file.write_all(format!("{}\n", generate()).as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&beside, path));
+    let _ = fs::remove_file(&beside);
+    made
 }
 
 /// A fresh token.
@@ -76,40 +99,59 @@ pub fn generate() -> String {
     URL_SAFE_NO_PAD.encode(secret)
 }
 
-/// The token in `Bearer TOKEN`.
-fn bearer(authorization: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = authorization.split_at_checked(7)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
-        return None;
-    }
-    Some(token.trim_ascii())
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))
 }
 
-fn hash(token: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, token).as_ref());
-    out
+/// The tokens of a text; at least one.
+fn tokens(text: &str) -> Result<Vec<&str>, String> {
+    let mut tokens = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+        let Some(token) = words.next() else { continue };
+        // the line itself is never repeated: it may be most of a token
+        if words.next().is_some() || !(SHORTEST..=LONGEST).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let line = at + 1;
+            return Err(format!(
+                "line {line} holds no token: write {SHORTEST} to {LONGEST} letters, digits and signs, as `homing token` makes them"
+            ));
+        }
+        tokens.push(token);
+    }
+    if tokens.is_empty() { Err("holds no token: write one that `homing token` made".into()) } else { Ok(tokens) }
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn shown(authorization: &str) -> Option<Shown> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+        Shown::by(&headers)
+    }
 
     #[test]
     fn any_token_of_the_file_is_good() {
         let (new, old) = (generate(), generate());
         let tokens = Tokens::parse(&format!("# newest first\n{new}\n\n  {old}   # until Friday\n")).unwrap();
         for (token, good) in [(new.as_str(), true), (&old, true), (&generate(), false), ("", false), (&new[1..], false), ("#", false)] {
-            assert_eq!(tokens.admit(token.as_bytes()), good, "{token}");
+            assert_eq!(shown(&format!("Bearer {token}")).is_some_and(|shown| tokens.admit(&shown)), good, "{token}");
+            assert!(!Tokens::none().admit(&Shown(hash(token.as_bytes()))));
         }
-        assert_eq!(first("# newest first\nthis-one # until Friday\nthat-one"), Some("this-one"));
-        let shown = format!("{tokens:?}");
-        assert_eq!(shown, "Tokens(2, not shown)");
+        assert_eq!(format!("{tokens:?}"), "Tokens(2, not shown)");
     }
 
     #[test]
     fn files_without_a_good_token_are_refused_without_repeating_them() {
-        for wrong in ["", "# nothing\n", "hunter2\n", "abcdefgh ijklmnopqr\n", "p\u{e4}sswordpassword\n", &"x".repeat(257)] {
+        for wrong in ["", "# nothing\n", "hunter2\n", "abcdefghijklmnop qrstuvwxyz012345\n", "p\u{e4}sswordpassword\n", &"x".repeat(1025)] {
             let said = Tokens::parse(wrong).unwrap_err();
             assert!(said.contains("homing token"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
@@ -118,17 +160,29 @@ mod tests {
 
     #[test]
     fn tokens_come_as_bearers() {
-        let tokens = Tokens::parse("correct-horse-battery").unwrap();
+        let tokens = Tokens::parse("correct-#horse-battery").unwrap();
         for (header, good) in [
-            ("Bearer correct-horse-battery", true),
-            ("bearer  correct-horse-battery ", true),
-            ("Basic correct-horse-battery", false),
-            ("correct-horse-battery", false),
+            ("Bearer correct-#horse-battery", true),
+            ("bearer  correct-#horse-battery ", true),
+            ("Basic correct-#horse-battery", false),
+            ("correct-#horse-battery", false),
             ("Bearer", false),
             ("Bearer ", false),
             ("", false),
         ] {
-            assert_eq!(tokens.admit_header(header.as_bytes()), good, "{header}");
+            assert_eq!(shown(header).is_some_and(|shown| tokens.admit(&shown)), good, "{header}");
         }
+        assert!(Shown::by(&HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn a_missing_file_is_made_once_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/join.token");
+        let token = first_or_made(&path).unwrap();
+        assert_eq!((first_or_made(&path).unwrap(), first(&path).unwrap()), (token.clone(), token));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        assert!(first_or_made(&path.join("x")).is_err());
     }
 }

@@ -8,10 +8,10 @@ pub mod run;
 mod shell;
 mod show;
 mod status;
+mod token;
 mod window;
 
 use crate::admin::operate::{Drain, Then};
-use crate::base::token;
 use crate::base::units::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 use operate::{Setting, Target};
@@ -57,11 +57,17 @@ enum Verb {
     },
     #[command(flatten)]
     Remote(RemoteVerb),
+    /// The token that nodes show to announce themselves; made if there is none.
+    #[command(after_help = "Example: homing token app")]
+    Token {
+        /// A cluster that has a token of its own (join.token-file).
+        cluster: Option<String>,
+        /// A fresh one instead, for a file of its own: (umask 077; homing token --new > admin.token)
+        #[arg(long, conflicts_with = "cluster")]
+        new: bool,
+    },
     /// The JSON Schema of the conf file, for editors.
     Schema,
-    /// A fresh secret token, for nodes that join or for the admin address.
-    #[command(after_help = "Example: (umask 077; homing token > admin.token)")]
-    Token,
     /// Completions for a shell.
     #[command(after_help = "Example: homing completions bash > /etc/bash_completion.d/homing")]
     Completions {
@@ -180,11 +186,9 @@ pub fn main() -> i32 {
         Verb::Demo { nodes, port } => demo::run(nodes, port),
         Verb::Check { file, dump } => check::check(file.as_deref().unwrap_or(&cli.config), dump),
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
+        Verb::Token { new: true, .. } => token::fresh(),
+        Verb::Token { cluster, .. } => window::run(|| token::token(&cli.config, cluster.as_deref())),
         Verb::Schema => check::schema(),
-        Verb::Token => {
-            window::print(&format!("{}\n", token::generate()));
-            0
-        }
         Verb::Completions { shell } => shell::completions(Cli::command(), shell),
         Verb::Man { folder } => shell::man(Cli::command(), folder.as_deref()),
     }

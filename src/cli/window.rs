@@ -121,10 +121,10 @@ impl Window {
             (None, None) => At::parse(DEFAULT).map_err(Failure::Usage)?,
         };
         let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
-            (Some(file), _) => Some(read_token(file).map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))?),
+            (Some(file), _) => Some(token::first(file).map_err(|e| Failure::Usage(format!("{} {e}", file.display())))?),
             (None, Some(token)) => Some(token.trim().to_owned()),
             // who may not read it may have none, or be told so by the proxy
-            (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| read_token(&file).ok()),
+            (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| token::first(&file).ok()),
         };
         Ok(Self { at, token: token.filter(|token| !token.is_empty()) })
     }
@@ -290,11 +290,6 @@ impl Conf {
         let token_file = loaded.config.server.admin_token_file.map(|file| loaded.folder.join(file));
         Some(Self { at: At::of(bind, &loaded.folder), token_file })
     }
-}
-
-fn read_token(path: &Path) -> io::Result<String> {
-    let text = std::fs::read_to_string(path)?;
-    token::first(&text).map(str::to_owned).ok_or_else(|| io::Error::other("there is no token in it"))
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ pub enum Refusal {
     Replayed,
     /// It cannot be as it says.
     Wrong(String),
+    /// So many nodes join at one time that it has to wait for its turn.
+    Busy,
 }
 
 impl Members {
@@ -77,7 +79,11 @@ impl Members {
                 match cluster.named(node) {
                     // the name is the node, wherever it is; one of the conf file is where the file says
                     Some(known) if known.spec.joined && known.spec.url != *url => {
-                        edit(cluster, node, Action::Relocate { url: url.to_string() }, "node")
+                        let history = self.histories.get(&(cluster.name.clone(), known.spec.name.clone()));
+                        match history.is_some_and(|history| history.is_replay(heard.beat.run.as_ref())) {
+                            true => Hearing::Refused(Refusal::Replayed),
+                            false => edit(cluster, node, Action::Relocate { url: url.to_string() }, "node"),
+                        }
                     }
                     Some(known) => self.take(cluster, known, &heard.beat),
                     None => stranger_joins(cluster, node, url.to_string(), from, "token"),

@@ -1,5 +1,6 @@
 //! Where every heartbeat ends, whatever it came by: it is heard, and a node that is new is let in first.
 
+use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Refusal};
 use crate::heartbeat::{Beat, Heard};
@@ -9,6 +10,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Nodes that may join or move at one time, each of which builds the table anew,
+const JOINS: u64 = 100;
+/// and so many more each second.
+const JOINS_A_SECOND: u64 = 20;
 
 /// An enumeration whose values have a word each.
 macro_rules! words {
@@ -56,6 +62,8 @@ words! {
         Replayed = "replayed",
         /// It cannot be as it says.
         Refused = "refused",
+        /// Too many joined at one time.
+        Busy = "busy",
         /// An agent was asked and did not answer.
         Unanswered = "unanswered",
     }
@@ -76,6 +84,7 @@ impl From<&Refusal> for Outcome {
             Refusal::Unknown(_) => Self::Unknown,
             Refusal::Replayed => Self::Replayed,
             Refusal::Wrong(_) => Self::Refused,
+            Refusal::Busy => Self::Busy,
         }
     }
 }
@@ -104,12 +113,13 @@ pub struct Beats {
     members: RefCell<Members>,
     current: Arc<Current>,
     desk: Desk,
+    joins: Allowance,
 }
 
 impl Beats {
     /// Nothing was heard yet.
     pub fn new(current: Arc<Current>, desk: Desk) -> Rc<Self> {
-        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk })
+        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk, joins: Allowance::new() })
     }
 
     /// The table as it is now.
@@ -126,6 +136,7 @@ impl Beats {
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok((cluster, node)),
                 Hearing::Refused(refusal) => return Err(refusal),
+                Hearing::Joins(_) if !self.joins.take() => return Err(Refusal::Busy),
                 Hearing::Joins(edit) => {
                     self.desk.edit(edit).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                 }
@@ -157,5 +168,41 @@ impl Beats {
             clock.tick().await;
             self.members.borrow_mut().tick(&self.current.load());
         }
+    }
+}
+
+/// So many at one time, and so many more as time passes.
+struct Allowance {
+    /// In thousandths.
+    left: Cell<u64>,
+    at: Cell<u64>,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { left: Cell::new(JOINS * 1000), at: Cell::new(clock::monotonic_ms()) }
+    }
+
+    fn take(&self) -> bool {
+        let now = clock::monotonic_ms();
+        let since = now - self.at.replace(now);
+        let left = (self.left.get() + since.saturating_mul(JOINS_A_SECOND)).min(JOINS * 1000);
+        self.left.set(left.checked_sub(1000).unwrap_or(left));
+        left >= 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_join_at_one_time_and_more_as_time_passes() {
+        let joins = Allowance::new();
+        assert_eq!((0..2 * JOINS).filter(|_| joins.take()).count() as u64 / JOINS, 1);
+        joins.left.set(0);
+        assert!(!joins.take());
+        joins.left.set(1000);
+        assert!(joins.take());
     }
 }

@@ -83,7 +83,8 @@ impl Checks {
         let mut wanted = HashSet::new();
         for cluster in &table.clusters {
             let joined = self.clusters.contains(&cluster.name);
-            for node in cluster.nodes() {
+            // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect to
+            for node in cluster.nodes().filter(|node| node.spec.admin != AdminState::Pending) {
                 let key = (Arc::clone(&cluster.name), Arc::clone(&node.spec.name));
                 if !self.tasks.get(&key).is_some_and(|task| task.subject.is_current(cluster, node)) {
                     let before = self.tasks.remove(&key).filter(|task| task.subject.is_same_node(cluster, node));

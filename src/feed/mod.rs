@@ -1,7 +1,8 @@
-//! What the network and the disk tell: health checks, names, files. Everything here runs on the control plane's thread and
+//! What the network and the disk tell: health checks, heartbeats, names, files. Everything here runs on the control plane's thread and
 //! writes into the live cells of the table; nothing here is on the way of a request.
 
 pub mod agents;
+pub mod announce;
 pub mod beats;
 pub mod files;
 pub mod fingerprint;
@@ -13,6 +14,7 @@ pub mod pulse;
 pub mod watch;
 
 pub use agents::Agents;
+pub use announce::Announce;
 pub use beats::Beats;
 pub use files::Files;
 pub use health::Checks;

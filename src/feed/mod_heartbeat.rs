@@ -130,6 +130,7 @@ impl std::fmt::Display for Deaf {
             Self::Malformed(refusal) => refusal.fmt(f),
             Self::Refused(members::Refusal::Unknown(why) | members::Refusal::Wrong(why)) => f.write_str(why),
             Self::Refused(members::Refusal::Replayed) => f.write_str("it was heard before"),
+            Self::Refused(members::Refusal::Busy) => f.write_str("too many nodes join at once"),
         }
     }
 }

@@ -170,11 +170,11 @@ pub struct Answer<'a> {
     /// What holds for every node of the cluster.
     #[serde(borrow)]
     pub settings: Settings<'a>,
-    /// Changes when anything of the above does.
+    /// Changes when route, interval or settings do: a node that has adopted this one has nothing to adopt.
     pub revision: u64,
-    /// The nodes that take new sessions, in the order in which to try them.
-    #[serde(borrow)]
-    pub nodes: Cow<'a, [Ranked<'a>]>,
+    /// The nodes that take new sessions, in the order in which to try them; for nodes with the role `lb`, and who asks for it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Cow<'a, [Ranked<'a>]>>,
 }
 
 /// What a node is to know of its cluster.

@@ -41,6 +41,11 @@ impl History {
         self.last.as_ref()
     }
 
+    /// Whether a beat was heard before, or has been overtaken.
+    pub fn is_replay(&self, run: Option<&Run>) -> bool {
+        run.is_some_and(|run| self.judge(run) == Novelty::Replayed)
+    }
+
     /// Judges a beat and remembers it; one that is replayed leaves no trace. Without a sequence nothing tells a replay from news,
     /// so all is taken for news.
     pub fn hear(&mut self, run: Option<&Run>) -> Novelty {

@@ -36,6 +36,14 @@ impl Cluster {
     pub fn named(&self, name: &str) -> Option<&Arc<Node>> {
         self.node(*self.roster.slots.get(name)?)
     }
+    /// Why a node is in its state, and what to do about it where that is one step.
+    pub fn why(&self, node: &Node) -> String {
+        match node.state() {
+            State::Pending => format!("{}: homing accept {}/{}", node.why(), self.name, node.spec.name),
+            State::Ready if node.live.ramp(self.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
+            _ => node.why(),
+        }
+    }
     /// The node in a slot, if it is in this table.
     pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
         self.roster.node(slot)

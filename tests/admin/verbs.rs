@@ -172,7 +172,7 @@ fn verbs_become_posts() {
 
 #[test]
 fn tokens_are_fresh() {
-    let [one, other] = [0, 1].map(|_| homing(Path::new("."), &["token"], &[]));
+    let [one, other] = [0, 1].map(|_| homing(Path::new("."), &["token", "--new"], &[]));
     assert!(one.code == 0 && one.out.trim().len() >= 32 && one.out != other.out, "{one:?}");
 }
 

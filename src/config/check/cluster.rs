@@ -13,15 +13,7 @@ pub fn check(c: &mut Checker<'_>) {
     for (name, cluster) in &config.cluster {
         let path = join("cluster", name);
         c.name(&path, "cluster", name);
-        c.not_yet(&join(&path, "join"));
-        if cluster.balance == Balance::Heartbeat {
-            let at = join(&path, "balance");
-            c.error(
-                &at,
-                "`balance = \"heartbeat\"` is not yet supported by this version",
-                "remove the line: the nodes are then balanced by their live sessions",
-            );
-        }
+        super::joining::check(c, &join(&path, "join"), cluster);
         limits(c, &path, cluster);
         health(c, &join(&path, "health"), cluster);
         if let Some(conf) = &cluster.agent {
@@ -143,7 +135,7 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
 
 fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     let nodes_path = join(path, "nodes");
-    if cluster.nodes.is_empty() {
+    if cluster.nodes.is_empty() && c.config.server.announce.is_none() {
         let finding = format!("`{path}` has no nodes: its requests are answered with 503");
         c.warn_key(
             if c.spans.given(&nodes_path) { &nodes_path } else { path },

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 impl Checker<'_> {
     /// Notes a file to be watched, and gives its whole name.
-    fn reference(&mut self, name: &str) -> PathBuf {
+    pub(super) fn reference(&mut self, name: &str) -> PathBuf {
         let path = self.folder.join(name);
         self.files.push(path.clone());
         path
@@ -27,7 +27,7 @@ impl Checker<'_> {
     pub(super) fn token(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
         if let Err(error) = Tokens::read(&path) {
-            let help = format!("make one: (umask 077; homing token > {name})");
+            let help = format!("make one: (umask 077; homing token --new > {name})");
             return self.error(at, format!("{} {error}", path.display()), help);
         }
         let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);

@@ -5,6 +5,7 @@ mod cluster;
 mod covered;
 mod files;
 mod headers;
+mod joining;
 mod listener;
 mod rule;
 mod server;

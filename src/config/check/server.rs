@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub fn check(c: &mut Checker<'_>) {
     let server = &c.config.server;
     admin(c);
-    c.not_yet("server.announce");
+    announce(c);
     mod_heartbeat(c);
     c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
     c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
@@ -102,13 +102,31 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
     }
 }
 
+fn announce(c: &mut Checker<'_>) {
+    let Some(text) = &c.config.server.announce else { return };
+    let bind = match text.parse::<Bind>() {
+        Ok(bind) => bind,
+        Err(text) => return c.refuse("server.announce", &text),
+    };
+    // made at the start where it is missing
+    c.reference(&c.config.server.join_token());
+    listened_on(c, "server.announce", &bind);
+    let same = |admin: &String| admin.parse::<Bind>().is_ok_and(|admin| admin == bind);
+    if c.config.server.admin.as_ref().is_some_and(same) && is_fixed(&bind) {
+        c.error("server.announce", format!("{bind} is `admin` already"), "give one of the two another port");
+    }
+}
+
+fn is_fixed(bind: &Bind) -> bool {
+    !matches!(bind, Bind::Tcp { port: 0, .. })
+}
+
 /// No address is listened on twice.
 fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Bind) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
         listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind))
     };
-    let fixed = !matches!(bind, Bind::Tcp { port: 0, .. });
-    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| fixed) {
+    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| is_fixed(bind)) {
         let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
         c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");

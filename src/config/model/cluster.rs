@@ -169,9 +169,9 @@ conf! {
     /// How nodes that announce themselves are admitted.
     #[derive(Default)]
     pub struct Join {
-        /// "ask", "token", or a list of networks.
+        /// "ask": an operator accepts each (the default). "token": whoever has the token. Networks: whoever has it and comes from there.
         pub admit: OneOrMany<String>,
-        /// The file with the join token.
+        /// The file with the join token. Absent: one is made in state-dir, as `homing token` prints it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub token_file: Option<String>,
         /// The scheme of announced nodes that do not say it.

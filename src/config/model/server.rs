@@ -34,6 +34,13 @@ conf! {
     }
 }
 
+impl Server {
+    /// The file with the token of clusters that name none of their own.
+    pub fn join_token(&self) -> String {
+        format!("{}/join.token", self.state_dir.trim_end_matches('/'))
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {

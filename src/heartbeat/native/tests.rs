@@ -125,7 +125,7 @@ fn the_answer_is_json_with_the_ranked_list() {
         interval: 5,
         settings: Settings { health_path: Some("/healthz".into()), max_sessions: Some(200), max_requests: None },
         revision: 7,
-        nodes: vec![Ranked::new("n2", "http://n2:80", 1, Some(4))].into(),
+        nodes: Some(vec![Ranked::new("n2", "http://n2:80", 1, Some(4))].into()),
     };
     let text = serde_json::to_string(&answer).unwrap();
     assert_eq!(
@@ -133,6 +133,10 @@ fn the_answer_is_json_with_the_ranked_list() {
         r#"{"state":"pending","why":"waits to be accepted","route":"n1","interval":5,"settings":{"health_path":"/healthz","max_sessions":200,"max_requests":null},"revision":7,"nodes":[{"node":"n2","url":"http://n2:80","workload":0.25,"sessions":1,"capacity":4}]}"#
     );
     assert_eq!(serde_json::from_str::<Answer<'_>>(&text).unwrap(), answer);
+    let unasked = Answer { nodes: None, ..answer };
+    let text = serde_json::to_string(&unasked).unwrap();
+    assert!(text.ends_with("\"revision\":7}"), "{text}");
+    assert_eq!(serde_json::from_str::<Answer<'_>>(&text).unwrap(), unasked);
 }
 
 fn any_beat() -> impl Strategy<Value = Beat> {

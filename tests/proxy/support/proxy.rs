@@ -93,6 +93,18 @@ impl Proxy {
         signal(self.pid, name);
     }
 
+    /// Ends it by a signal and starts it anew in its folder.
+    pub fn restart(&mut self, name: &str) {
+        self.signal(name);
+        self.exit(DEADLINE);
+        let mut child = command(&self.conf()).spawn().expect("the binary starts");
+        self.access = Lines::follow(child.stdout.take().expect("stdout is piped"));
+        self.log = Lines::follow(child.stderr.take().expect("stderr is piped"));
+        self.pid = child.id();
+        *self.child.lock().unwrap() = child;
+        until("the proxy listens again", || self.listens(&self.addr.to_string()).then_some(()));
+    }
+
     /// Its exit status, once it has ended.
     pub fn ended(&self) -> Option<ExitStatus> {
         self.child.lock().unwrap().try_wait().expect("a child can be asked")

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents: what happened and what to do next.
 
-use super::server::Body;
+use super::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -28,6 +28,11 @@ impl Problem {
     /// With a header.
     pub fn header(self, name: &'static str, value: &'static str) -> Self {
         Self { header: Some((name, value)), ..self }
+    }
+
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// As an answer.

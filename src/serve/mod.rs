@@ -1,6 +1,10 @@
 //! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow keeps nobody but itself.
 
-use super::problem::Problem;
+mod gate;
+pub mod problem;
+
+pub use gate::{Gate, Kind, Plan};
+
 use crate::net::listen::{Listener, Socket, is_exhausted};
 use crate::net::stream::{Peer, Stream};
 use bytes::Bytes;
@@ -11,23 +15,25 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use problem::Problem;
+use serde::Serialize;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-/// Connections at one time; further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 256;
 /// The longest a head may take, and a connection be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest head, and the largest body of a request.
-const LARGEST: usize = 64 << 10;
+/// The largest head.
+const LARGEST_HEAD: usize = 64 << 10;
 /// What is under way when the address goes gets so long to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -70,28 +76,29 @@ impl http_body::Body for Body {
 }
 
 /// An open address; closed by drop, gracefully.
-pub struct Door {
+struct Door {
     _closing: watch::Sender<()>,
 }
 
-/// Serves an address with `handler` until the door is dropped. To be called in a `LocalSet`.
-pub fn serve<H, F>(socket: Socket, handler: H) -> io::Result<Door>
+/// Serves an address with `handler` until the door is dropped, so many connections at one time; further ones wait in the kernel's
+/// queue. To be called in a `LocalSet`.
+fn serve<H, F>(socket: Socket, connections: usize, handler: H) -> io::Result<Door>
 where
     H: Fn(Request<Incoming>, Peer) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let listener = socket.into_tokio()?;
     let (closing, closed) = watch::channel(());
-    tokio::task::spawn_local(accept(listener, Rc::new(handler), closed));
+    tokio::task::spawn_local(accept(listener, connections, Rc::new(handler), closed));
     Ok(Door { _closing: closing })
 }
 
-async fn accept<H, F>(listener: Listener, handler: Rc<H>, mut closed: watch::Receiver<()>)
+async fn accept<H, F>(listener: Listener, connections: usize, handler: Rc<H>, mut closed: watch::Receiver<()>)
 where
     H: Fn(Request<Incoming>, Peer) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(connections));
     loop {
         let accepted = tokio::select! {
             _ = closed.changed() => return,
@@ -99,14 +106,15 @@ where
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
-                let (handler, closed) = (handler.clone(), closed.clone());
+                let (handler, closed, free) = (handler.clone(), closed.clone(), places.clone());
+                let crowded = move || free.available_permits() <= connections / 8;
                 tokio::task::spawn_local(async move {
-                    connection(stream, peer, handler, closed).await;
+                    connection(stream, peer, handler, crowded, closed).await;
                     drop(place);
                 });
             }
             (_, Err(error)) => {
-                tracing::debug!("admin accept: {error}");
+                tracing::debug!("accept: {error}");
                 // out of descriptors: trying again at once would spin
                 tokio::time::sleep(Duration::from_millis(if is_exhausted(&error) { 50 } else { 1 })).await;
             }
@@ -115,22 +123,30 @@ where
     }
 }
 
-async fn connection<H, F>(stream: Stream, peer: Peer, handler: Rc<H>, mut closed: watch::Receiver<()>)
+async fn connection<H, F>(stream: Stream, peer: Peer, handler: Rc<H>, crowded: impl Fn() -> bool, mut closed: watch::Receiver<()>)
 where
     H: Fn(Request<Incoming>, Peer) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request| {
         let answer = handler(request, peer);
-        async move { Ok::<_, Infallible>(sealed(answer.await)) }
+        let crowded = crowded();
+        async move {
+            let mut answer = sealed(answer.await);
+            if crowded {
+                // whoever waits outside has his turn
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST_HEAD);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
             if let Err(error) = ended {
-                tracing::debug!("admin connection: {error}");
+                tracing::debug!("connection: {error}");
             }
             return;
         }
@@ -149,13 +165,55 @@ fn sealed(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// A request's body, within size and time.
-pub async fn body_of(request: Request<Incoming>) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), LARGEST).collect()).await {
+pub async fn body_of(request: Request<Incoming>, largest: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), largest).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB."))
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} KiB.", largest >> 10)))
         }
         Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body broke off: {error}."))),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not come within 10 seconds.")),
     }
+}
+
+/// An answer as JSON.
+pub fn json(value: &impl Serialize) -> Response<Body> {
+    // what is answered has nothing that JSON could not say
+    let mut body = serde_json::to_string_pretty(value).unwrap_or_default();
+    body.push('\n');
+    kind(Response::new(Body::from(body)), "application/json")
+}
+
+/// An answer as JSON for a program, on one line.
+pub fn json_line(value: &impl Serialize) -> Response<Body> {
+    let mut body = serde_json::to_string(value).unwrap_or_default();
+    body.push('\n');
+    kind(Response::new(Body::from(body)), "application/json")
+}
+
+/// An answer in words.
+pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    kind(response, "text/plain; charset=utf-8")
+}
+
+/// The answer as one of another kind.
+pub fn kind(mut response: Response<Body>, kind: &'static str) -> Response<Body> {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// The host of a `Host` header, in small letters and without its port.
+pub fn host_of(host: &str) -> String {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => host,
+    };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Whether a host is an address or this machine: no page of another site can have made its own name point here then.
+pub fn is_plain(host: &str) -> bool {
+    host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }

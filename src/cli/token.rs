@@ -1,0 +1,37 @@
+//! `homing token`
+
+use super::window::{Failure, print};
+use crate::base::token;
+use crate::config;
+use std::path::Path;
+
+/// Prints a token that nobody has. The exit code.
+pub fn fresh() -> i32 {
+    print(&format!("{}\n", token::generate()));
+    0
+}
+
+/// Prints the token of a cluster, or the one of all that have none of their own, which is made if need be. The proxy reads the
+/// same file: it need not run.
+pub fn token(conf: &Path, cluster: Option<&str>) -> Result<(), Failure> {
+    let loaded = config::load(conf).map_err(|found| {
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        Failure::Failed(lines.join("\n"))
+    })?;
+    let config = &loaded.config;
+    let own = match cluster {
+        None => None,
+        Some(name) => {
+            let known = || config.cluster.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let unknown = || Failure::Failed(format!("there is no cluster {name:?}; there are: {}", known()));
+            config.cluster.get(name).ok_or_else(unknown)?.join.as_ref().and_then(|join| join.token_file.as_ref())
+        }
+    };
+    let path = loaded.folder.join(own.unwrap_or(&config.server.join_token()));
+    let token = token::first_or_made(&path).map_err(|why| Failure::Failed(format!("{} {why}", path.display())))?;
+    if config.server.announce.is_none() {
+        eprintln!("note: server.announce is not set in {}: there is nowhere to show it", conf.display());
+    }
+    print(&format!("{token}\n"));
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! What a node is told in answer to its heartbeat.
+
+use super::list;
+use crate::base::hash::hash64;
+use crate::control::members::INTERVAL;
+use crate::heartbeat::Beat;
+use crate::heartbeat::native::{Answer, Settings};
+use crate::table::{Cluster, Node};
+
+/// Numbers that every reader of JSON keeps exactly.
+const EXACT: u64 = (1 << 53) - 1;
+
+/// The answer; with the ranked list only for who needs it: a long one must not go out with every beat.
+pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Beat, list: bool) -> Answer<'a> {
+    let interval = beat.interval.unwrap_or(INTERVAL).as_secs() as u32;
+    let spec = &node.spec;
+    let settings = Settings {
+        health_path: cluster.conf.health.path.as_deref().map(Into::into),
+        max_sessions: spec.max_sessions,
+        max_requests: spec.max_requests,
+    };
+    let revision = hash64(format!("{} {interval} {settings:?}", spec.route).as_bytes()) & EXACT;
+    let route = (&*spec.route).into();
+    let nodes = list.then(|| list::ranked(cluster).into());
+    Answer { state: node.word().into(), why: cluster.why(node).into(), route, interval, settings, revision, nodes }
+}

@@ -1,0 +1,40 @@
+//! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload first.
+
+use super::guard::Guard;
+use crate::heartbeat::Role;
+use crate::heartbeat::ranked::{self, Ranked};
+use crate::serve::problem::Problem;
+use crate::serve::{Body, json_line, text};
+use crate::table::{Cluster, Node, State, Table};
+use http::{HeaderMap, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// The nodes that take new sessions, smallest workload first; backups when there is no other.
+pub fn ranked(cluster: &Cluster) -> Vec<Ranked<'_>> {
+    let takes = |node: &&Arc<Node>| node.state() == State::Ready && !node.has_role(Role::Lb) && node.live.told.weight(node.spec.weight) > 0;
+    let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
+    let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
+    let entry = |node: &'_ Arc<Node>| (node.live.all_sessions(), node.capacity(), node.spec.url.to_string());
+    let mut list: Vec<Ranked<'_>> = nodes
+        .map(|node| {
+            let (sessions, capacity, url) = entry(node);
+            Ranked::new(&*node.spec.name, url, sessions, capacity)
+        })
+        .collect();
+    ranked::rank(&mut list);
+    list
+}
+
+/// Answers with the list: plain text where `Accept` names that and not JSON.
+pub fn respond(table: &Table, guard: &Guard, name: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+    guard.admit_reader(name, headers)?;
+    let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {name:?}.")));
+    };
+    let list = ranked(cluster);
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    match accept.contains("text/plain") && !accept.contains("application/json") {
+        true => Ok(text(StatusCode::OK, ranked::plain(&list))),
+        false => Ok(json_line(&list)),
+    }
+}

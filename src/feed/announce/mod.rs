@@ -1,0 +1,138 @@
+//! The address that nodes announce themselves at (`server.announce`): `POST /heartbeat`, and the ranked list for clients that
+//! choose their node themselves.
+
+mod answer;
+mod guard;
+mod list;
+
+use super::Beats;
+use super::beats::{Dialect, Outcome};
+use crate::base::seldom::Seldom;
+use crate::base::token::Shown;
+use crate::config::model::Config;
+use crate::control::members::Refusal;
+use crate::heartbeat::{Role, Speaker, native};
+use crate::net::stream::Peer;
+use crate::serve::problem::Problem;
+use crate::serve::{Body, Gate, Kind, Plan, body_of, json_line};
+use guard::Guard;
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tracing::warn;
+
+/// Ten thousand nodes, each of which keeps its connection, and some clients.
+const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, private: false };
+
+/// The address, while there is one.
+pub struct Announce {
+    ear: Rc<Ear>,
+    folder: PathBuf,
+    gate: Gate<Guard>,
+}
+
+impl Announce {
+    /// Nothing is open yet.
+    pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
+        let ear = Ear { beats, log: Seldom::default() };
+        Self { ear: Rc::new(ear), folder: folder.to_owned(), gate: Gate::new(KIND, folder) }
+    }
+
+    /// Reads the tokens and binds the address, if it is not open already. A failure changes nothing.
+    pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
+        self.gate.prepare(config.server.announce.as_deref(), |bind| Guard::new(config, bind, &self.folder))
+    }
+
+    /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
+    pub fn apply(&mut self, plan: Plan<Guard>) -> Option<String> {
+        let ear = self.ear.clone();
+        self.gate.apply(plan, move |guard, request, peer| answer(ear.clone(), guard, request, peer))
+    }
+}
+
+/// What every request needs.
+struct Ear {
+    beats: Rc<Beats>,
+    /// Refused beats in the log.
+    log: Seldom,
+}
+
+async fn answer(ear: Rc<Ear>, guard: Rc<Guard>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let mut parts = path.split('/').skip(1);
+    let answer = match [parts.next(), parts.next(), parts.next(), parts.next()] {
+        [Some("heartbeat"), None, ..] if request.method() == Method::POST => ear.heartbeat(&guard, request, peer).await,
+        [Some("heartbeat"), None, ..] => Err(not_allowed("A heartbeat is sent by POST.", "POST")),
+        [Some("clusters"), Some(cluster), Some("nodes"), None] if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            list::respond(&ear.beats.table(), &guard, cluster, request.headers())
+        }
+        [Some("clusters"), Some(_), Some("nodes"), None] => Err(not_allowed("The list is read by GET.", "GET, HEAD")),
+        _ => Err(Problem::new(StatusCode::NOT_FOUND, "Here are POST /heartbeat and GET /clusters/NAME/nodes.")),
+    };
+    answer.unwrap_or_else(Problem::into_response)
+}
+
+fn not_allowed(detail: &str, allow: &'static str) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("allow", allow)
+}
+
+impl Ear {
+    async fn heartbeat(&self, guard: &Guard, request: Request<Incoming>, peer: Peer) -> Result<Response<Body>, Problem> {
+        // a process of this machine, over a Unix socket
+        let from = peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+        // who has no token at all is not listened to any further
+        let Some(shown) = Shown::by(request.headers()).filter(|shown| guard.knows(shown)) else {
+            return Err(self.refuse(Outcome::Denied, from, guard::unauthorized()));
+        };
+        let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+        let body = body_of(request, native::LARGEST).await.map_err(|problem| self.refuse(Outcome::Malformed, from, problem))?;
+        let heard = native::read(kind.as_deref(), &body)
+            .map_err(|refusal| self.refuse(Outcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
+        if let Speaker::Named { cluster, .. } = &heard.speaker
+            && guard.is_shut_to(cluster, &shown)
+        {
+            return Err(self.refuse(Outcome::Denied, from, guard::unauthorized()));
+        }
+        let heard_by = self.beats.hear(&heard, from, None).await;
+        self.beats.counts.note(Dialect::Native, &heard_by);
+        let (cluster, node) = match heard_by {
+            Ok(known) => known,
+            Err(refusal) => return Err(self.log(from, problem(refusal))),
+        };
+        let list = wants_list || node.has_role(Role::Lb);
+        Ok(json_line(&answer::to(&cluster, &node, &heard.beat, list)))
+    }
+
+    /// Counts a beat that does not get as far as to be heard.
+    fn refuse(&self, outcome: Outcome, from: IpAddr, problem: Problem) -> Problem {
+        self.beats.counts.note(Dialect::Native, outcome);
+        self.log(from, problem)
+    }
+
+    fn log(&self, from: IpAddr, problem: Problem) -> Problem {
+        if let Some(held) = self.log.now() {
+            let more = if held == 0 { String::new() } else { format!(" ({held} more were refused since the last such line)") };
+            warn!("a heartbeat from {from} is refused: {}{more}", problem.detail());
+        }
+        problem
+    }
+}
+
+fn problem(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Unknown(why) => Problem::new(StatusCode::NOT_FOUND, format!("There is {why}.")),
+        Refusal::Replayed => {
+            let detail = "This heartbeat was heard before, or a later one was: it changes nothing. `sequence` has to grow, and `boot` \
+                          to change when the node restarts.";
+            Problem::new(StatusCode::CONFLICT, detail)
+        }
+        Refusal::Wrong(why) => Problem::new(StatusCode::CONFLICT, format!("Not as it is: {why}.")),
+        Refusal::Busy => {
+            let detail = "Too many nodes join at one time: announce it again in a moment.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header("retry-after", "2")
+        }
+    }
+}

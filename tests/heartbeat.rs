@@ -1,0 +1,20 @@
+//! Nodes that announce themselves, with the real binary over sockets; each test is named after the requirement it shows
+//! (A1 to E9: what systems with a load-balancing cluster of their own ask of a proxy).
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
+
+#[path = "heartbeat/fleet.rs"]
+mod fleet;
+#[path = "heartbeat/joining.rs"]
+mod joining;
+#[path = "heartbeat/list.rs"]
+mod list;
+#[path = "heartbeat/placement.rs"]
+mod placement;
+#[path = "heartbeat/port.rs"]
+mod port;
+#[path = "proxy/support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "the window's own tests use the rest")]
+#[path = "admin/window.rs"]
+mod window;

@@ -1,0 +1,95 @@
+//! Load that is announced becomes placement, and silence costs nobody his page.
+
+use crate::fleet::{Fleet, of};
+use crate::support::{Client, Origin, until};
+use serde_json::json;
+
+#[test]
+fn shares_are_in_proportion_to_room() {
+    let nodes = Origin::several(3);
+    let fleet = Fleet::over(&nodes, "balance = \"heartbeat\"");
+    fleet.all_ready();
+    for (node, load) in nodes.iter().zip([0, 50, 90]) {
+        fleet.beat(node, json!({"load": load}));
+    }
+    let placed = fleet.newcomers(480);
+    for (name, share) in [("n1", 100.0 / 160.0), ("n2", 50.0 / 160.0), ("n3", 10.0 / 160.0)] {
+        let got = of(&placed, name) as f64 / placed.len() as f64;
+        assert!((got - share).abs() < 0.02, "{name}: {got:.3} of {share:.3}");
+    }
+    fleet.beat(&nodes[0], json!({"load": 100}));
+    assert_eq!(of(&fleet.newcomers(60), "n1"), 0, "no room, no new session");
+}
+
+#[test]
+fn d7_sessions_that_come_past_the_proxy_count() {
+    let nodes = Origin::several(2);
+    let fleet = Fleet::over(&nodes, "balance = \"least-sessions\"");
+    fleet.all_ready();
+    let before = fleet.newcomers(10);
+    assert_eq!((of(&before, "n1"), of(&before, "n2")), (5, 5));
+    fleet.beat(&nodes[0], json!({"sessions": 40, "capacity": 100}));
+    fleet.beat(&nodes[1], json!({"sessions": 5, "capacity": 100}));
+    assert_eq!(fleet.node_is("n1", "ready")["sessions"], 40, "not the 5 that the proxy saw");
+    assert_eq!(fleet.names(), "n2 n1");
+    assert_eq!(of(&fleet.newcomers(30), "n2"), 30);
+    // equal parts of unequal rooms
+    fleet.beat(&nodes[0], json!({"sessions": 40, "capacity": 800}));
+    fleet.beat(&nodes[1], json!({"sessions": 10, "capacity": 200}));
+    let placed = fleet.newcomers(100);
+    assert!((78..=82).contains(&of(&placed, "n1")), "{}", of(&placed, "n1"));
+}
+
+#[test]
+fn a_node_that_joins_is_never_given_more_than_twice_its_part() {
+    let nodes = Origin::several(3);
+    let fleet = Fleet::over(&nodes, "balance = \"least-sessions\"\njoin = { admit = \"token\" }");
+    fleet.all_ready();
+    for node in &nodes {
+        fleet.beat(node, json!({"sessions": 1000, "capacity": 2000}));
+    }
+    let empty = Origin::start("n4");
+    fleet.beat(&empty, json!({"sessions": 0, "capacity": 2000}));
+    fleet.node_is("n4", "ready");
+    let placed = fleet.newcomers(200);
+    for (n, _) in placed.iter().enumerate().skip(20) {
+        let had = of(&placed[..=n], "n4");
+        assert!(had * 4 <= 2 * (n + 1) + 4, "{had} of the first {}", n + 1);
+    }
+    assert!(of(&placed, "n4") >= 80, "it looks emptiest all the time: {}", of(&placed, "n4"));
+}
+
+#[test]
+fn a_node_that_restarted_has_lost_its_sessions_once() {
+    let nodes = Origin::several(2);
+    let fleet = Fleet::over(&nodes, "");
+    fleet.all_ready();
+    nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"boot": "monday"})));
+    let mut user = Client::with_jar(fleet.proxy.addr);
+    let home = user.get("/first").node().to_owned();
+    let node = nodes.iter().find(|node| node.name() == home).unwrap();
+    fleet.beat(node, json!({"boot": "tuesday"}));
+    user.get("/second");
+    user.get("/third");
+    assert_eq!(["/first", "/second", "/third"].map(|path| fleet.proxy.why(path)), ["new", "moved:rebooted", "cookie"]);
+    assert_eq!(fleet.status()["clusters"][0]["traffic"]["moved"]["rebooted"], 1);
+}
+
+#[test]
+fn silence_is_never_a_503() {
+    let nodes = Origin::several(2);
+    let fleet = Fleet::over(&nodes, "balance = \"heartbeat\"");
+    fleet.all_ready();
+    fleet.beat(&nodes[0], json!({"load": 99, "interval": 1}));
+    fleet.beat(&nodes[1], json!({"load": 0, "interval": 1}));
+    let mut user = Client::with_jar(fleet.proxy.addr);
+    let home = user.get("/").node().to_owned();
+    fleet.node_is("n1", "silent");
+    fleet.node_is("n2", "silent");
+    let placed = fleet.newcomers(40);
+    assert_eq!((of(&placed, "n1"), of(&placed, "n2")), (20, 20), "loads are forgotten, all are equal again");
+    assert_eq!(user.get("/").node(), home);
+    assert_eq!(fleet.list().len(), 2, "its checks decide");
+    fleet.beat(&nodes[0], json!({"load": 99}));
+    until("who speaks is not silent", || (fleet.node_is("n1", "ready")["load"] == 99).then_some(()));
+}
