@@ -90,6 +90,9 @@ fn nodes(old: Option<&Value>, new: Option<&Value>, phrases: &mut Vec<String>) {
         other => other.clone(),
     };
     for name in keys(&old, &new) {
+        if old.get(&name) == new.get(&name) {
+            continue;
+        }
         match (old.get(&name).map(full), new.get(&name).map(full)) {
             (None, Some(_)) => phrases.push(format!("+ node {name}")),
             (Some(_), None) => phrases.push(format!("- node {name}")),
