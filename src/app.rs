@@ -125,6 +125,7 @@ impl App {
         let window = front.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        admin.meet(&threads);
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
         let (mut checks, mut names) = (Checks::new(), Names::new());
         names.reconcile(&table);
