@@ -132,6 +132,7 @@ impl App {
         let ear = announce.prepare(&loaded.config)?;
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        admin.meet(&threads);
         let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
         let (mut checks, mut names, mut agents) = (Checks::new(), Names::new(), Agents::new(beats.clone()));
         names.reconcile(&table);

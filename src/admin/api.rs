@@ -1,9 +1,10 @@
 //! What is found where. GET reads and changes nothing; POST changes.
 
+use super::explain::Question;
 use super::guard::{self, Guard};
 use super::operate::{Action, VERBS};
 use super::status::Status;
-use super::{Admin, metrics, snapshot};
+use super::{Admin, explain, metrics, snapshot};
 use crate::config;
 use crate::control::edit::Edit;
 use crate::serve::problem::Problem;
@@ -31,6 +32,8 @@ enum Place<'a> {
     Operate(&'a str, &'a str, &'a str),
     Config,
     Events,
+    Explain,
+    Moves,
     Reload,
 }
 
@@ -45,6 +48,8 @@ impl<'a> Place<'a> {
             [Some("api"), Some("status"), None, ..] => Self::Status,
             [Some("api"), Some("config"), None, ..] => Self::Config,
             [Some("api"), Some("events"), None, ..] => Self::Events,
+            [Some("api"), Some("explain"), None, ..] => Self::Explain,
+            [Some("api"), Some("moves"), None, ..] => Self::Moves,
             [Some("api"), Some("reload"), None, ..] => Self::Reload,
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
             [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
@@ -99,6 +104,8 @@ async fn respond(admin: &Admin, guard: &Guard, request: Request<Incoming>) -> Re
         Place::Node(cluster, node) => Ok(json(find_node(&snapshot::take(admin), cluster, node)?)),
         Place::Config => Ok(json(&open_config(&admin.current.load().config))),
         Place::Events => events(admin),
+        Place::Explain => Ok(json(&explain::explain(admin, Question::read(request.uri().query().unwrap_or_default())?).await?)),
+        Place::Moves => Ok(json(&explain::moves(admin).await)),
         Place::Reload => reload(admin).await,
         Place::Operate(cluster, node, verb) => operate(admin, cluster, node, verb, request).await,
     }
@@ -194,6 +201,8 @@ mod tests {
         for (path, place) in [
             ("/ping", Some(Place::Ping)),
             ("/api/status", Some(Place::Status)),
+            ("/api/explain", Some(Place::Explain)),
+            ("/api/moves", Some(Place::Moves)),
             ("/api/clusters", Some(Place::Clusters)),
             ("/api/clusters/app", Some(Place::Cluster("app"))),
             ("/api/clusters/app/nodes", Some(Place::Nodes("app"))),

@@ -3,6 +3,7 @@
 
 mod api;
 pub mod events;
+mod explain;
 mod front;
 pub mod guard;
 mod metrics;
@@ -15,6 +16,7 @@ pub use front::Front;
 use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
+use crate::net::threads::{Command, Thread};
 use crate::table::{Current, Traffic};
 use events::Hub;
 use status::Reload;
@@ -42,6 +44,8 @@ pub struct Admin {
     counts: Rc<Counts>,
     reloads: mpsc::Sender<oneshot::Sender<Reload>>,
     desk: Desk,
+    /// The data-plane threads, which remember their latest requests.
+    threads: RefCell<Vec<mpsc::UnboundedSender<Command>>>,
     /// Who follows what happens.
     pub events: Hub,
     reload: RefCell<Reload>,
@@ -64,7 +68,13 @@ impl Admin {
         let reload = RefCell::new(Reload::at_start(started));
         let events = Hub::default();
         let stopping = Cell::new(false);
-        (Rc::new(Self { current, places, limit, traffic, counts, reloads, desk, events, reload, started, stopping }), inbox)
+        let threads = RefCell::default();
+        (Rc::new(Self { current, places, limit, traffic, counts, reloads, desk, threads, events, reload, started, stopping }), inbox)
+    }
+
+    /// These threads may be asked for their latest requests.
+    pub fn meet(&self, threads: &[Thread]) {
+        *self.threads.borrow_mut() = threads.iter().map(|thread| thread.commands.clone()).collect();
     }
 
     /// Looks at the nodes' states for ever, so that each change is told with its time.

@@ -66,9 +66,14 @@ fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     Dialect::ALL.iter().map(|dialect| of(*dialect)).collect()
 }
 
-fn cluster_now(cluster: &Cluster) -> status::Cluster {
+/// A cluster's nodes with their slots, in the order of the file.
+pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
     let shares = Shares::of(cluster);
-    let nodes: Vec<status::Node> = cluster.nodes().map(|node| node_now(cluster, node, &shares)).collect();
+    cluster.nodes().map(move |node| (node.live.slot, node_now(cluster, node, &shares)))
+}
+
+fn cluster_now(cluster: &Cluster) -> status::Cluster {
+    let nodes: Vec<status::Node> = nodes(cluster).map(|(_, node)| node).collect();
     let serving = cluster.nodes().filter(|node| node.state().keeps_sessions()).count();
     // what the operator took out on purpose, or has not let in, is as it should be
     let as_wanted = |node: &status::Node| matches!(node.state.as_str(), "ready" | "maintenance" | "removed" | "drained" | "pending");
@@ -91,7 +96,8 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
     }
 }
 
-fn name_of(balance: model::Balance) -> String {
+/// The word in the conf file.
+pub(super) fn name_of(balance: model::Balance) -> String {
     serde_json::to_value(balance).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

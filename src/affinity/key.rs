@@ -38,6 +38,16 @@ impl Source {
     }
 }
 
+impl std::fmt::Display for Source {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Query(name) => write!(out, "query:{name}"),
+            Self::Header(name) => write!(out, "header:{name}"),
+            Self::Address => out.write_str("source"),
+        }
+    }
+}
+
 impl KeyForm {
     /// True when the ledger keeps each key's node.
     pub(super) fn remembers(&self) -> bool {

@@ -5,6 +5,7 @@
 mod compile;
 mod cookie;
 mod dates;
+mod gist;
 mod key;
 mod learn;
 mod route;
@@ -14,6 +15,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use gist::{Gist, Heard};
 pub use seal::KeyRing;
 
 use crate::base::hash::hash64_pair;
@@ -315,7 +317,8 @@ impl Form {
 }
 
 impl<'t> Reading<'t> {
-    fn absent(session: Option<u64>) -> Self {
+    /// Of a request that says nothing.
+    pub fn absent(session: Option<u64>) -> Self {
         Self { found: Found::Absent, session, stamp: Stamp::default() }
     }
 

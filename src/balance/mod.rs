@@ -210,9 +210,22 @@ impl Placement {
     /// `key` matters to `hash` alone, which without one draws at random. `round-robin` charges the chosen node a turn.
     /// `hash` pays no regard to slow start: a key that moved twice would cost a session.
     pub fn pick(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
+        // a turn that was not given is not made up for later
+        let miss = |cell: &Cell| cell.turn_at_least(self.clock.load(SeqCst));
+        let (slot, tier) = self.find(key, avoid, rng, miss)?;
+        self.charge(slot);
+        Some((slot, tier))
+    }
+
+    /// What [`Placement::pick`] would choose. Nothing changes.
+    pub fn peek(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
+        self.find(key, avoid, rng, |_| {})
+    }
+
+    fn find(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng, miss: impl Fn(&Cell)) -> Option<(u32, Tier)> {
         let (best, score) = self.tree.best_except(avoid)?;
         let tier = score::tier_of(score);
-        let best = if self.probation.applies() { self.pass_over(best, tier, avoid) } else { best };
+        let best = if self.probation.applies() { self.pass_over(best, tier, avoid, miss) } else { best };
         let allowed = |slot: u32| !self.probation.applies() || !self.is_over(slot);
         let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
         let slot = match (self.method, key, &self.ring, &self.draw) {
@@ -220,9 +233,13 @@ impl Placement {
             (Method::Hash | Method::Random, _, _, Some(draw)) => self.better_of_two(draw, &|slot| eligible(slot) && allowed(slot), rng),
             _ => None,
         };
-        let slot = slot.unwrap_or(best);
-        self.charge(slot);
-        Some((slot, tier))
+        Some((slot.unwrap_or(best), tier))
+    }
+
+    /// The number that a slot is compared by within its tier, the smaller the better; none for one that takes no new sessions.
+    pub fn score_of(&self, slot: u32) -> Option<f64> {
+        let score = self.tree.get(slot);
+        (score::tier_of(score) != Tier::Never).then(|| score::readable(self.method, score, self.clock.load(SeqCst)))
     }
 
     /// The slots in the order in which a key falls on them, each as often as it has points; none unless placed by key.
@@ -257,7 +274,7 @@ impl Placement {
     }
 
     /// The best of the tier that is not over its budget; the best of all if there is none.
-    fn pass_over(&self, best: u32, tier: Tier, avoid: &[u32]) -> u32 {
+    fn pass_over(&self, best: u32, tier: Tier, avoid: &[u32], miss: impl Fn(&Cell)) -> u32 {
         if self.method == Method::First || !self.is_over(best) {
             return best;
         }
@@ -266,8 +283,7 @@ impl Placement {
         for _ in 0..probation::PASSES {
             avoid.push(at);
             if self.method == Method::RoundRobin {
-                // a turn that was not given is not made up for later
-                self.cells[at as usize].turn_at_least(self.clock.load(SeqCst));
+                miss(&self.cells[at as usize]);
             }
             match self.tree.best_except(&avoid) {
                 Some((slot, score)) if score::tier_of(score) == tier => at = slot,

@@ -52,6 +52,16 @@ pub fn workload_of(score: u64) -> u64 {
     score >> TIE_BITS
 }
 
+/// A score as a person reads it: the workload for a share of 1, how many turns of such a node away it is, or its place in the file.
+pub fn readable(method: Method, score: u64, clock: u64) -> f64 {
+    let rest = score & ((1 << TIER_SHIFT) - 1);
+    match method {
+        Method::RoundRobin => rest.saturating_sub(clock) as f64 / (STRIDE >> 16) as f64,
+        Method::First => (rest + 1) as f64,
+        _ => f64::from(f32::from_bits((rest >> TIE_BITS) as u32)) * 65_536.0,
+    }
+}
+
 /// The score of a node.
 ///
 /// `turn` is when its next turn comes (round-robin) or how lately it was chosen (the others, to take turns among equals);

@@ -108,6 +108,21 @@ impl std::fmt::Display for Size {
     }
 }
 
+/// Seconds in the two largest units.
+pub fn span(seconds: u64) -> String {
+    let two = |large: u64, one: &str, small: u64, other: &str| match small {
+        0 => format!("{large} {one}"),
+        _ => format!("{large} {one} {small} {other}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
+        600..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
 /// A network as the conf file writes it: `10.0.0.0/8`, `2001:db8::/32`, or a bare address for that address alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(pub ipnet::IpNet);

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+mod explain;
 mod operate;
 mod reload;
 pub mod run;
@@ -98,6 +99,24 @@ enum RemoteVerb {
     Nodes {
         /// Which.
         cluster: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Why a request went where it went, or where one would go: the rule, what it says of its session, the nodes, the choice.
+    #[command(
+        after_help = "Examples: homing explain --last\n          homing explain --url http://shop.example.com/cart --cookie HOMING=… --source 10.1.2.3"
+    )]
+    Explain {
+        #[command(flatten)]
+        what: explain::What,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// The sessions that were moved from their node: how many, why, and the latest of them.
+    #[command(after_help = "Example: homing moves app")]
+    Moves {
+        /// Of this cluster alone.
+        cluster: Option<String>,
         #[command(flatten)]
         remote: Remote,
     },
@@ -200,6 +219,8 @@ impl RemoteVerb {
         match self {
             Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),
+            Self::Explain { what, remote } => explain::explain(&open(&remote)?, &what, remote.json),
+            Self::Moves { cluster, remote } => explain::moves(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Drain { target, wait, deadline, then, force, remote } => {
                 operate::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
             }

@@ -1,5 +1,6 @@
 //! How things are shown to people: tables, ages, colours.
 
+pub use crate::base::units::span;
 use std::io::IsTerminal;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -82,21 +83,6 @@ pub fn age(since: &str, now: &str) -> String {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     let (Some(since), Some(now)) = (parse(since), parse(now)) else { return String::new() };
     span(u64::try_from((now - since).whole_seconds()).unwrap_or_default())
-}
-
-/// Seconds in the two largest units.
-pub fn span(seconds: u64) -> String {
-    let two = |large: u64, one: &str, small: u64, other: &str| match small {
-        0 => format!("{large} {one}"),
-        _ => format!("{large} {one} {small} {other}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
-        600..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
 }
 
 /// "1 node", "2 nodes".

@@ -4,6 +4,7 @@ use super::connection;
 use super::listen::{Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
 use crate::proxy::access_log::{Log, LogBuffer};
+use crate::proxy::recent::Recent;
 use crate::proxy::worker::Worker;
 use crate::table::{Current, Traffic};
 use arc_swap::ArcSwapOption;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 /// A listener's TLS, swapped when its conf changes.
 pub type SharedTls = Arc<ArcSwapOption<rustls::ServerConfig>>;
@@ -35,6 +36,8 @@ pub enum Command {
     },
     /// Accept what is queued, then close the socket.
     Close(u64),
+    /// Hand over the latest requests.
+    Recall(oneshot::Sender<Recent>),
     /// Close all sockets, end all connections gracefully, then stop.
     Drain,
     /// Stop at once.
@@ -100,6 +103,7 @@ impl Doors {
                 command = inbox.recv() => match command {
                     Some(Command::Open { door, listener, socket, tls }) => self.open(door, listener, socket, tls),
                     Some(Command::Close(door)) => self.close(door),
+                    Some(Command::Recall(reply)) => drop(reply.send(self.worker.recent.borrow().clone())),
                     Some(Command::Drain) => break,
                     Some(Command::Stop) | None => return self.worker.log.flush(),
                 },

@@ -4,6 +4,7 @@ use super::answer::{AnswerBody, Refused, Trail};
 use super::client::Client;
 use super::headers::{self, Origin};
 use super::interim::Interims;
+use super::line::WHY;
 use super::seat::Seat;
 use super::session::{self, Clash, Session};
 use super::{respond, retry, upgrade};
@@ -43,7 +44,9 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
         trail.record.ask(&asked.parts, &asked.host, asked.client);
         let table = client.worker.table();
         let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
+        trail.record.shows_why = listener.shows_why(asked.client);
         let rule = find_rule(listener, &asked)?;
+        trail.record.matched(table.revision, rule.index);
         match &rule.action {
             Action::Cluster(index) => {
                 let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
@@ -59,12 +62,15 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
             trail.record.status = response.status().as_u16();
             response.map(|body| AnswerBody::node(body, limit, trail))
         }
-        Ok(Reply::Own(response)) => {
+        Ok(Reply::Own(mut response)) => {
             (trail.record.status, trail.record.ended) = (response.status().as_u16(), *b"LR");
+            trail.record.show_why(response.headers_mut());
             response.map(|body| AnswerBody::held(body, trail))
         }
         Err(refused) => {
+            let why = trail.record.why_shown();
             let mut response = refused.into_response(trail);
+            why.into_iter().for_each(|why| drop(response.headers_mut().insert(WHY, why)));
             // a body that still waits to be asked for is not asked for any more
             if expects || (!client.h2 && response.status() == StatusCode::BAD_REQUEST) {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -205,7 +211,8 @@ async fn to_cluster(
     let unix = clock::unix_secs();
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
-    let reading = recognise(&cluster, &head);
+    let reading = decide::recognise(&cluster, &head);
+    trail.record.heard(&reading);
     let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
@@ -223,7 +230,7 @@ async fn to_cluster(
     loop {
         let (verdict, session) = choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?;
         tries.begin();
-        trail.record.chosen(&verdict.node.spec.name, verdict.why, verdict.was.and_then(|s| cluster.node(s)).map(|n| &n.spec.name));
+        trail.record.chosen(&cluster, &verdict);
         trail.seat = None;
         let waiting = Instant::now();
         let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
@@ -264,19 +271,6 @@ async fn to_cluster(
             }
         }
     }
-}
-
-/// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
-/// does not know it.
-fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>) -> Reading<'t> {
-    let own = cluster.affinity.read(head);
-    if matches!(own.found, Found::Ledger { .. })
-        && let Some(other) = cluster.affinity.read_other(&own, head)
-        && own.session.is_none_or(|session| cluster.live.ledger.find(session).is_none())
-    {
-        return other;
-    }
-    own
 }
 
 /// Changes the head into what a node is sent.
@@ -438,7 +432,7 @@ async fn choose(
     let mut hint = first.hint;
     let mut first_check = None;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs() };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs(), dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
@@ -466,7 +460,7 @@ async fn choose(
                 hint = first.hint;
             }
             Decision::Refuse(refusal) => {
-                trail.record.why = decide::Why::None;
+                trail.record.refused(refusal);
                 return Err(match refusal {
                     Refusal::Strict => {
                         unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict")
@@ -560,6 +554,7 @@ impl Done<'_> {
             facts.route = Some(&verdict.node.spec.route);
             rule.response_headers.apply(response.headers_mut(), &facts);
         }
+        trail.record.show_why(response.headers_mut());
         *response.version_mut() = if client.h2 { Version::HTTP_2 } else { Version::HTTP_11 };
         if switching {
             return upgrade::switch(client, cluster, upgrade, protocol, response, trail);

@@ -2,19 +2,23 @@
 
 use super::access_log::Record;
 use super::client::Client;
-use crate::affinity::PinSent;
+use super::recent::Decided;
+use crate::affinity::{Gist, PinSent, Reading};
 use crate::base::clock;
 use crate::config::model::LogFormat;
-use crate::table::ClusterLive;
-use crate::table::decide::Why;
+use crate::table::decide::{Refusal, Verdict, Why};
 use crate::table::traffic::Ended;
+use crate::table::{Cluster, ClusterLive, State};
 use http::request::Parts;
-use http::{HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+/// The header that tells why, for those who are told.
+pub const WHY: HeaderName = HeaderName::from_static("homing-why");
 
 /// What is gathered for a request's log line. Cheap to make: names are shared, nothing is formatted before the end.
 pub struct Line {
@@ -48,6 +52,14 @@ pub struct Line {
     pub ended: [u8; 2],
     /// What became of the pin cookie in the answer; `None` for a cluster without one.
     pub cookie: Option<PinSent>,
+    /// The answer tells why.
+    pub shows_why: bool,
+    revision: u64,
+    rule: Option<u32>,
+    gist: Gist,
+    slot: Option<u32>,
+    left: Option<(u32, Option<State>)>,
+    refusal: Option<Refusal>,
 }
 
 struct Head {
@@ -82,6 +94,13 @@ impl Line {
             behind: 0,
             ended: *b"--",
             cookie: None,
+            shows_why: false,
+            revision: 0,
+            rule: None,
+            gist: Gist::default(),
+            slot: None,
+            left: None,
+            refusal: None,
         }
     }
 
@@ -103,14 +122,47 @@ impl Line {
         });
     }
 
+    /// A rule matched.
+    pub fn matched(&mut self, revision: u64, rule: usize) {
+        (self.revision, self.rule) = (revision, Some(rule as u32));
+    }
+
+    /// What it says of its session was read.
+    pub fn heard(&mut self, reading: &Reading<'_>) {
+        self.gist = reading.gist();
+    }
+
     /// A node was chosen.
-    pub fn chosen(&mut self, node: &Arc<str>, why: Why, was: Option<&Arc<str>>) {
+    pub fn chosen(&mut self, cluster: &Cluster, verdict: &Verdict) {
+        let node = &verdict.node.spec.name;
         self.redispatched |= self.node.as_ref().is_some_and(|before| before != node);
-        self.node = Some(node.clone());
+        (self.node, self.slot) = (Some(node.clone()), Some(verdict.node.live.slot));
         // of a request that is moved again and again, the node it came from counts, not those it only knocked at
-        if self.was.is_none() {
-            self.why = why;
-            self.was = was.cloned();
+        if self.left.is_none() {
+            self.why = verdict.why;
+            self.was = verdict.was.and_then(|slot| cluster.roster.lives.get(slot as usize)).map(|live| live.name.clone());
+            self.left = verdict.was.map(|slot| (slot, cluster.node(slot).map(|node| node.state())));
+        }
+    }
+
+    /// Nobody serves it.
+    pub fn refused(&mut self, refusal: Refusal) {
+        (self.why, self.refusal) = (Why::None, Some(refusal));
+    }
+
+    /// What the answer tells, if it is to tell.
+    pub fn why_shown(&self) -> Option<HeaderValue> {
+        let told = || {
+            let was = self.was.as_ref().map_or_else(String::new, |was| format!("; was={was}"));
+            format!("{}; why={}{was}; id={:016x}", self.node.as_deref().unwrap_or("-"), self.why.word(), self.id)
+        };
+        HeaderValue::try_from(self.shows_why.then(told)?).ok()
+    }
+
+    /// Tells in the answer, if it is to tell.
+    pub fn show_why(&self, headers: &mut HeaderMap) {
+        if let Some(why) = self.why_shown() {
+            headers.insert(WHY, why);
         }
     }
 
@@ -126,7 +178,27 @@ impl Line {
         let traffic = self.cluster.as_ref().map_or(&*client.worker.traffic, |cluster| &cluster.traffic);
         let took_if_counted = (!tunnel).then_some(took);
         traffic.ended(&Ended { status: self.status, why: self.why, bytes: self.bytes, retries: self.retries, took: took_if_counted });
+        client.worker.recent.borrow_mut().note(self.decided(client));
         self.log(client, took.as_secs_f64() * 1000.0);
+    }
+
+    fn decided(&self, client: &Client) -> Decided {
+        Decided {
+            id: self.id,
+            at: self.time,
+            client: self.client,
+            listener: client.listener as u32,
+            revision: self.revision,
+            rule: self.rule,
+            cluster: self.cluster.as_ref().map(|cluster| cluster.id),
+            node: self.slot,
+            was: self.left,
+            why: self.why,
+            gist: self.gist,
+            refused: self.refusal,
+            status: self.status,
+            retries: self.retries,
+        }
     }
 
     fn log(&self, client: &Client, duration_ms: f64) {

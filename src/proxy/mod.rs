@@ -8,6 +8,7 @@ pub mod headers;
 pub mod interim;
 pub mod line;
 pub mod log_writer;
+pub mod recent;
 pub mod respond;
 pub mod retry;
 pub mod rewrite;

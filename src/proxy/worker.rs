@@ -1,6 +1,7 @@
 //! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
 
 use super::access_log::LogBuffer;
+use super::recent::Recent;
 use crate::table::{Current, Table, Traffic};
 use crate::upstream::pool::Pool;
 use arc_swap::Cache;
@@ -19,6 +20,8 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Access-log lines not yet handed to the writer.
     pub log: LogBuffer,
+    /// Its latest requests, and why they went where they went.
+    pub recent: RefCell<Recent>,
     /// What is counted of requests that belong to no cluster, and of connections.
     pub traffic: Arc<Traffic>,
     /// For draws and ids; not for secrets.
@@ -41,6 +44,7 @@ impl Worker {
             held: RefCell::new(Rc::new(table)),
             pool: Rc::default(),
             log,
+            recent: RefCell::default(),
             traffic,
             id_prefix: rng.next_u32(),
             rng: RefCell::new(rng),

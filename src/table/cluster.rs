@@ -113,6 +113,8 @@ impl Roster {
 
 /// What outlives every table: the ledger, the counters, the memory of moves.
 pub struct ClusterLive {
+    /// Its number in this process, for what is too small to hold a name.
+    pub id: u32,
     /// The cluster's name.
     pub name: Arc<str>,
     /// The newest roster: guards of requests that began under an older table settle here.
@@ -139,7 +141,9 @@ const MOVES_KEPT: u32 = 100_000;
 impl ClusterLive {
     /// Nothing observed yet.
     pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
         Self {
+            id: NEXT.fetch_add(1, Relaxed),
             name,
             roster: ArcSwap::new(roster),
             ledger: Ledger::new(sessions),
@@ -169,6 +173,11 @@ impl ClusterLive {
         let mut found = self.moves.get_mut(&session).filter(|m| m.from == from)?;
         found.last = now;
         Some(found.to)
+    }
+
+    /// As [`ClusterLive::moved_to`], for somebody who only asks: nothing is renewed.
+    pub fn went_to(&self, session: u64, from: u32) -> Option<u32> {
+        self.moves.get(&session).filter(|m| m.from == from).map(|m| m.to)
     }
 
     /// A session is on this node again, for want of the one that it had been moved to.

@@ -2,7 +2,7 @@
 //! log, header and metric print its `Verdict`.
 
 use super::{Cluster, Node, State};
-use crate::affinity::{Found, Lost, Reading, Via};
+use crate::affinity::{Found, Incoming, Lost, Reading, Via};
 use crate::balance::Tier;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
@@ -136,6 +136,21 @@ pub struct Facts<'a> {
     pub waited: bool,
     /// `clock::monotonic_secs`.
     pub now: u32,
+    /// Somebody only asks what would be decided: no turn is charged, and no memory renewed.
+    pub dry: bool,
+}
+
+/// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
+/// does not know it.
+pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>) -> Reading<'t> {
+    let own = cluster.affinity.read(head);
+    if matches!(own.found, Found::Ledger { .. })
+        && let Some(other) = cluster.affinity.read_other(&own, head)
+        && own.session.is_none_or(|session| cluster.live.ledger.find(session).is_none())
+    {
+        return other;
+    }
+    own
 }
 
 /// Decides.
@@ -213,7 +228,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     let mut unchecked = false;
     for &slot in slots.iter().filter(|slot| !facts.tried.contains(slot)) {
         let Some(node) = cluster.node(slot) else { continue };
-        if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| cluster.live.moved_to(s, slot, facts.now))
+        if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| moved_to(cluster, s, slot, facts))
             && let Some(node) = cluster.node(to).filter(|_| !facts.tried.contains(&to))
         {
             match node.state() {
@@ -239,6 +254,11 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
     Pinned::Gone { slot, why: why_gone(cluster, slot) }
+}
+
+/// Where a session went that still shows a pin to the slot.
+fn moved_to(cluster: &Cluster, session: u64, slot: u32, facts: &Facts<'_>) -> Option<u32> {
+    if facts.dry { cluster.live.went_to(session, slot) } else { cluster.live.moved_to(session, slot, facts.now) }
 }
 
 /// Why the sessions of a slot go elsewhere.
@@ -301,7 +321,9 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
     {
         return serve(node);
     }
-    match cluster.roster.placement.pick(key, facts.tried, rng) {
+    let board = &cluster.roster.placement;
+    let picked = if facts.dry { board.peek(key, facts.tried, rng) } else { board.pick(key, facts.tried, rng) };
+    match picked {
         Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {
             Some(node) => serve(node),
             None => Decision::Refuse(Refusal::NoNode),

@@ -58,6 +58,11 @@ impl Listener {
     pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(peer))
     }
+
+    /// Whether this client is told in the answer why its node was chosen.
+    pub fn shows_why(&self, client: std::net::IpAddr) -> bool {
+        self.conf.why_header.iter().any(|network| network.contains(client))
+    }
 }
 
 /// Where the newest table is found. The registry stores, everybody else loads.

@@ -17,6 +17,8 @@ conf! {
         pub proxy_protocol: bool,
         /// Whose X-Forwarded-* and Forwarded headers, and PROXY protocol headers, are believed.
         pub trusted_proxies: Vec<Network>,
+        /// Clients from these networks find in each answer a header `Homing-Why`: node, why and request id, as the access log has them.
+        pub why_header: Vec<Network>,
         /// Time for a request's header to arrive in full.
         pub header_timeout: Duration,
         /// Time a connection may be without a request, or a transfer without progress.
@@ -37,6 +39,7 @@ impl Default for Listener {
             tls: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
+            why_header: Vec::new(),
             header_timeout: Duration::secs(10),
             idle_timeout: Duration::secs(60),
             max_header_size: Size(32 << 10),

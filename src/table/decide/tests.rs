@@ -76,7 +76,7 @@ fn pin(slots: &'static [u32]) -> Found<'static> {
 }
 
 fn facts() -> Facts<'static> {
-    Facts { tried: &[], hint: None, waited: false, now: 1 }
+    Facts { tried: &[], hint: None, waited: false, now: 1, dry: false }
 }
 
 /// The decision as a line: `n1 moved:down was 0`, `n1 cookie honoured`, `wait`, `strict`, `full`, `no-node`.

@@ -1,0 +1,152 @@
+//! Why a request went where it went: one that was, found among the latest of all threads, or one that somebody makes up. Both come
+//! from the code that decides (`table::route`, `affinity`, `table::decide`), and both are told in the same words.
+
+mod made_up;
+mod question;
+mod words;
+
+pub use question::Question;
+
+use super::problem::Problem;
+use super::status::{self, Explanation, Moved, Moves};
+use super::{Admin, snapshot};
+use crate::affinity::Reading;
+use crate::base::clock::{self, rfc3339};
+use crate::net::threads::Command;
+use crate::proxy::recent::{Decided, Recent};
+use crate::table::decide::{self, Decision, Facts};
+use crate::table::{Cluster, Table};
+use http::StatusCode;
+use rand::{SeedableRng, rngs::SmallRng};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The longest a thread may take to say what it remembers.
+const RECALL: Duration = Duration::from_secs(2);
+/// Moves shown for one cluster.
+const MOVES: usize = 50;
+
+/// The answer to a question.
+pub async fn explain(admin: &Admin, question: Question) -> Result<Explanation, Problem> {
+    let kept = match question {
+        Question::MadeUp(request) => {
+            let table = admin.current.load_full();
+            let decided = made_up::decide(&table, &request)?;
+            return Ok(told(&table, &decided, None));
+        }
+        Question::Last => recall(admin).await.iter().flat_map(Recent::iter).max_by_key(|decided| (decided.at, decided.id)).copied(),
+        Question::Id(id) => recall(admin).await.iter().flat_map(Recent::iter).find(|decided| decided.id == id).copied(),
+    };
+    let detail = match question {
+        Question::Last => "No request has come yet.",
+        _ => "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.",
+    };
+    let decided = kept.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))?;
+    let request = status::Asked {
+        id: format!("{:016x}", decided.id),
+        at: rfc3339(decided.at),
+        client: decided.client.to_string(),
+        status: decided.status,
+        retries: decided.retries.into(),
+    };
+    Ok(told(&admin.current.load_full(), &decided, Some(request)))
+}
+
+/// The sessions that were moved: how many, by cause, and the latest of them.
+pub async fn moves(admin: &Admin) -> Moves {
+    let recent = recall(admin).await;
+    let table = admin.current.load_full();
+    let of = |cluster: &std::sync::Arc<Cluster>| {
+        let totals = cluster.live.traffic.totals();
+        let mut latest: Vec<&Decided> = recent.iter().flat_map(Recent::moved).filter(|d| d.cluster == Some(cluster.live.id)).collect();
+        latest.sort_unstable_by_key(|decided| std::cmp::Reverse((decided.at, decided.id)));
+        latest.truncate(MOVES);
+        Moved {
+            cluster: cluster.name.to_string(),
+            requests: totals.requests(),
+            causes: totals.whys().filter_map(|(why, n)| Some((why.cause()?.to_owned(), n))).collect(),
+            latest: latest.into_iter().map(|decided| one_move(cluster, decided)).collect(),
+        }
+    };
+    Moves { time: rfc3339(clock::unix_ms()), clusters: table.clusters.iter().map(of).collect() }
+}
+
+fn one_move(cluster: &Cluster, decided: &Decided) -> status::Move {
+    status::Move {
+        id: format!("{:016x}", decided.id),
+        at: rfc3339(decided.at),
+        client: decided.client.to_string(),
+        node: decided.node.and_then(|slot| name_of(cluster, slot)),
+        was: decided.was.and_then(|(slot, _)| name_of(cluster, slot)),
+        cause: decided.why.cause().unwrap_or_default().to_owned(),
+        because: words::because(Some(cluster), decided, words::Tense::Past),
+    }
+}
+
+/// What every thread remembers.
+async fn recall(admin: &Admin) -> Vec<Recent> {
+    let asked: Vec<_> = {
+        let ask = |thread: &tokio::sync::mpsc::UnboundedSender<Command>| {
+            let (reply, answer) = oneshot::channel();
+            thread.send(Command::Recall(reply)).ok().map(|()| answer)
+        };
+        admin.threads.borrow().iter().filter_map(ask).collect()
+    };
+    let deadline = tokio::time::Instant::now() + RECALL;
+    let mut all = Vec::new();
+    for answer in asked {
+        // a thread on its way out remembers nothing
+        all.extend(tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok));
+    }
+    all
+}
+
+/// In words, with the cluster's nodes as they are now.
+fn told(table: &Table, decided: &Decided, request: Option<status::Asked>) -> Explanation {
+    let cluster = decided.cluster.and_then(|id| table.clusters.iter().find(|cluster| cluster.live.id == id)).map(|cluster| &**cluster);
+    let name = |slot: u32| name_of(cluster?, slot);
+    let tense = if request.is_some() { words::Tense::Past } else { words::Tense::Present };
+    Explanation {
+        time: rfc3339(clock::unix_ms()),
+        because: words::because(cluster, decided, tense),
+        reloaded: request.is_some() && decided.rule.is_some() && decided.revision != table.revision,
+        request,
+        listener: table.listeners.get(decided.listener as usize).and_then(Option::as_ref).map(|listener| listener.name.to_string()),
+        rule: decided.rule.map(|index| u64::from(index) + 1),
+        cluster: cluster.map(|cluster| cluster.name.to_string()),
+        source: cluster.and_then(|cluster| cluster.affinity.source(&decided.gist)),
+        said: decided.gist.heard.word().to_owned(),
+        began: decided.gist.began().map(|at| rfc3339(at * 1000)),
+        node: decided.node.and_then(name),
+        why: decided.why.word().to_owned(),
+        was: decided.was.and_then(|(slot, _)| name(slot)),
+        fresh: cluster.and_then(fresh),
+        nodes: cluster.map(candidates).unwrap_or_default(),
+    }
+}
+
+/// Where a new session would go.
+fn fresh(cluster: &Cluster) -> Option<String> {
+    let facts = Facts { tried: &[], hint: None, waited: true, now: clock::monotonic_secs(), dry: true };
+    match decide::decide(cluster, &Reading::absent(None), &facts, &mut rng()) {
+        Decision::Serve(verdict) => Some(verdict.node.spec.name.to_string()),
+        Decision::Wait | Decision::Refuse(_) => None,
+    }
+}
+
+fn candidates(cluster: &Cluster) -> Vec<status::Candidate> {
+    let mut nodes: Vec<status::Candidate> =
+        snapshot::nodes(cluster).map(|(slot, node)| status::Candidate { score: cluster.roster.placement.score_of(slot), node }).collect();
+    nodes.sort_by_key(|candidate| candidate.node.rank.unwrap_or(u64::MAX));
+    nodes
+}
+
+/// The name of the node that has, or had, a slot.
+fn name_of(cluster: &Cluster, slot: u32) -> Option<String> {
+    cluster.roster.lives.get(slot as usize).map(|live| live.name.to_string())
+}
+
+/// The same draws for everybody who asks: what is drawn at random cannot be foretold.
+fn rng() -> SmallRng {
+    SmallRng::seed_from_u64(1)
+}

@@ -1,0 +1,114 @@
+//! What somebody wants to know: `?last`, `?id=…`, or `?url=…&cookie=…&header=…&method=…&source=…&listener=…`.
+
+use super::super::problem::Problem;
+use super::made_up::Request;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What somebody wants to know.
+#[derive(Debug)]
+pub enum Question {
+    /// About the latest request.
+    Last,
+    /// About the request of this id.
+    Id(u64),
+    /// About a request that might come.
+    MadeUp(Box<Request>),
+}
+
+impl Question {
+    /// From the query; without one it is the latest request.
+    pub fn read(query: &str) -> Result<Self, Problem> {
+        let mut fields: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        match fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()[..] {
+            [] | ["last"] => return Ok(Self::Last),
+            ["id"] => return Self::id(&fields.remove(0).1),
+            _ => {}
+        }
+        let mut request = Request {
+            uri: http::Uri::default(),
+            method: http::Method::GET,
+            headers: http::HeaderMap::new(),
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listener: None,
+        };
+        let mut asked = false;
+        for (name, value) in &fields {
+            match name.as_str() {
+                "url" => (request.uri, asked) = (read(value.parse(), "url is no URL", "http://host/path or /path")?, true),
+                "method" => request.method = read(value.parse(), "method is no method", "GET")?,
+                "source" => request.client = read(value.parse(), "source is no address", "10.1.2.3")?,
+                "listener" => request.listener = Some(value.clone()),
+                "cookie" => {
+                    let cookie = read(HeaderValue::from_str(value), "cookie cannot be sent", "NAME=VALUE")?;
+                    request.headers.append(header::COOKIE, cookie);
+                }
+                "header" => {
+                    let (name, value) = value.split_once(':').unwrap_or((value, ""));
+                    let name = read(name.trim().parse::<HeaderName>(), "header has no name", "NAME: VALUE")?;
+                    let value = read(HeaderValue::from_str(value.trim()), "header cannot be sent", "NAME: VALUE")?;
+                    request.headers.append(name, value);
+                }
+                "last" | "id" => return Err(refused("last, id and url are questions of their own: ask one of them.")),
+                // the value stays out of it: it may be a secret
+                _ => return Err(refused(format!("{name:?} is no part of a question: url, cookie, header, method, source, listener are."))),
+            }
+        }
+        match asked {
+            true => Ok(Self::MadeUp(Box::new(request))),
+            false => Err(refused("A request needs a url: url=http://host/path, or url=/path.")),
+        }
+    }
+
+    fn id(text: &str) -> Result<Self, Problem> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| digits);
+        id.map(Self::Id).ok_or_else(|| refused("id is no request id: 16 hexadecimal digits, as in the access log."))
+    }
+}
+
+fn read<T, E>(value: Result<T, E>, what: &str, like: &str) -> Result<T, Problem> {
+    value.map_err(|_| refused(format!("{what}: write {like}.")))
+}
+
+fn refused(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_read() {
+        for (query, wanted) in [
+            ("", "last"),
+            ("last", "last"),
+            ("last=", "last"),
+            ("id=00000000000000ff", "255"),
+            ("id=ff", "refused"),
+            ("id=+0000000000000ff", "refused"),
+            ("id=00000000000000ff&last", "refused"),
+            ("url=/x", "GET /x 127.0.0.1 []"),
+            ("url=http%3A%2F%2Fa.test%2Fx&method=POST&source=::1", "POST http://a.test/x ::1 []"),
+            ("url=/&cookie=A%3D1&cookie=B%3D2&header=X-User:+me", "GET / 127.0.0.1 [cookie=A=1 cookie=B=2 x-user=me]"),
+            ("url=/&header=:x", "refused"),
+            ("url=/&cookie=a%0Ab", "refused"),
+            ("url=no+url", "refused"),
+            ("url=/&source=here", "refused"),
+            ("url=/&surprise=1", "refused"),
+            ("cookie=A", "refused"),
+        ] {
+            let said = match Question::read(query) {
+                Ok(Question::Last) => "last".to_owned(),
+                Ok(Question::Id(id)) => id.to_string(),
+                Ok(Question::MadeUp(r)) => {
+                    let headers: Vec<_> = r.headers.iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
+                    format!("{} {} {} [{}]", r.method, r.uri, r.client, headers.join(" "))
+                }
+                Err(_) => "refused".to_owned(),
+            };
+            assert_eq!(said, wanted, "{query}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Why, in a sentence that a person reads.
+
+use super::super::snapshot;
+use super::name_of;
+use crate::affinity::{Heard, Via};
+use crate::base::clock;
+use crate::base::units::span;
+use crate::proxy::recent::Decided;
+use crate::table::decide::{Refusal, Why};
+use crate::table::{Cluster, State};
+
+/// Whether it was or might be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tense {
+    /// It was.
+    Past,
+    /// It might be.
+    Present,
+}
+
+/// Why a request went where it went.
+pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> String {
+    let Some(cluster) = cluster else { return without_cluster(decided) };
+    let source = cluster.affinity.source(&decided.gist).unwrap_or_else(|| "it".into());
+    let was = decided.was.and_then(|(slot, _)| name_of(cluster, slot)).unwrap_or_else(|| "a node".into());
+    let is = if tense == Tense::Past { "was" } else { "is" };
+    let balance = snapshot::name_of(cluster.conf.balance);
+    if let Some(refusal) = decided.refused {
+        return match refusal {
+            Refusal::Strict => format!("{source} pins it to a node that {is} not there, and failover is \"strict\""),
+            Refusal::Full => format!("every node of {} {is} full", cluster.name),
+            Refusal::NoNode => format!("no node of {} {is} there for it", cluster.name),
+        };
+    }
+    if decided.node.is_none() {
+        return format!("it ended with {} before a node was chosen", decided.status);
+    }
+    match decided.why {
+        Why::New => {
+            let said = match decided.gist.heard {
+                Heard::Identity(_) => format!("{source} is not known yet"),
+                _ => format!("it shows no {source}"),
+            };
+            format!("{said}: a new session, placed by {balance}")
+        }
+        Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}", age(decided)),
+        Why::Key if decided.gist.heard == Heard::Identity(Via::Key) => format!("{source} is remembered there"),
+        Why::Key => format!("{source} falls there"),
+        Why::Forced => "it was chosen from outside".into(),
+        Why::MovedDown => match decided.was.and_then(|(_, state)| state) {
+            Some(State::Down) => format!("{source} pins it to {was}, which {is} down"),
+            Some(state) if !state.keeps_sessions() => format!("{source} pins it to {was}, which {is} {}", state.word()),
+            _ => format!("{source} pins it to {was}, which did not answer"),
+        },
+        Why::MovedDraining => {
+            let state = decided.was.and_then(|(_, state)| state).map_or("leaving", State::word);
+            match state {
+                "draining" => format!("{source} pins it to {was}, which {is} being drained and did not answer"),
+                state => format!("{source} pins it to {was}, which {is} taken out ({state})"),
+            }
+        }
+        Why::MovedUnknownRoute if decided.was.is_some() => {
+            format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
+        }
+        Why::MovedUnknownRoute => format!("{source} names a node that {is} not in {}", cluster.name),
+        Why::MovedTampered => format!("{source} was not sealed by this proxy, or was changed since"),
+        Why::MovedExpired => format!("{source} is older than max-idle or max-life allows"),
+        Why::MovedRebooted => format!("{source} pins it to {was}, which has restarted since and lost the session"),
+        Why::None => format!("{} has no affinity: placed by {balance}", cluster.name),
+    }
+}
+
+fn without_cluster(decided: &Decided) -> String {
+    match (decided.rule, decided.cluster, decided.status) {
+        (_, Some(_), _) => "its cluster is not there any more: the conf was changed since".into(),
+        (Some(_), None, status) => format!("the rule itself answers it, with {status}"),
+        (None, None, 404) => "no rule matches it".into(),
+        (None, None, status) => format!("it ended with {status} before a rule was looked for; the access log has a note"),
+    }
+}
+
+fn age(decided: &Decided) -> String {
+    let ago = |began: u64| span((decided.at / 1000).max(clock::unix_secs()).saturating_sub(began));
+    decided.gist.began().map_or_else(String::new, |began| format!(" (its session began {} ago)", ago(began)))
+}

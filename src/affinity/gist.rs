@@ -1,0 +1,103 @@
+//! What a request said of its session, small enough to be kept for every request, and without anything a client would keep secret.
+
+use super::{Affinity, Form, Found, Lost, Reading, Via, dates};
+
+/// What a request said of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gist {
+    /// What it was.
+    pub heard: Heard,
+    /// A form under `also` said it.
+    foreign: bool,
+    /// When the session began, in stamp units; 0 for not known.
+    first: u32,
+}
+
+/// What was heard, whichever node it named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Heard {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A pin that names its node.
+    Pin(Via),
+    /// An identity that the ledger may know.
+    Identity(Via),
+    /// A key that falls on a node.
+    Key,
+    /// A pin that does not count any more.
+    Lost(Lost),
+}
+
+impl Gist {
+    /// When the session began, in seconds since 1970, if the pin tells.
+    pub fn began(&self) -> Option<u64> {
+        (self.first != 0).then(|| dates::seconds(self.first))
+    }
+}
+
+impl Heard {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Pin(_) => "pin",
+            Self::Identity(_) => "identity",
+            Self::Key => "key",
+            Self::Lost(Lost::UnknownRoute) => "unknown-route",
+            Self::Lost(Lost::Tampered) => "tampered",
+            Self::Lost(Lost::Expired) => "expired",
+        }
+    }
+
+    fn via(self) -> Option<Via> {
+        match self {
+            Self::Pin(via) | Self::Identity(via) => Some(via),
+            Self::Key => Some(Via::Key),
+            Self::Nothing | Self::Lost(_) => None,
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// What it says, to be kept.
+    pub fn gist(&self) -> Gist {
+        let heard = match self.found {
+            Found::Absent => Heard::Nothing,
+            Found::Pin { via, .. } => Heard::Pin(via),
+            Found::Ledger { via } => Heard::Identity(via),
+            Found::Key { .. } => Heard::Key,
+            Found::Lost(lost) => Heard::Lost(lost),
+        };
+        Gist { heard, foreign: self.stamp.foreign, first: self.stamp.first.unwrap_or(0) }
+    }
+}
+
+impl Affinity {
+    /// Where a request was looked at for what it said: `cookie HOMING`, `key query:sid`.
+    pub fn source(&self, gist: &Gist) -> Option<String> {
+        let main = self.main.iter().filter(|_| !gist.foreign);
+        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.via() == via));
+        forms.next().map(Form::name)
+    }
+}
+
+impl Form {
+    fn via(&self) -> Via {
+        match self {
+            Self::Cookie(_) => Via::Cookie,
+            Self::Route(_) => Via::Route,
+            Self::Learn(_) => Via::Learned,
+            Self::Key(_) => Via::Key,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Cookie(form) => format!("cookie {}", form.name),
+            Self::Route(form) => format!("route in {}", form.cookie),
+            Self::Learn(form) => format!("session id {}", form.cookie),
+            Self::Key(form) => format!("key {}", form.source),
+        }
+    }
+}

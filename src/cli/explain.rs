@@ -1,0 +1,171 @@
+//! `homing explain` and `homing moves`: why a request went where it went, and which sessions were moved.
+
+use super::show::{Paint, Side, Table, age, count};
+use super::window::{Failure, Window, print};
+use crate::admin::status::{Candidate, Explanation, Moved, Moves};
+use clap::Args;
+use std::fmt::Write;
+
+/// What is to be explained.
+#[derive(Args)]
+pub struct What {
+    /// A request that was: its id, as in the access log.
+    #[arg(conflicts_with_all = ["last", "url"], value_name = "REQUEST-ID")]
+    id: Option<String>,
+    /// The latest request (the default).
+    #[arg(long, conflicts_with = "url")]
+    last: bool,
+    /// A request that might come: http://host/path, or /path.
+    #[arg(long)]
+    url: Option<String>,
+    /// A cookie it shows, NAME=VALUE; may be given again.
+    #[arg(long, requires = "url", value_name = "NAME=VALUE")]
+    cookie: Vec<String>,
+    /// A header it has, "NAME: VALUE"; may be given again.
+    #[arg(long, requires = "url", value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Its method.
+    #[arg(long, requires = "url")]
+    method: Option<String>,
+    /// The address of its client, past trusted proxies; this machine's if not said.
+    #[arg(long, requires = "url", value_name = "IP")]
+    source: Option<String>,
+    /// The listener it comes through, if the URL does not tell.
+    #[arg(long, requires = "url", value_name = "NAME")]
+    listener: Option<String>,
+}
+
+impl What {
+    fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        match (&self.url, &self.id) {
+            (Some(url), _) => query.append_pair("url", url),
+            (None, Some(id)) => query.append_pair("id", id),
+            (None, None) => query.append_key_only("last"),
+        };
+        query.extend_pairs(self.cookie.iter().map(|cookie| ("cookie", cookie)));
+        query.extend_pairs(self.header.iter().map(|header| ("header", header)));
+        query.extend_pairs(self.method.iter().map(|method| ("method", method)));
+        query.extend_pairs(self.source.iter().map(|source| ("source", source)));
+        query.extend_pairs(self.listener.iter().map(|listener| ("listener", listener)));
+        query.finish()
+    }
+}
+
+/// Explains a request.
+pub fn explain(window: &Window, what: &What, json: bool) -> Result<(), Failure> {
+    let (body, explanation) = window.get::<Explanation>(&format!("/api/explain?{}", what.query()))?;
+    print(&if json { body } else { text(&explanation, Paint::of_stdout()) });
+    Ok(())
+}
+
+// Writing to a String cannot fail.
+fn text(told: &Explanation, paint: Paint) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}  {}: because {}", told.node.as_deref().unwrap_or("no node"), told.why, told.because);
+    if let Some(request) = &told.request {
+        let tries = if request.retries > 0 {
+            format!(" after {}", count(request.retries + 1, "try").replace("trys", "tries"))
+        } else {
+            String::new()
+        };
+        let when = age(&request.at, &told.time);
+        let _ = writeln!(text, "  request {} of {}, {when} ago, answered {}{tries}", request.id, request.client, request.status);
+    }
+    let mut way = Vec::new();
+    way.extend(told.listener.as_ref().map(|listener| format!("listener {listener}")));
+    way.push(match (told.rule, told.reloaded) {
+        (Some(rule), false) => format!("rule {rule}"),
+        (Some(rule), true) => format!("rule {rule} of the conf of then"),
+        (None, _) => "no rule".into(),
+    });
+    way.extend(told.cluster.as_ref().map(|cluster| format!("cluster {cluster}")));
+    way.extend(told.source.as_ref().map(|source| format!("{source}: {}", told.said)));
+    let _ = writeln!(text, "  {}", way.join(", "));
+    if told.cluster.is_none() {
+        return text;
+    }
+    match &told.fresh {
+        Some(node) => _ = writeln!(text, "  a new session would now go to {node}"),
+        None => text += "  a new session would now find no node\n",
+    }
+    text.push('\n');
+    text + &nodes(&told.nodes).text(paint)
+}
+
+fn nodes(candidates: &[Candidate]) -> Table {
+    let mut table = Table::new(&[
+        ("RANK", Side::Right),
+        ("NODE", Side::Left),
+        ("STATE", Side::Left),
+        ("SCORE", Side::Right),
+        ("SESSIONS", Side::Right),
+        ("IN FLIGHT", Side::Right),
+        ("WEIGHT", Side::Right),
+        ("WHY", Side::Left),
+    ]);
+    for Candidate { node, score } in candidates {
+        table.row(vec![
+            node.rank.map_or_else(|| "-".into(), |rank| rank.to_string()),
+            node.node.clone(),
+            node.state.clone(),
+            score.map_or_else(|| "-".into(), |score| format!("{score:.4}")),
+            node.sessions.to_string(),
+            node.in_flight.to_string(),
+            node.weight.to_string(),
+            node.why.clone(),
+        ]);
+    }
+    table
+}
+
+/// Prints which sessions were moved, and why.
+pub fn moves(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), Failure> {
+    let (_, mut moves) = window.get::<Moves>("/api/moves")?;
+    if let Some(name) = cluster {
+        let known: Vec<String> = moves.clusters.iter().map(|moved| moved.cluster.clone()).collect();
+        moves.clusters.retain(|moved| moved.cluster == name);
+        if moves.clusters.is_empty() {
+            return Err(Failure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", "))));
+        }
+    }
+    if json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&moves).unwrap_or_default()));
+        return Ok(());
+    }
+    let parts: Vec<String> = moves.clusters.iter().map(|moved| moved_text(moved, &moves.time, Paint::of_stdout())).collect();
+    print(&parts.join("\n"));
+    Ok(())
+}
+
+fn moved_text(moved: &Moved, now: &str, paint: Paint) -> String {
+    let sum: u64 = moved.causes.values().sum();
+    let mut text = format!("CLUSTER {}  {sum} of {} found their pin broken", moved.cluster, count(moved.requests, "request"));
+    let causes: Vec<String> = moved.causes.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
+    text += &if causes.is_empty() { "\n".to_owned() } else { format!(": {}\n", causes.join(", ")) };
+    if moved.latest.is_empty() {
+        return text;
+    }
+    let mut table = Table::new(&[
+        ("AGO", Side::Right),
+        ("CAUSE", Side::Left),
+        ("FROM", Side::Left),
+        ("TO", Side::Left),
+        ("CLIENT", Side::Left),
+        ("REQUEST", Side::Left),
+        ("BECAUSE", Side::Left),
+    ]);
+    let or_dash = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".into());
+    for one in &moved.latest {
+        table.row(vec![
+            age(&one.at, now),
+            one.cause.clone(),
+            or_dash(&one.was),
+            or_dash(&one.node),
+            one.client.clone(),
+            one.id.clone(),
+            one.because.clone(),
+        ]);
+    }
+    text + &table.text(paint)
+}
