@@ -108,7 +108,7 @@ enum RemoteVerb {
     )]
     Explain {
         #[command(flatten)]
-        what: explain::What,
+        what: Box<explain::What>,
         #[command(flatten)]
         remote: Remote,
     },

@@ -1,11 +1,11 @@
 //! What would be decided for a request that nobody has sent.
 
-use super::super::problem::Problem;
 use super::rng;
 use crate::affinity::{Gist, Incoming};
 use crate::base::clock;
 use crate::config::address::Bind;
 use crate::proxy::recent::Decided;
+use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts, Why};
 use crate::table::route::{Action, Ask};
 use crate::table::{Listener, Table};

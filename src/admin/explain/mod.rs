@@ -7,13 +7,13 @@ mod words;
 
 pub use question::Question;
 
-use super::problem::Problem;
 use super::status::{self, Explanation, Moved, Moves};
 use super::{Admin, snapshot};
 use crate::affinity::Reading;
 use crate::base::clock::{self, rfc3339};
 use crate::net::threads::Command;
 use crate::proxy::recent::{Decided, Recent};
+use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts};
 use crate::table::{Cluster, Table};
 use http::StatusCode;

@@ -1,7 +1,7 @@
 //! What somebody wants to know: `?last`, `?id=…`, or `?url=…&cookie=…&header=…&method=…&source=…&listener=…`.
 
-use super::super::problem::Problem;
 use super::made_up::Request;
+use crate::serve::problem::Problem;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr};
 
