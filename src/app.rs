@@ -141,8 +141,10 @@ impl App {
         files.set(&loaded.files);
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
+        tokio::task::spawn_local(admin.clone().remember());
         tokio::task::spawn_local(beats.watch());
         let opened = doors.apply(plan, &table, &threads);
+        admin.shows(doors.certificates());
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
             tracing::info!("status, API and metrics are at {address}");
@@ -252,6 +254,7 @@ impl App {
             self.state.write(RUNTIME, self.registry.runtime());
         }
         self.doors.apply(plan, &table, &self.threads);
+        self.admin.shows(self.doors.certificates());
         if let Some(address) = self.front.apply(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }

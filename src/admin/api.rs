@@ -1,15 +1,19 @@
 //! What is found where. GET reads and changes nothing; POST changes.
 
 use super::explain::Question;
-use super::guard::{self, Guard};
+use super::form::{self, Form};
+use super::guard::{self, Guard, Proof};
 use super::operate::{Action, VERBS};
+use super::page::{self, Notice, Sight};
 use super::status::Status;
 use super::{Admin, explain, metrics, snapshot};
 use crate::config;
 use crate::control::edit::Edit;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, body_of, json, kind, text};
-use http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -21,6 +25,12 @@ const LARGEST: usize = 64 << 10;
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place<'a> {
+    Page,
+    Style,
+    Script,
+    Icon,
+    Login,
+    Logout,
     Ping,
     Ready,
     Metrics,
@@ -42,6 +52,12 @@ impl<'a> Place<'a> {
         let mut parts = path.strip_prefix('/')?.split('/');
         let parts: [Option<&str>; 7] = std::array::from_fn(|_| parts.next());
         Some(match parts {
+            [Some(""), None, ..] => Self::Page,
+            [Some("page.css"), None, ..] => Self::Style,
+            [Some("page.js"), None, ..] => Self::Script,
+            [Some("icon.svg"), None, ..] => Self::Icon,
+            [Some("login"), None, ..] => Self::Login,
+            [Some("logout"), None, ..] => Self::Logout,
             [Some("ping"), None, ..] => Self::Ping,
             [Some("ready"), None, ..] => Self::Ready,
             [Some("metrics"), None, ..] => Self::Metrics,
@@ -63,39 +79,74 @@ impl<'a> Place<'a> {
     }
 
     fn changes(self) -> bool {
-        matches!(self, Self::Reload | Self::Operate(..))
+        matches!(self, Self::Reload | Self::Operate(..) | Self::Login | Self::Logout)
     }
 
-    /// Tells so little that it needs no token: whether the process is there.
+    /// Tells so little that it needs no token: whether the process is there, and how to get in.
     fn is_open(self) -> bool {
-        matches!(self, Self::Ping | Self::Ready)
+        matches!(self, Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login)
     }
 }
 
-/// Answers a request.
+/// Answers a request. A form is answered by the page.
 pub async fn answer(admin: Rc<Admin>, guard: Rc<Guard>, request: Request<Incoming>) -> Response<Body> {
-    respond(&admin, &guard, request).await.unwrap_or_else(Problem::into_response)
+    let (head, body) = request.into_parts();
+    if !form::is_form(&head.headers) {
+        return respond(&admin, &guard, &head, body).await.unwrap_or_else(Problem::into_response);
+    }
+    let done = by_form(&admin, &guard, &head, body).await;
+    match done {
+        Ok(answer) => answer,
+        Err((problem, form)) => {
+            let notice = Notice { problem: &problem, path: head.uri.path(), form: &form };
+            let text = match guard.proof(&head.headers) {
+                Some(proof) => shown(&admin, Some(&notice), proof).await,
+                None => page::login(Some(problem.detail())),
+            };
+            html(problem.status(), text)
+        }
+    }
 }
 
-async fn respond(admin: &Admin, guard: &Guard, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
-    guard.admit(request.headers())?;
-    let path = request.uri().path().to_owned();
-    let place = Place::find(&path);
-    let known = guard.knows(request.headers());
-    if !known && !place.is_some_and(Place::is_open) {
+/// The page.
+async fn shown(admin: &Admin, notice: Option<&Notice<'_>>, proof: Proof) -> String {
+    let moves = explain::moves(admin).await;
+    page::whole(&Sight { status: &snapshot::take(admin), moves: &moves, history: &admin.history.borrow(), notice, proof })
+}
+
+/// Whether a request may ask for what is at a place.
+fn admit<'a>(guard: &Guard, head: &'a Parts) -> Result<(Place<'a>, Option<Proof>), Problem> {
+    guard.admit(&head.headers)?;
+    let path = head.uri.path();
+    let (place, proof) = (Place::find(path), guard.proof(&head.headers));
+    if proof.is_none() && !place.is_some_and(Place::is_open) {
         return Err(guard::unauthorized());
     }
     let place = place.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}.")))?;
-    let allowed = if place.changes() { request.method() == Method::POST } else { matches!(*request.method(), Method::GET | Method::HEAD) };
+    let allowed = if place.changes() { head.method == Method::POST } else { matches!(head.method, Method::GET | Method::HEAD) };
     if !allowed {
         let (detail, allow) = if place.changes() { ("Changes are made by POST.", "POST") } else { ("This is read by GET.", "GET, HEAD") };
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("allow", allow));
     }
-    guard.admit_change(request.method(), request.headers())?;
+    if place.changes() {
+        guard.admit_change(proof, &head.headers)?;
+    }
+    Ok((place, proof))
+}
+
+async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
+    let (place, proof) = admit(guard, head)?;
     match place {
         Place::Ping if admin.stopping.get() => Ok(text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")),
         Place::Ping => Ok(text(StatusCode::OK, "ok\n")),
-        Place::Ready => ready(&snapshot::take(admin), known),
+        Place::Ready => ready(&snapshot::take(admin), proof.is_some()),
+        Place::Page => Ok(match proof {
+            Some(proof) => html(StatusCode::OK, shown(admin, None, proof).await),
+            None => html(StatusCode::UNAUTHORIZED, page::login(None)),
+        }),
+        Place::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
+        Place::Script => Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8")),
+        Place::Icon => Ok(kind(Response::new(Body::from(page::ICON)), "image/svg+xml")),
         Place::Metrics => Ok(kind(text(StatusCode::OK, metrics::text(&snapshot::take(admin))), metrics::CONTENT_TYPE)),
         Place::Status => Ok(json(&snapshot::take(admin))),
         Place::Clusters => Ok(json(&snapshot::take(admin).clusters)),
@@ -104,11 +155,59 @@ async fn respond(admin: &Admin, guard: &Guard, request: Request<Incoming>) -> Re
         Place::Node(cluster, node) => Ok(json(find_node(&snapshot::take(admin), cluster, node)?)),
         Place::Config => Ok(json(&open_config(&admin.current.load().config))),
         Place::Events => events(admin),
-        Place::Explain => Ok(json(&explain::explain(admin, Question::read(request.uri().query().unwrap_or_default())?).await?)),
+        Place::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
         Place::Moves => Ok(json(&explain::moves(admin).await)),
         Place::Reload => reload(admin).await,
-        Place::Operate(cluster, node, verb) => operate(admin, cluster, node, verb, request).await,
+        Place::Operate(cluster, node, verb) => {
+            find_node(&snapshot::take(admin), cluster, node)?;
+            operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
+        }
+        Place::Login | Place::Logout => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page.")),
     }
+}
+
+/// Does what a form asks for and leads back to the page; a refusal comes with what was filled in.
+async fn by_form(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> Result<Response<Body>, (Problem, Form)> {
+    let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
+    let (place, _) = admit(guard, head).map_err(nothing)?;
+    let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
+    match place {
+        Place::Operate(cluster, node, verb) => match operate(admin, cluster, node, verb, &form.to_json()).await {
+            Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
+            Err(problem) => Err((problem, form)),
+        },
+        // whether it is applied or refused, the page shows it
+        Place::Reload => {
+            drop(reload(admin).await);
+            Ok(back("/#reloads", None))
+        }
+        Place::Login => match guard.let_in(form.get("token").unwrap_or_default()) {
+            Some(cookie) => Ok(back("/", Some(&cookie))),
+            None => Err(nothing(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "This is not the token; it is in the file that server.admin-token-file names.",
+            ))),
+        },
+        Place::Logout => Ok(back("/", Some(guard::LEAVE))),
+        _ => Err(nothing(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes no form."))),
+    }
+}
+
+/// Leads a browser on, by GET.
+fn back(to: &str, cookie: Option<&str>) -> Response<Body> {
+    let mut response = Response::new(Body::from(""));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let lines = [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)];
+    for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(value?).ok()?))) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn html(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = kind(Response::new(Body::from(text)), "text/html; charset=utf-8");
+    *response.status_mut() = status;
+    response
 }
 
 fn find<'s>(status: &'s Status, cluster: &str) -> Result<&'s super::status::Cluster, Problem> {
@@ -148,7 +247,7 @@ fn events(admin: &Admin) -> Result<Response<Body>, Problem> {
 async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
     let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping: nothing is changed any more.");
     let (reply, answer) = oneshot::channel();
-    admin.reloads.send(reply).await.map_err(|_| gone())?;
+    admin.ask.send(reply).await.map_err(|_| gone())?;
     let reload = answer.await.map_err(|_| gone())?;
     if reload.ok {
         return Ok(json(&reload));
@@ -157,10 +256,8 @@ async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("findings", reload.findings))
 }
 
-async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
-    find_node(&snapshot::take(admin), cluster, node)?;
-    let body = body_of(request, LARGEST).await?;
-    let action = Action::read(verb, &body)?;
+async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, body: &Bytes) -> Result<Response<Body>, Problem> {
+    let action = Action::read(verb, body)?;
     let force = action.force();
     let edit = Edit { cluster: cluster.to_owned(), node: node.to_owned(), action: action.into(), by: "operator".into(), force };
     let changes = admin.desk.edit(edit).await?;
@@ -213,7 +310,8 @@ mod tests {
             ("/api/clusters/app/n1", None),
             ("/api/status/", None),
             ("/api", None),
-            ("/", None),
+            ("/", Some(Place::Page)),
+            ("/page.css/", None),
             ("*", None),
         ] {
             assert_eq!(Place::find(path), place, "{path}");

@@ -1,15 +1,36 @@
 //! Who may use the window: holders of the token where there is one, else whoever reaches it, but no web page that a browser on
 //! this machine happens to show.
 
-use crate::base::token::{Shown, Tokens};
+use crate::base::clock;
+use crate::base::token::{Passes, Shown, Tokens};
 use crate::config::address::Bind;
 use crate::config::model::Config;
 use crate::serve::problem::Problem;
 use crate::serve::{host_of, is_plain};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::path::Path;
+use std::sync::LazyLock;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The cookie that a browser is given in place of the token that it showed: a script cannot read it, and what is stolen of it
+/// is worth nothing once it is over.
+const COOKIE: &str = "homing-admin";
+/// How long a browser is let in.
+const LASTS: u64 = 12 * 3600;
+
+static PASSES: LazyLock<Passes> = LazyLock::new(Passes::new);
+
+/// How a request shows that it may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// No token is asked for.
+    NotAsked,
+    /// By the token itself, which no browser sends by itself.
+    Token,
+    /// By the cookie of a browser that was let in.
+    Cookie,
+}
 
 /// What is asked of a request before it is looked at.
 pub struct Guard {
@@ -59,21 +80,41 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether a request may change something.
-    pub fn admit_change(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        let site = headers.get(FETCH_SITE).map(|site| site.as_bytes());
-        if *method == Method::POST && site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
+    /// Whether a request may change something. What a browser adds unasked, a cookie, is believed only with the word that it
+    /// comes from our own page.
+    pub fn admit_change(&self, proof: Option<Proof>, headers: &HeaderMap) -> Result<(), Problem> {
+        let foreign = || Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
+        let unasked = proof == Some(Proof::Cookie);
+        match headers.get(FETCH_SITE).map(|site| site.as_bytes()) {
+            Some(b"same-origin") => Ok(()),
+            Some(b"none") if !unasked => Ok(()),
+            Some(_) => foreign(),
+            // `admit` has seen that it is ours
+            None if unasked && !headers.contains_key(header::ORIGIN) => foreign(),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Whether a request shows the token, if one is asked for.
-    pub fn knows(&self, headers: &HeaderMap) -> bool {
-        let Some(tokens) = &self.tokens else { return true };
-        Shown::by(headers).is_some_and(|shown| tokens.admit(&shown))
+    /// How a request shows that it may ask; not at all if it does not.
+    pub fn proof(&self, headers: &HeaderMap) -> Option<Proof> {
+        let Some(tokens) = &self.tokens else { return Some(Proof::NotAsked) };
+        if headers.contains_key(header::AUTHORIZATION) {
+            return Shown::by(headers).filter(|shown| tokens.admit(shown)).map(|_| Proof::Token);
+        }
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+        let mut passes = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+        passes.any(|pass| PASSES.admit(tokens, pass, clock::unix_secs())).then_some(Proof::Cookie)
+    }
+
+    /// The cookie for a browser that shows a token, if it is a good one.
+    pub fn let_in(&self, token: &str) -> Option<String> {
+        let pass = PASSES.issue(self.tokens.as_ref()?, &Shown::of(token.trim()), clock::unix_secs() + LASTS)?;
+        Some(format!("{COOKIE}={pass}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LASTS}"))
     }
 }
+
+/// What takes the cookie back.
+pub const LEAVE: &str = "homing-admin=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0";
 
 /// The refusal of a request without the token.
 pub fn unauthorized() -> Problem {
@@ -129,8 +170,23 @@ mod tests {
         }
         for (site, good) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)] {
             let headers = headers(&[("sec-fetch-site", site)]);
-            assert_eq!(guard.admit_change(&Method::POST, &headers).is_ok(), good, "{site}");
-            assert!(guard.admit_change(&Method::GET, &headers).is_ok(), "a link may lead here from anywhere");
+            assert_eq!(guard.admit_change(Some(Proof::NotAsked), &headers).is_ok(), good, "{site}");
+        }
+    }
+
+    #[test]
+    fn cookies_say_where_they_come_from() {
+        let guard = guard("server.admin = '127.0.0.1:9900'");
+        for (lines, proof, good) in [
+            (&[][..], Proof::Cookie, false),
+            (&[("sec-fetch-site", "same-origin")], Proof::Cookie, true),
+            (&[("origin", "http://127.0.0.1:9900")], Proof::Cookie, true),
+            (&[("sec-fetch-site", "none")], Proof::Cookie, false),
+            (&[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:9900")], Proof::Cookie, false),
+            (&[], Proof::NotAsked, true),
+            (&[], Proof::Token, true),
+        ] {
+            assert_eq!(guard.admit_change(Some(proof), &headers(lines)).is_ok(), good, "{lines:?} {proof:?}");
         }
     }
 
@@ -148,9 +204,18 @@ mod tests {
             ("Bearer ", false),
             ("", false),
         ] {
-            assert_eq!(guard.knows(&headers(&[("authorization", shown)])), good, "{shown}");
+            assert_eq!(guard.proof(&headers(&[("authorization", shown)])), good.then_some(Proof::Token), "{shown}");
         }
-        assert!(!guard.knows(&HeaderMap::new()));
+        assert_eq!(guard.proof(&HeaderMap::new()), None);
+        assert_eq!(guard.let_in("0123456789abcdeF"), None);
+        let cookie = guard.let_in("0123456789abcdef").unwrap();
+        let pair = cookie.split(';').next().unwrap();
+        for (shown, good) in
+            [(pair, true), (&format!("a=b; {pair}; c=d"), true), (&pair[1..], false), (&pair[..40], false), ("homing-admin=", false)]
+        {
+            assert_eq!(guard.proof(&headers(&[("cookie", shown)])), good.then_some(Proof::Cookie), "{shown}");
+        }
+        assert_eq!(guard.proof(&headers(&[("cookie", pair), ("authorization", "Bearer wrong")])), None);
         assert!(guard.admit(&headers(&[("host", "proxy.example.com")])).is_ok(), "the token stands in for the name");
         assert!(Guard::new(&config, &"0.0.0.0:9900".parse().unwrap(), Path::new("/there/is/none")).is_err());
     }

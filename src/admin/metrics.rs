@@ -34,6 +34,11 @@ fn process(out: &mut String, status: &Status) {
     let mut reloads = family(out, "homing_config_reloads_total", "counter", "Reloads by result.");
     reloads.sample(&[("result", "applied")], reload.applied);
     reloads.sample(&[("result", "refused")], reload.refused);
+    let help = "When a listener's certificate expires, in seconds since 1970.";
+    let mut expiry = family(out, "homing_certificate_expiry_timestamp_seconds", "gauge", help);
+    for certificate in &status.certificates {
+        expiry.sample(&[("listener", &certificate.listener), ("file", &certificate.file)], certificate.not_after);
+    }
     let mut beats = family(out, "homing_heartbeats_total", "counter", "Heartbeats by what became of them.");
     for (dialect, results) in &status.heartbeats {
         results.iter().for_each(|(result, n)| beats.sample(&[("dialect", dialect), ("result", result)], n));

@@ -1,13 +1,16 @@
-//! The operator's window: API, metrics and events on `server.admin`. All of it shows one snapshot (`snapshot::take`), and what is
+//! The operator's window: page, API, metrics and events on `server.admin`. All of it shows one snapshot (`snapshot::take`), and what is
 //! to be changed goes to the control loop's desk. Runs on the control thread.
 
 mod api;
 pub mod events;
 mod explain;
+mod form;
 mod front;
 pub mod guard;
+mod history;
 mod metrics;
 pub mod operate;
+mod page;
 pub mod snapshot;
 pub mod status;
 
@@ -17,17 +20,22 @@ use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
 use crate::net::threads::{Command, Thread};
+use crate::net::tls::CertStore;
 use crate::table::{Current, Traffic};
 use events::Hub;
+use history::History;
 use status::Reload;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Reloads that may wait.
 const WAITING: usize = 16;
+/// Reloads that are remembered.
+const RELOADS: usize = 20;
 /// How often node states are looked at: they depend on counters that tell nobody when they change.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -42,13 +50,17 @@ pub struct Admin {
     limit: usize,
     traffic: Arc<Traffic>,
     counts: Rc<Counts>,
-    reloads: mpsc::Sender<oneshot::Sender<Reload>>,
+    /// Where a reload is asked for.
+    ask: mpsc::Sender<oneshot::Sender<Reload>>,
     desk: Desk,
     /// The data-plane threads, which remember their latest requests.
     threads: RefCell<Vec<mpsc::UnboundedSender<Command>>>,
     /// Who follows what happens.
     pub events: Hub,
-    reload: RefCell<Reload>,
+    /// The latest reloads, the newest first.
+    reloads: RefCell<VecDeque<Reload>>,
+    certificates: RefCell<Vec<(String, Arc<CertStore>)>>,
+    history: RefCell<History>,
     started: u64,
     stopping: Cell<bool>,
 }
@@ -62,14 +74,25 @@ impl Admin {
         counts: Rc<Counts>,
         desk: Desk,
     ) -> (Rc<Self>, Reloads) {
-        let (reloads, inbox) = mpsc::channel(WAITING);
+        let (ask, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
-        let started = clock::unix_ms();
-        let reload = RefCell::new(Reload::at_start(started));
-        let events = Hub::default();
-        let stopping = Cell::new(false);
-        let threads = RefCell::default();
-        (Rc::new(Self { current, places, limit, traffic, counts, reloads, desk, threads, events, reload, started, stopping }), inbox)
+        let admin = Self {
+            current,
+            places,
+            limit,
+            traffic,
+            counts,
+            ask,
+            desk,
+            threads: RefCell::default(),
+            events: Hub::default(),
+            reloads: RefCell::default(),
+            certificates: RefCell::default(),
+            history: RefCell::default(),
+            started: clock::unix_ms(),
+            stopping: Cell::new(false),
+        };
+        (Rc::new(admin), inbox)
     }
 
     /// These threads may be asked for their latest requests.
@@ -87,13 +110,33 @@ impl Admin {
         }
     }
 
+    /// Samples what is shown as a curve, for ever.
+    pub async fn remember(self: Rc<Self>) {
+        let mut clock = tokio::time::interval(history::EVERY);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        clock.tick().await;
+        let mut last = Instant::now();
+        loop {
+            clock.tick().await;
+            let status = snapshot::take(&self);
+            self.history.borrow_mut().sample(&status, last.elapsed());
+            last = Instant::now();
+        }
+    }
+
+    /// Shows these certificates from here on.
+    pub fn shows(&self, certificates: Vec<(String, Arc<CertStore>)>) {
+        self.certificates.replace(certificates);
+    }
+
     /// Remembers how a reload ended, and tells.
     pub fn reloaded(&self, reload: &Reload) {
-        let mut last = self.reload.borrow_mut();
-        let counted =
-            Reload { applied: last.applied + u64::from(reload.ok), refused: last.refused + u64::from(!reload.ok), ..reload.clone() };
+        let mut reloads = self.reloads.borrow_mut();
+        let (applied, refused) = reloads.front().map_or((0, 0), |last| (last.applied, last.refused));
+        let counted = Reload { applied: applied + u64::from(reload.ok), refused: refused + u64::from(!reload.ok), ..reload.clone() };
         self.events.tell("reload", &counted);
-        *last = counted;
+        reloads.truncate(RELOADS - 1);
+        reloads.push_front(counted);
     }
 
     /// From here on the proxy ends.

@@ -1,13 +1,16 @@
 //! The one snapshot that API, page, command line and metrics show.
 
 use super::Admin;
-use super::status::{self, Connections, Durations, Ledger, Status, Step};
+use super::status::{self, Connections, Durations, Ledger, Reload, Status, Step};
 use crate::base::clock::{self, rfc3339};
 use crate::config::model;
 use crate::feed::beats::{Counts, Dialect, Outcome};
+use crate::net::tls::{CertStore, Certs};
 use crate::table::traffic::Totals;
 use crate::table::{Cluster, Node, Traffic};
+use crate::wire::pem::Certificate;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Looks at every node's state, so that its age is known and a change is told.
@@ -45,7 +48,8 @@ pub fn take(admin: &Admin) -> Status {
         uptime: now.saturating_sub(admin.started) / 1000,
         stopping: admin.stopping.get(),
         revision: table.revision,
-        reload: admin.reload.borrow().clone(),
+        reload: admin.reloads.borrow().front().cloned().unwrap_or_else(|| Reload::at_start(admin.started)),
+        reloads: admin.reloads.borrow().iter().cloned().collect(),
         connections: Connections {
             open: admin.limit.saturating_sub(admin.places.available_permits()) as u64,
             limit: admin.limit as u64,
@@ -54,8 +58,27 @@ pub fn take(admin: &Admin) -> Status {
         heartbeats: heartbeats(&admin.counts),
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
+        certificates: certificates(&admin.certificates.borrow(), now),
         clusters: table.clusters.iter().map(|cluster| cluster_now(cluster)).collect(),
     }
+}
+
+fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Certificate> {
+    let of = |listener: &str, certs: &Certs| -> Vec<status::Certificate> {
+        let one = |certificate: &Certificate| status::Certificate {
+            listener: listener.to_owned(),
+            subject: certificate.subject.clone(),
+            names: certificate.names.clone(),
+            file: certificate.file.display().to_string(),
+            expires: rfc3339(u64::try_from(certificate.not_after).unwrap_or_default().saturating_mul(1000)),
+            not_after: certificate.not_after,
+            left: certificate.not_after.saturating_sub_unsigned(now / 1000),
+        };
+        certs.all().iter().map(one).collect()
+    };
+    let mut all: Vec<_> = stores.iter().flat_map(|(listener, store)| of(listener, &store.current())).collect();
+    all.sort_by_key(|certificate| certificate.left);
+    all
 }
 
 fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
@@ -178,7 +201,7 @@ fn traffic(totals: &Totals) -> status::Traffic {
 }
 
 /// The time that this part of the requests took at most, straight lines drawn within a step.
-fn quantile(steps: &[(f64, u64)], part: f64) -> Option<f64> {
+pub(super) fn quantile(steps: &[(f64, u64)], part: f64) -> Option<f64> {
     let all = steps.last().map(|(_, count)| *count).filter(|all| *all > 0)?;
     let wanted = part * all as f64;
     let (mut from, mut below) = (0.0, 0);

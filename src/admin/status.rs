@@ -21,6 +21,9 @@ pub struct Status {
     pub revision: u64,
     /// The latest reload.
     pub reload: Reload,
+    /// The latest reloads, the newest first.
+    #[serde(default)]
+    pub reloads: Vec<Reload>,
     /// Client connections.
     pub connections: Connections,
     /// Heartbeats since the start, by dialect and by what became of them.
@@ -30,6 +33,9 @@ pub struct Status {
     pub elsewhere: Traffic,
     /// Where clients come in.
     pub listeners: Vec<Listener>,
+    /// What listeners show of themselves, the first to expire first.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
     /// In the order of the file.
     pub clusters: Vec<Cluster>,
 }
@@ -101,6 +107,25 @@ pub struct Listener {
     pub bind: Vec<String>,
     /// Whether it speaks TLS.
     pub tls: bool,
+}
+
+/// A certificate in use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The listener that shows it.
+    pub listener: String,
+    /// Whom it is made out to.
+    pub subject: String,
+    /// The names it is chosen for.
+    pub names: Vec<String>,
+    /// The file it came from.
+    pub file: String,
+    /// When it expires.
+    pub expires: String,
+    /// The same in seconds since 1970.
+    pub not_after: i64,
+    /// Seconds until then; below zero when it has expired.
+    pub left: i64,
 }
 
 /// Requests, counted since the start.
@@ -336,3 +361,24 @@ pub struct Move {
 /// The states a node can be in.
 pub const STATES: [&str; 11] =
     ["pending", "checking", "syncing", "ready", "full", "draining", "drained", "silent", "down", "maintenance", "removed"];
+
+/// A snapshot of nothing.
+#[cfg(test)]
+pub(super) fn nothing() -> Status {
+    Status {
+        version: String::new(),
+        time: String::new(),
+        started: String::new(),
+        uptime: 0,
+        stopping: false,
+        revision: 0,
+        reload: Reload::at_start(0),
+        reloads: Vec::new(),
+        connections: Connections { open: 0, limit: 0, accepted: 0 },
+        heartbeats: BTreeMap::new(),
+        elsewhere: Traffic::default(),
+        listeners: Vec::new(),
+        certificates: Vec::new(),
+        clusters: Vec::new(),
+    }
+}

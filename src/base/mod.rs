@@ -1,4 +1,4 @@
-//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock.
+//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers.
 
 pub mod clock;
 pub mod hash;
@@ -6,3 +6,4 @@ pub mod report;
 pub mod seldom;
 pub mod token;
 pub mod units;
+pub mod words;

@@ -1,6 +1,6 @@
 //! Secret tokens: kept in files, shown as `Authorization: Bearer TOKEN`, compared without telling by time how much was right.
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
@@ -44,6 +44,51 @@ impl Tokens {
     }
 }
 
+/// Makes passes: what a browser is given in place of the token that it showed. They are good until their time is over, their token
+/// leaves the file, or this process ends.
+pub struct Passes(hmac::Key);
+
+impl Passes {
+    /// With a key of their own.
+    pub fn new() -> Self {
+        let mut secret = [0; 32];
+        rand::rng().fill_bytes(&mut secret);
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+    }
+
+    /// A pass for who shows a good token.
+    pub fn issue(&self, tokens: &Tokens, shown: &Shown, until: u64) -> Option<String> {
+        tokens.admit(shown).then(|| {
+            let seal = hmac::sign(&self.0, &sealed(&shown.0, until));
+            format!("{until}.{}", URL_SAFE_NO_PAD.encode(seal))
+        })
+    }
+
+    /// True when this pass is good now.
+    pub fn admit(&self, tokens: &Tokens, pass: &str, now: u64) -> bool {
+        let read = || {
+            let (until, seal) = pass.split_once('.')?;
+            Some((until.parse::<u64>().ok()?, URL_SAFE_NO_PAD.decode(seal).ok()?))
+        };
+        let Some((until, seal)) = read() else { return false };
+        let good = |token: &[u8; 32]| hmac::verify(&self.0, &sealed(token, until), &seal).is_ok();
+        until > now && tokens.hashes.iter().any(good)
+    }
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn sealed(token: &[u8; 32], until: u64) -> [u8; 40] {
+    let mut text = [0; 40];
+    text[..32].copy_from_slice(token);
+    text[32..].copy_from_slice(&until.to_be_bytes());
+    text
+}
+
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tokens({}, not shown)", self.hashes.len())
@@ -54,6 +99,11 @@ impl std::fmt::Debug for Tokens {
 pub struct Shown([u8; 32]);
 
 impl Shown {
+    /// What somebody typed.
+    pub fn of(token: &str) -> Self {
+        Self(hash(token.as_bytes()))
+    }
+
     /// The token in a request's `Authorization: Bearer TOKEN`.
     pub fn by(headers: &HeaderMap) -> Option<Self> {
         let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
@@ -155,6 +205,23 @@ mod tests {
             let said = Tokens::parse(wrong).unwrap_err();
             assert!(said.contains("homing token"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_pass_is_good_for_its_time_its_token_and_its_process() {
+        let (token, passes) = (generate(), Passes::new());
+        let tokens = Tokens::parse(&token).unwrap();
+        let pass = passes.issue(&tokens, &Shown::of(&token), 100).unwrap();
+        assert!(passes.admit(&tokens, &pass, 99));
+        assert!(!passes.admit(&tokens, &pass, 100), "its time is over");
+        assert!(!passes.admit(&tokens, &pass.replacen("100", "999", 1), 99), "nobody lengthens it");
+        assert!(!passes.admit(&Tokens::parse(&generate()).unwrap(), &pass, 99), "its token is good no more");
+        assert!(!Passes::new().admit(&tokens, &pass, 99), "another process");
+        assert!(!pass.contains(&token));
+        assert_eq!(passes.issue(&tokens, &Shown::of(&generate()), 100), None);
+        for wrong in ["", ".", "100", "100.", "x.y"] {
+            assert!(!passes.admit(&tokens, wrong, 99), "{wrong}");
         }
     }
 

@@ -1,9 +1,7 @@
 //! How things are shown to people: tables, ages, colours.
 
-pub use crate::base::units::span;
+pub use crate::base::words::{age, count, span};
 use std::io::IsTerminal;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// A table with aligned columns.
 pub struct Table {
@@ -78,18 +76,6 @@ impl Paint {
     }
 }
 
-/// The time between two moments as RFC 3339 writes them, roughly; empty if they are no such.
-pub fn age(since: &str, now: &str) -> String {
-    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    let (Some(since), Some(now)) = (parse(since), parse(now)) else { return String::new() };
-    span(u64::try_from((now - since).whole_seconds()).unwrap_or_default())
-}
-
-/// "1 node", "2 nodes".
-pub fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,23 +89,5 @@ mod tests {
         assert_eq!(table.text(Paint(false)), plain);
         let coloured = table.text(Paint(true));
         assert!(coloured.contains("\x1b[32mready\x1b[0m        12"), "{coloured:?}");
-    }
-
-    #[test]
-    fn ages_have_two_units_at_most() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (61, "1 min 1 s"),
-            (3599, "59 min"),
-            (3600, "1 h"),
-            (11_520, "3 h 12 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(span(seconds), text);
-        }
-        assert_eq!(age("2026-11-21T16:00:00.900Z", "2026-11-21T16:00:05.100Z"), "4 s");
-        assert_eq!(age("2026-11-21T16:00:05Z", "2026-11-21T16:00:00Z"), "0 s", "clocks differ");
     }
 }

@@ -118,6 +118,13 @@ impl Doors {
         opened
     }
 
+    /// The certificates that each listener shows; what is in a store changes by itself.
+    pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
+        let mut stores: Vec<_> = self.tls.iter().filter_map(|(name, tls)| Some((name.clone(), tls.store.clone()?))).collect();
+        stores.sort_by(|(a, _), (b, _)| a.cmp(b));
+        stores
+    }
+
     /// Reads the certificates again; a pair that does not match stays as it was. Returns what to warn of.
     pub fn reload_certificates(&self) -> Vec<String> {
         let mut warnings = Vec::new();

@@ -37,6 +37,10 @@ const LARGEST_HEAD: usize = 64 << 10;
 /// What is under way when the address goes gets so long to end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a page may load and do: its own, and nothing written into it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
 /// The body of an answer.
 pub enum Body {
     /// All of it.
@@ -161,12 +165,15 @@ fn sealed(mut response: Response<Body>) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // a form says where it comes from, to nobody but us
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
 /// A request's body, within size and time.
-pub async fn body_of(request: Request<Incoming>, largest: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), largest).collect()).await {
+pub async fn body_of(body: Incoming, largest: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} KiB.", largest >> 10)))

@@ -30,9 +30,19 @@ impl Problem {
         Self { header: Some((name, value)), ..self }
     }
 
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What happened.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Whether it can be done all the same.
+    pub fn offers_force(&self) -> bool {
+        self.more.iter().any(|(key, value)| key == "force" && *value == Value::Bool(true))
     }
 
     /// As an answer.

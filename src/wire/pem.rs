@@ -18,6 +18,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub struct Certificate {
     /// The file that the chain is in.
     pub file: PathBuf,
+    /// Whom it is made out to.
+    pub subject: String,
     /// The DNS names it is for, in lower case.
     pub names: Vec<String>,
     /// When it expires, in seconds since 1970.
@@ -117,7 +119,7 @@ pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
     let problem = |message: &dyn Display| Problem::new(&pair.cert, message);
     let text = read(&pair.cert).map_err(|error| problem(&error))?;
     let chain = chain(&text).map_err(|error| problem(&error))?;
-    let (names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
+    let (subject, names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
     // a file with both is complete, whatever lies beside it
     let secret = match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => key,
@@ -137,7 +139,7 @@ pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
         }
         error => problem(&format_args!("cannot be used: {error}")),
     })?;
-    Ok(Certificate { file: pair.cert.clone(), names, not_after, key: Arc::new(key) })
+    Ok(Certificate { file: pair.cert.clone(), subject, names, not_after, key: Arc::new(key) })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
@@ -154,8 +156,8 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if all.is_empty() { Err("holds no certificate".into()) } else { Ok(all) }
 }
 
-/// A certificate's DNS names and its end.
-fn describe(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, i64), String> {
+/// A certificate's subject, DNS names and end.
+fn describe(leaf: &CertificateDer<'_>) -> Result<(String, Vec<String>, i64), String> {
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
     let names = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
     let names = names.map_or(&[][..], |names| &names.value.general_names);
@@ -163,7 +165,7 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, i64), String> {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
         _ => None,
     });
-    Ok((names.collect(), parsed.validity().not_after.timestamp()))
+    Ok((parsed.subject().to_string(), names.collect(), parsed.validity().not_after.timestamp()))
 }
 
 /// The certificates of a file.

@@ -1,0 +1,163 @@
+//! A cluster: its figures, and its nodes with what can be done to them.
+
+use super::{anchor, brief, clock, number, since, spark, state};
+use crate::admin::history::{NodePast, Past, Series};
+use crate::admin::status::{Cluster, Node};
+use crate::base::words;
+use maud::{Markup, html};
+
+/// All of a cluster.
+pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
+    let name = &*cluster.cluster;
+    let heading = format!("cluster-{name}");
+    html! {
+        section.cluster id=(format!("{heading}-all")) aria-labelledby=(heading) {
+            div.head {
+                h2 id=(heading) { (name) }
+                (state(&cluster.state))
+                p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) " serve, " (cluster.balance) }
+            }
+            (figures(cluster, past))
+            table.nodes role="table" {
+                caption.unseen { "Nodes of " (name) }
+                thead role="rowgroup" {
+                    tr role="row" {
+                        @for title in ["Node", "State", "Sessions", "In flight", "Requests", "New sessions", "Weight", "Heartbeat"] {
+                            th scope="col" role="columnheader" { (title) }
+                        }
+                        th scope="col" role="columnheader" { span.unseen { "Change" } }
+                    }
+                }
+                tbody role="rowgroup" {
+                    @for node in &cluster.nodes { (row(name, node, past.and_then(|past| past.node(&node.node)), now)) }
+                }
+            }
+        }
+    }
+}
+
+fn figures(cluster: &Cluster, past: Option<&Past>) -> Markup {
+    let traffic = &cluster.traffic;
+    let errors: u64 = traffic.codes.iter().filter(|(code, _)| code.starts_with('5')).map(|(_, n)| n).sum();
+    let part = 100.0 * errors as f64 / traffic.requests.max(1) as f64;
+    let moved: u64 = traffic.moved.values().sum();
+    let causes: Vec<String> = traffic.moved.iter().map(|(cause, n)| format!("{} {cause}", number(*n))).collect();
+    let time = |ms: Option<f64>| ms.map_or("–".into(), |ms| format!("{} ms", brief(ms)));
+    let duration = &traffic.duration;
+    html! {
+        dl.figures {
+            (figure("Sessions", &number(cluster.sessions), &format!("{} in the ledger", number(cluster.ledger.entries)),
+                spark::spark("Sessions", "", past.map(|past| &past.sessions))))
+            (figure("Requests", &rate(past.map(|past| &past.rate)), &format!("{} since the start", number(traffic.requests)),
+                spark::spark("Requests a second", "", past.map(|past| &past.rate))))
+            (figure("Latency", &time(duration.p50_ms), &format!("p90 {}, p99 {}", time(duration.p90_ms), time(duration.p99_ms)),
+                spark::spark("Latency, nine in ten requests", " ms", past.map(|past| &past.p90_ms))))
+            (figure("In flight", &number(cluster.in_flight), &format!("{} open", words::count(traffic.tunnels, "socket")), html! {}))
+            (figure("Errors 5xx", &number(errors), &format!("{part:.2} % of requests, {}", words::count(traffic.retries, "retry").replace("retrys", "retries")), html! {}))
+            (figure("Moved sessions", &number(moved), &if causes.is_empty() { "none left its node".into() } else { causes.join(", ") }, html! {}))
+        }
+    }
+}
+
+fn figure(what: &str, value: &str, more: &str, curve: Markup) -> Markup {
+    html! { div { dt { (what) } dd.value { (value) } dd.more { (more) } @if !curve.0.is_empty() { dd.curve { (curve) } } } }
+}
+
+fn rate(series: Option<&Series>) -> String {
+    let last = series.and_then(|series| series.samples().last().flatten());
+    last.map_or("–".into(), |last| format!("{} /s", brief(last.into())))
+}
+
+fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup {
+    let id = anchor(cluster, &node.node);
+    html! {
+        tr id=(id) role="row" {
+            th scope="row" role="rowheader" tabindex="-1" {
+                (node.node)
+                small { (node.url) }
+                @if let Some(version) = &node.version { small { "version " (version) } }
+            }
+            td.why role="cell" data-label="State" {
+                (state(&node.state)) " for " (since(&node.since, now))
+                small { (node.why) }
+                @if let Some(deadline) = &node.deadline { small.countdown { (countdown(deadline, now)) } }
+            }
+            td.number role="cell" data-label="Sessions" {
+                (number(node.sessions)) @if let Some(most) = node.capacity { span.of { " of " (number(most)) } }
+                @if let Some(most) = node.capacity { (bar(node.sessions, most)) }
+                (spark::spark("Sessions", "", past.map(|past| &past.sessions)))
+            }
+            td.number role="cell" data-label="In flight" { (number(node.in_flight)) }
+            td.number role="cell" data-label="Requests" {
+                (rate(past.map(|past| &past.rate)))
+                small { (number(node.requests)) " in all" }
+                (spark::spark("Requests a second", "", past.map(|past| &past.rate)))
+            }
+            td.number role="cell" data-label="New sessions" {
+                (brief(node.share * 100.0)) " %"
+                @if let Some(rank) = node.rank { small { "place " (rank) } }
+            }
+            td.number role="cell" data-label="Weight" { (node.weight) small { (set_by(&node.set_by, now)) } }
+            td.number role="cell" data-label="Heartbeat" {
+                @match node.heartbeat_ms {
+                    Some(ms) => { (words::span(ms / 1000)) " ago" }
+                    None => "–"
+                }
+                @if let Some(load) = node.load { small { "load " (load) } }
+            }
+            td.change role="cell" { (changes(cluster, node)) }
+        }
+    }
+}
+
+fn countdown(deadline: &str, now: &str) -> Markup {
+    let left = words::age(now, deadline);
+    html! {
+        "deadline at " time datetime=(deadline) title=(deadline) { (clock(deadline)) }
+        @if deadline > now { ", in " (left) } @else { ", passed" }
+    }
+}
+
+/// "operator at …" as people say it.
+fn set_by(who: &str, now: &str) -> Markup {
+    match who.split_once(" at ") {
+        Some((who, at)) => html! { "set by " (who) " " (since(at, now)) " ago" },
+        None => html! { "from the " (who) },
+    }
+}
+
+fn bar(part: u64, all: u64) -> Markup {
+    let width = (100 * part).checked_div(all).unwrap_or(100).min(100);
+    html! {
+        svg.bar aria-hidden="true" viewBox="0 0 100 4" preserveAspectRatio="none" {
+            rect.all width="100" height="4" {}
+            rect.part width=(width) height="4" {}
+        }
+    }
+}
+
+fn changes(cluster: &str, node: &Node) -> Markup {
+    let path = |verb: &str| format!("/api/clusters/{cluster}/nodes/{}/{verb}", node.node);
+    let whom = html! { span.unseen { " " (cluster) "/" (node.node) } };
+    let button =
+        |verb: &str, word: &str, kind: &str| html! { form method="post" action=(path(verb)) { button class=(kind) { (word) (whom) } } };
+    let state = node.state.as_str();
+    let out = matches!(state, "draining" | "drained" | "maintenance" | "removed");
+    html! {
+        @if state == "pending" { (button("accept", "Accept", "main")) }
+        @else {
+            @if out { (button("enable", "Enable", "main")) }
+            @else {
+                details {
+                    summary.button { "Drain…" (whom) }
+                    form.drain method="post" action=(path("drain")) {
+                        label { "Deadline " input name="deadline" placeholder="none" size="6" autocomplete="off" title="such as 30m or 4h"; }
+                        label { "Sessions left then " select name="then" { option value="keep" { "stay" } option value="move" { "are moved" } } }
+                        button.main { "Drain" (whom) }
+                    }
+                }
+            }
+            @if !matches!(state, "maintenance" | "removed") { (button("disable", "Maintenance", "")) }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The page at `/`: the snapshot as people look at it. All of it is rendered here; its script only puts what this renders into the page
+//! that is open, so that it is the same with and without.
+
+mod cluster;
+mod lists;
+mod spark;
+
+use super::guard::Proof;
+use super::history::History;
+use super::status::{Moves, Status};
+use crate::admin::form::Form;
+use crate::base::words;
+use crate::serve::problem::Problem;
+use maud::{DOCTYPE, Markup, html};
+
+/// Its looks.
+pub const STYLE: &str = include_str!("page.css");
+/// What keeps it live.
+pub const SCRIPT: &str = include_str!("page.js");
+/// Its sign in the browser's tab.
+pub const ICON: &str = include_str!("icon.svg");
+
+/// What the page shows.
+pub struct Sight<'s> {
+    /// The snapshot.
+    pub status: &'s Status,
+    /// Sessions that were moved.
+    pub moves: &'s Moves,
+    /// The last hour.
+    pub history: &'s History,
+    /// What was refused, if this answers a form.
+    pub notice: Option<&'s Notice<'s>>,
+    /// How who looks at it was let in.
+    pub proof: Proof,
+}
+
+/// A change that was refused, and what was asked for.
+pub struct Notice<'n> {
+    /// Why.
+    pub problem: &'n Problem,
+    /// Where it was asked for.
+    pub path: &'n str,
+    /// How.
+    pub form: &'n Form,
+}
+
+/// The fragment of a node's row.
+pub fn anchor(cluster: &str, node: &str) -> String {
+    format!("node-{cluster}-{node}")
+}
+
+/// The whole page.
+pub fn whole(sight: &Sight<'_>) -> String {
+    let Sight { status, moves, history, notice, proof } = *sight;
+    let clusters = &status.clusters;
+    let lacking: Vec<&str> = clusters.iter().filter(|cluster| cluster.state != "ready").map(|cluster| &*cluster.cluster).collect();
+    let title = if lacking.is_empty() { "Homing".to_owned() } else { format!("! {} · Homing", lacking.join(", ")) };
+    let body = html! {
+        a.skip href="#main" { "To the clusters" }
+        header.top {
+            h1 { "Homing " small { (status.version) } }
+            p {
+                "up " (words::span(status.uptime)) ", table " (status.revision) ", "
+                (number(status.connections.open)) " of " (words::count(status.connections.limit, "client connection"))
+                @if status.stopping { ", " strong { "stopping" } }
+            }
+            form method="post" action="/api/reload" { button { "Reload the conf" } }
+            @if proof == Proof::Cookie { form method="post" action="/logout" { button { "Log out" } } }
+        }
+        p #link role="status" data-keep {}
+        p #said .unseen role="status" aria-live="polite" data-keep {}
+        main #main {
+            @if let Some(notice) = notice { (refused(notice)) }
+            (lists::attention(status))
+            @for cluster in clusters { (cluster::section(cluster, history.cluster(&cluster.cluster), &status.time)) }
+            div.lists {
+                (lists::moves(moves))
+                (lists::reloads(status))
+                (lists::certificates(status))
+                (lists::listeners(status))
+            }
+        }
+        footer {
+            p { "As of " time datetime=(status.time) { (clock(&status.time)) } " UTC. The same as data: " a href="/api/status" { "/api/status" } ", " a href="/metrics" { "/metrics" } "." }
+        }
+    };
+    document(&title, true, &body)
+}
+
+/// Asks for the token.
+pub fn login(wrong: Option<&str>) -> String {
+    let body = html! {
+        main.login {
+            h1 { "Homing" }
+            @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+            form method="post" action="/login" {
+                label for="token" { "Token" }
+                input #token name="token" type="password" autocomplete="current-password" required autofocus;
+                button.main { "Log in" }
+            }
+            p { "It is in the file that " code { "server.admin-token-file" } " of the conf names." }
+        }
+    };
+    document("Log in · Homing", false, &body)
+}
+
+fn document(title: &str, live: bool, body: &Markup) -> String {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="/icon.svg";
+                link rel="stylesheet" href="/page.css";
+                @if live { script src="/page.js" defer {} }
+            }
+            body { (body) }
+        }
+    };
+    document.into_string()
+}
+
+fn refused(notice: &Notice<'_>) -> Markup {
+    let force = notice.problem.offers_force();
+    html! {
+        section #notice role="alert" tabindex="-1" {
+            h2 { "Not done" }
+            p { (notice.problem.detail()) }
+            @if force {
+                form method="post" action=(notice.path) {
+                    @for (name, value) in notice.form.fields() { input type="hidden" name=(name) value=(value); }
+                    input type="hidden" name="force" value="true";
+                    button.grave { "Do it all the same" }
+                }
+            }
+            a.button href="/" { "Leave it as it is" }
+        }
+    }
+}
+
+/// A state: a sign, a word, a colour.
+fn state(word: &str) -> Markup {
+    let (kind, sign) = match word {
+        "ready" | "applied" | "good" => ("good", "✓"),
+        "down" | "refused" | "expired" => ("bad", "✕"),
+        "drained" | "maintenance" | "removed" => ("off", "–"),
+        "draining" => ("odd", "↓"),
+        "pending" => ("odd", "?"),
+        _ => ("odd", "!"),
+    };
+    html! { span.state.(kind) { span.sign aria-hidden="true" { (sign) } (word) } }
+}
+
+/// How long ago, with the moment itself.
+fn since(at: &str, now: &str) -> Markup {
+    html! { time datetime=(at) title=(at) { (words::age(at, now)) } }
+}
+
+/// The time of day of a moment as RFC 3339 writes it.
+fn clock(at: &str) -> &str {
+    at.get(11..19).unwrap_or(at)
+}
+
+/// A number with its thousands set apart.
+fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A measured number in as many digits as mean something.
+fn brief(n: f64) -> String {
+    match n.abs() {
+        0.0 => "0".into(),
+        small if small < 10.0 => format!("{n:.1}"),
+        _ => number(n.round() as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    #[test]
+    fn numbers_are_read_at_a_glance() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")] {
+            assert_eq!(number(n), text);
+        }
+        assert_eq!([0.0, 0.04, 9.96, 1234.5].map(brief), ["0", "0.0", "10.0", "1\u{202f}235"]);
+    }
+
+    #[test]
+    fn what_others_wrote_is_text_and_not_markup() {
+        let form = Form::read(&bytes::Bytes::from_static(b"deadline=%22%3E%3Cscript%3E"));
+        let problem = Problem::new(StatusCode::CONFLICT, "<script>").with("force", true);
+        let notice = Notice { problem: &problem, path: "/api/\"><script>", form: &form };
+        let (status, history) = (crate::admin::status::nothing(), History::default());
+        let moves = Moves { time: String::new(), clusters: Vec::new() };
+        let page = whole(&Sight { status: &status, moves: &moves, history: &history, notice: Some(&notice), proof: Proof::NotAsked });
+        assert!(page.contains("&lt;script&gt;") && page.contains("Do it all the same"), "{page}");
+        assert!(!page.contains("<script>") && !page.contains("style="), "{page}");
+        assert!(!login(Some("<b>")).contains("<b>"));
+    }
+}

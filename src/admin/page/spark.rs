@@ -1,0 +1,74 @@
+//! Small curves.
+
+use super::brief;
+use crate::admin::history::Series;
+use crate::base::words;
+use maud::{Markup, html};
+use std::fmt::Write;
+
+/// Points that are drawn at most: each stands for the highest of its samples.
+const POINTS: usize = 120;
+const HEIGHT: f32 = 24.0;
+
+/// A curve of the last hour, with what it says in words.
+pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
+    let samples: Vec<Option<f32>> = series.map(|series| series.samples().collect()).unwrap_or_default();
+    let highest = samples.iter().flatten().copied().fold(0.0, f32::max);
+    let Some(span) = series.map(Series::span).filter(|_| samples.len() > 1) else {
+        return html! { span.spark {} };
+    };
+    let (line, area) = paths(&samples, highest);
+    let (low, last) = (samples.iter().flatten().copied().fold(f32::INFINITY, f32::min), samples.iter().flatten().last().copied());
+    let (low, last) = (if low.is_finite() { low } else { 0.0 }, last.unwrap_or_default());
+    let words = format!(
+        "{what} over the last {}: {} to {}, now {}{unit}",
+        words::span(span.as_secs()),
+        brief(low.into()),
+        brief(highest.into()),
+        brief(last.into())
+    );
+    html! {
+        svg.spark role="img" aria-label=(words) viewBox=(format!("0 0 {POINTS} {HEIGHT}")) preserveAspectRatio="none" {
+            title { (words) }
+            path.area d=(area) {}
+            path.line d=(line) {}
+        }
+    }
+}
+
+/// The curve and what is below it; a gap where nothing was measured.
+fn paths(samples: &[Option<f32>], highest: f32) -> (String, String) {
+    let every = samples.len().div_ceil(POINTS).max(1);
+    let points: Vec<Option<f32>> = samples.chunks(every).map(|chunk| chunk.iter().flatten().copied().reduce(f32::max)).collect();
+    let step = POINTS as f32 / (points.len() - 1).max(1) as f32;
+    let height = |value: f32| HEIGHT - 1.0 - (HEIGHT - 2.0) * value / if highest > 0.0 { highest } else { 1.0 };
+    let (mut line, mut area) = (String::new(), String::new());
+    let places: Vec<(f32, Option<f32>)> = points.iter().enumerate().map(|(n, value)| (n as f32 * step, value.map(height))).collect();
+    for run in places.split(|(_, y)| y.is_none()) {
+        let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { continue };
+        let mut curve = String::new();
+        for (x, y) in run {
+            let _ = write!(curve, "{}{x:.1} {:.1}", if curve.is_empty() { "M" } else { "L" }, y.unwrap_or(HEIGHT));
+        }
+        let _ = write!(area, "{curve}L{last:.1} {HEIGHT}L{first:.1} {HEIGHT}Z");
+        line += &curve;
+    }
+    (line, area)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_is_on_top_and_a_gap_is_a_gap() {
+        let (line, area) = paths(&[Some(0.0), Some(10.0), None, Some(5.0)], 10.0);
+        assert_eq!(line, "M0.0 23.0L40.0 1.0M120.0 12.0");
+        assert_eq!(area, "M0.0 23.0L40.0 1.0L40.0 24L0.0 24ZM120.0 12.0L120.0 24L120.0 24Z");
+        assert_eq!(paths(&[Some(0.0), Some(0.0)], 0.0).0, "M0.0 23.0L120.0 23.0");
+        let hour: Vec<_> = (0..360).map(|n| Some(if n == 200 { 9.0 } else { 1.0 })).collect();
+        let (line, _) = paths(&hour, 9.0);
+        assert_eq!(line.matches(['M', 'L']).count(), POINTS);
+        assert!(line.contains(" 1.0"), "a spike stays to be seen");
+    }
+}
