@@ -35,8 +35,11 @@ pub struct Members {
 struct Addresses {
     revision: u64,
     /// `clock::monotonic_ms` of when they were looked at.
-    at: u64,
-    by: HashMap<(IpAddr, u16), (usize, u32)>,
+    looked: u64,
+    /// By cluster and slot. One server may be a node of several clusters.
+    by: HashMap<(IpAddr, u16), Vec<(usize, u32)>>,
+    /// The only port that nodes have on an address; none where there are several.
+    alone: HashMap<IpAddr, Option<u16>>,
 }
 
 /// What became of a beat.
@@ -91,12 +94,13 @@ impl Members {
             }
             Speaker::Address { ip, port } => {
                 let at = (ip.to_canonical(), *port);
-                // A node may tell the port of a connector that we do not use. Where nobody can join, the only one there is meant.
-                let anywhere = |addresses: &mut Addresses| stranger.is_none().then(|| addresses.find((at.0, None), table))?;
-                match self.addresses.find(at, table).or_else(|| anywhere(&mut self.addresses)) {
-                    Some((cluster, node)) => self.take(&cluster, &node, &heard.beat),
-                    None => self.unknown_address(at, stranger, table),
+                let mut there = self.addresses.find(at, table);
+                if there.is_empty() && stranger.is_none() {
+                    // A node may tell the port of a connector that we do not use. Where nobody can join, the only one there is meant.
+                    there = self.addresses.find((at.0, None), table);
                 }
+                let heard = there.iter().map(|(cluster, node)| self.take(cluster, node, &heard.beat)).reduce(|first, _| first);
+                heard.unwrap_or_else(|| self.unknown_address(at, stranger, table))
             }
         }
     }
@@ -162,38 +166,41 @@ impl Members {
 }
 
 impl Addresses {
-    fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table) -> Option<(Arc<Cluster>, Arc<Node>)> {
-        let hit = |by: &HashMap<(IpAddr, u16), (usize, u32)>| match port {
-            Some(port) => by.get(&(ip, port)).copied(),
-            // without a port it must be the only one there
-            None => {
-                let mut there = by.iter().filter(|((at, _), _)| *at == ip).map(|(_, slot)| *slot);
-                there.next().filter(|_| there.next().is_none())
-            }
-        };
-        if self.revision != table.revision {
+    /// The nodes of one server.
+    fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table) -> Vec<(Arc<Cluster>, Arc<Node>)> {
+        // A name may have been resolved since. Strangers do not make us look at every node each time.
+        let stale = |addresses: &Self| addresses.at(ip, port).is_empty() && clock::monotonic_ms() >= addresses.looked + REFILL;
+        if self.revision != table.revision || stale(self) {
             self.fill(table);
         }
-        let (cluster, slot) = hit(&self.by).or_else(|| {
-            // a name may have been resolved since; strangers do not make us look at every node each time
-            if clock::monotonic_ms() < self.at + REFILL {
-                return None;
-            }
-            self.fill(table);
-            hit(&self.by)
-        })?;
-        let cluster = table.clusters.get(cluster)?;
-        Some((cluster.clone(), cluster.node(slot)?.clone()))
+        let node = |(cluster, slot): &(usize, u32)| {
+            let cluster = table.clusters.get(*cluster)?;
+            Some((cluster.clone(), cluster.node(*slot)?.clone()))
+        };
+        self.at(ip, port).iter().filter_map(node).collect()
+    }
+
+    /// Without a port, those on the only port there.
+    fn at(&self, ip: IpAddr, port: Option<u16>) -> &[(usize, u32)] {
+        let port = port.or_else(|| self.alone.get(&ip).copied().flatten());
+        port.and_then(|port| self.by.get(&(ip, port))).map_or(&[], Vec::as_slice)
     }
 
     fn fill(&mut self, table: &Table) {
         self.by.clear();
+        self.alone.clear();
         self.revision = table.revision;
-        self.at = clock::monotonic_ms();
+        self.looked = clock::monotonic_ms();
         for (at, cluster) in table.clusters.iter().enumerate() {
             for node in cluster.nodes() {
                 for address in node.link.addresses.load().iter() {
-                    self.by.entry((address.ip().to_canonical(), node.spec.url.port)).or_insert((at, node.live.slot));
+                    let (ip, port, slot) = (address.ip().to_canonical(), node.spec.url.port, (at, node.live.slot));
+                    let slots = self.by.entry((ip, port)).or_default();
+                    if !slots.contains(&slot) {
+                        slots.push(slot);
+                    }
+                    let alone = self.alone.entry(ip).or_insert(Some(port));
+                    *alone = alone.filter(|only| *only == port);
                 }
             }
         }

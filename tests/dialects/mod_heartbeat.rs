@@ -99,6 +99,17 @@ fn a_node_alone_on_its_address_is_known_without_its_port() {
 }
 
 #[test]
+fn a_server_that_is_a_node_of_two_clusters_is_heard_in_both() {
+    let nodes = Origin::several(1);
+    let heard = free_addr();
+    let more = format!("[cluster.other]\naffinity = \"cookie\"\n[cluster.other.nodes]\nsame = {:?}", nodes[0].url());
+    let window = Window::with(conf(&nodes, heard, "").more(&more));
+    send("127.0.0.1", heard, &beat(75, 25, nodes[0].addr.port()));
+    load_is(&window, nodes[0].name(), 25);
+    assert_eq!(window.get("/api/clusters/other/nodes/same").json()["load"], 25);
+}
+
+#[test]
 fn a_post_is_answered_byte_by_byte_as_tomcat_reads_it() {
     let nodes = Origin::several(2);
     let heard = free_addr();
