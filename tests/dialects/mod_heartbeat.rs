@@ -1,6 +1,6 @@
 //! Datagrams and POSTs of Apache's mod_heartbeat and Tomcat's HeartbeatListener.
 
-use crate::support::{Conf, Origin, Reload, free_addr, until};
+use crate::support::{Conf, DEADLINE, Origin, Reload, free_addr, until};
 use crate::window::Window;
 use serde_json::Value;
 use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
@@ -122,6 +122,23 @@ fn a_post_is_answered_byte_by_byte_as_tomcat_reads_it() {
     let answer = post("127.0.0.2", heard, &beat(60, 40, 8009));
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("no node is at 127.0.0.2:8009"), "{answer}");
     counted_are(&window, serde_json::json!({"taken": 1, "malformed": 1, "unknown": 1}));
+}
+
+#[test]
+fn a_sender_that_stops_half_way_keeps_nobody_else_and_is_let_go() {
+    let nodes = Origin::several(1);
+    let heard = free_addr();
+    let window = window(&nodes, heard, "");
+    let mut slow: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(heard).unwrap()).collect();
+    slow.iter_mut().for_each(|stream| stream.write_all(b"POST /HeartbeatListener HTTP/1.0\r\nContent-Length: 31\r\n\r\nv=1&").unwrap());
+    assert!(post("127.0.0.1", heard, &beat(60, 40, nodes[0].addr.port())).starts_with("HTTP/1.1 200 "));
+    for mut stream in slow {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it is closed, and not by force");
+        assert!(answer.is_empty(), "half a message has no answer");
+    }
+    counted_are(&window, serde_json::json!({"taken": 1}));
 }
 
 #[test]

@@ -88,6 +88,10 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
             (Ok(group), _) if !group.is_multicast() => {
                 c.error(&at, format!("{group} is not a multicast group"), "Tomcat's is \"224.0.1.105\"; for unicast remove the line");
             }
+            // these mean another group on each interface
+            (Ok(IpAddr::V6(group)), _) if group.octets()[1] & 15 < 3 => {
+                c.error(&at, format!("{group} does not leave its link"), "write a group of a wider scope, as in \"ff05::7703\"");
+            }
             (Err(_), _) => c.error(&at, format!("`{text}` is not an address"), "write a multicast group, as in \"224.0.1.105\""),
             (Ok(group), Ok(bind)) if group.is_ipv4() == bind.is_ipv4() => {}
             (Ok(group), _) => {

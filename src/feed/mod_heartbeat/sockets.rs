@@ -93,3 +93,34 @@ fn join(socket: &Socket, group: IpAddr, at: IpAddr) -> io::Result<()> {
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_addresses_open_with_their_groups_and_again_beside_themselves() {
+        for (bind, group) in
+            [("127.0.0.1:0", "239.77.3.1"), ("0.0.0.0:0", "239.77.3.1"), ("[::1]:0", "ff05::7703"), ("[::]:0", "ff05::7703")]
+        {
+            let groups = vec![group.to_owned()];
+            let conf = model::ModHeartbeat { bind: bind.into(), groups, ..model::ModHeartbeat::default() };
+            if let Err(error) = std::net::TcpListener::bind(bind) {
+                eprintln!("skipped: this machine has no {bind}: {error}");
+                continue;
+            }
+            let open = Sockets::open(&conf).unwrap();
+            let port = open.udp[0].local_addr().unwrap().port();
+            assert!(open.udp.len() == 2 && open.udp.iter().all(|socket| socket.local_addr().unwrap().port() == port));
+            assert!(open.to_string().ends_with(&format!(":{port}, {group}")), "{open}");
+            let same = model::ModHeartbeat { bind: bind.strip_suffix('0').map(|bind| format!("{bind}{port}")).unwrap(), ..conf };
+            Sockets::open(&same).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_joined_is_said() {
+        let conf = model::ModHeartbeat { bind: "192.0.2.77:0".into(), ..model::ModHeartbeat::default() };
+        assert!(Sockets::open(&conf).err().unwrap().starts_with("cannot listen on 192.0.2.77:0: "));
+    }
+}
