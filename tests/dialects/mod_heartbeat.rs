@@ -1,6 +1,6 @@
 //! Datagrams and POSTs of Apache's mod_heartbeat and Tomcat's HeartbeatListener.
 
-use crate::support::{Conf, DEADLINE, Origin, Reload, free_addr, until};
+use crate::support::{Client, Conf, DEADLINE, Origin, Reload, free_addr, until};
 use crate::window::Window;
 use serde_json::Value;
 use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
@@ -186,6 +186,29 @@ fn a_node_at_an_unknown_address_waits_and_serves_once_accepted() {
     // without a port there is no address that it could be reached at
     let answer = post("127.0.0.2", heard, "v=1&ready=1&busy=1");
     assert!(answer.starts_with("HTTP/1.1 409 ") && answer.contains("does not say its port"), "{answer}");
+}
+
+#[test]
+fn a_node_of_an_admitted_network_joins_at_once_and_is_given_sessions_by_its_room() {
+    let nodes = Origin::several(2);
+    let heard = free_addr();
+    let line = format!("mod-heartbeat = {{ bind = \"{heard}\", from = [\"127.0.0.1\"], cluster = \"app\" }}");
+    let conf = Conf::over(&nodes[..0]).affinity(r#"{ cookie = "HOMING" }"#).server(&line);
+    let conf = conf.cluster("balance = \"heartbeat\"\nslow-start = \"0s\"\njoin = { admit = [\"127.0.0.0/8\"] }");
+    let window = Window::with(conf);
+    let name = |node: &Origin| format!("127.0.0.1-{}", node.addr.port());
+    for (node, busy) in nodes.iter().zip([20, 80]) {
+        let message = beat(100 - busy, busy, node.addr.port());
+        assert!(post("127.0.0.1", heard, &message).starts_with("HTTP/1.1 200 "));
+        window.node_is(&name(node), "ready");
+        load_is(&window, &name(node), busy.into());
+    }
+    let mut given = [0, 0];
+    for _ in 0..50 {
+        let answer = Client::new(window.proxy.addr).get("/");
+        given[nodes.iter().position(|node| node.name() == answer.node()).unwrap()] += 1;
+    }
+    assert!((35..=45).contains(&given[0]), "room of 80 and of 20: {given:?}");
 }
 
 /// A socket that sends to groups over the loopback, if this machine lets it: whether a datagram comes back is tried first.

@@ -13,7 +13,7 @@ pub fn check(c: &mut Checker<'_>) {
     for (name, cluster) in &config.cluster {
         let path = join("cluster", name);
         c.name(&path, "cluster", name);
-        super::joining::check(c, &join(&path, "join"), cluster);
+        super::joining::check(c, &join(&path, "join"), name, cluster);
         limits(c, &path, cluster);
         health(c, &join(&path, "health"), cluster);
         if let Some(conf) = &cluster.agent {
@@ -32,7 +32,7 @@ pub fn check(c: &mut Checker<'_>) {
             ),
             None => {}
         }
-        nodes(c, &path, cluster);
+        nodes(c, &path, name, cluster);
     }
 }
 
@@ -133,9 +133,9 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     }
 }
 
-fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
+fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
     let nodes_path = join(path, "nodes");
-    if cluster.nodes.is_empty() && c.config.server.announce.is_none() {
+    if cluster.nodes.is_empty() && !c.config.is_open(name) {
         let finding = format!("`{path}` has no nodes: its requests are answered with 503");
         c.warn_key(
             if c.spans.given(&nodes_path) { &nodes_path } else { path },

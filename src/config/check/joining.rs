@@ -5,9 +5,9 @@ use super::super::source::join;
 use super::{Checker, nth};
 use crate::base::units::Network;
 
-pub fn check(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
+pub fn check(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
     let Some(conf) = &cluster.join else { return };
-    if c.config.server.announce.is_none() {
+    if !c.config.is_open(name) {
         c.warn_key(
             path,
             "`join` has no effect: nodes have nowhere to announce themselves",

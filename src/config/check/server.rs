@@ -81,6 +81,8 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
         Err(text) => return c.refuse(&at, &text),
     };
     listened_on(c, &at, &bind);
+    not_also(c, &at, &bind, "admin", c.config.server.admin.as_ref());
+    not_also(c, &at, &bind, "announce", c.config.server.announce.as_ref());
     let Bind::Tcp { host, .. } = &bind else { return };
     for (n, text) in conf.groups.iter().enumerate() {
         let at = format!("{AT}.groups[{n}]");
@@ -115,9 +117,12 @@ fn announce(c: &mut Checker<'_>) {
     // made at the start where it is missing
     c.reference(&c.config.server.join_token());
     listened_on(c, "server.announce", &bind);
-    let same = |admin: &String| admin.parse::<Bind>().is_ok_and(|admin| admin == bind);
-    if c.config.server.admin.as_ref().is_some_and(same) && is_fixed(&bind) {
-        c.error("server.announce", format!("{bind} is `admin` already"), "give one of the two another port");
+    not_also(c, "server.announce", &bind, "admin", c.config.server.admin.as_ref());
+}
+
+fn not_also(c: &mut Checker<'_>, at: &str, bind: &Bind, key: &str, other: Option<&String>) {
+    if is_fixed(bind) && other.is_some_and(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind)) {
+        c.error(at, format!("{bind} is `{key}` already"), "give one of the two another port");
     }
 }
 

@@ -59,6 +59,12 @@ conf! {
 }
 
 impl Config {
+    /// Whether nodes can come to a cluster by themselves.
+    pub fn is_open(&self, cluster: &str) -> bool {
+        let strangers = self.server.mod_heartbeat.as_ref().and_then(|heard| heard.cluster.as_deref());
+        self.server.announce.is_some() || strangers == Some(cluster)
+    }
+
     /// The rules; where none is written and there is one cluster, that everything goes to it.
     pub fn rules(&self) -> Cow<'_, [Rule]> {
         match (self.rule.as_slice(), self.cluster.len(), self.cluster.keys().next()) {

@@ -88,6 +88,7 @@ fn status_of(deaf: &Deaf) -> StatusCode {
     match deaf {
         Deaf::Malformed(_) => StatusCode::BAD_REQUEST,
         Deaf::Refused(members::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
+        Deaf::Refused(members::Refusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         Deaf::Refused(_) => StatusCode::CONFLICT,
     }
 }
