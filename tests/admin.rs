@@ -12,6 +12,8 @@ mod events;
 mod fake;
 #[path = "admin/guard.rs"]
 mod guard;
+#[path = "admin/page.rs"]
+mod page;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "admin/verbs.rs"]

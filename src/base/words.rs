@@ -6,9 +6,18 @@ use time::format_description::well_known::Rfc3339;
 
 /// The time between two moments as RFC 3339 writes them, roughly; empty if they are no such.
 pub fn age(since: &str, now: &str) -> String {
+    seconds(since, now).map_or_else(String::new, |seconds| span(seconds.max(0).unsigned_abs()))
+}
+
+/// What is left until a moment, to the second: "1:02:03"; none if it has passed.
+pub fn left(now: &str, until: &str) -> Option<String> {
+    let left = seconds(now, until).filter(|left| *left > 0)?;
+    Some(format!("{}:{:02}:{:02}", left / 3600, left % 3600 / 60, left % 60))
+}
+
+fn seconds(from: &str, to: &str) -> Option<i64> {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    let (Some(since), Some(now)) = (parse(since), parse(now)) else { return String::new() };
-    span(u64::try_from((now - since).whole_seconds()).unwrap_or_default())
+    Some((parse(to)? - parse(from)?).whole_seconds())
 }
 
 /// "1 node", "2 nodes".
@@ -21,8 +30,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_never_below_zero() {
+    fn times_are_never_below_zero() {
         assert_eq!(age("2026-11-21T16:00:00.900Z", "2026-11-21T16:00:05.100Z"), "4 s");
         assert_eq!(age("2026-11-21T16:00:05Z", "2026-11-21T16:00:00Z"), "0 s", "clocks differ");
+        assert_eq!(left("2026-11-21T16:00:00Z", "2026-11-21T17:02:03Z").as_deref(), Some("1:02:03"));
+        assert_eq!(left("2026-11-21T16:00:00Z", "2026-11-21T16:00:00Z"), None);
     }
 }

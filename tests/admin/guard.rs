@@ -70,6 +70,33 @@ fn a_token_is_asked_for_where_there_is_one() {
 }
 
 #[test]
+fn a_browser_logs_in_and_out() {
+    let nodes = Origin::several(1);
+    let (_proxy, admin, _) = guarded(&nodes);
+    let own = format!("http://{admin}");
+    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", own.as_str())];
+    let mut browser = Client::with_jar(admin);
+    let page = browser.get("/");
+    assert!(page.status == 401 && page.text().contains("action=\"/login\"") && !page.text().contains("app"), "{}", page.text());
+    assert_eq!(browser.get("/page.css").status, 200);
+    let mut log_in =
+        |browser: &mut Client, token: &str| browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap();
+    let wrong = log_in(&mut browser, "0123456789abcdef0123456789abcdee");
+    assert!(wrong.status == 401 && wrong.text().contains("not the token"), "{}", wrong.text());
+    let right = log_in(&mut browser, TOKEN);
+    let cookie = right.head.get("set-cookie").unwrap().to_owned();
+    assert!(right.status == 303 && cookie.contains("HttpOnly; SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
+    assert!(browser.get("/").text().contains("cluster-app"));
+    assert_eq!(browser.get("/api/status").status, 200);
+    let mut reload = |headers: &[(&str, &str)]| browser.send("POST", "/api/reload", headers, b"").unwrap().status;
+    assert_eq!(reload(&[]), 403, "a cookie alone changes nothing: any page of this host may have sent it");
+    assert_eq!(reload(&[("Origin", "http://127.0.0.1:1")]), 403);
+    assert_eq!(reload(&[("Origin", &own)]), 200);
+    assert_eq!(browser.send("POST", "/logout", &form, b"").unwrap().status, 303);
+    assert_eq!(browser.get("/").status, 401);
+}
+
+#[test]
 fn the_command_line_shows_the_token() {
     let nodes = Origin::several(1);
     let (proxy, admin, _) = guarded(&nodes);

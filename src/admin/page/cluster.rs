@@ -111,10 +111,13 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
 }
 
 fn countdown(deadline: &str, now: &str) -> Markup {
-    let left = words::age(now, deadline);
+    let left = words::left(now, deadline);
     html! {
         "deadline at " time datetime=(deadline) title=(deadline) { (clock(deadline)) }
-        @if deadline > now { ", in " (left) } @else { ", passed" }
+        @match left {
+            Some(left) => { ", in " (left) }
+            None => ", passed"
+        }
     }
 }
 

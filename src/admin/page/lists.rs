@@ -107,10 +107,9 @@ pub fn certificates(status: &Status) -> Markup {
                 h2 #certificates-title { "Certificates" }
                 div.scroll tabindex="0" role="region" aria-labelledby="certificates-title" { table {
                     caption.unseen { "Certificates in use, the first to expire first" }
-                    thead { tr { th scope="col" { "For" } th scope="col" { "Subject" } th scope="col" { "Listener" } th scope="col" { "Expires" } } }
+                    thead { tr { th scope="col" { "For" } th scope="col" { "Listener" } th scope="col" { "Expires" } } }
                     tbody { @for certificate in status.certificates.iter().take(CERTIFICATES) { tr {
-                        td title=(certificate.file) { (certificate.names.join(", ")) }
-                        td { (certificate.subject) }
+                        td title=(certificate.file) { (certificate.names.join(", ")) small { (certificate.subject) } }
                         td { (certificate.listener) }
                         td { (validity(certificate)) " " time datetime=(certificate.expires) title=(certificate.expires) { (expiry(certificate)) } }
                     } } }

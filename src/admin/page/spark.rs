@@ -10,11 +10,11 @@ use std::fmt::Write;
 const POINTS: usize = 120;
 const HEIGHT: f32 = 24.0;
 
-/// A curve of the last hour, with what it says in words.
+/// A curve of the last hour, with what it says in words; none where all was nought.
 pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
     let samples: Vec<Option<f32>> = series.map(|series| series.samples().collect()).unwrap_or_default();
     let highest = samples.iter().flatten().copied().fold(0.0, f32::max);
-    let Some(span) = series.map(Series::span).filter(|_| samples.len() > 1) else {
+    let Some(span) = series.map(Series::span).filter(|_| samples.len() > 1 && highest > 0.0) else {
         return html! { span.spark {} };
     };
     let (line, area) = paths(&samples, highest);
@@ -41,7 +41,7 @@ fn paths(samples: &[Option<f32>], highest: f32) -> (String, String) {
     let every = samples.len().div_ceil(POINTS).max(1);
     let points: Vec<Option<f32>> = samples.chunks(every).map(|chunk| chunk.iter().flatten().copied().reduce(f32::max)).collect();
     let step = POINTS as f32 / (points.len() - 1).max(1) as f32;
-    let height = |value: f32| HEIGHT - 1.0 - (HEIGHT - 2.0) * value / if highest > 0.0 { highest } else { 1.0 };
+    let height = |value: f32| HEIGHT - 1.0 - (HEIGHT - 2.0) * value / highest;
     let (mut line, mut area) = (String::new(), String::new());
     let places: Vec<(f32, Option<f32>)> = points.iter().enumerate().map(|(n, value)| (n as f32 * step, value.map(height))).collect();
     for run in places.split(|(_, y)| y.is_none()) {
@@ -65,7 +65,6 @@ mod tests {
         let (line, area) = paths(&[Some(0.0), Some(10.0), None, Some(5.0)], 10.0);
         assert_eq!(line, "M0.0 23.0L40.0 1.0M120.0 12.0");
         assert_eq!(area, "M0.0 23.0L40.0 1.0L40.0 24L0.0 24ZM120.0 12.0L120.0 24L120.0 24Z");
-        assert_eq!(paths(&[Some(0.0), Some(0.0)], 0.0).0, "M0.0 23.0L120.0 23.0");
         let hour: Vec<_> = (0..360).map(|n| Some(if n == 200 { 9.0 } else { 1.0 })).collect();
         let (line, _) = paths(&hour, 9.0);
         assert_eq!(line.matches(['M', 'L']).count(), POINTS);

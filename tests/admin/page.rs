@@ -1,0 +1,75 @@
+//! The page as a browser without JavaScript gets it: everything in it, and forms that lead back to it.
+
+use crate::support::Origin;
+use crate::support::client::Answer;
+use crate::support::proxy::replace;
+use crate::window::Window;
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// Sends a form as the page of this origin does.
+fn submit(window: &Window, origin: &str, path: &str, form: &str) -> Answer {
+    window.client().send("POST", path, &[FORM, ("Origin", origin)], form.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_page_says_what_the_api_says() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    assert_eq!(window.homing(&["disable", "app/n2"]).code, 0);
+    let node = window.node_is("n2", "maintenance");
+    let page = window.get("/");
+    assert_eq!((page.status, page.head.get("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.head.get("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    let text = page.text();
+    for word in [node["why"].as_str().unwrap(), node["url"].as_str().unwrap(), "maintenance", "set by operator", "1 of 2 nodes serve"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    for own in ["/page.css", "/page.js", "/icon.svg"] {
+        assert!(text.contains(own) && window.get(own).status == 200, "{own}");
+    }
+    assert!(!text.contains("style=") && !text.contains("onclick") && !text.contains("https://"), "{text}");
+    assert!(window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied());
+    assert!(window.get("/").text().contains("retries"), "what a reload changed");
+    replace(&window.proxy.conf(), "[broken");
+    let page = crate::support::until("the refusal is shown", || {
+        let text = window.get("/").text();
+        text.contains("The conf file was refused").then_some(text)
+    });
+    assert!(page.contains("homing.toml:1"), "{page}");
+}
+
+#[test]
+fn forms_change_what_the_api_changes_and_lead_back() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let own = format!("http://{}", window.admin);
+    let path = |node: &str, verb: &str| format!("/api/clusters/app/nodes/{node}/{verb}");
+    assert_eq!(submit(&window, "http://evil.example", &path("n1", "drain"), "").status, 403);
+    window.node_is("n1", "ready");
+    let done = submit(&window, &own, &path("n1", "drain"), "deadline=1h&then=move");
+    assert_eq!((done.status, done.head.get("location")), (303, Some("/#node-app-n1")));
+    let node = window.node_is("n1", "drained");
+    assert!(node["deadline"].is_string(), "{node}");
+    assert!(window.get("/").text().contains("deadline at"));
+    for (path, form, status, said) in [
+        (path("n2", "disable"), "", 409, "Do it all the same"),
+        (path("n2", "drain"), "deadline=%3Cb%3Esoon", 400, "Not done"),
+        (path("n9", "drain"), "", 404, "Not done"),
+        ("/api/status".into(), "", 405, "Not done"),
+    ] {
+        let refused = submit(&window, &own, &path, form);
+        let text = refused.text();
+        assert!(refused.status == status && text.contains(said) && !text.contains("<b>"), "{path}: {} {text}", refused.status);
+    }
+    assert_eq!(submit(&window, &own, &path("n2", "disable"), "force=true").status, 303);
+    window.node_is("n2", "maintenance");
+    assert_eq!(submit(&window, &own, &path("n2", "enable"), "").status, 303);
+    assert_eq!(submit(&window, &own, "/api/reload", "").head.get("location"), Some("/#reloads"));
+    // curl calls whatever it sends a form
+    let curl = window.client().send("POST", &path("n1", "enable"), &[FORM], b"{}").unwrap();
+    assert_eq!((curl.status, curl.json()["node"]["node"].as_str().map(str::to_owned)), (200, Some("n1".into())));
+}
