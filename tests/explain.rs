@@ -6,6 +6,9 @@
 mod ask;
 #[path = "explain/causes.rs"]
 mod causes;
+#[allow(dead_code, reason = "shared with the tests of heartbeats")]
+#[path = "heartbeat/fleet.rs"]
+mod fleet;
 #[path = "explain/replay.rs"]
 mod replay;
 #[path = "proxy/support/mod.rs"]

@@ -163,17 +163,21 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
         }
         Pinned::Unchecked => Decision::Wait,
-        Pinned::Gone { slot, .. } if cluster.conf.failover == Failover::Strict => {
-            // fail-open: with every check failing, the checks are more likely wrong than all the nodes
-            let doubted = |n: &&Arc<Node>| n.state() == State::Down && !facts.tried.contains(&slot) && !cluster.live.any_up();
-            match cluster.node(slot).filter(doubted) {
-                Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
-                None => Decision::Refuse(Refusal::Strict),
-            }
-        }
-        Pinned::Gone { slot, why } | Pinned::Forgotten { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
+        Pinned::Gone { slot, why } => match doubted(cluster, slot, facts) {
+            Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
+            None if cluster.conf.failover == Failover::Strict => Decision::Refuse(Refusal::Strict),
+            None => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
+        },
+        Pinned::Forgotten { slot, why } => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         Pinned::Nowhere(why) => place(cluster, key_of(reading), facts, rng, why, None),
     }
+}
+
+/// The node of a slot, if it is down only as all the others are: with every check failing, the checks are more likely wrong than all
+/// the nodes, and the session stays.
+fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &Facts<'_>) -> Option<&'t Arc<Node>> {
+    let node = cluster.node(slot).filter(|node| node.state() == State::Down && !facts.tried.contains(&slot))?;
+    (!cluster.live.any_up()).then_some(node)
 }
 
 enum Pinned {

@@ -132,6 +132,8 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
         Case { nodes: ["", "weight = 0", ""], ..case("weight 0", &[], "n1 cookie honoured") },
         case("down", &[Down(1)], "n0 moved:down was 1"),
         Case { found: Found::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
+        case("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
+        Case { facts: Facts { tried: &[1], ..facts() }, ..case("doubted once", &[Down(0), Down(1), Down(2)], "n0 moved:down was 1") },
         case("ejected", &[Eject(1)], "n0 moved:down was 1"),
         Case { nodes: DRAINING, ..case("draining and down", &[Down(1)], "n0 moved:draining was 1") },
         Case { nodes: MAINTENANCE, ..case("maintenance", &[], "n0 moved:draining was 1") },
