@@ -15,9 +15,6 @@ use serde_json::{Value, json};
 use std::rc::Rc;
 use tokio::sync::oneshot;
 
-/// The largest body of a request.
-const LARGEST: usize = 64 << 10;
-
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place<'a> {
@@ -159,7 +156,7 @@ async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
 
 async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     find_node(&snapshot::take(admin), cluster, node)?;
-    let body = body_of(request, LARGEST).await?;
+    let body = body_of(request).await?;
     let action = Action::read(verb, &body)?;
     let force = action.force();
     let edit = Edit { cluster: cluster.to_owned(), node: node.to_owned(), action: action.into(), by: "operator".into(), force };

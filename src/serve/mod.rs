@@ -32,8 +32,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest head.
-const LARGEST_HEAD: usize = 64 << 10;
+/// The largest head, and the largest body of a request.
+const LARGEST: usize = 64 << 10;
 /// What is under way when the address goes gets so long to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -141,7 +141,7 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
@@ -165,11 +165,11 @@ fn sealed(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// A request's body, within size and time.
-pub async fn body_of(request: Request<Incoming>, largest: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), largest).collect()).await {
+pub async fn body_of(request: Request<Incoming>) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), LARGEST).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} KiB.", largest >> 10)))
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB."))
         }
         Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body broke off: {error}."))),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not come within 10 seconds.")),

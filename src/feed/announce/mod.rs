@@ -88,7 +88,7 @@ impl Ear {
         };
         let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-        let body = body_of(request, native::LARGEST).await.map_err(|problem| self.refuse(Outcome::Malformed, from, problem))?;
+        let body = body_of(request).await.map_err(|problem| self.refuse(Outcome::Malformed, from, problem))?;
         let heard = native::read(kind.as_deref(), &body)
             .map_err(|refusal| self.refuse(Outcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
         if let Speaker::Named { cluster, .. } = &heard.speaker
