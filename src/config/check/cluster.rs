@@ -135,7 +135,8 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
 
 fn nodes(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     let nodes_path = join(path, "nodes");
-    if cluster.nodes.is_empty() && c.config.server.announce.is_none() {
+    let joined = c.config.server.announce.is_some() || c.config.server.mod_heartbeat.is_some();
+    if cluster.nodes.is_empty() && !joined {
         let finding = format!("`{path}` has no nodes: its requests are answered with 503");
         c.warn_key(
             if c.spans.given(&nodes_path) { &nodes_path } else { path },

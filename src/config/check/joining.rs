@@ -7,7 +7,7 @@ use crate::base::units::Network;
 
 pub fn check(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     let Some(conf) = &cluster.join else { return };
-    if c.config.server.announce.is_none() {
+    if c.config.server.announce.is_none() && c.config.server.mod_heartbeat.is_none() {
         c.warn_key(
             path,
             "`join` has no effect: nodes have nowhere to announce themselves",
