@@ -197,21 +197,43 @@ impl App {
     }
 
     fn obey(&mut self, order: Order) {
-        // whoever asked and does not wait for the answer any more has still asked
-        drop(order.answer.send(self.edit(&order.edit)));
+        let mut orders = vec![order];
+        // nodes that come at one time are let in by one table
+        while orders.last().is_some_and(|order| order.edit.is_arrival())
+            && let Ok(next) = self.orders.try_recv()
+        {
+            orders.push(next);
+        }
+        let other = orders.pop_if(|order| !order.edit.is_arrival());
+        let together =
+            if orders.len() > 1 { self.edit_all(&orders.iter().map(|order| &order.edit).collect::<Vec<_>>()).ok() } else { None };
+        for order in orders.into_iter().chain(other) {
+            let done = match &together {
+                Some(changes) if order.edit.is_arrival() => Ok(changes.clone()),
+                _ => self.edit(&order.edit),
+            };
+            // whoever asked and does not wait for the answer any more has still asked
+            drop(order.answer.send(done));
+        }
     }
 
     /// Changes a node.
     fn edit(&mut self, edit: &Edit) -> Result<Vec<String>, Refused> {
-        let mut prepared = self.registry.prepare_edit(edit)?;
+        self.edit_all(&[edit])
+    }
+
+    /// Changes nodes, all of them or none.
+    fn edit_all(&mut self, edits: &[&Edit]) -> Result<Vec<String>, Refused> {
+        let mut prepared = self.registry.prepare_edits(edits)?;
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared);
         self.state.write(RUNTIME, self.registry.runtime());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
-        if !changes.is_empty() {
-            tracing::info!("{}/{} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
+        if let (Some(edit), false) = (edits.first(), changes.is_empty()) {
+            let more = if edits.len() > 1 { format!(" and {} more", edits.len() - 1) } else { String::new() };
+            tracing::info!("{}/{}{more} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
         }
         Ok(changes)
     }

@@ -10,7 +10,7 @@ use super::{Admin, explain, metrics, snapshot};
 use crate::config;
 use crate::control::edit::Edit;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, body_of, json, kind, text};
+use crate::serve::{Body, LARGEST, body_of, json, kind, text};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,9 +18,6 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::rc::Rc;
 use tokio::sync::oneshot;
-
-/// The largest body of a request.
-const LARGEST: usize = 64 << 10;
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

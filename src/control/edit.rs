@@ -22,6 +22,13 @@ pub struct Edit {
     pub force: bool,
 }
 
+impl Edit {
+    /// A node lets the proxy know where it is. Such edits do not depend on each other.
+    pub fn is_arrival(&self) -> bool {
+        matches!(self.action, Action::Join { .. } | Action::Relocate { .. })
+    }
+}
+
 /// What is to be done with a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {

@@ -72,10 +72,12 @@ impl Registry {
         self.build(file, self.runtime.clone())
     }
 
-    /// Builds the table that an edit makes. Nothing changes yet.
-    pub fn prepare_edit(&self, edit: &Edit) -> Result<Prepared, Refused> {
+    /// Builds the table that edits make, all of them or none. Nothing changes yet.
+    pub fn prepare_edits(&self, edits: &[&Edit]) -> Result<Prepared, Refused> {
         let mut runtime = self.runtime.clone();
-        edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?;
+        for edit in edits {
+            edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?;
+        }
         self.build(self.file.clone(), runtime).map_err(Refused::Invalid)
     }
 

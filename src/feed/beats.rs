@@ -11,10 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nodes that may join or move at one time, each of which builds the table anew,
-const JOINS: u64 = 100;
+/// Nodes that may join or move at one time, which builds the table anew,
+const JOINS: u64 = 500;
 /// and so many more each second.
-const JOINS_A_SECOND: u64 = 20;
+const JOINS_A_SECOND: u64 = 100;
 
 /// An enumeration whose values have a word each.
 macro_rules! words {

@@ -8,7 +8,7 @@ mod bind;
 #[cfg(test)]
 mod tests;
 
-pub use bind::{Address, Socket, bind, bind_many, bind_private};
+pub use bind::{Address, Socket, bind, bind_alone, bind_many};
 
 use super::stream::{Peer, Stream, canonical};
 use bind::SocketFile;

@@ -20,8 +20,8 @@ pub struct Kind {
     pub connections: usize,
     /// New ones that may wait in the kernel's queue.
     pub backlog: i32,
-    /// As a Unix socket it is for its own user alone.
-    pub private: bool,
+    /// Who may connect to it as a Unix socket; by the umask if not said.
+    pub mode: Option<u32>,
 }
 
 /// The open address, if there is one. `R` is what each request is held against; it is replaced with each conf.
@@ -70,8 +70,7 @@ impl<R: 'static> Gate<R> {
             Some(path) => Address::Unix(self.folder.join(path)),
             None => text.parse()?,
         };
-        let bind = if self.kind.private { listen::bind_private } else { listen::bind };
-        bind(&address, self.kind.backlog).map_err(|e| e.to_string())
+        listen::bind_alone(&address, self.kind.backlog, self.kind.mode).map_err(|e| e.to_string())
     }
 
     /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the address opened.

@@ -32,8 +32,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest head.
-const LARGEST_HEAD: usize = 64 << 10;
+/// The largest head, and the largest body of a request.
+pub const LARGEST: usize = 64 << 10;
 /// What is under way when the address goes gets so long to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -145,7 +145,7 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {

@@ -1,7 +1,7 @@
 //! Nodes that come by themselves: asked for, accepted, in step with the others, and known again.
 
 use crate::fleet::{Fleet, beat, of};
-use crate::support::{Client, Load, Origin, load, until};
+use crate::support::{Client, DEADLINE, Load, Origin, load, until};
 use serde_json::json;
 
 #[test]
@@ -132,10 +132,29 @@ fn e9_and_after_a_restart_of_the_proxy_too() {
     let mut user = Client::with_jar(fleet.proxy.addr);
     assert_eq!(user.get("/").node(), "old");
     fleet.beat_as("n1", &moved.url(), json!({}));
-    fleet.window.proxy.restart("KILL");
+    fleet.proxy.signal("KILL");
+    fleet.proxy.exit(DEADLINE);
+    fleet.window.proxy.start_again();
     until("the window opens again", || std::net::TcpStream::connect(fleet.admin).is_ok().then_some(()));
     fleet.node_is("n1", "ready");
     user.hang_up();
     assert_eq!(user.get("/again").node(), "new");
     assert_eq!(fleet.proxy.why("/again"), "cookie");
+}
+
+#[test]
+fn a_fleet_that_comes_at_one_time_is_let_in_together() {
+    let fleet = Fleet::over([], "join = { admit = \"token\" }\nhealth = { kind = \"off\" }");
+    let fleet = &fleet;
+    std::thread::scope(|scope| {
+        for part in 0..8 {
+            scope.spawn(move || {
+                for n in 0..25 {
+                    let name = format!("n{part}-{n}");
+                    fleet.beat_as(&name, &format!("http://127.0.0.1:{}", 20_000 + part * 100 + n), json!({"capacity": 10}));
+                }
+            });
+        }
+    });
+    assert_eq!(fleet.list().len(), 200);
 }

@@ -121,4 +121,7 @@ fn the_address_moves_with_the_conf() {
     assert_eq!(Client::unix(&path).get_with("/clusters/app/nodes", &[("Host", "localhost")]).status, 200);
     assert!(fleet.proxy.reload_to(&text.replace(&format!("announce = \"{}\"", fleet.announce), "")).applied());
     until("it is gone", || (!path.exists()).then_some(()));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let word = fleet.proxy.reload_to(&text.replace(&fleet.announce.to_string(), &taken.local_addr().unwrap().to_string()));
+    assert!(!word.applied(), "an address that is taken is refused: {word:?}");
 }

@@ -14,13 +14,11 @@ pub fn ranked(cluster: &Cluster) -> Vec<Ranked<'_>> {
     let takes = |node: &&Arc<Node>| node.state() == State::Ready && !node.has_role(Role::Lb) && node.live.told.weight(node.spec.weight) > 0;
     let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
     let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
-    let entry = |node: &'_ Arc<Node>| (node.live.all_sessions(), node.capacity(), node.spec.url.to_string());
-    let mut list: Vec<Ranked<'_>> = nodes
-        .map(|node| {
-            let (sessions, capacity, url) = entry(node);
-            Ranked::new(&*node.spec.name, url, sessions, capacity)
-        })
-        .collect();
+    let entry = |node| {
+        let Node { spec, live, .. }: &Node = node;
+        Ranked::new(&*spec.name, spec.url.to_string(), live.all_sessions(), node.capacity())
+    };
+    let mut list: Vec<Ranked<'_>> = nodes.map(|node| entry(node)).collect();
     ranked::rank(&mut list);
     list
 }

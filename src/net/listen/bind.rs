@@ -115,12 +115,11 @@ pub fn bind(address: &Address, backlog: i32) -> io::Result<Socket> {
     }
 }
 
-/// Binds one socket that no other may listen beside, and that no other user of this machine may connect to where the kind of
-/// socket knows users.
-pub fn bind_private(address: &Address, backlog: i32) -> io::Result<Socket> {
+/// Binds one socket that no other may listen beside; a Unix domain socket has this mode.
+pub fn bind_alone(address: &Address, backlog: i32, mode: Option<u32>) -> io::Result<Socket> {
     match address {
         Address::Tcp(address) => tcp(*address, backlog, false),
-        Address::Unix(path) => unix(path, backlog, Some(0o600)),
+        Address::Unix(path) => unix(path, backlog, mode),
     }
 }
 

@@ -56,6 +56,19 @@ impl Proxy {
         proxy
     }
 
+    /// Starts the binary again in the same folder, after it has ended.
+    pub fn start_again(&mut self) {
+        let path = self.conf();
+        let mut child = command(&path).spawn().expect("the binary starts");
+        self.access = Lines::follow(child.stdout.take().expect("stdout is piped"));
+        self.log = Lines::follow(child.stderr.take().expect("stderr is piped"));
+        self.pid = child.id();
+        self.child = Mutex::new(child);
+        for bind in binds(&std::fs::read_to_string(&path).expect("the conf file is there")) {
+            until(&format!("the proxy listens on {bind} again"), || self.listens(&bind).then_some(()));
+        }
+    }
+
     fn listens(&self, bind: &str) -> bool {
         if let Some(status) = self.ended() {
             panic!("the proxy ended at its start with {status}:\n{}", self.log.all().join("\n"));
@@ -91,18 +104,6 @@ impl Proxy {
     /// Sends a signal by name: "TERM", "HUP", …
     pub fn signal(&self, name: &str) {
         signal(self.pid, name);
-    }
-
-    /// Ends it by a signal and starts it anew in its folder.
-    pub fn restart(&mut self, name: &str) {
-        self.signal(name);
-        self.exit(DEADLINE);
-        let mut child = command(&self.conf()).spawn().expect("the binary starts");
-        self.access = Lines::follow(child.stdout.take().expect("stdout is piped"));
-        self.log = Lines::follow(child.stderr.take().expect("stderr is piped"));
-        self.pid = child.id();
-        *self.child.lock().unwrap() = child;
-        until("the proxy listens again", || self.listens(&self.addr.to_string()).then_some(()));
     }
 
     /// Its exit status, once it has ended.
