@@ -2,10 +2,12 @@
 
 use crate::admin::status::Reload;
 use crate::admin::{Admin, Front, Reloads};
+use crate::base::clock;
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded};
 use crate::control::desk::{self, Order, Orders};
-use crate::control::edit::{Edit, Refused};
+use crate::control::edit::{Action, Edit, Refused};
+use crate::control::runtime::Then;
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
@@ -179,8 +181,11 @@ impl App {
     }
 
     async fn run(mut self) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = second.tick() => self.end_drains(),
                 () = self.files.changed() => drop(self.reload("a file changed")),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
                 Some(order) = self.orders.recv() => self.obey(order),
@@ -236,6 +241,26 @@ impl App {
             tracing::info!("{}/{}{more} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
         }
         Ok(changes)
+    }
+
+    /// Ends the drains whose deadline has passed, also while nobody was running.
+    fn end_drains(&mut self) {
+        for (cluster, node, then) in self.registry.runtime().drains_due(clock::unix_secs()) {
+            let table = self.registry.current().load_full();
+            let known = table.clusters.iter().find(|known| *known.name == *cluster).and_then(|cluster| cluster.named(&node));
+            let left = known.map_or(0, |node| node.live.all_sessions());
+            let edit = Edit { cluster, node, action: Action::EndDrain, by: "deadline".into(), force: true };
+            let (cluster, node) = (&edit.cluster, &edit.node);
+            match self.edit(&edit) {
+                Ok(_) if then == Then::Move => {
+                    tracing::info!(
+                        "cluster {cluster} node {node}: the deadline of its drain has passed, {left} sessions left go to others"
+                    );
+                }
+                Ok(_) => tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left} sessions left stay"),
+                Err(why) => tracing::warn!("cluster {cluster} node {node}: its drain cannot be ended: {why}"),
+            }
+        }
     }
 
     /// Applies the conf file as it is now. A conf with an error changes nothing.

@@ -3,14 +3,16 @@
 use super::explain::Question;
 use super::form::{self, Form};
 use super::guard::{self, Guard, Proof};
-use super::operate::{Action, VERBS};
+use super::operate::{Action, Bypass, VERBS};
 use super::page::{self, Notice, Sight};
 use super::status::Status;
 use super::{Admin, explain, metrics, snapshot};
+use crate::base::clock;
 use crate::config;
 use crate::control::edit::Edit;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, LARGEST, body_of, json, kind, text};
+use crate::table::{Cluster, Node, Table};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -37,6 +39,8 @@ enum Place<'a> {
     Nodes(&'a str),
     Node(&'a str, &'a str),
     Operate(&'a str, &'a str, &'a str),
+    Sessions(&'a str, &'a str),
+    Bypass(&'a str, &'a str),
     Config,
     Events,
     Explain,
@@ -71,12 +75,16 @@ impl<'a> Place<'a> {
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some(verb), None] if VERBS.contains(&verb) => {
                 Self::Operate(cluster, node, verb)
             }
+            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("sessions"), None] => {
+                Self::Sessions(cluster, node)
+            }
+            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("bypass"), None] => Self::Bypass(cluster, node),
             _ => return None,
         })
     }
 
     fn changes(self) -> bool {
-        matches!(self, Self::Reload | Self::Operate(..) | Self::Login | Self::Logout)
+        matches!(self, Self::Reload | Self::Operate(..) | Self::Bypass(..) | Self::Login | Self::Logout)
     }
 
     /// Tells so little that it needs no token: whether the process is there, and how to get in.
@@ -150,6 +158,12 @@ async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> 
         Place::Cluster(cluster) => Ok(json(find(&snapshot::take(admin), cluster)?)),
         Place::Nodes(cluster) => Ok(json(&find(&snapshot::take(admin), cluster)?.nodes)),
         Place::Node(cluster, node) => Ok(json(find_node(&snapshot::take(admin), cluster, node)?)),
+        Place::Sessions(cluster, node) => {
+            let table = admin.current.load();
+            let (cluster, node) = of_table(&table, cluster, node)?;
+            Ok(json(&snapshot::sessions(cluster, node)))
+        }
+        Place::Bypass(cluster, node) => bypass(admin, cluster, node, &body_of(body, LARGEST).await?).await,
         Place::Config => Ok(json(&open_config(&admin.current.load().config))),
         Place::Events => events(admin),
         Place::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
@@ -253,6 +267,24 @@ async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("findings", reload.findings))
 }
 
+fn of_table<'t>(table: &'t Table, cluster: &str, node: &str) -> Result<(&'t Cluster, &'t Node), Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("There is no node {cluster}/{node}."));
+    let cluster = table.clusters.iter().find(|known| *known.name == *cluster).ok_or_else(unknown)?;
+    cluster.named(node).map(|node| (&**cluster, &**node)).ok_or_else(unknown)
+}
+
+/// A value that leads to one node whatever its state.
+async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Result<Response<Body>, Problem> {
+    let lasts = Bypass::read(body)?;
+    let table = admin.current.load_full();
+    let (cluster, node) = of_table(&table, cluster, node)?;
+    let until = clock::unix_secs().saturating_add(lasts.as_secs());
+    let value = cluster.bypass.issue(&node.spec.name, until);
+    let value = value.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The value could not be sealed."))?;
+    tracing::info!("cluster {} node {}: a bypass was given out, good for {lasts:?}", cluster.name, node.spec.name);
+    Ok(json(&json!({ "value": value, "until": clock::rfc3339(until * 1000) })))
+}
+
 async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, body: &Bytes) -> Result<Response<Body>, Problem> {
     let action = Action::read(verb, body)?;
     let force = action.force();
@@ -302,6 +334,8 @@ mod tests {
             ("/api/clusters/app/nodes", Some(Place::Nodes("app"))),
             ("/api/clusters/app/nodes/n1", Some(Place::Node("app", "n1"))),
             ("/api/clusters/app/nodes/n1/drain", Some(Place::Operate("app", "n1", "drain"))),
+            ("/api/clusters/app/nodes/n1/sessions", Some(Place::Sessions("app", "n1"))),
+            ("/api/clusters/app/nodes/n1/bypass", Some(Place::Bypass("app", "n1"))),
             ("/api/clusters/app/nodes/n1/explode", None),
             ("/api/clusters/app/nodes/n1/drain/x", None),
             ("/api/clusters/app/n1", None),

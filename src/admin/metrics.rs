@@ -83,9 +83,14 @@ fn clusters(out: &mut String, clusters: &[Cluster]) {
         clusters.iter().for_each(|cluster| family.sample(&[("cluster", &cluster.cluster)], value(cluster)));
     };
     one("homing_cluster_nodes_serving", "gauge", "Nodes that serve.", |cluster| cluster.serving);
+    one("homing_bypass_refused_total", "counter", "Bypass values that were forged, damaged or too old.", |cluster| cluster.bypass_refused);
     one("homing_ledger_entries", "gauge", "Sessions in the ledger.", |cluster| cluster.ledger.entries);
     one("homing_ledger_limit", "gauge", "Sessions that the ledger holds at most.", |cluster| cluster.ledger.limit);
     one("homing_ledger_evicted_total", "counter", "Sessions forgotten for want of room.", |cluster| cluster.ledger.evicted);
+    let mut capacity = family(out, "homing_cluster_capacity", "gauge", "Sessions that the nodes take at most, where they say.");
+    for cluster in clusters {
+        cluster.capacity.into_iter().for_each(|most| capacity.sample(&[("cluster", &cluster.cluster)], most));
+    }
 }
 
 fn nodes(out: &mut String, clusters: &[Cluster]) {

@@ -57,6 +57,32 @@ pub struct Force {
     pub force: bool,
 }
 
+/// A value that leads past everything to one node.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bypass {
+    /// How long it is good for; ten minutes if not said.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Duration>,
+}
+
+/// A bypass is for the moment: nobody takes it back.
+const LONGEST_BYPASS: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+impl Bypass {
+    /// How long it is to last, from a body that may be empty.
+    pub fn read(body: &Bytes) -> Result<std::time::Duration, Problem> {
+        let lasts = parse::<Self>(body)?.lasts.map_or(std::time::Duration::from_secs(600), Duration::get);
+        match lasts.as_secs() {
+            0 => Err(Problem::new(StatusCode::BAD_REQUEST, "A bypass lasts a second at least.")),
+            _ if lasts > LONGEST_BYPASS => {
+                Err(Problem::new(StatusCode::BAD_REQUEST, "A bypass lasts 24h at most: nobody can take it back."))
+            }
+            _ => Ok(lasts),
+        }
+    }
+}
+
 /// New limits; what is not said stays.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

@@ -7,7 +7,7 @@ use crate::config::model;
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::net::tls::{CertStore, Certs};
 use crate::table::traffic::Totals;
-use crate::table::{Cluster, Node, Traffic};
+use crate::table::{Cluster, Node, State, Traffic};
 use crate::wire::pem::Certificate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,6 +22,9 @@ pub fn observe(admin: &Admin) {
                 let at = rfc3339(node.live.since());
                 let before = Some(before).filter(|before| !before.is_empty());
                 let why = cluster.why(node);
+                if state == State::Drained.word() && before.is_some() {
+                    tracing::info!("cluster {} node {} is drained: {why}", cluster.name, node.spec.name);
+                }
                 let (cluster, node) = (&*cluster.name, &*node.spec.name);
                 let news = serde_json::json!({"cluster": cluster, "node": node, "state": state, "before": before, "why": why, "at": at});
                 admin.events.tell("state", &news);
@@ -89,6 +92,28 @@ fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     Dialect::ALL.iter().map(|dialect| of(*dialect)).collect()
 }
 
+/// The sessions listed of one node.
+const MOST_SESSIONS: usize = 1000;
+
+/// The sessions of a node.
+pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
+    let (ticks, now) = (clock::monotonic_secs(), clock::unix_secs());
+    let at = |then: u32| rfc3339(now.saturating_sub(ticks.saturating_sub(then).into()) * 1000);
+    let newest = cluster.live.ledger.newest_on(node.live.slot, MOST_SESSIONS).into_iter();
+    status::Sessions {
+        node: node.spec.name.to_string(),
+        total: node.live.sessions.load(Relaxed).into(),
+        sessions: newest
+            .map(|(id, seen)| status::Session {
+                session: format!("{id:016x}"),
+                begun: at(seen.first),
+                seen: at(seen.last),
+                confirmed: seen.confirmed,
+            })
+            .collect(),
+    }
+}
+
 /// A cluster's nodes with their slots, in the order of the file.
 pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
     let shares = Shares::of(cluster);
@@ -112,11 +137,18 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
         serving: serving as u64,
         balance: name_of(cluster.conf.balance),
         sessions: nodes.iter().map(|node| node.sessions).sum(),
+        capacity: capacity(cluster),
+        bypass_refused: cluster.live.bypass_refused.load(Relaxed),
         in_flight: nodes.iter().map(|node| node.in_flight).sum(),
         ledger: Ledger { entries: ledger.len() as u64, limit: ledger.limit() as u64, evicted: ledger.evicted() },
         traffic: counted(&cluster.live.traffic),
         nodes,
     }
+}
+
+fn capacity(cluster: &Cluster) -> Option<u64> {
+    let serving = cluster.nodes().filter(|node| !node.stands_aside());
+    serving.filter_map(|node| node.capacity()).fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
 }
 
 /// The word in the conf file.
@@ -134,7 +166,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         why: cluster.why(node),
         since: rfc3339(live.since()),
         sessions: live.all_sessions().into(),
-        capacity: node.capacity().map(Into::into),
+        capacity: node.capacity().filter(|_| !node.stands_aside()).map(Into::into),
         in_flight: live.in_flight.load(Relaxed).into(),
         weight: live.told.weight(spec.weight).into(),
         load: live.told.load().map(Into::into),

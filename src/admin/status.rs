@@ -188,6 +188,10 @@ pub struct Cluster {
     pub balance: String,
     /// Live sessions on all nodes.
     pub sessions: u64,
+    /// The most sessions they take, of those that serve and say; nodes that only tell clients where to go have none.
+    pub capacity: Option<u64>,
+    /// Bypass values that were forged, damaged or too old since the start.
+    pub bypass_refused: u64,
     /// Requests in flight on all nodes.
     pub in_flight: u64,
     /// The table of live sessions.
@@ -356,6 +360,30 @@ pub struct Move {
     pub cause: String,
     /// The same in a sentence.
     pub because: String,
+}
+
+/// The sessions of a node that the ledger has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The node.
+    pub node: String,
+    /// Its live sessions.
+    pub total: u64,
+    /// Those that were seen last, the latest first, 1000 at most.
+    pub sessions: Vec<Session>,
+}
+
+/// A session of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its identity, a hash: not what the client's cookie says.
+    pub session: String,
+    /// When it was placed.
+    pub begun: String,
+    /// When it was last seen.
+    pub seen: String,
+    /// Its client came back with the pin.
+    pub confirmed: bool,
 }
 
 /// The states a node can be in.

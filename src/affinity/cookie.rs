@@ -33,6 +33,11 @@ impl PinCookie {
         self.name.as_bytes()
     }
 
+    /// True when the cookie is ours, beside those of the application.
+    pub(super) fn inserts(&self) -> bool {
+        self.mode == CookieMode::Insert
+    }
+
     /// True when the cookie names a node and nothing more.
     pub(super) fn guesses(&self) -> bool {
         self.mode != CookieMode::Prefix && !self.value.is_sealed()

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a pure function of the compiled conf and the message at hand: no clock, no I/O, no memory.
 
+pub mod bypass;
 mod compile;
 mod cookie;
 mod dates;
@@ -15,15 +16,20 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use bypass::Bypass;
 pub use gist::{Gist, Heard};
 pub use seal::KeyRing;
 
 use crate::base::hash::hash64_pair;
-use http::header::{HeaderMap, USER_AGENT};
+use crate::wire::cookies::{self, SetCookie};
+use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};
 
 /// With this header in its answer a node ends the session's pin. It does not reach the client.
 const RELEASE: &str = "homing-release";
+
+/// What widespread servers call their session cookie. None of them changes the id of a living session with each answer.
+const SESSION_COOKIES: [&[u8]; 4] = [b"JSESSIONID", b"PHPSESSID", b"ASP.NET_SessionId", b"connect.sid"];
 
 /// A node as the affinity sees it.
 #[derive(Debug, Clone, Copy)]
@@ -271,6 +277,37 @@ impl Affinity {
             None => Outcome::default(),
         };
         Outcome { ended: outcome.ended || release, ..outcome }
+    }
+
+    /// Leaves the answer to a bypass as it is, but for what is meant for us.
+    pub fn pass_by(&self, headers: &mut HeaderMap) -> Outcome {
+        headers.remove(RELEASE);
+        Outcome::default()
+    }
+
+    /// True when the application gives the client a new session id in place of the one it showed: it does not know that one any
+    /// more, or has just changed it.
+    pub fn replaces_id(&self, asked: &HeaderMap, answered: &HeaderMap, now: u64) -> bool {
+        let known = |name: &[u8]| match &self.main {
+            Some(Form::Route(form)) => form.cookie.as_bytes() == name,
+            Some(Form::Cookie(form)) if form.inserts() => SESSION_COOKIES.contains(&name),
+            // the id is the pin itself, and some applications write it anew with each answer
+            _ => false,
+        };
+        answered.get_all(SET_COOKIE).iter().any(|line| {
+            let set = SetCookie::parse(line.as_bytes()).filter(|set| known(set.name) && !set.ends(now));
+            set.is_some_and(|set| {
+                let mut shown = cookies::values(asked, set.name).peekable();
+                shown.peek().is_some() && shown.all(|id| cookies::unquoted(id) != cookies::unquoted(set.value))
+            })
+        })
+    }
+
+    /// The reading of a request whose session turned out to be over: as of one that comes for the first time.
+    pub fn freed<'t>(&self, reading: &Reading<'t>) -> Reading<'t> {
+        let session = reading.session.filter(|_| !self.identifies());
+        let stamp = Stamp { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..Stamp::default() };
+        Reading { found: Found::Absent, session, stamp }
     }
 
     /// True when sessions are neither recognised nor marked.

@@ -185,6 +185,25 @@ enum RemoteVerb {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Who is on a node: its sessions, those that were seen last first.
+    #[command(after_help = "Example: homing sessions app/n1")]
+    Sessions {
+        /// CLUSTER/NODE
+        target: Target,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Print a value that leads to one node whatever its state, as a header or a cookie.
+    #[command(after_help = "Example: curl -H \"Homing-Bypass: $(homing bypass app/n1 | head -1)\" http://app.example.com/")]
+    Bypass {
+        /// CLUSTER/NODE
+        target: Target,
+        /// How long it is good for, 24h at most.
+        #[arg(long = "for", value_name = "DURATION", default_value = "10m")]
+        lasts: Duration,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Apply the conf file as it is now; prints what changed, or why it was refused.
     Reload {
         #[command(flatten)]
@@ -229,6 +248,8 @@ impl RemoteVerb {
             Self::Disable { target, force, remote } => operate::take_out(&open(&remote)?, &target, "disable", force, remote.json),
             Self::Remove { target, force, remote } => operate::take_out(&open(&remote)?, &target, "remove", force, remote.json),
             Self::Set { target, settings, remote } => operate::set(&open(&remote)?, &target, &settings, remote.json),
+            Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
+            Self::Bypass { target, lasts, remote } => operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json),
             Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
             Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?),
         }

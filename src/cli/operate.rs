@@ -1,9 +1,11 @@
-//! The verbs that change a node: drain, enable, disable, accept, remove, set.
+//! The verbs about one node: drain, enable, disable, accept, remove, set, sessions, bypass.
 
-use super::show::{count, span};
+use super::show::{Paint, Side, Table, age, count, span};
 use super::window::{Failure, Window, print};
-use crate::admin::operate::{Drain, Force, Limit, Off, Set};
-use crate::admin::status::Node;
+use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set};
+use crate::admin::status::{Node, Sessions};
+use crate::base::clock;
+use crate::base::units::Duration as Span;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
@@ -24,7 +26,10 @@ pub struct Target {
 impl FromStr for Target {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        let plain = |name: &str| {
+            name.bytes().any(|b| b.is_ascii_alphanumeric())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
         match text.split_once('/') {
             Some((cluster, node)) if plain(cluster) && plain(node) => Ok(Self { cluster: cluster.into(), node: node.into() }),
             _ => Err("write CLUSTER/NODE, as in app/n1".into()),
@@ -126,6 +131,47 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         }
         std::thread::sleep(deadline.map_or(LOOK, |deadline| LOOK.min(deadline.saturating_duration_since(Instant::now()))));
     }
+}
+
+/// Who is on a node.
+pub fn sessions(window: &Window, target: &Target, json: bool) -> Result<(), Failure> {
+    let (body, on) = window.get::<Sessions>(&format!("{}/sessions", target.path()))?;
+    if json {
+        print(&body);
+        return Ok(());
+    }
+    let now = clock::rfc3339(clock::unix_ms());
+    let mut table = Table::new(&[("SESSION", Side::Left), ("BEGUN", Side::Right), ("LAST SEEN", Side::Right)]);
+    for session in &on.sessions {
+        let begun = if session.confirmed { age(&session.begun, &now) } else { format!("{}, never came back", age(&session.begun, &now)) };
+        table.row(vec![session.session.clone(), begun, age(&session.seen, &now)]);
+    }
+    let more = on.total.saturating_sub(on.sessions.len() as u64);
+    print(&format!("{} has {}\n", on.node, count(on.total, "session")));
+    if !on.sessions.is_empty() {
+        print(&table.text(Paint::of_stdout()));
+    }
+    if more > 0 {
+        print(&format!("… and {more} that were seen before those\n"));
+    }
+    Ok(())
+}
+
+/// What leads to a node whatever its state.
+pub fn bypass(window: &Window, target: &Target, lasts: Option<Span>, json: bool) -> Result<(), Failure> {
+    let ask = serde_json::to_value(Bypass { lasts }).map_err(|error| Failure::Failed(error.to_string()))?;
+    let (body, given) = window.post(&format!("{}/bypass", target.path()), Some(&ask))?;
+    let (value, until) = (given["value"].as_str().unwrap_or_default(), given["until"].as_str().unwrap_or_default());
+    let (cluster, node) = (&target.cluster, &target.node);
+    print(&if json {
+        body
+    } else {
+        format!(
+            "{value}\n\nUntil {until} it leads to {cluster}/{node}, whatever its state, as a header or as a cookie:\n  \
+             curl -H 'Homing-Bypass: {value}' URL\n  document.cookie = 'homing-bypass={value}; path=/'\n"
+        )
+    });
+    Ok(())
 }
 
 fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //! is an `Edit`.
 
 use super::runtime::{By, Drain, Joined, MOST_MEMBERS, Member, Runtime, Said, Set, Then, Wanted};
+use crate::base::clock;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
 use crate::table::{Cluster, Node, State, Table};
@@ -213,7 +214,9 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Ref
     let harm = |why: String| Err(Refused::Harm { why, force: true });
     let others = || cluster.nodes().filter(|other| other.live.slot != node.live.slot);
     for (role, stops) in [(Role::Lb, "clients that ask for the list of nodes find nobody"), (Role::Batch, "no batch job runs")] {
-        let serves = |other: &&Arc<Node>| other.has_role(role) && other.state().keeps_sessions();
+        // one that is draining is on its way out itself
+        let is_there = |state| matches!(state, State::Ready | State::Full | State::Syncing | State::Aside);
+        let serves = |other: &&Arc<Node>| other.has_role(role) && is_there(other.state());
         if node.has_role(role) && !others().any(|other| serves(&other)) {
             return harm(format!("{name} is the last {} node of {}: {stops}", role.word(), edit.cluster));
         }
@@ -224,9 +227,25 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Ref
     let sessions = node.live.all_sessions();
     if edit.action == Action::Remove && sessions > 0 {
         let many = if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
-        return harm(format!("{name} has {many}: drain it first, or they are lost"));
+        let who = who(cluster, node, sessions);
+        return harm(format!("{name} has {many}{who}: drain it first, or they are lost"));
     }
     Ok(())
+}
+
+/// The sessions of a node that were seen last, in brackets.
+fn who(cluster: &Cluster, node: &Node, all: u32) -> String {
+    const MOST: usize = 5;
+    let now = clock::monotonic_secs();
+    let newest = cluster.live.ledger.newest_on(node.live.slot, MOST).into_iter();
+    let mut said: Vec<String> = newest.map(|(id, seen)| format!("{id:016x} seen {} s ago", now.saturating_sub(seen.last))).collect();
+    if said.is_empty() {
+        return String::new();
+    }
+    if all as usize > said.len() {
+        said.push("…".into());
+    }
+    format!(" ({}; `homing sessions {}/{}` lists them)", said.join(", "), cluster.name, node.spec.name)
 }
 
 fn list(names: &[&str]) -> String {

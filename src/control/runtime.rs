@@ -135,6 +135,16 @@ impl Runtime {
         self.clusters.entry(cluster.to_owned()).or_default().entry(node.to_owned()).or_default()
     }
 
+    /// Drains whose deadline has passed and that are not over yet: cluster and node, with what becomes of who is left.
+    pub fn drains_due(&self, now: u64) -> Vec<(String, String, Then)> {
+        let members = self.clusters.iter().flat_map(|(cluster, members)| members.iter().map(move |(node, member)| (cluster, node, member)));
+        let due = members.filter_map(|(cluster, node, member)| {
+            let drain = member.drain().filter(|drain| !drain.over && drain.deadline.is_some_and(|deadline| deadline <= now))?;
+            Some((cluster.clone(), node.clone(), drain.then))
+        });
+        due.collect()
+    }
+
     /// The conf with every decision in it. Decisions that a later edit of the file took back, or whose node is gone from it, are
     /// dropped, each with a line that says so. Those of a cluster that the file does not have now are kept for its return.
     pub fn overlay(&mut self, file: &Config) -> (Config, Vec<String>) {
@@ -359,6 +369,23 @@ mod tests {
         ] {
             let drain = Drain { deadline: Some(1), then, over };
             assert_eq!(Wanted::Draining(drain).state(), state, "{then:?} {over}");
+        }
+    }
+
+    #[test]
+    fn a_drain_is_due_once_at_its_deadline() {
+        let draining = |deadline, over| {
+            let drain = Drain { deadline, then: Then::Move, over };
+            Member { wanted: Some(Set { to: Wanted::Draining(drain), over: Said::Nothing, by: by("operator") }), ..Member::default() }
+        };
+        for (member, now, due) in [
+            (draining(Some(9), false), 8, false),
+            (draining(Some(9), false), 9, true),
+            (draining(Some(9), true), 10, false),
+            (draining(None, false), u64::MAX, false),
+            (weight(1, Said::Nothing), u64::MAX, false),
+        ] {
+            assert_eq!(!runtime("n1", member.clone()).drains_due(now).is_empty(), due, "{member:?} at {now}");
         }
     }
 

@@ -7,21 +7,21 @@ use super::interim::Interims;
 use super::line::WHY;
 use super::seat::Seat;
 use super::session::{self, Clash, Session};
-use super::{respond, retry, upgrade};
-use crate::affinity::{Found, Incoming as PinRequest, PinSent, Reading};
+use super::{hand_off, respond, retry, upgrade};
+use crate::affinity::{Found, Incoming as PinRequest, PinSent, Reading, bypass};
 use crate::base::clock;
-use crate::base::hash::hash64_pair;
+use crate::base::hash::{hash64, hash64_pair};
 use crate::config::address::Scheme;
-use crate::table::decide::{self, Decision, Refusal, Verdict};
+use crate::table::decide::{self, Decision, Refusal, Verdict, Why};
 use crate::table::route::{Action, Ask, Rule};
-use crate::table::{Cluster, Listener};
+use crate::table::{Cluster, Listener, Node};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::send::{self, Answer};
 use crate::wire::content::{Content, ContentError};
 use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use rand::RngCore;
@@ -29,6 +29,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// How long a request waits for the first check of a node that was never checked.
@@ -51,6 +52,10 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
             Action::Cluster(index) => {
                 let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
                 to_cluster(&client, &interims, listener, rule, cluster, asked, body, &mut trail).await
+            }
+            Action::HandOff(hand_off) => {
+                let cluster = table.clusters.get(hand_off.cluster).cloned().ok_or_else(no_rule)?;
+                hand_off::serve(&client, listener, rule, hand_off.status, &cluster, asked, &mut trail).await
             }
             Action::Redirect(redirect) => Ok(respond::redirect(redirect, rule, &asked.facts(&client, listener))),
             Action::Respond(answer) => Ok(respond::answer(answer, rule, &asked.facts(&client, listener))),
@@ -86,6 +91,15 @@ pub enum Reply {
     Node(Response<Content>, Duration),
     /// Ourselves.
     Own(Response<Bytes>),
+}
+
+impl Reply {
+    /// The client may send the body or not: what comes next on its connection could be either.
+    fn is_the_last(&mut self) {
+        if let Self::Node(response, _) = self {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
 }
 
 /// A request with what was found out about it.
@@ -209,9 +223,10 @@ async fn to_cluster(
     trail.record.cluster = Some(cluster.live.clone());
     trail.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let unix = clock::unix_secs();
+    let forced = bypassed(&cluster, &mut asked.parts.headers, unix, trail);
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
-    let reading = decide::recognise(&cluster, &head);
+    let mut reading = decide::recognise(&cluster, &head);
     trail.record.heard(&reading);
     let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts);
@@ -228,7 +243,10 @@ async fn to_cluster(
     let load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
     let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
-        let (verdict, session) = choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?;
+        let (verdict, session) = match &forced {
+            Some(node) => (Verdict::forced(node), Session::none()),
+            None => choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?,
+        };
         tries.begin();
         trail.record.chosen(&cluster, &verdict);
         trail.seat = None;
@@ -247,15 +265,16 @@ async fn to_cluster(
             Ok(answer) => {
                 client.watch.want_body(false);
                 verdict.node.live.answered();
+                if load.is_repeatable() && session::is_over(&cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
+                    reading = cluster.affinity.freed(&reading);
+                    first = FirstRequest::of(client, &cluster, &reading, &asked);
+                    continue;
+                }
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
                 let done = Done { cluster: &cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };
                 let mut reply = done.finish(client, listener, answer, upgrade.take(), trail).await?;
-                if let Reply::Node(response, _) = &mut reply
-                    && !client.h2
-                    && load.is_withdrawn()
-                {
-                    // the client may send the body or not: what comes next on its connection could be either
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                if !client.h2 && load.is_withdrawn() {
+                    reply.is_the_last();
                 }
                 return Ok(reply);
             }
@@ -271,6 +290,18 @@ async fn to_cluster(
             }
         }
     }
+}
+
+/// The node that a bypass leads to. One that is not good counts for nothing.
+pub(super) fn bypassed(cluster: &Cluster, headers: &mut HeaderMap, now: u64, trail: &mut Trail) -> Option<Arc<Node>> {
+    let wanted = cluster.bypass.open(bypass::carried(headers)?, now);
+    bypass::hide(headers);
+    let node = wanted.and_then(|wanted| cluster.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted));
+    if node.is_none() {
+        trail.record.note = "bypass-refused".into();
+        cluster.live.bypass_refused.fetch_add(1, Relaxed);
+    }
+    node.cloned()
 }
 
 /// Changes the head into what a node is sent.
@@ -337,7 +368,7 @@ impl Load {
     }
 
     fn is_repeatable(&self) -> bool {
-        self.repeatable
+        self.repeatable && self.is_intact()
     }
     fn streams(&self) -> bool {
         matches!(self.body, Payload::Streamed(_))
@@ -366,6 +397,9 @@ impl Load {
         if !cluster.conf.preserve_host || !parts.headers.contains_key(header::HOST) {
             parts.headers.insert(header::HOST, verdict.node.link.authority.clone());
         }
+        if cluster.conf.tell_state {
+            parts.headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
+        }
         if !rule.request_headers.is_empty() {
             let mut facts = asked.facts(client, listener);
             facts.cluster = Some(&cluster.name);
@@ -386,10 +420,10 @@ impl Load {
 }
 
 /// A request without a pin: what makes parallel ones of the same client go to one node.
-struct FirstRequest {
+pub(super) struct FirstRequest {
     identity: u64,
     /// The session it will have if it begins one.
-    session: u64,
+    pub(super) session: u64,
     hint: Option<u32>,
     applies: bool,
 }
@@ -412,6 +446,11 @@ impl FirstRequest {
         first
     }
 
+    /// One that has nothing to do with those before it.
+    pub(super) fn alone(client: &Client) -> Self {
+        Self { identity: 0, session: client.worker.rng.borrow_mut().next_u64(), hint: None, applies: false }
+    }
+
     /// Looks where another one of them went, if one has gone.
     fn look(&mut self, client: &Client, cluster: &Cluster) {
         if let Some((slot, session)) = client.burst(&cluster.name, self.identity).filter(|_| self.applies) {
@@ -421,7 +460,7 @@ impl FirstRequest {
 }
 
 /// Decides, waits for first checks, and enters the session into the ledger.
-async fn choose(
+pub(super) async fn choose(
     client: &Rc<Client>,
     cluster: &Arc<Cluster>,
     reading: &Reading<'_>,
@@ -544,7 +583,10 @@ impl Done<'_> {
             };
             super::rewrite::responses(response.headers_mut(), &sides);
         }
-        let outcome = cluster.affinity.finish(&marks, response.headers_mut());
+        let outcome = match verdict.why {
+            Why::Forced => cluster.affinity.pass_by(response.headers_mut()),
+            _ => cluster.affinity.finish(&marks, response.headers_mut()),
+        };
         session::settle(cluster, &session, verdict.node.live.slot, &outcome);
         trail.record.cookie = trail.record.cookie.map(|_| outcome.cookie);
         if !rule.response_headers.is_empty() {
@@ -564,6 +606,6 @@ impl Done<'_> {
     }
 }
 
-fn forwarded_https(headers: &http::HeaderMap) -> bool {
+fn forwarded_https(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"https"))
 }

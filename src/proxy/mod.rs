@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod answer;
 pub mod client;
 pub mod exchange;
+mod hand_off;
 pub mod headers;
 pub mod interim;
 pub mod line;

@@ -3,7 +3,9 @@
 use crate::affinity::{Outcome, Reading};
 use crate::base::clock;
 use crate::table::decide::{Verdict, Why};
-use crate::table::{Cluster, Node};
+use crate::table::{Cluster, Node, State};
+use http::request::Parts;
+use http::{HeaderMap, Method};
 use std::sync::Arc;
 
 /// A session's entry in the ledger, from the decision to the answer.
@@ -14,6 +16,18 @@ pub struct Session {
     known: bool,
     /// Whether this request placed it.
     placed: bool,
+    /// Whether nobody had seen it for a while, on a node that is draining.
+    pub quiet: bool,
+}
+
+/// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
+const QUIET: u32 = 600;
+
+impl Session {
+    /// Of a request that passes all this by.
+    pub fn none() -> Self {
+        Self { id: 0, known: true, placed: false, quiet: false }
+    }
 }
 
 /// Why a session cannot begin on the node that was chosen.
@@ -30,14 +44,15 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
     let slot = verdict.node.live.slot;
     let id = reading.session.unwrap_or(fresh);
     if cluster.affinity.is_none() {
-        return Ok(Session { id, known: true, placed: false });
+        return Ok(Session { id, ..Session::none() });
     }
     if verdict.honoured {
+        let quiet = verdict.node.state() == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
         ledger.touch(id, slot, now, tally);
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(Session { id, known, placed: !known });
+        return Ok(Session { id, known, placed: !known, quiet });
     }
     if let Some(was) = verdict.was {
         if was != slot && cluster.affinity.identifies() {
@@ -50,7 +65,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(Session { id, known: true, placed: true });
+        return Ok(Session { id, known: true, placed: true, quiet: false });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
     if known && verdict.why == Why::Key {
@@ -71,7 +86,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
             return Err(Clash::Full);
         }
     }
-    Ok(Session { id, known, placed: true })
+    Ok(Session { id, known, placed: true, quiet: false })
 }
 
 fn over(node: &Arc<Node>) -> bool {
@@ -92,6 +107,27 @@ pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome
         ledger.touch(learned, slot, now, tally);
     } else if outcome.ended || (session.placed && !session.known && !outcome.pinned) {
         ledger.end(session.id, tally);
+    }
+}
+
+/// The answer showed that the session was over before the request came. True if the client is to begin anew elsewhere: its pin points
+/// to a node that is being emptied, and would keep it there for nothing.
+///
+/// Only an answer in place of an id that was shown counts, and only from a session that nobody had seen for a while: one that is
+/// alive gets a new id at its sign-in.
+pub fn is_over(cluster: &Cluster, session: &Session, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: u64) -> bool {
+    session.quiet
+        && verdict.honoured
+        && matches!(asked.method, Method::GET | Method::HEAD)
+        && cluster.affinity.replaces_id(&asked.headers, answer, now)
+        && cluster.nodes().any(|node| node.state() == State::Ready)
+        && cluster.live.ledger.end(session.id, &*cluster.live)
+}
+
+/// A client is told to go to a node itself: it counts there until the node counts it.
+pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64) {
+    if cluster.affinity.is_none() {
+        cluster.live.ledger.open(fresh, verdict.node.live.slot, clock::monotonic_secs(), &*cluster.live);
     }
 }
 

@@ -4,14 +4,14 @@ use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
 use super::state::State;
 use super::traffic::Traffic;
-use crate::affinity::Affinity;
+use crate::affinity::{Affinity, Bypass};
 use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::config::model;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A cluster of a table: immutable.
 pub struct Cluster {
@@ -23,6 +23,8 @@ pub struct Cluster {
     pub roster: Arc<Roster>,
     /// How sessions are recognised and marked.
     pub affinity: Affinity,
+    /// What leads past it to one node.
+    pub bypass: Bypass,
     /// What outlives this table.
     pub live: Arc<ClusterLive>,
     /// What its TLS files held.
@@ -94,6 +96,7 @@ impl Roster {
         let tier = match state {
             State::Ready | State::Full if node.spec.backup => Tier::Backup,
             State::Ready | State::Full => Tier::Normal,
+            _ if node.stands_aside() => Tier::Never,
             State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == model::AdminState::Enabled => Tier::Down,
             _ => Tier::Never,
         };
@@ -126,6 +129,8 @@ pub struct ClusterLive {
     move_count: AtomicU32,
     /// Its requests, counted.
     pub traffic: Traffic,
+    /// Bypass values that were forged, damaged or too old.
+    pub bypass_refused: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -150,6 +155,7 @@ impl ClusterLive {
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
             traffic: Traffic::default(),
+            bypass_refused: AtomicU64::new(0),
         }
     }
 

@@ -3,10 +3,11 @@
 use super::cluster::{Cluster, ClusterLive, Roster};
 use super::node::{Node, NodeLive, NodeSpec};
 use super::{Listener, Table, route::Router};
-use crate::affinity::{Affinity, KeyRing, Member};
+use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::{self, Config};
+use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -82,7 +83,7 @@ fn compile_cluster(
     let mut slots = Vec::with_capacity(tables.len());
     for (node_name, table) in conf.nodes.keys().zip(&tables) {
         let live = berths.claim(node_name);
-        let spec = spec_of(node_name, table)?;
+        let spec = spec_of(node_name, table, conf.mode == model::Mode::Shared)?;
         let link = links.link(&spec.url)?;
         let slot = live.slot as usize;
         if nodes.len() <= slot {
@@ -91,9 +92,10 @@ fn compile_cluster(
         nodes[slot] = Some(Arc::new(Node { spec, live, link }));
         slots.push(slot as u32);
     }
+    let keys = keys_for(conf, context)?;
     let affinity = {
         let members: Vec<Member<'_>> = slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
-        Affinity::compile(conf.affinity.as_ref(), name, &members, keys_for(conf, context)?)?
+        Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone())?
     };
     let seats: Vec<Seat<'_>> = slots
         .iter()
@@ -128,7 +130,7 @@ fn compile_cluster(
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
         None => None,
     };
-    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, live, tls_files, error_page })
+    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, bypass: Bypass::new(keys, name), live, tls_files, error_page })
 }
 
 /// The live cells of a cluster's nodes while its table is built.
@@ -164,7 +166,11 @@ impl Berths {
     }
 }
 
-fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {
+fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpec, String> {
+    let roles = table.roles.iter().map(|role| match role {
+        model::Role::Lb => Role::Lb,
+        model::Role::Batch => Role::Batch,
+    });
     Ok(NodeSpec {
         name: name.into(),
         route: table.route.as_deref().unwrap_or(name).into(),
@@ -173,6 +179,9 @@ fn spec_of(name: &str, table: &model::NodeTable) -> Result<NodeSpec, String> {
         max_sessions: table.max_sessions,
         max_requests: table.max_requests,
         backup: table.backup,
+        roles: Roles::new(roles).map_err(|e| format!("node {name}: {e}"))?,
+        shared,
+        public_url: table.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
         admin: table.state,
         set: table.set.clone(),
         joined: table.joined,

@@ -104,6 +104,13 @@ pub struct Verdict {
     pub honoured: bool,
 }
 
+impl Verdict {
+    /// An operator's bypass leads there: nothing else is asked.
+    pub fn forced(node: &Arc<Node>) -> Self {
+        Self { node: node.clone(), why: Why::Forced, was: None, honoured: true }
+    }
+}
+
 /// Why nobody serves a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -163,6 +170,7 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
         }
         Pinned::Unchecked => Decision::Wait,
+        Pinned::Gone { slot, why } if left_for_good(cluster, slot) => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         Pinned::Gone { slot, why } => match doubted(cluster, slot, facts) {
             Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
             None if cluster.conf.failover == Failover::Strict => Decision::Refuse(Refusal::Strict),
@@ -265,9 +273,15 @@ fn moved_to(cluster: &Cluster, session: u64, slot: u32, facts: &Facts<'_>) -> Op
     if facts.dry { cluster.live.went_to(session, slot) } else { cluster.live.moved_to(session, slot, facts.now) }
 }
 
+/// Whether waiting for a slot's node would be in vain: its drain is over, it was removed, or it only tells clients where to go.
+fn left_for_good(cluster: &Cluster, slot: u32) -> bool {
+    cluster.node(slot).is_some_and(|node| node.stands_aside() || matches!(node.state(), State::Drained | State::Removed))
+}
+
 /// Why the sessions of a slot go elsewhere.
 fn why_gone(cluster: &Cluster, slot: u32) -> Why {
     match cluster.node(slot) {
+        Some(node) if node.stands_aside() => Why::MovedDraining,
         Some(node) if node.spec.admin != AdminState::Enabled => Why::MovedDraining,
         Some(_) => Why::MovedDown,
         None => Why::MovedUnknownRoute,

@@ -12,7 +12,8 @@ mod tests;
 
 use hashbrown::hash_table::Entry as Place;
 use shard::{Entry, Rows, Shard};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Entries that are compared to find the one to forget when the ledger is full.
@@ -201,6 +202,22 @@ impl Ledger {
             }
         }
         counts
+    }
+
+    /// The sessions of a node that were seen last, at most so many, the latest first.
+    pub fn newest_on(&self, slot: u32, most: usize) -> Vec<(u64, Seen)> {
+        let mut newest = BinaryHeap::new();
+        for shard in &self.shards {
+            for entry in shard.read().entries.iter().filter(|entry| entry.slot == slot) {
+                let seen = entry.seen();
+                newest.push(Reverse((seen.last, entry.session, seen.first, seen.confirmed)));
+                if newest.len() > most {
+                    newest.pop();
+                }
+            }
+        }
+        let sorted = newest.into_sorted_vec().into_iter();
+        sorted.map(|Reverse((last, session, first, confirmed))| (session, Seen { slot, first, last, confirmed })).collect()
     }
 
     /// Makes an entry, or meets the one that is there. Returns the slot that the session is on.

@@ -4,7 +4,7 @@ use super::told::Told;
 use crate::base::clock;
 use crate::config::address::NodeUrl;
 use crate::config::model::{AdminState, Changed};
-use crate::heartbeat::Role;
+use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,12 @@ pub struct NodeSpec {
     pub max_requests: Option<u32>,
     /// Serves new sessions only when no other node can.
     pub backup: bool,
+    /// What it is for, by the conf file.
+    pub roles: Roles,
+    /// It serves even if it tells clients where to go.
+    pub shared: bool,
+    /// Where clients that are handed off reach it.
+    pub public_url: Option<Arc<str>>,
     /// What the operator wants of it.
     pub admin: AdminState,
     /// What was changed at run time, by whom.
@@ -256,9 +262,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Whether it has a role, by its own word.
+    /// Whether it has a role, by the conf file or by its own word.
     pub fn has_role(&self, role: Role) -> bool {
-        self.live.told.has_role(role)
+        self.spec.roles.has(role) || self.live.told.has_role(role)
+    }
+
+    /// It only tells clients where to go: it takes no sessions, and having none says nothing of its health.
+    pub fn stands_aside(&self) -> bool {
+        !self.spec.shared && self.has_role(Role::Lb)
     }
 
     /// The most requests it gets at one time: the operator's limit, or its own if that is lower.

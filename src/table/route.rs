@@ -34,10 +34,21 @@ pub struct Ask<'a> {
 pub enum Action {
     /// It goes to the cluster with this index.
     Cluster(usize),
+    /// It is given a node of a cluster, and told to go there by itself.
+    HandOff(HandOff),
     /// It is answered with a redirect.
     Redirect(Box<Redirect>),
     /// It is answered at once.
     Respond(Box<Respond>),
+}
+
+/// A redirect to a node's own address.
+#[derive(Debug, Clone)]
+pub struct HandOff {
+    /// The index of the node's cluster.
+    pub cluster: usize,
+    /// Its status.
+    pub status: StatusCode,
 }
 
 /// An answer at once.
@@ -94,11 +105,16 @@ impl Rule {
     }
 
     fn compile(index: usize, rule: &model::Rule, cluster_index: &dyn Fn(&str) -> Option<usize>) -> Result<Self, String> {
-        let action = match (&rule.cluster, &rule.redirect, &rule.respond) {
-            (Some(name), None, None) => Action::Cluster(cluster_index(name).ok_or_else(|| format!("there is no cluster `{name}`"))?),
-            (None, Some(redirect), None) => Action::Redirect(Box::new(Redirect::compile(redirect)?)),
-            (None, None, Some(respond)) => Action::Respond(Box::new(Respond::compile(respond)?)),
-            _ => return Err("a rule takes exactly one of `cluster`, `redirect` and `respond`".into()),
+        let cluster = |name: &str| cluster_index(name).ok_or_else(|| format!("there is no cluster `{name}`"));
+        let action = match (&rule.cluster, &rule.hand_off, &rule.redirect, &rule.respond) {
+            (Some(name), None, None, None) => Action::Cluster(cluster(name)?),
+            (None, Some(hand_off), None, None) => Action::HandOff(HandOff {
+                cluster: cluster(&hand_off.cluster)?,
+                status: StatusCode::from_u16(hand_off.status).map_err(|_| format!("{} is no status", hand_off.status))?,
+            }),
+            (None, None, Some(redirect), None) => Action::Redirect(Box::new(Redirect::compile(redirect)?)),
+            (None, None, None, Some(respond)) => Action::Respond(Box::new(Respond::compile(respond)?)),
+            _ => return Err("a rule takes exactly one of `cluster`, `hand-off`, `redirect` and `respond`".into()),
         };
         let conditions = Conditions::compile(rule)?;
         if rule.rewrite.is_some() && rule.strip_prefix.is_some() {

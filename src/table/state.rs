@@ -11,12 +11,15 @@
 //! | removed, drained        | any             | no              | no           |
 //! | pending                 | not checked     | no              | no           |
 //!
+//! A node that only tells clients where to go (role `lb` in a dedicated cluster) has no sessions and takes none, whatever else it is.
+//!
 //! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
 //! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
 use super::node::{Health, Node};
 use crate::config::model::AdminState;
-use crate::heartbeat::{Announced, Role};
+use crate::heartbeat::Announced;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The effective state: the one word that decides what a node is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum State {
     Ready,
     /// Has all the sessions it may have; takes no new ones.
     Full,
+    /// There, and for telling clients where to go alone.
+    Aside,
     /// Keeps its sessions, takes no new ones.
     Draining,
     /// Catching up with the others: keeps its sessions, takes no new ones.
@@ -51,7 +56,7 @@ impl State {
     /// The word in status and log.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Ready => "ready",
+            Self::Ready | Self::Aside => "ready",
             Self::Full => "full",
             Self::Draining => "draining",
             Self::Syncing => "syncing",
@@ -75,6 +80,7 @@ impl Node {
             (AdminState::Maintenance, _) => State::Maintenance,
             (_, Health::Down) => State::Down,
             _ if self.live.told.is_down() => State::Down,
+            _ if self.stands_aside() => self.aside(),
             (_, Health::Unknown) => State::Unknown,
             _ if self.live.is_ejected() => State::Down,
             (AdminState::Draining, _) => State::Draining,
@@ -90,15 +96,24 @@ impl Node {
         }
     }
 
+    /// Of a node without sessions: it is there, or is being taken out, which is over at once.
+    fn aside(&self) -> State {
+        match (self.spec.admin, self.live.told.announced()) {
+            (AdminState::Draining, _) | (_, Announced::Draining | Announced::Stopping) => State::Drained,
+            (_, Announced::Maintenance) => State::Maintenance,
+            _ => State::Aside,
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.live.told.load() == Some(100) || self.capacity().is_some_and(|most| self.live.all_sessions() >= most)
     }
 
-    /// The word for it in status, API and metrics: `drained` once a drain has nobody left, `silent` when a node that serves has
+    /// The word for it in status, API and metrics: `drained` once a drain has nobody left, no open socket either, `silent` when a node that serves has
     /// stopped announcing itself.
     pub fn word(&self) -> &'static str {
         match self.state() {
-            State::Draining if self.live.all_sessions() == 0 => State::Drained.word(),
+            State::Draining if self.live.all_sessions() == 0 && self.live.in_flight.load(Relaxed) == 0 => State::Drained.word(),
             State::Ready if self.live.told.is_silent() => "silent",
             state => state.word(),
         }
@@ -110,13 +125,15 @@ impl Node {
         match self.state() {
             State::Pending => "announced itself and waits to be accepted".into(),
             State::Removed => "stands alone: reached by bypass only".into(),
-            State::Drained => "its drain is over, sessions that were left have been moved".into(),
+            State::Drained if self.stands_aside() => "taken out; it had no sessions".into(),
+            State::Drained => "its drain is over: who was left goes to another node with the next request".into(),
             State::Maintenance if self.spec.admin == AdminState::Maintenance => "the operator took it out".into(),
             State::Maintenance => "it asked to be left alone".into(),
             State::Down if self.live.health() == Health::Up && told.is_down() => "its agent calls it down".into(),
             State::Down if self.live.health() == Health::Up => "requests failed one after another: it is left alone for a moment".into(),
             State::Draining => {
                 let left = match self.live.all_sessions() {
+                    0 if self.live.in_flight.load(Relaxed) > 0 => "no session is left, but a request or a socket is still open".to_owned(),
                     0 => "no session is left".to_owned(),
                     1 => "1 session is left".to_owned(),
                     left => format!("{left} sessions are left"),
@@ -137,7 +154,7 @@ impl Node {
                 Some(most) if self.live.all_sessions() >= most => format!("{} of {most} sessions", self.live.all_sessions()),
                 _ => "it says that it has no room".into(),
             },
-            State::Ready if told.has_role(Role::Lb) => "tells clients where to go, serves nobody itself".into(),
+            State::Aside => "tells clients where to go, serves nobody itself".into(),
             State::Ready if told.is_silent() => {
                 let seconds = told.since().unwrap_or_default() / 1000;
                 format!("no heartbeat for {seconds} s: its checks decide ({})", self.live.why())

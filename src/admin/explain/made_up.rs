@@ -67,6 +67,7 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
     decided.rule = Some(rule.index as u32);
     let cluster = match &rule.action {
         Action::Cluster(index) => table.clusters.get(*index),
+        Action::HandOff(hand_off) => table.clusters.get(hand_off.cluster),
         Action::Redirect(redirect) => {
             decided.status = redirect.status.as_u16();
             None

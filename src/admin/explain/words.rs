@@ -38,6 +38,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
     match decided.why {
         Why::New => {
             let said = match decided.gist.heard {
+                Heard::Pin(_) => format!("{source} pins it to a node that is being drained and did not know its session any more"),
                 Heard::Identity(_) => format!("{source} is not known yet"),
                 _ => format!("it shows no {source}"),
             };
@@ -46,7 +47,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
         Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}", age(decided)),
         Why::Key if decided.gist.heard == Heard::Identity(Via::Key) => format!("{source} is remembered there"),
         Why::Key => format!("{source} falls there"),
-        Why::Forced => "it was chosen from outside".into(),
+        Why::Forced => "an operator's bypass named it".into(),
         Why::MovedDown => match decided.was.and_then(|(_, state)| state) {
             Some(State::Down) => format!("{source} pins it to {was}, which {is} down"),
             Some(state) if !state.keeps_sessions() => format!("{source} pins it to {was}, which {is} {}", state.word()),
@@ -55,6 +56,9 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
         Why::MovedDraining => {
             let state = decided.was.and_then(|(_, state)| state).map_or("leaving", State::word);
             match state {
+                _ if decided.was.is_some_and(|(_, state)| state == Some(State::Aside)) => {
+                    format!("{source} pins it to {was}, which only tells clients where to go")
+                }
                 "draining" => format!("{source} pins it to {was}, which {is} being drained and did not answer"),
                 state => format!("{source} pins it to {was}, which {is} taken out ({state})"),
             }

@@ -1,7 +1,7 @@
 //! `[cluster.NAME]` and its nodes.
 
 use super::super::address::{NodeUrl, Scheme, is_host};
-use super::super::model::{Affinity, Agent, Balance, Cluster, HealthKind, NodeTable};
+use super::super::model::{Affinity, Agent, Balance, Cluster, HealthKind, NodeTable, Role};
 use super::super::ranges::status_ranges;
 use super::super::source::join;
 use super::Checker;
@@ -184,6 +184,27 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
         if table.url.starts_with("unix:") && cluster.agent_of(name).is_some_and(|agent| agent.address.is_none()) {
             c.error_key(&at, "a node on a Unix socket has no host that its agent could be asked at", "add an `address` to its agent");
         }
+        roles(c, &at, &table);
+    }
+}
+
+fn roles(c: &mut Checker<'_>, path: &str, table: &NodeTable) {
+    if table.roles.contains(&Role::Lb) && table.roles.contains(&Role::Batch) {
+        c.error(
+            &join(path, "roles"),
+            "a node cannot be `lb` and `batch` at once: one that is `lb` serves nothing itself, so no job would run",
+            "name one of the two",
+        );
+    }
+    let Some(public) = &table.public_url else { return };
+    let uri = public.parse::<http::Uri>().ok();
+    let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
+    if !matches!(scheme, Some("http" | "https")) || uri.is_none_or(|uri| uri.query().is_some()) || public.contains('#') {
+        c.error(
+            &join(path, "public-url"),
+            format!("\"{public}\" is not where a client can go"),
+            "write https://host:port, with a path if it has one",
+        );
     }
 }
 

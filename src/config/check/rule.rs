@@ -1,7 +1,7 @@
 //! `[[rule]]`.
 
 use super::super::address::is_host;
-use super::super::model::{Redirect, Respond, Rule};
+use super::super::model::{HandOff, Mode, NodeTable, Redirect, Respond, Role, Rule};
 use super::super::nearest::did_you_mean;
 use super::super::source::join;
 use super::{Checker, nth};
@@ -104,16 +104,18 @@ fn starts_with_slash(c: &mut Checker<'_>, at: &str, path: &str) {
 }
 
 fn target(c: &mut Checker<'_>, path: &str, rule: &Rule) {
-    let targets: Vec<&str> =
-        [("cluster", rule.cluster.is_some()), ("redirect", rule.redirect.is_some()), ("respond", rule.respond.is_some())]
-            .into_iter()
-            .filter_map(|(key, given)| given.then_some(key))
-            .collect();
+    let possible = [
+        ("cluster", rule.cluster.is_some()),
+        ("hand-off", rule.hand_off.is_some()),
+        ("redirect", rule.redirect.is_some()),
+        ("respond", rule.respond.is_some()),
+    ];
+    let targets: Vec<&str> = possible.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
     match targets.as_slice() {
         [] => c.error_key(
             path,
             "this rule says which requests, and not what becomes of them",
-            "add one of: cluster = \"NAME\", redirect = { … }, respond = { … }",
+            "add one of: cluster = \"NAME\", hand-off = { … }, redirect = { … }, respond = { … }",
         ),
         [_] => {}
         [.., last] => c.error_key(
@@ -126,11 +128,37 @@ fn target(c: &mut Checker<'_>, path: &str, rule: &Rule) {
         let help = did_you_mean(name, c.config.cluster.keys().map(String::as_str), "clusters");
         c.error(&join(path, "cluster"), format!("there is no cluster `{name}`"), help);
     }
+    if let Some(hand_off) = &rule.hand_off {
+        check_hand_off(c, &join(path, "hand-off"), hand_off);
+    }
     if let Some(redirect) = &rule.redirect {
         check_redirect(c, &join(path, "redirect"), redirect);
     }
     if let Some(respond) = &rule.respond {
         check_respond(c, &join(path, "respond"), respond);
+    }
+}
+
+fn check_hand_off(c: &mut Checker<'_>, path: &str, hand_off: &HandOff) {
+    if !matches!(hand_off.status, 302 | 307) {
+        let message = format!("{} does not hand a client over", hand_off.status);
+        c.error(&join(path, "status"), message, "write 302, or 307 to keep the method");
+    }
+    let Some(cluster) = c.config.cluster.get(&hand_off.cluster) else {
+        let help = did_you_mean(&hand_off.cluster, c.config.cluster.keys().map(String::as_str), "clusters");
+        return c.error(&join(path, "cluster"), format!("there is no cluster `{}`", hand_off.cluster), help);
+    };
+    let is_given = |node: &NodeTable| cluster.mode == Mode::Shared || !node.roles.contains(&Role::Lb);
+    let hides = |node: &NodeTable| is_given(node) && node.public_url.is_none();
+    let hidden: Vec<&str> = cluster.nodes.iter().filter(|(_, node)| hides(&node.table())).map(|(name, _)| &**name).collect();
+    if !hidden.is_empty() {
+        let message =
+            format!("clients are handed over to nodes of `{}` that say no address for it: {}", hand_off.cluster, hidden.join(", "));
+        c.error(
+            &join(path, "cluster"),
+            message,
+            "give each of them a public-url, as in { url = \"…\", public-url = \"https://n1.example.com\" }",
+        );
     }
 }
 

@@ -18,6 +18,8 @@ conf! {
         pub session_idle: Duration,
         /// What becomes of a session whose node is gone.
         pub failover: Failover,
+        /// Whether nodes with the role `lb` serve sessions too.
+        pub mode: Mode,
         /// The page answered with 503 under `failover = "strict"` and when nobody can serve: a file.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub error_page: Option<String>,
@@ -55,6 +57,8 @@ conf! {
         pub forwarded: ForwardedStyle,
         /// Add a Via header.
         pub via: bool,
+        /// Tell the node its state with each request: `Homing-State: draining`.
+        pub tell_state: bool,
         /// The nodes, by name.
         pub nodes: IndexMap<String, Node>,
     }
@@ -67,6 +71,7 @@ impl Default for Cluster {
             affinity: None,
             session_idle: Duration::secs(3600),
             failover: Failover::default(),
+            mode: Mode::default(),
             error_page: None,
             retries: 2,
             retry_body: Size(64 << 10),
@@ -84,6 +89,7 @@ impl Default for Cluster {
             rewrite_responses: false,
             forwarded: ForwardedStyle::default(),
             via: false,
+            tell_state: false,
             nodes: IndexMap::new(),
         }
     }
@@ -129,6 +135,17 @@ words! {
         Move,
         /// 503 until its node is back.
         Strict,
+    }
+}
+
+words! {
+    /// Whether nodes with the role `lb` serve sessions too.
+    pub enum Mode {
+        /// They only tell clients where to go.
+        #[default]
+        Dedicated,
+        /// They serve as every other node.
+        Shared,
     }
 }
 

@@ -33,11 +33,11 @@ mod rule;
 mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
-pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Pool, Timeouts};
+pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Mode, Pool, Timeouts};
 pub use health::{Agent, Health, HealthKind, Passive};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
-pub use node::{AdminState, Changed, Node, NodeTable};
-pub use rule::{HeaderEdits, Redirect, Respond, Rule};
+pub use node::{AdminState, Changed, Node, NodeTable, Role};
+pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
 pub use server::{AccessLog, LogFormat, ModHeartbeat, Server, Workers, WorkersWord};
 
 conf! {

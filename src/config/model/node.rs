@@ -42,6 +42,13 @@ conf! {
         pub route: Option<String>,
         /// Serves new sessions only when no other node can.
         pub backup: bool,
+        /// What it is for beside serving sessions: "lb" tells clients where to go (and serves none in a dedicated cluster), "batch"
+        /// runs jobs. It may say so in its heartbeat instead.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub roles: Vec<Role>,
+        /// Where clients reach it directly, if not at its url: those that are handed off, and those that ask for the list of nodes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub public_url: Option<String>,
         /// What the operator wants of it.
         pub state: AdminState,
         /// Its agent, if not as the cluster says.
@@ -70,12 +77,25 @@ impl Default for NodeTable {
             max_requests: None,
             route: None,
             backup: false,
+            roles: Vec::new(),
+            public_url: None,
             state: AdminState::Enabled,
             agent: None,
             secret_file: None,
             set: None,
             joined: false,
         }
+    }
+}
+
+words! {
+    /// What a node is for beside serving sessions.
+    pub enum Role {
+        /// It tells clients where to go.
+        #[default]
+        Lb,
+        /// It runs batch jobs.
+        Batch,
     }
 }
 

@@ -38,6 +38,9 @@ conf! {
         /// Send it to this cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cluster: Option<String>,
+        /// Redirect the client to the node that it is given: it goes on there by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub hand_off: Option<HandOff>,
         /// Answer with a redirect.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub redirect: Option<Redirect>,
@@ -57,6 +60,22 @@ conf! {
         /// Changes to the answer's headers.
         #[serde(skip_serializing_if = "HeaderEdits::is_empty")]
         pub response_headers: HeaderEdits,
+    }
+}
+
+conf! {
+    /// A redirect to the public address of the node that a session of the cluster is given, path and query kept.
+    pub struct HandOff {
+        /// The cluster.
+        pub cluster: String,
+        /// 302, or 307 to keep the method.
+        pub status: u16,
+    }
+}
+
+impl Default for HandOff {
+    fn default() -> Self {
+        Self { cluster: String::new(), status: 302 }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload first.
 
 use super::guard::Guard;
-use crate::heartbeat::Role;
 use crate::heartbeat::ranked::{self, Ranked};
 use crate::serve::problem::Problem;
 use crate::serve::{Body, json_line, text};
@@ -11,12 +10,13 @@ use std::sync::Arc;
 
 /// The nodes that take new sessions, smallest workload first; backups when there is no other.
 pub fn ranked(cluster: &Cluster) -> Vec<Ranked<'_>> {
-    let takes = |node: &&Arc<Node>| node.state() == State::Ready && !node.has_role(Role::Lb) && node.live.told.weight(node.spec.weight) > 0;
+    let takes = |node: &&Arc<Node>| node.state() == State::Ready && node.live.told.weight(node.spec.weight) > 0;
     let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
     let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
     let entry = |node| {
         let Node { spec, live, .. }: &Node = node;
-        Ranked::new(&*spec.name, spec.url.to_string(), live.all_sessions(), node.capacity())
+        let url = spec.public_url.as_deref().map_or_else(|| spec.url.to_string(), str::to_owned);
+        Ranked::new(&*spec.name, url, live.all_sessions(), node.capacity())
     };
     let mut list: Vec<Ranked<'_>> = nodes.map(|node| entry(node)).collect();
     ranked::rank(&mut list);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::affinity::{KeyRing, Stamp};
 use crate::config;
+use crate::heartbeat::{Beat, Role, Roles};
 use crate::table::Health;
 use crate::table::compile::{Context, adopt, compile};
 use rand::{SeedableRng, rngs::SmallRng};
@@ -31,8 +32,10 @@ enum Do {
     Moved(u32, u32),
     /// It says that it has restarted.
     Rebooted(u32),
+    /// It says that it only tells clients where to go.
+    Lb(u32),
 }
-use Do::{Busy, Down, Eject, Fill, Moved, Rebooted, Seen, Unchecked};
+use Do::{Busy, Down, Eject, Fill, Lb, Moved, Rebooted, Seen, Unchecked};
 
 /// A cluster of three nodes, with further words for each.
 fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
@@ -60,6 +63,10 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Busy(slot) => live(slot).in_flight.store(1, Relaxed),
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
+            Lb(slot) => {
+                let beat = Beat { roles: Roles::new([Role::Lb]).ok(), ..Beat::default() };
+                live(slot).told.hear(&beat, 0, u32::MAX);
+            }
             Rebooted(slot) => {
                 [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).told.runs(boot, rebooted));
             }
@@ -216,6 +223,22 @@ fn a_moved_session_does_not_flip_back() {
         case("moved from elsewhere", &[Moved(0, 2)], "n1 cookie honoured"),
         Case { facts: Facts { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
         Case { conf: READABLE, ..case("who only seems to be the same is not followed", &[Moved(1, 2)], "n1 cookie honoured") },
+    ]);
+}
+
+#[test]
+fn b1_a_node_that_tells_clients_where_to_go_is_given_none() {
+    let strict = |case: Case<'static>| Case { conf: STRICT, ..case };
+    run(vec![
+        case("by its own word", &[Lb(1)], "n0 moved:draining was 1"),
+        Case { nodes: ["", "roles = ['lb']", ""], ..case("by the conf file", &[], "n0 moved:draining was 1") },
+        strict(case("nobody waits for it", &[Lb(1)], "n0 moved:draining was 1")),
+        strict(case("not even when it is down", &[Lb(1), Down(1)], "n0 moved:draining was 1")),
+        case("unchecked", &[Lb(1), Unchecked(1)], "n0 moved:draining was 1"),
+        Case { found: Found::Absent, ..case("new", &[Lb(0)], "n1 new") },
+        Case { found: Found::Absent, ..case("all others down", &[Lb(0), Down(1), Down(2)], "n1 new") },
+        Case { found: Found::Absent, ..case("alone", &[Lb(0), Lb(1), Lb(2)], "no-node") },
+        Case { conf: "mode = 'shared'\naffinity = { cookie = 'S' }", ..case("in a shared cluster", &[Lb(1)], "n1 cookie honoured") },
     ]);
 }
 

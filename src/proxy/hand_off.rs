@@ -1,0 +1,49 @@
+//! Hands a client over: it is told which node is its own, and goes there by itself from then on.
+
+use super::answer::{Refused, Trail};
+use super::client::Client;
+use super::exchange::{Asked, FirstRequest, Reply, bypassed, choose};
+use super::{respond, retry, session};
+use crate::affinity::Incoming;
+use crate::base::clock;
+use crate::table::decide::{self, Verdict};
+use crate::table::route::Rule;
+use crate::table::{Cluster, Listener};
+use http::StatusCode;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Chooses a node as for any request, and redirects the client to it.
+pub async fn serve(
+    client: &Rc<Client>,
+    listener: &Listener,
+    rule: &Rule,
+    status: StatusCode,
+    cluster: &Arc<Cluster>,
+    mut asked: Asked,
+    trail: &mut Trail,
+) -> Result<Reply, Refused> {
+    trail.record.cluster = Some(cluster.live.clone());
+    let now = clock::unix_secs();
+    let forced = bypassed(cluster, &mut asked.parts.headers, now, trail);
+    let head = Incoming { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now };
+    let reading = decide::recognise(cluster, &head);
+    trail.record.heard(&reading);
+    // many such clients look alike, and each begins a session of its own
+    let mut first = FirstRequest::alone(client);
+    let verdict = match &forced {
+        Some(node) => Verdict::forced(node),
+        None => {
+            let (verdict, _) = choose(client, cluster, &reading, &mut first, &mut retry::Tries::new(cluster, false), trail).await?;
+            session::hand_over(cluster, &verdict, first.session);
+            verdict
+        }
+    };
+    let node = &verdict.node;
+    trail.record.chosen(cluster, &verdict);
+    let mut facts = asked.facts(client, listener);
+    facts.cluster = Some(&cluster.name);
+    facts.node = Some(&node.spec.name);
+    facts.route = Some(&node.spec.route);
+    Ok(respond::hand_off(status, node, &asked.uri, rule, &facts))
+}
