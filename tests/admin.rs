@@ -18,5 +18,6 @@ mod page;
 mod support;
 #[path = "admin/verbs.rs"]
 mod verbs;
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
 #[path = "admin/window.rs"]
 mod window;

@@ -1,7 +1,7 @@
 //! A proxy with an open window, and those who look through it.
 
 use crate::support::client::Answer;
-use crate::support::{Client, Conf, Origin, Proxy, free_addr, until};
+use crate::support::{Client, Conf, DEADLINE, Origin, Proxy, free_addr, until};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,6 +27,19 @@ impl Window {
         let window = Self { proxy: Proxy::start(&conf.text()), conf, admin };
         until("the window opens", || std::net::TcpStream::connect(admin).is_ok().then_some(()));
         window
+    }
+
+    /// Dies at once and is started again.
+    pub fn kill_and_start_again(&mut self) {
+        self.proxy.signal("KILL");
+        self.proxy.exit(DEADLINE);
+        self.start_again();
+    }
+
+    /// Starts again after its end.
+    pub fn start_again(&mut self) {
+        self.proxy.start_again();
+        until("the window opens again", || std::net::TcpStream::connect(self.admin).is_ok().then_some(()));
     }
 
     pub fn client(&self) -> Client {

@@ -1,0 +1,230 @@
+//! Draining: no new clients, those that are there go on, and it ends.
+
+use crate::support::{Client, Conf, DEADLINE, Origin, Sessions, until};
+use crate::window::Window;
+
+const COOKIE: &str = r#"{ cookie = "HOMING" }"#;
+
+/// A client on each of these nodes.
+fn one_on_each(window: &Window, nodes: &[Origin]) -> Vec<Client> {
+    let on = |node: &Origin| loop {
+        let mut client = Client::with_jar(window.proxy.addr);
+        if client.get("/").node() == node.name() {
+            assert_eq!(client.get("/").node(), node.name());
+            return client;
+        }
+    };
+    nodes.iter().map(on).collect()
+}
+
+/// New clients that come to a node, of so many.
+fn new_clients(window: &Window, node: &str, count: usize) -> usize {
+    (0..count).filter(|_| Client::new(window.proxy.addr).get("/").node() == node).count()
+}
+
+/// Waits until the log has a line with this in it.
+fn logged(window: &Window, text: &str) {
+    let line = window.proxy.log.wait(0, DEADLINE, |line| line.contains(text));
+    assert!(line.is_some(), "no {text:?} in\n{}", window.proxy.log.all().join("\n"));
+}
+
+#[test]
+fn c3_a_drain_keeps_who_is_there_and_takes_nobody_until_nobody_is_left() {
+    let nodes = Origin::several(2);
+    let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("session-idle = \"2s\""));
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    assert_eq!(window.homing(&["drain", "app/n1"]).code, 0);
+    let draining = window.node_is("n1", "draining");
+    assert!(draining["why"].as_str().unwrap().contains("the operator drains it"), "{draining}");
+    logged(&window, "app/n1 changed by operator");
+    assert_eq!(clients[0].get("/").node(), "n1", "who is there goes on");
+    assert_eq!(new_clients(&window, "n1", 20), 0);
+    // nobody ends the session: it falls idle
+    let said = window.homing(&["drain", "app/n1", "--wait"]);
+    assert!(said.code == 0 && said.out.contains("safe to stop it"), "{said:?}");
+    window.node_is("n1", "drained");
+    logged(&window, "node n1 is drained");
+}
+
+#[test]
+fn c3_at_its_deadline_a_drain_moves_who_is_left_also_under_strict() {
+    let nodes = Origin::several(2);
+    let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("failover = \"strict\""));
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    let said = window.homing(&["drain", "app/n1", "--wait", "--deadline", "2s", "--then", "move"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    window.node_is("n1", "drained");
+    logged(&window, "the deadline of its drain has passed");
+    assert_eq!(clients[0].get("/left").node(), "n2");
+    assert_eq!(window.proxy.why("/left"), "moved:draining");
+    assert_eq!(clients[0].get("/again").node(), "n2");
+    assert_eq!(window.proxy.why("/again"), "cookie");
+    assert_eq!(clients[1].get("/").node(), "n2");
+}
+
+#[test]
+fn c3_a_drain_that_keeps_goes_on_after_its_deadline() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    let said = window.homing(&["drain", "app/n1", "--wait", "--deadline", "1s"]);
+    assert!(said.code == 3 && said.err.contains("1 session left"), "{said:?}");
+    logged(&window, "the deadline of its drain has passed");
+    window.node_is("n1", "draining");
+    assert_eq!(clients[0].get("/").node(), "n1");
+    assert_eq!(new_clients(&window, "n1", 10), 0);
+}
+
+#[test]
+fn c3_a_deadline_that_passes_while_nobody_runs_is_kept_at_the_next_start() {
+    let nodes = Origin::several(2);
+    let mut window = Window::over(&nodes);
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "1s", "--then", "move"]).code, 0);
+    let passes = std::time::Instant::now() + std::time::Duration::from_millis(1100);
+    window.proxy.signal("KILL");
+    window.proxy.exit(DEADLINE);
+    until("the deadline passes", || (std::time::Instant::now() > passes).then_some(()));
+    window.start_again();
+    window.node_is("n1", "drained");
+    clients[0].hang_up();
+    assert_eq!(clients[0].get("/").node(), "n2");
+}
+
+#[test]
+fn c9_accepting_clients_again_undoes_a_drain_at_any_stage() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    for (how, state) in [(&["drain", "app/n1"][..], "draining"), (&["drain", "app/n1", "--deadline", "1s", "--then", "move"], "drained")] {
+        assert_eq!(window.homing(how).code, 0);
+        window.node_is("n1", state);
+        assert_eq!(window.homing(&["enable", "app/n1"]).code, 0);
+        window.node_is("n1", "ready");
+        assert!(new_clients(&window, "n1", 20) > 0, "after {state}");
+        assert_eq!(clients[0].get("/").node(), "n1", "whose session was not moved stays");
+    }
+}
+
+#[test]
+fn c6_limits_change_at_run_time_and_break_nobody() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let mut first = one_on_each(&window, &nodes[..1]).remove(0);
+    assert_eq!(window.homing(&["set", "app/n1", "max-sessions=1"]).code, 0);
+    window.node_is("n1", "full");
+    assert_eq!(new_clients(&window, "n1", 10), 0, "the second goes elsewhere");
+    assert_eq!(first.get("/").node(), "n1", "the first is not touched");
+}
+
+#[test]
+fn a_stale_bookmark_at_a_draining_node_is_taken_elsewhere_in_the_same_request() {
+    for (affinity, route) in [(COOKIE, false), (r#"{ route = "JSESSIONID" }"#, true)] {
+        let nodes = Origin::tomcats(2);
+        let window = Window::with(Conf::over(&nodes).affinity(affinity).cluster("session-idle = \"1s\""));
+        window.all_ready();
+        let mut clients = one_on_each(&window, &nodes);
+        let (alive, stale) = clients.split_at_mut(1);
+        let (alive, stale) = (&mut alive[0], &mut stale[0]);
+        assert_eq!(window.homing(&["drain", "app/n2"]).code, 0);
+        window.node_is("n2", "drained"); // the ledger has forgotten all of them
+        assert_eq!(stale.get("/kept").node(), "n2", "the application knows its session, so it is kept: {affinity}");
+        nodes[1].state.visits.lock().unwrap().clear();
+        window.node_is("n2", "draining");
+        assert_eq!(stale.get("/young").node(), "n2", "seen a moment ago: an id that changes is a sign-in");
+        nodes[1].state.visits.lock().unwrap().clear();
+        window.node_is("n2", "drained");
+        let answer = stale.get("/dead");
+        assert_eq!(answer.node(), "n1", "{affinity}");
+        assert_eq!(window.proxy.why("/dead"), "new");
+        assert_eq!(stale.get("/then").node(), "n1");
+        assert_eq!(window.proxy.why("/then"), if route { "route" } else { "cookie" });
+        // a node that is not draining keeps even those that it does not know
+        nodes[0].state.visits.lock().unwrap().clear();
+        assert_eq!(window.homing(&["enable", "app/n2"]).code, 0);
+        assert_eq!(alive.get("/").node(), "n1", "{affinity}");
+    }
+}
+
+#[test]
+fn a_dead_session_is_not_sent_twice_when_it_could_do_harm() {
+    let nodes = Origin::tomcats(2);
+    let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("session-idle = \"1s\""));
+    window.all_ready();
+    let mut stale = one_on_each(&window, &nodes[..1]).remove(0);
+    assert_eq!(window.homing(&["drain", "app/n1"]).code, 0);
+    window.node_is("n1", "drained");
+    nodes[0].state.visits.lock().unwrap().clear();
+    let answer = stale.send("POST", "/visit", &[("X-Test-Id", "once")], b"order=1").unwrap();
+    assert_eq!((answer.node(), nodes[0].arrivals("once"), nodes[1].arrivals("once")), ("n1", 1, 0));
+}
+
+#[test]
+fn the_node_is_told_its_state_where_it_asks() {
+    let nodes = vec![Origin::with("n1", Sessions::None), Origin::with("n2", Sessions::None)];
+    let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true"));
+    window.all_ready();
+    let mut client = one_on_each(&window, &nodes[..1]).remove(0);
+    assert_eq!(client.get_with("/headers", &[("Homing-State", "down")]).seen("homing-state"), ["ready"], "nobody else says so");
+    assert_eq!(window.homing(&["drain", "app/n1"]).code, 0);
+    assert_eq!(client.get("/headers").seen("homing-state"), ["draining"]);
+    assert!(window.proxy.reload_to(&window.conf.text().replace("tell-state = true", "")).applied());
+    assert_eq!(client.get("/headers").seen("homing-state"), [""; 0]);
+}
+
+#[test]
+fn b3_a_client_keeps_its_node_whatever_happens_to_the_others() {
+    let nodes = Origin::several(4);
+    let conf = Conf::over(&nodes[..2]).affinity(COOKIE);
+    let window = Window::with(conf.clone());
+    window.all_ready();
+    let mut client = one_on_each(&window, &nodes[..1]).remove(0);
+    let text = window.conf.text();
+    for step in 0..10 {
+        match step {
+            2 => assert!(
+                window
+                    .proxy
+                    .reload_to(&text.replace("[cluster.app.nodes]\n", &format!("[cluster.app.nodes]\nn3 = \"{}\"\n", nodes[2].url())))
+                    .applied()
+            ),
+            4 => assert_eq!(window.homing(&["set", "app/n1", "weight=1"]).code, 0),
+            6 => {
+                let two = format!("[cluster.app.nodes]\nn4 = \"{}\"\nn3 = \"{}\"\n", nodes[3].url(), nodes[2].url());
+                assert!(window.proxy.reload_to(&text.replace("[cluster.app.nodes]\n", &two)).applied());
+            }
+            8 => assert_eq!(window.homing(&["set", "app/n2", "weight=1000"]).code, 0),
+            _ => {}
+        }
+        for _ in 0..1000 {
+            assert_eq!(client.get("/").node(), "n1", "step {step}");
+        }
+    }
+}
+
+#[test]
+fn d2_new_clients_spread_by_weight() {
+    let nodes = Origin::several(3);
+    let conf = Conf::over(&nodes).affinity(COOKIE).cluster("balance = \"round-robin\"");
+    let conf = conf.with(&nodes[0], "weight = 1").with(&nodes[1], "weight = 2").with(&nodes[2], "weight = 5");
+    let window = Window::with(conf);
+    window.all_ready();
+    // each on a connection of its own, as users are
+    let before: Vec<usize> = nodes.iter().map(Origin::hits).collect();
+    for _ in 0..4000 {
+        let mut client = Client::new(window.proxy.addr);
+        assert_eq!(client.get("/new").status, 200);
+    }
+    let hits: Vec<usize> = nodes.iter().map(|node| node.seen().iter().filter(|seen| seen.head.line.contains("/new")).count()).collect();
+    assert_eq!((before.len(), hits.iter().sum::<usize>()), (3, 4000));
+    for (hits, weight) in hits.iter().zip([1.0, 2.0, 5.0]) {
+        let share = *hits as f64 / 4000.0;
+        assert!((share - weight / 8.0).abs() < 0.02, "{share} for {weight}");
+    }
+}
