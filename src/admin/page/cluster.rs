@@ -124,7 +124,7 @@ fn countdown(deadline: &str, now: &str) -> Markup {
 /// "operator at …" as people say it.
 fn set_by(who: &str, now: &str) -> Markup {
     match who.split_once(" at ") {
-        Some((who, at)) => html! { "set by " (who) " " (since(at, now)) " ago" },
+        Some((who, at)) => html! { "by " (who) " " (since(at, now)) " ago" },
         None => html! { "from the " (who) },
     }
 }
