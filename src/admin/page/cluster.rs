@@ -15,7 +15,7 @@ pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
             div.head {
                 h2 id=(heading) { (name) }
                 (state(&cluster.state))
-                p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) " serve, " (cluster.balance) }
+                p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) @if cluster.nodes.len() == 1 { " serves, " } @else { " serve, " } (cluster.balance) }
             }
             (figures(cluster, past))
             table.nodes role="table" {
