@@ -15,7 +15,7 @@
 //! - [`net`]: client connections and the threads that serve them
 //! - [`serve`]: a small HTTP server for what the control thread answers itself
 //! - [`feed`]: checks, heartbeats, names, files: what the network and the disk tell
-//! - [`admin`]: the operator's window: API, metrics, events
+//! - [`admin`]: the operator's window: page, API, metrics, events
 //! - [`app`]: wires everything
 //! - [`cli`]: the command line
 

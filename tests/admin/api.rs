@@ -130,13 +130,13 @@ fn reading_changes_nothing_and_changing_is_not_reading() {
         assert_eq!((answer.status, answer.head.get("allow")), (405, Some("POST")), "{verb}");
     }
     assert_eq!(window.get("/api/reload").status, 405);
-    for path in ["/api/status", "/api/clusters", "/api/clusters/app/nodes/n1", "/metrics", "/ping", "/api/events"] {
+    for path in ["/", "/api/status", "/api/clusters", "/api/clusters/app/nodes/n1", "/metrics", "/ping", "/api/events"] {
         let answer = window.client().post(path, b"");
         assert_eq!((answer.status, answer.head.get("allow")), (405, Some("GET, HEAD")), "{path}");
         assert_eq!(answer.head.get("content-type"), Some("application/problem+json"));
         assert_eq!(answer.json()["status"], 405);
     }
-    for path in ["/", "/api", "/api/status/", "/api/clusters/no", "/api/clusters/app/nodes/no", "/api/clusters/app/nodes/n1/explode"] {
+    for path in ["/page", "/api", "/api/status/", "/api/clusters/no", "/api/clusters/app/nodes/no", "/api/clusters/app/nodes/n1/explode"] {
         let answer = window.get(path);
         assert_eq!((answer.status, answer.json()["title"].as_str()), (404, Some("Not Found")), "{path}");
     }

@@ -24,7 +24,7 @@ fn the_page_says_what_the_api_says() {
     let policy = page.head.get("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
     let text = page.text();
-    for word in [node["why"].as_str().unwrap(), node["url"].as_str().unwrap(), "maintenance", "set by operator", "1 of 2 nodes serve"] {
+    for word in [node["why"].as_str().unwrap(), node["url"].as_str().unwrap(), "maintenance", "by operator", "1 of 2 nodes serve"] {
         assert!(text.contains(word), "{word} in {text}");
     }
     for own in ["/page.css", "/page.js", "/icon.svg"] {

@@ -3,6 +3,8 @@
 // is not as it should be.
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
+const http = require("node:http");
+const { text } = require("node:stream/consumers");
 const { chromium } = require("playwright-core");
 
 const { admin, proxy, announce, conf, token, node, shots } = JSON.parse(process.argv[2]);
@@ -10,12 +12,33 @@ const row = (page, name) => page.locator(`#node-app-${name}`);
 const is = (page, name, state) => row(page, name).locator(".state", { hasText: state }).waitFor();
 const shot = async (page, name) => shots && page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
 
-// Visitors until some are on the node.
+// Waits until it is so; evaluated from here, for the page's policy lets nothing be evaluated in it.
+async function until(what, check) {
+  const end = Date.now() + 20_000;
+  for (let last; ; await new Promise((wake) => setTimeout(wake, 50))) {
+    if ((last = await check()) === true) return;
+    assert(Date.now() < end, `${what}: still ${last}`);
+  }
+}
+
+// A request on a connection of its own: the proxy takes what comes on one connection for one client.
+function get(headers) {
+  return new Promise((done, failed) => {
+    const ask = http.get(`http://${proxy}/`, { agent: false, headers }, async (answer) => {
+      const cookie = (answer.headers["set-cookie"] ?? []).map((line) => line.split(";")[0]).join("; ");
+      done({ cookie, node: JSON.parse(await text(answer)).node });
+    });
+    ask.on("error", failed);
+  });
+}
+
+// Visitors, each of whom comes back once, until some are on the node.
 async function visit(name) {
   for (let n = 0, there = 0; there < 3; n += 1) {
     assert(n < 100, `no session came to ${name}`);
-    const answer = await fetch(`http://${proxy}/`);
-    if ((await answer.text()).includes(name)) there += 1;
+    const { cookie, node } = await get({});
+    assert.equal((await get({ cookie })).node, node);
+    if (node === name) there += 1;
   }
 }
 
@@ -27,14 +50,14 @@ async function operate(page, errors) {
   await page.goto(`http://${admin}/`);
   await Promise.all(["n1", "n2"].map((name) => is(page, name, "ready")));
   await visit("n1");
-  await page.waitForFunction(() => Number(document.querySelector("#node-app-n1 [data-label=Sessions]").innerText.match(/\d+/)[0]) >= 3);
+  await until("three sessions on n1", async () => (await sessions(page, "n1")) >= 3 || sessions(page, "n1"));
 
   // a drain with a deadline: the details stay open and what is typed stays while the page renews itself
   await row(page, "n1").locator("summary").click();
   const deadline = row(page, "n1").getByLabel("Deadline");
   await deadline.fill("90s");
   const renewed = await page.locator("footer time").innerText();
-  await page.waitForFunction((before) => document.querySelector("footer time").innerText !== before, renewed);
+  await until("the page renews itself", async () => (await page.locator("footer time").innerText()) !== renewed || renewed);
   assert.equal(await deadline.inputValue(), "90s");
   assert(await deadline.evaluate((field) => field === document.activeElement), "the focus stays");
   await shot(page, "drain-form");
@@ -121,7 +144,10 @@ async function looks(browser) {
     const errors = [];
     page.on("console", (message) => message.type() === "error" && !message.text().includes("409") && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
-    await operate(page, errors);
+    await operate(page, errors).catch(async (error) => {
+      console.error(errors, await page.locator("body").innerText());
+      throw error;
+    });
     const context = await browser.newContext({ javaScriptEnabled: false });
     const plain = await context.newPage();
     plain.setDefaultTimeout(20_000);

@@ -15,7 +15,7 @@ pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
             div.head {
                 h2 id=(heading) { (name) }
                 (state(&cluster.state))
-                p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) " serve, " (cluster.balance) }
+                p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) @if cluster.nodes.len() == 1 { " serves, " } @else { " serve, " } (cluster.balance) }
             }
             (figures(cluster, past))
             table.nodes role="table" {
@@ -124,7 +124,7 @@ fn countdown(deadline: &str, now: &str) -> Markup {
 /// "operator at …" as people say it.
 fn set_by(who: &str, now: &str) -> Markup {
     match who.split_once(" at ") {
-        Some((who, at)) => html! { "set by " (who) " " (since(at, now)) " ago" },
+        Some((who, at)) => html! { "by " (who) " " (since(at, now)) " ago" },
         None => html! { "from the " (who) },
     }
 }
