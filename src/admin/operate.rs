@@ -5,6 +5,7 @@ use crate::control::{edit, runtime};
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,7 +27,7 @@ pub enum Action {
 }
 
 /// How a node is drained.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Drain {
     /// How long its sessions may take to end; for ever if not said.
@@ -39,7 +40,7 @@ pub struct Drain {
 }
 
 /// What becomes of sessions that are left at the deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {
     /// They stay as long as they live.
@@ -50,7 +51,7 @@ pub enum Then {
 }
 
 /// Whether it is done even if something stops working.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Force {
     /// It is.
@@ -58,10 +59,12 @@ pub struct Force {
 }
 
 /// New limits; what is not said stays.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Set {
     /// Share of new sessions, 0 to 1000.
+    #[schemars(range(max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u16>,
     /// The most live sessions.
@@ -73,17 +76,17 @@ pub struct Set {
 }
 
 /// A limit, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Limit {
     /// So many.
-    Most(u32),
+    Most(#[schemars(range(min = 1))] u32),
     /// No limit.
     Word(Off),
 }
 
 /// The word for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Off {
     /// "off"

@@ -1,11 +1,12 @@
 //! What the window shows, as data: made in `snapshot`, sent by the API, read by the command line.
 
 use crate::base::clock;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything, as it is at one moment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Of homing.
     pub version: String,
@@ -48,7 +49,7 @@ impl Status {
 }
 
 /// How a reload ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reload {
     /// When.
     pub at: String,
@@ -88,7 +89,7 @@ impl Reload {
 }
 
 /// Client connections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Connections {
     /// Now open.
     pub open: u64,
@@ -99,7 +100,7 @@ pub struct Connections {
 }
 
 /// Where clients come in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Listener {
     /// Its name.
     pub listener: String,
@@ -129,7 +130,7 @@ pub struct Certificate {
 }
 
 /// Requests, counted since the start.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// All that ended.
     pub requests: u64,
@@ -150,7 +151,7 @@ pub struct Traffic {
 }
 
 /// How long requests took.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Durations {
     /// So many were measured.
     pub count: u64,
@@ -167,7 +168,7 @@ pub struct Durations {
 }
 
 /// How many requests took at most so many seconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Seconds.
     pub le: f64,
@@ -176,7 +177,7 @@ pub struct Step {
 }
 
 /// A cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Cluster {
     /// Its name.
     pub cluster: String,
@@ -206,7 +207,7 @@ impl Cluster {
 }
 
 /// The table of live sessions of a cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// Sessions in it.
     pub entries: u64,
@@ -217,7 +218,7 @@ pub struct Ledger {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Its name.
     pub node: String,
@@ -258,7 +259,7 @@ pub struct Node {
 }
 
 /// Why a request went where it went, or where one that is made up would go.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// When this was asked.
     pub time: String,
@@ -293,7 +294,7 @@ pub struct Explanation {
 }
 
 /// A request that was.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Its id.
     pub id: String,
@@ -308,7 +309,7 @@ pub struct Asked {
 }
 
 /// A node that might be chosen.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// As everywhere.
     #[serde(flatten)]
@@ -318,7 +319,7 @@ pub struct Candidate {
 }
 
 /// Sessions that were moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Moves {
     /// When this was.
     pub time: String,
@@ -327,7 +328,7 @@ pub struct Moves {
 }
 
 /// Sessions of a cluster that were moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
     /// Its name.
     pub cluster: String,
@@ -340,7 +341,7 @@ pub struct Moved {
 }
 
 /// A session that was moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Move {
     /// The id of the request that it was moved by.
     pub id: String,
