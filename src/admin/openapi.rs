@@ -18,7 +18,8 @@ pub fn document() -> Value {
     for (path, summary, body, answer) in changes(&mut schemas) {
         let mut operation = operation(path, summary, answer, Vec::new());
         if let Some(body) = body {
-            operation["requestBody"] = json!({ "content": { "application/json": { "schema": body } } });
+            // only for `set` there is something that must be said
+            operation["requestBody"] = json!({ "required": path.ends_with("/set"), "content": { "application/json": { "schema": body } } });
         }
         paths.insert(path.to_owned(), json!({ "post": operation }));
     }
@@ -132,7 +133,7 @@ fn query_of(path: &str) -> Vec<Value> {
             "A request that might come; / if not said.",
             "^(https?://[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?(:[0-9]{1,4})?)?/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*$",
         ),
-        many("cookie", "A cookie that it shows, NAME=VALUE.", "^[!-~]*$"),
+        many("cookie", "A cookie that it shows, NAME=VALUE.", "^[ -~]*$"),
         many("header", "A header that it has, NAME: VALUE.", "^[A-Za-z0-9-]{1,60}:[ -~]*$"),
         one("method", "Its method.", "^[A-Z]{1,20}$"),
         json!({ "name": "source", "in": "query", "description": "The address of its client.", "schema": source }),

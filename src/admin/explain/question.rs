@@ -28,13 +28,23 @@ impl Question {
             listener: None,
         };
         let (mut id, mut made_up) = (None, false);
-        for (name, value) in &fields {
+        for (at, (name, value)) in fields.iter().enumerate() {
+            if !matches!(name.as_str(), "cookie" | "header") && fields[..at].iter().any(|(before, _)| before == name) {
+                return Err(refused(format!("{name:?} is said twice.")));
+            }
             made_up |= name != "last" && name != "id";
             match name.as_str() {
-                "last" => {}
+                "last" if matches!(value.as_str(), "" | "true" | "false") => {}
+                "last" => return Err(refused("last takes no value.")),
                 "id" => id = Some(Self::id(value)?),
-                "url" => request.uri = read(value.parse(), "url is no URL", "http://host/path or /path")?,
-                "method" => request.method = read(value.parse(), "method is no method", "GET")?,
+                "url" => {
+                    let uri = value.parse().ok().filter(|uri: &http::Uri| uri.path().starts_with('/'));
+                    request.uri = read(uri.ok_or(()), "url is no URL", "http://host/path or /path")?;
+                }
+                "method" => {
+                    let method = value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_uppercase()));
+                    request.method = read(method.ok_or(()), "method is no method", "GET")?;
+                }
                 "source" => request.client = read(value.parse(), "source is no address", "10.1.2.3")?,
                 "listener" => request.listener = Some(value.clone()),
                 "cookie" => {
@@ -97,6 +107,9 @@ mod tests {
             ("url=/&header=:x", "refused"),
             ("url=/&cookie=a%0Ab", "refused"),
             ("url=no+url", "refused"),
+            ("url=example.com", "refused"),
+            ("url=/&url=/", "refused"),
+            ("last=1", "refused"),
             ("url=/&source=here", "refused"),
             ("url=/&surprise=1", "refused"),
             ("cookie=A", "GET / 127.0.0.1 [cookie=A]"),
