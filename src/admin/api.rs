@@ -6,7 +6,7 @@ use super::guard::{self, Guard, Proof};
 use super::operate::{Action, Bypass, VERBS};
 use super::page::{self, Notice, Sight};
 use super::status::Status;
-use super::{Admin, explain, metrics, snapshot};
+use super::{Admin, explain, metrics, openapi, snapshot};
 use crate::base::clock;
 use crate::config;
 use crate::control::edit::Edit;
@@ -45,6 +45,7 @@ enum Place<'a> {
     Events,
     Explain,
     Moves,
+    Document,
     Reload,
 }
 
@@ -67,6 +68,7 @@ impl<'a> Place<'a> {
             [Some("api"), Some("events"), None, ..] => Self::Events,
             [Some("api"), Some("explain"), None, ..] => Self::Explain,
             [Some("api"), Some("moves"), None, ..] => Self::Moves,
+            [Some("api"), Some("openapi.json"), None, ..] => Self::Document,
             [Some("api"), Some("reload"), None, ..] => Self::Reload,
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
             [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
@@ -168,6 +170,7 @@ async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> 
         Place::Events => events(admin),
         Place::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
         Place::Moves => Ok(json(&explain::moves(admin).await)),
+        Place::Document => Ok(json(&openapi::document())),
         Place::Reload => reload(admin).await,
         Place::Operate(cluster, node, verb) => {
             find_node(&snapshot::take(admin), cluster, node)?;
@@ -346,6 +349,53 @@ mod tests {
             ("*", None),
         ] {
             assert_eq!(Place::find(path), place, "{path}");
+        }
+    }
+
+    /// Where the document has a place; a new one does not compile before it is said here.
+    fn documented(place: Place<'_>) -> &'static str {
+        match place {
+            Place::Page | Place::Style | Place::Script | Place::Icon | Place::Login | Place::Logout => "the page",
+            Place::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
+            Place::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
+            Place::Ping => "/ping",
+            Place::Ready => "/ready",
+            Place::Metrics => "/metrics",
+            Place::Status => "/api/status",
+            Place::Clusters => "/api/clusters",
+            Place::Cluster(_) => "/api/clusters/{cluster}",
+            Place::Nodes(_) => "/api/clusters/{cluster}/nodes",
+            Place::Node(..) => "/api/clusters/{cluster}/nodes/{node}",
+            Place::Operate(..) => "/api/clusters/{cluster}/nodes/{node}/",
+            Place::Config => "/api/config",
+            Place::Events => "/api/events",
+            Place::Explain => "/api/explain",
+            Place::Moves => "/api/moves",
+            Place::Document => "/api/openapi.json",
+            Place::Reload => "/api/reload",
+        }
+    }
+
+    #[test]
+    fn the_document_has_each_place_and_no_other() {
+        let document = openapi::document();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, methods) in paths {
+            let filled = path.replace("{cluster}", "app").replace("{node}", "n1");
+            let place = Place::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
+            assert!(path.starts_with(documented(place)), "{path} leads to {place:?}");
+            let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
+            assert_eq!(methods, [if place.changes() { "post" } else { "get" }], "{path}");
+        }
+        for verb in VERBS {
+            let path = format!("{}{verb}", documented(Place::Operate("", "", verb)));
+            assert!(paths.contains_key(&path), "{path}");
+        }
+        // every place but the one of the verbs
+        assert_eq!(paths.len(), 16 + VERBS.len());
+        let text = document.to_string();
+        for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
         }
     }
 

@@ -9,6 +9,7 @@ mod front;
 pub mod guard;
 mod history;
 mod metrics;
+mod openapi;
 pub mod operate;
 mod page;
 pub mod snapshot;

@@ -5,7 +5,8 @@ use crate::control::{edit, runtime};
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// A change of a node.
@@ -26,11 +27,12 @@ pub enum Action {
 }
 
 /// How a node is drained.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Drain {
     /// How long its sessions may take to end; for ever if not said.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schemars(with = "Duration")]
     pub deadline: Option<Duration>,
     /// What becomes of the sessions that are left then.
     pub then: Then,
@@ -39,7 +41,7 @@ pub struct Drain {
 }
 
 /// What becomes of sessions that are left at the deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {
     /// They stay as long as they live.
@@ -50,7 +52,7 @@ pub enum Then {
 }
 
 /// Whether it is done even if something stops working.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Force {
     /// It is.
@@ -58,7 +60,7 @@ pub struct Force {
 }
 
 /// A value that leads past everything to one node.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bypass {
     /// How long it is good for; ten minutes if not said.
@@ -84,32 +86,36 @@ impl Bypass {
 }
 
 /// New limits; what is not said stays.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Set {
     /// Share of new sessions, 0 to 1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16", range(max = 1000))]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub weight: Option<u16>,
     /// The most live sessions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Limit")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub max_sessions: Option<Limit>,
     /// The most requests at one time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Limit")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub max_requests: Option<Limit>,
 }
 
 /// A limit, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Limit {
     /// So many.
-    Most(u32),
+    Most(#[schemars(range(min = 1))] u32),
     /// No limit.
     Word(Off),
 }
 
 /// The word for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Off {
     /// "off"
@@ -147,6 +153,18 @@ impl Action {
     }
 }
 
+/// JSON has one kind of number: 50.0 is 50.
+fn whole(value: &mut Value) {
+    if let Some(n) = value.as_f64().filter(|n| value.is_f64() && n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n)) {
+        *value = (n as u64).into();
+    }
+}
+
+/// A field that may be left out, and is no `null` if it is there.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -156,7 +174,10 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Prob
         return Ok(T::default());
     }
     // an object first: serde would take a list for the fields in their order
-    let read = serde_json::from_slice::<Map<String, Value>>(body).and_then(|fields| serde_json::from_value(fields.into()));
+    let read = serde_json::from_slice::<Map<String, Value>>(body).and_then(|mut fields| {
+        fields.values_mut().for_each(whole);
+        serde_json::from_value(fields.into())
+    });
     read.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body does not fit: {error}.")))
 }
 
@@ -231,6 +252,8 @@ mod tests {
         assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some(Action::Drain(drain)));
         let set = Set { weight: Some(50), max_sessions: Some(Limit::Most(1)), max_requests: Some(Limit::Word(Off::Off)) };
         assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), Some(Action::Set(set)));
+        let weight = Set { weight: Some(50), ..Set::default() };
+        assert_eq!(read("set", r#"{"weight":50.0}"#), Some(Action::Set(weight)));
         assert_eq!(read("remove", r#"{"force":true}"#), Some(Action::Remove(Force { force: true })));
         assert_eq!((read("enable", "{}"), read("accept", "")), (Some(Action::Enable), Some(Action::Accept)));
         for verb in VERBS {
@@ -250,6 +273,7 @@ mod tests {
             ("set", "{}"),
             ("set", r#"{"weight":1001}"#),
             ("set", r#"{"weight":-1}"#),
+            ("set", r#"{"weight":null,"max-sessions":1}"#),
             ("set", r#"{"max-sessions":0}"#),
             ("set", r#"{"max-sessions":"none"}"#),
             ("explode", ""),

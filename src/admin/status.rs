@@ -1,11 +1,12 @@
 //! What the window shows, as data: made in `snapshot`, sent by the API, read by the command line.
 
 use crate::base::clock;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything, as it is at one moment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Of homing.
     pub version: String,
@@ -48,7 +49,7 @@ impl Status {
 }
 
 /// How a reload ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reload {
     /// When.
     pub at: String,
@@ -88,7 +89,7 @@ impl Reload {
 }
 
 /// Client connections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Connections {
     /// Now open.
     pub open: u64,
@@ -99,7 +100,7 @@ pub struct Connections {
 }
 
 /// Where clients come in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Listener {
     /// Its name.
     pub listener: String,
@@ -110,7 +111,7 @@ pub struct Listener {
 }
 
 /// A certificate in use.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// The listener that shows it.
     pub listener: String,
@@ -129,7 +130,7 @@ pub struct Certificate {
 }
 
 /// Requests, counted since the start.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// All that ended.
     pub requests: u64,
@@ -150,7 +151,7 @@ pub struct Traffic {
 }
 
 /// How long requests took.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Durations {
     /// So many were measured.
     pub count: u64,
@@ -167,7 +168,7 @@ pub struct Durations {
 }
 
 /// How many requests took at most so many seconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Seconds.
     pub le: f64,
@@ -176,7 +177,7 @@ pub struct Step {
 }
 
 /// A cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Cluster {
     /// Its name.
     pub cluster: String,
@@ -210,7 +211,7 @@ impl Cluster {
 }
 
 /// The table of live sessions of a cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// Sessions in it.
     pub entries: u64,
@@ -221,7 +222,7 @@ pub struct Ledger {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Its name.
     pub node: String,
@@ -262,7 +263,7 @@ pub struct Node {
 }
 
 /// Why a request went where it went, or where one that is made up would go.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// When this was asked.
     pub time: String,
@@ -297,7 +298,7 @@ pub struct Explanation {
 }
 
 /// A request that was.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Its id.
     pub id: String,
@@ -312,7 +313,7 @@ pub struct Asked {
 }
 
 /// A node that might be chosen.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// As everywhere.
     #[serde(flatten)]
@@ -322,7 +323,7 @@ pub struct Candidate {
 }
 
 /// Sessions that were moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Moves {
     /// When this was.
     pub time: String,
@@ -331,7 +332,7 @@ pub struct Moves {
 }
 
 /// Sessions of a cluster that were moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
     /// Its name.
     pub cluster: String,
@@ -344,7 +345,7 @@ pub struct Moved {
 }
 
 /// A session that was moved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Move {
     /// The id of the request that it was moved by.
     pub id: String,
@@ -363,7 +364,7 @@ pub struct Move {
 }
 
 /// The sessions of a node that the ledger has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sessions {
     /// The node.
     pub node: String,
@@ -374,7 +375,7 @@ pub struct Sessions {
 }
 
 /// A session of the ledger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
     /// Its identity, a hash: not what the client's cookie says.
     pub session: String,

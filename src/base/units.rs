@@ -174,7 +174,13 @@ macro_rules! string_in_conf {
     };
 }
 
-string_in_conf!(Duration, "Duration", "^([0-9]+ ?(ms|s|m|min|h|d)|off)$", "a duration such as \"5s\"; \"off\" for no limit");
+string_in_conf!(
+    Duration,
+    "Duration",
+    // a hundred years at most
+    "^([0-9]{1,12} ?ms|[0-9]{1,9} ?s|[0-9]{1,7} ?(m|min)|[0-9]{1,5} ?h|[0-9]{1,4} ?d|off)$",
+    "a duration such as \"5s\"; \"off\" for no limit"
+);
 string_in_conf!(Size, "Size", "^[0-9]+ ?(B|KB|k|KiB|K|MB|MiB|M|GB|GiB|G)?$", "a size such as \"16KiB\"");
 
 string_in_conf!(Network, "Network", "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$", "a network such as \"10.0.0.0/8\"");

@@ -17,26 +17,34 @@ pub enum Question {
 }
 
 impl Question {
-    /// From the query; without one it is the latest request.
+    /// From the query. An id comes before a request that is made up, and that before the latest.
     pub fn read(query: &str) -> Result<Self, Problem> {
-        let mut fields: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        match fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()[..] {
-            [] | ["last"] => return Ok(Self::Last),
-            ["id"] => return Self::id(&fields.remove(0).1),
-            _ => {}
-        }
+        let fields: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut request = Request {
-            uri: http::Uri::default(),
+            uri: http::Uri::from_static("/"),
             method: http::Method::GET,
             headers: http::HeaderMap::new(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             listener: None,
         };
-        let mut asked = false;
-        for (name, value) in &fields {
+        let (mut id, mut made_up) = (None, false);
+        for (at, (name, value)) in fields.iter().enumerate() {
+            if !matches!(name.as_str(), "cookie" | "header") && fields[..at].iter().any(|(before, _)| before == name) {
+                return Err(refused(format!("{name:?} is said twice.")));
+            }
+            made_up |= name != "last" && name != "id";
             match name.as_str() {
-                "url" => (request.uri, asked) = (read(value.parse(), "url is no URL", "http://host/path or /path")?, true),
-                "method" => request.method = read(value.parse(), "method is no method", "GET")?,
+                "last" if matches!(value.as_str(), "" | "true" | "false") => {}
+                "last" => return Err(refused("last takes no value.")),
+                "id" => id = Some(Self::id(value)?),
+                "url" => {
+                    let uri = value.parse().ok().filter(|uri: &http::Uri| uri.path().starts_with('/'));
+                    request.uri = read(uri.ok_or(()), "url is no URL", "http://host/path or /path")?;
+                }
+                "method" => {
+                    let method = value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_uppercase()));
+                    request.method = read(method.ok_or(()), "method is no method", "GET")?;
+                }
                 "source" => request.client = read(value.parse(), "source is no address", "10.1.2.3")?,
                 "listener" => request.listener = Some(value.clone()),
                 "cookie" => {
@@ -49,15 +57,19 @@ impl Question {
                     let value = read(HeaderValue::from_str(value.trim()), "header cannot be sent", "NAME: VALUE")?;
                     request.headers.append(name, value);
                 }
-                "last" | "id" => return Err(refused("last, id and url are questions of their own: ask one of them.")),
                 // the value stays out of it: it may be a secret
-                _ => return Err(refused(format!("{name:?} is no part of a question: url, cookie, header, method, source, listener are."))),
+                _ => {
+                    return Err(refused(format!(
+                        "{name:?} is no part of a question: last, id, url, cookie, header, method, source, listener are."
+                    )));
+                }
             }
         }
-        match asked {
-            true => Ok(Self::MadeUp(Box::new(request))),
-            false => Err(refused("A request needs a url: url=http://host/path, or url=/path.")),
-        }
+        Ok(match (id, made_up) {
+            (Some(id), _) => id,
+            (None, true) => Self::MadeUp(Box::new(request)),
+            (None, false) => Self::Last,
+        })
     }
 
     fn id(text: &str) -> Result<Self, Problem> {
@@ -88,16 +100,19 @@ mod tests {
             ("id=00000000000000ff", "255"),
             ("id=ff", "refused"),
             ("id=+0000000000000ff", "refused"),
-            ("id=00000000000000ff&last", "refused"),
+            ("id=00000000000000ff&url=/x&last", "255"),
             ("url=/x", "GET /x 127.0.0.1 []"),
             ("url=http%3A%2F%2Fa.test%2Fx&method=POST&source=::1", "POST http://a.test/x ::1 []"),
             ("url=/&cookie=A%3D1&cookie=B%3D2&header=X-User:+me", "GET / 127.0.0.1 [cookie=A=1 cookie=B=2 x-user=me]"),
             ("url=/&header=:x", "refused"),
             ("url=/&cookie=a%0Ab", "refused"),
             ("url=no+url", "refused"),
+            ("url=example.com", "refused"),
+            ("url=/&url=/", "refused"),
+            ("last=1", "refused"),
             ("url=/&source=here", "refused"),
             ("url=/&surprise=1", "refused"),
-            ("cookie=A", "refused"),
+            ("cookie=A", "GET / 127.0.0.1 [cookie=A]"),
         ] {
             let said = match Question::read(query) {
                 Ok(Question::Last) => "last".to_owned(),

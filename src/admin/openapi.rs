@@ -1,0 +1,162 @@
+//! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they cannot differ.
+
+use super::operate::{Bypass, Drain, Force, Set};
+use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// The document.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut schemas = settings.into_generator();
+    let mut paths = Map::new();
+    for (path, summary, answer) in reads(&mut schemas) {
+        let operation = operation(path, summary, answer, query_of(path));
+        paths.insert(path.to_owned(), json!({ "get": operation }));
+    }
+    for (path, summary, body, answer) in changes(&mut schemas) {
+        let mut operation = operation(path, summary, answer, Vec::new());
+        if let Some(body) = body {
+            // only for `set` there is something that must be said
+            operation["requestBody"] = json!({ "required": path.ends_with("/set"), "content": { "application/json": { "schema": body } } });
+        }
+        paths.insert(path.to_owned(), json!({ "post": operation }));
+    }
+    let mut components = schemas.take_definitions(true);
+    components.insert("Problem".into(), problem());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Homing",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The operator's window: GET reads and changes nothing, POST changes. Errors are RFC 9457 problem documents.",
+        },
+        // without server.admin-token-file, whoever reaches the address needs none
+        "security": [{}, { "token": [] }],
+        "paths": paths,
+        "components": { "schemas": components, "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
+    })
+}
+
+type Read = (&'static str, &'static str, Value);
+type Change = (&'static str, &'static str, Option<Value>, Value);
+
+fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
+    let plain = || json!({ "text/plain": { "schema": { "type": "string" } } });
+    let object = || json!({ "application/json": { "schema": { "type": "object" } } });
+    vec![
+        ("/ping", "Whether the process is alive and not stopping.", plain()),
+        ("/ready", "Whether every cluster has a node that serves.", plain()),
+        ("/metrics", "Everything that is counted, for Prometheus.", plain()),
+        ("/api/status", "Everything, as it is at one moment.", of::<Status>(schemas)),
+        ("/api/clusters", "The clusters, in the order of the file.", of::<Vec<Cluster>>(schemas)),
+        ("/api/clusters/{cluster}", "A cluster.", of::<Cluster>(schemas)),
+        ("/api/clusters/{cluster}/nodes", "Its nodes.", of::<Vec<Node>>(schemas)),
+        ("/api/clusters/{cluster}/nodes/{node}", "A node.", of::<Node>(schemas)),
+        ("/api/clusters/{cluster}/nodes/{node}/sessions", "Who is on a node: the sessions seen last.", of::<Sessions>(schemas)),
+        ("/api/config", "The conf as it runs, secrets hidden.", object()),
+        ("/api/events", "What happens, as it happens.", json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+        (
+            "/api/explain",
+            "Why a request went where it went, or where one would go; the latest if none is named.",
+            of::<Explanation>(schemas),
+        ),
+        ("/api/moves", "Requests that found their pin broken, by cause, and the latest of them.", of::<Moves>(schemas)),
+        ("/api/openapi.json", "This document.", object()),
+    ]
+}
+
+fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
+    let node: Value = schemas.subschema_for::<Option<Node>>().into();
+    let words = json!({ "type": "array", "items": { "type": "string" } });
+    let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words, "node": node } });
+    let changed = json!({ "application/json": { "schema": changed } });
+    let nothing = json!({ "type": "object", "additionalProperties": false });
+    let mut body = |verb: &str| match verb {
+        "drain" => schemas.subschema_for::<Drain>().into(),
+        "set" => schemas.subschema_for::<Set>().into(),
+        "disable" | "remove" => schemas.subschema_for::<Force>().into(),
+        "bypass" => schemas.subschema_for::<Bypass>().into(),
+        _ => nothing.clone(),
+    };
+    let mut all: Vec<Change> = [
+        ("/api/clusters/{cluster}/nodes/{node}/drain", "Its sessions stay, new ones go elsewhere.", "drain"),
+        ("/api/clusters/{cluster}/nodes/{node}/enable", "It takes everything again, whatever took it out.", "enable"),
+        ("/api/clusters/{cluster}/nodes/{node}/disable", "Nobody is sent there.", "disable"),
+        ("/api/clusters/{cluster}/nodes/{node}/accept", "A node that announced itself is let in.", "accept"),
+        ("/api/clusters/{cluster}/nodes/{node}/remove", "It leaves the cluster.", "remove"),
+        ("/api/clusters/{cluster}/nodes/{node}/set", "Its weight and limits change.", "set"),
+    ]
+    .into_iter()
+    .map(|(path, summary, verb)| (path, summary, Some(body(verb)), changed.clone()))
+    .collect();
+    let text = json!({ "type": "string" });
+    let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
+    let value = json!({ "application/json": { "schema": value } });
+    let path = "/api/clusters/{cluster}/nodes/{node}/bypass";
+    all.push((path, "A value that leads past everything to this node.", Some(body("bypass")), value));
+    all.push(("/api/reload", "The conf file is read again and applied, or refused and nothing changes.", None, of::<Reload>(schemas)));
+    all
+}
+
+fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    json!({ "application/json": { "schema": schemas.subschema_for::<T>() } })
+}
+
+fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Value {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let parameters: Vec<Value> = in_path.chain(query).collect();
+    json!({
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "Done.", "content": answer },
+            "default": {
+                "description": "What is wrong, and what to do.",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            },
+        },
+    })
+}
+
+/// What can be asked of `/api/explain`.
+fn query_of(path: &str) -> Vec<Value> {
+    if path != "/api/explain" {
+        return Vec::new();
+    }
+    let one = |name: &str, what: &str, pattern: &str| json!({ "name": name, "in": "query", "description": what, "schema": { "type": "string", "pattern": pattern } });
+    let many = |name: &str, what: &str, pattern: &str| {
+        json!({ "name": name, "in": "query", "description": what,
+                "schema": { "type": "array", "items": { "type": "string", "pattern": pattern } } })
+    };
+    let source = json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] });
+    vec![
+        json!({ "name": "last", "in": "query", "description": "The latest request.", "allowEmptyValue": true, "schema": { "type": "boolean" } }),
+        one("id", "A request that was; it is asked before all else.", "^[0-9a-f]{16}$"),
+        one(
+            "url",
+            "A request that might come; / if not said.",
+            "^(https?://[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?(:[0-9]{1,4})?)?/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*$",
+        ),
+        many("cookie", "A cookie that it shows, NAME=VALUE.", "^[ -~]*$"),
+        many("header", "A header that it has, NAME: VALUE.", "^[A-Za-z0-9-]{1,60}:[ -~]*$"),
+        one("method", "Its method.", "^[A-Z]{1,20}$"),
+        json!({ "name": "source", "in": "query", "description": "The address of its client.", "schema": source }),
+        one("listener", "The listener it comes through.", "^[a-z0-9-]+$"),
+    ]
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "What happened, and what to do next." },
+        },
+    })
+}
