@@ -321,6 +321,8 @@ mod tests {
     /// Where the document has a place; a new one does not compile before it is said here.
     fn documented(place: Place<'_>) -> &'static str {
         match place {
+            // for people and their browsers
+            Place::Page | Place::Style | Place::Script | Place::Icon | Place::Login | Place::Logout => "no part of it",
             Place::Ping => "/ping",
             Place::Ready => "/ready",
             Place::Metrics => "/metrics",

@@ -111,7 +111,7 @@ pub struct Listener {
 }
 
 /// A certificate in use.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// The listener that shows it.
     pub listener: String,

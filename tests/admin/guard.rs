@@ -79,8 +79,7 @@ fn a_browser_logs_in_and_out() {
     let page = browser.get("/");
     assert!(page.status == 401 && page.text().contains("action=\"/login\"") && !page.text().contains("app"), "{}", page.text());
     assert_eq!(browser.get("/page.css").status, 200);
-    let log_in =
-        |browser: &mut Client, token: &str| browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap();
+    let log_in = |browser: &mut Client, token: &str| browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap();
     let wrong = log_in(&mut browser, "0123456789abcdef0123456789abcdee");
     assert!(wrong.status == 401 && wrong.text().contains("not the token"), "{}", wrong.text());
     let right = log_in(&mut browser, TOKEN);
