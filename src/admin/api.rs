@@ -355,7 +355,8 @@ mod tests {
     /// Where the document has a place; a new one does not compile before it is said here.
     fn documented(place: Place<'_>) -> &'static str {
         match place {
-            Place::Page | Place::Style | Place::Script | Place::Icon | Place::Login | Place::Logout => "the page",
+            // for people and their browsers
+            Place::Page | Place::Style | Place::Script | Place::Icon | Place::Login | Place::Logout => "no part of it",
             Place::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
             Place::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
             Place::Ping => "/ping",
