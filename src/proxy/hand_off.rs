@@ -1,8 +1,10 @@
 //! Hands a client over: it is told which node is its own, and goes there by itself from then on.
 
 use super::answer::{Refused, Trail};
+use super::asked::Asked;
+use super::choose::{FirstRequest, choose};
 use super::client::Client;
-use super::exchange::{Asked, FirstRequest, Reply, bypassed, choose};
+use super::exchange::{Reply, bypassed};
 use super::{respond, retry, session};
 use crate::affinity::Incoming;
 use crate::base::clock;

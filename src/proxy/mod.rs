@@ -1,13 +1,17 @@
-//! The life of a request. Read `exchange.rs` first.
+//! The life of a request. Read `exchange.rs` first; `asked`, `choose`, `load`, `finish` are its steps.
 
 pub mod access_log;
 pub mod answer;
+pub mod asked;
+mod choose;
 pub mod client;
 pub mod exchange;
+mod finish;
 mod hand_off;
 pub mod headers;
 pub mod interim;
 pub mod line;
+mod load;
 pub mod log_writer;
 pub mod recent;
 pub mod respond;

@@ -1,0 +1,100 @@
+//! A request as it was asked: its head, and what every later step needs to know of it.
+
+use super::answer::Refused;
+use super::client::Client;
+use super::headers;
+use crate::table::Listener;
+use crate::wire::template::Facts;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
+use std::net::IpAddr;
+
+/// A request with what was found out about it.
+pub struct Asked {
+    /// Its id.
+    pub id: u64,
+    /// Its head; from `prepare` on as the node is sent it.
+    pub parts: Parts,
+    /// Its target as it came.
+    pub uri: Uri,
+    /// The host it asks for, without port, as written.
+    pub host: String,
+    /// Who asks: told by trusted proxies, else the peer.
+    pub client: IpAddr,
+    /// The peer may speak for others.
+    pub trusted: bool,
+}
+
+impl Asked {
+    /// Reads what every later step needs; refuses what could be understood in two ways.
+    pub(super) fn read(client: &Client, mut parts: Parts, id: u64) -> Result<Self, Refused> {
+        let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
+        if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
+            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
+        }
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let (first, second) = (hosts.next().cloned(), hosts.next());
+        if second.is_some() {
+            return Err(bad("duplicate-host"));
+        }
+        if let Some(authority) = parts.uri.authority() {
+            // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
+            if client.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+                return Err(bad("host-and-authority-differ"));
+            }
+            if authority.as_str().contains('@') {
+                return Err(bad("userinfo-in-authority"));
+            }
+            let value = HeaderValue::try_from(authority.as_str()).map_err(|_| bad("bad-authority"))?;
+            parts.headers.insert(header::HOST, value);
+        }
+        let host = match parts.headers.get(header::HOST) {
+            Some(value) => host_of(value.to_str().map_err(|_| bad("bad-host"))?).ok_or_else(|| bad("bad-host"))?.to_owned(),
+            None if parts.version == Version::HTTP_10 => String::new(),
+            None => return Err(bad("no-host")),
+        };
+        if let Some(path) = parts.uri.path_and_query().cloned().filter(|_| parts.uri.scheme().is_some()) {
+            parts.uri = path.into();
+        }
+        let trusted = client.conf.trusts(client.address());
+        let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
+        let uri = parts.uri.clone();
+        Ok(Self { id, parts, uri, host, client: asker, trusted })
+    }
+
+    /// What header values may refer to.
+    pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> Facts<'a> {
+        Facts {
+            client_ip: Some(self.client),
+            client_port: Some(client.source.port()),
+            host: Some(&self.host),
+            port: Some(client.local.port()),
+            scheme: Some(client.scheme()),
+            method: Some(self.parts.method.as_str()),
+            path: Some(self.uri.path()),
+            query: self.uri.query(),
+            listener: Some(&listener.name),
+            headers: Some(&self.parts.headers),
+            tls_version: client.tls.as_ref().map(|t| t.version),
+            tls_cipher: client.tls.as_ref().map(|t| t.cipher.as_str()),
+            tls_sni: client.tls.as_ref().and_then(|t| t.sni.as_deref()),
+            tls_client: client.tls.as_ref().and_then(|t| t.client.as_ref()),
+            request_id: Some(self.id),
+            cluster: None,
+            node: None,
+            route: None,
+        }
+    }
+}
+
+/// The host without its port and trailing dot; `None` if it is none.
+fn host_of(value: &str) -> Option<&str> {
+    let host = match value.strip_prefix('[') {
+        Some(rest) => &value[..rest.find(']')? + 2],
+        None => value.split_once(':').map_or(value, |(host, _)| host),
+    };
+    let rest = &value[host.len()..];
+    let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let host_ok = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%![]:$&'()*+,;=".contains(&b));
+    (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
+}

@@ -1,0 +1,137 @@
+//! The way to a decision: parallel first requests agree, first checks are waited for, and the session is entered.
+
+use super::answer::{Refused, Trail};
+use super::asked::Asked;
+use super::client::Client;
+use super::retry;
+use super::session::{self, Clash, Session};
+use crate::affinity::{Found, Reading};
+use crate::base::clock;
+use crate::base::hash::hash64_pair;
+use crate::table::Cluster;
+use crate::table::decide::{self, Decision, Refusal, Verdict};
+use http::{HeaderValue, StatusCode, header};
+use rand::RngCore;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request waits for the first check of a node that was never checked.
+const FIRST_CHECK: Duration = Duration::from_secs(1);
+
+/// A request without a pin: what makes parallel ones of the same client go to one node.
+pub(super) struct FirstRequest {
+    identity: u64,
+    /// The session it will have if it begins one.
+    pub(super) session: u64,
+    hint: Option<u32>,
+    applies: bool,
+}
+
+impl FirstRequest {
+    pub(super) fn of(client: &Client, cluster: &Cluster, reading: &Reading<'_>, asked: &Asked) -> Self {
+        let fresh = client.worker.rng.borrow_mut().next_u64();
+        let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
+        if !applies {
+            return Self { identity: 0, session: fresh, hint: None, applies };
+        }
+        let agent = asked.parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+        let mut address = [0; 16];
+        match asked.client {
+            IpAddr::V4(v4) => address[..4].copy_from_slice(&v4.octets()),
+            IpAddr::V6(v6) => address = v6.octets(),
+        }
+        let mut first = Self { identity: hash64_pair(&address, agent), session: fresh, hint: None, applies };
+        first.look(client, cluster);
+        first
+    }
+
+    /// One that has nothing to do with those before it.
+    pub(super) fn alone(client: &Client) -> Self {
+        Self { identity: 0, session: client.worker.rng.borrow_mut().next_u64(), hint: None, applies: false }
+    }
+
+    /// Looks where another one of them went, if one has gone.
+    fn look(&mut self, client: &Client, cluster: &Cluster) {
+        if let Some((slot, session)) = client.burst(&cluster.name, self.identity).filter(|_| self.applies) {
+            (self.hint, self.session) = (Some(slot), session);
+        }
+    }
+}
+
+/// Decides, waits for first checks, and enters the session into the ledger.
+pub(super) async fn choose(
+    client: &Rc<Client>,
+    cluster: &Arc<Cluster>,
+    reading: &Reading<'_>,
+    first: &mut FirstRequest,
+    tries: &mut retry::Tries,
+    trail: &mut Trail,
+) -> Result<(Verdict, Session), Refused> {
+    let mut hint = first.hint;
+    let mut first_check = None;
+    loop {
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs(), dry: false };
+        let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
+        match decision {
+            Decision::Serve(verdict) => {
+                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried()) {
+                    Ok(session) => session,
+                    Err(Clash::Elsewhere(slot)) => {
+                        hint = Some(slot);
+                        continue;
+                    }
+                    Err(Clash::Full) => {
+                        tries.full(verdict.node.live.slot);
+                        continue;
+                    }
+                };
+                if first.applies && first.hint.is_none() {
+                    client.remember(&cluster.name, first.identity, verdict.node.live.slot, session.id);
+                }
+                return Ok((verdict, session));
+            }
+            Decision::Wait => {
+                let deadline = *first_check.get_or_insert_with(|| tokio::time::Instant::now() + FIRST_CHECK);
+                tries.waited = !checked(cluster, deadline).await;
+                // all that waited here are let go at once
+                first.look(client, cluster);
+                hint = first.hint;
+            }
+            Decision::Refuse(refusal) => {
+                trail.record.refused(refusal);
+                return Err(match refusal {
+                    Refusal::Strict => {
+                        unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict")
+                    }
+                    Refusal::Full => unavailable(cluster, "Every server has all the sessions it may have. Please try again.", "full"),
+                    Refusal::NoNode => unavailable(cluster, "No server is there at the moment. Please try again.", "no-node"),
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused {
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(b"SC").retry_after(5);
+    refused.page = cluster.error_page.clone();
+    refused
+}
+
+/// Waits until the first check of some node is over. False when it is the deadline that is.
+async fn checked(cluster: &Cluster, deadline: tokio::time::Instant) -> bool {
+    let unknown = cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
+    let mut changes: Vec<_> = unknown.take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
+    for change in &mut changes {
+        change.as_mut().enable();
+    }
+    let any = std::future::poll_fn(|cx| match changes.iter_mut().any(|c| c.as_mut().poll(cx).is_ready()) {
+        true => std::task::Poll::Ready(()),
+        false => std::task::Poll::Pending,
+    });
+    // woken at least every 50 ms: a change between the look and the wait is then not missed for long
+    let step = deadline.min(tokio::time::Instant::now() + Duration::from_millis(50));
+    let _ = tokio::time::timeout_at(step, any).await;
+    tokio::time::Instant::now() < deadline
+}

@@ -1,0 +1,110 @@
+//! What is sent to a node: the head made for it, and the body, held or streamed, with the word whether it can be sent again.
+
+use super::answer::Refused;
+use super::asked::Asked;
+use super::client::Client;
+use super::{retry, upgrade};
+use crate::table::decide::Verdict;
+use crate::table::route::Rule;
+use crate::table::{Cluster, Listener};
+use crate::upstream::body::{RequestBody, Upload};
+use crate::wire::content::{Content, ContentError};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use std::rc::Rc;
+
+/// The body, and whether the request can be sent again.
+pub(super) struct Load {
+    body: Payload,
+    repeatable: bool,
+}
+
+enum Payload {
+    Held(Bytes),
+    Streamed(Rc<Upload>),
+}
+
+impl Load {
+    /// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if
+    /// the client `expects` to be told.
+    pub(super) async fn new(
+        client: &Client,
+        body: Content,
+        parts: &Parts,
+        cluster: &Cluster,
+        upgrade: bool,
+        expects: bool,
+    ) -> Result<Self, Refused> {
+        let idempotent = retry::is_idempotent(&parts.method);
+        if upgrade || body.is_end_stream() {
+            return Ok(Self { body: Payload::Held(Bytes::new()), repeatable: idempotent && !upgrade });
+        }
+        if expects {
+            return Ok(Self { body: Payload::Streamed(Upload::new(body, true)), repeatable: idempotent });
+        }
+        let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
+        if small && idempotent {
+            client.watch.want_body(true);
+            let broken =
+                |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string()).ended(b"CR");
+            let bytes = body.collect().await.map_err(broken)?.to_bytes();
+            client.watch.want_body(false);
+            return Ok(Self { body: Payload::Held(bytes), repeatable: true });
+        }
+        Ok(Self { body: Payload::Streamed(Upload::new(body, false)), repeatable: false })
+    }
+
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.repeatable && self.is_intact()
+    }
+    pub(super) fn streams(&self) -> bool {
+        matches!(self.body, Payload::Streamed(_))
+    }
+    /// Nothing of the body is lost: the request can still be sent in full.
+    pub(super) fn is_intact(&self) -> bool {
+        !matches!(&self.body, Payload::Streamed(upload) if upload.is_begun())
+    }
+    /// It was answered before anybody asked for the body.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        matches!(&self.body, Payload::Streamed(upload) if upload.is_withdrawn())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "everything a request is made of")]
+    pub(super) fn request(
+        &self,
+        asked: &Asked,
+        verdict: &Verdict,
+        cluster: &Cluster,
+        rule: &Rule,
+        client: &Client,
+        listener: &Listener,
+        upgrade: Option<&upgrade::Wanted>,
+    ) -> Request<RequestBody> {
+        let mut parts = asked.parts.clone();
+        if !cluster.conf.preserve_host || !parts.headers.contains_key(header::HOST) {
+            parts.headers.insert(header::HOST, verdict.node.link.authority.clone());
+        }
+        if cluster.conf.tell_state {
+            parts.headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
+        }
+        if !rule.request_headers.is_empty() {
+            let mut facts = asked.facts(client, listener);
+            facts.cluster = Some(&cluster.name);
+            facts.node = Some(&verdict.node.spec.name);
+            facts.route = Some(&verdict.node.spec.route);
+            rule.request_headers.apply(&mut parts.headers, &facts);
+        }
+        if let Some(upgrade) = upgrade {
+            upgrade.ask(&mut parts);
+        }
+        let body = match &self.body {
+            Payload::Held(bytes) if bytes.is_empty() => RequestBody::Empty,
+            Payload::Held(bytes) => RequestBody::Held(Some(bytes.clone())),
+            Payload::Streamed(upload) => RequestBody::Stream(upload.clone()),
+        };
+        Request::from_parts(parts, body)
+    }
+}
