@@ -14,6 +14,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
+/// Where an answer comes from.
+pub enum Reply {
+    /// A node, with the time limit between parts of its body.
+    Node(Response<Content>, Duration),
+    /// Ourselves.
+    Own(Response<Bytes>),
+}
+
+impl Reply {
+    /// The client may send the body or not: what comes next on its connection could be either.
+    pub(super) fn is_the_last(&mut self) {
+        if let Self::Node(response, _) = self {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
 /// The body of an answer. Its end, or its drop, ends the request: the line is logged and the node's place given up.
 pub struct AnswerBody {
     source: Source,

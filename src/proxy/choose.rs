@@ -5,20 +5,33 @@ use super::asked::Asked;
 use super::client::Client;
 use super::retry;
 use super::session::{self, Clash, Session};
-use crate::affinity::{Found, Reading};
+use crate::affinity::{Found, Reading, bypass};
 use crate::base::clock;
-use crate::base::hash::hash64_pair;
-use crate::table::Cluster;
+use crate::base::hash::{hash64, hash64_pair};
 use crate::table::decide::{self, Decision, Refusal, Verdict};
-use http::{HeaderValue, StatusCode, header};
+use crate::table::{Cluster, Node};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rand::RngCore;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How long a request waits for the first check of a node that was never checked.
 const FIRST_CHECK: Duration = Duration::from_secs(1);
+
+/// The node that a bypass leads to. One that is not good counts for nothing.
+pub(super) fn bypassed(cluster: &Cluster, headers: &mut HeaderMap, now: u64, trail: &mut Trail) -> Option<Arc<Node>> {
+    let wanted = cluster.bypass.open(bypass::carried(headers)?, now);
+    bypass::hide(headers);
+    let node = wanted.and_then(|wanted| cluster.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted));
+    if node.is_none() {
+        trail.record.note = "bypass-refused".into();
+        cluster.live.bypass_refused.fetch_add(1, Relaxed);
+    }
+    node.cloned()
+}
 
 /// A request without a pin: what makes parallel ones of the same client go to one node.
 pub(super) struct FirstRequest {

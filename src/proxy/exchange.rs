@@ -1,8 +1,8 @@
 //! One request, from head to answer. `serve` reads as the table of contents: rule, pin, decision, place, node, answer.
 
-use super::answer::{AnswerBody, Refused, Trail};
+use super::answer::{AnswerBody, Refused, Reply, Trail};
 use super::asked::Asked;
-use super::choose::{FirstRequest, choose, unavailable};
+use super::choose::{FirstRequest, bypassed, choose, unavailable};
 use super::client::Client;
 use super::finish::Done;
 use super::headers::{self, Origin};
@@ -12,22 +12,19 @@ use super::load::Load;
 use super::seat::Seat;
 use super::session::{self, Session};
 use super::{hand_off, respond, retry, upgrade};
-use crate::affinity::{Incoming as PinRequest, PinSent, bypass};
+use crate::affinity::{Incoming as PinRequest, PinSent};
 use crate::base::clock;
-use crate::base::hash::hash64;
 use crate::table::decide::{self, Verdict};
 use crate::table::route::{Action, Ask, Rule};
-use crate::table::{Cluster, Listener, Node};
+use crate::table::{Cluster, Listener};
 use crate::upstream::send;
 use crate::wire::content::Content;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Serves one request.
 pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Content>) -> Result<Response<AnswerBody>, Infallible> {
@@ -77,23 +74,6 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
             response
         }
     })
-}
-
-/// Where an answer comes from.
-pub enum Reply {
-    /// A node, with the time limit between parts of its body.
-    Node(Response<Content>, Duration),
-    /// Ourselves.
-    Own(Response<Bytes>),
-}
-
-impl Reply {
-    /// The client may send the body or not: what comes next on its connection could be either.
-    fn is_the_last(&mut self) {
-        if let Self::Node(response, _) = self {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-    }
 }
 
 fn no_rule() -> Refused {
@@ -194,18 +174,6 @@ async fn to_cluster(
             }
         }
     }
-}
-
-/// The node that a bypass leads to. One that is not good counts for nothing.
-pub(super) fn bypassed(cluster: &Cluster, headers: &mut HeaderMap, now: u64, trail: &mut Trail) -> Option<Arc<Node>> {
-    let wanted = cluster.bypass.open(bypass::carried(headers)?, now);
-    bypass::hide(headers);
-    let node = wanted.and_then(|wanted| cluster.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted));
-    if node.is_none() {
-        trail.record.note = "bypass-refused".into();
-        cluster.live.bypass_refused.fetch_add(1, Relaxed);
-    }
-    node.cloned()
 }
 
 /// Changes the head into what a node is sent.

@@ -1,9 +1,8 @@
 //! An answer on its way back: hop-by-hop headers go, the pin is written, the session settled, the rule's headers set.
 
-use super::answer::{Refused, Trail};
+use super::answer::{Refused, Reply, Trail};
 use super::asked::Asked;
 use super::client::Client;
-use super::exchange::Reply;
 use super::session::{self, Session};
 use super::{headers, upgrade};
 use crate::affinity::Reading;

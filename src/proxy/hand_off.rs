@@ -1,10 +1,9 @@
 //! Hands a client over: it is told which node is its own, and goes there by itself from then on.
 
-use super::answer::{Refused, Trail};
+use super::answer::{Refused, Reply, Trail};
 use super::asked::Asked;
-use super::choose::{FirstRequest, choose};
+use super::choose::{FirstRequest, bypassed, choose};
 use super::client::Client;
-use super::exchange::{Reply, bypassed};
 use super::{respond, retry, session};
 use crate::affinity::Incoming;
 use crate::base::clock;

@@ -1,6 +1,6 @@
 //! Rules that answer by themselves.
 
-use super::exchange::Reply;
+use super::answer::Reply;
 use crate::table::Node;
 use crate::table::route::{Redirect, Respond, Rule};
 use crate::wire::template::Facts;

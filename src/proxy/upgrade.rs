@@ -1,8 +1,7 @@
 //! Upgrades: WebSocket and any other protocol over HTTP/1.1, and WebSocket over HTTP/2 (RFC 8441).
 
-use super::answer::{Refused, Trail};
+use super::answer::{Refused, Reply, Trail};
 use super::client::Client;
-use super::exchange::Reply;
 use super::headers;
 use super::tunnel;
 use crate::table::Cluster;
