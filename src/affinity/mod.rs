@@ -368,13 +368,17 @@ impl<'t> Reading<'t> {
     }
 }
 
+/// Who seems to be asking: the nearest thing to an identity where nothing names the session.
+pub fn visitor(client: IpAddr, headers: &HeaderMap) -> u64 {
+    let agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+    match client.to_canonical() {
+        IpAddr::V4(ip) => hash64_pair(&ip.octets(), agent),
+        IpAddr::V6(ip) => hash64_pair(&ip.octets(), agent),
+    }
+}
+
 impl Incoming<'_> {
-    /// Who seems to be asking: the nearest thing to an identity where the cookie names nothing but a node.
     fn visitor(&self) -> u64 {
-        let agent = self.headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-        match self.client.to_canonical() {
-            IpAddr::V4(ip) => hash64_pair(&ip.octets(), agent),
-            IpAddr::V6(ip) => hash64_pair(&ip.octets(), agent),
-        }
+        visitor(self.client, self.headers)
     }
 }

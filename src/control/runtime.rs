@@ -186,25 +186,16 @@ impl Member {
             let why = if gone { "it is not in the conf file any more" } else { "the conf file was edited since" };
             said.push(format!("{label}: {what} set by {} is dropped: {why}", by.who));
         };
-        fn stands<T: PartialEq>(set: &Set<T>, now: Option<T>, gone: bool) -> bool {
-            !gone
-                && match (&set.over, now) {
-                    (Said::Value(then), Some(now)) => *then == now,
-                    // made before the file knew the node: its word is newer
-                    (Said::Nothing, Some(_)) => false,
-                    (_, None) => true,
-                }
-        }
-        if let Some(set) = self.wanted.take_if(|set| !stands_wanted(set, file.map(|table| table.state), gone)) {
+        if let Some(set) = self.wanted.take_if(|set| !set.stands(file.map(|table| Wanted::of(table.state)), gone)) {
             drop("state", &set.by);
         }
-        if let Some(set) = self.weight.take_if(|set| !stands(set, file.map(|table| table.weight), gone)) {
+        if let Some(set) = self.weight.take_if(|set| !set.stands(file.map(|table| table.weight), gone)) {
             drop("weight", &set.by);
         }
-        if let Some(set) = self.max_sessions.take_if(|set| !stands(set, file.map(|table| table.max_sessions), gone)) {
+        if let Some(set) = self.max_sessions.take_if(|set| !set.stands(file.map(|table| table.max_sessions), gone)) {
             drop("max-sessions", &set.by);
         }
-        if let Some(set) = self.max_requests.take_if(|set| !stands(set, file.map(|table| table.max_requests), gone)) {
+        if let Some(set) = self.max_requests.take_if(|set| !set.stands(file.map(|table| table.max_requests), gone)) {
             drop("max-requests", &set.by);
         }
     }
@@ -252,14 +243,17 @@ impl Member {
     }
 }
 
-/// A state set over the file's stands until the file says another one.
-fn stands_wanted(set: &Set<Wanted>, now: Option<AdminState>, gone: bool) -> bool {
-    !gone
-        && match (&set.over, now) {
-            (Said::Value(then), Some(now)) => then.state() == now,
-            (Said::Nothing, Some(_)) => false,
-            (_, None) => true,
-        }
+impl<T: PartialEq> Set<T> {
+    /// Whether it still holds, when the file says this now, or nothing of the node; `gone`: nobody says anything of the node.
+    fn stands(&self, now: Option<T>, gone: bool) -> bool {
+        !gone
+            && match (&self.over, now) {
+                (Said::Value(then), Some(now)) => *then == now,
+                // made before the file knew the node: its word is newer
+                (Said::Nothing, Some(_)) => false,
+                (_, None) => true,
+            }
+    }
 }
 
 impl Wanted {

@@ -245,6 +245,16 @@ impl Roles {
         self.0 & 1 << role as u8 != 0
     }
 
+    /// The set as a number, for cells that hold no more.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that `bits` gave.
+    pub const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// The roles in it.
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.has(*role))

@@ -3,7 +3,7 @@
 use super::answer::Refused;
 use super::client::Client;
 use super::headers;
-use crate::table::Listener;
+use crate::table::{Cluster, Listener, Node};
 use crate::wire::template::Facts;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
@@ -60,6 +60,11 @@ impl Asked {
         let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
         let uri = parts.uri.clone();
         Ok(Self { id, parts, uri, host, client: asker, trusted })
+    }
+
+    /// What header values may refer to once a node is chosen.
+    pub fn facts_at<'a>(&'a self, client: &'a Client, listener: &'a Listener, cluster: &'a Cluster, node: &'a Node) -> Facts<'a> {
+        Facts { cluster: Some(&cluster.name), node: Some(&node.spec.name), route: Some(&node.spec.route), ..self.facts(client, listener) }
     }
 
     /// What header values may refer to.

@@ -5,14 +5,13 @@ use super::asked::Asked;
 use super::client::Client;
 use super::retry;
 use super::session::{self, Clash, Session};
-use crate::affinity::{Found, Reading, bypass};
+use crate::affinity::{Found, Reading, bypass, visitor};
 use crate::base::clock;
-use crate::base::hash::{hash64, hash64_pair};
+use crate::base::hash::hash64;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use rand::RngCore;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -49,13 +48,7 @@ impl FirstRequest {
         if !applies {
             return Self { identity: 0, session: fresh, hint: None, applies };
         }
-        let agent = asked.parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
-        let mut address = [0; 16];
-        match asked.client {
-            IpAddr::V4(v4) => address[..4].copy_from_slice(&v4.octets()),
-            IpAddr::V6(v6) => address = v6.octets(),
-        }
-        let mut first = Self { identity: hash64_pair(&address, agent), session: fresh, hint: None, applies };
+        let mut first = Self { identity: visitor(asked.client, &asked.parts.headers), session: fresh, hint: None, applies };
         first.look(client, cluster);
         first
     }

@@ -70,11 +70,7 @@ impl Done<'_> {
         session::settle(cluster, &session, verdict.node.live.slot, &outcome);
         trail.record.cookie = trail.record.cookie.map(|_| outcome.cookie);
         if !rule.response_headers.is_empty() {
-            let mut facts = asked.facts(client, listener);
-            facts.cluster = Some(&cluster.name);
-            facts.node = Some(&verdict.node.spec.name);
-            facts.route = Some(&verdict.node.spec.route);
-            rule.response_headers.apply(response.headers_mut(), &facts);
+            rule.response_headers.apply(response.headers_mut(), &asked.facts_at(client, listener, cluster, &verdict.node));
         }
         trail.record.show_why(response.headers_mut());
         *response.version_mut() = if client.h2 { Version::HTTP_2 } else { Version::HTTP_11 };

@@ -42,9 +42,6 @@ pub async fn serve(
     };
     let node = &verdict.node;
     trail.record.chosen(cluster, &verdict);
-    let mut facts = asked.facts(client, listener);
-    facts.cluster = Some(&cluster.name);
-    facts.node = Some(&node.spec.name);
-    facts.route = Some(&node.spec.route);
+    let facts = asked.facts_at(client, listener, cluster, node);
     Ok(respond::hand_off(status, node, &asked.uri, rule, &facts))
 }

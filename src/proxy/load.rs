@@ -91,11 +91,7 @@ impl Load {
             parts.headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
         }
         if !rule.request_headers.is_empty() {
-            let mut facts = asked.facts(client, listener);
-            facts.cluster = Some(&cluster.name);
-            facts.node = Some(&verdict.node.spec.name);
-            facts.route = Some(&verdict.node.spec.route);
-            rule.request_headers.apply(&mut parts.headers, &facts);
+            rule.request_headers.apply(&mut parts.headers, &asked.facts_at(client, listener, cluster, &verdict.node));
         }
         if let Some(upgrade) = upgrade {
             upgrade.ask(&mut parts);

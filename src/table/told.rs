@@ -10,7 +10,6 @@ const NO_LOAD: u8 = u8::MAX;
 const NONE: u32 = u32::MAX;
 /// Marks a weight that is meant as it stands, not in percent of the one in the conf file.
 const ABSOLUTE: u32 = 1 << 31;
-const ROLES: [Role; 2] = [Role::Lb, Role::Batch];
 /// Room taken for a node that does not tell its load, where others do.
 pub const MIDDLE_ROOM: u32 = 50;
 
@@ -92,8 +91,7 @@ impl Told {
             None => {}
         }
         if let Some(roles) = beat.roles {
-            let bits = ROLES.iter().filter(|role| roles.has(**role)).fold(0, |bits, role| bits | 1 << *role as u8);
-            self.roles.store(bits, Relaxed);
+            self.roles.store(roles.bits(), Relaxed);
         }
         if beat.version.is_some() && self.version().as_deref() != beat.version.as_deref() {
             *self.version.lock().unwrap_or_else(PoisonError::into_inner) = beat.version.as_deref().map(Into::into);
@@ -204,12 +202,7 @@ impl Told {
 
     /// Whether it has a role.
     pub fn has_role(&self, role: Role) -> bool {
-        self.roles.load(Relaxed) & 1 << role as u8 != 0
-    }
-
-    /// What it is for, beside serving sessions.
-    pub fn roles(&self) -> Roles {
-        Roles::new(ROLES.into_iter().filter(|role| self.has_role(*role))).unwrap_or_default()
+        Roles::of_bits(self.roles.load(Relaxed)).has(role)
     }
 
     /// What it serves.
