@@ -167,8 +167,8 @@ fn a_body_waits_until_the_node_wants_it() {
     let mut client = Client::new(proxy.addr);
     for _ in 0..3 {
         node.stall();
-        ask_leave(&mut client, "/upload");
         let hits = node.hits();
+        ask_leave(&mut client, "/upload");
         until("the node has the head", || (node.hits() > hits).then_some(()));
         assert!(node.seen().last().expect("it came").head.says("expect", "100-continue"), "the node is asked");
         let quiet = client.open().expect("open").get_mut().limit(Duration::from_millis(100));
