@@ -4,6 +4,7 @@
 //!
 //! - [`base`]: units, diagnostics, the clock
 //! - [`wire`]: codecs, bytes to values and back
+//! - [`transport`]: connections and streams to clients and nodes: bodies and bytes over either HTTP
 //! - [`config`]: the conf file, from text to checked data
 //! - [`heartbeat`]: what nodes say of themselves, every dialect read into one value
 //! - [`upstream`]: one link to a node: dial, keep connections, send
@@ -33,5 +34,6 @@ pub mod net;
 pub mod proxy;
 pub mod serve;
 pub mod table;
+pub mod transport;
 pub mod upstream;
 pub mod wire;

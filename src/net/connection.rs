@@ -1,26 +1,23 @@
 //! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
 
-use super::client_io::{ClientIo, Early, Transport};
-use super::http2;
-use super::stream::{Peer, Stream};
+use super::client_io::ClientIo;
+use super::stream::{Peer, Stream, local_address};
+use super::{http1, http2};
 use crate::proxy::client::{Client, TlsFacts};
-use crate::proxy::exchange;
-use crate::proxy::interim::{Interims, Outbox};
 use crate::proxy::watch::Watch;
 use crate::proxy::worker::Worker;
-use crate::table::Listener;
-use crate::wire::content::Content;
+use crate::transport::http1::{Connection, Side};
+use crate::transport::stream::Early;
 use crate::wire::proxy_protocol::{self, Header};
 use bytes::BytesMut;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
@@ -31,7 +28,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
     let Some(conf) = worker.table().listeners.get(listener).cloned().flatten() else { return };
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (direct, local) = (peer.address().unwrap_or(unknown), stream.local_address().unwrap_or(unknown));
+    let (direct, local) = (peer.address().unwrap_or(unknown), local_address(&stream).unwrap_or(unknown));
     let mut early = BytesMut::new();
     let mut source = direct;
     let header_timeout = conf.conf.header_timeout.get();
@@ -46,35 +43,32 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
     let Ok(Some(opened)) = opened else { return };
-    let watch = Arc::new(Watch::new(!opened.h2));
-    let client =
-        Rc::new(Client::new(worker.clone(), listener, conf.clone(), direct, source, local, opened.facts, watch.clone(), opened.h2));
-    let outbox = Arc::new(Outbox::default());
-    let io = ClientIo::new(opened.transport, !opened.h2, watch.clone(), outbox.clone());
+    let (facts, watch) = (opened.facts, Rc::new(Watch::new()));
+    let client = Rc::new(Client::new(worker, listener, conf, direct, source, local, facts, watch, opened.h2));
     match opened.h2 {
-        true => serve_h2(&worker, &conf, io, client, &watch).await,
-        false => serve_h1(&worker, &conf, io, client, &watch, outbox).await,
+        true => serve_h2(opened.stream, opened.early, client).await,
+        false => serve_h1(opened.stream, opened.early, client).await,
     }
 }
 
 struct Opened {
-    transport: Transport,
+    stream: Stream,
+    early: BytesMut,
     facts: Option<TlsFacts>,
     h2: bool,
 }
 
 /// TLS handshake if there is TLS, and which HTTP is spoken.
-async fn open(stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
+async fn open(mut stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
     let Some(config) = tls else {
-        let mut stream = stream;
         let h2 = preface(&mut stream, &mut early).await?;
-        return Some(Opened { transport: Transport::Clear(Early::new(early.freeze(), stream)), facts: None, h2 });
+        return Some(Opened { stream, early, facts: None, h2 });
     };
     let stream = TlsAcceptor::from(config).accept(Early::new(early.freeze(), stream)).await.ok()?;
     let session = stream.get_ref().1;
     let h2 = session.alpn_protocol() == Some(b"h2");
     let facts = TlsFacts::of(session);
-    Some(Opened { transport: Transport::Tls(Box::new(stream)), facts: Some(facts), h2 })
+    Some(Opened { stream: Stream::Tls(Box::new(stream.into())), early: BytesMut::new(), facts: Some(facts), h2 })
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken with prior knowledge.
@@ -113,79 +107,67 @@ async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Optio
     }
 }
 
-/// Runs a connection under its time limits, and ends it gracefully when the worker drains.
-macro_rules! drive {
-    ($connection:ident, $worker:ident, $conf:ident, $watch:ident) => {{
-        let (header, idle) = ($conf.conf.header_timeout.get(), $conf.conf.idle_timeout.get());
-        let mut draining = $worker.draining.subscribe();
-        let mut drained = *draining.borrow();
-        if drained {
-            $connection.as_mut().graceful_shutdown();
-        }
-        let mut alarm = pin!(tokio::time::sleep_until($watch.deadline(header, idle).into()));
-        loop {
-            let progress = poll_fn(|cx| match $connection.as_mut().poll(cx) {
-                Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                Poll::Pending => {
-                    // a head that came whole is an exchange by now, and costs no timer
-                    if $watch.is_in_head() {
-                        let deadline = $watch.deadline(header, idle).into();
-                        if deadline < alarm.deadline() {
-                            alarm.as_mut().reset(deadline);
-                        }
+/// Runs a connection under its time limits, and tells it when the worker drains. `None`: it took too long and is cut.
+async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> Option<T> {
+    let (header, idle) = (client.conf.conf.header_timeout.get(), client.conf.conf.idle_timeout.get());
+    let watch = &client.watch;
+    let mut draining = client.worker.draining.subscribe();
+    let mut drained = *draining.borrow();
+    let mut alarm = pin!(tokio::time::sleep_until(watch.deadline(header, idle).into()));
+    loop {
+        let progress = poll_fn(|cx| match step(cx, drained) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending => {
+                // a head that came whole is an exchange by now, and costs no timer
+                if watch.is_in_head() {
+                    let deadline = watch.deadline(header, idle).into();
+                    if deadline < alarm.deadline() {
+                        alarm.as_mut().reset(deadline);
                     }
-                    alarm.as_mut().poll(cx).map(|()| None)
                 }
-            });
-            tokio::select! {
-                biased;
-                progress = progress => match progress {
-                    Some(ended) => break ended,
-                    None => {
-                        let deadline = $watch.deadline(header, idle);
-                        if deadline <= std::time::Instant::now() {
-                            break Ok(());
-                        }
-                        alarm.as_mut().reset(deadline.into());
-                    }
-                },
-                _ = draining.changed(), if !drained => {
-                    drained = true;
-                    $connection.as_mut().graceful_shutdown();
-                }
+                alarm.as_mut().poll(cx).map(|()| None)
             }
+        });
+        tokio::select! {
+            biased;
+            progress = progress => match progress {
+                Some(ended) => return Some(ended),
+                None => {
+                    let deadline = watch.deadline(header, idle);
+                    if deadline <= Instant::now() {
+                        return None;
+                    }
+                    alarm.as_mut().reset(deadline.into());
+                }
+            },
+            _ = draining.changed(), if !drained => drained = true,
         }
-    }};
-}
-
-async fn serve_h1(worker: &Rc<Worker>, conf: &Arc<Listener>, io: ClientIo, client: Rc<Client>, watch: &Arc<Watch>, outbox: Arc<Outbox>) {
-    let mut builder = http1::Builder::new();
-    // hyper's own header timer costs a timer a request; `Watch` measures instead
-    builder.timer(TokioTimer::new()).header_read_timeout(None);
-    builder.max_buf_size((conf.conf.max_header_size.get()).max(8192));
-    if conf.conf.max_headers != 100 {
-        builder.max_headers(conf.conf.max_headers.into());
-    }
-    let serving = client.clone();
-    let interims = Interims::H1(outbox);
-    let service = service_fn(move |request| exchange::serve(serving.clone(), interims.clone(), request.map(Content::H1)));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
-    let ended: hyper::Result<()> = drive!(connection, worker, conf, watch);
-    if let Err(error) = ended
-        && (error.is_parse() || watch.refused().is_some())
-    {
-        let status = if error.is_parse_too_large() { 431 } else { 400 };
-        let why = watch.refused().map_or_else(|| error.to_string(), |a| a.to_string());
-        client.log_refused(status, &why);
     }
 }
 
-async fn serve_h2(worker: &Rc<Worker>, conf: &Arc<Listener>, io: ClientIo, client: Rc<Client>, watch: &Arc<Watch>) {
-    let opened = tokio::time::timeout(conf.conf.header_timeout.get(), http2::Connection::open(io, conf, client)).await;
-    let Ok(Ok(connection)) = opened else { return };
-    let mut connection = pin!(connection);
-    let ended: Result<(), h2::Error> = drive!(connection, worker, conf, watch);
-    if let Err(error) = ended {
+async fn serve_h1(stream: Stream, early: BytesMut, client: Rc<Client>) {
+    let connection = Connection::new(Side::Client, stream, early, Some(client.watch.pace.clone()));
+    let ending = Cell::new(false);
+    let mut serving = pin!(http1::serve(connection, client.clone(), &client.conf, &ending));
+    drive(&client, |cx, drained| {
+        ending.set(drained);
+        serving.as_mut().poll(cx)
+    })
+    .await;
+}
+
+async fn serve_h2(stream: Stream, early: BytesMut, client: Rc<Client>) {
+    let io = ClientIo::new(Early::new(early.freeze(), stream), client.watch.pace.clone());
+    let opened = tokio::time::timeout(client.conf.conf.header_timeout.get(), http2::Connection::open(io, &client.conf, client.clone()));
+    let Ok(Ok(mut connection)) = opened.await else { return };
+    let mut told = false;
+    let ended = drive(&client, |cx, drained| {
+        if drained && !std::mem::replace(&mut told, drained) {
+            connection.graceful_shutdown();
+        }
+        Pin::new(&mut connection).poll(cx)
+    });
+    if let Some(Err(error)) = ended.await {
         tracing::debug!("HTTP/2 connection: {error}");
     }
 }

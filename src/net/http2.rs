@@ -1,26 +1,27 @@
-//! HTTP/2 towards clients, on the `h2` crate itself: hyper's server cannot send interim answers.
+//! HTTP/2 towards clients, on the `h2` crate itself: every stream a task of its own.
 
 use super::client_io::ClientIo;
-use crate::base::clock;
+use super::date;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
 use crate::proxy::interim::Interims;
-use crate::proxy::upgrade::Handover;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
-use crate::wire::content::Content;
-use crate::wire::h2::{STREAM_WINDOW, Tunnel, send_body};
+use crate::transport::content::Content;
+use crate::transport::h2::{STREAM_WINDOW, Tunnel, send_body};
+use crate::transport::tunnel::End;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// What all uploads of a connection together may have under way. One that nobody reads holds back the others of the same
 /// client only when there are several of them.
@@ -72,21 +73,20 @@ impl Future for Connection {
 async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let patience = client.conf.conf.idle_timeout.get();
     let headless = request.method() == Method::HEAD;
-    let (mut parts, stream) = request.into_parts();
+    let (parts, stream) = request.into_parts();
     let respond = Rc::new(RefCell::new(respond));
     // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
-    let (body, tunnel) = match parts.method == Method::CONNECT {
+    let (body, tunnel, handover) = match parts.method == Method::CONNECT {
         true => {
-            let (give, handover) = Handover::new();
-            parts.extensions.insert(handover);
-            (Content::Empty, Some((give, stream)))
+            let (give, handover) = oneshot::channel();
+            (Content::Empty, Some((give, stream)), Some(handover))
         }
-        false => (Content::stream(&parts.headers, stream), None),
+        false => (Content::stream(&parts.headers, stream), None, None),
     };
     let response = {
-        let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), Request::from_parts(parts, body)));
+        let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
         poll_fn(|cx| match served.as_mut().poll(cx) {
-            Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+            Poll::Ready(response) => Poll::Ready(Some(response)),
             // reset by the client, who does not want the answer any more
             Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
         })
@@ -100,7 +100,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     }
 }
 
-type Tunnelled = (tokio::sync::oneshot::Sender<Tunnel>, RecvStream);
+type Tunnelled = (oneshot::Sender<End>, RecvStream);
 
 async fn answer(
     mut respond: SendResponse<Bytes>,
@@ -112,7 +112,7 @@ async fn answer(
     let (mut head, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut head.headers);
     head.headers.remove(header::TE);
-    head.headers.entry(header::DATE).or_insert_with(date);
+    head.headers.entry(header::DATE).or_insert_with(date::now);
     if let Some((give, receive)) = tunnel
         && head.status.is_success()
     {
@@ -122,7 +122,7 @@ async fn answer(
             return respond.send_response(Response::from_parts(head, ()), true).map(drop);
         }
         let send = respond.send_response(Response::from_parts(head, ()), false)?;
-        drop(give.send(Tunnel::new(send, receive)));
+        drop(give.send(End::H2(Tunnel::new(send, receive))));
         return Ok(());
     }
     announce_length(&mut head.headers, &body);
@@ -140,21 +140,4 @@ fn announce_length(headers: &mut HeaderMap, body: &AnswerBody) {
     {
         headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
     }
-}
-
-/// The `Date` of now; written once a second.
-fn date() -> HeaderValue {
-    thread_local! {
-        static DATE: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(""))) };
-    }
-    DATE.with_borrow_mut(|(at, text)| {
-        let now = clock::unix_secs();
-        if *at != now {
-            let written = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
-            if let Ok(written) = HeaderValue::try_from(written) {
-                (*at, *text) = (now, written);
-            }
-        }
-        text.clone()
-    })
 }

@@ -2,7 +2,9 @@
 
 pub mod client_io;
 pub mod connection;
+mod date;
 pub mod doors;
+pub mod http1;
 pub mod http2;
 pub mod listen;
 pub mod stream;

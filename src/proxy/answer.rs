@@ -4,7 +4,7 @@ use super::client::Client;
 use super::line::Line;
 use super::seat::Seat;
 use crate::upstream::send::Lease;
-use crate::wire::content::{Content, ContentError};
+use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};

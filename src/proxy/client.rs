@@ -34,7 +34,7 @@ pub struct Client {
     /// The port of `local`, as nodes are told of it.
     pub port_text: HeaderValue,
     /// Its clock.
-    pub watch: Arc<Watch>,
+    pub watch: Rc<Watch>,
     /// HTTP/2.
     pub h2: bool,
     burst: RefCell<Vec<Placed>>,
@@ -93,7 +93,7 @@ impl Client {
         source: SocketAddr,
         local: SocketAddr,
         tls: Option<TlsFacts>,
-        watch: Arc<Watch>,
+        watch: Rc<Watch>,
         h2: bool,
     ) -> Self {
         conf.connections.fetch_add(1, Relaxed);

@@ -11,23 +11,28 @@ use super::line::WHY;
 use super::load::Load;
 use super::seat::Seat;
 use super::session::{self, Session};
-use super::{hand_off, respond, retry, upgrade};
+use super::upgrade::{self, Handover};
+use super::{hand_off, respond, retry};
 use crate::affinity::{Incoming as PinRequest, PinSent};
 use crate::base::clock;
 use crate::table::decide::{self, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener};
 use crate::upstream::send;
-use crate::wire::content::Content;
+use crate::transport::content::Content;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Serves one request.
-pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Content>) -> Result<Response<AnswerBody>, Infallible> {
+pub async fn serve(
+    client: Rc<Client>,
+    interims: Interims,
+    handover: Option<Handover>,
+    request: Request<Content>,
+) -> Response<AnswerBody> {
     let mut trail = Trail::begin(&client);
     let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
@@ -42,7 +47,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
         match &rule.action {
             Action::Cluster(index) => {
                 let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
-                to_cluster(&client, &interims, listener, rule, cluster, asked, body, &mut trail).await
+                to_cluster(&client, &interims, listener, rule, cluster, asked, body, handover, &mut trail).await
             }
             Action::HandOff(hand_off) => {
                 let cluster = table.clusters.get(hand_off.cluster).cloned().ok_or_else(no_rule)?;
@@ -53,7 +58,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
         }
     }
     .await;
-    Ok(match served {
+    match served {
         Ok(Reply::Node(response, limit)) => {
             trail.record.status = response.status().as_u16();
             response.map(|body| AnswerBody::node(body, limit, trail))
@@ -73,7 +78,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, request: Request<Cont
             }
             response
         }
-    })
+    }
 }
 
 fn no_rule() -> Refused {
@@ -102,6 +107,7 @@ async fn to_cluster(
     cluster: Arc<Cluster>,
     mut asked: Asked,
     body: Content,
+    handover: Option<Handover>,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.live.clone());
@@ -113,7 +119,7 @@ async fn to_cluster(
     let mut reading = decide::recognise(&cluster, &head);
     trail.record.heard(&reading);
     let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
-    let mut upgrade = upgrade::wanted(client, &asked.parts);
+    let mut upgrade = upgrade::wanted(client, &asked.parts, handover);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
     let expects = headers::expects_continue(&asked.parts.headers)
         && asked.parts.version > Version::HTTP_10

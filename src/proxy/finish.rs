@@ -75,7 +75,7 @@ impl Done<'_> {
         trail.record.show_why(response.headers_mut());
         *response.version_mut() = if client.h2 { Version::HTTP_2 } else { Version::HTTP_11 };
         if switching {
-            return upgrade::switch(client, cluster, upgrade, protocol, response, trail);
+            return upgrade::switch(client, cluster, upgrade, protocol, response, lease, trail);
         }
         trail.lease = Some(lease);
         Ok(Reply::Node(response, cluster.conf.timeouts.response.get()))

@@ -1,15 +1,15 @@
-//! Interim answers on their way to the client. They are a courtesy: one that cannot be written at once is left out, so that
-//! no answer ever waits for them.
+//! Interim answers on their way to the client. No answer ever waits for them.
 
 use super::headers;
+use crate::transport::http1::Connection;
 use crate::upstream::interim::Interim;
+use crate::wire::http1::{Framing, response};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use http::{Response, StatusCode, Version, header};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 /// How a client is told of interim answers.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub enum Interims {
     /// Not at all.
     Untold,
     /// Over HTTP/1.1.
-    H1(Arc<Outbox>),
+    H1(Rc<Connection>),
     /// Over HTTP/2.
     H2(Rc<RefCell<SendResponse<Bytes>>>),
 }
@@ -38,13 +38,17 @@ impl Interims {
         }
         match self {
             Self::Untold => {}
-            // hyper says it itself when the body is first asked for
+            // said when the body is first asked for
             Self::H1(_) if interim.status == StatusCode::CONTINUE => {}
-            Self::H1(outbox) => {
-                outbox.put(&interim);
-                // when this exchange waits, hyper writes what it still has and flushes: the place between two answers
-                tokio::task::yield_now().await;
-                outbox.take();
+            Self::H1(connection) => {
+                let mut head = Response::new(()).into_parts().0;
+                (head.status, head.headers) = (interim.status, interim.headers);
+                connection.queue(|out| {
+                    response::write(out, &head, Framing::None);
+                    out.extend_from_slice(b"\r\n");
+                });
+                // what the socket does not take at once goes out with the answer
+                let _ = connection.poll_flush(&mut Context::from_waker(Waker::noop()));
             }
             Self::H2(respond) => {
                 let mut head = Response::new(());
@@ -53,41 +57,5 @@ impl Interims {
                 let _ = respond.borrow_mut().send_informational(head);
             }
         }
-    }
-}
-
-/// Where an exchange leaves an interim answer for its HTTP/1 connection's bytes, which hyper writes otherwise.
-#[derive(Default)]
-pub struct Outbox {
-    full: AtomicBool,
-    head: Mutex<Vec<u8>>,
-}
-
-impl Outbox {
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Leaves one to be written.
-    pub fn put(&self, interim: &Interim) {
-        let mut head = self.lock();
-        let reason = interim.status.canonical_reason().unwrap_or_default();
-        head.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", interim.status.as_u16()).as_bytes());
-        for (name, value) in &interim.headers {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                head.extend_from_slice(part);
-            }
-        }
-        head.extend_from_slice(b"\r\n");
-        self.full.store(true, Relaxed);
-    }
-
-    /// What is to be written now; only to be asked for between two answers.
-    pub fn take(&self) -> Option<Vec<u8>> {
-        let full = self.full.load(Relaxed);
-        full.then(|| {
-            self.full.store(false, Relaxed);
-            std::mem::take(&mut *self.lock())
-        })
     }
 }

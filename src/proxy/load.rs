@@ -8,7 +8,7 @@ use crate::table::decide::Verdict;
 use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
 use crate::upstream::body::{RequestBody, Upload};
-use crate::wire::content::{Content, ContentError};
+use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};

@@ -5,62 +5,46 @@ use super::client::Client;
 use super::headers;
 use super::tunnel;
 use crate::table::Cluster;
-use crate::wire::content::Content;
-use crate::wire::h2::Tunnel;
+use crate::transport::content::Content;
+use crate::transport::tunnel::End;
+use crate::upstream::send::Lease;
 use base64::Engine;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use rand::RngCore;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// An upgrade that the client asks for.
 pub struct Wanted {
     protocol: HeaderValue,
-    client: ClientSide,
+    /// The client's bytes, once it is told.
+    client: Handover,
     /// Asked for by an extended CONNECT: the key that WebSocket over HTTP/1.1 needs and HTTP/2 has not.
     key: Option<HeaderValue>,
 }
 
-/// Where the client's bytes come from once it is told.
-enum ClientSide {
-    H1(OnUpgrade),
-    H2(oneshot::Receiver<Tunnel>),
-}
-
-/// A stream of HTTP/2 that will be given over to a tunnel, if the answer agrees to it.
-#[derive(Clone)]
-pub struct Handover(Arc<Mutex<Option<oneshot::Receiver<Tunnel>>>>);
-
-impl Handover {
-    /// Goes along with an extended CONNECT, among its extensions.
-    pub fn new() -> (oneshot::Sender<Tunnel>, Self) {
-        let (give, take) = oneshot::channel();
-        (give, Self(Arc::new(Mutex::new(Some(take)))))
-    }
-}
+/// Where a client's connection or stream will come from, if the answer agrees to the upgrade that the request asks for.
+pub type Handover = oneshot::Receiver<End>;
 
 /// The upgrade that this request asks for, if any.
-pub fn wanted(client: &Client, parts: &Parts) -> Option<Wanted> {
+pub fn wanted(client: &Client, parts: &Parts, handover: Option<Handover>) -> Option<Wanted> {
+    let handover = handover?;
     if parts.method == Method::CONNECT {
         let protocol = parts.extensions.get::<h2::ext::Protocol>()?;
-        let stream = parts.extensions.get::<Handover>()?.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let mut nonce = [0; 16];
         client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
         return Some(Wanted {
             protocol: HeaderValue::try_from(protocol.as_str()).ok()?,
-            client: ClientSide::H2(stream),
+            client: handover,
             key: HeaderValue::try_from(key).ok(),
         });
     }
-    let client = ClientSide::H1(parts.extensions.get::<OnUpgrade>()?.clone());
     let protocol = HeaderValue::try_from(headers::upgrade_of(&parts.headers)?).ok()?;
-    Some(Wanted { protocol, client, key: None })
+    Some(Wanted { protocol, client: handover, key: None })
 }
 
 impl Wanted {
@@ -81,13 +65,13 @@ pub fn switch(
     cluster: &Arc<Cluster>,
     wanted: Option<Wanted>,
     protocol: Option<HeaderValue>,
-    mut response: Response<Content>,
+    response: Response<Content>,
+    lease: Lease,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
-    let Some(wanted) = wanted else {
+    let (Some(wanted), Some(node)) = (wanted, lease.into_upgraded()) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
     };
-    let node = hyper::upgrade::on(&mut response);
     let over_h2 = wanted.key.is_some();
     let websocket = wanted.protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
     let (parts, _) = response.into_parts();
@@ -98,23 +82,15 @@ pub fn switch(
     } else {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         answer.headers_mut().insert(header::UPGRADE, protocol.unwrap_or(wanted.protocol));
-        client.watch.become_tunnel();
     }
     let line = trail.hand_over(answer.status().as_u16());
     let (worker, idle) = (client.worker.clone(), cluster.conf.timeouts.tunnel_idle.get());
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
         let mut line = line;
-        let node = async { node.await.ok().map(TokioIo::new) };
-        let ended = match wanted.client {
-            ClientSide::H1(client) => match tokio::join!(client, node) {
-                (Ok(client), Some(node)) => Some(tunnel::run(&worker, TokioIo::new(client), node, idle, websocket).await),
-                _ => None,
-            },
-            ClientSide::H2(client) => match tokio::join!(client, node) {
-                (Ok(client), Some(node)) => Some(tunnel::run(&worker, client, node, idle, websocket).await),
-                _ => None,
-            },
+        let ended = match wanted.client.await {
+            Ok(client) => Some(tunnel::run(&worker, client, node, idle, websocket).await),
+            Err(_) => None,
         };
         match ended {
             Some((sent, end)) => {

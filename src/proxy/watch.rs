@@ -1,111 +1,66 @@
 //! What is going on with one client connection: what its time limits are measured against.
 
 use crate::base::clock::monotonic_ms;
-use crate::wire::framing::Ambiguity;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use crate::transport::pace::Pace;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Shared by a connection's bytes, its exchanges and its clock. All on one thread, but hyper wants bytes that can be sent to
-/// another; a relaxed atomic costs what a plain cell costs.
+/// Shared by a connection, its exchanges and its clock.
+#[derive(Default)]
 pub struct Watch {
-    has_heads: bool,
-    in_flight: AtomicU32,
+    in_flight: Cell<u32>,
     /// When the last exchange ended, or the connection began.
-    idle_since: AtomicU64,
+    idle_since: Cell<u64>,
     /// When the first byte of a request's head came, while it is not there in full; 0 otherwise.
-    head_since: AtomicU64,
-    /// When a byte last went either way.
-    progress: AtomicU64,
-    blocked: AtomicBool,
-    body_wanted: AtomicBool,
-    tunnel: AtomicBool,
-    ambiguity: Mutex<Option<Ambiguity>>,
-    requests: AtomicU32,
+    head_since: Cell<u64>,
+    /// When bytes last moved.
+    pub pace: Rc<Pace>,
+    body_wanted: Cell<bool>,
 }
 
 impl Watch {
-    /// A connection that was just opened. `has_heads`: HTTP/1, where bytes between exchanges are the head of the next one; those
-    /// of HTTP/2 may be no more than a ping.
-    pub fn new(has_heads: bool) -> Self {
-        let now = monotonic_ms();
-        Self {
-            has_heads,
-            in_flight: AtomicU32::new(0),
-            idle_since: AtomicU64::new(now),
-            head_since: AtomicU64::new(0),
-            progress: AtomicU64::new(now),
-            blocked: AtomicBool::new(false),
-            body_wanted: AtomicBool::new(false),
-            tunnel: AtomicBool::new(false),
-            ambiguity: Mutex::new(None),
-            requests: AtomicU32::new(0),
+    /// A connection that was just opened.
+    pub fn new() -> Self {
+        Self { idle_since: Cell::new(monotonic_ms()), ..Self::default() }
+    }
+
+    /// A request's head has begun and is not there in full. That is HTTP/1's: between exchanges of HTTP/2 there may be no more
+    /// than a ping.
+    pub fn begin_head(&self) {
+        if self.head_since.get() == 0 {
+            self.head_since.set(monotonic_ms().max(1));
         }
     }
 
     /// Whether a request's head has begun and is not there in full.
     pub fn is_in_head(&self) -> bool {
-        self.head_since.load(Relaxed) != 0 && self.is_idle()
+        self.head_since.get() != 0
     }
 
     /// An exchange begins.
     pub fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.requests.store(self.requests.load(Relaxed).saturating_add(1), Relaxed);
-        self.head_since.store(0, Relaxed);
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.head_since.set(0);
     }
 
     /// An exchange is through.
     pub fn end(&self) {
-        self.in_flight.fetch_sub(1, Relaxed);
-        self.idle_since.store(monotonic_ms(), Relaxed);
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.idle_since.set(monotonic_ms());
     }
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.in_flight.load(Relaxed) == 0
-    }
-
-    /// Bytes came from the client.
-    pub fn read(&self) {
-        let now = monotonic_ms().max(1);
-        self.progress.store(now, Relaxed);
-        if self.has_heads && self.is_idle() && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(now, Relaxed);
-        }
-    }
-
-    /// Bytes went to the client, or could not.
-    pub fn wrote(&self, could: bool) {
-        if could {
-            self.progress.store(monotonic_ms(), Relaxed);
-        }
-        self.blocked.store(!could, Relaxed);
+        self.in_flight.get() == 0
     }
 
     /// A request's body is waited for, or no longer.
     pub fn want_body(&self, wanted: bool) {
-        self.body_wanted.store(wanted, Relaxed);
-    }
-
-    /// The connection becomes a tunnel: it has limits of its own, and its bytes are no requests.
-    pub fn become_tunnel(&self) {
-        self.tunnel.store(true, Relaxed);
-    }
-
-    /// Whether it became a tunnel.
-    pub fn is_tunnel(&self) -> bool {
-        self.tunnel.load(Relaxed)
-    }
-
-    /// The guard refused what the client sent.
-    pub fn refuse(&self, why: Ambiguity) {
-        *self.ambiguity.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-    }
-
-    /// Why the guard refused what the client sent, if it did.
-    pub fn refused(&self) -> Option<Ambiguity> {
-        *self.ambiguity.lock().unwrap_or_else(PoisonError::into_inner)
+        if wanted {
+            self.pace.moves();
+        }
+        self.body_wanted.set(wanted);
     }
 
     /// When the connection is to be cut unless something happens before.
@@ -115,15 +70,12 @@ impl Watch {
             let left = (u128::from(since) + limit.as_millis()).saturating_sub(u128::from(now));
             at + Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX).min(86_400_000))
         };
-        if self.is_tunnel() {
-            return after(now, Duration::from_secs(3600));
-        }
         if !self.is_idle() {
-            let waits_for_client = self.blocked.load(Relaxed) || self.body_wanted.load(Relaxed);
-            return after(if waits_for_client { self.progress.load(Relaxed) } else { now }, idle);
+            let waits_for_client = self.pace.is_blocked() || self.body_wanted.get();
+            return after(if waits_for_client { self.pace.moved() } else { now }, idle);
         }
-        match self.head_since.load(Relaxed) {
-            0 => after(self.idle_since.load(Relaxed), idle),
+        match self.head_since.get() {
+            0 => after(self.idle_since.get(), idle),
             since => after(since, header),
         }
     }

@@ -1,6 +1,6 @@
 //! The body of a request on its way to a node.
 
-use crate::wire::content::{Content, ContentError};
+use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};

@@ -6,8 +6,8 @@ use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Shared};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
-use crate::wire::content::Content;
-use crate::wire::h2::{STREAM_WINDOW, send_body};
+use crate::transport::content::Content;
+use crate::transport::h2::{STREAM_WINDOW, send_body};
 use h2::Reason;
 use http::{HeaderValue, Request, Uri, Version, header};
 use http_body::Body;
@@ -101,10 +101,10 @@ async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Sha
 }
 
 async fn connect(link: &Link, limits: &Limits) -> Result<Shared, SendError> {
-    let (io, _) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
-    let (sender, connection) = builder.handshake(io).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let (sender, connection) = builder.handshake(socket).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let closed = Rc::new(Cell::new(false));
     tokio::task::spawn_local({
         let closed = closed.clone();

@@ -2,12 +2,9 @@
 //! waits for `100 Continue`.
 
 use super::body::Upload;
-use http::{HeaderMap, Request, StatusCode};
-use std::collections::VecDeque;
+use http::{HeaderMap, StatusCode};
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How long a body waits for a node that may not know `Expect` (RFC 9110 section 10.1.1: not for an indefinite period).
@@ -25,66 +22,12 @@ pub struct Interim {
     pub headers: HeaderMap,
 }
 
-/// Where the interim answers of one HTTP/1 connection come in. hyper tells of them by a callback that could run on another
-/// thread, hence the lock; it never does.
-#[derive(Default)]
-pub struct Inbox(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    heard: VecDeque<Interim>,
-    left: u8,
-    reader: Option<Waker>,
-}
-
 /// What a node said.
 pub enum Heard<T> {
     /// Something before the answer.
     Interim(Interim),
     /// The answer.
     Final(T),
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next request on the connection: its interim answers are to come in here.
-    pub fn announce<B>(self: &Arc<Self>, mut request: Request<B>) -> Request<B> {
-        {
-            let mut waiting = self.lock();
-            waiting.heard.clear();
-            waiting.left = MOST;
-        }
-        let inbox = self.clone();
-        hyper::ext::on_informational(&mut request, move |answer| inbox.put(answer.status(), answer.headers()));
-        request
-    }
-
-    fn put(&self, status: StatusCode, headers: &HeaderMap) {
-        let mut waiting = self.lock();
-        if waiting.left > 0 {
-            waiting.left -= 1;
-            waiting.heard.push_back(Interim { status, headers: headers.clone() });
-            if let Some(reader) = waiting.reader.take() {
-                reader.wake();
-            }
-        }
-    }
-
-    /// What came in, in its order: hyper tells of all interim answers before the final one.
-    pub fn poll<F: Future>(&self, cx: &mut Context<'_>, answer: Pin<&mut F>) -> Poll<Heard<F::Output>> {
-        let mut waiting = self.lock();
-        if let Some(interim) = waiting.heard.pop_front() {
-            return Poll::Ready(Heard::Interim(interim));
-        }
-        if !waiting.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            waiting.reader = Some(cx.waker().clone());
-        }
-        drop(waiting);
-        answer.poll(cx).map(Heard::Final)
-    }
 }
 
 /// Waits for the final answer. What comes before is told to `on_interim`; a body that is held back is released by `100

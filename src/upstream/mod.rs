@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod dial;
+mod http1;
 pub mod http2;
 pub mod interim;
 pub mod link;

@@ -1,15 +1,11 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
-use super::body::RequestBody;
-use super::dial::Traffic;
-use super::interim::Inbox;
 use super::link::Link;
+use crate::transport::http1::Connection;
 use bytes::Bytes;
-use hyper::client::conn::http1;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -22,18 +18,8 @@ pub struct Pool {
 
 /// A connection between two requests.
 struct Idle {
-    wire: Wire,
+    connection: Rc<Connection>,
     since: Instant,
-}
-
-/// An open HTTP/1 connection.
-pub struct Wire {
-    /// To send with.
-    pub sender: http1::SendRequest<RequestBody>,
-    /// What went over it.
-    pub traffic: Arc<Traffic>,
-    /// Where its interim answers come in.
-    pub inbox: Arc<Inbox>,
 }
 
 /// An HTTP/2 connection, used by as many requests at a time as the node allows.
@@ -54,7 +40,7 @@ const PART_OF_PROVEN: u64 = 2;
 /// An HTTP/1 connection in use.
 pub struct Taken {
     /// The connection.
-    pub wire: Wire,
+    pub connection: Rc<Connection>,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -78,16 +64,16 @@ impl Pool {
                 }
                 return None;
             }
-            if !found.wire.sender.is_closed() {
-                return Some(Taken { wire: found.wire, idle: Some(age) });
+            if !found.connection.is_stale() {
+                return Some(Taken { connection: found.connection, idle: Some(age) });
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, wire: Wire, most: u32) {
-        if wire.sender.is_closed() || most == 0 {
+    pub fn put(&self, link: &Link, connection: Rc<Connection>, most: u32) {
+        if most == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -95,7 +81,7 @@ impl Pool {
         if list.len() >= most as usize {
             list.remove(0);
         }
-        list.push(Idle { wire, since: Instant::now() });
+        list.push(Idle { connection, since: Instant::now() });
     }
 
     /// The HTTP/2 connection to a node, if there is one.
@@ -125,7 +111,7 @@ impl Pool {
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
         self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
             Some(limit) => {
-                list.retain(|idle| !idle.wire.sender.is_closed() && idle.since.elapsed() < limit);
+                list.retain(|idle| idle.since.elapsed() < limit && !idle.connection.is_stale());
                 !list.is_empty()
             }
             None => false,

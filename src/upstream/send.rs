@@ -1,20 +1,16 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
 use super::body::{RequestBody, Upload};
-use super::interim::{self, Inbox, Interim};
+use super::interim::Interim;
 use super::link::Link;
-use super::pool::{Pool, Taken, Wire};
-use super::{dial, http2};
-use crate::wire::content::Content;
+use super::pool::Pool;
+use super::{http1, http2};
+use crate::transport::content::Content;
+use crate::transport::http1::{Connection, Upgraded};
 use http::{Request, Response};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What an exchange with a node may cost.
 pub struct Limits {
@@ -77,7 +73,7 @@ pub struct Answer {
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<Wire>,
+    kept: Option<Rc<Connection>>,
     link: Arc<Link>,
     pool: Rc<Pool>,
     upload: Option<Rc<Upload>>,
@@ -85,6 +81,17 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
+    pub(super) fn own(
+        pool: &Rc<Pool>,
+        link: &Arc<Link>,
+        connection: Rc<Connection>,
+        upload: Option<Rc<Upload>>,
+        max_idle: u32,
+    ) -> Self {
+        Self { kept: Some(connection), link: link.clone(), pool: pool.clone(), upload, max_idle }
+    }
+
     /// Of a connection that others use at the same time: it is not taken, and not given back.
     pub(super) fn shared(pool: &Rc<Pool>, link: &Arc<Link>, upload: Option<Rc<Upload>>) -> Self {
         Self { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
@@ -92,11 +99,17 @@ impl Lease {
 
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self) {
-        if let Some(wire) = self.kept.take()
+        if let Some(connection) = self.kept.take()
+            && connection.is_at_rest()
             && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
-            self.pool.put(&self.link, wire, self.max_idle);
+            self.pool.put(&self.link, connection, self.max_idle);
         }
+    }
+
+    /// The connection, if it has switched to another protocol.
+    pub fn into_upgraded(mut self) -> Option<Upgraded> {
+        self.kept.take().map(Upgraded::new)
     }
 }
 
@@ -119,90 +132,9 @@ pub async fn send(
     if link.http2 && !limits.own {
         return http2::send(pool, link, request, limits, on_interim).await;
     }
-    let upload = request.body().upload().cloned();
-    let (taken, connect_ms) = match if limits.own { None } else { ready(pool, link, limits.repeatable).await } {
-        Some(taken) => (taken, 0.0),
-        None => connect(link, limits).await?,
-    };
-    let Taken { mut wire, idle } = taken;
-    let before = (wire.traffic.written.load(Relaxed), wire.traffic.read.load(Relaxed));
-    let request = wire.inbox.announce(request);
-    let answer = {
-        let mut answer = pin!(wire.sender.try_send_request(request));
-        let heard = |cx: &mut Context<'_>| wire.inbox.poll(cx, answer.as_mut());
-        tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await
-    };
-    match answer {
-        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
-        Ok(Ok(response)) => {
-            note_keep_alive(link, response.headers());
-            idle.iter().for_each(|idle| link.prove(*idle));
-            if let Some(upload) = &upload {
-                upload.withdraw();
-            }
-            let lease = Lease { kept: Some(wire), link: link.clone(), pool: pool.clone(), upload, max_idle: limits.max_idle };
-            Ok(Answer { response: response.map(Content::H1), lease, connect_ms })
-        }
-        Ok(Err(mut error)) => {
-            let unsent = error.take_message().is_some();
-            let wrote = wire.traffic.written.load(Relaxed) != before.0;
-            let heard = wire.traffic.read.load(Relaxed) != before.1;
-            let race = idle.is_some() && !heard;
-            if let (true, Some(idle)) = (race, idle) {
-                link.disprove(idle);
-            }
-            let error = error.into_error();
-            let kind = match () {
-                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
-                () if unsent || !wrote => Failure::Unsent,
-                () if error.is_parse() => Failure::BadAnswer,
-                () => Failure::NoAnswer,
-            };
-            Err(SendError { kind, detail: words(&error), race })
-        }
-    }
-}
-
-/// A kept connection that can take a request now.
-async fn ready(pool: &Rc<Pool>, link: &Link, repeatable: bool) -> Option<Taken> {
-    while let Some(mut taken) = pool.take(link, repeatable) {
-        if taken.wire.sender.is_ready() {
-            return Some(taken);
-        }
-        if let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(50), taken.wire.sender.ready()).await {
-            return Some(taken);
-        }
-    }
-    None
-}
-
-async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
-    let start = Instant::now();
-    let (io, traffic) = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|e| fail(Failure::Connect, words(&e)))?;
-    tokio::task::spawn_local(async move {
-        // its errors reach the request that is under way; between requests they only mean that it is closed
-        let _ = connection.with_upgrades().await;
-    });
-    Ok((Taken { wire: Wire { sender, traffic, inbox: Arc::new(Inbox::default()) }, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
-}
-
-/// `Keep-Alive: timeout=5`: the node says when it will close.
-fn note_keep_alive(link: &Link, headers: &http::HeaderMap) {
-    let Some(value) = headers.get("keep-alive").and_then(|v| v.to_str().ok()) else { return };
-    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
-    if let Some(seconds) = seconds {
-        link.learn_keep_alive(seconds.saturating_mul(1000).saturating_sub(1000).max(500));
-    }
+    http1::send(pool, link, request, limits, on_interim).await
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {
     SendError { kind, detail, race: false }
-}
-
-fn words(error: &hyper::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -1,9 +1,7 @@
-//! Codecs: bytes to values and back. Bodies as they come. No sockets.
+//! Codecs: bytes to values and back. No sockets.
 
-pub mod content;
 pub mod cookies;
-pub mod framing;
-pub mod h2;
+pub mod http1;
 pub mod identity;
 pub mod pem;
 pub mod proxy_protocol;

@@ -1,10 +1,10 @@
-//! Why a request was found ambiguous.
+//! Why a request is refused before it is one.
 
 use std::fmt;
 
-/// Why the bytes of a client cannot be read in one way only.
+/// Why the bytes of a client are not read as a request: two implementations could read them in two ways, or they are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ambiguity {
+pub enum Malformed {
     /// More empty lines before a request than any client sends.
     EmptyLines,
     /// The request line is not three parts between single spaces.
@@ -43,9 +43,26 @@ pub enum Ambiguity {
     DuplicateHost,
     /// HTTP/1.1 without Host.
     MissingHost,
+    /// A byte in a header's value that may not stand there.
+    BadValue,
+    /// More header lines than `max-headers`.
+    TooManyLines,
+    /// A head of more bytes than `max-header-size`, or trailers without end.
+    TooLarge,
+    /// A target of more bytes than any server takes.
+    TargetTooLong,
 }
 
-impl Ambiguity {
+impl Malformed {
+    /// The status it is answered with.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::TooManyLines | Self::TooLarge => 431,
+            Self::TargetTooLong => 414,
+            _ => 400,
+        }
+    }
+
     /// A sentence for the log.
     pub fn reason(self) -> &'static str {
         match self {
@@ -68,14 +85,18 @@ impl Ambiguity {
             Self::ForbiddenTrailer => "framing or routing header among the trailers",
             Self::DuplicateHost => "more than one Host",
             Self::MissingHost => "no Host",
+            Self::BadValue => "malformed header value",
+            Self::TooManyLines => "too many header lines",
+            Self::TooLarge => "header too large",
+            Self::TargetTooLong => "target too long",
         }
     }
 }
 
-impl fmt::Display for Ambiguity {
+impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason())
     }
 }
 
-impl std::error::Error for Ambiguity {}
+impl std::error::Error for Malformed {}

@@ -1,10 +1,10 @@
 //! The body of a message as it comes in, over whichever HTTP.
 
+use super::http1::Incoming;
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -67,7 +67,7 @@ impl Body for Content {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::H1(body) => Pin::new(body).poll_frame(cx),
             Self::H2(body) => body.poll_frame(cx).map_err(Into::into),
         }
     }

@@ -1,0 +1,204 @@
+//! HTTP/1 towards clients: one request after the other. Between two of them nothing is held but the socket.
+
+use super::date;
+use crate::proxy::answer::AnswerBody;
+use crate::proxy::client::Client;
+use crate::proxy::interim::Interims;
+use crate::proxy::{exchange, headers};
+use crate::table::Listener;
+use crate::transport::content::Content;
+use crate::transport::http1::{Connection, Incoming, NoHead, Upgraded};
+use crate::transport::sending::Sending;
+use crate::transport::tunnel::End;
+use crate::wire::http1::request::{self, Head};
+use crate::wire::http1::{Framing, Malformed, line, response};
+use http::response::Parts;
+use http::{Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What is read of a body that nobody wanted, so that the connection can be kept.
+const DRAINED: usize = 64 << 10;
+/// What is read, and how long, of what a client still sends while it is told that its connection ends: closing at once would
+/// take the answer away from it.
+const LINGER: (usize, Duration) = (1 << 20, Duration::from_secs(2));
+
+/// What becomes of a connection after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It takes the next request.
+    Next,
+    /// It is closed. True: the client may still be sending.
+    Close(bool),
+    /// It is gone, or somebody else's by now.
+    Gone,
+}
+
+/// Serves requests until the connection is through. `ending`: no more than those that have come.
+pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Listener, ending: &Cell<bool>) {
+    let most = listener.conf.max_header_size.get().max(8192);
+    let mut served = false;
+    let sending = loop {
+        let head = poll_fn(|cx| match connection.poll_head(cx, most) {
+            Poll::Ready(head) => Poll::Ready(Some(head)),
+            // one that was just opened has its first request on the way
+            Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
+            Poll::Pending => {
+                if connection.is_in_head() {
+                    client.watch.begin_head();
+                }
+                Poll::Pending
+            }
+        });
+        let head = match head.await {
+            None => break false,
+            Some(Ok(head)) => request::parse(&head, listener.conf.max_headers.into()),
+            Some(Err(NoHead::Malformed(why))) => Err(why),
+            Some(Err(_)) => return,
+        };
+        let head = match head {
+            Ok(head) => head,
+            Err(why) => {
+                refuse(&connection, &client, why).await;
+                break true;
+            }
+        };
+        // its state lives on the heap, so that an idle connection does not pay for it
+        match Box::pin(exchange(&connection, &client, head, ending)).await {
+            After::Next => served = true,
+            After::Close(sending) => break sending,
+            After::Gone => return,
+        }
+    };
+    close(&connection, sending).await;
+}
+
+async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
+    let mut response = Response::new(()).into_parts().0;
+    response.status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    client.log_refused(why.status(), why.reason());
+    connection.queue(|out| {
+        response::write(out, &response, Framing::Length(0));
+        finish_head(out, &response, Some("close"));
+    });
+    // the client may be gone
+    let _ = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_flush(cx))).await;
+}
+
+async fn close(connection: &Connection, sending: bool) {
+    let closing = async {
+        let told = poll_fn(|cx| connection.poll_shutdown(cx)).await;
+        if sending && told.is_ok() {
+            let mut left = LINGER.0;
+            poll_fn(|cx| connection.poll_linger(cx, &mut left)).await;
+        }
+    };
+    let _ = tokio::time::timeout(LINGER.1, closing).await;
+}
+
+async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, ending: &Cell<bool>) -> After {
+    let Head { parts, framing, keep_alive } = head;
+    let asked = Asked { headless: parts.method == Method::HEAD, version: parts.version, keep_alive };
+    let waits = framing != Framing::None && parts.version > Version::HTTP_10 && headers::expects_continue(&parts.headers);
+    connection.begin_body(framing, waits);
+    let body = match framing {
+        Framing::None => Content::Empty,
+        _ => Content::H1(Incoming::new(connection.clone())),
+    };
+    let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
+    let request = Request::from_parts(parts, body);
+    let response = {
+        let mut served = pin!(exchange::serve(client.clone(), Interims::H1(connection.clone()), handover, request));
+        poll_fn(|cx| match served.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => connection.poll_gone(cx).map(|()| None),
+        })
+        .await
+    };
+    let Some(response) = response else { return After::Gone };
+    let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let after = answer(connection, response, &asked, ending).await;
+    match give {
+        Some(give) if switching && after == After::Next => {
+            drop(give.send(End::H1(Upgraded::new(connection.clone()))));
+            After::Gone
+        }
+        _ => after,
+    }
+}
+
+/// What an answer's form depends on.
+struct Asked {
+    headless: bool,
+    version: Version,
+    keep_alive: bool,
+}
+
+async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, asked: &Asked, ending: &Cell<bool>) -> After {
+    let (mut head, body) = response.into_parts();
+    let framing = framing(&mut head, &body, asked);
+    let closes = head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
+    let mut last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some();
+    let says = match () {
+        () if head.status == StatusCode::SWITCHING_PROTOCOLS => Some("upgrade"),
+        () if last => Some("close"),
+        () if asked.version == Version::HTTP_10 => Some("keep-alive"),
+        () => None,
+    };
+    connection.queue(|out| {
+        response::write(out, &head, framing);
+        finish_head(out, &head, says);
+    });
+    drop(head);
+    let mut sending = Sending::new(body, framing);
+    let sent = poll_fn(|cx| match sending.poll(cx, connection) {
+        Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+        Poll::Pending => connection.poll_gone(cx).map(|()| false),
+    });
+    if !sent.await {
+        return After::Gone;
+    }
+    let unread = connection.is_waiting() || !connection.drain_body(DRAINED);
+    if unread {
+        last = true;
+        connection.abandon_body();
+    }
+    if last { After::Close(unread) } else { After::Next }
+}
+
+/// How the body is framed for this client.
+fn framing(head: &mut Parts, body: &AnswerBody, asked: &Asked) -> Framing {
+    let length = body.size_hint().exact();
+    if head.status == StatusCode::NO_CONTENT || head.status.is_informational() {
+        head.headers.remove(header::CONTENT_LENGTH);
+        return Framing::None;
+    }
+    if asked.headless || head.status == StatusCode::NOT_MODIFIED {
+        if let (true, Some(length @ 1..)) = (asked.headless, length) {
+            head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+        }
+        return Framing::None;
+    }
+    match length {
+        Some(length) => Framing::Length(length),
+        None if asked.version == Version::HTTP_10 => Framing::UntilClose,
+        None => Framing::Chunked,
+    }
+}
+
+/// Writes what every head ends with.
+fn finish_head(out: &mut Vec<u8>, head: &Parts, connection: Option<&str>) {
+    if !head.headers.contains_key(header::DATE) {
+        line(out, b"date", date::now().as_bytes());
+    }
+    if let Some(connection) = connection {
+        line(out, b"connection", connection.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}

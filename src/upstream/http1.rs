@@ -1,0 +1,165 @@
+//! HTTP/1.1 to a node: one exchange at a time over each of many connections.
+
+use super::body::RequestBody;
+use super::dial;
+use super::interim::{self, Heard, Interim, MOST};
+use super::link::Link;
+use super::pool::{Pool, Taken};
+use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use crate::transport::content::Content;
+use crate::transport::http1::{Connection, Incoming, NoHead, Side};
+use crate::transport::sending::{NotSent, Sending};
+use crate::wire::http1::{Framing, request, response};
+use bytes::BytesMut;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// The largest head of an answer.
+const LARGEST_HEAD: usize = 256 << 10;
+
+/// Sends a request, and tells `on_interim` of the answers before the final one.
+pub(super) async fn send(
+    pool: &Rc<Pool>,
+    link: &Arc<Link>,
+    request: Request<RequestBody>,
+    limits: &Limits,
+    on_interim: impl AsyncFn(Interim),
+) -> Result<Answer, SendError> {
+    let kept = if limits.own { None } else { pool.take(link, limits.repeatable) };
+    let (Taken { connection, idle }, connect_ms) = match kept {
+        Some(taken) => (taken, 0.0),
+        None => connect(link, limits).await?,
+    };
+    let (parts, body) = request.into_parts();
+    let upload = body.upload().cloned();
+    let framing = match (body.is_end_stream(), body.size_hint().exact()) {
+        (true, _) => Framing::None,
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) => Framing::Chunked,
+    };
+    connection.begin();
+    connection.queue(|out| request::write(out, &parts, framing));
+    let mut exchange = Exchange { sending: Some(Sending::new(body, framing)), left: MOST, method: parts.method, broken: None };
+    let heard = |cx: &mut Context<'_>| exchange.poll(cx, &connection);
+    let answer = tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await;
+    match answer {
+        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Ok(Ok(head)) => {
+            note_keep_alive(link, &head.parts.headers);
+            idle.iter().for_each(|idle| link.prove(*idle));
+            if let Some(upload) = &upload {
+                upload.withdraw();
+            }
+            if let Some(mut rest) = exchange.sending.take() {
+                let connection = connection.clone();
+                tokio::task::spawn_local(async move {
+                    let _ = poll_fn(|cx| rest.poll(cx, &connection)).await;
+                });
+            }
+            connection.begin_body(head.framing, false);
+            let content = match head.framing {
+                Framing::None => Content::Empty,
+                _ => Content::H1(Incoming::new(connection.clone())),
+            };
+            let lease = Lease::own(pool, link, connection, upload, if head.keep_alive { limits.max_idle } else { 0 });
+            Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms })
+        }
+        Ok(Err(error)) => {
+            let race = idle.is_some() && !connection.has_heard();
+            if let (true, Some(idle)) = (race, idle) {
+                link.disprove(idle);
+            }
+            let kind = match () {
+                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
+                () if !connection.has_told() => Failure::Unsent,
+                () if error.malformed => Failure::BadAnswer,
+                () => Failure::NoAnswer,
+            };
+            Err(SendError { kind, detail: error.detail, race })
+        }
+    }
+}
+
+/// A request on its way, and its answer.
+struct Exchange {
+    sending: Option<Sending<RequestBody>>,
+    /// Interim answers that may still come.
+    left: u8,
+    method: Method,
+    /// Why no more of the request is sent; the node may have answered nevertheless.
+    broken: Option<String>,
+}
+
+/// Why no answer came.
+struct NoAnswer {
+    malformed: bool,
+    detail: String,
+}
+
+impl Exchange {
+    fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Heard<Result<response::Head, NoAnswer>>> {
+        if let Some(sending) = &mut self.sending {
+            match sending.poll(cx, connection) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.sending = None,
+                Poll::Ready(Err(NotSent::Source(error))) => return failed(false, error.to_string()),
+                Poll::Ready(Err(NotSent::Connection(error))) => {
+                    self.sending = None;
+                    self.broken = Some(error.to_string());
+                }
+            }
+        }
+        loop {
+            let head = match connection.poll_head(cx, LARGEST_HEAD) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(head)) => head,
+                Poll::Ready(Err(why)) => return self.no_head(why),
+            };
+            match response::parse(&head, &self.method) {
+                Err(why) => return failed(true, format!("the answer's head cannot be read: {why}")),
+                Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
+                    if self.left > 0 {
+                        self.left -= 1;
+                        return Poll::Ready(Heard::Interim(Interim { status: head.parts.status, headers: head.parts.headers }));
+                    }
+                }
+                Ok(head) => return Poll::Ready(Heard::Final(Ok(head))),
+            }
+        }
+    }
+
+    fn no_head<T>(&mut self, why: NoHead) -> Poll<Heard<Result<T, NoAnswer>>> {
+        let broken = self.broken.take();
+        match why {
+            NoHead::Malformed(why) => failed(true, format!("the answer's head cannot be read: {why}")),
+            NoHead::Closed => failed(false, broken.unwrap_or_else(|| "connection closed before an answer came".into())),
+            NoHead::Broken => failed(false, broken.unwrap_or_else(|| "connection closed within the answer's head".into())),
+            NoHead::Failed(error) => failed(false, broken.unwrap_or_else(|| error.to_string())),
+        }
+    }
+}
+
+fn failed<T>(malformed: bool, detail: String) -> Poll<Heard<Result<T, NoAnswer>>> {
+    Poll::Ready(Heard::Final(Err(NoAnswer { malformed, detail })))
+}
+
+async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
+    let start = Instant::now();
+    let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
+    Ok((Taken { connection, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
+}
+
+/// `Keep-Alive: timeout=5`: the node says when it will close.
+fn note_keep_alive(link: &Link, headers: &HeaderMap) {
+    let Some(value) = headers.get("keep-alive").and_then(|v| v.to_str().ok()) else { return };
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+    if let Some(seconds) = seconds {
+        link.learn_keep_alive(seconds.saturating_mul(1000).saturating_sub(1000).max(500));
+    }
+}

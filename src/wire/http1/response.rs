@@ -1,0 +1,118 @@
+//! The heads of answers.
+
+use super::{Framing, has_token};
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+
+/// A node's answer as far as its head tells.
+#[derive(Debug)]
+pub struct Head {
+    /// The head.
+    pub parts: Parts,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// The node takes further requests on this connection.
+    pub keep_alive: bool,
+}
+
+/// What the status line says beside the number, where that is not the usual word.
+#[derive(Debug, Clone)]
+pub struct Reason(pub Bytes);
+
+/// Header lines that most nodes keep to; more cost an allocation.
+const FEW: usize = 64;
+/// Header lines that no node goes beyond.
+const MOST: usize = 1000;
+
+/// Reads a whole head, as leniently as is safe: nodes are trusted, and old.
+pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, String> {
+    let mut few = [httparse::EMPTY_HEADER; FEW];
+    match parse_into(head, asked, &mut few) {
+        Err(httparse::Error::TooManyHeaders) => parse_into(head, asked, &mut vec![httparse::EMPTY_HEADER; MOST]),
+        parsed => parsed,
+    }
+    .map_err(|error| error.to_string())?
+}
+
+fn parse_into<'b>(
+    head: &'b Bytes,
+    asked: &Method,
+    room: &mut [httparse::Header<'b>],
+) -> Result<Result<Head, String>, httparse::Error> {
+    let mut read = httparse::Response::new(room);
+    let whole = httparse::ParserConfig::default().allow_obsolete_multiline_headers_in_responses(true).parse_response(&mut read, head)?;
+    if whole.is_partial() {
+        return Ok(Err("it ends too early".into()));
+    }
+    let (Some(code), Some(minor)) = (read.code, read.version) else { return Ok(Err("it has no status".into())) };
+    let reason = read.reason.unwrap_or_default();
+    Ok(take(head, code, minor, reason, read.headers, asked))
+}
+
+fn take(head: &Bytes, code: u16, minor: u8, reason: &str, lines: &[httparse::Header<'_>], asked: &Method) -> Result<Head, String> {
+    let status = StatusCode::from_u16(code).map_err(|_| format!("status {code}"))?;
+    let mut headers = HeaderMap::with_capacity(lines.len() + 2);
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| format!("header name {:?}", line.name))?;
+        let value = match memchr::memchr2(b'\r', b'\n', line.value) {
+            None => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
+            // folded (RFC 9112 section 5.2)
+            Some(_) => {
+                let one: Vec<u8> = line.value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
+                HeaderValue::from_maybe_shared(Bytes::from(one))
+            }
+        };
+        headers.append(name, value.map_err(|_| format!("the value of {}", line.name))?);
+    }
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let named = |token| headers.contains_key(header::CONNECTION) && has_token(&headers, &header::CONNECTION, token);
+    let keep_alive = if minor == 0 { named("keep-alive") } else { !named("close") };
+    let framing = framing(status, asked, &mut headers)?;
+    let mut response = Response::new(());
+    (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+    let mut parts = response.into_parts().0;
+    if status.canonical_reason() != Some(reason) && !reason.is_empty() {
+        parts.extensions.insert(Reason(Bytes::copy_from_slice(reason.as_bytes())));
+    }
+    Ok(Head { parts, framing, keep_alive: keep_alive && framing != Framing::UntilClose })
+}
+
+/// RFC 9112 section 6.3.
+fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Result<Framing, String> {
+    let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    if bodiless || *asked == Method::HEAD {
+        return Ok(Framing::None);
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+        let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back().and_then(|line| line.to_str().ok());
+        let chunked = last.and_then(|line| line.rsplit(',').next()).is_some_and(|token| token.trim().eq_ignore_ascii_case("chunked"));
+        return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
+    }
+    let mut length = None;
+    for text in headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
+        let text = std::str::from_utf8(text).unwrap_or_default().trim();
+        let one = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse::<u64>().ok());
+        match (one, length) {
+            (None, _) => return Err("its Content-Length is no number".into()),
+            (one, Some(_)) if one != length => return Err("it has several lengths".into()),
+            (one, _) => length = one,
+        }
+    }
+    Ok(length.map_or(Framing::UntilClose, |length| if length == 0 { Framing::None } else { Framing::Length(length) }))
+}
+
+/// Writes a head for a client.
+pub fn write(out: &mut Vec<u8>, parts: &Parts, framing: Framing) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(digits.format(parts.status.as_u16()).as_bytes());
+    out.push(b' ');
+    match parts.extensions.get::<Reason>() {
+        Some(Reason(reason)) => out.extend_from_slice(reason),
+        None => out.extend_from_slice(parts.status.canonical_reason().unwrap_or("Unknown").as_bytes()),
+    }
+    out.extend_from_slice(b"\r\n");
+    super::lines(out, &parts.headers, framing);
+}
