@@ -148,10 +148,10 @@ async fn to_cluster(
         trail.record.queue_ms = waiting.elapsed().as_secs_f64() * 1000.0;
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
-        let request = load.request(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
+        let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, upgrade.is_some());
         client.watch.want_body(load.streams());
-        match send::send(&client.worker.pool, &verdict.node.link, request, &limits, async |i| told.pass_on(i).await).await {
+        match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
                 client.watch.want_body(false);
                 verdict.node.live.answered();

@@ -27,8 +27,30 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HTTP2_SETTINGS,
 ];
 
+/// Whether a name is one of [`HOP_BY_HOP`]. Asked of every header of every message: by its length, most are not.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "proxy-authorization"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
+}
+
 /// What is said of the client.
 const FORWARDED: [HeaderName; 6] = [FOR, PROTO, HOST, PORT, SERVER, header::FORWARDED];
+
+/// Whether a name is one of [`FORWARDED`].
+fn is_forwarded(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name == "forwarded"
+        || name.strip_prefix("x-forwarded-").is_some_and(|rest| matches!(rest, "for" | "proto" | "host" | "port" | "server"))
+}
 
 /// Headers that no `Connection` line may make us drop: a client could otherwise hide who it is, or change what is asked.
 const END_TO_END: [&str; 14] = [
@@ -52,8 +74,7 @@ const END_TO_END: [&str; 14] = [
 ///
 /// `te: trailers` stays, `trailer` and `proxy-authenticate` are end to end. An upgrade is taken off too: read it with [`upgrade_of`] first.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // most messages have none, and looking at each name once is cheaper than looking for each of these
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+    if !headers.keys().any(is_hop_by_hop) {
         return;
     }
     if headers.contains_key(header::CONNECTION) {
@@ -125,7 +146,7 @@ pub struct Origin<'a> {
 
 /// Tells the node who asked. What strangers say of it is replaced; what trusted proxies say is kept and added to.
 pub fn forwarded(headers: &mut HeaderMap, style: ForwardedStyle, origin: &Origin<'_>) {
-    let said = headers.keys().any(|name| FORWARDED.contains(name));
+    let said = headers.keys().any(is_forwarded);
     if said && !origin.trusted {
         for name in &FORWARDED {
             headers.remove(name);

@@ -97,3 +97,16 @@ fn via_is_one_line() {
     via(&mut headers, Version::HTTP_2);
     assert_eq!(headers["via"], "1.0 a, 1.1 b, 2.0 homing");
 }
+
+#[test]
+fn names_are_told_by_their_text() {
+    for name in HOP_BY_HOP {
+        assert!(is_hop_by_hop(&name) && !is_forwarded(&name), "{name}");
+    }
+    for name in FORWARDED {
+        assert!(is_forwarded(&name) && !is_hop_by_hop(&name), "{name}");
+    }
+    for name in [header::HOST, header::COOKIE, header::TRAILER, HeaderName::from_static("x-forwarded-user")] {
+        assert!(!is_forwarded(&name) && !is_hop_by_hop(&name), "{name}");
+    }
+}

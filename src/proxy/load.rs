@@ -11,9 +11,10 @@ use crate::upstream::body::{RequestBody, Upload};
 use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The body, and whether the request can be sent again.
@@ -72,35 +73,38 @@ impl Load {
         matches!(&self.body, Payload::Streamed(upload) if upload.is_withdrawn())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "everything a request is made of")]
-    pub(super) fn request(
-        &self,
-        asked: &Asked,
+    /// The head for this node: as it was prepared, unless something is to be said to it alone.
+    #[allow(clippy::too_many_arguments, reason = "everything a head is made of")]
+    pub(super) fn head<'a>(
+        asked: &'a Asked,
         verdict: &Verdict,
         cluster: &Cluster,
         rule: &Rule,
         client: &Client,
         listener: &Listener,
         upgrade: Option<&upgrade::Wanted>,
-    ) -> Request<RequestBody> {
-        let mut parts = asked.parts.clone();
-        if !cluster.conf.preserve_host || !parts.headers.contains_key(header::HOST) {
-            parts.headers.insert(header::HOST, verdict.node.link.authority.clone());
+    ) -> Cow<'a, Parts> {
+        let mut head = Cow::Borrowed(&asked.parts);
+        if !cluster.conf.preserve_host || !head.headers.contains_key(header::HOST) {
+            head.to_mut().headers.insert(header::HOST, verdict.node.link.authority.clone());
         }
         if cluster.conf.tell_state {
-            parts.headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
+            head.to_mut().headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
         }
         if !rule.request_headers.is_empty() {
-            rule.request_headers.apply(&mut parts.headers, &asked.facts_at(client, listener, cluster, &verdict.node));
+            rule.request_headers.apply(&mut head.to_mut().headers, &asked.facts_at(client, listener, cluster, &verdict.node));
         }
         if let Some(upgrade) = upgrade {
-            upgrade.ask(&mut parts);
+            upgrade.ask(head.to_mut());
         }
-        let body = match &self.body {
+        head
+    }
+
+    pub(super) fn body(&self) -> RequestBody {
+        match &self.body {
             Payload::Held(bytes) if bytes.is_empty() => RequestBody::Empty,
             Payload::Held(bytes) => RequestBody::Held(Some(bytes.clone())),
             Payload::Streamed(upload) => RequestBody::Stream(upload.clone()),
-        };
-        Request::from_parts(parts, body)
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other Upgrade).
 
 use super::worker::Worker;
+use crate::transport::tunnel::{End as Side, Pump};
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// What ended a tunnel, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,97 +47,72 @@ impl End {
 const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xE9];
 
 /// Copies until either side closes. Returns the bytes sent to the client and what ended it.
-pub async fn run(
-    worker: &Rc<Worker>,
-    client: impl AsyncRead + AsyncWrite,
-    node: impl AsyncRead + AsyncWrite,
-    idle: Duration,
-    websocket: bool,
-) -> (u64, End) {
-    let (mut client_read, mut client_write) = tokio::io::split(client);
-    let (mut node_read, mut node_write) = tokio::io::split(node);
+pub async fn run(worker: &Rc<Worker>, mut client: Side, mut node: Side, idle: Duration, websocket: bool) -> (u64, End) {
     let last = Cell::new(Instant::now());
-    let sent = Cell::new(0u64);
-    let unsent = Cell::new(0u64);
-    let frames = FrameBorder::default();
-    let end = {
-        let up = copy(&mut client_read, &mut node_write, &last, &unsent, None);
-        let down = copy(&mut node_read, &mut client_write, &last, &sent, websocket.then_some(&frames));
-        tokio::pin!(up, down);
-        let mut stopping = worker.draining.subscribe();
-        let mut client_done = false;
-        loop {
-            tokio::select! {
-                // other protocols may go on one way only
-                () = &mut up, if !client_done => { client_done = true; if websocket { break End::Client } }
-                () = &mut down => break End::Node,
-                _ = stopping.wait_for(|s| *s) => break End::Stopping,
-                () = tokio::time::sleep_until((last.get() + idle).into()) => {
-                    if last.get().elapsed() >= idle { break End::Idle }
+    let mut sent = 0;
+    let mut frames = FrameBorder::default();
+    let (mut up, mut down) = (Pump::default(), Pump::default());
+    let mut stopping = worker.draining.subscribe();
+    let mut client_done = false;
+    let end = loop {
+        let ended = poll_fn(|cx| {
+            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(Instant::now())).is_ready() {
+                return Poll::Ready(End::Client);
+            }
+            let see = |data: &[u8]| {
+                last.set(Instant::now());
+                sent += data.len() as u64;
+                if websocket {
+                    frames.feed(data);
                 }
+            };
+            down.poll(cx, &mut node, &mut client, see).map(|_| End::Node)
+        });
+        tokio::select! {
+            ended = ended => match ended {
+                // other protocols may go on one way only
+                End::Client if !websocket => client_done = true,
+                end => break end,
+            },
+            _ = stopping.wait_for(|s| *s) => break End::Stopping,
+            () = tokio::time::sleep_until((last.get() + idle).into()) => {
+                if last.get().elapsed() >= idle { break End::Idle }
             }
         }
     };
     if websocket && matches!(end, End::Stopping | End::Idle) && frames.is_at_border() {
         // a close frame in the middle of another frame would corrupt it
-        let _ = tokio::time::timeout(Duration::from_secs(1), client_write.write_all(&GOING_AWAY)).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), client.write_all(&GOING_AWAY)).await;
     }
-    let _ = tokio::time::timeout(Duration::from_secs(1), client_write.shutdown()).await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), node_write.shutdown()).await;
-    (sent.get(), end)
-}
-
-async fn copy(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-    last: &Cell<Instant>,
-    count: &Cell<u64>,
-    frames: Option<&FrameBorder>,
-) {
-    let mut buffer = vec![0; 8192];
-    while let Ok(read) = from.read(&mut buffer).await {
-        if read == 0 {
-            break;
-        }
-        last.set(Instant::now());
-        if let Some(frames) = frames {
-            frames.feed(&buffer[..read]);
-        }
-        if to.write_all(&buffer[..read]).await.is_err() || to.flush().await.is_err() {
-            return;
-        }
-        count.set(count.get() + read as u64);
-    }
-    let _ = to.shutdown().await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), client.shutdown()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), node.shutdown()).await;
+    (sent, end)
 }
 
 /// Follows WebSocket frames (RFC 6455 section 5.2) to know whether one is only half sent.
 #[derive(Default)]
 struct FrameBorder {
-    header: Cell<[u8; 14]>,
-    have: Cell<usize>,
-    payload: Cell<u64>,
+    header: [u8; 14],
+    have: usize,
+    payload: u64,
 }
 
 impl FrameBorder {
     fn is_at_border(&self) -> bool {
-        self.have.get() == 0 && self.payload.get() == 0
+        self.have == 0 && self.payload == 0
     }
 
-    fn feed(&self, mut bytes: &[u8]) {
+    fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let skip = self.payload.get().min(bytes.len() as u64);
-            self.payload.set(self.payload.get() - skip);
+            let skip = self.payload.min(bytes.len() as u64);
+            self.payload -= skip;
             bytes = &bytes[skip as usize..];
             let Some((&first, rest)) = bytes.split_first() else { return };
-            let (mut header, have) = (self.header.get(), self.have.get());
-            header[have] = first;
+            self.header[self.have] = first;
+            self.have += 1;
             bytes = rest;
-            self.header.set(header);
-            self.have.set(have + 1);
-            if let Some(payload) = complete(&header[..=have]) {
-                self.payload.set(payload);
-                self.have.set(0);
+            if let Some(payload) = complete(&self.header[..self.have]) {
+                (self.payload, self.have) = (payload, 0);
             }
         }
     }
@@ -164,7 +142,7 @@ mod tests {
         huge.extend(vec![7; 65536]);
         for frame in [vec![0x81, 2, b'h', b'i'], vec![0x8a, 0], long, huge, vec![0x81, 0x81, 1, 2, 3, 4, 9]] {
             for step in [1, 2, 3, 1000, 100_000] {
-                let border = FrameBorder::default();
+                let mut border = FrameBorder::default();
                 for part in frame[..frame.len() - 1].chunks(step) {
                     border.feed(part);
                 }

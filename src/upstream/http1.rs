@@ -11,7 +11,8 @@ use crate::transport::http1::{Connection, Incoming, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
 use crate::wire::http1::{Framing, request, response};
 use bytes::BytesMut;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -26,7 +27,8 @@ const LARGEST_HEAD: usize = 256 << 10;
 pub(super) async fn send(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
-    request: Request<RequestBody>,
+    head: &Parts,
+    body: RequestBody,
     limits: &Limits,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
@@ -35,7 +37,6 @@ pub(super) async fn send(
         Some(taken) => (taken, 0.0),
         None => connect(link, limits).await?,
     };
-    let (parts, body) = request.into_parts();
     let upload = body.upload().cloned();
     let framing = match (body.is_end_stream(), body.size_hint().exact()) {
         (true, _) => Framing::None,
@@ -43,8 +44,8 @@ pub(super) async fn send(
         (false, None) => Framing::Chunked,
     };
     connection.begin();
-    connection.queue(|out| request::write(out, &parts, framing));
-    let mut exchange = Exchange { sending: Some(Sending::new(body, framing)), left: MOST, method: parts.method, broken: None };
+    connection.queue(|out| request::write(out, head, framing));
+    let mut exchange = Exchange { sending: Some(Sending::new(body, framing)), left: MOST, method: &head.method, broken: None };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx, &connection);
     let answer = tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await;
     match answer {
@@ -86,11 +87,11 @@ pub(super) async fn send(
 }
 
 /// A request on its way, and its answer.
-struct Exchange {
+struct Exchange<'a> {
     sending: Option<Sending<RequestBody>>,
     /// Interim answers that may still come.
     left: u8,
-    method: Method,
+    method: &'a Method,
     /// Why no more of the request is sent; the node may have answered nevertheless.
     broken: Option<String>,
 }
@@ -101,7 +102,7 @@ struct NoAnswer {
     detail: String,
 }
 
-impl Exchange {
+impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Heard<Result<response::Head, NoAnswer>>> {
         if let Some(sending) = &mut self.sending {
             match sending.poll(cx, connection) {
@@ -120,7 +121,7 @@ impl Exchange {
                 Poll::Ready(Ok(head)) => head,
                 Poll::Ready(Err(why)) => return self.no_head(why),
             };
-            match response::parse(&head, &self.method) {
+            match response::parse(&head, self.method) {
                 Err(why) => return failed(true, format!("the answer's head cannot be read: {why}")),
                 Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
                     if self.left > 0 {

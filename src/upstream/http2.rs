@@ -9,6 +9,7 @@ use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
 use crate::transport::content::Content;
 use crate::transport::h2::{STREAM_WINDOW, send_body};
 use h2::Reason;
+use http::request::Parts;
 use http::{HeaderValue, Request, Uri, Version, header};
 use http_body::Body;
 use std::cell::Cell;
@@ -26,15 +27,15 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 pub(super) async fn send(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
-    mut request: Request<RequestBody>,
+    mut head: Parts,
+    body: RequestBody,
     limits: &Limits,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     let start = Instant::now();
     let (mut connection, reused) = take(pool, link, limits).await?;
     let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
-    absolute(&mut request, link.tls.is_some());
-    let (mut head, body) = request.into_parts();
+    absolute(&mut head, link.tls.is_some());
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
         head.headers.remove(name);
     }
@@ -118,15 +119,15 @@ async fn connect(link: &Link, limits: &Limits) -> Result<Shared, SendError> {
 }
 
 /// HTTP/2 wants scheme and authority in the URI.
-fn absolute(request: &mut Request<RequestBody>, tls: bool) {
-    *request.version_mut() = Version::HTTP_2;
-    let host = request.headers_mut().remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
-    let path = request.uri().path_and_query().cloned();
+fn absolute(head: &mut Parts, tls: bool) {
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
+    let path = head.uri.path_and_query().cloned();
     let authority = http::uri::Authority::try_from(host.as_bytes());
     if let (Some(path), Ok(authority)) = (path, authority) {
         let scheme = if tls { "https" } else { "http" };
         if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
-            *request.uri_mut() = uri;
+            head.uri = uri;
         }
     }
 }

@@ -7,7 +7,9 @@ use super::pool::Pool;
 use super::{http1, http2};
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Upgraded};
-use http::{Request, Response};
+use http::Response;
+use http::request::Parts;
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,14 +127,15 @@ impl Drop for Lease {
 pub async fn send(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
-    request: Request<RequestBody>,
+    head: Cow<'_, Parts>,
+    body: RequestBody,
     limits: &Limits,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
-        return http2::send(pool, link, request, limits, on_interim).await;
+        return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
     }
-    http1::send(pool, link, request, limits, on_interim).await
+    http1::send(pool, link, &head, body, limits, on_interim).await
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {
