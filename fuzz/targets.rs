@@ -4,6 +4,7 @@
 // A fuzzer is only one of them.
 #![allow(dead_code)]
 
+use bytes::BytesMut;
 use homing::affinity::{Affinity, Found, Incoming, KeyRing, Member};
 use homing::config::{self, Loaded};
 use homing::heartbeat::{Heard, Speaker, agent, datagram, native, post};
@@ -11,7 +12,6 @@ use homing::table::normal_path;
 use homing::wire::cookies::{self, SetCookie};
 use homing::wire::http1::{BodyReader, Framing, HeadScan, Malformed, Part, request};
 use homing::wire::proxy_protocol::{self, Header};
-use bytes::BytesMut;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

@@ -1,9 +1,56 @@
 //! The only place that asks the machine what time it is.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+const START_AT: u32 = 1 << 30;
+
+/// One look at the clock, and all that can be told by it: asking costs as much as a hundred instructions, each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now(Duration);
+
+thread_local! {
+    /// How far the wall clock is ahead of the other one, in milliseconds, and the second in which that was seen.
+    static WALL: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
+}
+
+impl Now {
+    /// Looks.
+    pub fn look() -> Self {
+        Self(START.elapsed())
+    }
+    /// As [`monotonic_ms`] says it.
+    pub fn ms(self) -> u64 {
+        self.0.as_millis() as u64
+    }
+    /// As [`monotonic_secs`] says it.
+    pub fn secs(self) -> u32 {
+        START_AT.saturating_add(self.0.as_secs() as u32)
+    }
+    /// As [`unix_ms`] says it, within a second of a wall clock that was just set.
+    pub fn unix_ms(self) -> u64 {
+        let (seen, mut ahead) = WALL.get();
+        if seen != self.0.as_secs() {
+            ahead = unix_ms().saturating_sub(self.ms());
+            WALL.set((self.0.as_secs(), ahead));
+        }
+        ahead + self.ms()
+    }
+    /// As [`unix_secs`] says it.
+    pub fn unix_secs(self) -> u64 {
+        self.unix_ms() / 1000
+    }
+    /// The time between two looks; none if the other was later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+    /// On the clock that timers use.
+    pub fn instant(self) -> Instant {
+        *START + self.0
+    }
+}
 
 /// Milliseconds since the process started; never goes back.
 pub fn monotonic_ms() -> u64 {
@@ -13,8 +60,7 @@ pub fn monotonic_ms() -> u64 {
 /// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what was before the
 /// process has a place on it too.
 pub fn monotonic_secs() -> u32 {
-    const START_AT: u32 = 1 << 30;
-    START_AT.saturating_add(START.elapsed().as_secs() as u32)
+    Now::look().secs()
 }
 
 /// A time in milliseconds since 1970, as RFC 3339 writes it: `2026-11-21T16:40:34.123Z`.

@@ -3,15 +3,16 @@
 use super::client::Client;
 use super::line::Line;
 use super::seat::Seat;
-use crate::upstream::send::Lease;
+use crate::base::clock::Now;
 use crate::transport::content::{Content, ContentError};
+use crate::upstream::send::Lease;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::Sleep;
 
 /// Where an answer comes from.
@@ -59,7 +60,11 @@ pub struct Trail {
     /// Its connection to the node.
     pub lease: Option<Lease>,
     client: Rc<Client>,
-    start: Instant,
+    start: Now,
+    /// The latest look at the clock.
+    pub now: Now,
+    /// When the answer was through.
+    ended: Option<Now>,
     /// The tunnel ends the request instead.
     handed_over: bool,
     /// It is a tunnel.
@@ -70,12 +75,15 @@ impl Trail {
     /// A request begins.
     pub fn begin(client: &Rc<Client>) -> Box<Self> {
         client.watch.begin();
+        let now = Now::look();
         Box::new(Self {
-            record: Line::begin(client),
+            record: Line::begin(client, now),
             seat: None,
             lease: None,
             client: client.clone(),
-            start: Instant::now(),
+            start: now,
+            now,
+            ended: None,
             handed_over: false,
             tunnel: false,
         })
@@ -84,17 +92,41 @@ impl Trail {
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
         self.handed_over = true;
         self.client.watch.begin();
-        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client));
+        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client, self.now));
         record.status = status;
         if let Some(cluster) = &record.cluster {
             cluster.traffic.tunnel_opened();
         }
         let seat = self.seat.take();
-        Box::new(Self { record, seat, lease: None, client: self.client.clone(), start: self.start, handed_over: false, tunnel: true })
+        let client = self.client.clone();
+        Box::new(Self {
+            record,
+            seat,
+            lease: None,
+            client,
+            start: self.start,
+            now: self.now,
+            ended: None,
+            handed_over: false,
+            tunnel: true,
+        })
     }
-    /// Milliseconds since it began.
+    /// Looks at the clock again.
+    pub fn look(&mut self) -> Now {
+        self.now = Now::look();
+        self.now
+    }
+    /// Milliseconds from its beginning to the latest look at the clock.
     pub fn elapsed_ms(&self) -> f64 {
-        self.start.elapsed().as_secs_f64() * 1000.0
+        self.now.since(self.start).as_secs_f64() * 1000.0
+    }
+    /// The answer is through.
+    fn finish(mut self: Box<Self>) {
+        let now = Now::look();
+        self.ended = Some(now);
+        if let Some(lease) = &mut self.lease {
+            lease.give_back(now);
+        }
     }
     /// What the request waited for when its client left: its own body, a place, or the answer.
     fn given_up(&self) -> [u8; 2] {
@@ -112,7 +144,8 @@ impl Trail {
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        self.client.watch.end();
+        let now = self.ended.unwrap_or_else(Now::look);
+        self.client.watch.end(now);
         self.client.watch.want_body(false);
         if self.handed_over {
             return;
@@ -125,7 +158,7 @@ impl Drop for Trail {
         if let Some(cluster) = self.record.cluster.as_ref().filter(|_| self.tunnel) {
             cluster.traffic.tunnel_closed();
         }
-        self.record.end(&self.client, self.start.elapsed(), self.tunnel);
+        self.record.end(&self.client, now.since(self.start), self.tunnel);
     }
 }
 
@@ -139,7 +172,7 @@ impl AnswerBody {
     pub fn node(body: Content, limit: Duration, mut trail: Box<Trail>) -> Self {
         if body.is_end_stream() {
             if let Some(lease) = &mut trail.lease {
-                lease.give_back();
+                lease.give_back(trail.now);
             }
             trail.seat = None;
             return Self { source: Source::Empty, trail: Some(trail) };
@@ -149,8 +182,8 @@ impl AnswerBody {
 
     /// The answer is through.
     fn finish(&mut self) {
-        if let Some(lease) = self.trail.take().as_mut().and_then(|trail| trail.lease.as_mut()) {
-            lease.give_back();
+        if let Some(trail) = self.trail.take() {
+            trail.finish();
         }
     }
 

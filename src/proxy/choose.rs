@@ -6,7 +6,6 @@ use super::client::Client;
 use super::retry;
 use super::session::{self, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
-use crate::base::clock;
 use crate::base::hash::hash64;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
@@ -78,11 +77,11 @@ pub(super) async fn choose(
     let mut hint = first.hint;
     let mut first_check = None;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: clock::monotonic_secs(), dry: false };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now.secs(), dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
-                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried()) {
+                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried(), trail.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {
                         hint = Some(slot);
@@ -101,6 +100,7 @@ pub(super) async fn choose(
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| tokio::time::Instant::now() + FIRST_CHECK);
                 tries.waited = !checked(cluster, deadline).await;
+                trail.look();
                 // all that waited here are let go at once
                 first.look(client, cluster);
                 hint = first.hint;

@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::watch::Watch;
 use super::worker::Worker;
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::table::Listener;
 use crate::wire::identity::Identity;
 use http::HeaderValue;
@@ -136,7 +136,7 @@ impl Client {
 
     /// Logs a request that was refused before it became one.
     pub fn log_refused(&self, status: u16, why: &str) {
-        let mut line = Line::begin(self);
+        let mut line = Line::begin(self, Now::look());
         line.status = status;
         line.note = why.to_owned().into();
         line.ended = *b"PR";

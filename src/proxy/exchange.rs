@@ -14,25 +14,18 @@ use super::session::{self, Session};
 use super::upgrade::{self, Handover};
 use super::{hand_off, respond, retry};
 use crate::affinity::{Incoming as PinRequest, PinSent};
-use crate::base::clock;
 use crate::table::decide::{self, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener};
-use crate::upstream::send;
 use crate::transport::content::Content;
+use crate::upstream::send;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Serves one request.
-pub async fn serve(
-    client: Rc<Client>,
-    interims: Interims,
-    handover: Option<Handover>,
-    request: Request<Content>,
-) -> Response<AnswerBody> {
+pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Handover>, request: Request<Content>) -> Response<AnswerBody> {
     let mut trail = Trail::begin(&client);
     let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
@@ -112,7 +105,7 @@ async fn to_cluster(
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.live.clone());
     trail.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
-    let unix = clock::unix_secs();
+    let unix = trail.now.unix_secs();
     let forced = bypassed(&cluster, &mut asked.parts.headers, unix, trail);
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
@@ -130,7 +123,11 @@ async fn to_cluster(
     if expects {
         asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
     }
+    let bodiless = body.is_end_stream();
     let load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
+    if !bodiless {
+        trail.look();
+    }
     let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
     loop {
         let (verdict, session) = match &forced {
@@ -140,21 +137,25 @@ async fn to_cluster(
         tries.begin();
         trail.record.chosen(&cluster, &verdict);
         trail.seat = None;
-        let waiting = Instant::now();
         let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
             session::abandon(&cluster, &session);
             return Err(unavailable(&cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
         };
-        trail.record.queue_ms = waiting.elapsed().as_secs_f64() * 1000.0;
+        if let Some(waited) = seat.waited {
+            trail.record.queue_ms = waited.as_secs_f64() * 1000.0;
+            trail.look();
+        }
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
         let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, upgrade.is_some());
         client.watch.want_body(load.streams());
-        match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
+        match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, trail.now, async |i| told.pass_on(i).await)
+            .await
+        {
             Ok(answer) => {
                 client.watch.want_body(false);
-                verdict.node.live.answered();
+                verdict.node.live.answered(trail.look());
                 if load.is_repeatable() && session::is_over(&cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
                     reading = cluster.affinity.freed(&reading);
                     first = FirstRequest::of(client, &cluster, &reading, &asked);
@@ -173,6 +174,7 @@ async fn to_cluster(
                     trail.record.note = "keepalive-race".into();
                 }
                 session::abandon(&cluster, &session);
+                trail.look();
                 if tries.again(&error, &verdict, &cluster, load.is_intact()) {
                     continue;
                 }

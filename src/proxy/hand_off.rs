@@ -6,7 +6,6 @@ use super::choose::{FirstRequest, bypassed, choose};
 use super::client::Client;
 use super::{respond, retry, session};
 use crate::affinity::Incoming;
-use crate::base::clock;
 use crate::table::decide::{self, Verdict};
 use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
@@ -25,7 +24,7 @@ pub async fn serve(
     trail: &mut Trail,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.live.clone());
-    let now = clock::unix_secs();
+    let now = trail.now.unix_secs();
     let forced = bypassed(cluster, &mut asked.parts.headers, now, trail);
     let head = Incoming { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now };
     let reading = decide::recognise(cluster, &head);
@@ -36,7 +35,7 @@ pub async fn serve(
         Some(node) => Verdict::forced(node),
         None => {
             let (verdict, _) = choose(client, cluster, &reading, &mut first, &mut retry::Tries::new(cluster, false), trail).await?;
-            session::hand_over(cluster, &verdict, first.session);
+            session::hand_over(cluster, &verdict, first.session, trail.now);
             verdict
         }
     };

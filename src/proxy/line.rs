@@ -4,7 +4,7 @@ use super::access_log::Record;
 use super::client::Client;
 use super::recent::Decided;
 use crate::affinity::{Gist, PinSent, Reading};
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::config::model::LogFormat;
 use crate::table::decide::{Refusal, Verdict, Why};
 use crate::table::traffic::Ended;
@@ -73,9 +73,9 @@ struct Head {
 
 impl Line {
     /// A request begins.
-    pub fn begin(client: &Client) -> Self {
+    pub fn begin(client: &Client, now: Now) -> Self {
         Self {
-            time: clock::unix_ms(),
+            time: now.unix_ms(),
             client: client.address(),
             head: None,
             id: client.worker.request_id(),

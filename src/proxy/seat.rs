@@ -1,5 +1,6 @@
 //! A request's place at a node: counted while it lasts, waited for when the node is full.
 
+use crate::base::clock::Now;
 use crate::table::{Cluster, ClusterLive, Node};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,12 +14,15 @@ pub struct Seat {
     limited: bool,
     /// Requests that waited for a place before this one.
     pub behind: u32,
+    /// How long it had to wait, if it had to.
+    pub waited: Option<Duration>,
 }
 
 impl Seat {
     /// Takes a place. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
     /// delay. `None` when `queue-timeout` passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
+        let mut waited = None;
         let limited = node.max_requests().is_some();
         let mut behind = 0;
         if limited {
@@ -27,14 +31,18 @@ impl Seat {
                 Err(_) => {
                     let waiting = Waiting::behind(&node.live.waiting);
                     behind = waiting.1;
-                    tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?
+                    let since = Now::look();
+                    let permit = tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?;
+                    waited = Some(Now::look().since(since));
+                    permit
                 }
             };
             permit.forget();
         }
         node.live.in_flight.fetch_add(1, Relaxed);
         node.live.requests.fetch_add(1, Relaxed);
-        let seat = Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited, behind };
+        let seat =
+            Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited, behind, waited };
         seat.rescore();
         Some(seat)
     }

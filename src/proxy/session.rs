@@ -1,7 +1,7 @@
 //! What a request means for the ledger: sessions begin, go on, move and end here.
 
 use crate::affinity::{Outcome, Reading};
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node, State};
 use http::request::Parts;
@@ -39,8 +39,8 @@ pub enum Clash {
 }
 
 /// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
-pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64, tried: &[u32]) -> Result<Session, Clash> {
-    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
+pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64, tried: &[u32], now: Now) -> Result<Session, Clash> {
+    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     let slot = verdict.node.live.slot;
     let id = reading.session.unwrap_or(fresh);
     if cluster.affinity.is_none() {
@@ -94,11 +94,11 @@ fn over(node: &Arc<Node>) -> bool {
 }
 
 /// What the answer means for the session.
-pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome) {
+pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) {
     if cluster.affinity.is_none() {
         return;
     }
-    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, clock::monotonic_secs());
+    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     if let Some(learned) = outcome.learned {
         if learned != session.id {
             ledger.rename(session.id, learned, now, tally);
@@ -125,9 +125,9 @@ pub fn is_over(cluster: &Cluster, session: &Session, verdict: &Verdict, asked: &
 }
 
 /// A client is told to go to a node itself: it counts there until the node counts it.
-pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64) {
+pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
     if cluster.affinity.is_none() {
-        cluster.live.ledger.open(fresh, verdict.node.live.slot, clock::monotonic_secs(), &*cluster.live);
+        cluster.live.ledger.open(fresh, verdict.node.live.slot, now.secs(), &*cluster.live);
     }
 }
 

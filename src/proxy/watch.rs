@@ -1,6 +1,6 @@
 //! What is going on with one client connection: what its time limits are measured against.
 
-use crate::base::clock::monotonic_ms;
+use crate::base::clock::{Now, monotonic_ms};
 use crate::transport::pace::Pace;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -45,9 +45,9 @@ impl Watch {
     }
 
     /// An exchange is through.
-    pub fn end(&self) {
+    pub fn end(&self, now: Now) {
         self.in_flight.set(self.in_flight.get() - 1);
-        self.idle_since.set(monotonic_ms());
+        self.idle_since.set(now.ms());
     }
 
     /// Whether nothing is under way.

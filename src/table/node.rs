@@ -1,7 +1,7 @@
 //! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
 
 use super::told::Told;
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::config::address::NodeUrl;
 use crate::config::model::{AdminState, Changed};
 use crate::heartbeat::{Role, Roles};
@@ -165,12 +165,12 @@ impl NodeLive {
     }
 
     /// The node answered a client's request: proof of life.
-    pub fn answered(&self) {
+    pub fn answered(&self, now: Now) {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
         }
-        self.last_answer.store(clock::monotonic_ms(), Relaxed);
+        self.last_answer.store(now.ms(), Relaxed);
     }
 
     /// Milliseconds since the node last answered a client's request; `None` if it never did.

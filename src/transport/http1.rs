@@ -3,8 +3,8 @@
 
 use super::content::ContentError;
 use super::pace::Pace;
-use super::stream::Stream;
 use super::spare;
+use super::stream::Stream;
 use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed, Part};
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};

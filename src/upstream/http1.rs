@@ -6,6 +6,7 @@ use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use crate::base::clock::Now;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
@@ -30,9 +31,10 @@ pub(super) async fn send(
     head: &Parts,
     body: RequestBody,
     limits: &Limits,
+    now: Now,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    let kept = if limits.own { None } else { pool.take(link, limits.repeatable) };
+    let kept = if limits.own { None } else { pool.take(link, limits.repeatable, now) };
     let (Taken { connection, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
         None => connect(link, limits).await?,
@@ -47,7 +49,9 @@ pub(super) async fn send(
     connection.queue(|out| request::write(out, head, framing));
     let mut exchange = Exchange { sending: Some(Sending::new(body, framing)), left: MOST, method: &head.method, broken: None };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx, &connection);
-    let answer = tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await;
+    let now = if idle.is_some() { now } else { Now::look() };
+    let deadline = (now.instant() + limits.response).into();
+    let answer = tokio::time::timeout_at(deadline, interim::until_final(heard, upload.as_deref(), on_interim)).await;
     match answer {
         Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Ok(Ok(head)) => {

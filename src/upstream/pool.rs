@@ -1,13 +1,14 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
 use super::link::Link;
+use crate::base::clock::Now;
 use crate::transport::http1::Connection;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The connections of one worker.
 #[derive(Default)]
@@ -19,7 +20,7 @@ pub struct Pool {
 /// A connection between two requests.
 struct Idle {
     connection: Rc<Connection>,
-    since: Instant,
+    since: Now,
 }
 
 /// An HTTP/2 connection, used by as many requests at a time as the node allows.
@@ -47,14 +48,14 @@ pub struct Taken {
 
 impl Pool {
     /// An idle connection that is still good, most recently used first.
-    pub fn take(&self, link: &Link, repeatable: bool) -> Option<Taken> {
+    pub fn take(&self, link: &Link, repeatable: bool, now: Now) -> Option<Taken> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&link.id)?;
         let trusted = Duration::from_millis(link.reuse_ms.load(Relaxed));
         let proven = || Duration::from_micros(link.proven_us.load(Relaxed) / PART_OF_PROVEN);
         let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH).min(proven()) };
         while let Some(found) = list.pop() {
-            let age = found.since.elapsed();
+            let age = now.since(found.since);
             if age >= limit {
                 // the list is in order of age: all further ones are older still
                 if age >= trusted {
@@ -72,7 +73,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, connection: Rc<Connection>, most: u32) {
+    pub fn put(&self, link: &Link, connection: Rc<Connection>, most: u32, now: Now) {
         if most == 0 {
             return;
         }
@@ -81,7 +82,7 @@ impl Pool {
         if list.len() >= most as usize {
             list.remove(0);
         }
-        list.push(Idle { connection, since: Instant::now() });
+        list.push(Idle { connection, since: now });
     }
 
     /// The HTTP/2 connection to a node, if there is one.
@@ -109,9 +110,10 @@ impl Pool {
 
     /// Closes what has been idle too long, and everything of links that are no longer in the table.
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
+        let now = Now::look();
         self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
             Some(limit) => {
-                list.retain(|idle| idle.since.elapsed() < limit && !idle.connection.is_stale());
+                list.retain(|idle| now.since(idle.since) < limit && !idle.connection.is_stale());
                 !list.is_empty()
             }
             None => false,

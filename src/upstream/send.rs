@@ -5,6 +5,7 @@ use super::interim::Interim;
 use super::link::Link;
 use super::pool::Pool;
 use super::{http1, http2};
+use crate::base::clock::Now;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Upgraded};
 use http::Response;
@@ -84,13 +85,7 @@ pub struct Lease {
 
 impl Lease {
     /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
-    pub(super) fn own(
-        pool: &Rc<Pool>,
-        link: &Arc<Link>,
-        connection: Rc<Connection>,
-        upload: Option<Rc<Upload>>,
-        max_idle: u32,
-    ) -> Self {
+    pub(super) fn own(pool: &Rc<Pool>, link: &Arc<Link>, connection: Rc<Connection>, upload: Option<Rc<Upload>>, max_idle: u32) -> Self {
         Self { kept: Some(connection), link: link.clone(), pool: pool.clone(), upload, max_idle }
     }
 
@@ -100,12 +95,12 @@ impl Lease {
     }
 
     /// The answer is through: the connection may serve again, if the request is through as well.
-    pub fn give_back(&mut self) {
+    pub fn give_back(&mut self, now: Now) {
         if let Some(connection) = self.kept.take()
             && connection.is_at_rest()
             && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
-            self.pool.put(&self.link, connection, self.max_idle);
+            self.pool.put(&self.link, connection, self.max_idle, now);
         }
     }
 
@@ -130,12 +125,13 @@ pub async fn send(
     head: Cow<'_, Parts>,
     body: RequestBody,
     limits: &Limits,
+    now: Now,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
         return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
     }
-    http1::send(pool, link, &head, body, limits, on_interim).await
+    http1::send(pool, link, &head, body, limits, now, on_interim).await
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {

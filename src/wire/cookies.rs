@@ -39,19 +39,13 @@ pub fn unquoted(value: &[u8]) -> &[u8] {
 
 /// Cuts every cookie called `name`, with the `$` attributes behind it, out of the Cookie headers; lines left without a cookie go away.
 pub fn remove(headers: &mut HeaderMap, name: &[u8]) -> bool {
-    if !cookies(headers).any(|pair| pair.name == name) {
-        return false;
-    }
+    let mut removed = false;
     edit(headers, &COOKIE, |line| {
-        if !cookies_in(line.as_bytes()).any(|pair| pair.name == name) {
-            return Edit::Keep;
-        }
-        match without(line.as_bytes(), name) {
-            Some(rest) => Edit::Replace(rest),
-            None => Edit::Remove,
-        }
+        let edit = without(line.as_bytes(), name);
+        removed |= !matches!(edit, Edit::Keep);
+        edit
     });
-    true
+    removed
 }
 
 /// Replaces the values of cookies called `name` by a part of themselves: `part` says which, None to leave one as it is.
@@ -234,17 +228,20 @@ fn pair(line: &[u8], segment: Range<usize>) -> Option<Pair<'_>> {
     (!name.is_empty()).then_some(Pair { name, value, range: start..start + value.len() })
 }
 
-/// The line without the named cookies; None when no cookie is left.
-fn without(line: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+/// The line without the named cookies; it goes when no cookie is left.
+fn without(line: &[u8], name: &[u8]) -> Edit {
+    if memchr::memmem::find(line, name).is_none() {
+        return Edit::Keep;
+    }
     let mut out: Vec<u8> = Vec::with_capacity(line.len());
-    let mut behind_removed = false;
+    let (mut removed, mut behind_removed) = (false, false);
     let mut useful = false;
     for segment in (Segments { line, next: Some(0) }) {
         let text = line[segment.clone()].trim_ascii();
         let attribute = text.starts_with(b"$");
         let named = pair(line, segment.clone()).is_some_and(|pair| pair.name == name);
         if named || (attribute && behind_removed) {
-            behind_removed = true;
+            (removed, behind_removed) = (true, true);
             continue;
         }
         behind_removed = false;
@@ -255,7 +252,11 @@ fn without(line: &[u8], name: &[u8]) -> Option<Vec<u8>> {
             out.extend_from_slice(&line[segment.start - 1..segment.end]);
         }
     }
-    useful.then_some(out)
+    match (removed, useful) {
+        (false, _) => Edit::Keep,
+        (true, true) => Edit::Replace(out),
+        (true, false) => Edit::Remove,
+    }
 }
 
 #[cfg(test)]

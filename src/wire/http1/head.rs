@@ -82,7 +82,13 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Adds a header line, strictly read, to a map of no more than `most`. `whole` is what the line is a part of.
-pub(super) fn field(headers: &mut HeaderMap, whole: &Bytes, line: &[u8], most: usize) -> Result<(), Malformed> {
+pub(super) fn field(
+    headers: &mut HeaderMap,
+    whole: &Bytes,
+    line: &[u8],
+    most: usize,
+    note: impl FnOnce(&HeaderName, &HeaderValue) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Malformed::ObsFold);
     }
@@ -93,6 +99,7 @@ pub(super) fn field(headers: &mut HeaderMap, whole: &Bytes, line: &[u8], most: u
         _ => telling(name, Malformed::BadName),
     })?;
     let value = HeaderValue::from_maybe_shared(whole.slice_ref(value)).map_err(|_| telling(value, Malformed::BadValue))?;
+    note(&name, &value)?;
     if headers.len() >= most {
         return Err(Malformed::TooManyLines);
     }

@@ -2,20 +2,19 @@
 //! implementations could read in two ways the reading ends, since lenient reading is how requests are smuggled. Nodes are
 //! trusted, and read as leniently as other proxies read them.
 
-mod malformed;
 mod body;
 mod head;
+mod malformed;
 pub mod request;
 pub mod response;
 #[cfg(test)]
 mod tests;
 
-pub use malformed::Malformed;
 pub use body::{BodyReader, Part, begin_chunk};
 pub use head::HeadScan;
+pub use malformed::Malformed;
 
 use http::{HeaderMap, HeaderName, header};
-
 
 /// Where a message's body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

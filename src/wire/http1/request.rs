@@ -4,7 +4,7 @@ use super::head::{field, lines};
 use super::{Framing, Malformed, has_token};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 /// A client's request as far as its head tells.
 #[derive(Debug)]
@@ -26,9 +26,10 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let (method, uri, version) = request_line(head, lines.next().unwrap_or_default())?;
     let count = memchr::memchr_iter(b'\n', head).count();
     let mut headers = HeaderMap::with_capacity(count.min(most) + ADDED);
-    lines.try_for_each(|line| field(&mut headers, head, line, most))?;
-    let framing = framing(&method, version, &headers)?;
-    let named = |token| headers.contains_key(header::CONNECTION) && has_token(&headers, &header::CONNECTION, token);
+    let mut framed = Framed { version, host: false, length: None, chunked: false, connection: false };
+    lines.try_for_each(|line| field(&mut headers, head, line, most, |name, value| framed.note(name, value)))?;
+    let framing = framed.framing(&method)?;
+    let named = |token| framed.connection && has_token(&headers, &header::CONNECTION, token);
     let keep_alive = if version == Version::HTTP_10 { named("keep-alive") } else { !named("close") };
     let mut request = Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.version_mut(), *request.headers_mut()) = (method, uri, version, headers);
@@ -61,33 +62,51 @@ fn request_line(head: &Bytes, line: &[u8]) -> Result<(Method, Uri, Version), Mal
     Ok((method, uri.map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?, version))
 }
 
-/// RFC 9112 section 6.3, without its leniency.
-fn framing(method: &Method, version: Version, headers: &HeaderMap) -> Result<Framing, Malformed> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => return Err(Malformed::DuplicateHost),
-        (None, _) if version != Version::HTTP_10 => return Err(Malformed::MissingHost),
-        _ => {}
+/// What decides where the body ends: RFC 9112 section 6.3, without its leniency.
+struct Framed {
+    version: Version,
+    host: bool,
+    length: Option<u64>,
+    chunked: bool,
+    connection: bool,
+}
+
+impl Framed {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
+        if *name == header::HOST {
+            if std::mem::replace(&mut self.host, true) {
+                return Err(Malformed::DuplicateHost);
+            }
+        } else if *name == header::CONTENT_LENGTH {
+            match (self.chunked, self.length) {
+                (true, _) => return Err(Malformed::LengthAndChunked),
+                (false, Some(_)) => return Err(Malformed::ConflictingLength),
+                (false, None) => self.length = Some(decimal(value.as_bytes())?),
+            }
+        } else if *name == header::TRANSFER_ENCODING {
+            if self.length.is_some() {
+                return Err(Malformed::LengthAndChunked);
+            }
+            let chunked = self.version == Version::HTTP_11 && value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            if !chunked || std::mem::replace(&mut self.chunked, true) {
+                return Err(Malformed::BadTransferEncoding);
+            }
+        } else if *name == header::CONNECTION {
+            self.connection = true;
+        }
+        Ok(())
     }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let (length, further) = (lengths.next(), lengths.next());
-    if further.is_some() {
-        return Err(Malformed::ConflictingLength);
-    }
-    let length = length.map(|length| decimal(length.as_bytes())).transpose()?;
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let (coding, further) = (codings.next(), codings.next());
-    let chunked = match coding {
-        None => false,
-        Some(_) if length.is_some() => return Err(Malformed::LengthAndChunked),
-        Some(coding) if further.is_none() && version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
-        Some(_) => return Err(Malformed::BadTransferEncoding),
-    };
-    match (chunked, length) {
-        (true, _) | (_, Some(1..)) if *method == Method::CONNECT => Err(Malformed::ConnectWithBody),
-        (true, _) => Ok(Framing::Chunked),
-        (false, Some(length)) if length > 0 => Ok(Framing::Length(length)),
-        (false, _) => Ok(Framing::None),
+
+    fn framing(&self, method: &Method) -> Result<Framing, Malformed> {
+        if !self.host && self.version != Version::HTTP_10 {
+            return Err(Malformed::MissingHost);
+        }
+        match (self.chunked, self.length) {
+            (true, _) | (_, Some(1..)) if *method == Method::CONNECT => Err(Malformed::ConnectWithBody),
+            (true, _) => Ok(Framing::Chunked),
+            (false, Some(length)) if length > 0 => Ok(Framing::Length(length)),
+            (false, _) => Ok(Framing::None),
+        }
     }
 }
 

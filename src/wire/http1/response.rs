@@ -28,37 +28,49 @@ const MOST: usize = 1000;
 /// Reads a whole head, as leniently as is safe: nodes are trusted, and old.
 pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, String> {
     let mut few = [httparse::EMPTY_HEADER; FEW];
-    match parse_into(head, asked, &mut few) {
-        Err(httparse::Error::TooManyHeaders) => parse_into(head, asked, &mut vec![httparse::EMPTY_HEADER; MOST]),
+    match parse_into(head, asked, &mut few, false) {
+        Err(httparse::Error::TooManyHeaders | httparse::Error::HeaderName) => {
+            parse_into(head, asked, &mut vec![httparse::EMPTY_HEADER; MOST], true)
+        }
         parsed => parsed,
     }
     .map_err(|error| error.to_string())?
 }
 
+/// `folded`: with lines that go on in the next (RFC 9112 section 5.2).
 fn parse_into<'b>(
     head: &'b Bytes,
     asked: &Method,
     room: &mut [httparse::Header<'b>],
+    folded: bool,
 ) -> Result<Result<Head, String>, httparse::Error> {
     let mut read = httparse::Response::new(room);
-    let whole = httparse::ParserConfig::default().allow_obsolete_multiline_headers_in_responses(true).parse_response(&mut read, head)?;
-    if whole.is_partial() {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(folded);
+    if config.parse_response(&mut read, head)?.is_partial() {
         return Ok(Err("it ends too early".into()));
     }
     let (Some(code), Some(minor)) = (read.code, read.version) else { return Ok(Err("it has no status".into())) };
     let reason = read.reason.unwrap_or_default();
-    Ok(take(head, code, minor, reason, read.headers, asked))
+    Ok(take(head, code, minor, reason, read.headers, asked, folded))
 }
 
-fn take(head: &Bytes, code: u16, minor: u8, reason: &str, lines: &[httparse::Header<'_>], asked: &Method) -> Result<Head, String> {
+fn take(
+    head: &Bytes,
+    code: u16,
+    minor: u8,
+    reason: &str,
+    lines: &[httparse::Header<'_>],
+    asked: &Method,
+    folded: bool,
+) -> Result<Head, String> {
     let status = StatusCode::from_u16(code).map_err(|_| format!("status {code}"))?;
     let mut headers = HeaderMap::with_capacity(lines.len() + 2);
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| format!("header name {:?}", line.name))?;
-        let value = match memchr::memchr2(b'\r', b'\n', line.value) {
-            None => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
-            // folded (RFC 9112 section 5.2)
-            Some(_) => {
+        let value = match folded {
+            false => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
+            true => {
                 let one: Vec<u8> = line.value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
                 HeaderValue::from_maybe_shared(Bytes::from(one))
             }

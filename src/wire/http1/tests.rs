@@ -94,7 +94,7 @@ const ENCODINGS: &[(&str, Option<Malformed>)] = &[
     ("Transfer-Encoding : chunked", Some(A::SpaceBeforeColon)),
     ("Transfer-Encoding\x0b: chunked", Some(A::BadName)),
     ("Transfer-Encoding\r\n : chunked", Some(A::BadName)),
-    ("Transfer-Encoding:\r\n chunked", Some(A::ObsFold)),
+    ("Transfer-Encoding:\r\n chunked", Some(A::BadTransferEncoding)),
     ("X: y\r\n Transfer-Encoding: chunked", Some(A::ObsFold)),
     ("X: y\nTransfer-Encoding: chunked", Some(A::BareLf)),
     ("Content-Length: 5\r\nTransfer-Encoding: chunked", Some(A::LengthAndChunked)),
@@ -190,7 +190,13 @@ fn knows_what_it_lacks() {
     let all = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\r\n\r\n";
     let head = all.find("\r\n\r\n").unwrap() + 4;
     for at in 1..=all.len() {
-        let wanted = if at < head { "head" } else if at < all.len() { "body" } else { "nothing" };
+        let wanted = if at < head {
+            "head"
+        } else if at < all.len() {
+            "body"
+        } else {
+            "nothing"
+        };
         assert_eq!(read(&[&all.as_bytes()[..at]]), Ok(wanted), "{:?}", &all[..at]);
     }
 }
