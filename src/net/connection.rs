@@ -25,30 +25,49 @@ use tokio_rustls::TlsAcceptor;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
-pub async fn serve(worker: Rc<Worker>, listener: usize, mut stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
-    let Some(conf) = worker.table().listeners.get(listener).cloned().flatten() else { return };
+pub async fn serve(worker: Rc<Worker>, listener: usize, stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
+    // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
+    let Some((client, stream, early)) = Box::pin(begin(worker, listener, stream, peer, tls)).await else { return };
+    match client.h2 {
+        true => Box::pin(serve_h2(client, stream, early)).await,
+        false => serve_h1(client, stream, early).await,
+    }
+}
+
+/// Finds out who the client is and what it speaks, within the time that a head may take.
+async fn begin(
+    worker: Rc<Worker>,
+    listener: usize,
+    mut stream: Stream,
+    peer: Peer,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> Option<(Rc<Client>, Stream, BytesMut)> {
+    let conf = worker.table().listeners.get(listener).cloned().flatten()?;
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (direct, local) = (peer.address().unwrap_or(unknown), local_address(&stream).unwrap_or(unknown));
     let mut early = BytesMut::new();
     let mut source = direct;
     let header_timeout = conf.conf.header_timeout.get();
     if conf.conf.proxy_protocol {
-        match tokio::time::timeout(header_timeout, proxy_header(&mut stream, &mut early)).await {
-            Ok(Ok(told)) if conf.trusted.is_empty() || conf.trusts(direct.ip()) => source = told.unwrap_or(direct),
-            Ok(Ok(_)) => {}
-            Ok(Err(why)) => return tracing::debug!("connection from {direct} closed: {why}"),
-            Err(_) => return tracing::debug!("connection from {direct} closed: no PROXY header within {header_timeout:?}"),
+        let why = match tokio::time::timeout(header_timeout, proxy_header(&mut stream, &mut early)).await {
+            Ok(Ok(told)) => {
+                if conf.trusted.is_empty() || conf.trusts(direct.ip()) {
+                    source = told.unwrap_or(direct);
+                }
+                None
+            }
+            Ok(Err(why)) => Some(why),
+            Err(_) => Some(format!("no PROXY header within {header_timeout:?}")),
+        };
+        if let Some(why) = why {
+            tracing::debug!("connection from {direct} closed: {why}");
+            return None;
         }
     }
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-    let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await;
-    let Ok(Some(opened)) = opened else { return };
-    let (facts, watch) = (opened.facts, Rc::new(Watch::new()));
-    let client = Rc::new(Client::new(worker, listener, conf, direct, source, local, facts, watch, opened.h2));
-    match opened.h2 {
-        true => serve_h2(opened.stream, opened.early, client).await,
-        false => serve_h1(opened.stream, opened.early, client).await,
-    }
+    let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
+    let client = Client::new(worker, listener, conf, direct, source, local, opened.facts, Rc::new(Watch::new()), opened.h2);
+    Some((Rc::new(client), opened.stream, opened.early))
 }
 
 struct Opened {
@@ -145,7 +164,7 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
     }
 }
 
-async fn serve_h1(stream: Stream, early: BytesMut, client: Rc<Client>) {
+async fn serve_h1(client: Rc<Client>, stream: Stream, early: BytesMut) {
     let connection = Connection::new(Side::Client, stream, early, Some(client.watch.pace.clone()));
     let ending = Cell::new(false);
     let mut serving = pin!(http1::serve(connection, client.clone(), &client.conf, &ending));
@@ -156,7 +175,7 @@ async fn serve_h1(stream: Stream, early: BytesMut, client: Rc<Client>) {
     .await;
 }
 
-async fn serve_h2(stream: Stream, early: BytesMut, client: Rc<Client>) {
+async fn serve_h2(client: Rc<Client>, stream: Stream, early: BytesMut) {
     let io = ClientIo::new(Early::new(early.freeze(), stream), client.watch.pace.clone());
     let opened = tokio::time::timeout(client.conf.conf.header_timeout.get(), http2::Connection::open(io, &client.conf, client.clone()));
     let Ok(Ok(mut connection)) = opened.await else { return };

@@ -65,7 +65,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
         let head = match head {
             Ok(head) => head,
             Err(why) => {
-                refuse(&connection, &client, why).await;
+                Box::pin(refuse(&connection, &client, why)).await;
                 break true;
             }
         };
@@ -76,7 +76,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
             After::Gone => return,
         }
     };
-    close(&connection, sending).await;
+    Box::pin(close(&connection, sending)).await;
 }
 
 async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
