@@ -146,7 +146,6 @@ impl App {
         tokio::task::spawn_local(admin.clone().remember());
         tokio::task::spawn_local(beats.watch());
         let opened = doors.apply(plan, &table, &threads);
-        admin.shows(doors.certificates());
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
             tracing::info!("status, API and metrics are at {address}");
@@ -157,6 +156,7 @@ impl App {
         if let Some(address) = announce.apply(ear) {
             tracing::info!("nodes announce themselves at {address}");
         }
+        admin.shows(doors.certificates().into_iter().chain(announce.certificates()).collect());
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
             path: path.to_owned(),
@@ -301,7 +301,6 @@ impl App {
             self.state.write(RUNTIME, self.registry.runtime());
         }
         self.doors.apply(plan, &table, &self.threads);
-        self.admin.shows(self.doors.certificates());
         if let Some(address) = self.front.apply(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }
@@ -311,7 +310,8 @@ impl App {
         if let Some(address) = self.announce.apply(ear) {
             tracing::info!("nodes announce themselves at {address} from here on");
         }
-        for warning in self.doors.reload_certificates() {
+        self.admin.shows(self.doors.certificates().into_iter().chain(self.announce.certificates()).collect());
+        for warning in self.doors.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
             tracing::warn!("{warning}");
         }
         self.names.reconcile(&table);

@@ -15,6 +15,8 @@ mod placement;
 mod port;
 #[path = "proxy/support/mod.rs"]
 mod support;
+#[path = "heartbeat/tls.rs"]
+mod tls;
 #[allow(dead_code, reason = "the window's own tests use the rest")]
 #[path = "admin/window.rs"]
 mod window;

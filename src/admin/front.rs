@@ -24,7 +24,7 @@ impl Front {
 
     /// Reads the token and binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
-        self.gate.prepare(config.server.admin.as_deref(), |bind| Guard::new(config, bind, &self.folder))
+        self.gate.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, &self.folder))
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.

@@ -42,6 +42,27 @@ struct Addresses {
     alone: HashMap<IpAddr, Option<u16>>,
 }
 
+/// What the sender of a beat has shown before it is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// A token of the cluster.
+    Token,
+    /// A certificate for a node of the cluster.
+    Certificate,
+    /// Nothing but an address that may speak; nodes at unknown addresses join this cluster.
+    Address(Option<&'a str>),
+}
+
+impl Proof<'_> {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+            Self::Address(_) => "address",
+        }
+    }
+}
+
 /// What became of a beat.
 pub enum Hearing {
     /// It was taken.
@@ -71,8 +92,8 @@ pub enum Refusal {
 }
 
 impl Members {
-    /// Hears a beat whose sender has been admitted. `stranger`: the cluster that nodes known by nothing but an address join.
-    pub fn hear(&mut self, heard: &Heard, from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
+    /// Hears a beat whose sender has been admitted.
+    pub fn hear(&mut self, heard: &Heard, from: IpAddr, proof: Proof<'_>, table: &Table) -> Hearing {
         match &heard.speaker {
             Speaker::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
@@ -89,10 +110,11 @@ impl Members {
                         }
                     }
                     Some(known) => self.take(cluster, known, &heard.beat),
-                    None => stranger_joins(cluster, node, url.to_string(), from, "token"),
+                    None => stranger_joins(cluster, node, url.to_string(), from, proof),
                 }
             }
             Speaker::Address { ip, port } => {
+                let stranger = if let Proof::Address(stranger) = proof { stranger } else { None };
                 let at = (ip.to_canonical(), *port);
                 let mut there = self.addresses.find(at, table);
                 if there.is_empty() && stranger.is_none() {
@@ -142,7 +164,7 @@ impl Members {
             (Some(cluster), Some(port)) => {
                 let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
                 let name = format!("{ip}-{port}").replace(':', ".");
-                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, "address")
+                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, Proof::Address(stranger))
             }
             (Some(_), None) => Hearing::Refused(Refusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
             (None, _) => Hearing::Refused(Refusal::Unknown(format!("no node is at {place}"))),
@@ -208,7 +230,7 @@ impl Addresses {
 }
 
 /// A node that nobody has heard of: how it is let in, if at all.
-fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how: &str) -> Hearing {
+fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
     let unspecified = OneOrMany::default();
     let admit = cluster.conf.join.as_ref().map_or(&unspecified, |join| &join.admit);
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
@@ -217,14 +239,14 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how:
     }
     let who = admit.as_slice().iter().find_map(|word| match word.as_str() {
         "ask" => None,
-        "token" => (how == "token").then(|| "token".to_owned()),
+        "token" => (!matches!(proof, Proof::Address(_))).then(|| proof.word().to_owned()),
         network => network
             .parse::<crate::base::units::Network>()
             .ok()
             .filter(|network| network.contains(from))
             .map(|_| format!("network {network}")),
     });
-    edit(cluster, node, Action::Join { url, admitted: who }, how)
+    edit(cluster, node, Action::Join { url, admitted: who }, proof.word())
 }
 
 fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {

@@ -2,7 +2,7 @@
 
 use crate::base::clock;
 use crate::control::desk::Desk;
-use crate::control::members::{Hearing, Members, Refusal};
+use crate::control::members::{Hearing, Members, Proof, Refusal};
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
@@ -127,12 +127,11 @@ impl Beats {
         self.current.load_full()
     }
 
-    /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first. `stranger`: the cluster that
-    /// nodes known by nothing but an address join.
-    pub async fn hear(&self, heard: &Heard, from: IpAddr, stranger: Option<&str>) -> Result<(Arc<Cluster>, Arc<Node>), Refusal> {
+    /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
+    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<(Arc<Cluster>, Arc<Node>), Refusal> {
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
-            let hearing = self.members.borrow_mut().hear(heard, from, stranger, &self.current.load());
+            let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load());
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok((cluster, node)),
                 Hearing::Refused(refusal) => return Err(refusal),
