@@ -78,6 +78,7 @@ struct App {
     admin: Rc<Admin>,
     front: Front,
     announce: Announce,
+    beats: Rc<Beats>,
     reloads: Reloads,
 }
 
@@ -124,6 +125,7 @@ impl App {
         };
         let (desk, orders) = desk::open();
         let beats = Beats::new(registry.current().clone(), desk.clone());
+        beats.recall(&state);
         let counts = beats.counts.clone();
         let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
@@ -144,7 +146,7 @@ impl App {
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
         tokio::task::spawn_local(admin.clone().remember());
-        tokio::task::spawn_local(beats.watch());
+        tokio::task::spawn_local(beats.clone().watch(state.clone()));
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
@@ -176,6 +178,7 @@ impl App {
             admin,
             front,
             announce,
+            beats,
             reloads,
         })
     }
@@ -349,6 +352,7 @@ impl App {
             let _ = thread.handle.join();
         }
         self.keeper.close();
+        self.beats.save(&self.state);
         self.log.close();
         tracing::info!("stopped");
     }

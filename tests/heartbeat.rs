@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
+#[path = "heartbeat/again.rs"]
+mod again;
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
 #[path = "heartbeat/joining.rs"]

@@ -1,6 +1,7 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::edit::{Action, Edit};
+use super::remembered::{Remembered, Words};
 use super::version;
 use crate::base::clock;
 use crate::base::hash::hash64;
@@ -29,6 +30,8 @@ pub struct Members {
     histories: HashMap<(Arc<str>, Arc<str>), History>,
     /// Where nodes are, made anew with each table.
     addresses: Addresses,
+    /// Something is to be remembered that is not yet written.
+    news: bool,
 }
 
 #[derive(Default)]
@@ -129,22 +132,28 @@ impl Members {
 
     /// Takes the beat of a node that is known.
     pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Hearing {
+        if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
+            return Hearing::Refused(Refusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
+        }
         let history = self.histories.entry((cluster.name.clone(), node.spec.name.clone())).or_default();
         let novelty = history.hear(beat.run.as_ref());
         if novelty == Novelty::Replayed {
             return Hearing::Refused(Refusal::Replayed);
         }
+        self.news |= novelty == Novelty::Rebooted;
         let live = &node.live;
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
         let was_silent = live.told.is_silent();
-        live.told.hear(
+        self.news |= live.told.hear(
             beat,
             live.sessions.load(std::sync::atomic::Ordering::Relaxed),
             u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
         );
         if let Some(run) = &beat.run {
             // 0 is for not known
-            live.told.runs((hash64(run.boot.as_bytes()) as u32).max(1), novelty == Novelty::Rebooted);
+            let boot = (hash64(run.boot.as_bytes()) as u32).max(1);
+            self.news |= live.told.boot() != boot;
+            live.told.runs(boot, novelty == Novelty::Rebooted);
         }
         if novelty == Novelty::Rebooted {
             info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
@@ -155,6 +164,31 @@ impl Members {
         live.resize_places(node.max_requests());
         cluster.live.rescore(live.slot);
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
+    }
+
+    /// Knows again what nodes said before a restart of ours.
+    pub fn recall(&mut self, remembered: Remembered, table: &Table) {
+        remembered.recall(table);
+        for (cluster, nodes) in remembered.clusters {
+            let runs = nodes.into_iter().map(|(node, words)| ((cluster.as_str().into(), node.into()), words.runs));
+            self.histories.extend(runs);
+        }
+    }
+
+    /// What is to be remembered, if there is something new.
+    pub fn news(&mut self, table: &Table) -> Option<Remembered> {
+        if !std::mem::take(&mut self.news) {
+            return None;
+        }
+        let words = |cluster: &Cluster, node: &Node| {
+            let runs = self.histories.get(&(cluster.name.clone(), node.spec.name.clone())).cloned().unwrap_or_default();
+            Words { runs, lasting: node.live.told.lasting() }
+        };
+        let of = |cluster: &Cluster| {
+            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), words(cluster, node)));
+            (cluster.name.to_string(), all.filter(|(_, words)| *words != Words::default()).collect())
+        };
+        Some(Remembered { clusters: table.clusters.iter().map(|cluster| of(cluster)).collect() })
     }
 
     fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), stranger: Option<&str>, table: &Table) -> Hearing {

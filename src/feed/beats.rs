@@ -1,8 +1,10 @@
 //! Where every heartbeat ends, whatever it came by: it is heard, and a node that is new is let in first.
 
 use crate::base::clock;
+use crate::control::Remembered;
 use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Proof, Refusal};
+use crate::control::state::StateDir;
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,9 @@ use std::time::Duration;
 const JOINS: u64 = 500;
 /// and so many more each second.
 const JOINS_A_SECOND: u64 = 100;
+
+/// The document with what nodes said.
+const REMEMBERED: &str = "heartbeats";
 
 /// An enumeration whose values have a word each.
 macro_rules! words {
@@ -159,13 +164,34 @@ impl Beats {
         cluster.live.rescore(node.live.slot);
     }
 
+    /// Knows again what nodes said before a restart of ours.
+    pub fn recall(&self, state: &StateDir) {
+        self.members.borrow_mut().recall(state.read(REMEMBERED), &self.current.load());
+    }
+
+    /// Writes down what is new and is to outlive us.
+    pub fn save(&self, state: &StateDir) {
+        if let Some(news) = self.news(state) {
+            state.write(REMEMBERED, &news);
+        }
+    }
+
+    fn news(&self, state: &StateDir) -> Option<Remembered> {
+        self.members.borrow_mut().news(&self.current.load()).filter(|_| state.is_held())
+    }
+
     /// Looks each second, for ever, at what the passing of time changes.
-    pub async fn watch(self: Rc<Self>) {
+    pub async fn watch(self: Rc<Self>, state: Arc<StateDir>) {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
             self.members.borrow_mut().tick(&self.current.load());
+            if let Some(news) = self.news(&state) {
+                let state = state.clone();
+                // a slow disk keeps no beat waiting
+                tokio::task::spawn_blocking(move || state.write(REMEMBERED, &news)).await.ok();
+            }
         }
     }
 }

@@ -42,6 +42,17 @@ fn a5_a_load_balancer_cannot_be_a_batch_server() {
     let answer = fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["lb", "batch"]})));
     assert_eq!(answer.status, 400);
     assert!(answer.json()["detail"].as_str().unwrap().contains("`lb`"), "{}", answer.text());
+    // nor when one role stands in the conf file and it says the other, whichever came first
+    fleet.beat(&nodes[0], json!({"roles": ["batch"]}));
+    let lb = fleet.conf.clone().with(&nodes[0], "roles = [\"lb\"]");
+    assert!(fleet.proxy.reload_to(&lb.text()).applied());
+    let answer = fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["batch"]})));
+    assert_eq!((answer.status, fleet.counted("refused")), (409, 1));
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("conf file gives n1") && detail.contains("`lb`"), "{detail}");
+    let said = fleet.homing(&["drain", "app/n1"]);
+    assert!(said.err.contains("last lb node") && !said.err.contains("batch"), "the file's word stands: {said:?}");
+    fleet.beat(&nodes[0], json!({"roles": []}));
 }
 
 #[test]

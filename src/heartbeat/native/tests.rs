@@ -123,14 +123,16 @@ fn the_answer_is_json_with_the_ranked_list() {
         why: "waits to be accepted".into(),
         route: "n1".into(),
         interval: 5,
-        settings: Settings { health_path: Some("/healthz".into()), max_sessions: Some(200), max_requests: None },
+        settings: Cow::Owned(Settings::new(Some("a1b2".into()), Some("/healthz".into()), 3600)),
+        limits: Limits { max_sessions: Some(200), max_requests: None },
         revision: 7,
         nodes: Some(vec![Ranked::new("n2", "http://n2:80", 1, Some(4))].into()),
     };
     let text = serde_json::to_string(&answer).unwrap();
+    let hash = answer.settings.hash.to_string();
     assert_eq!(
-        text,
-        r#"{"state":"pending","why":"waits to be accepted","route":"n1","interval":5,"settings":{"health_path":"/healthz","max_sessions":200,"max_requests":null},"revision":7,"nodes":[{"node":"n2","url":"http://n2:80","workload":0.25,"sessions":1,"capacity":4}]}"#
+        text.replace(&hash, "HASH"),
+        r#"{"state":"pending","why":"waits to be accepted","route":"n1","interval":5,"settings":{"affinity_key":"a1b2","health_path":"/healthz","session_idle":3600,"hash":"HASH"},"limits":{"max_sessions":200,"max_requests":null},"revision":7,"nodes":[{"node":"n2","url":"http://n2:80","workload":0.25,"sessions":1,"capacity":4}]}"#
     );
     assert_eq!(serde_json::from_str::<Answer<'_>>(&text).unwrap(), answer);
     let unasked = Answer { nodes: None, ..answer };
