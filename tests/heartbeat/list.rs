@@ -92,6 +92,27 @@ fn b2_a_node_that_does_not_tell_its_capacity_is_last() {
 }
 
 #[test]
+fn b7_services_are_balanced_and_sticky_beside_the_list() {
+    let nodes = Origin::several(3);
+    let fleet = Fleet::over(&nodes, "");
+    fleet.all_ready();
+    nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"sessions": 1, "capacity": 10})));
+    let envelope = b"<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body/></soap:Envelope>";
+    let headers = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", "\"urn:find\"")];
+    let mut homes = std::collections::HashSet::new();
+    for _ in 0..12 {
+        let mut service = Client::with_jar(fleet.proxy.addr);
+        let mut call = || service.send("POST", "/echo", &headers, envelope).unwrap();
+        let first = call();
+        assert_eq!(first.body, envelope);
+        let home = first.node().to_owned();
+        assert!((0..5).all(|_| call().node() == home));
+        homes.insert(home);
+    }
+    assert_eq!((homes.len(), fleet.list().len()), (3, 3), "HTTP is balanced while RPC clients walk the list");
+}
+
+#[test]
 fn b4_two_proxies_give_the_same_list() {
     let nodes = Origin::several(3);
     let fleets = [Fleet::over(&nodes, ""), Fleet::over(nodes.iter().rev(), "")];
