@@ -1,12 +1,12 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::edit::{Action, Edit};
-use super::remembered::{Remembered, Words};
+use super::remembered::Remembered;
 use super::version;
 use crate::base::clock;
 use crate::base::hash::hash64;
 use crate::config::model::{AdminState, OneOrMany};
-use crate::heartbeat::replay::{History, Novelty};
+use crate::heartbeat::replay::Novelty;
 use crate::heartbeat::{Announced, Beat, Heard, Speaker};
 use crate::table::{Cluster, Node, State, Table};
 use std::cmp::Ordering;
@@ -26,8 +26,6 @@ const REFILL: u64 = 500;
 /// What is remembered of the nodes' beats.
 #[derive(Default)]
 pub struct Members {
-    /// By cluster and node name: a slot may be given to another node.
-    histories: HashMap<(Arc<str>, Arc<str>), History>,
     /// Where nodes are, made anew with each table.
     addresses: Addresses,
     /// Something is to be remembered that is not yet written.
@@ -106,8 +104,7 @@ impl Members {
                 match cluster.named(node) {
                     // the name is the node, wherever it is; one of the conf file is where the file says
                     Some(known) if known.spec.joined && known.spec.url != *url => {
-                        let history = self.histories.get(&(cluster.name.clone(), known.spec.name.clone()));
-                        match history.is_some_and(|history| history.is_replay(heard.beat.run.as_ref())) {
+                        match known.live.told.is_replay(heard.beat.run.as_ref()) {
                             true => Hearing::Refused(Refusal::Replayed),
                             false => edit(cluster, node, Action::Relocate { url: url.to_string() }, "node"),
                         }
@@ -135,8 +132,7 @@ impl Members {
         if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
             return Hearing::Refused(Refusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
         }
-        let history = self.histories.entry((cluster.name.clone(), node.spec.name.clone())).or_default();
-        let novelty = history.hear(beat.run.as_ref());
+        let novelty = node.live.told.judge(beat.run.as_ref());
         if novelty == Novelty::Replayed {
             return Hearing::Refused(Refusal::Replayed);
         }
@@ -166,29 +162,9 @@ impl Members {
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
     }
 
-    /// Knows again what nodes said before a restart of ours.
-    pub fn recall(&mut self, remembered: Remembered, table: &Table) {
-        remembered.recall(table);
-        for (cluster, nodes) in remembered.clusters {
-            let runs = nodes.into_iter().map(|(node, words)| ((cluster.as_str().into(), node.into()), words.runs));
-            self.histories.extend(runs);
-        }
-    }
-
     /// What is to be remembered, if there is something new.
     pub fn news(&mut self, table: &Table) -> Option<Remembered> {
-        if !std::mem::take(&mut self.news) {
-            return None;
-        }
-        let words = |cluster: &Cluster, node: &Node| {
-            let runs = self.histories.get(&(cluster.name.clone(), node.spec.name.clone())).cloned().unwrap_or_default();
-            Words { runs, lasting: node.live.told.lasting() }
-        };
-        let of = |cluster: &Cluster| {
-            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), words(cluster, node)));
-            (cluster.name.to_string(), all.filter(|(_, words)| *words != Words::default()).collect())
-        };
-        Some(Remembered { clusters: table.clusters.iter().map(|cluster| of(cluster)).collect() })
+        std::mem::take(&mut self.news).then(|| Remembered::of(table))
     }
 
     fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), stranger: Option<&str>, table: &Table) -> Hearing {
@@ -213,10 +189,6 @@ impl Members {
                 cluster.live.rescore(node.live.slot);
             }
             compare_versions(cluster);
-        }
-        if self.histories.len() > table.clusters.iter().map(|cluster| cluster.roster.slots.len()).sum() {
-            let named = |cluster: &str, node: &str| table.clusters.iter().any(|c| *c.name == *cluster && c.named(node).is_some());
-            self.histories.retain(|(cluster, node), _| named(cluster, node));
         }
     }
 }

@@ -166,7 +166,7 @@ impl Beats {
 
     /// Knows again what nodes said before a restart of ours.
     pub fn recall(&self, state: &StateDir) {
-        self.members.borrow_mut().recall(state.read(REMEMBERED), &self.current.load());
+        state.read::<Remembered>(REMEMBERED).recall(&self.current.load());
     }
 
     /// Writes down what is new and is to outlive us.

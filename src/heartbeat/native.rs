@@ -84,7 +84,7 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
         capacity: count(&fields, "capacity")?,
         state: fields.word("state", &Announced::ALL.map(|state| (state.word(), state)))?,
         run: run(&fields)?,
-        version: fields.text("version", LONGEST)?,
+        version: fields.text("version", LONGEST)?.map(str::to_owned),
         roles: fields
             .words("roles", &Role::ALL.map(|role| (role.word(), role)))?
             .map(Roles::new)
@@ -96,21 +96,21 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
     Ok(Heard { speaker, beat })
 }
 
-fn required(field: &str, value: Option<String>) -> Result<String, String> {
+fn required<'a>(field: &str, value: Option<&'a str>) -> Result<&'a str, String> {
     value.ok_or_else(|| format!("{field}: missing; a heartbeat names its cluster, its node and the node's url"))
 }
 
-fn name(fields: &Fields, field: &str) -> Result<String, String> {
+fn name(fields: &Fields<'_>, field: &str) -> Result<String, String> {
     let name = required(field, fields.text(field, LONGEST)?)?;
-    if is_name(&name) {
-        Ok(name)
+    if is_name(name) {
+        Ok(name.to_owned())
     } else {
         Err(format!("{field}: {name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most"))
     }
 }
 
 /// A node that comes over the network is reached over the network: it cannot point us at a socket of our own machine.
-fn url(fields: &Fields) -> Result<NodeUrl, String> {
+fn url(fields: &Fields<'_>) -> Result<NodeUrl, String> {
     let text = required("url", fields.text("url", LONGEST_URL)?)?;
     let url: NodeUrl = text.parse().map_err(|why| format!("url: {why}"))?;
     match url {
@@ -120,14 +120,14 @@ fn url(fields: &Fields) -> Result<NodeUrl, String> {
     }
 }
 
-fn count(fields: &Fields, field: &str) -> Result<Option<u32>, String> {
+fn count(fields: &Fields<'_>, field: &str) -> Result<Option<u32>, String> {
     Ok(fields.number(field, 0..=u64::from(u32::MAX))?.map(|count| count as u32))
 }
 
-fn run(fields: &Fields) -> Result<Option<Run>, String> {
+fn run(fields: &Fields<'_>) -> Result<Option<Run>, String> {
     let sequence = fields.number("sequence", 0..=u64::MAX)?;
     match fields.text("boot", LONGEST)? {
-        Some(boot) => Ok(Some(Run { boot, sequence })),
+        Some(boot) => Ok(Some(Run { boot: boot.to_owned(), sequence })),
         None if sequence.is_some() => Err("sequence: needs `boot` beside it, or a restarted node would pass for a replay".into()),
         None => Ok(None),
     }

@@ -1,7 +1,8 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
 use crate::base::clock;
-use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Weight};
+use crate::heartbeat::replay::{History, Novelty};
+use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Run, Weight};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,9 @@ pub const MIDDLE_ROOM: u32 = 50;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lasting {
+    /// Its runs.
+    #[serde(skip_serializing_if = "History::is_empty")]
+    pub runs: History,
     /// Hash of its present run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<u32>,
@@ -59,6 +63,8 @@ pub struct Told {
     outdated: AtomicBool,
     roles: AtomicU8,
     version: Mutex<Option<Arc<str>>>,
+    /// Its runs so far. The data plane does not ask for it.
+    runs: Mutex<History>,
 }
 
 impl Told {
@@ -80,7 +86,22 @@ impl Told {
             outdated: AtomicBool::new(false),
             roles: AtomicU8::new(0),
             version: Mutex::new(None),
+            runs: Mutex::new(History::new()),
         }
+    }
+
+    /// Whether a beat of this run was heard before, or has been overtaken.
+    pub fn is_replay(&self, run: Option<&Run>) -> bool {
+        self.history(|history| history.is_replay(run))
+    }
+
+    /// Judges a beat by its run, and remembers it; one that is replayed leaves no trace.
+    pub fn judge(&self, run: Option<&Run>) -> Novelty {
+        self.history(|history| history.hear(run))
+    }
+
+    fn history<T>(&self, ask: impl FnOnce(&mut History) -> T) -> T {
+        ask(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
@@ -131,6 +152,7 @@ impl Told {
     pub fn lasting(&self) -> Lasting {
         let booted = Some(self.booted.load(Relaxed)).filter(|booted| *booted != 0);
         Lasting {
+            runs: self.history(|history| history.clone()),
             boot: Some(self.boot()).filter(|boot| *boot != 0),
             booted: booted.map(|booted| clock::unix_secs().saturating_sub(clock::monotonic_secs().saturating_sub(booted).into())),
             state: Some(self.announced()).filter(|state| *state != Announced::Ready),
@@ -142,7 +164,8 @@ impl Told {
 
     /// Takes up what was known before a restart of ours.
     pub fn recall(&self, known: &Lasting) {
-        let Lasting { boot, booted, state, capacity, roles, version } = known;
+        let Lasting { runs, boot, booted, state, capacity, roles, version } = known;
+        self.history(|history| history.clone_from(runs));
         self.boot.store(boot.unwrap_or(0), Relaxed);
         let since = |at: &u64| u32::try_from(clock::unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
         let booted = booted.as_ref().map(|at| clock::monotonic_secs().saturating_sub(since(at)));

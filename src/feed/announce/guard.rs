@@ -16,6 +16,8 @@ use tracing::warn;
 /// What each cluster asks for, and whether the list is read without it.
 pub struct Guard {
     clusters: HashMap<String, Wants>,
+    /// All tokens, those that clusters share once.
+    known: Vec<Rc<Tokens>>,
     /// Only this machine gets here.
     local: bool,
 }
@@ -37,26 +39,29 @@ impl Guard {
     /// For this conf: reads the tokens' files. The one in the state folder is made if need be.
     pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
         let mut common = None;
-        let mut clusters = HashMap::new();
+        let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {
             let file = cluster.join.as_ref().and_then(|join| join.token_file.as_ref());
             let own = match file {
                 Some(file) => {
                     let path = folder.join(file);
                     let at = |why| format!("cluster.{name}.join.token-file: {} {why}", path.display());
-                    Rc::new(Tokens::read(&path).map_err(at)?)
+                    let own = Rc::new(Tokens::read(&path).map_err(at)?);
+                    known.push(own.clone());
+                    own
                 }
                 None => common.get_or_insert_with(|| Rc::new(made(&folder.join(config.server.join_token())))).clone(),
             };
             let names = cluster.join.as_ref().map(|join| join.client_names.clone()).unwrap_or_default();
             clusters.insert(name.clone(), Wants { tokens: own, names });
         }
-        Ok(Self { clusters, local: bind.is_local() })
+        known.extend(common);
+        Ok(Self { clusters, known, local: bind.is_local() })
     }
 
     /// What a request shows, if there is a cluster that it is good for, or may be.
     pub fn credentials(&self, caller: &Caller, headers: &HeaderMap) -> Option<Credentials> {
-        let known = |shown: &Shown| self.clusters.values().any(|wants| wants.tokens.admit(shown));
+        let known = |shown: &Shown| self.known.iter().any(|tokens| tokens.admit(shown));
         let shown = Credentials { token: Shown::by(headers).filter(known), names: caller.names.clone() };
         (shown.token.is_some() || shown.names.is_some()).then_some(shown)
     }
