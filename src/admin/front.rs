@@ -7,7 +7,7 @@ use crate::serve::{Gate, Kind, Plan};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-const KIND: Kind = Kind { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600) };
+const KIND: Kind = Kind { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
 
 /// The window's address, while there is one.
 pub struct Front {

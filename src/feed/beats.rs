@@ -142,7 +142,8 @@ impl Beats {
                 Hearing::Refused(refusal) => return Err(refusal),
                 Hearing::Joins(_) if !self.joins.take() => return Err(Refusal::Busy),
                 Hearing::Joins(edit) => {
-                    self.desk.edit(edit).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    // it is seldom: the others need not carry room for it
+                    Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                 }
             }
         }

@@ -24,6 +24,8 @@ pub struct Kind {
     pub backlog: i32,
     /// Who may connect to it as a Unix socket; by the umask if not said.
     pub mode: Option<u32>,
+    /// People look at it with a browser.
+    pub pages: bool,
 }
 
 /// The open address, if there is one. `R` is what each request is held against; it is replaced with each conf.

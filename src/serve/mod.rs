@@ -130,9 +130,9 @@ where
                 let (tls, log) = (tls.load_full(), log.clone());
                 tokio::task::spawn_local(async move {
                     match tls {
-                        None => connection(stream, Caller { peer, names: None }, handler, crowded, closed).await,
+                        None => connection(stream, Caller { peer, names: None }, kind.pages, handler, crowded, closed).await,
                         Some(tls) => match handshake(stream, tls).await {
-                            Ok((stream, names)) => connection(stream, Caller { peer, names }, handler, crowded, closed).await,
+                            Ok((stream, names)) => connection(stream, Caller { peer, names }, kind.pages, handler, crowded, closed).await,
                             Err(error) => refused(kind, peer, &error, &log),
                         },
                     }
@@ -176,17 +176,24 @@ fn refused(kind: Kind, peer: Peer, error: &io::Error, log: &Seldom) {
     }
 }
 
-async fn connection<S, H, F>(stream: S, caller: Caller, handler: Rc<H>, crowded: impl Fn() -> bool, mut closed: watch::Receiver<()>)
-where
+async fn connection<S, H, F>(
+    stream: S,
+    caller: Caller,
+    pages: bool,
+    handler: Rc<H>,
+    crowded: impl Fn() -> bool,
+    mut closed: watch::Receiver<()>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request| {
-        let answer = handler(request, caller.clone());
+        // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
+        let answer = Box::pin(handler(request, caller.clone()));
         let crowded = crowded();
         async move {
-            let mut answer = sealed(answer.await);
+            let mut answer = sealed(answer.await, pages);
             if crowded {
                 // whoever waits outside has his turn
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -195,7 +202,7 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST).writev(false);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
@@ -209,11 +216,14 @@ where
     let _ = tokio::time::timeout(GRACE, serving).await;
 }
 
-/// What every answer carries: it is of this moment, it is what it says it is, and no other page may show it.
-fn sealed(mut response: Response<Body>) -> Response<Body> {
+/// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no other may show it.
+fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !pages {
+        return response;
+    }
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // a form says where it comes from, to nobody but us

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
-const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, mode: None };
+const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
 /// The address, while there is one.
 pub struct Announce {
