@@ -105,7 +105,11 @@ impl App {
         }
         let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
         let ring = Arc::new(keys::load_or_make(&state)?);
-        let (registry, said) = Registry::start(loaded, ring, state.read(RUNTIME))?;
+        let (registry, said) = Registry::start(
+            loaded,
+            ring,
+            state.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
+        )?;
         for line in said {
             tracing::warn!("{line}");
         }

@@ -167,7 +167,8 @@ impl Beats {
 
     /// Knows again what nodes said before a restart of ours.
     pub fn recall(&self, state: &StateDir) {
-        state.read::<Remembered>(REMEMBERED).recall(&self.current.load());
+        let cost = "what nodes said of themselves is known again with their next heartbeat";
+        state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load());
     }
 
     /// Writes down what is new and is to outlive us.
