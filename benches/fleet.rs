@@ -29,8 +29,8 @@ const REQUESTS: u64 = 200;
 struct Site {
     proxy: Proxy,
     announce: SocketAddr,
-    secure: SocketAddr,
     datagrams: SocketAddr,
+    admin: SocketAddr,
     token: String,
     certs: Certs,
     _origin: Origin,
@@ -38,12 +38,13 @@ struct Site {
 
 impl Site {
     fn start(secure: bool) -> Self {
-        let (announce, datagrams, web, certs, origin) = (free_addr(), free_addr(), free_addr(), Certs::new(), Origin::start("n1"));
+        let [announce, datagrams, web, admin] = [(); 4].map(|()| free_addr());
+        let (certs, origin) = (Certs::new(), Origin::start("n1"));
         let folder = tempfile::tempdir().unwrap();
         certs.write(&folder.path().join("certs"), &["homing.test"]);
         let tls = if secure { ", tls = { certs = [\"certs\"] }" } else { "" };
         let mut conf = format!(
-            "[server]\nworkers = 1\nannounce = {{ bind = \"{announce}\"{tls} }}\naccess-log = {{ to = \"off\" }}\n\
+            "[server]\nworkers = 1\nadmin = \"{admin}\"\nannounce = {{ bind = \"{announce}\"{tls} }}\naccess-log = {{ to = \"off\" }}\n\
              mod-heartbeat = {{ bind = \"{datagrams}\", from = [\"127.0.0.1\"], interval = \"1s\" }}\n[listener.web]\nbind = \"{web}\"\n\
              [[rule]]\npath = \"/fleet\"\ncluster = \"fleet\"\n[[rule]]\ncluster = \"app\"\n\
              [cluster.app]\naffinity = {{ cookie = \"HOMING\" }}\nnodes = {{ n1 = \"{}\" }}\n\
@@ -54,7 +55,8 @@ impl Site {
         fs::write(folder.path().join("homing.toml"), conf).unwrap();
         let proxy = Proxy::start_in(folder, "homing.toml");
         let token = support::until("the token is made", || fs::read_to_string(proxy.folder().join("state/join.token")).ok());
-        Self { proxy, announce, secure: announce, datagrams, token: token.trim().to_owned(), certs, _origin: origin }
+        support::until("nodes can announce themselves", || TcpStream::connect(announce).ok());
+        Self { proxy, announce, datagrams, admin, token: token.trim().to_owned(), certs, _origin: origin }
     }
 
     /// Processor time of the whole process so far: user and kernel.
@@ -62,6 +64,13 @@ impl Site {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.proxy.pid)).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         [fields[11], fields[12]].map(|ticks| ticks.parse::<f64>().unwrap() / 100.0)
+    }
+
+    /// Beats that it has taken since its start.
+    fn taken(&self) -> usize {
+        let text = Client::new(self.admin).get("/metrics").text();
+        let samples = text.lines().filter(|line| line.starts_with("homing_heartbeats_total{") && line.contains("result=\"taken\""));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as usize
     }
 
     fn request(&self, node: usize, sequence: usize) -> Vec<u8> {
@@ -83,10 +92,6 @@ fn url(node: usize) -> String {
 /// One way to send a node's beat.
 trait Fleet {
     fn beat(&mut self, site: &Site, node: usize, sequence: usize);
-    /// Beats that were answered with something else than 200.
-    fn refused(&self) -> usize {
-        0
-    }
 }
 
 struct Nobody;
@@ -108,12 +113,11 @@ impl Fleet for Datagrams {
 /// Each node keeps its connection; what was answered a second ago is read before the next beat is sent.
 struct Kept<S> {
     streams: Vec<S>,
-    refused: usize,
 }
 
 impl<S: Read + Write> Kept<S> {
     fn open(connect: impl Fn() -> S) -> Self {
-        Self { streams: (0..NODES).map(|_| connect()).collect(), refused: 0 }
+        Self { streams: (0..NODES).map(|_| connect()).collect() }
     }
 }
 
@@ -129,13 +133,9 @@ impl<S: Read + Write> Fleet for Kept<S> {
                 Err(error) => panic!("{error}"),
             }
         };
-        self.refused += usize::from(sequence > 1 && !answer[..length].starts_with(b"HTTP/1.1 200 "));
+        assert!(sequence == 1 || answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", answer[..length].escape_ascii());
         stream.write_all(&site.request(node, sequence)).unwrap();
         stream.flush().unwrap();
-    }
-
-    fn refused(&self) -> usize {
-        self.refused
     }
 }
 
@@ -155,8 +155,8 @@ impl Fleet for Fresh {
     }
 }
 
-/// Beats evenly; gives the processor time in a second, user and kernel, and the latencies of the data plane in microseconds.
-fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], Vec<u64>) {
+/// Beats evenly; gives the processor time, user and kernel, in how many seconds, and the data plane's latencies in microseconds.
+fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], f64, Vec<u64>) {
     let asking = Arc::new(AtomicBool::new(false));
     let client = {
         let (addr, asking) = (site.proxy.addr, asking.clone());
@@ -178,10 +178,10 @@ fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], Vec<u64>) {
         })
     };
     let begin = Instant::now();
-    let mut before = [0.0; 2];
+    let mut before = (Instant::now(), [0.0; 2]);
     for second in 0..WARM + MEASURED {
         if second == WARM {
-            before = site.cpu();
+            before = (Instant::now(), site.cpu());
             asking.store(true, Relaxed);
         }
         for portion in 0..PORTIONS {
@@ -190,11 +190,11 @@ fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], Vec<u64>) {
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
-    let (after, seconds) = (site.cpu(), begin.elapsed().as_secs_f64() - WARM as f64);
+    let (after, seconds) = (site.cpu(), before.0.elapsed().as_secs_f64());
     asking.store(false, Relaxed);
     let mut latencies = client.join().unwrap();
     latencies.sort_unstable();
-    ([0, 1].map(|n| (after[n] - before[n]) / seconds), latencies)
+    ([0, 1].map(|n| after[n] - before.1[n]), seconds, latencies)
 }
 
 fn main() {
@@ -221,7 +221,7 @@ fn main() {
             "http-tls" => {
                 let config = site.certs.trust(&[], &["http/1.1"]);
                 Box::new(Kept::open(|| {
-                    let mut sock = connect(site.secure);
+                    let mut sock = connect(site.announce);
                     let server = rustls::pki_types::ServerName::try_from("homing.test").unwrap();
                     let mut session = rustls::ClientConnection::new(config.clone(), server).unwrap();
                     while session.is_handshaking() {
@@ -234,14 +234,13 @@ fn main() {
             "http-fresh" => Box::new(Fresh),
             _ => Box::new(Nobody),
         };
-        let (cpu, latencies) = measure(&site, &mut *fleet);
+        let (cpu, seconds, latencies) = measure(&site, &mut *fleet);
         let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize] as f64 / 1000.0;
-        let idle = *idle.get_or_insert(cpu);
-        let beat = [0, 1].map(|n| (cpu[n] - idle[n]) * 1e6 / NODES as f64);
-        let beat = if name == "nobody" { [0.0; 2] } else { beat };
+        let idle = *idle.get_or_insert(cpu.map(|cpu| cpu / seconds));
+        let beat = [0, 1].map(|n| (cpu[n] - idle[n] * seconds).max(0.0) * 1e6 / (NODES * MEASURED) as f64);
         println!(
             "{name:<22}{:>10.1}{:>12.1}{:>12.1}{:>12.1}   {:.2} {:.2} {:.2}",
-            (cpu[0] + cpu[1]) * 100.0,
+            (cpu[0] + cpu[1]) / seconds * 100.0,
             beat[0] + beat[1],
             beat[0],
             beat[1],
@@ -249,6 +248,8 @@ fn main() {
             at(0.99),
             at(1.0)
         );
-        assert_eq!(fleet.refused(), 0, "every beat is taken");
+        // the last ones may be under way, and a datagram may be lost
+        let (taken, sent) = (site.taken(), NODES * (WARM + MEASURED));
+        assert!(name == "nobody" || taken * 100 > sent * 98, "{taken} of {sent} beats were taken in {seconds:.0} s");
     }
 }
