@@ -5,6 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use homing::affinity::KeyRing;
 use homing::config;
 use homing::control::desk;
+use homing::control::members::Proof;
 use homing::feed::Beats;
 use homing::heartbeat::native;
 use homing::table::compile::{self, Context};
@@ -48,7 +49,7 @@ fn heartbeat(criterion: &mut Criterion) {
             },
             |body| {
                 let heard = native::read(Some("application/json"), body.as_bytes()).expect("it is a heartbeat");
-                let heard = pin!(beats.hear(&heard, FROM, None)).poll(&mut Task::from_waker(Waker::noop()));
+                let heard = pin!(beats.hear(&heard, FROM, Proof::Token)).poll(&mut Task::from_waker(Waker::noop()));
                 assert!(matches!(heard, Poll::Ready(Ok(_))));
             },
             criterion::BatchSize::SmallInput,

@@ -78,6 +78,7 @@ struct App {
     admin: Rc<Admin>,
     front: Front,
     announce: Announce,
+    beats: Rc<Beats>,
     reloads: Reloads,
 }
 
@@ -104,7 +105,11 @@ impl App {
         }
         let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
         let ring = Arc::new(keys::load_or_make(&state)?);
-        let (registry, said) = Registry::start(loaded, ring, state.read(RUNTIME))?;
+        let (registry, said) = Registry::start(
+            loaded,
+            ring,
+            state.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
+        )?;
         for line in said {
             tracing::warn!("{line}");
         }
@@ -124,6 +129,7 @@ impl App {
         };
         let (desk, orders) = desk::open();
         let beats = Beats::new(registry.current().clone(), desk.clone());
+        beats.recall(&state);
         let counts = beats.counts.clone();
         let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
@@ -144,9 +150,8 @@ impl App {
         tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
         tokio::task::spawn_local(admin.clone().watch());
         tokio::task::spawn_local(admin.clone().remember());
-        tokio::task::spawn_local(beats.watch());
+        tokio::task::spawn_local(beats.clone().watch(state.clone()));
         let opened = doors.apply(plan, &table, &threads);
-        admin.shows(doors.certificates());
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
             tracing::info!("status, API and metrics are at {address}");
@@ -157,6 +162,7 @@ impl App {
         if let Some(address) = announce.apply(ear) {
             tracing::info!("nodes announce themselves at {address}");
         }
+        admin.shows(doors.certificates().into_iter().chain(announce.certificates()).collect());
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
             path: path.to_owned(),
@@ -176,6 +182,7 @@ impl App {
             admin,
             front,
             announce,
+            beats,
             reloads,
         })
     }
@@ -301,7 +308,6 @@ impl App {
             self.state.write(RUNTIME, self.registry.runtime());
         }
         self.doors.apply(plan, &table, &self.threads);
-        self.admin.shows(self.doors.certificates());
         if let Some(address) = self.front.apply(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }
@@ -311,7 +317,8 @@ impl App {
         if let Some(address) = self.announce.apply(ear) {
             tracing::info!("nodes announce themselves at {address} from here on");
         }
-        for warning in self.doors.reload_certificates() {
+        self.admin.shows(self.doors.certificates().into_iter().chain(self.announce.certificates()).collect());
+        for warning in self.doors.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
             tracing::warn!("{warning}");
         }
         self.names.reconcile(&table);
@@ -349,6 +356,7 @@ impl App {
             let _ = thread.handle.join();
         }
         self.keeper.close();
+        self.beats.save(&self.state);
         self.log.close();
         tracing::info!("stopped");
     }

@@ -1,4 +1,6 @@
-//! The fuzzers' targets on the compiler that everybody has: the committed corpus, and changes to it that are the same on every run.
+//! The fuzzers' targets on the compiler that everybody has: the committed corpus, and changes to it. The first are the same on
+//! every run; the parsers of heartbeats, which anybody may send, get further ones for a while: a minute each where `CI` is set.
+//! A failure says the seed of its change, and `HOMING_FUZZ_SEED` shows it again.
 
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's")]
 
@@ -11,9 +13,15 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Changed copies of each file.
-const CHANGES: usize = 150;
+/// Changed copies of each file that are the same on every run.
+const CHANGES: u64 = 150;
+/// What reads heartbeats, in all dialects.
+const HEARTBEATS: [&str; 4] = ["agent", "heartbeat_datagram", "heartbeat_native", "heartbeat_post"];
+/// The variable with the seed of the one change to look at.
+const SEED: &str = "HOMING_FUZZ_SEED";
 
 /// Bytes that mean something to a parser.
 const TELLING: &[u8] = b"\0\t\n\r \"#$%&',./01:;=?A[\\]_n{|}~\x7f\x80\xff";
@@ -46,21 +54,48 @@ fn every_target_has_a_fuzzer_and_a_corpus() {
 
 #[test]
 fn no_target_fails() {
+    let minute = std::env::var_os("CI").is_some();
+    let time = |name: &str| match HEARTBEATS.contains(&name) {
+        true if minute => Duration::from_secs(60),
+        true => Duration::from_secs(2),
+        false => Duration::ZERO,
+    };
+    // as many at one time as there are cores, so that a minute is one
+    let left = Mutex::new(targets::ALL.iter());
     std::thread::scope(|scope| {
-        for (name, target) in targets::ALL {
-            scope.spawn(move || exercise(name, target));
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some((name, target)) = next() {
+                    exercise(name, *target, time(name));
+                }
+            });
         }
     });
 }
 
-fn exercise(name: &str, target: fn(&[u8])) {
+fn exercise(name: &str, target: fn(&[u8]), time: Duration) {
     let corpus = corpus(name);
-    let mut rng = SmallRng::seed_from_u64(1);
-    let changed: Vec<Vec<u8>> = corpus.iter().flat_map(|file| vec![file; CHANGES]).map(|file| change(file, &corpus, &mut rng)).collect();
-    for input in corpus.iter().chain(&changed).map(Vec::as_slice).chain([&b""[..]]) {
+    let attempt = |input: &[u8], seed: Option<u64>| {
         if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
-            panic!("{name} fails on b\"{}\"", input.escape_ascii());
+            let again = seed.map_or_else(String::new, |seed| format!("; {SEED}={seed} cargo test --test fuzz shows it again"));
+            panic!("{name} fails on b\"{}\"{again}", input.escape_ascii());
         }
+    };
+    let changed = |seed: u64| {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let file = corpus.choose(&mut rng).unwrap();
+        attempt(&change(file, &corpus, &mut rng), Some(seed));
+    };
+    if let Ok(seed) = std::env::var(SEED) {
+        return changed(seed.parse().unwrap());
+    }
+    corpus.iter().map(Vec::as_slice).chain([&b""[..]]).for_each(|input| attempt(input, None));
+    (0..CHANGES * corpus.len() as u64).for_each(changed);
+    let (begin, mut seed) = (Instant::now(), rand::random::<u64>() >> 1);
+    while begin.elapsed() < time {
+        (seed..seed + 256).for_each(changed);
+        seed += 256;
     }
 }
 

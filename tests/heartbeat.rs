@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
+#[path = "heartbeat/again.rs"]
+mod again;
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
 #[path = "heartbeat/joining.rs"]
@@ -15,6 +17,8 @@ mod placement;
 mod port;
 #[path = "proxy/support/mod.rs"]
 mod support;
+#[path = "heartbeat/tls.rs"]
+mod tls;
 #[allow(dead_code, reason = "the window's own tests use the rest")]
 #[path = "admin/window.rs"]
 mod window;

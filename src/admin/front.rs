@@ -7,7 +7,7 @@ use crate::serve::{Gate, Kind, Plan};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-const KIND: Kind = Kind { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600) };
+const KIND: Kind = Kind { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
 
 /// The window's address, while there is one.
 pub struct Front {
@@ -24,7 +24,7 @@ impl Front {
 
     /// Reads the token and binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
-        self.gate.prepare(config.server.admin.as_deref(), |bind| Guard::new(config, bind, &self.folder))
+        self.gate.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, &self.folder))
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.

@@ -118,7 +118,7 @@ mod tests {
             "duration": { "count": requests, "sum": 0, "steps": [{ "le": 0.1, "count": requests - slow }, { "le": 0.2, "count": requests }] },
         });
         let cluster = json!({
-            "cluster": "app", "state": "ready", "serving": 1, "balance": "", "sessions": 7, "in_flight": 0, "bypass_refused": 0,
+            "cluster": "app", "state": "ready", "serving": 1, "balance": "", "settings": "", "sessions": 7, "in_flight": 0, "bypass_refused": 0,
             "ledger": { "entries": 0, "limit": 0, "evicted": 0 }, "traffic": traffic, "nodes": [],
         });
         Status { clusters: vec![serde_json::from_value(cluster).unwrap()], ..nothing() }

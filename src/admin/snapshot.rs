@@ -136,6 +136,7 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
         .into(),
         serving: serving as u64,
         balance: name_of(cluster.conf.balance),
+        settings: cluster.settings.hash.to_string(),
         sessions: nodes.iter().map(|node| node.sessions).sum(),
         capacity: capacity(cluster),
         bypass_refused: cluster.live.bypass_refused.load(Relaxed),

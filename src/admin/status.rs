@@ -187,6 +187,8 @@ pub struct Cluster {
     pub serving: u64,
     /// The method new sessions are placed by.
     pub balance: String,
+    /// Hash of what its nodes adopt: one that has adopted it has the same in its heartbeat's answer, as `settings.hash`.
+    pub settings: String,
     /// Live sessions on all nodes.
     pub sessions: u64,
     /// The most sessions they take, of those that serve and say; nodes that only tell clients where to go have none.

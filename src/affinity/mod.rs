@@ -320,6 +320,14 @@ impl Affinity {
         matches!(self.main, Some(Form::Cookie(_)))
     }
 
+    /// What the key is called that pins are sealed with, if they are.
+    pub fn key_id(&self) -> Option<String> {
+        match &self.main {
+            Some(Form::Cookie(cookie)) => cookie.value.key_id(),
+            _ => None,
+        }
+    }
+
     /// True when a session's identity is its own, not only who seems to be asking.
     pub fn identifies(&self) -> bool {
         self.main.as_ref().is_some_and(|form| !form.guesses())

@@ -71,6 +71,12 @@ impl KeyRing {
         self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(key.secret) + "\n").collect()
     }
 
+    /// What the newest key is called: proxies that have it open each other's pins. It tells nothing of the key.
+    pub fn id(&self) -> Option<String> {
+        let key = self.keys.first()?;
+        Some(Key::digest(&key.secret).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Seals with the newest key. None only if the cipher refuses, which it has no reason to.
     pub(super) fn seal(&self, pin: &Sealed, aad: &[u8]) -> Option<[u8; TEXT]> {
         let key = self.keys.first()?;
@@ -119,11 +125,15 @@ impl std::fmt::Debug for KeyRing {
 impl Key {
     fn new(secret: [u8; 32]) -> Option<Self> {
         let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret).ok()?);
+        let id = Self::digest(&secret).as_ref().first().copied()?;
+        Some(Self { id, secret, cipher })
+    }
+
+    fn digest(secret: &[u8; 32]) -> aws_lc_rs::digest::Digest {
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
         context.update(b"homing key id");
-        context.update(&secret);
-        let id = context.finish().as_ref().first().copied()?;
-        Some(Self { id, secret, cipher })
+        context.update(secret);
+        context.finish()
     }
 }
 

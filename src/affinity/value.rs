@@ -78,6 +78,11 @@ pub(super) struct Seals {
 }
 
 impl Seals {
+    /// What the key is called that pins are sealed with.
+    pub(super) fn key_id(&self) -> Option<String> {
+        self.ring.id()
+    }
+
     pub(super) fn new(ring: Arc<KeyRing>, cookie: &str, cluster: &str, members: &[Member<'_>]) -> Self {
         let mut all = Self { ring, aad: format!("{cookie}\0{cluster}").into_bytes().into(), slots: HashMap::new(), nodes: HashMap::new() };
         for member in members {
@@ -117,6 +122,14 @@ pub(super) struct Wanted {
 }
 
 impl Value {
+    /// What the key is called that it is sealed with, if it is.
+    pub(super) fn key_id(&self) -> Option<String> {
+        match self {
+            Self::Sealed(seals) => seals.key_id(),
+            Self::Text(_) => None,
+        }
+    }
+
     pub(super) fn is_sealed(&self) -> bool {
         matches!(self, Self::Sealed(_))
     }

@@ -4,11 +4,15 @@ use crate::base::report::{Diagnostic, Severity};
 use crate::config::{self, Loaded, Options};
 use std::path::Path;
 
-/// Checks a file; with `dump` prints the effective file. The answer is the exit status.
-pub fn check(file: &Path, dump: bool) -> i32 {
+/// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The answer is the exit status.
+pub fn check(file: &Path, dump: bool, strict: bool) -> i32 {
     match config::load_with(file, Options { resolve: true }) {
         Ok(loaded) => {
             print_all(&loaded.warnings);
+            if strict && !loaded.warnings.is_empty() {
+                eprintln!("{}", count(loaded.warnings.len(), "warning"));
+                return 1;
+            }
             if !dump {
                 println!("ok: {}", summary(&loaded));
                 return 0;

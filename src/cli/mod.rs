@@ -55,6 +55,9 @@ enum Verb {
         /// Print the effective file, defaults filled in.
         #[arg(long)]
         dump: bool,
+        /// Exit 1 for warnings too.
+        #[arg(long)]
+        strict: bool,
     },
     #[command(flatten)]
     Remote(RemoteVerb),
@@ -222,7 +225,7 @@ pub fn main() -> i32 {
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),
-        Verb::Check { file, dump } => check::check(file.as_deref().unwrap_or(&cli.config), dump),
+        Verb::Check { file, dump, strict } => check::check(file.as_deref().unwrap_or(&cli.config), dump, strict),
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Token { new: true, .. } => token::fresh(),
         Verb::Token { cluster, .. } => window::run(|| token::token(&cli.config, cluster.as_deref())),

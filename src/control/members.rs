@@ -1,11 +1,12 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::edit::{Action, Edit};
+use super::remembered::Remembered;
 use super::version;
 use crate::base::clock;
 use crate::base::hash::hash64;
 use crate::config::model::{AdminState, OneOrMany};
-use crate::heartbeat::replay::{History, Novelty};
+use crate::heartbeat::replay::Novelty;
 use crate::heartbeat::{Announced, Beat, Heard, Speaker};
 use crate::table::{Cluster, Node, State, Table};
 use std::cmp::Ordering;
@@ -25,10 +26,10 @@ const REFILL: u64 = 500;
 /// What is remembered of the nodes' beats.
 #[derive(Default)]
 pub struct Members {
-    /// By cluster and node name: a slot may be given to another node.
-    histories: HashMap<(Arc<str>, Arc<str>), History>,
     /// Where nodes are, made anew with each table.
     addresses: Addresses,
+    /// Something is to be remembered that is not yet written.
+    news: bool,
 }
 
 #[derive(Default)]
@@ -40,6 +41,27 @@ struct Addresses {
     by: HashMap<(IpAddr, u16), Vec<(usize, u32)>>,
     /// The only port that nodes have on an address; none where there are several.
     alone: HashMap<IpAddr, Option<u16>>,
+}
+
+/// What the sender of a beat has shown before it is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// A token of the cluster.
+    Token,
+    /// A certificate for a node of the cluster.
+    Certificate,
+    /// Nothing but an address that may speak; nodes at unknown addresses join this cluster.
+    Address(Option<&'a str>),
+}
+
+impl Proof<'_> {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+            Self::Address(_) => "address",
+        }
+    }
 }
 
 /// What became of a beat.
@@ -71,8 +93,8 @@ pub enum Refusal {
 }
 
 impl Members {
-    /// Hears a beat whose sender has been admitted. `stranger`: the cluster that nodes known by nothing but an address join.
-    pub fn hear(&mut self, heard: &Heard, from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
+    /// Hears a beat whose sender has been admitted.
+    pub fn hear(&mut self, heard: &Heard, from: IpAddr, proof: Proof<'_>, table: &Table) -> Hearing {
         match &heard.speaker {
             Speaker::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
@@ -82,17 +104,17 @@ impl Members {
                 match cluster.named(node) {
                     // the name is the node, wherever it is; one of the conf file is where the file says
                     Some(known) if known.spec.joined && known.spec.url != *url => {
-                        let history = self.histories.get(&(cluster.name.clone(), known.spec.name.clone()));
-                        match history.is_some_and(|history| history.is_replay(heard.beat.run.as_ref())) {
+                        match known.live.told.is_replay(heard.beat.run.as_ref()) {
                             true => Hearing::Refused(Refusal::Replayed),
                             false => edit(cluster, node, Action::Relocate { url: url.to_string() }, "node"),
                         }
                     }
                     Some(known) => self.take(cluster, known, &heard.beat),
-                    None => stranger_joins(cluster, node, url.to_string(), from, "token"),
+                    None => stranger_joins(cluster, node, url.to_string(), from, proof),
                 }
             }
             Speaker::Address { ip, port } => {
+                let stranger = if let Proof::Address(stranger) = proof { stranger } else { None };
                 let at = (ip.to_canonical(), *port);
                 let mut there = self.addresses.find(at, table);
                 if there.is_empty() && stranger.is_none() {
@@ -107,22 +129,27 @@ impl Members {
 
     /// Takes the beat of a node that is known.
     pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Hearing {
-        let history = self.histories.entry((cluster.name.clone(), node.spec.name.clone())).or_default();
-        let novelty = history.hear(beat.run.as_ref());
+        if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
+            return Hearing::Refused(Refusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
+        }
+        let novelty = node.live.told.judge(beat.run.as_ref());
         if novelty == Novelty::Replayed {
             return Hearing::Refused(Refusal::Replayed);
         }
+        self.news |= novelty == Novelty::Rebooted;
         let live = &node.live;
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
         let was_silent = live.told.is_silent();
-        live.told.hear(
+        self.news |= live.told.hear(
             beat,
             live.sessions.load(std::sync::atomic::Ordering::Relaxed),
             u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
         );
         if let Some(run) = &beat.run {
             // 0 is for not known
-            live.told.runs((hash64(run.boot.as_bytes()) as u32).max(1), novelty == Novelty::Rebooted);
+            let boot = (hash64(run.boot.as_bytes()) as u32).max(1);
+            self.news |= live.told.boot() != boot;
+            live.told.runs(boot, novelty == Novelty::Rebooted);
         }
         if novelty == Novelty::Rebooted {
             info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
@@ -135,6 +162,11 @@ impl Members {
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
     }
 
+    /// What is to be remembered, if there is something new.
+    pub fn news(&mut self, table: &Table) -> Option<Remembered> {
+        std::mem::take(&mut self.news).then(|| Remembered::of(table))
+    }
+
     fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), stranger: Option<&str>, table: &Table) -> Hearing {
         let place = port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
         let cluster = stranger.and_then(|name| table.clusters.iter().find(|cluster| *cluster.name == *name));
@@ -142,7 +174,7 @@ impl Members {
             (Some(cluster), Some(port)) => {
                 let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
                 let name = format!("{ip}-{port}").replace(':', ".");
-                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, "address")
+                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, Proof::Address(stranger))
             }
             (Some(_), None) => Hearing::Refused(Refusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
             (None, _) => Hearing::Refused(Refusal::Unknown(format!("no node is at {place}"))),
@@ -157,10 +189,6 @@ impl Members {
                 cluster.live.rescore(node.live.slot);
             }
             compare_versions(cluster);
-        }
-        if self.histories.len() > table.clusters.iter().map(|cluster| cluster.roster.slots.len()).sum() {
-            let named = |cluster: &str, node: &str| table.clusters.iter().any(|c| *c.name == *cluster && c.named(node).is_some());
-            self.histories.retain(|(cluster, node), _| named(cluster, node));
         }
     }
 }
@@ -208,7 +236,7 @@ impl Addresses {
 }
 
 /// A node that nobody has heard of: how it is let in, if at all.
-fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how: &str) -> Hearing {
+fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
     let unspecified = OneOrMany::default();
     let admit = cluster.conf.join.as_ref().map_or(&unspecified, |join| &join.admit);
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
@@ -217,14 +245,14 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, how:
     }
     let who = admit.as_slice().iter().find_map(|word| match word.as_str() {
         "ask" => None,
-        "token" => (how == "token").then(|| "token".to_owned()),
+        "token" => (!matches!(proof, Proof::Address(_))).then(|| proof.word().to_owned()),
         network => network
             .parse::<crate::base::units::Network>()
             .ok()
             .filter(|network| network.contains(from))
             .map(|_| format!("network {network}")),
     });
-    edit(cluster, node, Action::Join { url, admitted: who }, how)
+    edit(cluster, node, Action::Join { url, admitted: who }, proof.word())
 }
 
 fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {

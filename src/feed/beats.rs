@@ -1,8 +1,10 @@
 //! Where every heartbeat ends, whatever it came by: it is heard, and a node that is new is let in first.
 
 use crate::base::clock;
+use crate::control::Remembered;
 use crate::control::desk::Desk;
-use crate::control::members::{Hearing, Members, Refusal};
+use crate::control::members::{Hearing, Members, Proof, Refusal};
+use crate::control::state::StateDir;
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,9 @@ use std::time::Duration;
 const JOINS: u64 = 500;
 /// and so many more each second.
 const JOINS_A_SECOND: u64 = 100;
+
+/// The document with what nodes said.
+const REMEMBERED: &str = "heartbeats";
 
 /// An enumeration whose values have a word each.
 macro_rules! words {
@@ -127,18 +132,18 @@ impl Beats {
         self.current.load_full()
     }
 
-    /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first. `stranger`: the cluster that
-    /// nodes known by nothing but an address join.
-    pub async fn hear(&self, heard: &Heard, from: IpAddr, stranger: Option<&str>) -> Result<(Arc<Cluster>, Arc<Node>), Refusal> {
+    /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
+    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<(Arc<Cluster>, Arc<Node>), Refusal> {
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
-            let hearing = self.members.borrow_mut().hear(heard, from, stranger, &self.current.load());
+            let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load());
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok((cluster, node)),
                 Hearing::Refused(refusal) => return Err(refusal),
                 Hearing::Joins(_) if !self.joins.take() => return Err(Refusal::Busy),
                 Hearing::Joins(edit) => {
-                    self.desk.edit(edit).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    // it is seldom: the others need not carry room for it
+                    Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                 }
             }
         }
@@ -160,13 +165,35 @@ impl Beats {
         cluster.live.rescore(node.live.slot);
     }
 
+    /// Knows again what nodes said before a restart of ours.
+    pub fn recall(&self, state: &StateDir) {
+        let cost = "what nodes said of themselves is known again with their next heartbeat";
+        state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load());
+    }
+
+    /// Writes down what is new and is to outlive us.
+    pub fn save(&self, state: &StateDir) {
+        if let Some(news) = self.news(state) {
+            state.write(REMEMBERED, &news);
+        }
+    }
+
+    fn news(&self, state: &StateDir) -> Option<Remembered> {
+        self.members.borrow_mut().news(&self.current.load()).filter(|_| state.is_held())
+    }
+
     /// Looks each second, for ever, at what the passing of time changes.
-    pub async fn watch(self: Rc<Self>) {
+    pub async fn watch(self: Rc<Self>, state: Arc<StateDir>) {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
             self.members.borrow_mut().tick(&self.current.load());
+            if let Some(news) = self.news(&state) {
+                let state = state.clone();
+                // a slow disk keeps no beat waiting
+                tokio::task::spawn_blocking(move || state.write(REMEMBERED, &news)).await.ok();
+            }
         }
     }
 }

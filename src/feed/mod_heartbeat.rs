@@ -7,7 +7,7 @@ mod sockets;
 use super::beats::{Beats, Dialect, Outcome};
 use crate::base::seldom::Seldom;
 use crate::config::model::{self, Config};
-use crate::control::members;
+use crate::control::members::{self, Proof};
 use crate::heartbeat::Heard;
 use crate::heartbeat::datagram::{self, LONGEST, Refusal};
 use sockets::Sockets;
@@ -158,7 +158,7 @@ impl Ear {
         let heard = match said {
             Ok(mut heard) => {
                 heard.beat.interval = Some(conf.interval.get());
-                self.beats.hear(&heard, from, conf.cluster.as_deref()).await.map(|_| ()).map_err(Deaf::Refused)
+                self.beats.hear(&heard, from, Proof::Address(conf.cluster.as_deref())).await.map(|_| ()).map_err(Deaf::Refused)
             }
             Err(refusal) => Err(Deaf::Malformed(refusal)),
         };

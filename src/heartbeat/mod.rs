@@ -18,6 +18,7 @@ pub mod replay;
 pub use replay::Run;
 
 use crate::config::address::NodeUrl;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -165,7 +166,8 @@ pub enum Limit {
 }
 
 /// What a node wants done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Announced {
     /// New sessions.
     Ready,
@@ -205,7 +207,8 @@ pub enum Health {
 }
 
 /// What a node is there for beside serving sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It only tells clients where to go and takes no sessions.
     Lb,
@@ -238,6 +241,11 @@ impl Roles {
             true => Err("a node that is `lb` serves nothing itself, so it cannot be `batch` too: name one of the two"),
             false => Ok(set),
         }
+    }
+
+    /// These and those.
+    pub fn and(self, others: Self) -> Result<Self, &'static str> {
+        Self::new(self.iter().chain(others.iter()))
     }
 
     /// True when the role is among them.

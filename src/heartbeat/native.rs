@@ -6,6 +6,7 @@ mod tests;
 
 use super::ranked::Ranked;
 use super::{Announced, Beat, Heard, Load, Role, Roles, Room, Run, Speaker};
+use crate::base::hash::hash64;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::check::is_name;
 use fields::Fields;
@@ -83,7 +84,7 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
         capacity: count(&fields, "capacity")?,
         state: fields.word("state", &Announced::ALL.map(|state| (state.word(), state)))?,
         run: run(&fields)?,
-        version: fields.text("version", LONGEST)?,
+        version: fields.text("version", LONGEST)?.map(str::to_owned),
         roles: fields
             .words("roles", &Role::ALL.map(|role| (role.word(), role)))?
             .map(Roles::new)
@@ -95,21 +96,21 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
     Ok(Heard { speaker, beat })
 }
 
-fn required(field: &str, value: Option<String>) -> Result<String, String> {
+fn required<'a>(field: &str, value: Option<&'a str>) -> Result<&'a str, String> {
     value.ok_or_else(|| format!("{field}: missing; a heartbeat names its cluster, its node and the node's url"))
 }
 
-fn name(fields: &Fields, field: &str) -> Result<String, String> {
+fn name(fields: &Fields<'_>, field: &str) -> Result<String, String> {
     let name = required(field, fields.text(field, LONGEST)?)?;
-    if is_name(&name) {
-        Ok(name)
+    if is_name(name) {
+        Ok(name.to_owned())
     } else {
         Err(format!("{field}: {name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most"))
     }
 }
 
 /// A node that comes over the network is reached over the network: it cannot point us at a socket of our own machine.
-fn url(fields: &Fields) -> Result<NodeUrl, String> {
+fn url(fields: &Fields<'_>) -> Result<NodeUrl, String> {
     let text = required("url", fields.text("url", LONGEST_URL)?)?;
     let url: NodeUrl = text.parse().map_err(|why| format!("url: {why}"))?;
     match url {
@@ -119,14 +120,14 @@ fn url(fields: &Fields) -> Result<NodeUrl, String> {
     }
 }
 
-fn count(fields: &Fields, field: &str) -> Result<Option<u32>, String> {
+fn count(fields: &Fields<'_>, field: &str) -> Result<Option<u32>, String> {
     Ok(fields.number(field, 0..=u64::from(u32::MAX))?.map(|count| count as u32))
 }
 
-fn run(fields: &Fields) -> Result<Option<Run>, String> {
+fn run(fields: &Fields<'_>) -> Result<Option<Run>, String> {
     let sequence = fields.number("sequence", 0..=u64::MAX)?;
     match fields.text("boot", LONGEST)? {
-        Some(boot) => Ok(Some(Run { boot, sequence })),
+        Some(boot) => Ok(Some(Run { boot: boot.to_owned(), sequence })),
         None if sequence.is_some() => Err("sequence: needs `boot` beside it, or a restarted node would pass for a replay".into()),
         None => Ok(None),
     }
@@ -169,8 +170,10 @@ pub struct Answer<'a> {
     pub interval: u32,
     /// What holds for every node of the cluster.
     #[serde(borrow)]
-    pub settings: Settings<'a>,
-    /// Changes when route, interval or settings do: a node that has adopted this one has nothing to adopt.
+    pub settings: Cow<'a, Settings<'a>>,
+    /// What holds for this one.
+    pub limits: Limits,
+    /// Changes when route, interval, settings or limits do: a node that has adopted this one has nothing to adopt.
     pub revision: u64,
     /// The nodes that take new sessions, in the order in which to try them; for nodes with the role `lb`, and who asks for it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -180,11 +183,38 @@ pub struct Answer<'a> {
 /// What a node is to know of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings<'a> {
+    /// What the key is called that pins are sealed with, if they are: the same on every proxy that honours them.
+    #[serde(borrow)]
+    pub affinity_key: Option<Cow<'a, str>>,
     /// The path that health checks ask for, if they ask for one.
     #[serde(borrow)]
     pub health_path: Option<Cow<'a, str>>,
-    /// The sessions that the proxy gives it at most.
+    /// Seconds after which a session that is not seen is not counted any more.
+    pub session_idle: u64,
+    /// Of all these: the cluster's status has the same one.
+    #[serde(borrow)]
+    pub hash: Cow<'a, str>,
+}
+
+impl Settings<'_> {
+    /// With their hash.
+    pub fn new(affinity_key: Option<String>, health_path: Option<String>, session_idle: u64) -> Settings<'static> {
+        let all = Settings {
+            affinity_key: affinity_key.map(Into::into),
+            health_path: health_path.map(Into::into),
+            session_idle,
+            hash: "".into(),
+        };
+        let hash = format!("{:016x}", hash64(format!("{all:?}").as_bytes()));
+        Settings { hash: hash.into(), ..all }
+    }
+}
+
+/// What the proxy gives a node at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// The sessions that it gives it.
     pub max_sessions: Option<u32>,
-    /// The requests that the proxy sends it at once.
+    /// The requests that it sends it at once.
     pub max_requests: Option<u32>,
 }

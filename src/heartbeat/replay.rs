@@ -36,6 +36,16 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing was heard.
+    pub const fn new() -> Self {
+        Self { last: None, former: VecDeque::new() }
+    }
+
+    /// Whether nothing was heard.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// The run heard last.
     pub fn last(&self) -> Option<&Run> {
         self.last.as_ref()
@@ -51,13 +61,16 @@ impl History {
     pub fn hear(&mut self, run: Option<&Run>) -> Novelty {
         let Some(new) = run else { return Novelty::Fresh };
         let novelty = self.judge(new);
-        if novelty != Novelty::Replayed {
-            let last = self.last.replace(new.clone()).filter(|_| novelty == Novelty::Rebooted);
-            if let Some(last) = last {
-                if self.former.len() >= FORMER {
-                    self.former.pop_front();
+        match &mut self.last {
+            _ if novelty == Novelty::Replayed => {}
+            Some(last) if last.boot == new.boot => last.sequence = new.sequence,
+            last => {
+                if let Some(last) = last.replace(new.clone()) {
+                    if self.former.len() >= FORMER {
+                        self.former.pop_front();
+                    }
+                    self.former.push_back(hash64(last.boot.as_bytes()));
                 }
-                self.former.push_back(hash64(last.boot.as_bytes()));
             }
         }
         novelty

@@ -3,11 +3,11 @@
 use super::connection;
 use super::listen::{Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
+use super::tls::SharedTls;
 use crate::proxy::access_log::{Log, LogBuffer};
 use crate::proxy::recent::Recent;
 use crate::proxy::worker::Worker;
 use crate::table::{Current, Traffic};
-use arc_swap::ArcSwapOption;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -17,9 +17,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-
-/// A listener's TLS, swapped when its conf changes.
-pub type SharedTls = Arc<ArcSwapOption<rustls::ServerConfig>>;
 
 /// What the control plane tells a thread.
 pub enum Command {

@@ -1,9 +1,11 @@
 //! TLS towards clients: the certificates and how a handshake goes.
 
+mod live;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use live::{LiveTls, SharedTls};
 pub use store::{CertStore, Certs};
 
 use crate::config::model::{ClientAuth, ListenerTls, TlsVersion};
@@ -22,14 +24,14 @@ pub fn cert_paths(tls: &ListenerTls, folder: &Path) -> Vec<PathBuf> {
     tls.certs.iter().map(|path| folder.join(path)).collect()
 }
 
-/// What the file of client authorities holds, as one number.
-pub fn client_ca(tls: Option<&ListenerTls>, folder: &Path) -> u64 {
-    pem::fingerprint(tls.and_then(|tls| tls.client_ca.as_ref()).map(|file| folder.join(file)))
-}
+/// The protocols offered to clients.
+pub const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// Offered where HTTP/2 is not spoken.
+pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
-/// How handshakes go on a listener. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
+/// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
 /// certificates, for these change inside `store`.
-pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>) -> Result<Arc<ServerConfig>, String> {
+pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>, offers: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions(tls.min_version))
@@ -47,7 +49,7 @@ pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>) ->
         }
     };
     let mut config = builder.with_cert_resolver(store);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = offers.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     Ok(Arc::new(config))

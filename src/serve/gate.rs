@@ -1,15 +1,17 @@
 //! An address that the conf names: opened at the start, then kept, moved or closed by a reload.
 
-use super::{Body, Door, serve};
+use super::{Body, Caller, Door, serve};
 use crate::config::address::Bind;
+use crate::config::model::ListenerTls;
 use crate::net::listen::{self, Address, Socket};
-use crate::net::stream::Peer;
+use crate::net::tls::{CertStore, HTTP1, LiveTls};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::RefCell;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What kind of address it is.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,8 @@ pub struct Kind {
     pub backlog: i32,
     /// Who may connect to it as a Unix socket; by the umask if not said.
     pub mode: Option<u32>,
+    /// People look at it with a browser.
+    pub pages: bool,
 }
 
 /// The open address, if there is one. `R` is what each request is held against; it is replaced with each conf.
@@ -33,6 +37,7 @@ pub struct Gate<R> {
 
 struct Open<R> {
     bind: Bind,
+    tls: LiveTls,
     rules: Rc<RefCell<Rc<R>>>,
     _door: Door,
 }
@@ -43,6 +48,8 @@ pub struct Plan<R>(Option<Wanted<R>>);
 struct Wanted<R> {
     bind: Bind,
     rules: R,
+    /// None when it stays as it is.
+    tls: Option<LiveTls>,
     /// None when the address is open already.
     socket: Option<Socket>,
 }
@@ -53,16 +60,27 @@ impl<R: 'static> Gate<R> {
         Self { kind, folder: folder.to_owned(), open: None }
     }
 
-    /// Makes the rules and binds the address, if one is wanted that is not open already. A failure changes nothing.
-    pub fn prepare(&self, address: Option<&str>, rules: impl FnOnce(&Bind) -> Result<R, String>) -> Result<Plan<R>, String> {
+    /// Makes the rules, reads certificates and binds the address, if one is wanted that is not open already. A failure changes
+    /// nothing.
+    pub fn prepare(
+        &self,
+        address: Option<&str>,
+        tls: Option<&ListenerTls>,
+        rules: impl FnOnce(&Bind) -> Result<R, String>,
+    ) -> Result<Plan<R>, String> {
         let Some(text) = address else { return Ok(Plan(None)) };
         let bind: Bind = text.parse().map_err(|e| format!("{}: {e}", self.kind.key))?;
         let rules = rules(&bind)?;
-        let socket = match self.open.as_ref().is_some_and(|open| open.bind == bind) {
+        let open = self.open.as_ref().filter(|open| open.bind == bind);
+        let tls = match open.is_some_and(|open| open.tls.is_for(tls, &self.folder)) {
             true => None,
-            false => Some(self.bind(text).map_err(|e| format!("{}: cannot listen on {text}: {e}", self.kind.key))?),
+            false => Some(LiveTls::make(tls, &self.folder, HTTP1).map_err(|e| format!("{}: {e}", self.kind.key))?),
         };
-        Ok(Plan(Some(Wanted { bind, rules, socket })))
+        let socket = match open {
+            Some(_) => None,
+            None => Some(self.bind(text).map_err(|e| format!("{}: cannot listen on {text}: {e}", self.kind.key))?),
+        };
+        Ok(Plan(Some(Wanted { bind, rules, tls, socket })))
     }
 
     fn bind(&self, text: &str) -> Result<Socket, String> {
@@ -74,29 +92,44 @@ impl<R: 'static> Gate<R> {
     }
 
     /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the address opened.
-    pub fn apply<F>(&mut self, plan: Plan<R>, answer: impl Fn(Rc<R>, Request<Incoming>, Peer) -> F + 'static) -> Option<String>
+    pub fn apply<F>(&mut self, plan: Plan<R>, answer: impl Fn(Rc<R>, Request<Incoming>, Caller) -> F + 'static) -> Option<String>
     where
         F: Future<Output = Response<Body>> + 'static,
     {
-        let Some(Wanted { bind, rules, socket }) = plan.0 else {
+        let Some(Wanted { bind, rules, tls, socket }) = plan.0 else {
             self.open = None;
             return None;
         };
         let rules = Rc::new(rules);
-        let Some(socket) = socket else {
-            if let Some(open) = &self.open {
+        let (tls, socket) = match (tls, socket, &mut self.open) {
+            (Some(tls), Some(socket), _) => (tls, socket),
+            (tls, _, Some(open)) => {
                 open.rules.replace(rules);
+                tls.into_iter().for_each(|tls| open.tls.adopt(tls));
+                return None;
             }
-            return None;
+            _ => return None,
         };
         let address = socket.address().to_string();
         let rules = Rc::new(RefCell::new(rules));
         let present = rules.clone();
-        let handler = move |request, peer| answer(present.borrow().clone(), request, peer);
-        match serve(socket, self.kind.connections, handler) {
-            Ok(door) => self.open = Some(Open { bind, rules, _door: door }),
+        let handler = move |request, caller| answer(present.borrow().clone(), request, caller);
+        match serve(socket, self.kind, tls.shared(), handler) {
+            Ok(door) => self.open = Some(Open { bind, tls, rules, _door: door }),
             Err(error) => tracing::error!("{}: {error}", self.kind.key),
         }
         Some(address)
+    }
+
+    /// The certificates that it shows.
+    pub fn certificates(&self) -> Option<(String, Arc<CertStore>)> {
+        let store = self.open.as_ref()?.tls.store()?;
+        Some((self.kind.key.to_owned(), store.clone()))
+    }
+
+    /// Reads the certificates again. Returns what to warn of.
+    pub fn reload_certificates(&self) -> Vec<String> {
+        let warnings = self.open.iter().flat_map(|open| open.tls.reload(&self.folder));
+        warnings.map(|warning| format!("{}: {warning}", self.kind.key)).collect()
     }
 }

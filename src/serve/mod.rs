@@ -5,8 +5,11 @@ pub mod problem;
 
 pub use gate::{Gate, Kind, Plan};
 
+use crate::base::seldom::Seldom;
 use crate::net::listen::{Listener, Socket, is_exhausted};
-use crate::net::stream::{Peer, Stream};
+use crate::net::stream::Peer;
+use crate::net::tls::SharedTls;
+use crate::wire::identity;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
@@ -26,7 +29,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 
 /// The longest a head may take, and a connection be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -79,30 +84,40 @@ impl http_body::Body for Body {
     }
 }
 
+/// Who sends a request.
+#[derive(Clone)]
+pub struct Caller {
+    /// Where from.
+    pub peer: Peer,
+    /// The names in the certificate that was shown, which an authority of the conf vouches for.
+    pub names: Option<Rc<[String]>>,
+}
+
 /// An open address; closed by drop, gracefully.
 struct Door {
     _closing: watch::Sender<()>,
 }
 
-/// Serves an address with `handler` until the door is dropped, so many connections at one time; further ones wait in the kernel's
-/// queue. To be called in a `LocalSet`.
-fn serve<H, F>(socket: Socket, connections: usize, handler: H) -> io::Result<Door>
+/// Serves an address with `handler` until the door is dropped, as many connections at one time as its kind says; further ones wait
+/// in the kernel's queue. To be called in a `LocalSet`.
+fn serve<H, F>(socket: Socket, kind: Kind, tls: SharedTls, handler: H) -> io::Result<Door>
 where
-    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let listener = socket.into_tokio()?;
     let (closing, closed) = watch::channel(());
-    tokio::task::spawn_local(accept(listener, connections, Rc::new(handler), closed));
+    tokio::task::spawn_local(accept(listener, kind, tls, Rc::new(handler), closed));
     Ok(Door { _closing: closing })
 }
 
-async fn accept<H, F>(listener: Listener, connections: usize, handler: Rc<H>, mut closed: watch::Receiver<()>)
+async fn accept<H, F>(listener: Listener, kind: Kind, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
 where
-    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let places = Arc::new(Semaphore::new(connections));
+    let places = Arc::new(Semaphore::new(kind.connections));
+    let log = Rc::new(Seldom::default());
     loop {
         let accepted = tokio::select! {
             _ = closed.changed() => return,
@@ -111,9 +126,16 @@ where
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
                 let (handler, closed, free) = (handler.clone(), closed.clone(), places.clone());
-                let crowded = move || free.available_permits() <= connections / 8;
+                let crowded = move || free.available_permits() <= kind.connections / 8;
+                let (tls, log) = (tls.load_full(), log.clone());
                 tokio::task::spawn_local(async move {
-                    connection(stream, peer, handler, crowded, closed).await;
+                    match tls {
+                        None => connection(stream, Caller { peer, names: None }, kind.pages, handler, crowded, closed).await,
+                        Some(tls) => match handshake(stream, tls).await {
+                            Ok((stream, names)) => connection(stream, Caller { peer, names }, kind.pages, handler, crowded, closed).await,
+                            Err(error) => refused(kind, peer, &error, &log),
+                        },
+                    }
                     drop(place);
                 });
             }
@@ -127,16 +149,51 @@ where
     }
 }
 
-async fn connection<H, F>(stream: Stream, peer: Peer, handler: Rc<H>, crowded: impl Fn() -> bool, mut closed: watch::Receiver<()>)
+type Encrypted<S> = tokio_rustls::server::TlsStream<S>;
+
+/// The handshake, and the names of whoever showed a certificate in it.
+async fn handshake<S>(stream: S, tls: Arc<rustls::ServerConfig>) -> io::Result<(Encrypted<S>, Option<Rc<[String]>>)>
 where
-    H: Fn(Request<Incoming>, Peer) -> F + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stream = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls).accept(stream)).await??;
+    let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let names = leaf.map(|leaf| identity::names(leaf).into());
+    Ok((stream, names))
+}
+
+/// Who shows a certificate that is no good, or none, finds it in the log: it is one of ours with a mistake, more likely than not.
+fn refused(kind: Kind, peer: Peer, error: &io::Error, log: &Seldom) {
+    let from = peer.address().map_or_else(|| "this machine".to_owned(), |address| address.ip().to_string());
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
+            if let Some(held) = log.now() {
+                let more = if held == 0 { String::new() } else { format!(" ({held} more were refused since the last such line)") };
+                tracing::warn!("{}: a TLS handshake from {from} is refused: {why}{more}", kind.key);
+            }
+        }
+        _ => tracing::debug!("{}: handshake from {from}: {error}", kind.key),
+    }
+}
+
+async fn connection<S, H, F>(
+    stream: S,
+    caller: Caller,
+    pages: bool,
+    handler: Rc<H>,
+    crowded: impl Fn() -> bool,
+    mut closed: watch::Receiver<()>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request| {
-        let answer = handler(request, peer);
+        // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
+        let answer = Box::pin(handler(request, caller.clone()));
         let crowded = crowded();
         async move {
-            let mut answer = sealed(answer.await);
+            let mut answer = sealed(answer.await, pages);
             if crowded {
                 // whoever waits outside has his turn
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -145,7 +202,7 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST).writev(false);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
@@ -159,11 +216,14 @@ where
     let _ = tokio::time::timeout(GRACE, serving).await;
 }
 
-/// What every answer carries: it is of this moment, it is what it says it is, and no other page may show it.
-fn sealed(mut response: Response<Body>) -> Response<Body> {
+/// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no other may show it.
+fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !pages {
+        return response;
+    }
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // a form says where it comes from, to nobody but us

@@ -7,6 +7,7 @@ use super::traffic::Traffic;
 use crate::affinity::{Affinity, Bypass};
 use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::config::model;
+use crate::heartbeat::native::Settings;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ pub struct Cluster {
     pub roster: Arc<Roster>,
     /// How sessions are recognised and marked.
     pub affinity: Affinity,
+    /// What its nodes adopt.
+    pub settings: Settings<'static>,
     /// What leads past it to one node.
     pub bypass: Bypass,
     /// What outlives this table.

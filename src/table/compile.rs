@@ -7,6 +7,7 @@ use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::{self, Config};
+use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use arc_swap::ArcSwap;
@@ -130,7 +131,18 @@ fn compile_cluster(
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
         None => None,
     };
-    Ok(Cluster { name: name.into(), conf: conf.clone(), roster, affinity, bypass: Bypass::new(keys, name), live, tls_files, error_page })
+    let settings = Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
+    Ok(Cluster {
+        name: name.into(),
+        conf: conf.clone(),
+        roster,
+        affinity,
+        settings,
+        bypass: Bypass::new(keys, name),
+        live,
+        tls_files,
+        error_page,
+    })
 }
 
 /// The live cells of a cluster's nodes while its table is built.

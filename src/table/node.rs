@@ -264,7 +264,8 @@ pub struct Node {
 impl Node {
     /// Whether it has a role, by the conf file or by its own word.
     pub fn has_role(&self, role: Role) -> bool {
-        self.spec.roles.has(role) || self.live.told.has_role(role)
+        // what it says against the file does not count
+        self.spec.roles.and(self.live.told.roles()).unwrap_or(self.spec.roles).has(role)
     }
 
     /// It only tells clients where to go: it takes no sessions, and having none says nothing of its health.

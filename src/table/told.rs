@@ -1,7 +1,9 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
 use crate::base::clock;
-use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Weight};
+use crate::heartbeat::replay::{History, Novelty};
+use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Run, Weight};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +14,33 @@ const NONE: u32 = u32::MAX;
 const ABSOLUTE: u32 = 1 << 31;
 /// Room taken for a node that does not tell its load, where others do.
 pub const MIDDLE_ROOM: u32 = 50;
+
+/// What a node said that is worth knowing after a restart of ours, until it speaks again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lasting {
+    /// Its runs.
+    #[serde(skip_serializing_if = "History::is_empty")]
+    pub runs: History,
+    /// Hash of its present run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<u32>,
+    /// When it restarted, if we saw it: in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub booted: Option<u64>,
+    /// What it wants done with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<Announced>,
+    /// The most sessions it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// What it is there for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// What it serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
 
 /// The live cells of what a node says.
 #[derive(Debug)]
@@ -34,6 +63,8 @@ pub struct Told {
     outdated: AtomicBool,
     roles: AtomicU8,
     version: Mutex<Option<Arc<str>>>,
+    /// Its runs so far. The data plane does not ask for it.
+    runs: Mutex<History>,
 }
 
 impl Told {
@@ -55,17 +86,33 @@ impl Told {
             outdated: AtomicBool::new(false),
             roles: AtomicU8::new(0),
             version: Mutex::new(None),
+            runs: Mutex::new(History::new()),
         }
     }
 
+    /// Whether a beat of this run was heard before, or has been overtaken.
+    pub fn is_replay(&self, run: Option<&Run>) -> bool {
+        self.history(|history| history.is_replay(run))
+    }
+
+    /// Judges a beat by its run, and remembers it; one that is replayed leaves no trace.
+    pub fn judge(&self, run: Option<&Run>) -> Novelty {
+        self.history(|history| history.hear(run))
+    }
+
+    fn history<T>(&self, ask: impl FnOnce(&mut History) -> T) -> T {
+        ask(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
-    /// milliseconds without a further one after which the node is silent.
-    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32) {
+    /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
+    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32) -> bool {
+        let mut changed = false;
         self.heard.store(clock::monotonic_ms() + 1, Relaxed);
         self.patience.store(patience, Relaxed);
         self.silent.store(false, Relaxed);
         if let Some(state) = beat.state {
-            self.announced.store(state as u8, Relaxed);
+            changed |= self.announced.swap(state as u8, Relaxed) != state as u8;
         }
         if let Some(health) = beat.health {
             self.down.store(health == Health::Down, Relaxed);
@@ -83,7 +130,8 @@ impl Told {
             self.beyond.store(beyond.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32, Relaxed);
         }
         if let Some(capacity) = beat.capacity {
-            self.capacity.store(if capacity == 0 { NONE } else { capacity.min(NONE - 1) }, Relaxed);
+            let capacity = if capacity == 0 { NONE } else { capacity.min(NONE - 1) };
+            changed |= self.capacity.swap(capacity, Relaxed) != capacity;
         }
         match beat.max_requests {
             Some(Limit::AtMost(most)) => self.max_requests.store(most.get().min(NONE - 1), Relaxed),
@@ -91,11 +139,41 @@ impl Told {
             None => {}
         }
         if let Some(roles) = beat.roles {
-            self.roles.store(roles.bits(), Relaxed);
+            changed |= self.roles.swap(roles.bits(), Relaxed) != roles.bits();
         }
         if beat.version.is_some() && self.version().as_deref() != beat.version.as_deref() {
             *self.version.lock().unwrap_or_else(PoisonError::into_inner) = beat.version.as_deref().map(Into::into);
+            changed = true;
         }
+        changed
+    }
+
+    /// What is to be known of it after a restart of ours.
+    pub fn lasting(&self) -> Lasting {
+        let booted = Some(self.booted.load(Relaxed)).filter(|booted| *booted != 0);
+        Lasting {
+            runs: self.history(|history| history.clone()),
+            boot: Some(self.boot()).filter(|boot| *boot != 0),
+            booted: booted.map(|booted| clock::unix_secs().saturating_sub(clock::monotonic_secs().saturating_sub(booted).into())),
+            state: Some(self.announced()).filter(|state| *state != Announced::Ready),
+            capacity: self.capacity(),
+            roles: self.roles().iter().collect(),
+            version: self.version().as_deref().map(str::to_owned),
+        }
+    }
+
+    /// Takes up what was known before a restart of ours.
+    pub fn recall(&self, known: &Lasting) {
+        let Lasting { runs, boot, booted, state, capacity, roles, version } = known;
+        self.history(|history| history.clone_from(runs));
+        self.boot.store(boot.unwrap_or(0), Relaxed);
+        let since = |at: &u64| u32::try_from(clock::unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
+        let booted = booted.as_ref().map(|at| clock::monotonic_secs().saturating_sub(since(at)));
+        self.booted.store(booted.unwrap_or(0), Relaxed);
+        self.announced.store(state.unwrap_or(Announced::Ready) as u8, Relaxed);
+        self.capacity.store(capacity.unwrap_or(NONE), Relaxed);
+        self.roles.store(Roles::new(roles.iter().copied()).unwrap_or_default().bits(), Relaxed);
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version.as_deref().map(Into::into);
     }
 
     /// Nobody speaks for it any more: what was said no longer holds.
@@ -200,9 +278,9 @@ impl Told {
         first < self.booted.load(Relaxed)
     }
 
-    /// Whether it has a role.
-    pub fn has_role(&self, role: Role) -> bool {
-        Roles::of_bits(self.roles.load(Relaxed)).has(role)
+    /// What it is there for, by its own word.
+    pub fn roles(&self) -> Roles {
+        Roles::of_bits(self.roles.load(Relaxed))
     }
 
     /// What it serves.
@@ -239,6 +317,26 @@ mod tests {
         assert_eq!((told.room(), told.capacity()), (20, Some(50)));
         told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000);
         assert_eq!((told.sessions(5), told.sessions(0), told.room()), (1, 0, 20), "what is not said again stays");
+    }
+
+    #[test]
+    fn what_lasts_is_known_again_and_told_only_when_it_changes() {
+        let said = Beat {
+            state: Some(Announced::Draining),
+            capacity: Some(50),
+            roles: Roles::new([Role::Batch]).ok(),
+            version: Some("2".into()),
+            ..beat(80)
+        };
+        let told = Told::nothing();
+        assert_eq!((told.hear(&said, 0, 1), told.hear(&said, 0, 1), told.hear(&beat(7), 0, 1)), (true, false, false));
+        told.runs(7, true);
+        let again = Told::nothing();
+        again.recall(&told.lasting());
+        assert_eq!(again.lasting(), told.lasting());
+        assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (7, Announced::Draining, Some(50), None));
+        assert!(again.forgot(clock::monotonic_secs() - 2) && !again.forgot(clock::monotonic_secs() + 1));
+        assert_eq!(Told::nothing().lasting(), Lasting::default());
     }
 
     #[test]

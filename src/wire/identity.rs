@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use x509_parser::asn1_rs::ToDer;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
@@ -22,6 +23,52 @@ impl Identity {
         let mut fingerprint = String::new();
         hex(hash.as_ref(), &mut fingerprint);
         Self { subject, fingerprint }
+    }
+}
+
+/// The names by which a certificate can be known: its DNS names and URIs, or if it has none, its common name.
+pub fn names(certificate: &[u8]) -> Vec<String> {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let alternative = parsed.subject_alternative_name().ok().flatten();
+    let names = alternative.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
+        GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    let names: Vec<String> = names.filter(|name| !name.contains(char::is_control)).collect();
+    if !names.is_empty() {
+        return names;
+    }
+    parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok().map(str::to_owned)).collect()
+}
+
+/// A pattern for the names of certificates that may speak for nodes.
+pub struct ClientName<'a>(pub &'a str);
+
+impl ClientName<'_> {
+    const NODE: &'static str = "{node}";
+
+    /// Whether a text is one: visible characters, and one place that is open at most.
+    pub fn is_one(text: &str) -> bool {
+        let open = text.matches('*').count() + text.matches(Self::NODE).count();
+        let rest = text.replace(Self::NODE, "");
+        !text.is_empty() && open <= 1 && !rest.contains(['{', '}']) && text.bytes().all(|b| b.is_ascii_graphic())
+    }
+
+    /// Whether a name fits, for this node, or for whichever.
+    pub fn fits(&self, name: &str, node: Option<&str>) -> bool {
+        let is = |part: &str, other: &str| part.eq_ignore_ascii_case(other);
+        let (before, after, own) = match (self.0.split_once('*'), self.0.split_once(Self::NODE)) {
+            (Some((before, after)), _) => (before, after, None),
+            (None, Some((before, after))) => (before, after, node),
+            (None, None) => return is(self.0, name),
+        };
+        let Some((head, rest)) = name.split_at_checked(before.len()) else { return false };
+        let Some((open, tail)) = rest.len().checked_sub(after.len()).and_then(|at| rest.split_at_checked(at)) else { return false };
+        let fits = match own {
+            Some(node) => is(open, node),
+            None => !open.is_empty() && !open.contains(['.', '/']),
+        };
+        is(head, before) && is(tail, after) && fits
     }
 }
 
@@ -97,6 +144,45 @@ fn hex(bytes: &[u8], out: &mut String) {
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, DnType, DnValue, KeyPair};
+
+    #[test]
+    fn a_certificate_is_known_by_its_alternative_names_or_else_its_common_name() {
+        for (alternative, known) in [(&["n1.shop", "b.shop"][..], "n1.shop b.shop"), (&[], "somebody")] {
+            let mut params = CertificateParams::new(alternative.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, "somebody");
+            if !alternative.is_empty() {
+                params.subject_alt_names.push(rcgen::SanType::IpAddress([10, 0, 0, 1].into()));
+            }
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(names(certificate.der()).join(" "), known);
+        }
+        assert!(names(b"abc").is_empty());
+    }
+
+    #[test]
+    fn a_name_fits_as_it_is_by_one_label_or_by_the_node() {
+        for (pattern, name, node, fits) in [
+            ("n1.shop", "N1.Shop", Some("x"), true),
+            ("n1.shop", "n1.shop.evil", Some("n1"), false),
+            ("*.shop", "n1.shop", None, true),
+            ("*.shop", ".shop", None, false),
+            ("*.shop", "a.n1.shop", None, false),
+            ("*.shop", "shop", None, false),
+            ("node-*.shop", "node-7.shop", None, true),
+            ("{node}.shop", "n1.shop", Some("n1"), true),
+            ("{node}.shop", "n1.shop", Some("n2"), false),
+            ("{node}.shop", "a.b.shop", Some("a.b"), true),
+            ("{node}.shop", "n1.shop", None, true),
+            ("spiffe://shop/{node}", "spiffe://shop/n1", Some("n1"), true),
+            ("spiffe://shop/*", "spiffe://shop/a/b", None, false),
+            ("\u{e4}*", "a", None, false),
+        ] {
+            assert_eq!(ClientName(pattern).fits(name, node), fits, "{pattern} {name} {node:?}");
+        }
+        let texts = ["a", "*", "{node}", "*.{node}", "**", "{nod}", "", "a b", "*.a.*"];
+        assert_eq!(texts.map(ClientName::is_one), [true, true, true, false, false, false, false, false, false]);
+    }
 
     #[test]
     fn subjects_are_written_as_rfc_4514_says() {

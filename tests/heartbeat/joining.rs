@@ -57,16 +57,29 @@ fn e2_a_network_accepts_by_itself() {
 #[test]
 fn e3_a_node_is_told_what_to_adopt() {
     let nodes = Origin::several(2);
-    let fleet = Fleet::over([], "join = { admit = \"token\" }");
+    let fleet = Fleet::over([], "join = { admit = \"token\" }\nsession-idle = \"30m\"\nhealth = { path = \"/hidden?x=1\" }");
     let [one, other] = [0, 1].map(|n| fleet.beat(&nodes[n], json!({"interval": 2})));
     assert_eq!((one["route"].as_str(), one["interval"].as_u64(), other["route"].as_str()), (Some("n1"), Some(2), Some("n2")));
-    assert_eq!(one["settings"], json!({"health_path": null, "max_sessions": null, "max_requests": null}));
     assert_eq!(one["settings"], other["settings"], "the same for all");
+    let settings = &one["settings"];
+    assert_eq!((&settings["health_path"], &settings["session_idle"]), (&json!("/hidden?x=1"), &json!(1800)));
+    let cluster = || fleet.get("/api/clusters/app").json()["settings"].clone();
+    assert_eq!((&settings["hash"], settings["hash"].as_str().unwrap().len()), (&cluster(), 16), "the node's hash is the cluster's");
+    // the key has a name, by which proxies tell that they have the same; nothing of the key itself is told
+    let (id, keys) =
+        (settings["affinity_key"].as_str().unwrap(), std::fs::read_to_string(fleet.proxy.folder().join("state/pin.keys")).unwrap());
+    assert!(id.len() == 12 && !keys.trim().is_empty() && !one.to_string().contains(keys.trim()), "{one}");
     assert_eq!(fleet.beat(&nodes[0], json!({"interval": 2, "load": 90}))["revision"], one["revision"], "nothing to adopt");
     assert_eq!(fleet.homing(&["set", "app/n1", "max-sessions=40"]).code, 0);
     let changed = fleet.beat(&nodes[0], json!({"interval": 2}));
-    assert_eq!(changed["settings"]["max_sessions"], 40);
+    assert_eq!((&changed["limits"], &changed["settings"]), (&json!({"max_sessions": 40, "max_requests": null}), settings));
     assert_ne!(changed["revision"], one["revision"]);
+    // another setting of the cluster is another hash, for the node as for the cluster
+    assert!(fleet.proxy.reload_to(&fleet.conf.text().replace("30m", "20m")).applied());
+    let anew = fleet.beat(&nodes[1], json!({"interval": 2}));
+    assert_ne!(anew["settings"]["hash"], settings["hash"]);
+    assert_eq!((&anew["settings"]["hash"], anew["settings"]["session_idle"].as_u64()), (&cluster(), Some(1200)));
+    assert_ne!(anew["revision"], other["revision"]);
 }
 
 #[test]

@@ -42,6 +42,17 @@ fn a5_a_load_balancer_cannot_be_a_batch_server() {
     let answer = fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["lb", "batch"]})));
     assert_eq!(answer.status, 400);
     assert!(answer.json()["detail"].as_str().unwrap().contains("`lb`"), "{}", answer.text());
+    // nor when one role stands in the conf file and it says the other, whichever came first
+    fleet.beat(&nodes[0], json!({"roles": ["batch"]}));
+    let lb = fleet.conf.clone().with(&nodes[0], "roles = [\"lb\"]");
+    assert!(fleet.proxy.reload_to(&lb.text()).applied());
+    let answer = fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["batch"]})));
+    assert_eq!((answer.status, fleet.counted("refused")), (409, 1));
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("conf file gives n1") && detail.contains("`lb`"), "{detail}");
+    let said = fleet.homing(&["drain", "app/n1"]);
+    assert!(said.err.contains("last lb node") && !said.err.contains("batch"), "the file's word stands: {said:?}");
+    fleet.beat(&nodes[0], json!({"roles": []}));
 }
 
 #[test]
@@ -78,6 +89,27 @@ fn b2_a_node_that_does_not_tell_its_capacity_is_last() {
     }
     assert_eq!(fleet.names(), "n4 n2 n1 n3");
     assert_eq!(fleet.list()[3]["workload"], serde_json::Value::Null, "and that is said");
+}
+
+#[test]
+fn b7_services_are_balanced_and_sticky_beside_the_list() {
+    let nodes = Origin::several(3);
+    let fleet = Fleet::over(&nodes, "");
+    fleet.all_ready();
+    nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"sessions": 1, "capacity": 10})));
+    let envelope = b"<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body/></soap:Envelope>";
+    let headers = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", "\"urn:find\"")];
+    let mut homes = std::collections::HashSet::new();
+    for _ in 0..12 {
+        let mut service = Client::with_jar(fleet.proxy.addr);
+        let mut call = || service.send("POST", "/echo", &headers, envelope).unwrap();
+        let first = call();
+        assert_eq!(first.body, envelope);
+        let home = first.node().to_owned();
+        assert!((0..5).all(|_| call().node() == home));
+        homes.insert(home);
+    }
+    assert_eq!((homes.len(), fleet.list().len()), (3, 3), "HTTP is balanced while RPC clients walk the list");
 }
 
 #[test]

@@ -96,6 +96,36 @@ fn c3_a_deadline_that_passes_while_nobody_runs_is_kept_at_the_next_start() {
 }
 
 #[test]
+fn c3_the_timeline_of_a_drain_with_a_notice_an_idle_user_and_an_operator() {
+    let nodes = Origin::several(2);
+    let conf = Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true\nsession-idle = \"2s\"");
+    let window = Window::with(conf);
+    window.all_ready();
+    let mut active = one_on_each(&window, &nodes[..1]).remove(0);
+    let _idle = one_on_each(&window, &nodes[..1]);
+    let bypass = window.homing(&["bypass", "app/n1"]).out.lines().next().unwrap().to_owned();
+    let operator = |path: &str| Client::new(window.proxy.addr).get_with(path, &[("Homing-Bypass", &bypass)]).node().to_owned();
+    assert_eq!(active.get("/headers").seen("homing-state"), ["ready"]);
+    let left = || window.get("/api/clusters/app/nodes/n1").json()["sessions"].as_u64().unwrap();
+    assert_eq!(left(), 2);
+    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "6s", "--then", "move"]).code, 0);
+    // no new ones, and the application can tell its users
+    assert_eq!((active.get("/headers").seen("homing-state"), new_clients(&window, "n1", 10)), (vec!["draining".to_owned()], 0));
+    assert!(!window.node_is("n1", "draining")["deadline"].is_null());
+    // who is idle is not waited for, who is active is
+    until("the idle session is over", || {
+        assert_eq!(active.get("/").node(), "n1");
+        (left() == 1).then_some(())
+    });
+    assert_eq!(operator("/before"), "n1");
+    // the end: who is left moves, the operator does not
+    until("the deadline passes", || (active.get("/").node() == "n2").then_some(()));
+    assert_eq!(window.node_is("n1", "drained")["sessions"], 0);
+    assert_eq!((operator("/after").as_str(), window.proxy.why("/after").as_str()), ("n1", "forced"));
+    assert_eq!(window.status()["clusters"][0]["traffic"]["moved"]["draining"], 1, "one session moved, once");
+}
+
+#[test]
 fn c9_accepting_clients_again_undoes_a_drain_at_any_stage() {
     let nodes = Origin::several(2);
     let window = Window::over(&nodes);
@@ -166,7 +196,7 @@ fn a_dead_session_is_not_sent_twice_when_it_could_do_harm() {
 }
 
 #[test]
-fn the_node_is_told_its_state_where_it_asks() {
+fn d8_the_node_is_told_its_state_where_it_asks() {
     let nodes = vec![Origin::with("n1", Sessions::None), Origin::with("n2", Sessions::None)];
     let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true"));
     window.all_ready();

@@ -1,7 +1,7 @@
 //! `[listener.NAME]`.
 
 use super::super::address::Bind;
-use super::super::model::Listener;
+use super::super::model::{Listener, ListenerTls};
 use super::super::source::{Part, join};
 use super::{Checker, nth};
 use std::collections::HashMap;
@@ -15,26 +15,7 @@ pub fn check(c: &mut Checker<'_>) {
         binds(c, &path, listener, &mut taken);
         limits(c, &path, listener);
         if let Some(tls) = &listener.tls {
-            let path = join(&path, "tls");
-            if tls.certs.is_empty() {
-                c.error(
-                    &path,
-                    "TLS needs a certificate, and `certs` names none",
-                    "add certs = [\"certs\"], a PEM file or a folder of them",
-                );
-            }
-            for (n, certs) in tls.certs.iter().enumerate() {
-                c.certs(&format!("{path}.certs[{n}]"), certs);
-            }
-            if let Some(ca) = &tls.client_ca {
-                c.authorities(&join(&path, "client-ca"), ca);
-            } else if c.set(&path, "client-auth", tls) {
-                c.error_key(
-                    &join(&path, "client-auth"),
-                    "`client-auth` has no effect without `client-ca`",
-                    "add client-ca = \"ca.pem\", or remove the line",
-                );
-            }
+            encryption(c, &join(&path, "tls"), tls);
         }
         if listener.proxy_protocol && listener.trusted_proxies.is_empty() {
             let at = join(&path, "proxy-protocol");
@@ -44,6 +25,25 @@ pub fn check(c: &mut Checker<'_>) {
                 "add trusted-proxies = [\"10.0.0.0/8\"] with the address of the proxy in front",
             );
         }
+    }
+}
+
+/// TLS towards whoever connects.
+pub(super) fn encryption(c: &mut Checker<'_>, path: &str, tls: &ListenerTls) {
+    if tls.certs.is_empty() {
+        c.error(path, "TLS needs a certificate, and `certs` names none", "add certs = [\"certs\"], a PEM file or a folder of them");
+    }
+    for (n, certs) in tls.certs.iter().enumerate() {
+        c.certs(&format!("{path}.certs[{n}]"), certs);
+    }
+    if let Some(ca) = &tls.client_ca {
+        c.authorities(&join(path, "client-ca"), ca);
+    } else if c.set(path, "client-auth", tls) {
+        c.error_key(
+            &join(path, "client-auth"),
+            "`client-auth` has no effect without `client-ca`",
+            "add client-ca = \"ca.pem\", or remove the line",
+        );
     }
 }
 

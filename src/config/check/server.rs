@@ -1,6 +1,7 @@
 //! `[server]`.
 
 use super::super::address::Bind;
+use super::super::model::Announce;
 use super::super::nearest::did_you_mean;
 use super::super::source::{Part, join};
 use super::Checker;
@@ -81,8 +82,8 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
         Err(text) => return c.refuse(&at, &text),
     };
     listened_on(c, &at, &bind);
-    not_also(c, &at, &bind, "admin", c.config.server.admin.as_ref());
-    not_also(c, &at, &bind, "announce", c.config.server.announce.as_ref());
+    not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
+    not_also(c, &at, &bind, "announce", c.config.server.announce.as_ref().map(Announce::bind));
     let Bind::Tcp { host, .. } = &bind else { return };
     for (n, text) in conf.groups.iter().enumerate() {
         let at = format!("{AT}.groups[{n}]");
@@ -109,18 +110,26 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
 }
 
 fn announce(c: &mut Checker<'_>) {
-    let Some(text) = &c.config.server.announce else { return };
-    let bind = match text.parse::<Bind>() {
-        Ok(bind) => bind,
-        Err(text) => return c.refuse("server.announce", &text),
-    };
+    const AT: &str = "server.announce";
+    let Some(conf) = &c.config.server.announce else { return };
     // made at the start where it is missing
     c.reference(&c.config.server.join_token());
-    listened_on(c, "server.announce", &bind);
-    not_also(c, "server.announce", &bind, "admin", c.config.server.admin.as_ref());
+    if let Some(tls) = conf.tls() {
+        super::listener::encryption(c, &join(AT, "tls"), tls);
+    }
+    let at = if c.given(AT, "bind") { join(AT, "bind") } else { AT.into() };
+    if conf.bind().is_empty() {
+        return c.error(&at, "`server.announce` has no address to listen on", "add bind = \"0.0.0.0:9901\"");
+    }
+    let bind = match conf.bind().parse::<Bind>() {
+        Ok(bind) => bind,
+        Err(text) => return c.refuse(&at, &text),
+    };
+    listened_on(c, &at, &bind);
+    not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
 }
 
-fn not_also(c: &mut Checker<'_>, at: &str, bind: &Bind, key: &str, other: Option<&String>) {
+fn not_also(c: &mut Checker<'_>, at: &str, bind: &Bind, key: &str, other: Option<&str>) {
     if is_fixed(bind) && other.is_some_and(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind)) {
         c.error(at, format!("{bind} is `{key}` already"), "give one of the two another port");
     }

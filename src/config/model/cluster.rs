@@ -191,6 +191,10 @@ conf! {
         /// The file with the join token. Absent: one is made in state-dir, as `homing token` prints it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub token_file: Option<String>,
+        /// Names of which a client certificate (`server.announce.tls.client-ca`) must have one to stand for the token: a DNS name or
+        /// URI, else the common name. `*` is one label, `{node}` the name of the node that it speaks for. Absent: each certificate does.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub client_names: Vec<String>,
         /// The scheme of announced nodes that do not say it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub scheme: Option<String>,

@@ -1,5 +1,6 @@
 //! `[server]`: the process as a whole.
 
+use super::ListenerTls;
 use crate::base::units::{Duration, Network};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ conf! {
         pub admin_token_file: Option<String>,
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub announce: Option<String>,
+        pub announce: Option<Announce>,
         /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mod_heartbeat: Option<ModHeartbeat>,
@@ -55,6 +56,47 @@ impl Default for Server {
             max_connections: 20_000,
             max_sessions: 1_000_000,
         }
+    }
+}
+
+/// Where nodes announce themselves: an address, or a table with more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Announce {
+    /// Just the address.
+    Address(String),
+    /// With more said of it.
+    Table(AnnounceTable),
+}
+
+impl Announce {
+    /// The address.
+    pub fn bind(&self) -> &str {
+        match self {
+            Self::Address(bind) => bind,
+            Self::Table(table) => &table.bind,
+        }
+    }
+
+    /// How it is encrypted, if it is.
+    pub fn tls(&self) -> Option<&ListenerTls> {
+        match self {
+            Self::Address(_) => None,
+            Self::Table(table) => table.tls.as_ref(),
+        }
+    }
+}
+
+conf! {
+    /// What is said of the address that nodes announce themselves at.
+    #[derive(Default)]
+    pub struct AnnounceTable {
+        /// "host:port", or "unix:/path".
+        pub bind: String,
+        /// TLS; absent means clear text. With `client-ca`, a node that shows a certificate of that authority needs no token, as far
+        /// as `join.client-names` of its cluster allows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub tls: Option<ListenerTls>,
     }
 }
 

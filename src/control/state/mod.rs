@@ -95,15 +95,15 @@ impl StateDir {
     }
 
     /// Reads a document. One that is not there is the default; so is one that cannot be understood, which is set aside with a
-    /// warning.
-    pub fn read<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+    /// warning that says what that costs.
+    pub fn read<T: DeserializeOwned + Default>(&self, name: &str, cost: &str) -> T {
         let file = format!("{name}.json");
         let text = match read_up_to(&self.path(&file), LONGEST) {
             Err(error) if is_absent(&error) => return T::default(),
             other => other.map_err(|e| e.to_string()),
         };
         text.and_then(|text| parse(&text)).unwrap_or_else(|why| {
-            self.set_aside(&file, why, &format!("{name} start empty"));
+            self.set_aside(&file, why, cost);
             T::default()
         })
     }

@@ -28,12 +28,12 @@ fn damaged(dir: &StateDir) -> Vec<String> {
 fn a_document_is_read_as_it_was_written() {
     let folder = folder();
     let dir = open(&folder);
-    assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+    assert_eq!(dir.read::<Notes>("notes", "they start empty"), Notes::new());
     assert!(dir.write("notes", &notes(3)));
     assert!(dir.write("notes", &notes(2)));
     drop(dir);
     let dir = open(&folder);
-    assert_eq!(dir.read::<Notes>("notes"), notes(2));
+    assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(2));
     assert_eq!(damaged(&dir), [""; 0]);
 }
 
@@ -63,12 +63,12 @@ fn what_cannot_be_understood_is_set_aside() {
         let folder = folder();
         let dir = open(&folder);
         fs::write(dir.path("notes.json"), text).unwrap();
-        assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+        assert_eq!(dir.read::<Notes>("notes", "they start empty"), Notes::new());
         let [aside] = &damaged(&dir)[..] else { panic!("{:?} for {text:?}", damaged(&dir)) };
         assert!(aside.starts_with("notes.json.damaged-"), "{aside}");
         assert_eq!(fs::read(dir.path(aside)).unwrap(), text, "nothing of it is thrown away");
         assert!(dir.write("notes", &notes(1)));
-        assert_eq!(dir.read::<Notes>("notes"), notes(1));
+        assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(1));
     }
 }
 
@@ -86,7 +86,7 @@ fn the_newest_few_damaged_files_are_kept() {
         fs::write(dir.path(old), "?").unwrap();
     }
     fs::write(dir.path("notes.json"), "?").unwrap();
-    dir.read::<Notes>("notes");
+    dir.read::<Notes>("notes", "they start empty");
     let names = damaged(&dir);
     assert_eq!(names.len(), 4, "{names:?}");
     assert!(!names.iter().any(|n| n == "notes.json.damaged-1"), "{names:?}");
@@ -109,7 +109,7 @@ fn a_folder_that_cannot_be_used_is_read_and_not_written() {
     fs::write(folder.path().join("file"), "in the way").unwrap();
     let dir = StateDir::open(&folder.path().join("file/state")).unwrap();
     assert!(!dir.is_held());
-    assert_eq!(dir.read::<Notes>("notes"), Notes::new());
+    assert_eq!(dir.read::<Notes>("notes", "they start empty"), Notes::new());
     assert!(!dir.write("notes", &notes(1)));
 }
 
@@ -122,9 +122,9 @@ fn a_failure_leaves_the_document_of_before_and_passes() {
     assert!(!dir.write("notes", &notes(2)));
     assert!(!dir.write("notes", &notes(2)));
     assert_eq!(dir.failing.lock().unwrap().len(), 1);
-    assert_eq!(dir.read::<Notes>("notes"), notes(1));
+    assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(1));
     fs::remove_dir(dir.path("notes.json.new")).unwrap();
     assert!(dir.write("notes", &notes(2)));
     assert!(dir.failing.lock().unwrap().is_empty());
-    assert_eq!(dir.read::<Notes>("notes"), notes(2));
+    assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(2));
 }

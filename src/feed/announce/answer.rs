@@ -4,8 +4,9 @@ use super::list;
 use crate::base::hash::hash64;
 use crate::control::members::INTERVAL;
 use crate::heartbeat::Beat;
-use crate::heartbeat::native::{Answer, Settings};
+use crate::heartbeat::native::{Answer, Limits};
 use crate::table::{Cluster, Node};
+use std::borrow::Cow;
 
 /// Numbers that every reader of JSON keeps exactly.
 const EXACT: u64 = (1 << 53) - 1;
@@ -14,13 +15,10 @@ const EXACT: u64 = (1 << 53) - 1;
 pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Beat, list: bool) -> Answer<'a> {
     let interval = beat.interval.unwrap_or(INTERVAL).as_secs() as u32;
     let spec = &node.spec;
-    let settings = Settings {
-        health_path: cluster.conf.health.path.as_deref().map(Into::into),
-        max_sessions: spec.max_sessions,
-        max_requests: spec.max_requests,
-    };
-    let revision = hash64(format!("{} {interval} {settings:?}", spec.route).as_bytes()) & EXACT;
+    let settings = Cow::Borrowed(&cluster.settings);
+    let limits = Limits { max_sessions: spec.max_sessions, max_requests: spec.max_requests };
+    let revision = hash64(format!("{} {interval} {} {limits:?}", spec.route, settings.hash).as_bytes()) & EXACT;
     let route = (&*spec.route).into();
     let nodes = list.then(|| list::ranked(cluster).into());
-    Answer { state: node.word().into(), why: cluster.why(node).into(), route, interval, settings, revision, nodes }
+    Answer { state: node.word().into(), why: cluster.why(node).into(), route, interval, settings, limits, revision, nodes }
 }

@@ -1,63 +1,95 @@
-//! Whom nodes have to show what: the tokens of each cluster.
+//! What nodes have to show: a token of their cluster, or a certificate that stands for it.
 
 use crate::base::token::{self, Shown, Tokens};
 use crate::config::address::Bind;
 use crate::config::model::Config;
+use crate::control::members::Proof;
 use crate::serve::problem::Problem;
-use crate::serve::{host_of, is_plain};
+use crate::serve::{Caller, host_of, is_plain};
+use crate::wire::identity::ClientName;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 use tracing::warn;
 
-/// The tokens of each cluster, and whether the list is read without one.
+/// What each cluster asks for, and whether the list is read without it.
 pub struct Guard {
-    tokens: HashMap<String, Rc<Tokens>>,
+    clusters: HashMap<String, Wants>,
+    /// All tokens, those that clusters share once.
+    known: Vec<Rc<Tokens>>,
     /// Only this machine gets here.
     local: bool,
+}
+
+/// What a cluster asks for.
+struct Wants {
+    tokens: Rc<Tokens>,
+    /// Which certificates stand for a token; all if none is named.
+    names: Vec<String>,
+}
+
+/// What a sender shows that is good for one cluster at least.
+pub struct Credentials {
+    token: Option<Shown>,
+    names: Option<Rc<[String]>>,
 }
 
 impl Guard {
     /// For this conf: reads the tokens' files. The one in the state folder is made if need be.
     pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
         let mut common = None;
-        let mut tokens = HashMap::new();
+        let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {
             let file = cluster.join.as_ref().and_then(|join| join.token_file.as_ref());
             let own = match file {
                 Some(file) => {
                     let path = folder.join(file);
                     let at = |why| format!("cluster.{name}.join.token-file: {} {why}", path.display());
-                    Rc::new(Tokens::read(&path).map_err(at)?)
+                    let own = Rc::new(Tokens::read(&path).map_err(at)?);
+                    known.push(own.clone());
+                    own
                 }
                 None => common.get_or_insert_with(|| Rc::new(made(&folder.join(config.server.join_token())))).clone(),
             };
-            tokens.insert(name.clone(), own);
+            let names = cluster.join.as_ref().map(|join| join.client_names.clone()).unwrap_or_default();
+            clusters.insert(name.clone(), Wants { tokens: own, names });
         }
-        Ok(Self { tokens, local: bind.is_local() })
+        known.extend(common);
+        Ok(Self { clusters, known, local: bind.is_local() })
     }
 
-    /// Whether this is the token of any cluster.
-    pub fn knows(&self, shown: &Shown) -> bool {
-        self.tokens.values().any(|tokens| tokens.admit(shown))
+    /// What a request shows, if there is a cluster that it is good for, or may be.
+    pub fn credentials(&self, caller: &Caller, headers: &HeaderMap) -> Option<Credentials> {
+        let known = |shown: &Shown| self.known.iter().any(|tokens| tokens.admit(shown));
+        let shown = Credentials { token: Shown::by(headers).filter(known), names: caller.names.clone() };
+        (shown.token.is_some() || shown.names.is_some()).then_some(shown)
     }
 
-    /// Whether the cluster is there and this is not its token.
-    pub fn is_shut_to(&self, cluster: &str, shown: &Shown) -> bool {
-        self.tokens.get(cluster).is_some_and(|tokens| !tokens.admit(shown))
+    /// What lets its bearer speak for this node of a cluster, or read of all. A cluster that is not there asks for nothing.
+    pub fn admit(&self, cluster: &str, node: Option<&str>, shown: &Credentials) -> Result<Proof<'static>, Problem> {
+        let Some(wants) = self.clusters.get(cluster) else { return Ok(Proof::Token) };
+        if shown.token.as_ref().is_some_and(|token| wants.tokens.admit(token)) {
+            return Ok(Proof::Token);
+        }
+        let Some(names) = &shown.names else { return Err(unauthorized()) };
+        let fits = |pattern: &String| names.iter().any(|name| ClientName(pattern).fits(name, node));
+        match wants.names.is_empty() || wants.names.iter().any(fits) {
+            true => Ok(Proof::Certificate),
+            false => Err(not_its_name(cluster, node, names, &wants.names)),
+        }
     }
 
     /// Whether a request may read the list: with the cluster's token, or on this machine where only this machine gets here. By
     /// address or as localhost, then: a web page whose own name was made to point here reads nothing.
-    pub fn admit_reader(&self, cluster: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    pub fn admit_reader(&self, cluster: &str, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
         let host = headers.get(header::HOST).map(|host| host_of(host.to_str().unwrap_or("?")));
         let near = self.local && host.is_none_or(|host| is_plain(&host)) && !headers.contains_key(header::ORIGIN);
-        let shown = || Shown::by(headers).filter(|shown| self.knows(shown));
-        match near || shown().is_some_and(|shown| !self.is_shut_to(cluster, &shown)) {
-            true => Ok(()),
-            false => Err(unauthorized()),
+        if near {
+            return Ok(());
         }
+        let shown = self.credentials(caller, headers).ok_or_else(unauthorized)?;
+        self.admit(cluster, None, &shown).map(|_| ())
     }
 }
 
@@ -69,7 +101,17 @@ fn made(path: &Path) -> Tokens {
     })
 }
 
-/// The refusal of a request without the token of its cluster.
+/// The refusal of a certificate that does not stand for the token.
+fn not_its_name(cluster: &str, node: Option<&str>, names: &[String], wanted: &[String]) -> Problem {
+    let whom = node.map_or_else(|| format!("cluster {cluster}"), |node| format!("{cluster}/{node}"));
+    let (shown, wanted) = (names.join(", "), wanted.join(", "));
+    let detail = format!(
+        "The certificate is for {shown} and does not speak for {whom}: cluster.{cluster}.join.client-names asks for {wanted}. Show another, or the token."
+    );
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+/// The refusal of a request that shows nothing.
 pub fn unauthorized() -> Problem {
     let detail = "The token of the cluster is needed: Authorization: Bearer TOKEN, as `homing token CLUSTER` prints it.";
     Problem::new(StatusCode::UNAUTHORIZED, detail).header("www-authenticate", "Bearer realm=\"homing\"")

@@ -3,7 +3,7 @@
 use super::guard::Guard;
 use crate::heartbeat::ranked::{self, Ranked};
 use crate::serve::problem::Problem;
-use crate::serve::{Body, json_line, text};
+use crate::serve::{Body, Caller, json_line, text};
 use crate::table::{Cluster, Node, State, Table};
 use http::{HeaderMap, Response, StatusCode, header};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub fn ranked(cluster: &Cluster) -> Vec<Ranked<'_>> {
 }
 
 /// Answers with the list: plain text where `Accept` names that and not JSON.
-pub fn respond(table: &Table, guard: &Guard, name: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
-    guard.admit_reader(name, headers)?;
+pub fn respond(table: &Table, guard: &Guard, name: &str, caller: &Caller, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+    guard.admit_reader(name, caller, headers)?;
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {name:?}.")));
     };

@@ -8,23 +8,23 @@ mod list;
 use super::Beats;
 use super::beats::{Dialect, Outcome};
 use crate::base::seldom::Seldom;
-use crate::base::token::Shown;
 use crate::config::model::Config;
 use crate::control::members::Refusal;
 use crate::heartbeat::{Role, Speaker, native};
-use crate::net::stream::Peer;
+use crate::net::tls::CertStore;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Gate, Kind, Plan, body_of, json_line};
+use crate::serve::{Body, Caller, Gate, Kind, Plan, body_of, json_line};
 use guard::Guard;
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use tracing::warn;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
-const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, mode: None };
+const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
 /// The address, while there is one.
 pub struct Announce {
@@ -42,13 +42,24 @@ impl Announce {
 
     /// Reads the tokens and binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
-        self.gate.prepare(config.server.announce.as_deref(), |bind| Guard::new(config, bind, &self.folder))
+        let conf = config.server.announce.as_ref();
+        self.gate.prepare(conf.map(|conf| conf.bind()), conf.and_then(|conf| conf.tls()), |bind| Guard::new(config, bind, &self.folder))
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
     pub fn apply(&mut self, plan: Plan<Guard>) -> Option<String> {
         let ear = self.ear.clone();
-        self.gate.apply(plan, move |guard, request, peer| answer(ear.clone(), guard, request, peer))
+        self.gate.apply(plan, move |guard, request, caller| answer(ear.clone(), guard, request, caller))
+    }
+
+    /// The certificates that it shows.
+    pub fn certificates(&self) -> Option<(String, Arc<CertStore>)> {
+        self.gate.certificates()
+    }
+
+    /// Reads the certificates again. Returns what to warn of.
+    pub fn reload_certificates(&self) -> Vec<String> {
+        self.gate.reload_certificates()
     }
 }
 
@@ -59,14 +70,14 @@ struct Ear {
     log: Seldom,
 }
 
-async fn answer(ear: Rc<Ear>, guard: Rc<Guard>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+async fn answer(ear: Rc<Ear>, guard: Rc<Guard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let mut parts = path.split('/').skip(1);
     let answer = match [parts.next(), parts.next(), parts.next(), parts.next()] {
-        [Some("heartbeat"), None, ..] if request.method() == Method::POST => ear.heartbeat(&guard, request, peer).await,
+        [Some("heartbeat"), None, ..] if request.method() == Method::POST => ear.heartbeat(&guard, request, caller).await,
         [Some("heartbeat"), None, ..] => Err(not_allowed("A heartbeat is sent by POST.", "POST")),
         [Some("clusters"), Some(cluster), Some("nodes"), None] if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            list::respond(&ear.beats.table(), &guard, cluster, request.headers())
+            list::respond(&ear.beats.table(), &guard, cluster, &caller, request.headers())
         }
         [Some("clusters"), Some(_), Some("nodes"), None] => Err(not_allowed("The list is read by GET.", "GET, HEAD")),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "Here are POST /heartbeat and GET /clusters/NAME/nodes.")),
@@ -79,11 +90,11 @@ fn not_allowed(detail: &str, allow: &'static str) -> Problem {
 }
 
 impl Ear {
-    async fn heartbeat(&self, guard: &Guard, request: Request<Incoming>, peer: Peer) -> Result<Response<Body>, Problem> {
+    async fn heartbeat(&self, guard: &Guard, request: Request<Incoming>, caller: Caller) -> Result<Response<Body>, Problem> {
         // a process of this machine, over a Unix socket
-        let from = peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
-        // who has no token at all is not listened to any further
-        let Some(shown) = Shown::by(request.headers()).filter(|shown| guard.knows(shown)) else {
+        let from = caller.peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+        // who has nothing to show is not listened to any further
+        let Some(shown) = guard.credentials(&caller, request.headers()) else {
             return Err(self.refuse(Outcome::Denied, from, guard::unauthorized()));
         };
         let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
@@ -91,12 +102,12 @@ impl Ear {
         let body = body_of(request.into_body(), native::LARGEST).await.map_err(|problem| self.refuse(Outcome::Malformed, from, problem))?;
         let heard = native::read(kind.as_deref(), &body)
             .map_err(|refusal| self.refuse(Outcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
-        if let Speaker::Named { cluster, .. } = &heard.speaker
-            && guard.is_shut_to(cluster, &shown)
-        {
-            return Err(self.refuse(Outcome::Denied, from, guard::unauthorized()));
-        }
-        let heard_by = self.beats.hear(&heard, from, None).await;
+        let proof = match &heard.speaker {
+            Speaker::Named { cluster, node, .. } => guard.admit(cluster, Some(node), &shown),
+            Speaker::Address { .. } => Err(guard::unauthorized()),
+        };
+        let proof = proof.map_err(|problem| self.refuse(Outcome::Denied, from, problem))?;
+        let heard_by = self.beats.hear(&heard, from, proof).await;
         self.beats.counts.note(Dialect::Native, &heard_by);
         let (cluster, node) = match heard_by {
             Ok(known) => known,

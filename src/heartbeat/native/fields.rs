@@ -1,111 +1,226 @@
-//! Fields of a heartbeat by name, each read as one type or refused in words that name the field.
+//! Fields of a heartbeat by name, each read as one type or refused in words that name the field. They stand in the body that
+//! they came in: ten thousand nodes beat each second.
 
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 /// The most of a wrong value that is repeated.
 const SHOWN: usize = 60;
 
+/// The fields that a heartbeat has; others are passed over.
+const NAMES: [&str; 12] =
+    ["cluster", "node", "url", "load", "sessions", "capacity", "state", "boot", "sequence", "version", "roles", "interval"];
+
 /// A body's fields.
-pub struct Fields {
-    values: Map<String, Value>,
+pub struct Fields<'a> {
+    /// In the order of `NAMES`.
+    values: [Value<'a>; NAMES.len()],
     /// A form has nothing but text, so numbers and lists are read from that.
     form: bool,
 }
 
-impl Fields {
-    pub fn json(body: &[u8]) -> Result<Self, String> {
+/// What a field says.
+#[derive(Debug, Default)]
+enum Value<'a> {
+    /// JSON's null is as good as no field.
+    #[default]
+    Nothing,
+    Text(Cow<'a, str>),
+    Number(Number),
+    Truth(bool),
+    List(Vec<Value<'a>>),
+    Table,
+}
+
+fn place(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
+impl<'a> Fields<'a> {
+    pub fn json(body: &'a [u8]) -> Result<Self, String> {
         match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => Ok(Self { values, form: false }),
-            Ok(_) => Err("the body is not a JSON object: write {\"cluster\": …, \"node\": …, \"url\": …}".into()),
+            Ok(Object(values)) => Ok(Self { values, form: false }),
+            // whatever a field holds, it is taken: only the whole can be of another kind
+            Err(error) if error.is_data() => Err("the body is not a JSON object: write {\"cluster\": …, \"node\": …, \"url\": …}".into()),
             Err(error) => Err(format!("the JSON does not parse: {error}")),
         }
     }
 
-    pub fn form(body: &[u8]) -> Result<Self, String> {
+    pub fn form(body: &'a [u8]) -> Result<Self, String> {
         if body.trim_ascii_start().starts_with(b"{") {
             return Err("the body is JSON but is sent as a form: send Content-Type: application/json".into());
         }
-        let mut values = Map::new();
+        let mut values: [Value<'a>; NAMES.len()] = Default::default();
         for (field, value) in form_urlencoded::parse(body) {
-            if values.insert(field.clone().into_owned(), Value::String(value.into_owned())).is_some() {
-                return Err(format!("{:?} is given twice; a list has commas, as in roles=a,b", shorten(&field)));
+            let Some(at) = place(&field) else { continue };
+            if !matches!(std::mem::replace(&mut values[at], Value::Text(value)), Value::Nothing) {
+                return Err(format!("{field:?} is given twice; a list has commas, as in roles=a,b"));
             }
         }
         Ok(Self { values, form: true })
     }
 
-    /// JSON's null is as good as no field.
-    fn get(&self, field: &str) -> Option<&Value> {
-        self.values.get(field).filter(|value| !value.is_null())
+    fn get(&self, field: &str) -> Option<&Value<'a>> {
+        self.values.get(place(field)?).filter(|value| !matches!(value, Value::Nothing))
     }
 
     /// A whole number in a range.
     pub fn number(&self, field: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, String> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let number = match value {
-            Value::String(digits) if self.form => digits.parse().ok(),
-            value => value.as_u64(),
+            Value::Text(digits) if self.form => digits.parse().ok(),
+            Value::Number(number) => number.as_u64(),
+            _ => None,
         };
         match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(number)),
-            None => Err(format!("{field}: {} is not a whole number between {} and {}", show(value), range.start(), range.end())),
+            None => Err(format!("{field}: {value} is not a whole number between {} and {}", range.start(), range.end())),
         }
     }
 
     /// Text that can stand in a log line.
-    pub fn text(&self, field: &str, longest: usize) -> Result<Option<String>, String> {
+    pub fn text(&self, field: &str, longest: usize) -> Result<Option<&str>, String> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Err(format!("{field}: empty; leave it out or give it a value")),
-            Some(Value::String(text)) if text.len() > longest => Err(format!("{field}: longer than {longest} bytes")),
-            Some(Value::String(text)) if text.chars().any(char::is_control) => Err(format!("{field}: holds a control character")),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(value) => Err(format!("{field}: {} is not a text", show(value))),
+            Some(Value::Text(text)) if text.is_empty() => Err(format!("{field}: empty; leave it out or give it a value")),
+            Some(Value::Text(text)) if text.len() > longest => Err(format!("{field}: longer than {longest} bytes")),
+            Some(Value::Text(text)) if text.chars().any(char::is_control) => Err(format!("{field}: holds a control character")),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(value) => Err(format!("{field}: {value} is not a text")),
         }
     }
 
     /// One of the words.
     pub fn word<T: Copy>(&self, field: &str, words: &[(&str, T)]) -> Result<Option<T>, String> {
-        let Some(value) = self.get(field) else { return Ok(None) };
-        find(field, value, words).map(Some)
+        self.get(field).map(|value| find(field, value, words)).transpose()
     }
 
     /// Any of the words: a JSON array, or text with commas in a form.
     pub fn words<T: Copy>(&self, field: &str, words: &[(&str, T)]) -> Result<Option<Vec<T>>, String> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Array(list)) => list.iter().map(|value| find(field, value, words)).collect::<Result<_, _>>().map(Some),
-            Some(Value::String(text)) if self.form => {
+            Some(Value::List(list)) => list.iter().map(|value| find(field, value, words)).collect::<Result<_, _>>().map(Some),
+            Some(Value::Text(text)) if self.form => {
                 let given = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-                given.map(|word| find(field, &Value::from(word), words)).collect::<Result<_, _>>().map(Some)
+                given.map(|word| find(field, &Value::Text(word.into()), words)).collect::<Result<_, _>>().map(Some)
             }
-            Some(value) => Err(format!("{field}: {} is not a list of words", show(value))),
+            Some(value) => Err(format!("{field}: {value} is not a list of words")),
         }
     }
 }
 
-fn find<T: Copy>(field: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
+fn find<T: Copy>(field: &str, value: &Value<'_>, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| matches!(value, Value::Text(text) if text == word));
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        format!("{field}: {} is not one of {}", show(value), words.join(", "))
+        format!("{field}: {value} is not one of {}", words.join(", "))
     })
 }
 
-/// A value as it is repeated to whoever sent it, and to the log.
-fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("{:?}", shorten(text)),
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "a table".into(),
-        other => other.to_string(),
+/// As it is repeated to whoever sent it, and to the log.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Text(text) => match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => write!(f, "{:?}", format!("{}…", &text[..end])),
+                None => write!(f, "{text:?}"),
+            },
+            Self::Number(number) => number.fmt(f),
+            Self::Truth(truth) => truth.fmt(f),
+            Self::List(_) => f.write_str("a list"),
+            Self::Table => f.write_str("a table"),
+        }
     }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+/// A JSON object with a heartbeat's fields.
+struct Object<'a>([Value<'a>; NAMES.len()]);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values: [Value<'de>; NAMES.len()] = Default::default();
+                while let Some(Value::Text(field)) = map.next_key()? {
+                    match place(&field) {
+                        Some(at) => values[at] = map.next_value()?,
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(Object(values))
+            }
+        }
+
+        deserializer.deserialize_map(Whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+                Ok(Value::Nothing)
+            }
+
+            fn visit_bool<E>(self, truth: bool) -> Result<Value<'de>, E> {
+                Ok(Value::Truth(truth))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+                Ok(Value::Number(number.into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+                Ok(Value::Number(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
+                // JSON has no number that is none
+                Ok(Number::from_f64(number).map_or(Value::Nothing, Value::Number))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value<'de>, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Value::List(values))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Value::Table)
+            }
+        }
+
+        deserializer.deserialize_any(Any)
     }
 }

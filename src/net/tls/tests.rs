@@ -171,7 +171,7 @@ fn resumes_across_a_swap() {
     let tls = ListenerTls { certs: vec!["a.pem".into()], ..ListenerTls::default() };
     let paths = cert_paths(&tls, folder.path());
     let store = CertStore::open(&paths).unwrap();
-    let server = server_config(&tls, folder.path(), store.clone()).unwrap();
+    let server = server_config(&tls, folder.path(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
     let client = client_config(&trusting, folder.path(), true).unwrap();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
@@ -191,7 +191,7 @@ fn both_ends_are_checked() {
         let tls =
             ListenerTls { certs: vec!["a.pem".into()], min_version: TlsVersion::V13, client_ca: ca.map(String::from), client_auth: auth };
         let store = CertStore::open(&cert_paths(&tls, folder.path())).unwrap();
-        server_config(&tls, folder.path(), store).unwrap()
+        server_config(&tls, folder.path(), store, HTTP).unwrap()
     };
     let client = |ca: Option<&str>, cert: Option<&str>| {
         let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };

@@ -66,6 +66,7 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         "status" => status(state, out, target),
         "headers" => reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method)),
         "set" => set_cookies(state, out, target),
+        "names-itself" => names_itself(state, out, target),
         "login" => login(state, out),
         "logout" => logout(state, out),
         "until-close" => {
@@ -175,6 +176,15 @@ fn set_cookies(state: &State, out: &mut TcpStream, target: &str) -> io::Result<T
     let lines: Vec<String> = pairs.split('&').filter(|p| !p.is_empty()).map(|p| format!("{p}; Path=/")).collect();
     let headers: Vec<(&str, &str)> = lines.iter().map(|l| ("Set-Cookie", l.as_str())).collect();
     reply(state, out, 200, &headers, &format!("{{\"node\":\"{}\"}}", state.name))
+}
+
+/// As an application that builds addresses from its own, not from the one it was asked at.
+fn names_itself(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
+    let own = out.local_addr()?;
+    let page = target.rsplit('/').next().unwrap_or_default();
+    let (location, content) = (format!("http://{own}/{page}?a=1"), format!("http://{own}/{page}.html"));
+    let cookie = format!("seen=1; Domain={}; Path=/", own.ip());
+    reply(state, out, 302, &[("Location", &location), ("Content-Location", &content), ("Set-Cookie", &cookie)], "")
 }
 
 fn big(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {

@@ -1,0 +1,41 @@
+//! What nodes said of themselves that outlives the process: a node that restarted while nobody listened has still lost its
+//! sessions, and one that tells clients where to go is given none. Written only when it changes: what changes with every beat
+//! is told again by the next.
+
+use crate::table::told::Lasting;
+use crate::table::{Cluster, Table};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// By cluster, then by node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// What each said.
+    pub clusters: BTreeMap<String, BTreeMap<String, Lasting>>,
+}
+
+impl Remembered {
+    /// What the nodes of a table said.
+    pub fn of(table: &Table) -> Self {
+        let of = |cluster: &Cluster| {
+            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting()));
+            (cluster.name.to_string(), all.filter(|(_, said)| *said != Lasting::default()).collect())
+        };
+        Self { clusters: table.clusters.iter().map(|cluster| of(cluster)).collect() }
+    }
+
+    /// Gives the nodes of a table what they said before. An agent is asked again instead.
+    pub fn recall(&self, table: &Table) {
+        for cluster in &table.clusters {
+            let Some(nodes) = self.clusters.get(&*cluster.name) else { continue };
+            for node in cluster.nodes() {
+                if let Some(said) = nodes.get(&*node.spec.name)
+                    && cluster.conf.agent_of(&node.spec.name).is_none()
+                {
+                    node.live.told.recall(said);
+                    cluster.live.rescore(node.live.slot);
+                }
+            }
+        }
+    }
+}
