@@ -6,7 +6,6 @@ use super::client::Client;
 use super::retry;
 use super::session::{self, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
-use crate::base::hash::hash64;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use http::{HeaderMap, StatusCode};
@@ -21,9 +20,8 @@ const FIRST_CHECK: Duration = Duration::from_secs(1);
 
 /// The node that a bypass leads to. One that is not good counts for nothing.
 pub(super) fn bypassed(cluster: &Cluster, headers: &mut HeaderMap, now: u64, trail: &mut Trail) -> Option<Arc<Node>> {
-    let wanted = cluster.bypass.open(bypass::carried(headers)?, now);
+    let node = cluster.forced_by(bypass::carried(headers)?, now);
     bypass::hide(headers);
-    let node = wanted.and_then(|wanted| cluster.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted));
     if node.is_none() {
         trail.record.note = "bypass-refused".into();
         cluster.live.bypass_refused.fetch_add(1, Relaxed);

@@ -6,6 +6,7 @@ use super::state::State;
 use super::traffic::Traffic;
 use crate::affinity::{Affinity, Bypass};
 use crate::balance::{Candidate, Method, Placement, Tier};
+use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
 use arc_swap::ArcSwap;
@@ -40,6 +41,11 @@ impl Cluster {
     /// The node of this name.
     pub fn named(&self, name: &str) -> Option<&Arc<Node>> {
         self.node(*self.roster.slots.get(name)?)
+    }
+    /// The node that a bypass value leads to, whatever the node's state.
+    pub fn forced_by(&self, value: &[u8], now: u64) -> Option<&Arc<Node>> {
+        let wanted = self.bypass.open(value, now)?;
+        self.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted)
     }
     /// Why a node is in its state, and what to do about it where that is one step.
     pub fn why(&self, node: &Node) -> String {

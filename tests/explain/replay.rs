@@ -2,8 +2,10 @@
 //! remembered is what was.
 
 use crate::ask::{Decision, Sent, foretell, recall, telling};
+use crate::fleet::Fleet;
 use crate::support::{Client, Conf, Origin};
 use crate::window::Window;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const USERS: usize = 8;
@@ -16,9 +18,14 @@ struct Form {
     path: fn(&Client, usize) -> String,
     /// More for the cluster.
     cluster: &'static str,
+    /// What some show in place of what they were given.
+    broken: &'static str,
+    /// The nodes announce themselves, and one of them starts again.
+    reboots: bool,
 }
 
-const PLAIN: Form = Form { affinity: r#"{ cookie = "HOMING" }"#, nodes: Origin::several, path: visit, cluster: "" };
+const PLAIN: Form =
+    Form { affinity: r#"{ cookie = "HOMING" }"#, nodes: Origin::several, path: visit, cluster: "", broken: "broken.n9", reboots: false };
 
 fn visit(_: &Client, user: usize) -> String {
     format!("/visit/u{user}?sid=user-{user}")
@@ -30,6 +37,8 @@ fn forms() -> Vec<Form> {
         Form { cluster: r#"balance = "round-robin""#, ..PLAIN },
         Form { affinity: r#"{ cookie = "SRV", value = "route" }"#, cluster: r#"balance = "least-requests""#, ..PLAIN },
         Form { affinity: r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "MYKEY" }"#, ..PLAIN },
+        Form { affinity: r#"{ cookie = "SRV", value = "route", max-idle = "1h" }"#, broken: "n2|AAAAB", ..PLAIN },
+        Form { reboots: true, ..PLAIN },
         Form { affinity: r#"{ cookie = "PHPSESSID", value = "route", mode = "prefix" }"#, nodes: Origin::phps, ..PLAIN },
         Form {
             affinity: r#"{ cookie = "SRV", value = "route", mode = "rewrite" }"#,
@@ -61,10 +70,13 @@ fn what_is_foretold_is_decided_and_what_was_decided_is_remembered() {
     let known: Vec<&str> = whys.keys().map(String::as_str).collect();
     let wanted = [
         "cookie",
+        "forced",
         "key",
         "learned",
         "moved:down",
         "moved:draining",
+        "moved:expired",
+        "moved:rebooted",
         "moved:tampered",
         "moved:unknown-route",
         "new",
@@ -81,8 +93,13 @@ fn replay(form: &Form, whys: &mut BTreeMap<String, usize>) -> usize {
     let (more, each) = form.cluster.split_once("max-sessions").map_or((form.cluster, String::new()), |(_, most)| ("", most.to_owned()));
     let conf = if form.affinity.is_empty() { conf } else { conf.affinity(form.affinity) };
     let conf = nodes.iter().filter(|_| !each.is_empty()).fold(conf, |conf, node| conf.with(node, &format!("max-sessions{each}")));
-    let window = Window::with(telling(conf.cluster(more)));
+    let fleet = Fleet::with(telling(conf.cluster(more)));
+    let window = &fleet.window;
     window.all_ready();
+    if form.reboots {
+        nodes.iter().for_each(|node| drop(fleet.beat(node, json!({"boot": "monday"}))));
+    }
+    let bypass = window.homing(&["bypass", "app/n1", "--json"]).json()["value"].as_str().unwrap().to_owned();
     let addr = window.proxy.addr;
     let mut users: Vec<Client> = (0..USERS).map(|user| Client::from(source(user), addr)).collect();
     users.iter_mut().for_each(|user| user.jar = Some(BTreeMap::new()));
@@ -90,6 +107,7 @@ fn replay(form: &Form, whys: &mut BTreeMap<String, usize>) -> usize {
     let mut decided = Vec::new();
     for click in 0..CLICKS {
         match click {
+            3 if form.reboots => drop(fleet.beat(&nodes[1], json!({"boot": "tuesday"}))),
             4 => assert_eq!(window.homing(&["disable", "app/n1"]).code, 0),
             7 => {
                 nodes[2].kill();
@@ -99,13 +117,19 @@ fn replay(form: &Form, whys: &mut BTreeMap<String, usize>) -> usize {
         }
         for (user, client) in users.iter_mut().enumerate() {
             if (user == 0 && click == 2) || (user == 1 && click == 8) {
-                client.jar.iter_mut().flatten().for_each(|(_, value)| *value = "broken.n9".into());
+                client.jar.iter_mut().flatten().for_each(|(_, value)| *value = form.broken.into());
+            }
+            // one is let past everything, for a click
+            match (user, click) {
+                (2, 6) => drop(client.jar.get_or_insert_default().insert("homing-bypass".into(), bypass.clone())),
+                (2, 7) => drop(client.jar.get_or_insert_default().remove("homing-bypass")),
+                _ => {}
             }
             let path = (form.path)(client, user);
             let name = format!("user-{user}");
             let headers = [("X-User", &*name)];
             let source = std::net::Ipv4Addr::from(source(user)).to_string();
-            let foretold = foretell(&window, &mut asker, client, &Sent { path: &path, headers: &headers, source: Some(&source) });
+            let foretold = foretell(window, &mut asker, client, &Sent { path: &path, headers: &headers, source: Some(&source) });
             let answer = client.get_with(&path, &headers);
             let (told, id) = Decision::told(&answer);
             let at = format!("{} {} user {user} click {click}", form.affinity, form.cluster);

@@ -111,8 +111,15 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     stage.yields("none", &mut client, "/none");
     said.append(&mut stage.said);
 
-    // no way leads to a bypass yet
-    said.insert(Why::Forced.word().to_owned());
+    let mut stage = Stage::new(Origin::several(2), SEALED);
+    assert_eq!(stage.window.homing(&["disable", "app/n2"]).code, 0);
+    let value = stage.window.homing(&["bypass", "app/n2", "--json"]).json()["value"].as_str().unwrap().to_owned();
+    let mut client = stage.client().cookie("homing-bypass", &value);
+    let forced = stage.yields("forced", &mut client, "/forced");
+    assert!(forced["node"] == "n2" && !forced.to_string().contains(&value), "{forced}");
+    said.append(&mut stage.said);
+
+    // a word that is new has no scene here yet
     let all: BTreeSet<String> = Why::ALL.iter().map(|why| why.word().to_owned()).collect();
     assert_eq!(said, all);
 }

@@ -1,12 +1,12 @@
 //! What would be decided for a request that nobody has sent.
 
 use super::rng;
-use crate::affinity::{Gist, Incoming};
+use crate::affinity::{Gist, Incoming, bypass};
 use crate::base::clock;
 use crate::config::address::Bind;
 use crate::proxy::recent::Decided;
 use crate::serve::problem::Problem;
-use crate::table::decide::{self, Decision, Facts, Why};
+use crate::table::decide::{self, Decision, Facts, Verdict, Why};
 use crate::table::route::{Action, Ask};
 use crate::table::{Listener, Table};
 use http::uri::Authority;
@@ -82,6 +82,11 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
     let head = Incoming { method: &request.method, uri: &request.uri, headers: &request.headers, client: request.client, now };
     let reading = decide::recognise(cluster, &head);
     (decided.cluster, decided.gist, decided.status) = (Some(cluster.live.id), reading.gist(), 0);
+    if let Some(node) = bypass::carried(&request.headers).and_then(|value| cluster.forced_by(value, now)) {
+        let forced = Verdict::forced(node);
+        (decided.node, decided.why) = (Some(forced.node.live.slot), forced.why);
+        return Ok(decided);
+    }
     let mut rng = rng();
     for waited in [false, true] {
         let facts = Facts { tried: &[], hint: None, waited, now: clock::monotonic_secs(), dry: true };
