@@ -107,7 +107,7 @@ pub async fn answer(admin: Rc<Admin>, guard: Rc<Guard>, request: Request<Incomin
         Err((problem, form)) => {
             let notice = Notice { problem: &problem, path: head.uri.path(), form: &form };
             let text = match guard.proof(&head.headers) {
-                Some(proof) => shown(&admin, Some(&notice), proof).await,
+                Some(proof) => shown(&admin, &snapshot::take(&admin), Some(&notice), proof).await,
                 None => page::login(Some(problem.detail())),
             };
             html(problem.status(), text)
@@ -116,9 +116,21 @@ pub async fn answer(admin: Rc<Admin>, guard: Rc<Guard>, request: Request<Incomin
 }
 
 /// The page.
-async fn shown(admin: &Admin, notice: Option<&Notice<'_>>, proof: Proof) -> String {
+async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, proof: Proof) -> String {
     let moves = explain::moves(admin).await;
-    page::whole(&Sight { status: &snapshot::take(admin), moves: &moves, history: &admin.history.borrow(), notice, proof })
+    page::whole(&Sight { status, moves: &moves, history: &admin.history.borrow(), notice, proof })
+}
+
+/// The snapshot that `?snapshot=NUMBER` asks for; a new one if none is asked for.
+fn asked_for(admin: &Admin, head: &Parts) -> Result<Rc<Status>, Problem> {
+    let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let Some(wanted) = query.into_iter().find_map(|(name, value)| (name == "snapshot").then_some(value)) else {
+        return Ok(admin.shown.keep(snapshot::take(admin)));
+    };
+    let number =
+        wanted.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{wanted:?} is not the number of a snapshot.")))?;
+    let gone = || Problem::new(StatusCode::NOT_FOUND, format!("Snapshot {number} is not kept any more; /api/status takes a new one."));
+    admin.shown.find(number).ok_or_else(gone)
 }
 
 /// Whether a request may ask for what is at a place.
@@ -148,18 +160,21 @@ async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> 
         Place::Ping => Ok(text(StatusCode::OK, "ok\n")),
         Place::Ready => ready(&snapshot::take(admin), proof.is_some()),
         Place::Page => Ok(match proof {
-            Some(proof) => html(StatusCode::OK, shown(admin, None, proof).await),
+            Some(proof) => html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, None, proof).await),
             None => html(StatusCode::UNAUTHORIZED, page::login(None)),
         }),
         Place::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
         Place::Script => Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8")),
         Place::Icon => Ok(kind(Response::new(Body::from(page::ICON)), "image/svg+xml")),
-        Place::Metrics => Ok(kind(text(StatusCode::OK, metrics::text(&snapshot::take(admin))), metrics::CONTENT_TYPE)),
-        Place::Status => Ok(json(&snapshot::take(admin))),
-        Place::Clusters => Ok(json(&snapshot::take(admin).clusters)),
-        Place::Cluster(cluster) => Ok(json(find(&snapshot::take(admin), cluster)?)),
-        Place::Nodes(cluster) => Ok(json(&find(&snapshot::take(admin), cluster)?.nodes)),
-        Place::Node(cluster, node) => Ok(json(find_node(&snapshot::take(admin), cluster, node)?)),
+        Place::Metrics => Ok(kind(
+            text(StatusCode::OK, metrics::text(&*asked_for(admin, head)?, admin.current.load().config.server.node_metrics)),
+            metrics::CONTENT_TYPE,
+        )),
+        Place::Status => Ok(json(&*asked_for(admin, head)?)),
+        Place::Clusters => Ok(json(&asked_for(admin, head)?.clusters)),
+        Place::Cluster(cluster) => Ok(json(find(&*asked_for(admin, head)?, cluster)?)),
+        Place::Nodes(cluster) => Ok(json(&find(&*asked_for(admin, head)?, cluster)?.nodes)),
+        Place::Node(cluster, node) => Ok(json(find_node(&*asked_for(admin, head)?, cluster, node)?)),
         Place::Sessions(cluster, node) => {
             let table = admin.current.load();
             let (cluster, node) = of_table(&table, cluster, node)?;

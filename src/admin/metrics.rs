@@ -1,4 +1,5 @@
-//! The snapshot as Prometheus reads it. Counts are by cluster; by node there are only a few gauges, never by session or address.
+//! The snapshot as Prometheus reads it, in HAProxy's words where it has one. Counts are by cluster; by node there are only a few, which
+//! `server.node-metrics` turns off; nothing is by session or address.
 
 use super::status::{Cluster, Node, STATES, Status, Traffic};
 use std::collections::BTreeMap;
@@ -7,13 +8,15 @@ use std::fmt::{Display, Write};
 /// The version of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The snapshot as text.
-pub fn text(status: &Status) -> String {
+/// The snapshot as text; `by_node`: with what there is of each node.
+pub fn text(status: &Status, by_node: bool) -> String {
     let mut out = String::with_capacity(16 << 10);
     process(&mut out, status);
     requests(&mut out, status);
     clusters(&mut out, &status.clusters);
-    nodes(&mut out, &status.clusters);
+    if by_node {
+        nodes(&mut out, &status.clusters);
+    }
     out
 }
 
@@ -22,6 +25,7 @@ fn process(out: &mut String, status: &Status) {
     let applied = u64::from(reload.ok);
     family(out, "homing_build_info", "gauge", "What runs.").sample(&[("version", &status.version)], 1);
     let mut one = |name, kind, help, value: u64| family(out, name, kind, help).sample(&[], value);
+    one("homing_snapshot", "gauge", "The number of this snapshot, as in /api/status.", status.snapshot);
     one("homing_uptime_seconds", "gauge", "Since the process began.", status.uptime);
     one("homing_stopping", "gauge", "1 while the process ends.", status.stopping.into());
     one("homing_table_revision", "gauge", "Counts the tables of this process.", status.revision);
@@ -29,6 +33,8 @@ fn process(out: &mut String, status: &Status) {
     one("homing_connections_limit", "gauge", "Client connections that there may be.", connections.limit);
     one("homing_connections_total", "counter", "Client connections accepted.", connections.accepted);
     one("homing_config_last_reload_successful", "gauge", "1 when the latest conf was applied, 0 when it was refused.", applied);
+    let success = "When a conf was last applied, the start included, in seconds since 1970.";
+    one("homing_config_last_reload_success_timestamp_seconds", "gauge", success, status.applied_at);
     let seconds = reload.took_ms / 1000.0;
     family(out, "homing_config_last_reload_duration_seconds", "gauge", "How long the latest reload took.").sample(&[], seconds);
     let mut reloads = family(out, "homing_config_reloads_total", "counter", "Reloads by result.");
@@ -63,6 +69,8 @@ fn requests(out: &mut String, status: &Status) {
     };
     one("homing_response_bytes_total", "counter", "Bytes of answers' bodies.", |t| t.bytes);
     one("homing_retries_total", "counter", "Tries after the first.", |t| t.retries);
+    one("homing_connection_errors_total", "counter", "Tries that failed before a node saw them.", |t| t.connection_errors);
+    one("homing_response_errors_total", "counter", "Tries that a node saw and left without an answer.", |t| t.response_errors);
     one("homing_tunnels", "gauge", "Tunnels (WebSocket and the like) now open.", |t| t.tunnels);
     let help = "From a request's head to its answer's end; tunnels left out.";
     let mut histogram = family(out, "homing_request_duration_seconds", "histogram", help);
@@ -78,11 +86,26 @@ fn requests(out: &mut String, status: &Status) {
 }
 
 fn clusters(out: &mut String, clusters: &[Cluster]) {
+    let mut states = family(out, "homing_cluster_nodes", "gauge", "Nodes by state.");
+    for cluster in clusters {
+        for state in STATES {
+            let count = cluster.nodes.iter().filter(|node| node.state == state).count();
+            states.sample(&[("cluster", &*cluster.cluster), ("state", state)], count);
+        }
+    }
     let mut one = |name, kind, help, value: fn(&Cluster) -> u64| {
         let mut family = family(out, name, kind, help);
         clusters.iter().for_each(|cluster| family.sample(&[("cluster", &cluster.cluster)], value(cluster)));
     };
     one("homing_cluster_nodes_serving", "gauge", "Nodes that serve.", |cluster| cluster.serving);
+    one("homing_cluster_sessions", "gauge", "Live sessions on all nodes.", |cluster| cluster.sessions);
+    one("homing_cluster_in_flight", "gauge", "Requests the nodes work on now.", |cluster| cluster.in_flight);
+    one("homing_current_queue", "gauge", "Requests that wait for a place at a node.", |cluster| cluster.waiting);
+    one("homing_open_connections_current", "gauge", "Connections to nodes, tunnels left out.", |cluster| cluster.pool.open);
+    one("homing_idle_connections_current", "gauge", "Those of them that wait for a request.", |cluster| cluster.pool.idle);
+    one("homing_connection_attempts_total", "counter", "Connections to nodes that were tried for.", |cluster| cluster.pool.attempts);
+    let help = "Requests sent over a connection that had served before.";
+    one("homing_connection_reuses_total", "counter", help, |cluster| cluster.pool.reuses);
     one("homing_bypass_refused_total", "counter", "Bypass values that were forged, damaged or too old.", |cluster| cluster.bypass_refused);
     one("homing_ledger_entries", "gauge", "Sessions in the ledger.", |cluster| cluster.ledger.entries);
     one("homing_ledger_limit", "gauge", "Sessions that the ledger holds at most.", |cluster| cluster.ledger.limit);
@@ -111,6 +134,9 @@ fn nodes(out: &mut String, clusters: &[Cluster]) {
     one("homing_node_capacity", "gauge", "Sessions that the node takes at most, where there is a limit.", |node| node.capacity);
     one("homing_node_in_flight", "gauge", "Requests the node works on now.", |node| Some(node.in_flight));
     one("homing_node_requests_total", "counter", "Requests the node was given.", |node| Some(node.requests));
+    one("homing_node_errors_total", "counter", "Requests that failed there: no connection, no answer, or a 5xx.", |node| {
+        Some(node.errors.sum())
+    });
     one("homing_node_weight", "gauge", "Share against the others' 100.", |node| Some(node.weight));
     one("homing_node_load", "gauge", "Load that the node tells of, 0 to 100.", |node| node.load);
 }

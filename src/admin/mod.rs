@@ -12,6 +12,7 @@ mod metrics;
 mod openapi;
 pub mod operate;
 mod page;
+mod shown;
 pub mod snapshot;
 pub mod status;
 
@@ -25,6 +26,7 @@ use crate::net::tls::CertStore;
 use crate::table::{Current, Traffic};
 use events::Hub;
 use history::History;
+use shown::Shown;
 use status::Reload;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -60,8 +62,13 @@ pub struct Admin {
     pub events: Hub,
     /// The latest reloads, the newest first.
     reloads: RefCell<VecDeque<Reload>>,
+    /// When a conf was last applied, in seconds since 1970.
+    applied_at: Cell<u64>,
     certificates: RefCell<Vec<(String, Arc<CertStore>)>>,
     history: RefCell<History>,
+    /// Snapshots so far, and the latest of them.
+    snapshots: Cell<u64>,
+    shown: Shown,
     started: u64,
     stopping: Cell<bool>,
 }
@@ -88,8 +95,11 @@ impl Admin {
             threads: RefCell::default(),
             events: Hub::default(),
             reloads: RefCell::default(),
+            applied_at: Cell::new(clock::unix_secs()),
             certificates: RefCell::default(),
             history: RefCell::default(),
+            snapshots: Cell::new(0),
+            shown: Shown::default(),
             started: clock::unix_ms(),
             stopping: Cell::new(false),
         };
@@ -108,6 +118,7 @@ impl Admin {
         loop {
             clock.tick().await;
             snapshot::observe(&self);
+            self.shown.forget();
         }
     }
 
@@ -132,6 +143,9 @@ impl Admin {
 
     /// Remembers how a reload ended, and tells.
     pub fn reloaded(&self, reload: &Reload) {
+        if reload.ok {
+            self.applied_at.set(clock::unix_secs());
+        }
         let mut reloads = self.reloads.borrow_mut();
         let (applied, refused) = reloads.front().map_or((0, 0), |last| (last.applied, last.refused));
         let counted = Reload { applied: applied + u64::from(reload.ok), refused: refused + u64::from(!reload.ok), ..reload.clone() };

@@ -121,8 +121,16 @@ fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Val
     })
 }
 
-/// What can be asked of `/api/explain`.
+/// What can be said behind the path.
 fn query_of(path: &str) -> Vec<Value> {
+    let of_snapshot = ["/metrics", "/api/status"].contains(&path) || (path.starts_with("/api/clusters") && !path.ends_with("/sessions"));
+    if of_snapshot {
+        let number = json!({ "type": "integer", "minimum": 0 });
+        return vec![json!({
+            "name": "snapshot", "in": "query", "schema": number,
+            "description": "The number of a snapshot of the last seconds, to see the same in another form.",
+        })];
+    }
     if path != "/api/explain" {
         return Vec::new();
     }

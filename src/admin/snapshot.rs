@@ -8,6 +8,7 @@ use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::net::tls::{CertStore, Certs};
 use crate::table::traffic::Totals;
 use crate::table::{Cluster, Node, State, Traffic};
+use crate::upstream::usage;
 use crate::wire::pem::Certificate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub fn take(admin: &Admin) -> Status {
     observe(admin);
     let table = admin.current.load_full();
     let now = clock::unix_ms();
+    admin.snapshots.set(admin.snapshots.get() + 1);
     let totals = admin.traffic.totals();
     let listeners = table.listeners.iter().flatten().map(|listener| status::Listener {
         listener: listener.name.to_string(),
@@ -46,6 +48,7 @@ pub fn take(admin: &Admin) -> Status {
     });
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
+        snapshot: admin.snapshots.get(),
         time: rfc3339(now),
         started: rfc3339(admin.started),
         uptime: now.saturating_sub(admin.started) / 1000,
@@ -53,6 +56,7 @@ pub fn take(admin: &Admin) -> Status {
         revision: table.revision,
         reload: admin.reloads.borrow().front().cloned().unwrap_or_else(|| Reload::at_start(admin.started)),
         reloads: admin.reloads.borrow().iter().cloned().collect(),
+        applied_at: admin.applied_at.get(),
         connections: Connections {
             open: admin.limit.saturating_sub(admin.places.available_permits()) as u64,
             limit: admin.limit as u64,
@@ -141,10 +145,17 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
         capacity: capacity(cluster),
         bypass_refused: cluster.live.bypass_refused.load(Relaxed),
         in_flight: nodes.iter().map(|node| node.in_flight).sum(),
+        waiting: cluster.nodes().map(|node| u64::from(node.live.waiting.load(Relaxed))).sum(),
+        pool: pool(cluster.live.usage.totals()),
         ledger: Ledger { entries: ledger.len() as u64, limit: ledger.limit() as u64, evicted: ledger.evicted() },
         traffic: counted(&cluster.live.traffic),
         nodes,
     }
+}
+
+fn pool(usage: usage::Totals) -> status::Pool {
+    let usage::Totals { attempts, reuses, open, idle } = usage;
+    status::Pool { open, idle, attempts, reuses }
 }
 
 fn capacity(cluster: &Cluster) -> Option<u64> {
@@ -177,6 +188,11 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),
         requests: live.requests.load(Relaxed),
+        errors: status::Errors {
+            connection: live.errors.connect.load(Relaxed),
+            response: live.errors.response.load(Relaxed),
+            answers: live.errors.answers.load(Relaxed),
+        },
         heartbeat_ms: live.told.since(),
     }
 }
@@ -221,6 +237,8 @@ fn traffic(totals: &Totals) -> status::Traffic {
         moved: totals.whys().filter_map(|(why, n)| Some((why.cause()?.to_owned(), n))).collect(),
         bytes: totals.bytes,
         retries: totals.retries,
+        connection_errors: totals.connection_errors,
+        response_errors: totals.response_errors,
         tunnels: u64::try_from(totals.tunnels).unwrap_or_default(),
         duration: Durations {
             count,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct Status {
     /// Of homing.
     pub version: String,
+    /// Its number: for a few seconds, `?snapshot=NUMBER` shows it again, here and in every other form.
+    #[serde(default)]
+    pub snapshot: u64,
     /// When this was.
     pub time: String,
     /// When the process began.
@@ -25,6 +28,9 @@ pub struct Status {
     /// The latest reloads, the newest first.
     #[serde(default)]
     pub reloads: Vec<Reload>,
+    /// When a conf was last applied, the start included, in seconds since 1970.
+    #[serde(default)]
+    pub applied_at: u64,
     /// Client connections.
     pub connections: Connections,
     /// Heartbeats since the start, by dialect and by what became of them.
@@ -144,6 +150,12 @@ pub struct Traffic {
     pub bytes: u64,
     /// Tries after the first.
     pub retries: u64,
+    /// Tries that failed before a node saw them: no connection, mostly.
+    #[serde(default)]
+    pub connection_errors: u64,
+    /// Tries that a node saw and left without an answer: broken off, too late, not HTTP.
+    #[serde(default)]
+    pub response_errors: u64,
     /// Tunnels (WebSocket and the like) now open.
     pub tunnels: u64,
     /// How long requests took, tunnels left out.
@@ -197,6 +209,12 @@ pub struct Cluster {
     pub bypass_refused: u64,
     /// Requests in flight on all nodes.
     pub in_flight: u64,
+    /// Requests that wait for a place at a node.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Connections to the nodes.
+    #[serde(default)]
+    pub pool: Pool,
     /// The table of live sessions.
     pub ledger: Ledger,
     /// Its requests.
@@ -210,6 +228,19 @@ impl Cluster {
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.node == name)
     }
+}
+
+/// Connections to the nodes of a cluster; those of tunnels left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Pool {
+    /// Now open.
+    pub open: u64,
+    /// Those of them that wait for their next request.
+    pub idle: u64,
+    /// Connections that were tried for since the start.
+    pub attempts: u64,
+    /// Requests sent over a connection that had served before.
+    pub reuses: u64,
 }
 
 /// The table of live sessions of a cluster.
@@ -260,8 +291,29 @@ pub struct Node {
     pub rank: Option<u64>,
     /// Requests it was given since the start.
     pub requests: u64,
+    /// What went wrong there.
+    #[serde(default)]
+    pub errors: Errors,
     /// Milliseconds since its last heartbeat, if it sends any.
     pub heartbeat_ms: Option<u64>,
+}
+
+/// What went wrong at a node since the start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Errors {
+    /// Requests that it did not see: no connection, mostly.
+    pub connection: u64,
+    /// Requests that it left without an answer: broken off, too late, not HTTP.
+    pub response: u64,
+    /// Answers of the class 5xx.
+    pub answers: u64,
+}
+
+impl Errors {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.connection + self.response + self.answers
+    }
 }
 
 /// Why a request went where it went, or where one that is made up would go.
@@ -398,6 +450,7 @@ pub const STATES: [&str; 11] =
 pub(super) fn nothing() -> Status {
     Status {
         version: String::new(),
+        snapshot: 0,
         time: String::new(),
         started: String::new(),
         uptime: 0,
@@ -405,6 +458,7 @@ pub(super) fn nothing() -> Status {
         revision: 0,
         reload: Reload::at_start(0),
         reloads: Vec::new(),
+        applied_at: 0,
         connections: Connections { open: 0, limit: 0, accepted: 0 },
         heartbeats: BTreeMap::new(),
         elsewhere: Traffic::default(),

@@ -155,7 +155,7 @@ async fn to_cluster(
         {
             Ok(answer) => {
                 client.watch.want_body(false);
-                verdict.node.live.answered(trail.look());
+                verdict.node.live.answered(answer.response.status(), trail.look());
                 if load.is_repeatable() && session::is_over(&cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
                     reading = cluster.affinity.freed(&reading);
                     first = FirstRequest::of(client, &cluster, &reading, &asked);

@@ -77,6 +77,9 @@ impl Tries {
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
     pub fn again(&mut self, error: &SendError, verdict: &Verdict, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
+        if !error.race && error.kind != Failure::Client {
+            cluster.live.failed(&verdict.node.live, unseen);
+        }
         if !error.race && matches!(error.kind, Failure::Connect | Failure::NoAnswer | Failure::Timeout) {
             let passive = &cluster.conf.passive;
             if verdict.node.live.failed(passive.failures, passive.eject.get().as_millis() as u64) {

@@ -9,6 +9,7 @@ use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
+use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::collections::HashMap;
@@ -140,6 +141,8 @@ pub struct ClusterLive {
     pub traffic: Traffic,
     /// Bypass values that were forged, damaged or too old.
     pub bypass_refused: AtomicU64,
+    /// The connections to its nodes.
+    pub usage: Arc<Usage>,
 }
 
 #[derive(Clone, Copy)]
@@ -154,7 +157,7 @@ const MOVES_KEPT: u32 = 100_000;
 
 impl ClusterLive {
     /// Nothing observed yet.
-    pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize) -> Self {
+    pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize, usage: Arc<Usage>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
@@ -165,7 +168,15 @@ impl ClusterLive {
             move_count: AtomicU32::new(0),
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
+            usage,
         }
+    }
+
+    /// Counts that a request failed at a node; `unseen`: before the node saw it.
+    pub fn failed(&self, node: &NodeLive, unseen: bool) {
+        self.traffic.failed(unseen);
+        let count = if unseen { &node.errors.connect } else { &node.errors.response };
+        count.fetch_add(1, Relaxed);
     }
 
     /// Brings the board up to date for one node.

@@ -10,6 +10,7 @@ use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
+use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -125,7 +126,7 @@ fn compile_cluster(
     });
     let live = match before {
         Some(cluster) => cluster.live.clone(),
-        None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize)),
+        None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize, links.usage)),
     };
     let error_page = match &conf.error_page {
         Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
@@ -227,6 +228,7 @@ struct LinkMaker<'a> {
     kept: HashMap<String, Arc<Link>>,
     tls: Option<Arc<rustls::ClientConfig>>,
     context: &'a Context<'a>,
+    usage: Arc<Usage>,
 }
 
 impl<'a> LinkMaker<'a> {
@@ -235,7 +237,8 @@ impl<'a> LinkMaker<'a> {
         let links = same.into_iter().flat_map(|c| c.nodes().map(move |n| (c.tls_files, &n.link)));
         let current = links.filter(|(files, link)| link.tls.is_none() || *files == tls_files);
         let kept = current.map(|(_, link)| (link.url.to_string(), link.clone())).collect();
-        Self { conf, kept, tls: None, context }
+        let usage = before.map_or_else(Arc::default, |c| c.live.usage.clone());
+        Self { conf, kept, tls: None, context, usage }
     }
 
     fn link(&mut self, url: &NodeUrl) -> Result<Arc<Link>, String> {
@@ -267,6 +270,7 @@ impl<'a> LinkMaker<'a> {
             tls,
             http2: self.conf.http2,
             server_name,
+            usage: self.usage.clone(),
         });
         self.kept.insert(url.to_string(), link.clone());
         Ok(link)

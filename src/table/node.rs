@@ -6,6 +6,7 @@ use crate::config::address::NodeUrl;
 use crate::config::model::{AdminState, Changed};
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
+use http::StatusCode;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
@@ -56,6 +57,17 @@ pub enum Health {
 /// Seconds in which a node that came to others is given at most twice its fair rate.
 const YOUNG_SECS: u32 = 60;
 
+/// What went wrong at a node, counted since its name is known.
+#[derive(Debug, Default)]
+pub struct Errors {
+    /// Connections that could not be opened.
+    pub connect: AtomicU64,
+    /// Requests that were sent and had no answer: broken off, too late, not HTTP.
+    pub response: AtomicU64,
+    /// Answers of the class 5xx.
+    pub answers: AtomicU64,
+}
+
 /// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.
 #[derive(Debug)]
 pub struct NodeLive {
@@ -69,6 +81,8 @@ pub struct NodeLive {
     pub in_flight: AtomicU32,
     /// Requests it was given.
     pub requests: AtomicU64,
+    /// What went wrong.
+    pub errors: Errors,
     health: AtomicU8,
     /// `clock::monotonic_secs` of coming up while others served already; 0 when there is nothing to ramp.
     up_since: AtomicU32,
@@ -99,6 +113,7 @@ impl NodeLive {
             sessions: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
+            errors: Errors::default(),
             health: AtomicU8::new(Health::Unknown as u8),
             up_since: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -164,8 +179,11 @@ impl NodeLive {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    /// The node answered a client's request: proof of life.
-    pub fn answered(&self, now: Now) {
+    /// The node answered a client's request: proof of life, whatever it said.
+    pub fn answered(&self, status: StatusCode, now: Now) {
+        if status.is_server_error() {
+            self.errors.answers.fetch_add(1, Relaxed);
+        }
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);

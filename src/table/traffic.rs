@@ -65,6 +65,8 @@ struct Block {
     took_us: AtomicU64,
     bytes: AtomicU64,
     retries: AtomicU64,
+    connection_errors: AtomicU64,
+    response_errors: AtomicU64,
     connections: AtomicU64,
     tunnels_opened: AtomicU64,
     tunnels_closed: AtomicU64,
@@ -80,6 +82,8 @@ impl Default for Block {
             took_us: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            connection_errors: AtomicU64::new(0),
+            response_errors: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             tunnels_opened: AtomicU64::new(0),
             tunnels_closed: AtomicU64::new(0),
@@ -110,6 +114,12 @@ impl Traffic {
         }
     }
 
+    /// Counts a try that failed at a node; `unseen`: before the node saw it.
+    pub fn failed(&self, unseen: bool) {
+        let block = self.blocks.get_or_default();
+        add(if unseen { &block.connection_errors } else { &block.response_errors }, 1);
+    }
+
     /// Counts a client connection.
     pub fn connected(&self) {
         add(&self.blocks.get_or_default().connections, 1);
@@ -136,6 +146,8 @@ impl Traffic {
             totals.took_us += block.took_us.load(Relaxed);
             totals.bytes += block.bytes.load(Relaxed);
             totals.retries += block.retries.load(Relaxed);
+            totals.connection_errors += block.connection_errors.load(Relaxed);
+            totals.response_errors += block.response_errors.load(Relaxed);
             totals.connections += block.connections.load(Relaxed);
             // closed first: what opens and closes in between must not be counted as closed alone
             totals.tunnels -= block.tunnels_closed.load(Relaxed) as i64;
@@ -161,6 +173,10 @@ pub struct Totals {
     pub bytes: u64,
     /// Tries after the first.
     pub retries: u64,
+    /// Tries that failed before the node saw them.
+    pub connection_errors: u64,
+    /// Tries that the node saw, and left without an answer.
+    pub response_errors: u64,
     /// Client connections accepted.
     pub connections: u64,
     /// Tunnels now open.

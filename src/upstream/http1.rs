@@ -6,6 +6,7 @@ use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use super::usage::Open;
 use crate::base::clock::Now;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
@@ -35,7 +36,7 @@ pub(super) async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     let kept = if limits.own { None } else { pool.take(link, limits.repeatable, now) };
-    let (Taken { connection, idle }, connect_ms) = match kept {
+    let (Taken { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
         None => connect(link, limits).await?,
     };
@@ -71,7 +72,7 @@ pub(super) async fn send(
                 Framing::None => Content::Empty,
                 _ => Content::H1(Incoming::new(connection.clone())),
             };
-            let lease = Lease::own(pool, link, connection, upload, if head.keep_alive { limits.max_idle } else { 0 });
+            let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
             Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms })
         }
         Ok(Err(error)) => {
@@ -155,9 +156,11 @@ fn failed<T>(malformed: bool, detail: String) -> Poll<Heard<Result<T, NoAnswer>>
 
 async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
     let start = Instant::now();
+    let count = link.usage.mine();
+    count.attempted();
     let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
-    Ok((Taken { connection, idle: None }, start.elapsed().as_secs_f64() * 1000.0))
+    Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.

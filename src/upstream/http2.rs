@@ -6,6 +6,7 @@ use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Shared};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use super::usage::Open;
 use crate::transport::content::Content;
 use crate::transport::h2::{STREAM_WINDOW, send_body};
 use h2::Reason;
@@ -91,7 +92,10 @@ pub(super) async fn send(
 async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Shared, bool), SendError> {
     if let Some(Shared { sender, closed }) = pool.shared(link) {
         match sender.ready().await {
-            Ok(sender) => return Ok((Shared { sender, closed }, true)),
+            Ok(sender) => {
+                link.usage.mine().reused();
+                return Ok((Shared { sender, closed }, true));
+            }
             // it takes no more requests; those under way are finished
             Err(_) => pool.unshare(link),
         }
@@ -102,17 +106,20 @@ async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Sha
 }
 
 async fn connect(link: &Link, limits: &Limits) -> Result<Shared, SendError> {
+    let count = link.usage.mine();
+    count.attempted();
     let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
     let (sender, connection) = builder.handshake(socket).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let closed = Rc::new(Cell::new(false));
+    let (closed, open) = (Rc::new(Cell::new(false)), Open::new(count));
     tokio::task::spawn_local({
         let closed = closed.clone();
         async move {
             // its errors reach the requests that are under way
             let _ = connection.await;
             closed.set(true);
+            drop(open);
         }
     });
     Ok(Shared { sender, closed })

@@ -1,5 +1,6 @@
 //! Where a node is, and what was learned of the way to it.
 
+use super::usage::Usage;
 use crate::config::address::NodeUrl;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ pub struct Link {
     pub http2: bool,
     /// The name in SNI and in the certificate check.
     pub server_name: Option<rustls::pki_types::ServerName<'static>>,
+    /// Where its connections are counted: its cluster's.
+    pub usage: Arc<Usage>,
 }
 
 impl Link {

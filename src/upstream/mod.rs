@@ -9,3 +9,4 @@ pub mod link;
 pub mod pool;
 pub mod send;
 pub mod tls;
+pub mod usage;

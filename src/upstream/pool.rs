@@ -1,25 +1,59 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
 use super::link::Link;
+use super::usage::{Block, Open};
 use crate::base::clock::Now;
 use crate::transport::http1::Connection;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    idle: RefCell<HashMap<u64, Kept>>,
     shared: RefCell<HashMap<u64, Shared>>,
+}
+
+/// The idle connections to one node, those used last at the end.
+struct Kept {
+    list: Vec<Idle>,
+    count: Arc<Block>,
+}
+
+impl Kept {
+    fn pop(&mut self) -> Option<Idle> {
+        let idle = self.list.pop()?;
+        self.count.dropped(1);
+        Some(idle)
+    }
+
+    fn push(&mut self, idle: Idle) {
+        self.list.push(idle);
+        self.count.kept();
+    }
+
+    fn retain(&mut self, good: impl FnMut(&Idle) -> bool) {
+        let before = self.list.len();
+        self.list.retain(good);
+        self.count.dropped(before - self.list.len());
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.count.dropped(self.list.len());
+    }
 }
 
 /// A connection between two requests.
 struct Idle {
     connection: Rc<Connection>,
+    open: Open,
     since: Now,
 }
 
@@ -42,6 +76,8 @@ const PART_OF_PROVEN: u64 = 2;
 pub struct Taken {
     /// The connection.
     pub connection: Rc<Connection>,
+    /// Counts it.
+    pub(super) open: Open,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -50,39 +86,41 @@ impl Pool {
     /// An idle connection that is still good, most recently used first.
     pub fn take(&self, link: &Link, repeatable: bool, now: Now) -> Option<Taken> {
         let mut idle = self.idle.borrow_mut();
-        let list = idle.get_mut(&link.id)?;
+        let kept = idle.get_mut(&link.id)?;
         let trusted = Duration::from_millis(link.reuse_ms.load(Relaxed));
         let proven = || Duration::from_micros(link.proven_us.load(Relaxed) / PART_OF_PROVEN);
         let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH).min(proven()) };
-        while let Some(found) = list.pop() {
+        while let Some(found) = kept.pop() {
             let age = now.since(found.since);
             if age >= limit {
                 // the list is in order of age: all further ones are older still
                 if age >= trusted {
-                    list.clear();
+                    kept.retain(|_| false);
                 } else {
-                    list.push(found);
+                    kept.push(found);
                 }
                 return None;
             }
             if !found.connection.is_stale() {
-                return Some(Taken { connection: found.connection, idle: Some(age) });
+                kept.count.reused();
+                return Some(Taken { connection: found.connection, open: found.open, idle: Some(age) });
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, link: &Link, connection: Rc<Connection>, most: u32, now: Now) {
+    pub(super) fn put(&self, link: &Link, connection: Rc<Connection>, open: Open, most: u32, now: Now) {
         if most == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let list = idle.entry(link.id).or_default();
-        if list.len() >= most as usize {
-            list.remove(0);
+        let kept = idle.entry(link.id).or_insert_with(|| Kept { list: Vec::new(), count: link.usage.mine().clone() });
+        if kept.list.len() >= most as usize {
+            kept.list.remove(0);
+            kept.count.dropped(1);
         }
-        list.push(Idle { connection, since: now });
+        kept.push(Idle { connection, open, since: now });
     }
 
     /// The HTTP/2 connection to a node, if there is one.
@@ -111,10 +149,10 @@ impl Pool {
     /// Closes what has been idle too long, and everything of links that are no longer in the table.
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
         let now = Now::look();
-        self.idle.borrow_mut().retain(|id, list| match trusted(*id) {
+        self.idle.borrow_mut().retain(|id, kept| match trusted(*id) {
             Some(limit) => {
-                list.retain(|idle| now.since(idle.since) < limit && !idle.connection.is_stale());
-                !list.is_empty()
+                kept.retain(|idle| now.since(idle.since) < limit && !idle.connection.is_stale());
+                !kept.list.is_empty()
             }
             None => false,
         });

@@ -4,6 +4,7 @@ use super::body::{RequestBody, Upload};
 use super::interim::Interim;
 use super::link::Link;
 use super::pool::Pool;
+use super::usage::Open;
 use super::{http1, http2};
 use crate::base::clock::Now;
 use crate::transport::content::Content;
@@ -76,7 +77,7 @@ pub struct Answer {
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<Rc<Connection>>,
+    kept: Option<(Rc<Connection>, Open)>,
     link: Arc<Link>,
     pool: Rc<Pool>,
     upload: Option<Rc<Upload>>,
@@ -85,8 +86,8 @@ pub struct Lease {
 
 impl Lease {
     /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
-    pub(super) fn own(pool: &Rc<Pool>, link: &Arc<Link>, connection: Rc<Connection>, upload: Option<Rc<Upload>>, max_idle: u32) -> Self {
-        Self { kept: Some(connection), link: link.clone(), pool: pool.clone(), upload, max_idle }
+    pub(super) fn own(pool: &Rc<Pool>, link: &Arc<Link>, kept: (Rc<Connection>, Open), upload: Option<Rc<Upload>>, max_idle: u32) -> Self {
+        Self { kept: Some(kept), link: link.clone(), pool: pool.clone(), upload, max_idle }
     }
 
     /// Of a connection that others use at the same time: it is not taken, and not given back.
@@ -96,17 +97,17 @@ impl Lease {
 
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self, now: Now) {
-        if let Some(connection) = self.kept.take()
+        if let Some((connection, open)) = self.kept.take()
             && connection.is_at_rest()
             && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
-            self.pool.put(&self.link, connection, self.max_idle, now);
+            self.pool.put(&self.link, connection, open, self.max_idle, now);
         }
     }
 
     /// The connection, if it has switched to another protocol.
     pub fn into_upgraded(mut self) -> Option<Upgraded> {
-        self.kept.take().map(Upgraded::new)
+        self.kept.take().map(|(connection, _)| Upgraded::new(connection))
     }
 }
 

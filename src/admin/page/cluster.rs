@@ -2,7 +2,7 @@
 
 use super::{anchor, brief, clock, number, since, spark, state};
 use crate::admin::history::{NodePast, Past, Series};
-use crate::admin::status::{Cluster, Node};
+use crate::admin::status::{Cluster, Errors, Node, Pool};
 use crate::base::words;
 use maud::{Markup, html};
 
@@ -52,11 +52,19 @@ fn figures(cluster: &Cluster, past: Option<&Past>) -> Markup {
                 spark::spark("Requests a second", "", past.map(|past| &past.rate))))
             (figure("Latency", &time(duration.p50_ms), &format!("p90 {}, p99 {}", time(duration.p90_ms), time(duration.p99_ms)),
                 spark::spark("Latency, nine in ten requests", " ms", past.map(|past| &past.p90_ms))))
-            (figure("In flight", &number(cluster.in_flight), &format!("{} open", words::count(traffic.tunnels, "socket")), html! {}))
+            (figure("In flight", &number(cluster.in_flight),
+                &format!("{} open, {} waiting", words::count(traffic.tunnels, "socket"), number(cluster.waiting)), html! {}))
+            (figure("Connections to nodes", &number(cluster.pool.open), &connections(&cluster.pool), html! {}))
             (figure("Errors 5xx", &number(errors), &format!("{part:.2} % of requests, {}", words::count(traffic.retries, "retry").replace("retrys", "retries")), html! {}))
             (figure("Moved sessions", &number(moved), &if causes.is_empty() { "none left its node".into() } else { causes.join(", ") }, html! {}))
         }
     }
+}
+
+/// How well connections are kept.
+fn connections(pool: &Pool) -> String {
+    let part = 100.0 * pool.reuses as f64 / (pool.reuses + pool.attempts).max(1) as f64;
+    format!("{} idle, {} % of requests over kept ones", number(pool.idle), brief(part))
 }
 
 fn figure(what: &str, value: &str, more: &str, curve: Markup) -> Markup {
@@ -91,6 +99,7 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
             td.number role="cell" data-label="Requests" {
                 (rate(past.map(|past| &past.rate)))
                 small { (number(node.requests)) " in all" }
+                @if node.errors.sum() > 0 { small.failed { (errors(&node.errors)) } }
                 (spark::spark("Requests a second", "", past.map(|past| &past.rate)))
             }
             td.number role="cell" data-label="New sessions" {
@@ -108,6 +117,13 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
             td.change role="cell" { (changes(cluster, node)) }
         }
     }
+}
+
+/// What went wrong at a node, in words.
+fn errors(errors: &Errors) -> String {
+    let kinds = [(errors.connection, "not connected"), (errors.response, "without answer"), (errors.answers, "of 5xx")];
+    let kinds: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
+    format!("{}: {}", words::count(errors.sum(), "error"), kinds.join(", "))
 }
 
 fn countdown(deadline: &str, now: &str) -> Markup {

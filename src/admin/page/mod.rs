@@ -81,7 +81,7 @@ pub fn whole(sight: &Sight<'_>) -> String {
             }
         }
         footer {
-            p { "As of " time datetime=(status.time) { (clock(&status.time)) } " UTC. The same as data: " a href="/api/status" { "/api/status" } ", " a href="/metrics" { "/metrics" } "." }
+            p { "As of " time datetime=(status.time) { (clock(&status.time)) } " UTC, snapshot " (status.snapshot) ". The same as data: " a href="/api/status" { "/api/status" } ", " a href="/metrics" { "/metrics" } "." }
         }
     };
     document(&title, true, &body)

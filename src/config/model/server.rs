@@ -28,6 +28,8 @@ conf! {
         pub shutdown_grace: Duration,
         /// One line a request.
         pub access_log: AccessLog,
+        /// Whether /metrics has something of each node, beside what there is of its cluster.
+        pub node_metrics: bool,
         /// Client connections at one time, over all listeners. Further ones wait in the kernel's queue.
         pub max_connections: u32,
         /// Live sessions the ledger holds; beyond it the longest idle are forgotten.
@@ -53,6 +55,7 @@ impl Default for Server {
             state_dir: "state".into(),
             shutdown_grace: Duration::secs(30),
             access_log: AccessLog::default(),
+            node_metrics: true,
             max_connections: 20_000,
             max_sessions: 1_000_000,
         }

@@ -20,6 +20,7 @@ pub fn link_to(url: &str) -> Link {
         tls: None,
         http2: false,
         server_name: None,
+        usage: std::sync::Arc::default(),
     }
 }
 

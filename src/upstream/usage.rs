@@ -1,0 +1,121 @@
+//! What is counted of the connections to a cluster's nodes. Each thread writes a block of its own; the control plane adds them up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use thread_local::ThreadLocal;
+
+/// The connections to the nodes of one cluster.
+#[derive(Debug, Default)]
+pub struct Usage {
+    blocks: ThreadLocal<Arc<Block>>,
+}
+
+/// One thread's part. Aligned so that no two threads write to one pair of cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Block {
+    attempts: AtomicU64,
+    reuses: AtomicU64,
+    /// Gauges go up and down; the sum of all threads is what counts, whatever one of them wraps to.
+    open: AtomicU64,
+    idle: AtomicU64,
+}
+
+/// Only the block's own thread writes, so that no locked instruction is needed.
+fn add(count: &AtomicU64, n: u64) {
+    count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+impl Usage {
+    /// This thread's part.
+    pub(super) fn mine(&self) -> &Arc<Block> {
+        self.blocks.get_or_default()
+    }
+
+    /// The sum of all threads.
+    pub fn totals(&self) -> Totals {
+        self.blocks.iter().fold(Totals::default(), |sum, block| Totals {
+            attempts: sum.attempts + block.attempts.load(Relaxed),
+            reuses: sum.reuses + block.reuses.load(Relaxed),
+            open: sum.open.wrapping_add(block.open.load(Relaxed)),
+            idle: sum.idle.wrapping_add(block.idle.load(Relaxed)),
+        })
+    }
+}
+
+impl Block {
+    /// A connection is tried for.
+    pub(super) fn attempted(&self) {
+        add(&self.attempts, 1);
+    }
+
+    /// A connection waits for its next request.
+    pub(super) fn kept(&self) {
+        add(&self.idle, 1);
+    }
+
+    /// Connections wait no more: they are closed.
+    pub(super) fn dropped(&self, count: usize) {
+        add(&self.idle, (count as u64).wrapping_neg());
+    }
+
+    /// A connection that waited serves again.
+    pub(super) fn reused(&self) {
+        add(&self.reuses, 1);
+    }
+}
+
+/// Counts a connection as open until it is dropped, on the thread that opened it.
+pub(super) struct Open(Arc<Block>);
+
+impl Open {
+    pub(super) fn new(block: &Arc<Block>) -> Self {
+        add(&block.open, 1);
+        Self(block.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        add(&self.0.open, 1_u64.wrapping_neg());
+    }
+}
+
+/// What all threads have counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections that were tried for.
+    pub attempts: u64,
+    /// Requests sent over a connection that had served before.
+    pub reuses: u64,
+    /// Connections now open, idle ones among them; those of tunnels left out.
+    pub open: u64,
+    /// Connections that wait for their next request.
+    pub idle: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_added_up_and_what_goes_up_comes_down() {
+        let usage = Usage::default();
+        let one = usage.mine();
+        (0..3).for_each(|_| one.kept());
+        one.reused();
+        let open = Open::new(one);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let other = usage.mine();
+                other.attempted();
+                // a block's gauge may fall below nothing: the sum does not
+                other.dropped(2);
+            });
+            other.join().unwrap();
+        });
+        assert_eq!(usage.totals(), Totals { attempts: 1, reuses: 1, open: 1, idle: 1 });
+        drop(open);
+        assert_eq!(usage.totals().open, 0);
+    }
+}
