@@ -2,16 +2,22 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
+#[path = "admin/agree.rs"]
+mod agree;
 #[path = "admin/api.rs"]
 mod api;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/document.rs"]
+mod document;
 #[path = "admin/events.rs"]
 mod events;
 #[path = "admin/fake.rs"]
 mod fake;
 #[path = "admin/guard.rs"]
 mod guard;
+#[path = "admin/metrics.rs"]
+mod metrics;
 #[path = "admin/page.rs"]
 mod page;
 #[path = "proxy/support/mod.rs"]

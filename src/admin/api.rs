@@ -156,7 +156,7 @@ fn admit<'a>(guard: &Guard, head: &'a Parts) -> Result<(Place<'a>, Option<Proof>
 async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
     let (place, proof) = admit(guard, head)?;
     match place {
-        Place::Ping if admin.stopping.get() => Ok(text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")),
+        Place::Ping if admin.stopping.get() => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping.")),
         Place::Ping => Ok(text(StatusCode::OK, "ok\n")),
         Place::Ready => ready(&snapshot::take(admin), proof.is_some()),
         Place::Page => Ok(match proof {

@@ -108,24 +108,29 @@ fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Val
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let parameters: Vec<Value> = in_path.chain(query).collect();
-    json!({
+    let problem = |what: &str| {
+        let schema = json!({ "$ref": "#/components/schemas/Problem" });
+        json!({ "description": what, "content": { "application/problem+json": { "schema": schema } } })
+    };
+    let mut operation = json!({
         "summary": summary,
         "parameters": parameters,
         "responses": {
             "200": { "description": "Done.", "content": answer },
-            "default": {
-                "description": "What is wrong, and what to do.",
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-            },
+            "default": problem("What is wrong, and what to do."),
         },
-    })
+    });
+    if ["/ping", "/ready"].contains(&path) {
+        operation["responses"]["503"] = problem("It is not.");
+    }
+    operation
 }
 
 /// What can be said behind the path.
 fn query_of(path: &str) -> Vec<Value> {
     let of_snapshot = ["/metrics", "/api/status"].contains(&path) || (path.starts_with("/api/clusters") && !path.ends_with("/sessions"));
     if of_snapshot {
-        let number = json!({ "type": "integer", "minimum": 0 });
+        let number = json!({ "type": "integer", "minimum": 0, "maximum": (1_u64 << 53) - 1 });
         return vec![json!({
             "name": "snapshot", "in": "query", "schema": number,
             "description": "The number of a snapshot of the last seconds, to see the same in another form.",

@@ -64,7 +64,11 @@ pub struct Force {
 #[serde(deny_unknown_fields, default)]
 pub struct Bypass {
     /// How long it is good for; ten minutes if not said.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schemars(
+        with = "String",
+        regex(pattern = r"^([1-9][0-9]{3,6} ?ms|[1-9][0-9]{0,3} ?s|[1-9][0-9]{0,2} ?(m|min)|([1-9]|1[0-9]|2[0-4]) ?h|1 ?d)$")
+    )]
     pub lasts: Option<Duration>,
 }
 
@@ -109,7 +113,7 @@ pub struct Set {
 #[serde(untagged)]
 pub enum Limit {
     /// So many.
-    Most(#[schemars(range(min = 1))] u32),
+    Most(#[schemars(range(min = 1, max = 4_294_967_295_u32))] u32),
     /// No limit.
     Word(Off),
 }

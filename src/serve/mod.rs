@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow keeps nobody but itself.
 
 mod gate;
+mod patient;
 pub mod problem;
 
 pub use gate::{Gate, Kind, Plan};
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use patient::Patient;
 use problem::Problem;
 use serde::Serialize;
 use std::convert::Infallible;
@@ -37,6 +39,8 @@ use tokio_rustls::TlsAcceptor;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that a client may take nothing of what it is sent.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest head, and the largest body of a request.
 pub const LARGEST: usize = 64 << 10;
 /// What is under way when the address goes gets so long to end.
@@ -203,7 +207,7 @@ async fn connection<S, H, F>(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST).writev(false);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), service));
     tokio::select! {
         ended = serving.as_mut() => {
             if let Err(error) = ended {

@@ -36,15 +36,60 @@ fn a_page_of_another_site_changes_nothing() {
 
 /// A proxy whose window asks for a token.
 fn guarded(nodes: &[Origin]) -> (Proxy, SocketAddr, Conf) {
-    let (folder, admin) = (tempfile::tempdir().unwrap(), free_addr());
+    let admin = free_addr();
+    let (proxy, conf) = guarded_at(nodes, &admin.to_string());
+    until("the window opens", || TcpStream::connect(admin).is_ok().then_some(()));
+    (proxy, admin, conf)
+}
+
+fn guarded_at(nodes: &[Origin], admin: &str) -> (Proxy, Conf) {
+    let folder = tempfile::tempdir().unwrap();
     let conf = Conf::over(nodes).server(&format!("admin = \"{admin}\"\nadmin-token-file = \"admin.token\""));
     let token = folder.path().join("admin.token");
     std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(folder.path().join("homing.toml"), conf.text()).unwrap();
-    let proxy = Proxy::start_in(folder, "homing.toml");
-    until("the window opens", || TcpStream::connect(admin).is_ok().then_some(()));
-    (proxy, admin, conf)
+    (Proxy::start_in(folder, "homing.toml"), conf)
+}
+
+#[test]
+fn from_another_address_nothing_is_read_or_changed_without_the_token() {
+    let nodes = Origin::several(1);
+    let port = free_addr().port();
+    let (_proxy, _) = guarded_at(&nodes, &format!("0.0.0.0:{port}"));
+    // the address that others know this machine by, if it has one; asking the way sends nothing
+    let known = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let hosts = [Some([127, 0, 0, 2].into()), known.ok().map(|own| own.ip())];
+    for admin in hosts.into_iter().flatten().map(|host| SocketAddr::new(host, port)) {
+        until("the window opens", || TcpStream::connect(admin).is_ok().then_some(()));
+        let document = Client::new(admin).get_with("/api/openapi.json", &[("Authorization", &format!("Bearer {TOKEN}"))]).json();
+        let mut refused = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let method = methods.as_object().unwrap().keys().next().unwrap().to_uppercase();
+            let path = path.replace("{cluster}", "app").replace("{node}", "n1");
+            if ["/ping", "/ready"].contains(&&*path) {
+                continue;
+            }
+            for shown in ["", "Bearer wrong", "Basic eDp4", "Bearer"] {
+                let headers = [("Authorization", shown)];
+                let headers = if shown.is_empty() { &headers[..0] } else { &headers };
+                let answer = Client::new(admin).send(&method, &path, headers, b"").unwrap();
+                assert_eq!(
+                    (answer.status, answer.head.get("content-type")),
+                    (401, Some("application/problem+json")),
+                    "{method} {path} {shown}"
+                );
+                refused += 1;
+            }
+        }
+        assert!(refused > 60, "{refused}");
+        let status = Client::new(admin).get_with("/api/status", &[("Authorization", &format!("Bearer {TOKEN}"))]).json();
+        assert_eq!((status["reload"]["applied"].as_u64(), status["revision"].as_u64()), (Some(0), Some(1)), "nothing was changed");
+        assert!(!Client::new(admin).get("/").text().contains("n1"), "the page shows only where to log in");
+    }
 }
 
 #[test]
