@@ -14,11 +14,13 @@ mod window;
 use fleet::Fleet;
 use programs::{have, node_folder, output};
 use std::process::Command;
-use support::Origin;
+use support::load::Load;
+use support::{Client, Conf, Origin};
 
 #[test]
 fn an_operator_works_at_the_page() {
-    if !have(&["chromium", "node", &node_folder().join("node_modules/playwright-core").display().to_string()]) {
+    let package = |name: &str| node_folder().join("node_modules").join(name).display().to_string();
+    if !have(&["chromium", "node", &package("playwright-core"), &package("axe-core")]) {
         return;
     }
     let nodes = Origin::several(2);
@@ -31,4 +33,40 @@ fn an_operator_works_at_the_page() {
     });
     let said = output(Command::new("node").arg(node_folder().join("dashboard.js")).arg(facts.to_string()));
     assert!(said.contains("good"), "{said}");
+}
+
+/// The picture in the README: a cluster at work, one node drained, another at the door.
+/// `cargo test --test dashboard -- --ignored` paints it anew.
+#[test]
+#[ignore = "paints docs/dashboard.png"]
+fn the_readme_has_a_picture() {
+    let nodes = Origin::several(3);
+    let newcomer = Origin::start("n4");
+    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("slow-start = \"0s\"\njoin = { admit = \"ask\" }");
+    let fleet = Fleet::with(conf.with(&nodes[1], "max-sessions = 400, weight = 60"));
+    fleet.all_ready();
+    let addr = fleet.proxy.addr;
+    let load = Load::start(
+        24,
+        move |_| Client::with_jar(addr),
+        |client, user| {
+            // some stay, some come anew, and there are busy times and quiet ones
+            let busy = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() % 60 < 30;
+            std::thread::sleep(std::time::Duration::from_millis(if busy { 200 } else { 600 }));
+            if user.is_multiple_of(8) {
+                client.jar.iter_mut().for_each(std::collections::BTreeMap::clear);
+                client.hang_up();
+            }
+            client.send("GET", &format!("/slow?ms={}", user * 3), &[], b"")
+        },
+    );
+    let wait = |seconds: u64| std::thread::sleep(std::time::Duration::from_secs(seconds));
+    wait(100);
+    assert_eq!(fleet.homing(&["drain", "app/n3", "--deadline", "4h", "--then", "move"]).code, 0);
+    fleet.beat(&newcomer, serde_json::json!({"load": 10, "version": "2.4"}));
+    wait(25);
+    let picture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard.png");
+    let facts = serde_json::json!({ "admin": fleet.admin, "picture": picture });
+    output(Command::new("node").arg(node_folder().join("dashboard.js")).arg(facts.to_string()));
+    load.stop();
 }

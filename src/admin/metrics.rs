@@ -2,6 +2,7 @@
 //! `server.node-metrics` turns off; nothing is by session or address.
 
 use super::status::{Cluster, Node, STATES, Status, Traffic};
+use crate::table::decide::Why;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -62,7 +63,13 @@ fn requests(out: &mut String, status: &Status) {
     };
     by("homing_requests_total", "code", "Requests that ended, by status code; rare codes by class.", |t| &t.codes);
     by("homing_decisions_total", "why", "Requests by the reason for their node, the access log's why.", |t| &t.whys);
-    by("homing_sessions_moved_total", "cause", "Sessions moved from their node, by cause.", |t| &t.moved);
+    let mut moved = family(out, "homing_sessions_moved_total", "counter", "Sessions moved from their node, by cause.");
+    for (cluster, traffic) in all().filter(|(cluster, _)| !cluster.is_empty()) {
+        // what has not happened yet is nought: a first time is seen as one
+        for cause in Why::ALL.into_iter().filter_map(Why::cause) {
+            moved.sample(&[("cluster", cluster), ("cause", cause)], traffic.moved.get(cause).copied().unwrap_or_default());
+        }
+    }
     let mut one = |name, kind, help, value: fn(&Traffic) -> u64| {
         let mut family = family(out, name, kind, help);
         all().for_each(|(cluster, traffic)| family.sample(&[("cluster", cluster)], value(traffic)));

@@ -14,7 +14,7 @@ fn all_views_agree_in_one_snapshot_under_load() {
     let window = Window::over(&nodes);
     window.all_ready();
     let addr = window.proxy.addr;
-    let load = Load::start(8, move |_| Client::with_jar(addr), |client, user| click(client, user));
+    let load = Load::start(8, move |_| Client::with_jar(addr), click);
     let (mut seen, mut busy) = (Vec::new(), false);
     for _ in 0..15 {
         load.wait(20);
@@ -44,7 +44,7 @@ fn all_views_agree_in_one_snapshot_under_load() {
 }
 
 fn click(client: &mut Client, user: usize) -> std::io::Result<crate::support::client::Answer> {
-    client.send("GET", if user % 2 == 0 { "/slow?ms=20" } else { "/visit" }, &[], b"")
+    client.send("GET", if user.is_multiple_of(2) { "/slow?ms=20" } else { "/visit" }, &[], b"")
 }
 
 fn of_json(cluster: &serde_json::Value) -> Figures {

@@ -1,8 +1,9 @@
 //! The page as a browser without JavaScript gets it: everything in it, and forms that lead back to it.
 
-use crate::support::Origin;
+use crate::support::certs::Certs;
 use crate::support::client::Answer;
 use crate::support::proxy::replace;
+use crate::support::{Client, Conf, Origin, free_addr};
 use crate::window::Window;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -50,9 +51,11 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     let path = |node: &str, verb: &str| format!("/api/clusters/app/nodes/{node}/{verb}");
     assert_eq!(submit(&window, "http://evil.example", &path("n1", "drain"), "").status, 403);
     window.node_is("n1", "ready");
+    // one on each node, so that there is something to drain
+    (0..2).for_each(|_| assert_eq!(Client::with_jar(window.proxy.addr).get("/").status, 200));
     let done = submit(&window, &own, &path("n1", "drain"), "deadline=1h&then=move");
     assert_eq!((done.status, done.head.get("location")), (303, Some("/#node-app-n1")));
-    let node = window.node_is("n1", "drained");
+    let node = window.node_is("n1", "draining");
     assert!(node["deadline"].is_string(), "{node}");
     assert!(window.get("/").text().contains("deadline at"));
     for (path, form, status, said) in [
@@ -72,4 +75,27 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     // curl calls whatever it sends a form
     let curl = window.client().send("POST", &path("n1", "enable"), &[FORM], b"{}").unwrap();
     assert_eq!((curl.status, curl.json()["node"]["node"].as_str().map(str::to_owned)), (200, Some("n1".into())));
+}
+
+#[test]
+fn the_page_tells_what_moved_what_failed_and_what_expires() {
+    let nodes = Origin::several(2);
+    let folder = tempfile::tempdir().unwrap();
+    Certs::new().write(folder.path(), &["shop.example.com"]);
+    let (bind, certs) = (free_addr().to_string(), folder.path().display().to_string());
+    let tls = format!("[listener.secure]\nbind = {bind:?}\ntls = {{ certs = [{certs:?}] }}");
+    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"first\"\nslow-start = \"0s\"");
+    let window = Window::with(conf.more(&tls));
+    window.all_ready();
+    let text = window.get("/").text();
+    assert!(text.contains("shop.example.com") && text.contains("expires in") && text.contains("every session is on its node"), "{text}");
+    let mut user = Client::with_jar(window.proxy.addr);
+    assert_eq!((user.get("/").node(), user.get("/status?code=500").status), ("n1", 500));
+    nodes[0].kill();
+    assert_eq!(user.get("/visit/moved").node(), "n2");
+    let id = window.proxy.access_of("/visit/moved", 1)[0]["id"].as_str().unwrap().to_owned();
+    let text = window.get("/").text();
+    for told in [&*format!("request {id}"), "<td>down<small>", "1 of 5xx", "not connected", "1 down"] {
+        assert!(text.contains(told), "{told} in {text}");
+    }
 }

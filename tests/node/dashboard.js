@@ -1,13 +1,15 @@
 // `node dashboard.js JSON`: an operator at the page of a running proxy, in a real Chromium. JSON: admin, proxy and announce addresses, the
-// conf file, a join token, a node's name and URL; `shots`, a folder for screenshots, if they are wanted. Ends with an error if the page
-// is not as it should be.
+// conf file, a join token, a node's name and URL; `shots`, a folder for screenshots, if they are wanted; `picture`, a file for a picture
+// of the page and nothing else. Ends with an error if the page is not as it should be.
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const http = require("node:http");
 const { text } = require("node:stream/consumers");
 const { chromium } = require("playwright-core");
 
-const { admin, proxy, announce, conf, token, node, shots } = JSON.parse(process.argv[2]);
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const { admin, proxy, announce, conf, token, node, shots, picture } = JSON.parse(process.argv[2]);
 const row = (page, name) => page.locator(`#node-app-${name}`);
 const is = (page, name, state) => row(page, name).locator(".state", { hasText: state }).waitFor();
 const shot = async (page, name) => shots && page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
@@ -32,13 +34,39 @@ function get(headers) {
   });
 }
 
-// Visitors, each of whom comes back once, until some are on the node.
+// Visitors, each of whom comes back once, until some are on the node; the cookie of one of them.
 async function visit(name) {
-  for (let n = 0, there = 0; there < 3; n += 1) {
+  const there = [];
+  for (let n = 0; there.length < 3; n += 1) {
     assert(n < 100, `no session came to ${name}`);
     const { cookie, node } = await get({});
     assert.equal((await get({ cookie })).node, node);
-    if (node === name) there += 1;
+    if (node === name) there.push(cookie);
+  }
+  return there[0];
+}
+
+// What axe-core finds wrong in a page, each with the elements that it is wrong at. The page's policy lets no script in but its own, so
+// that these pages are opened without it.
+async function faults(page) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate("axe.run(document, { resultTypes: ['violations', 'passes'] })");
+  assert(passes.length > 20, `only ${passes.length} rules were looked at`);
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join("\n  ")}`);
+}
+
+// Nobody is kept out by colours, sizes or missing words: in light and dark, on a screen, a phone and a wall.
+async function accessible(browser, what, prepare = () => {}) {
+  for (const [device, colorScheme, width, height] of [["screen", "light", 1440, 900], ["phone", "dark", 390, 800], ["wall", "dark", 3000, 1400]]) {
+    const page = await browser.newPage({ bypassCSP: true, colorScheme, viewport: { width, height } });
+    page.setDefaultTimeout(20_000);
+    await page.goto(`http://${admin}/`);
+    await prepare(page);
+    assert.deepEqual(await faults(page), [], `${what}, ${colorScheme}, ${device}`);
+    const wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
+    assert(!wide, `${what}: nobody has to scroll sideways on a ${device}`);
+    await shot(page, `${what}-${device}-${colorScheme}`);
+    await page.close();
   }
 }
 
@@ -46,10 +74,11 @@ async function sessions(page, name) {
   return Number((await row(page, name).locator("[data-label=Sessions]").innerText()).match(/\d+/)[0]);
 }
 
-async function operate(page, errors) {
+async function operate(browser, page, errors) {
   await page.goto(`http://${admin}/`);
   await Promise.all(["n1", "n2"].map((name) => is(page, name, "ready")));
-  await visit("n1");
+  await accessible(browser, "drain-form", (other) => row(other, "n1").locator("summary").click());
+  const one = await visit("n1");
   await until("three sessions on n1", async () => (await sessions(page, "n1")) >= 3 || sessions(page, "n1"));
 
   // a drain with a deadline: the details stay open and what is typed stays while the page renews itself
@@ -60,7 +89,6 @@ async function operate(page, errors) {
   await until("the page renews itself", async () => (await page.locator("footer time").innerText()) !== renewed || renewed);
   assert.equal(await deadline.inputValue(), "90s");
   assert(await deadline.evaluate((field) => field === document.activeElement), "the focus stays");
-  await shot(page, "drain-form");
   await row(page, "n1").getByRole("button", { name: "Drain app/n1", exact: true }).click();
   await is(page, "n1", "draining");
   assert.match(await row(page, "n1").locator(".countdown").innerText(), /in 0:01:(2\d|30)/);
@@ -73,16 +101,26 @@ async function operate(page, errors) {
   await notice.waitFor();
   assert.match(await notice.innerText(), /last/);
   assert(await notice.getByRole("button", { name: "Do it all the same" }).isVisible());
-  await shot(page, "refused");
   await notice.getByRole("link").click();
   await notice.waitFor({ state: "detached" });
   await is(page, "n2", "ready");
 
-  // its sessions fall to none
+  // its sessions fall: one user goes on for a while, then nobody is left
   const before = await sessions(page, "n1");
   assert(before >= 3, `${before} sessions`);
+  const goesOn = async () => assert.equal((await get({ cookie: one })).node, "n1", "a drained node keeps whom it has");
+  await until("all but one have gone", async () => {
+    await goesOn();
+    const left = await sessions(page, "n1");
+    return left === 1 || left;
+  });
+  await is(page, "n1", "draining");
   await is(page, "n1", "drained");
   assert.equal(await sessions(page, "n1"), 0);
+  await accessible(browser, "refused", async (other) => {
+    await row(other, "n2").getByRole("button", { name: /^Maintenance/ }).click();
+    await other.locator("#notice").waitFor();
+  });
   await row(page, "n1").getByRole("button", { name: /^Enable/ }).press("Enter");
   await is(page, "n1", "ready");
   assert(await row(page, "n1").evaluate((row) => row.contains(document.activeElement)), "whoever works by keyboard stays in the row");
@@ -94,8 +132,9 @@ async function operate(page, errors) {
     body: JSON.stringify({ cluster: "app", node: node.name, url: node.url, load: 10 }),
   });
   assert.equal((await beat()).status, 200);
+  const beats = setInterval(beat, 3000);
   await is(page, node.name, "pending");
-  await shot(page, "pending");
+  await accessible(browser, "pending");
   await page.locator("#attention").getByRole("button", { name: `Accept ${node.name}` }).click();
   await is(page, node.name, "ready");
 
@@ -104,9 +143,10 @@ async function operate(page, errors) {
   fs.writeFileSync(conf, good.replace("[cluster.app]", "[cluster.app]\nballance = 'random'"));
   await page.locator("#attention pre", { hasText: "ballance" }).waitFor();
   assert.match(await page.locator("#reloads").innerText(), /refused/);
-  await shot(page, "reload-refused");
+  await accessible(browser, "reload-refused");
   fs.writeFileSync(conf, good);
   await page.locator("#attention.quiet").waitFor();
+  clearInterval(beats);
   assert.deepEqual(errors, [], "the console is quiet");
 }
 
@@ -117,34 +157,36 @@ async function plainly(page) {
   await row(page, "n2").getByRole("button", { name: "Drain app/n2", exact: true }).click();
   await page.waitForURL(/#node-app-n2$/);
   await is(page, "n2", "drain");
-  for (const name of ["n1", node.name]) await row(page, name).getByRole("button", { name: /^Maintenance/ }).click();
+  const out = (name) => row(page, name).getByRole("button", { name: /^Maintenance/ });
+  await out("n1").click();
+  await is(page, "n1", "maintenance");
+  await out(node.name).click();
   assert.match(await page.locator("#notice").innerText(), /last/);
   await page.getByRole("button", { name: "Do it all the same" }).click();
   await is(page, node.name, "maintenance");
-  for (const name of ["n1", "n2", node.name]) await row(page, name).getByRole("button", { name: /^Enable/ }).click();
+  for (const name of ["n1", "n2", node.name]) {
+    const enable = row(page, name).getByRole("button", { name: /^Enable/ });
+    await enable.click();
+    await enable.waitFor({ state: "detached" });
+  }
   await page.reload();
   await is(page, "n1", "ready");
-}
-
-async function looks(browser) {
-  if (!shots) return;
-  for (const [name, colorScheme, width] of [["light", "light", 1440], ["dark", "dark", 1440], ["phone", "light", 390], ["phone-dark", "dark", 390], ["wall", "dark", 3000]]) {
-    const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
-    await page.goto(`http://${admin}/`);
-    await shot(page, name);
-    await page.close();
-  }
 }
 
 (async () => {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
   try {
+    if (picture) {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+      await page.goto(`http://${admin}/`);
+      return await page.screenshot({ path: picture });
+    }
     const page = await browser.newPage();
     page.setDefaultTimeout(20_000);
     const errors = [];
     page.on("console", (message) => message.type() === "error" && !message.text().includes("409") && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
-    await operate(page, errors).catch(async (error) => {
+    await operate(browser, page, errors).catch(async (error) => {
       console.error(errors, await page.locator("body").innerText());
       throw error;
     });
@@ -152,7 +194,7 @@ async function looks(browser) {
     const plain = await context.newPage();
     plain.setDefaultTimeout(20_000);
     await plainly(plain);
-    await looks(browser);
+    await accessible(browser, "quiet");
     console.log("good");
   } finally {
     await browser.close();

@@ -64,7 +64,7 @@ fn figures(cluster: &Cluster, past: Option<&Past>) -> Markup {
 /// How well connections are kept.
 fn connections(pool: &Pool) -> String {
     let part = 100.0 * pool.reuses as f64 / (pool.reuses + pool.attempts).max(1) as f64;
-    format!("{} idle, {} % of requests over kept ones", number(pool.idle), brief(part))
+    format!("{} idle, {} % reuse", number(pool.idle), brief(part))
 }
 
 fn figure(what: &str, value: &str, more: &str, curve: Markup) -> Markup {
@@ -88,7 +88,7 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
             td.why role="cell" data-label="State" {
                 (state(&node.state)) " for " (since(&node.since, now))
                 small { (node.why) }
-                @if let Some(deadline) = &node.deadline { small.countdown { (countdown(deadline, now)) } }
+                @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == "draining") { small.countdown { (countdown(deadline, now)) } }
             }
             td.number role="cell" data-label="Sessions" {
                 (number(node.sessions)) @if let Some(most) = node.capacity { span.of { " of " (number(most)) } }
