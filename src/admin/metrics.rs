@@ -144,6 +144,7 @@ fn nodes(out: &mut String, clusters: &[Cluster]) {
     one("homing_node_errors_total", "counter", "Requests that failed there: no connection, no answer, or a 5xx.", |node| {
         Some(node.errors.sum())
     });
+    one("homing_node_check_failures_total", "counter", "Checks that failed.", |node| Some(node.errors.checks));
     one("homing_node_weight", "gauge", "Share against the others' 100.", |node| Some(node.weight));
     one("homing_node_load", "gauge", "Load that the node tells of, 0 to 100.", |node| node.load);
 }

@@ -192,6 +192,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
             connection: live.errors.connect.load(Relaxed),
             response: live.errors.response.load(Relaxed),
             answers: live.errors.answers.load(Relaxed),
+            checks: live.errors.checks.load(Relaxed),
         },
         heartbeat_ms: live.told.since(),
     }

@@ -307,10 +307,12 @@ pub struct Errors {
     pub response: u64,
     /// Answers of the class 5xx.
     pub answers: u64,
+    /// Checks that failed.
+    pub checks: u64,
 }
 
 impl Errors {
-    /// All of them.
+    /// Those that requests met.
     pub fn sum(&self) -> u64 {
         self.connection + self.response + self.answers
     }

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -178,6 +179,9 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
             return;
         }
     };
+    if outcome != Outcome::Good {
+        subject.live.errors.checks.fetch_add(1, Relaxed);
+    }
     let was_fresh = watch.is_fresh();
     let change = watch.observe(now, outcome, subject.live.since_answer());
     let why = match &result {

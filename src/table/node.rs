@@ -66,6 +66,8 @@ pub struct Errors {
     pub response: AtomicU64,
     /// Answers of the class 5xx.
     pub answers: AtomicU64,
+    /// Checks that failed.
+    pub checks: AtomicU64,
 }
 
 /// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.

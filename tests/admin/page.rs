@@ -94,6 +94,7 @@ fn the_page_tells_what_moved_what_failed_and_what_expires() {
     nodes[0].kill();
     assert_eq!(user.get("/visit/moved").node(), "n2");
     let id = window.proxy.access_of("/visit/moved", 1)[0]["id"].as_str().unwrap().to_owned();
+    assert!(window.node_is("n1", "down")["errors"]["checks"].as_u64().unwrap() > 0);
     let text = window.get("/").text();
     for told in [&*format!("request {id}"), "<td>down<small>", "1 of 5xx", "not connected", "1 down"] {
         assert!(text.contains(told), "{told} in {text}");

@@ -89,6 +89,10 @@ fn the_causes_add_up_to_the_node_changes() {
     let [down, draining, tampered, unknown] = causes.map(|(n, _)| n);
     assert_eq!(down + draining, sum(|seen| seen.changes), "{causes:?}");
     assert_eq!((tampered, unknown), (sum(|seen| seen.tampered), sum(|seen| seen.unknown)), "{causes:?}");
+    let metrics = window.get("/metrics").text();
+    let all = metrics.lines().filter_map(|line| line.strip_prefix("homing_sessions_moved_total{cluster=\"app\",")?.rsplit_once(' '));
+    let all: usize = all.map(|(_, n)| n.parse::<usize>().unwrap()).sum();
+    assert_eq!(all, sum(|seen| seen.changes + seen.tampered + seen.unknown), "the sum over all causes");
     assert_eq!(
         lines.iter().filter(|line| line["why"].as_str().unwrap().starts_with("moved:")).count(),
         down + draining + tampered + unknown
