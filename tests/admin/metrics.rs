@@ -5,6 +5,8 @@ use crate::support::certs::Certs;
 use crate::support::{Client, Conf, Origin, free_addr, until};
 use crate::window::Window;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A metric as it is written.
@@ -197,4 +199,26 @@ fn labels_asked(text: &str) -> BTreeSet<(String, String)> {
         asked.extend(conditions.map(|one| (name.clone(), one.split(['=', '!']).next().unwrap().trim().to_owned())));
     }
     asked
+}
+
+/// Prometheus' own tool says the same, where it is installed.
+#[test]
+fn promtool_finds_nothing_wrong() {
+    let promtool = |arguments: &[&str], input: &str| {
+        let mut command = Command::new("promtool");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&said));
+    };
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("skipped: promtool is not installed; it comes with Debian's prometheus");
+        return;
+    }
+    let (_nodes, window, _folder) = full();
+    Client::with_jar(window.proxy.addr).get("/");
+    promtool(&["check", "metrics"], &window.get("/metrics").text());
+    promtool(&["test", "rules", "tests/admin/alerts.yml"], "");
 }
