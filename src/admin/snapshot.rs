@@ -1,6 +1,7 @@
 //! The one snapshot that API, page, command line and metrics show.
 
 use super::Admin;
+use super::operate::Then;
 use super::status::{self, Connections, Durations, Ledger, Reload, Status, Step};
 use crate::base::clock::{self, rfc3339};
 use crate::config::model;
@@ -170,6 +171,7 @@ pub(super) fn name_of(balance: model::Balance) -> String {
 
 fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
     let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
+    let deadline = spec.set.as_ref().and_then(|set| set.deadline);
     status::Node {
         node: spec.name.to_string(),
         url: spec.url.to_string(),
@@ -184,7 +186,8 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         load: live.told.load().map(Into::into),
         version: live.told.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
-        deadline: spec.set.as_ref().and_then(|set| set.deadline).map(|at| rfc3339(at * 1000)),
+        deadline: deadline.map(|at| rfc3339(at * 1000)),
+        then: deadline.and(spec.set.as_ref()).map(|set| if set.moves { Then::Move } else { Then::Keep }),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),
         requests: live.requests.load(Relaxed),

@@ -1,5 +1,6 @@
 //! What the window shows, as data: made in `snapshot`, sent by the API, read by the command line.
 
+use super::operate::Then;
 use crate::base::clock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -285,6 +286,9 @@ pub struct Node {
     pub set_by: String,
     /// When its drain is to be over.
     pub deadline: Option<String>,
+    /// What becomes of the sessions that are left then.
+    #[serde(default)]
+    pub then: Option<Then>,
     /// The part of new sessions that its weight gives it now, 0 to 1.
     pub share: f64,
     /// Its place in the order that new sessions are given in, from 1; none if it takes none.

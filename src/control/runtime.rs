@@ -201,8 +201,9 @@ impl Member {
     }
 
     fn apply(&self, mut table: NodeTable) -> NodeTable {
-        let deadline = self.drain().and_then(|drain| drain.deadline);
-        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline });
+        let drain = self.drain();
+        let (deadline, moves) = (drain.and_then(|drain| drain.deadline), drain.is_some_and(|drain| drain.then == Then::Move));
+        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline, moves });
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }

@@ -57,7 +57,9 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     assert_eq!((done.status, done.head.get("location")), (303, Some("/#node-app-n1")));
     let node = window.node_is("n1", "draining");
     assert!(node["deadline"].is_string(), "{node}");
-    assert!(window.get("/").text().contains("deadline at"));
+    assert_eq!(node["then"], "move");
+    let text = window.get("/").text();
+    assert!(text.contains("deadline at") && text.contains("then they are moved"), "{text}");
     for (path, form, status, said) in [
         (path("n2", "disable"), "", 409, "Do it all the same"),
         (path("n2", "drain"), "deadline=%3Cb%3Esoon", 400, "Not done"),

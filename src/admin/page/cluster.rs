@@ -2,6 +2,7 @@
 
 use super::{anchor, brief, clock, number, since, spark, state};
 use crate::admin::history::{NodePast, Past, Series};
+use crate::admin::operate::Then;
 use crate::admin::status::{Cluster, Errors, Node, Pool};
 use crate::base::words;
 use maud::{Markup, html};
@@ -88,7 +89,9 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
             td.why role="cell" data-label="State" {
                 (state(&node.state)) " for " (since(&node.since, now))
                 small { (node.why) }
-                @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == "draining") { small.countdown { (countdown(deadline, now)) } }
+                @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == "draining") {
+                    small.countdown { (countdown(deadline, now)) @if node.then == Some(Then::Move) { ": then they are moved" } @else { ": then they may stay" } }
+                }
             }
             td.number role="cell" data-label="Sessions" {
                 (number(node.sessions)) @if let Some(most) = node.capacity { span.of { " of " (number(most)) } }

@@ -133,4 +133,6 @@ pub struct Changed {
     pub at: u64,
     /// Unix seconds by which its drain is to be over.
     pub deadline: Option<u64>,
+    /// Whether the sessions that are left then are moved.
+    pub moves: bool,
 }
