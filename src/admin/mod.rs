@@ -9,6 +9,7 @@ mod front;
 pub mod guard;
 mod history;
 mod metrics;
+mod open;
 mod openapi;
 pub mod operate;
 mod page;

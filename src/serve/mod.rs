@@ -132,6 +132,7 @@ where
                 let (handler, closed, free) = (handler.clone(), closed.clone(), places.clone());
                 let crowded = move || free.available_permits() <= kind.connections / 8;
                 let (tls, log) = (tls.load_full(), log.clone());
+                let stream = Patient::new(stream, PATIENCE);
                 tokio::task::spawn_local(async move {
                     match tls {
                         None => connection(stream, Caller { peer, names: None }, kind.pages, handler, crowded, closed).await,
@@ -207,7 +208,7 @@ async fn connection<S, H, F>(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST).writev(false);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
             if let Err(error) = ended {
@@ -288,3 +289,6 @@ pub fn host_of(host: &str) -> String {
 pub fn is_plain(host: &str) -> bool {
     host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
+
+#[cfg(test)]
+mod tests;

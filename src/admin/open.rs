@@ -1,0 +1,49 @@
+//! The conf as whoever may look is shown it.
+
+use crate::config::model::Config;
+use serde_json::Value;
+
+/// The conf as it runs, without what must not be seen.
+pub fn config(config: &Config) -> Value {
+    let mut tree = crate::config::to_value(config);
+    hide(&mut tree, "");
+    tree
+}
+
+/// Keys whose texts are secrets, or may well be: the conf's own, and headers that carry them.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let secret = ["authorization", "dynamic-key", "secret", "token", "password", "api-key", "apikey"].iter().any(|word| key.contains(word));
+    (secret && !key.ends_with("-file")) || key == "set-cookie"
+}
+
+fn hide(value: &mut Value, key: &str) {
+    match value {
+        Value::String(text) if is_secret(key) => "(hidden)".clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, key)),
+        Value::Object(items) => items.iter_mut().for_each(|(key, value)| hide(value, key)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_stand() {
+        let conf = r#"
+            server.admin-token-file = "admin.token"
+            [[rule]]
+            header = { X-Api-Key = "s3cret" }
+            request-headers = { set = { Authorization = "Basic s3cret", X-Real-IP = "{client.ip}" } }
+            [cluster.app]
+            affinity = { cookie = "SRV", value = "dynamic", dynamic-key = "s3cret" }
+        "#;
+        let text = config(&toml::from_str(conf).unwrap()).to_string();
+        assert!(!text.contains("s3cret"), "{text}");
+        for open in ["admin.token", "SRV", "{client.ip}"] {
+            assert!(text.contains(open), "{open} in {text}");
+        }
+    }
+}
