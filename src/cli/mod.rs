@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 mod explain;
+mod log;
 mod operate;
 mod reload;
 pub mod run;
