@@ -252,7 +252,7 @@ impl RemoteVerb {
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
             Self::Bypass { target, lasts, remote } => operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json),
             Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
-            Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?),
+            Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?, remote.json),
         }
     }
 }

@@ -10,7 +10,6 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -93,11 +92,6 @@ impl fmt::Display for Failure {
             _ => Ok(()),
         }
     }
-}
-
-/// Prints to standard output; who has closed it has seen enough.
-pub fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Runs a verb: its exit code.

@@ -1,0 +1,91 @@
+//! The command line on a terminal: a pseudo-terminal made by `script`, with keys that are pressed and a screen that is read.
+
+use crate::fake::Fake;
+use crate::support::{Origin, until};
+use crate::verbs::{done, node};
+use crate::window::Window;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// A terminal of 120 columns and 30 lines, and what runs in it.
+struct Terminal {
+    child: Child,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    /// Runs the binary, and tells how it left the terminal.
+    fn homing(arguments: &str, environment: &[(&str, &str)]) -> Self {
+        let line = format!(
+            "stty rows 30 cols 120; before=$(stty -g); '{}' {arguments}; echo \"code $?\"; \
+             test \"$before\" = \"$(stty -g)\" && echo as before",
+            env!("CARGO_BIN_EXE_homing")
+        );
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .env_remove("NO_COLOR")
+            .env_remove("HOMING_ADMIN")
+            .env_remove("HOMING_TOKEN")
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh");
+        let mut child = command.envs(environment.iter().copied()).spawn().expect("script is there: bsdutils");
+        let mut out = child.stdout.take().unwrap();
+        let shown: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let screen = shown.clone();
+        std::thread::spawn(move || {
+            let mut some = [0; 4096];
+            while let Ok(n @ 1..) = out.read(&mut some) {
+                screen.lock().unwrap().extend_from_slice(&some[..n]);
+            }
+        });
+        Self { child, shown }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+    }
+
+    fn until_shown(&self, what: &str) {
+        until(&format!("{what:?} on the screen"), || self.text().contains(what).then_some(()));
+    }
+
+    /// Everything that was shown, once it has ended and the terminal is as it was before.
+    fn end(mut self, code: i32) -> String {
+        self.until_shown("as before");
+        let _ = self.child.wait();
+        let text = self.text();
+        assert!(text.contains(&format!("code {code}")), "{text}");
+        text
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn states_are_coloured_on_a_terminal_unless_its_user_says_no() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let status = format!("status --admin http://{}", window.admin);
+    let coloured = Terminal::homing(&status, &[]).end(0);
+    assert!(coloured.contains("\x1b[32mready\x1b[0m"), "{coloured:?}");
+    let plain = Terminal::homing(&status, &[("NO_COLOR", "1")]).end(0);
+    assert!(plain.contains("ready") && !plain.contains('\x1b'), "{plain:?}");
+}
+
+#[test]
+fn a_drain_is_one_line_that_is_rewritten() {
+    let fake = Fake::start(vec![done(), node("draining", 12), node("draining", 12), node("draining", 3), node("drained", 0)]);
+    let text = Terminal::homing(&format!("drain app/n1 --wait --deadline 1h --admin http://{}", fake.addr), &[]).end(0);
+    let plain = text.replace("\x1b[33mdraining\x1b[0m", "draining");
+    assert!(plain.contains("\rn1 is draining: 12 sessions left, 0 s so far, 59 min until the deadline\x1b[K"), "{plain:?}");
+    assert!(plain.contains("\x1b[K\rn1 is draining: 3 sessions left"), "no new line between them: {plain:?}");
+    assert!(plain.contains("\x1b[K\r\nn1 is drained after"), "{plain:?}");
+}
