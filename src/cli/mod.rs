@@ -11,6 +11,7 @@ mod shell;
 mod show;
 mod status;
 mod token;
+mod top;
 mod window;
 
 use crate::admin::operate::{Drain, Then};
@@ -100,6 +101,17 @@ enum RemoteVerb {
     Nodes {
         /// Which.
         cluster: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// The clusters and their nodes, live: states, sessions, rates, latency; q quits.
+    #[command(
+        after_help = "Keys: up and down select a node, s sorts, d drains it, e enables it, q quits.\nExample: homing top --once | head"
+    )]
+    Top {
+        /// Print one frame, with the rates of one second; so it is where there is no terminal.
+        #[arg(long)]
+        once: bool,
         #[command(flatten)]
         remote: Remote,
     },
@@ -239,6 +251,7 @@ impl RemoteVerb {
         match self {
             Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),
+            Self::Top { once, remote } => top::top(open(&remote)?, once, remote.json),
             Self::Explain { what, remote } => explain::explain(&open(&remote)?, &what, remote.json),
             Self::Moves { cluster, remote } => explain::moves(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Drain { target, wait, deadline, then, force, remote } => {

@@ -4,7 +4,8 @@ use crate::fake::Fake;
 use crate::support::{Origin, until};
 use crate::verbs::{done, node};
 use crate::window::Window;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -43,17 +44,30 @@ impl Terminal {
         Self { child, shown }
     }
 
+    /// Everything that was sent to it.
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
+    /// What stands on it now.
+    fn screen(&self) -> String {
+        let size = |n| NonZeroU16::new(n).unwrap();
+        let mut screen = vt100::Parser::new(size(30), size(120), 0);
+        screen.process(&self.shown.lock().unwrap());
+        screen.screen().contents()
+    }
+
     fn until_shown(&self, what: &str) {
-        until(&format!("{what:?} on the screen"), || self.text().contains(what).then_some(()));
+        until(&format!("{what:?} on the screen"), || self.screen().contains(what).then_some(()));
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
     /// Everything that was shown, once it has ended and the terminal is as it was before.
     fn end(mut self, code: i32) -> String {
-        self.until_shown("as before");
+        until("it ends", || self.text().contains("as before").then_some(()));
         let _ = self.child.wait();
         let text = self.text();
         assert!(text.contains(&format!("code {code}")), "{text}");
@@ -88,4 +102,64 @@ fn a_drain_is_one_line_that_is_rewritten() {
     assert!(plain.contains("\rn1 is draining: 12 sessions left, 0 s so far, 59 min until the deadline\x1b[K"), "{plain:?}");
     assert!(plain.contains("\x1b[K\rn1 is draining: 3 sessions left"), "no new line between them: {plain:?}");
     assert!(plain.contains("\x1b[K\r\nn1 is drained after"), "{plain:?}");
+}
+
+#[test]
+fn top_is_live_and_leaves_the_terminal_as_it_was() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let mut top = Terminal::homing(&format!("top --admin http://{}", window.admin), &[]);
+    top.until_shown("2 of 2 nodes serve");
+    let names: Vec<&str> = nodes.iter().map(Origin::name).collect();
+    assert!(names.iter().all(|name| top.screen().contains(&format!("\n  {name}"))), "{}", top.screen());
+    // another node, by keys: select, drain, yes
+    top.press("jd");
+    top.until_shown(&format!("drain app/{}?", names[1]));
+    top.press("y");
+    window.node_is(names[1], "drained");
+    top.until_shown("drained");
+    // what another does is seen as well, and what is refused is told
+    window.homing(&["enable", &format!("app/{}", names[1])]);
+    window.homing(&["disable", &format!("app/{}", names[1])]);
+    top.until_shown("maintenance");
+    top.press("kd");
+    top.until_shown(&format!("drain app/{}?", names[0]));
+    top.press("y");
+    top.until_shown("refused: ");
+    top.press("q");
+    let text = top.end(0);
+    assert!(text.contains("\x1b[?1049h") && text.contains("\x1b[?1049l") && text.contains("\x1b[?25h"), "the screen of before is back");
+}
+
+#[test]
+fn top_goes_on_when_the_proxy_does_not_answer() {
+    let nodes = Origin::several(1);
+    let mut window = Window::over(&nodes);
+    let mut top = Terminal::homing(&format!("top --admin http://{}", window.admin), &[]);
+    top.until_shown("1 of 1 node");
+    window.proxy.signal("KILL");
+    top.until_shown("no proxy at");
+    window.proxy.exit(crate::support::DEADLINE);
+    window.start_again();
+    top.until_shown("client connection");
+    top.press("q");
+    top.end(0);
+    let gone = Terminal::homing(&format!("top --admin http://{}", crate::support::free_addr()), &[]).end(4);
+    assert!(gone.contains("no proxy at") && !gone.contains("\x1b[?1049h"), "{gone}");
+}
+
+#[test]
+fn top_in_a_pipe_is_one_frame() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    for arguments in [&["top", "--once"][..], &["top"]] {
+        let said = window.homing(arguments);
+        assert!(said.code == 0 && said.out.starts_with("homing ") && !said.out.contains('\x1b'), "{said:?}");
+        let table: Vec<&str> =
+            said.out.lines().filter_map(|line| line.split_whitespace().next()).skip_while(|word| *word != "NODE").collect();
+        assert_eq!(table[..4], ["NODE", "app", nodes[0].name(), nodes[1].name()], "{}", said.out);
+    }
+    assert_eq!(window.homing(&["top", "--json"]).json()["clusters"][0]["cluster"], "app");
 }
