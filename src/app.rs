@@ -2,9 +2,9 @@
 
 use crate::admin::status::Reload;
 use crate::admin::{Admin, Front, Reloads};
-use crate::base::clock;
+use crate::base::{clock, open_files};
 use crate::config::model::{Config, Workers};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Needs};
 use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Action, Edit, Refused};
 use crate::control::runtime::Then;
@@ -102,6 +102,9 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
+        if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
+            tracing::warn!("{shortage}");
+        }
         let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
         let ring = Arc::new(keys::load_or_make(&state)?);
         let (registry, said) = Registry::start(loaded, ring, state.read(RUNTIME))?;
@@ -112,7 +115,7 @@ impl App {
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
         let count = match server.workers {
             Workers::Count(n) => usize::from(n.max(1)),
-            Workers::Word(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            Workers::Word(_) => cores(),
         };
         let mut doors = Doors::new(&loaded.folder, count);
         let plan = doors.prepare(&table)?;
@@ -358,6 +361,10 @@ impl App {
             let _ = thread.commands.send(command());
         }
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Changes that only a restart applies, said rather than ignored.

@@ -49,7 +49,7 @@ enum Verb {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
-    /// Everything a reload would refuse, and what to look at; exit 0 or 1.
+    /// Everything a reload would refuse, what to look at, and what files and memory the limits need; exit 0 or 1.
     #[command(after_help = "Example: homing check conf/homing.toml --dump")]
     Check {
         /// The conf file, if not --config.
@@ -57,6 +57,9 @@ enum Verb {
         /// Print the effective file, defaults filled in.
         #[arg(long)]
         dump: bool,
+        /// Print what is found, and what is needed, as JSON.
+        #[arg(long, conflicts_with = "dump")]
+        json: bool,
     },
     #[command(flatten)]
     Remote(RemoteVerb),
@@ -235,7 +238,7 @@ pub fn main() -> i32 {
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),
-        Verb::Check { file, dump } => check::check(file.as_deref().unwrap_or(&cli.config), dump),
+        Verb::Check { file, dump, json } => check::check(file.as_deref().unwrap_or(&cli.config), dump, json),
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Token { new: true, .. } => token::fresh(),
         Verb::Token { cluster, .. } => window::run(|| token::token(&cli.config, cluster.as_deref())),

@@ -56,9 +56,9 @@ impl Table {
 /// A state in its colour; anything else as it is. `print` takes the colours off where nobody would see them.
 pub fn word(text: &str) -> String {
     let colour = match text {
-        "ready" | "applied" => AnsiColor::Green,
+        "ready" | "applied" | "ok" => AnsiColor::Green,
         "full" | "draining" | "syncing" | "silent" | "checking" | "pending" | "degraded" => AnsiColor::Yellow,
-        "down" | "refused" => AnsiColor::Red,
+        "down" | "refused" | "expired" => AnsiColor::Red,
         "drained" | "maintenance" | "removed" => AnsiColor::Cyan,
         _ => return text.to_owned(),
     };

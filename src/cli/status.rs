@@ -58,6 +58,15 @@ fn write_process(text: &mut String, status: &Status) {
         let tls = if listener.tls { " (TLS)" } else { "" };
         let _ = writeln!(text, "listener {}  {}{tls}", listener.listener, listener.bind.join(", "));
     }
+    for certificate in &status.certificates {
+        let span = span(certificate.left.unsigned_abs());
+        let expiry = match certificate.left {
+            ..0 => format!("{} {span} ago", word("expired")),
+            _ => format!("expires in {span}"),
+        };
+        let names = if certificate.names.is_empty() { certificate.subject.clone() } else { certificate.names.join(", ") };
+        let _ = writeln!(text, "certificate {names}  {expiry} (listener {}, {})", certificate.listener, certificate.file);
+    }
 }
 
 fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {

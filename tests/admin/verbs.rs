@@ -1,7 +1,7 @@
 //! The command line: what it prints, and its exit codes.
 
 use crate::fake::Fake;
-use crate::support::{Client, Conf, Origin, free_addr, until};
+use crate::support::{Certs, Client, Conf, Origin, free_addr, until};
 use crate::window::{Said, Window, homing};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -33,6 +33,19 @@ fn status_is_a_table_that_a_person_reads() {
     assert_eq!(window.homing(&["status", "app", "--json"]).json()["cluster"], "app");
     let unknown = window.homing(&["status", "ap"]);
     assert!(unknown.code == 1 && unknown.err.contains("there are: app"), "{unknown:?}");
+}
+
+#[test]
+fn status_tells_when_certificates_expire() {
+    let node = Origin::start("n1");
+    let certs = Certs::new();
+    let folder = tempfile::tempdir().unwrap();
+    certs.write(folder.path(), &["app.test"]);
+    let listener = format!("[listener.secure]\nbind = \"{}\"\ntls = {{ certs = [{:?}] }}", free_addr(), folder.path());
+    let window = Window::with(Conf::over([&node]).more(&listener));
+    let said = window.homing(&["status"]);
+    let line = said.out.lines().find(|line| line.starts_with("certificate ")).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(line.starts_with("certificate app.test  expires in ") && line.contains("(listener secure, "), "{line}");
 }
 
 #[test]

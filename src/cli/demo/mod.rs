@@ -48,6 +48,7 @@ pub fn config(addresses: &[(String, SocketAddr)], port: u16) -> String {
 workers = 1
 access-log = {{ to = "off" }}
 shutdown-grace = "1s"
+max-connections = 1000
 
 [listener.demo]
 bind = "127.0.0.1:{port}"
