@@ -100,7 +100,7 @@ impl App {
         };
         let server = &loaded.config.server;
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
@@ -277,7 +277,7 @@ impl App {
                 tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
             }
             Err(findings) => {
-                tracing::error!("reload refused ({cause}), still running the conf of before: {}", findings.join("\n"));
+                tracing::error!("reload refused ({cause}), still running the conf of before: {}", in_a_line(findings));
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -289,7 +289,7 @@ impl App {
     fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
         let loaded = config::load(&self.path).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
@@ -361,6 +361,15 @@ impl App {
             let _ = thread.commands.send(command());
         }
     }
+}
+
+/// Findings without the lines of the file: where, what, and what to do.
+fn in_a_line(findings: &[String]) -> String {
+    let told = findings.iter().flat_map(|finding| {
+        let help = finding.lines().skip(1).map(str::trim).filter(|line| line.starts_with("help: "));
+        finding.lines().take(1).chain(help)
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn cores() -> usize {
