@@ -56,6 +56,8 @@ pub fn run(path: &Path) -> Ended {
     ended
 }
 
+/// Where this module's lines in the process's log come from.
+pub const LOG: &str = module_path!();
 /// The document with what was decided at run time.
 const RUNTIME: &str = "runtime";
 

@@ -1,6 +1,7 @@
 //! The process's own log: one line an event, to standard error. A line that comes again and again is held back and counted, so
 //! that what flaps does not bury what matters.
 
+use crate::app;
 use crate::base::clock;
 use crate::base::hash::hash64;
 use std::collections::HashMap;
@@ -86,16 +87,27 @@ impl Sparing {
 impl<'a> MakeWriter<'a> for Sparing {
     type Writer = Line<'a>;
     fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+        Line { sparing: self, always: false }
+    }
+    /// What the operator did is always answered: reloads, changes, start and end.
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Line<'a> {
+        Line { sparing: self, always: meta.target() == app::LOG }
     }
 }
 
 /// Writes the lines of one event.
-struct Line<'a>(&'a Sparing);
+struct Line<'a> {
+    sparing: &'a Sparing,
+    always: bool,
+}
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write(line, clock::monotonic_ms(), io::stderr()).map(|()| line.len())
+        match self.always {
+            true => io::stderr().write_all(line)?,
+            false => self.sparing.write(line, clock::monotonic_ms(), io::stderr())?,
+        }
+        Ok(line.len())
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
