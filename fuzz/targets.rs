@@ -12,6 +12,7 @@ use homing::table::normal_path;
 use homing::wire::cookies::{self, SetCookie};
 use homing::wire::http1::{BodyReader, Framing, HeadScan, Malformed, Part, request};
 use homing::wire::proxy_protocol::{self, Header};
+use homing::wire::request_id::{RequestId, trace_of};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -21,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("agent", agent),
     ("conf", conf),
     ("cookies", cookies),
@@ -31,6 +32,7 @@ pub const ALL: [Target; 10] = [
     ("heartbeat_post", heartbeat_post),
     ("normal_path", normal_path),
     ("proxy_protocol", proxy_protocol),
+    ("request_id", request_id),
     ("sealed_pin", sealed_pin),
 ];
 
@@ -205,4 +207,17 @@ pub fn sealed_pin(bytes: &[u8]) {
     // What ends a cookie, or is trimmed off it, is not part of its value.
     let cut = changed.iter().any(|byte| b";,\" \t".contains(byte));
     assert!(cut || opens(&changed) == (changed == PIN.as_bytes()), "{}", changed.escape_ascii());
+}
+
+/// An id that is taken over is written as it came, and can break out of no line, page or header; a trace is 32 digits.
+pub fn request_id(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    if let Some(id) = RequestId::read(&value) {
+        let text = id.to_string();
+        assert!(text.as_bytes() == bytes && text.len() <= 128 && !text.contains(['"', '<', '\\', ' ', ';']));
+        assert_eq!(RequestId::parse(&text), Some(id));
+    }
+    if let Some(trace) = trace_of(&value) {
+        assert!(trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
 }

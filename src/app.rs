@@ -2,9 +2,9 @@
 
 use crate::admin::status::Reload;
 use crate::admin::{Admin, Front, Reloads};
-use crate::base::clock;
+use crate::base::{clock, open_files};
 use crate::config::model::{Config, Workers};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Needs};
 use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Action, Edit, Refused};
 use crate::control::runtime::Then;
@@ -56,6 +56,8 @@ pub fn run(path: &Path) -> Ended {
     ended
 }
 
+/// Where this module's lines in the process's log come from.
+pub const LOG: &str = module_path!();
 /// The document with what was decided at run time.
 const RUNTIME: &str = "runtime";
 
@@ -101,7 +103,10 @@ impl App {
         };
         let server = &loaded.config.server;
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
+        }
+        if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
+            tracing::warn!("{shortage}");
         }
         let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
         let ring = Arc::new(keys::load_or_make(&state)?);
@@ -117,7 +122,7 @@ impl App {
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
         let count = match server.workers {
             Workers::Count(n) => usize::from(n.max(1)),
-            Workers::Word(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            Workers::Word(_) => cores(),
         };
         let mut doors = Doors::new(&loaded.folder, count);
         let plan = doors.prepare(&table)?;
@@ -281,7 +286,7 @@ impl App {
                 tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
             }
             Err(findings) => {
-                tracing::error!("reload refused ({cause}), still running the conf of before: {}", findings.join("\n"));
+                tracing::error!("reload refused ({cause}), still running the conf of before: {}", in_a_line(findings));
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -293,7 +298,7 @@ impl App {
     fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
         let loaded = config::load(&self.path).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
@@ -366,6 +371,19 @@ impl App {
             let _ = thread.commands.send(command());
         }
     }
+}
+
+/// Findings without the lines of the file: where, what, and what to do.
+fn in_a_line(findings: &[String]) -> String {
+    let told = findings.iter().flat_map(|finding| {
+        let help = finding.lines().skip(1).map(str::trim).filter(|line| line.starts_with("help: "));
+        finding.lines().take(1).chain(help)
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Changes that only a restart applies, said rather than ignored.

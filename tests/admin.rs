@@ -22,6 +22,8 @@ mod metrics;
 mod page;
 #[path = "proxy/support/mod.rs"]
 mod support;
+#[path = "admin/terminal.rs"]
+mod terminal;
 #[path = "admin/verbs.rs"]
 mod verbs;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]

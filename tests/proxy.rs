@@ -12,6 +12,8 @@ mod certificates;
 mod failover;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/ids.rs"]
+mod ids;
 #[path = "proxy/lifecycle.rs"]
 mod lifecycle;
 #[path = "proxy/listeners.rs"]

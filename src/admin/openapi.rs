@@ -147,7 +147,7 @@ fn query_of(path: &str) -> Vec<Value> {
     let source = json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] });
     vec![
         json!({ "name": "last", "in": "query", "description": "The latest request.", "allowEmptyValue": true, "schema": { "type": "boolean" } }),
-        one("id", "A request that was; it is asked before all else.", "^[0-9a-f]{16}$"),
+        one("id", "A request that was; it is asked before all else.", "^[A-Za-z0-9._:/+=@-]{1,128}$"),
         one(
             "url",
             "A request that might come; / if not said.",

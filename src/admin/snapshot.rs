@@ -256,7 +256,7 @@ fn traffic(totals: &Totals) -> status::Traffic {
 }
 
 /// The time that this part of the requests took at most, straight lines drawn within a step.
-pub(super) fn quantile(steps: &[(f64, u64)], part: f64) -> Option<f64> {
+pub(crate) fn quantile(steps: &[(f64, u64)], part: f64) -> Option<f64> {
     let all = steps.last().map(|(_, count)| *count).filter(|all| *all > 0)?;
     let wanted = part * all as f64;
     let (mut from, mut below) = (0.0, 0);

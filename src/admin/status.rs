@@ -356,7 +356,7 @@ pub const STATES: [&str; 11] =
 
 /// A snapshot of nothing.
 #[cfg(test)]
-pub(super) fn nothing() -> Status {
+pub(crate) fn nothing() -> Status {
     Status {
         version: String::new(),
         snapshot: 0,

@@ -1,7 +1,8 @@
-//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers.
+//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers, open files.
 
 pub mod clock;
 pub mod hash;
+pub mod open_files;
 pub mod report;
 pub mod seldom;
 pub mod token;

@@ -1,12 +1,20 @@
-//! `homing check`: says everything that is wrong with a conf file, without touching a running proxy.
+//! `homing check`: says everything that is wrong with a conf file, and what it needs, without touching a running proxy.
 
+use super::show::{count, print, word};
+use crate::base::open_files;
 use crate::base::report::{Diagnostic, Severity};
-use crate::config::{self, Loaded, Options};
+use crate::config::model::Config;
+use crate::config::{self, Loaded, Needs, Options};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The answer is the exit status.
-pub fn check(file: &Path, dump: bool, strict: bool) -> i32 {
-    match config::load_with(file, Options { resolve: true }) {
+pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
+    let loaded = config::load_with(file, Options { resolve: true });
+    if json {
+        return as_json(&loaded, strict);
+    }
+    match loaded {
         Ok(loaded) => {
             print_all(&loaded.warnings);
             if strict && !loaded.warnings.is_empty() {
@@ -14,7 +22,11 @@ pub fn check(file: &Path, dump: bool, strict: bool) -> i32 {
                 return 1;
             }
             if !dump {
-                println!("ok: {}", summary(&loaded));
+                let needs = needs(&loaded.config);
+                if let Some(shortage) = needs.shortage(open_files::most()) {
+                    eprintln!("warning: {shortage}");
+                }
+                print(&format!("{}: {}\n{}\n", word("ok"), summary(&loaded), in_words(&loaded.config, &needs)));
                 return 0;
             }
             match config::dump(&loaded.config) {
@@ -31,10 +43,54 @@ pub fn check(file: &Path, dump: bool, strict: bool) -> i32 {
         Err(found) => {
             print_all(&found);
             let errors = found.iter().filter(|finding| finding.severity == Severity::Error).count();
-            eprintln!("{}, {}", count(errors, "error"), count(found.len() - errors, "warning"));
+            eprintln!("{}, {}", count(errors as u64, "error"), count((found.len() - errors) as u64, "warning"));
             1
         }
     }
+}
+
+fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
+    let (found, config) = match loaded {
+        Ok(loaded) => (&loaded.warnings, Some(&loaded.config)),
+        Err(found) => (found, None),
+    };
+    let finding = |finding: &Diagnostic| {
+        let place = finding.place.as_ref();
+        json!({
+            "severity": if finding.severity == Severity::Error { "error" } else { "warning" },
+            "file": place.map(|place| &place.path),
+            "line": place.map(|place| place.line).filter(|line| *line > 0),
+            "column": place.map(|place| place.column).filter(|column| *column > 0),
+            "message": finding.message,
+            "help": finding.help,
+        })
+    };
+    let needs = config.map(needs).map(|needs| {
+        let shortage = needs.shortage(open_files::most());
+        json!({"files": needs.files, "memory": needs.memory(), "connections": needs.connections, "sessions": needs.sessions, "shortage": shortage})
+    });
+    let findings: Vec<Value> = found.iter().map(finding).collect();
+    let ok = config.is_some() && !(strict && !findings.is_empty());
+    print(&format!("{:#}\n", json!({"ok": ok, "findings": findings, "needs": needs})));
+    i32::from(!ok)
+}
+
+fn needs(config: &Config) -> Needs {
+    Needs::of(config, std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn in_words(config: &Config, needs: &Needs) -> String {
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
+    let (connections, sessions) = (config.server.max_connections, config.server.max_sessions);
+    format!(
+        "needs at most {} open files and {} of memory: {} for {connections} idle connections, {} for {sessions} sessions in each cluster, \
+         {} for itself",
+        needs.files,
+        mib(needs.memory()),
+        mib(needs.connections),
+        mib(needs.sessions),
+        mib(needs.process),
+    )
 }
 
 /// Prints the JSON Schema of the conf file. The answer is the exit status.
@@ -51,19 +107,15 @@ fn print_all(found: &[Diagnostic]) {
 
 fn summary(loaded: &Loaded) -> String {
     let config = &loaded.config;
-    let nodes = config.cluster.values().map(|cluster| cluster.nodes.len()).sum();
+    let nodes = config.cluster.values().map(|cluster| cluster.nodes.len() as u64).sum();
     let mut parts = vec![
-        count(config.listener.len(), "listener"),
-        count(config.rule.len(), "rule"),
-        count(config.cluster.len(), "cluster"),
+        count(config.listener.len() as u64, "listener"),
+        count(config.rule.len() as u64, "rule"),
+        count(config.cluster.len() as u64, "cluster"),
         count(nodes, "node"),
     ];
     if !loaded.warnings.is_empty() {
-        parts.push(count(loaded.warnings.len(), "warning"));
+        parts.push(count(loaded.warnings.len() as u64, "warning"));
     }
     parts.join(", ")
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

@@ -1,7 +1,7 @@
 //! `homing explain` and `homing moves`: why a request went where it went, and which sessions were moved.
 
-use super::show::{Paint, Side, Table, age, count};
-use super::window::{Failure, Window, print};
+use super::show::{Side, Table, age, count, print};
+use super::window::{Failure, Window};
 use crate::admin::status::{Candidate, Explanation, Moved, Moves};
 use clap::Args;
 use std::fmt::Write;
@@ -55,12 +55,12 @@ impl What {
 /// Explains a request.
 pub fn explain(window: &Window, what: &What, json: bool) -> Result<(), Failure> {
     let (body, explanation) = window.get::<Explanation>(&format!("/api/explain?{}", what.query()))?;
-    print(&if json { body } else { text(&explanation, Paint::of_stdout()) });
+    print(&if json { body } else { text(&explanation) });
     Ok(())
 }
 
 // Writing to a String cannot fail.
-fn text(told: &Explanation, paint: Paint) -> String {
+fn text(told: &Explanation) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}  {}: because {}", told.node.as_deref().unwrap_or("no node"), told.why, told.because);
     if let Some(request) = &told.request {
@@ -90,7 +90,7 @@ fn text(told: &Explanation, paint: Paint) -> String {
         None => text += "  a new session would now find no node\n",
     }
     text.push('\n');
-    text + &nodes(&told.nodes).text(paint)
+    text + &nodes(&told.nodes).text()
 }
 
 fn nodes(candidates: &[Candidate]) -> Table {
@@ -133,12 +133,12 @@ pub fn moves(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), F
         print(&format!("{}\n", serde_json::to_string_pretty(&moves).unwrap_or_default()));
         return Ok(());
     }
-    let parts: Vec<String> = moves.clusters.iter().map(|moved| moved_text(moved, &moves.time, Paint::of_stdout())).collect();
+    let parts: Vec<String> = moves.clusters.iter().map(|moved| moved_text(moved, &moves.time)).collect();
     print(&parts.join("\n"));
     Ok(())
 }
 
-fn moved_text(moved: &Moved, now: &str, paint: Paint) -> String {
+fn moved_text(moved: &Moved, now: &str) -> String {
     let sum: u64 = moved.causes.values().sum();
     let mut text = format!("CLUSTER {}  {sum} of {} found their pin broken", moved.cluster, count(moved.requests, "request"));
     let causes: Vec<String> = moved.causes.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
@@ -167,5 +167,5 @@ fn moved_text(moved: &Moved, now: &str, paint: Paint) -> String {
             one.because.clone(),
         ]);
     }
-    text + &table.text(paint)
+    text + &table.text()
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 mod explain;
+mod log;
 mod operate;
 mod reload;
 pub mod run;
@@ -10,6 +11,7 @@ mod shell;
 mod show;
 mod status;
 mod token;
+mod top;
 mod window;
 
 use crate::admin::operate::{Drain, Then};
@@ -47,7 +49,7 @@ enum Verb {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
-    /// Everything a reload would refuse, and what to look at; exit 0 or 1.
+    /// Everything a reload would refuse, what to look at, and what files and memory the limits need; exit 0 or 1.
     #[command(after_help = "Example: homing check conf/homing.toml --dump")]
     Check {
         /// The conf file, if not --config.
@@ -58,6 +60,9 @@ enum Verb {
         /// Exit 1 for warnings too.
         #[arg(long)]
         strict: bool,
+        /// Print what is found, and what is needed, as JSON.
+        #[arg(long, conflicts_with = "dump")]
+        json: bool,
     },
     #[command(flatten)]
     Remote(RemoteVerb),
@@ -102,6 +107,17 @@ enum RemoteVerb {
     Nodes {
         /// Which.
         cluster: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// The clusters and their nodes, live: states, sessions, rates, latency; q quits.
+    #[command(
+        after_help = "Keys: up and down select a node, s sorts, d drains it, e enables it, q quits.\nExample: homing top --once | head"
+    )]
+    Top {
+        /// Print one frame, with the rates of one second; so it is where there is no terminal.
+        #[arg(long)]
+        once: bool,
         #[command(flatten)]
         remote: Remote,
     },
@@ -225,7 +241,7 @@ pub fn main() -> i32 {
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),
-        Verb::Check { file, dump, strict } => check::check(file.as_deref().unwrap_or(&cli.config), dump, strict),
+        Verb::Check { file, dump, strict, json } => check::check(file.as_deref().unwrap_or(&cli.config), dump, strict, json),
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Token { new: true, .. } => token::fresh(),
         Verb::Token { cluster, .. } => window::run(|| token::token(&cli.config, cluster.as_deref())),
@@ -241,6 +257,7 @@ impl RemoteVerb {
         match self {
             Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),
+            Self::Top { once, remote } => top::top(open(&remote)?, once, remote.json),
             Self::Explain { what, remote } => explain::explain(&open(&remote)?, &what, remote.json),
             Self::Moves { cluster, remote } => explain::moves(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Drain { target, wait, deadline, then, force, remote } => {
@@ -254,7 +271,7 @@ impl RemoteVerb {
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
             Self::Bypass { target, lasts, remote } => operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json),
             Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
-            Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?),
+            Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?, remote.json),
         }
     }
 }

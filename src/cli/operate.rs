@@ -1,7 +1,7 @@
 //! The verbs about one node: drain, enable, disable, accept, remove, set, sessions, bypass.
 
-use super::show::{Paint, Side, Table, age, count, span};
-use super::window::{Failure, Window, print};
+use super::show::{Progress, Side, Table, age, count, print, span, word};
+use super::window::{Failure, Window};
 use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set};
 use crate::admin::status::{Node, Sessions};
 use crate::base::clock;
@@ -104,7 +104,7 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         return Ok(());
     }
     let deadline = drain.deadline.map(|deadline| begun + deadline.get());
-    let mut left = None;
+    let (mut left, mut progress) = (None, Progress::new());
     loop {
         let (body, node) = window.get::<Node>(&target.path())?;
         let name = &node.node;
@@ -115,6 +115,7 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
                     return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {}: moved", count(moved, "session"))));
                 }
                 _ => {
+                    drop(progress);
                     let took = span(begun.elapsed().as_secs());
                     print(&if json { body } else { format!("{name} is drained after {took}: safe to stop it\n") });
                     return Ok(());
@@ -126,11 +127,18 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Failure::Deadline(format!("the deadline has passed, {name} has {} left", count(node.sessions, "session"))));
         }
-        if left.replace(node.sessions) != Some(node.sessions) && !json {
-            print(&format!("{name} is draining: {} left\n", count(node.sessions, "session")));
+        left = Some(node.sessions);
+        if !json {
+            let until = deadline.map_or_else(String::new, |at| format!(", {} until the deadline", in_time(at)));
+            let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
+            progress.say(&format!("{name} is {}: {} left", word("draining"), count(node.sessions, "session")), &clock);
         }
         std::thread::sleep(deadline.map_or(LOOK, |deadline| LOOK.min(deadline.saturating_duration_since(Instant::now()))));
     }
+}
+
+fn in_time(at: Instant) -> String {
+    span(at.saturating_duration_since(Instant::now()).as_secs())
 }
 
 /// Who is on a node.
@@ -149,7 +157,7 @@ pub fn sessions(window: &Window, target: &Target, json: bool) -> Result<(), Fail
     let more = on.total.saturating_sub(on.sessions.len() as u64);
     print(&format!("{} has {}\n", on.node, count(on.total, "session")));
     if !on.sessions.is_empty() {
-        print(&table.text(Paint::of_stdout()));
+        print(&table.text());
     }
     if more > 0 {
         print(&format!("… and {more} that were seen before those\n"));

@@ -1,6 +1,7 @@
 //! `homing reload` and `homing healthcheck`.
 
-use super::window::{Failure, Window, print};
+use super::show::{print, word};
+use super::window::{Failure, Window};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -14,15 +15,17 @@ pub fn reload(window: &Window, json: bool) -> Result<(), Failure> {
     let changes: Vec<&str> = reload["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let took = reload["took_ms"].as_f64().unwrap_or_default();
     let what = if changes.is_empty() { "nothing changed".into() } else { changes.join("\n  ") };
-    print(&format!("applied in {took:.1} ms: {what}\n"));
+    print(&format!("{} in {took:.1} ms: {what}\n", word("applied")));
     Ok(())
 }
 
 /// Whether the proxy is alive and not stopping.
-pub fn healthcheck(window: &Window) -> Result<(), Failure> {
+pub fn healthcheck(window: &Window, json: bool) -> Result<(), Failure> {
     match window.status_of("/ping")? {
-        StatusCode::OK => Ok(()),
-        StatusCode::SERVICE_UNAVAILABLE => Err(Failure::Failed("the proxy is stopping".into())),
-        other => Err(Failure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
+        StatusCode::OK if json => print("{\"alive\":true}\n"),
+        StatusCode::OK => {}
+        StatusCode::SERVICE_UNAVAILABLE => return Err(Failure::Failed("the proxy is stopping".into())),
+        other => return Err(Failure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `homing completions` and `homing man`: made from the command line's own description, so that they cannot fall behind it.
 
-use super::window::print;
+use super::show::print;
 use clap::Command;
 use clap_complete::Shell;
 use std::path::Path;

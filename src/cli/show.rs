@@ -1,7 +1,8 @@
 //! How things are shown to people: tables, ages, colours.
 
 pub use crate::base::words::{age, count, span};
-use std::io::IsTerminal;
+use anstyle::AnsiColor;
+use std::io::{self, IsTerminal, Write};
 
 /// A table with aligned columns.
 pub struct Table {
@@ -24,13 +25,13 @@ impl Table {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    /// One more row.
+    /// One more row. What nodes say of themselves gives no orders to the terminal.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.into_iter().map(|cell| cell.replace(char::is_control, "\u{fffd}")).collect());
     }
 
     /// As text, a line each.
-    pub fn text(&self, paint: Paint) -> String {
+    pub fn text(&self) -> String {
         let mut widths: Vec<usize> = self.columns.iter().map(|(title, _)| title.chars().count()).collect();
         for row in &self.rows {
             row.iter().zip(&mut widths).for_each(|(cell, width)| *width = (*width).max(cell.chars().count()));
@@ -39,7 +40,7 @@ impl Table {
             let mut line = String::new();
             for ((cell, (_, side)), width) in cells.zip(&self.columns).zip(&widths) {
                 let pad = " ".repeat(width - cell.chars().count());
-                let cell = if painted { paint.word(cell) } else { cell.to_owned() };
+                let cell = if painted { word(cell) } else { cell.to_owned() };
                 line += &if *side == Side::Left { format!("{cell}{pad}  ") } else { format!("{pad}{cell}  ") };
             }
             line.trim_end().to_owned() + "\n"
@@ -52,27 +53,52 @@ impl Table {
     }
 }
 
-/// Whether there are colours.
-#[derive(Clone, Copy)]
-pub struct Paint(bool);
+/// A state in its colour; anything else as it is. `print` takes the colours off where nobody would see them.
+pub fn word(text: &str) -> String {
+    let colour = match text {
+        "ready" | "applied" | "ok" => AnsiColor::Green,
+        "full" | "draining" | "syncing" | "silent" | "checking" | "pending" | "degraded" => AnsiColor::Yellow,
+        "down" | "refused" | "expired" => AnsiColor::Red,
+        "drained" | "maintenance" | "removed" => AnsiColor::Cyan,
+        _ => return text.to_owned(),
+    };
+    let style = colour.on_default();
+    format!("{style}{text}{style:#}")
+}
 
-impl Paint {
-    /// On a terminal whose user has not said no.
-    pub fn of_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(std::io::stdout().is_terminal() && !refused)
+/// Prints to standard output, in colours on a terminal whose user has not said no; who has closed it has seen enough.
+pub fn print(text: &str) {
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// What is told while something goes on: on a terminal one line that is rewritten, elsewhere a line each time that it differs.
+pub struct Progress {
+    terminal: bool,
+    said: String,
+}
+
+impl Progress {
+    /// Nothing is said yet.
+    pub fn new() -> Self {
+        Self { terminal: io::stdout().is_terminal(), said: String::new() }
     }
 
-    /// A state in its colour; anything else as it is.
-    pub fn word(self, word: &str) -> String {
-        let colour = match word {
-            "ready" => 32,
-            "full" | "draining" | "syncing" | "silent" | "checking" | "pending" | "degraded" => 33,
-            "down" | "refused" => 31,
-            "drained" | "maintenance" | "removed" => 36,
-            _ => return word.to_owned(),
-        };
-        if self.0 { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() }
+    /// How it stands; `clock` is what changes all the time, and is left out where lines stay.
+    pub fn say(&mut self, line: &str, clock: &str) {
+        match self.terminal {
+            true => print(&format!("\r{line}{clock}\x1b[K")),
+            false if self.said != line => print(&format!("{line}\n")),
+            false => {}
+        }
+        line.clone_into(&mut self.said);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.terminal && !self.said.is_empty() {
+            print("\n");
+        }
     }
 }
 
@@ -86,8 +112,10 @@ mod tests {
         table.row(vec!["n1".into(), "ready".into(), "12".into(), "answers".into()]);
         table.row(vec!["number2".into(), "down".into(), "0".into(), String::new()]);
         let plain = "NODE     STATE  SESSIONS  WHY\nn1       ready        12  answers\nnumber2  down          0\n";
-        assert_eq!(table.text(Paint(false)), plain);
-        let coloured = table.text(Paint(true));
+        assert_eq!(anstream::adapter::strip_str(&table.text()).to_string(), plain);
+        let coloured = table.text();
         assert!(coloured.contains("\x1b[32mready\x1b[0m        12"), "{coloured:?}");
+        table.row(vec!["\x1b[2J".into()]);
+        assert!(!table.text().contains("\x1b[2J"));
     }
 }

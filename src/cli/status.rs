@@ -1,7 +1,7 @@
 //! `homing status` and `homing nodes`: the table as a person reads it.
 
-use super::show::{Paint, Side, Table, age, count, span};
-use super::window::{Failure, Window, print};
+use super::show::{Side, Table, age, count, print, span, word};
+use super::window::{Failure, Window};
 use crate::admin::status::{Cluster, Node, Status};
 use std::fmt::Write;
 
@@ -17,15 +17,14 @@ pub fn status(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), 
         print(&body);
         return Ok(());
     }
-    let paint = Paint::of_stdout();
     let mut text = String::new();
     match cluster {
-        Some(name) => write_cluster(&mut text, find(&status, name)?, &status.time, paint),
+        Some(name) => write_cluster(&mut text, find(&status, name)?, &status.time),
         None => {
-            write_process(&mut text, &status, paint);
+            write_process(&mut text, &status);
             for cluster in &status.clusters {
                 text.push('\n');
-                write_cluster(&mut text, cluster, &status.time, paint);
+                write_cluster(&mut text, cluster, &status.time);
             }
         }
     }
@@ -41,14 +40,14 @@ fn find<'s>(status: &'s Status, name: &str) -> Result<&'s Cluster, Failure> {
 }
 
 // Writing to a String cannot fail.
-fn write_process(text: &mut String, status: &Status, paint: Paint) {
+fn write_process(text: &mut String, status: &Status) {
     let Status { version, uptime, revision, reload, connections, .. } = status;
     let ends = if status.stopping { ", stopping" } else { "" };
     let _ = writeln!(text, "homing {version}, up {}, revision {revision}{ends}", span(*uptime));
     if reload.applied + reload.refused > 0 {
-        let word = if reload.ok { "applied" } else { "refused" };
+        let outcome = if reload.ok { "applied" } else { "refused" };
         let when = age(&reload.at, &status.time);
-        let _ = writeln!(text, "last reload {} {when} ago ({})", paint.word(word), reload.cause);
+        let _ = writeln!(text, "last reload {} {when} ago ({})", word(outcome), reload.cause);
         let said = if reload.ok { &reload.changes } else { &reload.findings };
         for line in said.iter().flat_map(|said| said.lines()) {
             let _ = writeln!(text, "  {line}");
@@ -59,11 +58,20 @@ fn write_process(text: &mut String, status: &Status, paint: Paint) {
         let tls = if listener.tls { " (TLS)" } else { "" };
         let _ = writeln!(text, "listener {}  {}{tls}", listener.listener, listener.bind.join(", "));
     }
+    for certificate in &status.certificates {
+        let span = span(certificate.left.unsigned_abs());
+        let expiry = match certificate.left {
+            ..0 => format!("{} {span} ago", word("expired")),
+            _ => format!("expires in {span}"),
+        };
+        let names = if certificate.names.is_empty() { certificate.subject.clone() } else { certificate.names.join(", ") };
+        let _ = writeln!(text, "certificate {names}  {expiry} (listener {}, {})", certificate.listener, certificate.file);
+    }
 }
 
-fn write_cluster(text: &mut String, cluster: &Cluster, now: &str, paint: Paint) {
+fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {
     let traffic = &cluster.traffic;
-    let _ = write!(text, "CLUSTER {}  {}, ", cluster.cluster, paint.word(&cluster.state));
+    let _ = write!(text, "CLUSTER {}  {}, ", cluster.cluster, word(&cluster.state));
     let _ = write!(text, "{} of {} serve, ", cluster.serving, count(cluster.nodes.len() as u64, "node"));
     let _ = write!(text, "{}, {}", count(cluster.sessions, "session"), count(traffic.tunnels, "socket"));
     let _ = write!(text, ", {}", count(traffic.requests, "request"));
@@ -97,7 +105,7 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str, paint: Paint) 
             because(node, now),
         ]);
     }
-    *text += &table.text(paint);
+    *text += &table.text();
 }
 
 /// Prints a cluster's nodes in the order that new sessions are given to.
@@ -136,7 +144,7 @@ pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> 
             because(node, &status.time),
         ]);
     }
-    print(&table.text(Paint::of_stdout()));
+    print(&table.text());
     Ok(())
 }
 

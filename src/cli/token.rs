@@ -1,6 +1,7 @@
 //! `homing token`
 
-use super::window::{Failure, print};
+use super::show::print;
+use super::window::Failure;
 use crate::base::token;
 use crate::config;
 use std::path::Path;

@@ -10,7 +10,6 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -93,11 +92,6 @@ impl fmt::Display for Failure {
             _ => Ok(()),
         }
     }
-}
-
-/// Prints to standard output; who has closed it has seen enough.
-pub fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Runs a verb: its exit code.
@@ -277,7 +271,7 @@ impl fmt::Display for At {
     }
 }
 
-/// What the conf file says of the window. A file with mistakes says nothing: the proxy may run by an older one.
+/// What the conf file says of the window.
 struct Conf {
     at: At,
     token_file: Option<PathBuf>,
@@ -285,11 +279,24 @@ struct Conf {
 
 impl Conf {
     fn read(path: &Path) -> Option<Self> {
-        let loaded = config::load(path).ok()?;
-        let bind = loaded.config.server.admin.as_ref()?.parse().ok()?;
-        let token_file = loaded.config.server.admin_token_file.map(|file| loaded.folder.join(file));
-        Some(Self { at: At::of(bind, &loaded.folder), token_file })
+        let (admin, token_file, folder) = match config::load(path) {
+            Ok(loaded) => (loaded.config.server.admin, loaded.config.server.admin_token_file, loaded.folder),
+            // it has mistakes, and the proxy runs by an older one: the address is likely to be the same
+            Err(_) => {
+                let text = std::fs::read_to_string(path).ok()?;
+                (said(&text, "admin"), said(&text, "admin-token-file"), path.parent().map(Path::to_owned).unwrap_or_default())
+            }
+        };
+        let at = At::of(admin?.parse().ok()?, &folder);
+        Some(Self { at, token_file: token_file.map(|file| folder.join(file)) })
     }
+}
+
+/// What a text that cannot be read as a whole gives a key, as in `key = "value"`.
+fn said(text: &str, key: &str) -> Option<String> {
+    let value =
+        |line: &str| line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"').map(str::to_owned);
+    text.lines().find_map(value)?.split('"').next().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -315,6 +322,17 @@ mod tests {
         {
             assert_eq!(At::of(bind.parse().unwrap(), Path::new("/etc")).to_string(), at);
         }
+    }
+
+    #[test]
+    fn a_conf_with_mistakes_still_tells_where_the_window_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("homing.toml");
+        std::fs::write(&path, "[server]\nadmin-token-file = \"t\"\n admin= \"127.0.0.1:7\" # here\nwokers = 1\n[[[").unwrap();
+        let conf = Conf::read(&path).unwrap();
+        assert_eq!((conf.at, conf.token_file), (At::Tcp("127.0.0.1:7".into()), Some(folder.path().join("t"))));
+        std::fs::write(&path, "[server]\nwokers = 1\n").unwrap();
+        assert!(Conf::read(&path).is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod env;
 mod include;
 pub mod model;
 pub mod nearest;
+pub mod needs;
 pub mod ranges;
 mod read;
 pub mod shape;
@@ -19,6 +20,7 @@ pub mod source;
 pub use check::check;
 pub use diff::diff;
 pub use dump::dump;
+pub use needs::Needs;
 pub use ranges::status_ranges;
 
 use crate::base::report::{Diagnostic, Severity};

@@ -192,7 +192,7 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
                     }
                 }
                 Err(error) if is_exhausted(&error) => {
-                    tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files");
+                    tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files (ulimit -n)");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 Err(error) if is_transient(&error) => {}

@@ -41,6 +41,8 @@ pub struct Record<'a> {
     pub why: &'a str,
     /// The request's id.
     pub id: &'a str,
+    /// The trace it belongs to.
+    pub trace: Option<&'a str>,
     /// The listener.
     pub listener: &'a str,
     /// True when the client spoke TLS.
@@ -91,6 +93,7 @@ impl Default for Record<'_> {
             was: None,
             why: "none",
             id: "",
+            trace: None,
             listener: "",
             tls: false,
             request_ms: 0.0,
@@ -138,6 +141,9 @@ fn json(r: &Record<'_>, out: &mut Vec<u8>) {
     json_text(out, "was", r.was);
     json_text(out, "why", Some(r.why));
     json_text(out, "id", Some(r.id));
+    if let Some(trace) = r.trace {
+        json_text(out, "trace_id", Some(trace));
+    }
     json_text(out, "listener", Some(r.listener));
     json_number(out, "port", r.client_port.into());
     out.extend_from_slice(if r.tls { b",\"tls\":true" } else { b",\"tls\":false" });

@@ -319,8 +319,8 @@ impl Refused {
         if !self.note.is_empty() {
             trail.record.note = self.note.into();
         }
-        let html = self.page.is_some();
-        let body = self.page.unwrap_or_else(|| Bytes::from(format!("{} {}\n", self.status.as_u16(), self.message)));
+        let (html, id) = (self.page.is_some(), &trail.record.id);
+        let body = self.page.unwrap_or_else(|| Bytes::from(format!("{} {}\nRequest {id}\n", self.status.as_u16(), self.message)));
         let mut response = Response::new(AnswerBody::held(body, trail));
         *response.status_mut() = self.status;
         let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };

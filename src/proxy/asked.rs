@@ -4,6 +4,7 @@ use super::answer::Refused;
 use super::client::Client;
 use super::headers;
 use crate::table::{Cluster, Listener, Node};
+use crate::wire::request_id::RequestId;
 use crate::wire::template::Facts;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
@@ -11,8 +12,8 @@ use std::net::IpAddr;
 
 /// A request with what was found out about it.
 pub struct Asked {
-    /// Its id.
-    pub id: u64,
+    /// Its id: given by a trusted proxy, else our own.
+    pub id: RequestId,
     /// Its head; from `prepare` on as the node is sent it.
     pub parts: Parts,
     /// Its target as it came.
@@ -27,7 +28,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways.
-    pub(super) fn read(client: &Client, mut parts: Parts, id: u64) -> Result<Self, Refused> {
+    pub(super) fn read(client: &Client, mut parts: Parts, id: &RequestId) -> Result<Self, Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
         if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
             return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
@@ -58,6 +59,8 @@ impl Asked {
         }
         let trusted = client.conf.trusts(client.address());
         let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
+        let given = client.conf.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
+        let id = given.unwrap_or_else(|| id.clone());
         let uri = parts.uri.clone();
         Ok(Self { id, parts, uri, host, client: asker, trusted })
     }
@@ -84,7 +87,7 @@ impl Asked {
             tls_cipher: client.tls.as_ref().map(|t| t.cipher.as_str()),
             tls_sni: client.tls.as_ref().and_then(|t| t.sni.as_deref()),
             tls_client: client.tls.as_ref().and_then(|t| t.client.as_ref()),
-            request_id: Some(self.id),
+            request_id: Some(&self.id),
             cluster: None,
             node: None,
             route: None,

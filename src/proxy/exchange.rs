@@ -30,8 +30,8 @@ pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Hand
     let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
         let (parts, body) = request.into_parts();
-        let asked = Asked::read(&client, parts, trail.record.id)?;
-        trail.record.ask(&asked.parts, &asked.host, asked.client);
+        let asked = Asked::read(&client, parts, &trail.record.id)?;
+        trail.record.ask(&asked);
         let table = client.worker.table();
         let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
         trail.record.shows_why = listener.shows_why(asked.client);
@@ -207,6 +207,9 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
     headers::forwarded(&mut parts.headers, cluster.conf.forwarded, &origin);
     if cluster.conf.via {
         headers::via(&mut parts.headers, version);
+    }
+    if let Some(name) = &client.conf.request_id {
+        parts.headers.insert(name, client.worker.as_header(&asked.id));
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();

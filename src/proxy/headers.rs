@@ -2,6 +2,7 @@
 
 use crate::base::units::Network;
 use crate::config::model::ForwardedStyle;
+use crate::wire::request_id::RequestId;
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
@@ -240,6 +241,12 @@ fn address(text: &str) -> Option<IpAddr> {
     }
     let ip = text.parse().ok();
     ip.or_else(|| text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).and_then(|(host, _)| host.parse().ok()))
+}
+
+/// The one id that this header gives the request.
+pub fn request_id(headers: &HeaderMap, name: &HeaderName) -> Option<RequestId> {
+    let mut lines = headers.get_all(name).iter();
+    lines.next().and_then(RequestId::read).filter(|_| lines.next().is_none())
 }
 
 /// Adds this proxy to `Via`. The version is that of the message received.

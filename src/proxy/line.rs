@@ -1,6 +1,7 @@
 //! What is gathered for a request's log line while it is under way.
 
 use super::access_log::Record;
+use super::asked::Asked;
 use super::client::Client;
 use super::recent::Decided;
 use crate::affinity::{Gist, PinSent, Reading};
@@ -9,7 +10,7 @@ use crate::config::model::LogFormat;
 use crate::table::decide::{Refusal, Verdict, Why};
 use crate::table::traffic::Ended;
 use crate::table::{Cluster, ClusterLive, State};
-use http::request::Parts;
+use crate::wire::request_id::{RequestId, trace_of};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 /// The header that tells why, for those who are told.
 pub const WHY: HeaderName = HeaderName::from_static("homing-why");
+/// The header that names the trace a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is gathered for a request's log line. Cheap to make: names are shared, nothing is formatted before the end.
 pub struct Line {
@@ -26,7 +29,7 @@ pub struct Line {
     client: IpAddr,
     head: Option<Head>,
     /// Its id.
-    pub id: u64,
+    pub id: RequestId,
     /// Status; 0 until there is one.
     pub status: u16,
     /// Bytes of the answer's body.
@@ -69,6 +72,7 @@ struct Head {
     version: Version,
     user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
 }
 
 impl Line {
@@ -110,15 +114,18 @@ impl Line {
     }
 
     /// What is asked for, and by whom.
-    pub fn ask(&mut self, parts: &Parts, host: &str, client: IpAddr) {
-        self.client = client;
+    pub fn ask(&mut self, asked: &Asked) {
+        let parts = &asked.parts;
+        self.client = asked.client;
+        self.id = asked.id.clone();
         self.head = Some(Head {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            host: host.to_owned(),
+            host: asked.host.clone(),
             version: parts.version,
             user_agent: parts.headers.get(header::USER_AGENT).cloned(),
             referer: parts.headers.get(header::REFERER).cloned(),
+            traceparent: parts.headers.get(TRACEPARENT).cloned(),
         });
     }
 
@@ -154,7 +161,7 @@ impl Line {
     pub fn why_shown(&self) -> Option<HeaderValue> {
         let told = || {
             let was = self.was.as_ref().map_or_else(String::new, |was| format!("; was={was}"));
-            format!("{}; why={}{was}; id={:016x}", self.node.as_deref().unwrap_or("-"), self.why.word(), self.id)
+            format!("{}; why={}{was}; id={}", self.node.as_deref().unwrap_or("-"), self.why.word(), self.id)
         };
         HeaderValue::try_from(self.shows_why.then(told)?).ok()
     }
@@ -184,7 +191,7 @@ impl Line {
 
     fn decided(&self, client: &Client) -> Decided {
         Decided {
-            id: self.id,
+            id: self.id.clone(),
             at: self.time,
             client: self.client,
             listener: client.listener as u32,
@@ -207,7 +214,6 @@ impl Line {
             return;
         }
         let mut id = [0; 16];
-        hex(self.id, &mut id);
         let mut record = Record {
             time: self.time,
             client: self.client,
@@ -219,7 +225,7 @@ impl Line {
             node: self.node.as_deref(),
             was: self.was.as_deref(),
             why: self.why.word(),
-            id: std::str::from_utf8(&id).unwrap_or_default(),
+            id: self.id.text(&mut id),
             listener: &client.conf.name,
             tls: client.tls.is_some(),
             queue_ms: self.node.is_some().then_some(self.queue_ms),
@@ -247,6 +253,7 @@ impl Line {
             };
             record.user_agent = head.user_agent.as_ref().map(HeaderValue::as_bytes);
             record.referer = head.referer.as_ref().map(HeaderValue::as_bytes);
+            record.trace = head.traceparent.as_ref().and_then(trace_of);
         }
         log.push(&record);
     }
@@ -266,11 +273,5 @@ impl Line {
             }
         }
         counts
-    }
-}
-
-fn hex(id: u64, out: &mut [u8; 16]) {
-    for (i, byte) in out.iter_mut().enumerate() {
-        *byte = b"0123456789abcdef"[(id >> (60 - 4 * i)) as usize & 15];
     }
 }

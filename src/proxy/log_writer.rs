@@ -214,7 +214,7 @@ impl Sink {
         let Some(path) = &self.path else { return };
         match append_to(path) {
             Ok(file) => self.out = Box::new(file),
-            Err(error) => tracing::warn!(%error, path = %path.display(), "access log could not be opened anew; the old file stays in use"),
+            Err(error) => tracing::warn!("access log {}: {error}; the old file stays in use", path.display()),
         }
     }
 }
@@ -233,8 +233,9 @@ impl Told {
         if !news || self.at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return;
         }
-        let error = error.map(tracing::field::display);
-        tracing::warn!(dropped = dropped - self.dropped, failed = failed - self.failed, error, "access-log lines were lost");
+        let (late, bad) = (dropped - self.dropped, failed - self.failed);
+        let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+        tracing::warn!("access-log lines were lost: {late} that its reader was too slow for, {bad} that could not be written{error}");
         *self = Self { at: Some(Instant::now()), dropped, failed };
     }
 }

@@ -1,9 +1,10 @@
-//! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and hold numbers only, so
-//! that a request costs one plain store.
+//! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and, but for an id
+//! that a proxy in front has given, hold numbers only, so that a request costs one plain store.
 
 use crate::affinity::Gist;
 use crate::table::State;
 use crate::table::decide::{Refusal, Why};
+use crate::wire::request_id::RequestId;
 use std::net::IpAddr;
 
 /// Requests kept, of all and of those whose session was moved; the rare ones must not be washed away by the many.
@@ -11,10 +12,10 @@ const KEPT: usize = 1024;
 const MOVES_KEPT: usize = 256;
 
 /// A request that ended, and what was decided for it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Decided {
     /// Its id.
-    pub id: u64,
+    pub id: RequestId,
     /// When it came, in milliseconds since 1970.
     pub at: u64,
     /// Who asked.
@@ -53,10 +54,10 @@ pub struct Recent {
 impl Recent {
     /// A request ended.
     pub fn note(&mut self, decided: Decided) {
-        self.all.push(decided);
         if decided.why.cause().is_some() {
-            self.moved.push(decided);
+            self.moved.push(decided.clone());
         }
+        self.all.push(decided);
     }
 
     /// Those that are kept, in no order; a move may come twice.
@@ -93,7 +94,7 @@ mod tests {
 
     fn some() -> Decided {
         Decided {
-            id: 0,
+            id: RequestId::Own(0),
             at: 0,
             client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             listener: 0,
@@ -113,13 +114,14 @@ mod tests {
     #[test]
     fn the_latest_stay_and_moves_stay_longer() {
         let mut recent = Recent::default();
-        recent.note(Decided { id: 7, why: Why::MovedDown, ..some() });
-        (0..3 * KEPT as u64).for_each(|id| recent.note(Decided { id: 100 + id, ..some() }));
-        let ids: Vec<u64> = recent.iter().map(|decided| decided.id).collect();
+        recent.note(Decided { id: RequestId::Own(7), why: Why::MovedDown, ..some() });
+        (0..3 * KEPT as u64).for_each(|id| recent.note(Decided { id: RequestId::Own(100 + id), ..some() }));
+        let ids: Vec<String> = recent.iter().map(|decided| decided.id.to_string()).collect();
+        let has = |id: u64| ids.contains(&RequestId::Own(id).to_string());
         assert_eq!(ids.len(), KEPT + 1);
-        assert!(ids.contains(&7) && ids.contains(&(100 + 3 * KEPT as u64 - 1)) && !ids.contains(&100));
-        assert_eq!(recent.moved().map(|decided| decided.id).collect::<Vec<_>>(), [7]);
-        (0..3 * MOVES_KEPT as u64).for_each(|id| recent.note(Decided { id, why: Why::MovedDown, ..some() }));
+        assert!(has(7) && has(100 + 3 * KEPT as u64 - 1) && !has(100));
+        assert_eq!(recent.moved().map(|decided| decided.id.clone()).collect::<Vec<_>>(), [RequestId::Own(7)]);
+        (0..3 * MOVES_KEPT as u64).for_each(|id| recent.note(Decided { id: RequestId::Own(id), why: Why::MovedDown, ..some() }));
         assert_eq!(recent.moved().count(), MOVES_KEPT);
         assert!(size_of::<Decided>() <= 128, "{}", size_of::<Decided>());
     }

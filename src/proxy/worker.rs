@@ -4,11 +4,17 @@ use super::access_log::LogBuffer;
 use super::recent::Recent;
 use crate::table::{Current, Table, Traffic};
 use crate::upstream::pool::Pool;
+use crate::wire::request_id::RequestId;
 use arc_swap::Cache;
+use bytes::BytesMut;
+use http::HeaderValue;
 use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Bytes of the piece of memory that ids are written into, one after the other.
+const IDS: usize = 4096;
 
 /// One data-plane thread.
 pub struct Worker {
@@ -32,6 +38,7 @@ pub struct Worker {
     pub open: Cell<usize>,
     id_prefix: u32,
     next_id: Cell<u32>,
+    ids: RefCell<BytesMut>,
 }
 
 impl Worker {
@@ -51,6 +58,7 @@ impl Worker {
             draining: tokio::sync::watch::Sender::new(false),
             open: Cell::new(0),
             next_id: Cell::new(0),
+            ids: RefCell::new(BytesMut::with_capacity(IDS)),
         })
     }
 
@@ -67,10 +75,17 @@ impl Worker {
     }
 
     /// A request id: unique among all threads and restarts for all practical purposes.
-    pub fn request_id(&self) -> u64 {
+    pub fn request_id(&self) -> RequestId {
         let next = self.next_id.get().wrapping_add(1);
         self.next_id.set(next);
-        u64::from(self.id_prefix) << 32 | u64::from(next)
+        RequestId::Own(u64::from(self.id_prefix) << 32 | u64::from(next))
+    }
+
+    /// An id as a header's value. Those of many requests stand in one piece of memory.
+    pub fn as_header(&self, id: &RequestId) -> HeaderValue {
+        let mut ids = self.ids.borrow_mut();
+        ids.extend_from_slice(id.text(&mut [0; 16]).as_bytes());
+        HeaderValue::from_maybe_shared(ids.split().freeze()).unwrap_or(HeaderValue::from_static("-"))
     }
 
     /// Counts something open until the guard is dropped.

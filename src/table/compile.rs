@@ -12,6 +12,7 @@ use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -47,6 +48,7 @@ pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Tab
             conf: conf.clone(),
             router: Router::compile(&rules, name, &index).map_err(|e| format!("listener {name}: {e}"))?,
             trusted: conf.trusted_proxies.clone(),
+            request_id: request_id_header(&conf.request_id_header).map_err(|e| format!("listener {name}: {e}"))?,
             connections: before.map_or_else(Arc::default, |before| before.connections.clone()),
         });
         match place {
@@ -66,6 +68,15 @@ pub fn adopt(table: &Table) {
             node.live.resize_places(node.max_requests());
             cluster.roster.rescore(node.live.slot);
         }
+    }
+}
+
+/// The usual name is no memory that all cores count the users of.
+fn request_id_header(name: &str) -> Result<Option<HeaderName>, String> {
+    match name {
+        "off" => Ok(None),
+        _ if name.eq_ignore_ascii_case("x-request-id") => Ok(Some(HeaderName::from_static("x-request-id"))),
+        _ => HeaderName::from_bytes(name.as_bytes()).map(Some).map_err(|_| format!("request-id-header: \"{name}\" is not a header name")),
     }
 }
 

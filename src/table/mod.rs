@@ -18,6 +18,7 @@ pub mod traffic;
 use crate::base::units::Network;
 use crate::config::model::{self, Config};
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -49,6 +50,8 @@ pub struct Listener {
     pub router: route::Router,
     /// Whose forwarded headers are believed.
     pub trusted: Vec<Network>,
+    /// The header that the proxies among them give a request's id in, and nodes are told of it.
+    pub request_id: Option<HeaderName>,
     /// Client connections now open; outlives the table.
     pub connections: Arc<AtomicU32>,
 }

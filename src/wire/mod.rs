@@ -5,4 +5,5 @@ pub mod http1;
 pub mod identity;
 pub mod pem;
 pub mod proxy_protocol;
+pub mod request_id;
 pub mod template;

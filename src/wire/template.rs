@@ -1,6 +1,7 @@
 //! Header values and redirect targets with names in braces, such as `{client.ip}`, read once when the conf file is read.
 
 use super::identity::Identity;
+use super::request_id::RequestId;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -33,7 +34,7 @@ pub struct Facts<'a> {
     /// The node's route.
     pub route: Option<&'a str>,
     /// The request's id.
-    pub request_id: Option<u64>,
+    pub request_id: Option<&'a RequestId>,
     /// The TLS version towards the client.
     pub tls_version: Option<&'a str>,
     /// The TLS cipher towards the client.
@@ -207,7 +208,7 @@ fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         Known::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),
         Known::ClientPort => return facts.client_port.map_or((), |port| drop(write!(out, "{port}"))),
-        Known::RequestId => return facts.request_id.map_or((), |id| drop(write!(out, "{id:016x}"))),
+        Known::RequestId => return facts.request_id.map_or((), |id| drop(write!(out, "{id}"))),
         Known::Uri => {
             push_clean(facts.path.unwrap_or_default().as_bytes(), out);
             if let Some(query) = facts.query {

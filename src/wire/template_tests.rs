@@ -19,7 +19,7 @@ fn names_are_filled_in() {
         query: Some("q=1"),
         cluster: Some("shop"),
         route: Some("n1"),
-        request_id: Some(42),
+        request_id: Some(&RequestId::Own(42)),
         headers: Some(&headers),
         ..Facts::default()
     };

@@ -1,7 +1,7 @@
 //! The command line: what it prints, and its exit codes.
 
 use crate::fake::Fake;
-use crate::support::{Client, Conf, Origin, free_addr, until};
+use crate::support::{Certs, Client, Conf, Origin, free_addr, until};
 use crate::window::{Said, Window, homing};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -33,6 +33,19 @@ fn status_is_a_table_that_a_person_reads() {
     assert_eq!(window.homing(&["status", "app", "--json"]).json()["cluster"], "app");
     let unknown = window.homing(&["status", "ap"]);
     assert!(unknown.code == 1 && unknown.err.contains("there are: app"), "{unknown:?}");
+}
+
+#[test]
+fn status_tells_when_certificates_expire() {
+    let node = Origin::start("n1");
+    let certs = Certs::new();
+    let folder = tempfile::tempdir().unwrap();
+    certs.write(folder.path(), &["app.test"]);
+    let listener = format!("[listener.secure]\nbind = \"{}\"\ntls = {{ certs = [{:?}] }}", free_addr(), folder.path());
+    let window = Window::with(Conf::over([&node]).more(&listener));
+    let said = window.homing(&["status"]);
+    let line = said.out.lines().find(|line| line.starts_with("certificate ")).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(line.starts_with("certificate app.test  expires in ") && line.contains("(listener secure, "), "{line}");
 }
 
 #[test]
@@ -100,13 +113,19 @@ fn something_else_at_the_address_is_noticed() {
     assert!(said.code == 1 && said.err.contains("check --admin"), "{said:?}");
 }
 
-fn node(state: &str, sessions: u64) -> (u16, Value) {
+/// An answer about a node.
+pub fn node(state: &str, sessions: u64) -> (u16, Value) {
     let node = json!({
         "node": "n1", "url": "http://127.0.0.1:1", "route": "n1", "state": state, "why": "set to draining",
         "since": "2026-01-01T00:00:00.000Z", "sessions": sessions, "capacity": null, "in_flight": 0, "weight": 100, "load": null,
         "version": null, "set_by": "api", "share": 0.0, "deadline": null, "rank": null, "requests": 0, "heartbeat_ms": null,
     });
     (200, node)
+}
+
+/// The answer to a drain.
+pub fn done() -> (u16, Value) {
+    (200, json!({"changes": ["n1 drains"], "node": null}))
 }
 
 fn drains(fake: &Fake, more: &[&str]) -> Said {
@@ -116,8 +135,7 @@ fn drains(fake: &Fake, more: &[&str]) -> Said {
 
 #[test]
 fn drain_waits_until_no_session_is_left() {
-    let done = (200, json!({"changes": ["n1 drains"], "node": null}));
-    let fake = Fake::start(vec![done, node("draining", 12), node("draining", 3), node("drained", 0)]);
+    let fake = Fake::start(vec![done(), node("draining", 12), node("draining", 3), node("drained", 0)]);
     let said = drains(&fake, &["--wait", "--deadline", "1h", "--then", "move", "--force"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(
@@ -132,7 +150,6 @@ fn drain_waits_until_no_session_is_left() {
 
 #[test]
 fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
-    let done = || (200, json!({"changes": [], "node": null}));
     let said = drains(&Fake::start(vec![done(), node("draining", 2)]), &["--wait", "--deadline", "700ms"]);
     assert!(said.code == 3 && said.err.contains("2 sessions left"), "{said:?}");
     let moved = Fake::start(vec![done(), node("draining", 2), node("drained", 0)]);
@@ -140,6 +157,14 @@ fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
     assert!(said.code == 3 && said.err.contains("2 sessions: moved"), "{said:?}");
     let said = drains(&Fake::start(vec![done(), node("draining", 2), node("ready", 2)]), &["--wait"]);
     assert!(said.code == 1 && said.err.contains("it is ready"), "{said:?}");
+}
+
+#[test]
+fn a_healthcheck_is_silent_unless_json_is_wanted() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    assert_eq!(window.homing(&["healthcheck"]).out, "");
+    assert_eq!(window.homing(&["healthcheck", "--json"]).json(), json!({"alive": true}));
 }
 
 #[test]

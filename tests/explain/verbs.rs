@@ -97,3 +97,16 @@ fn requests_that_no_node_serves_are_explained() {
     let said = window.homing(&["explain", line["id"].as_str().unwrap()]);
     assert!(said.code == 0 && said.out.contains("answered 503"), "{said:?}");
 }
+
+#[test]
+fn a_request_is_found_by_the_id_that_a_proxy_in_front_gave_it() {
+    let nodes = Origin::several(1);
+    let window = Window::with(telling(Conf::over(&nodes).listener("trusted-proxies = [\"127.0.0.0/8\"]")));
+    let answer = Client::new(window.proxy.addr).get_with("/given", &[("X-Request-Id", "web-1/42")]);
+    assert!(answer.head.get("homing-why").is_some_and(|why| why.ends_with("id=web-1/42")), "{:?}", answer.head.get("homing-why"));
+    window.proxy.access_of("/given", 1);
+    let said = window.homing(&["explain", "web-1/42"]);
+    assert!(said.code == 0 && said.out.contains("request web-1/42 of 127.0.0.1"), "{said:?}");
+    let unknown = window.homing(&["explain", "web-1/43"]);
+    assert!(unknown.code == 1 && unknown.err.contains("No request of this id"), "{unknown:?}");
+}

@@ -9,6 +9,7 @@ use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts, Verdict, Why};
 use crate::table::route::{Action, Ask};
 use crate::table::{Listener, Table};
+use crate::wire::request_id::RequestId;
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::net::IpAddr;
@@ -48,7 +49,7 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
     };
     let (index, listener) = listener_for(table, request, &ask)?;
     let mut decided = Decided {
-        id: 0,
+        id: RequestId::Own(0),
         at: clock::unix_ms(),
         client: request.client,
         listener: index as u32,

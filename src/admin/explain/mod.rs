@@ -23,27 +23,28 @@ use tokio::sync::oneshot;
 
 /// The longest a thread may take to say what it remembers.
 const RECALL: Duration = Duration::from_secs(2);
+const FORGOTTEN: &str =
+    "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.";
 /// Moves shown for one cluster.
 const MOVES: usize = 50;
 
 /// The answer to a question.
 pub async fn explain(admin: &Admin, question: Question) -> Result<Explanation, Problem> {
-    let kept = match question {
+    let (kept, detail) = match question {
         Question::MadeUp(request) => {
             let table = admin.current.load_full();
             let decided = made_up::decide(&table, &request)?;
             return Ok(told(&table, &decided, None));
         }
-        Question::Last => recall(admin).await.iter().flat_map(Recent::iter).max_by_key(|decided| (decided.at, decided.id)).copied(),
-        Question::Id(id) => recall(admin).await.iter().flat_map(Recent::iter).find(|decided| decided.id == id).copied(),
-    };
-    let detail = match question {
-        Question::Last => "No request has come yet.",
-        _ => "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.",
+        Question::Last => {
+            let last = recall(admin).await.iter().flat_map(Recent::iter).max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id))).cloned();
+            (last, "No request has come yet.")
+        }
+        Question::Id(id) => (recall(admin).await.iter().flat_map(Recent::iter).find(|decided| decided.id == id).cloned(), FORGOTTEN),
     };
     let decided = kept.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))?;
     let request = status::Asked {
-        id: format!("{:016x}", decided.id),
+        id: decided.id.to_string(),
         at: rfc3339(decided.at),
         client: decided.client.to_string(),
         status: decided.status,
@@ -59,7 +60,7 @@ pub async fn moves(admin: &Admin) -> Moves {
     let of = |cluster: &std::sync::Arc<Cluster>| {
         let totals = cluster.live.traffic.totals();
         let mut latest: Vec<&Decided> = recent.iter().flat_map(Recent::moved).filter(|d| d.cluster == Some(cluster.live.id)).collect();
-        latest.sort_unstable_by_key(|decided| std::cmp::Reverse((decided.at, decided.id)));
+        latest.sort_unstable_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
         latest.truncate(MOVES);
         Moved {
             cluster: cluster.name.to_string(),
@@ -73,7 +74,7 @@ pub async fn moves(admin: &Admin) -> Moves {
 
 fn one_move(cluster: &Cluster, decided: &Decided) -> status::Move {
     status::Move {
-        id: format!("{:016x}", decided.id),
+        id: decided.id.to_string(),
         at: rfc3339(decided.at),
         client: decided.client.to_string(),
         node: decided.node.and_then(|slot| name_of(cluster, slot)),

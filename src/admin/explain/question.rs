@@ -2,6 +2,7 @@
 
 use super::made_up::Request;
 use crate::serve::problem::Problem;
+use crate::wire::request_id::RequestId;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +12,7 @@ pub enum Question {
     /// About the latest request.
     Last,
     /// About the request of this id.
-    Id(u64),
+    Id(RequestId),
     /// About a request that might come.
     MadeUp(Box<Request>),
 }
@@ -73,9 +74,8 @@ impl Question {
     }
 
     fn id(text: &str) -> Result<Self, Problem> {
-        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let id = u64::from_str_radix(text, 16).ok().filter(|_| digits);
-        id.map(Self::Id).ok_or_else(|| refused("id is no request id: 16 hexadecimal digits, as in the access log."))
+        let id = RequestId::parse(text);
+        id.map(Self::Id).ok_or_else(|| refused("id is no request id: letters, digits and -._:/+=@, 128 at most, as in the access log."))
     }
 }
 
@@ -97,10 +97,11 @@ mod tests {
             ("", "last"),
             ("last", "last"),
             ("last=", "last"),
-            ("id=00000000000000ff", "255"),
-            ("id=ff", "refused"),
-            ("id=+0000000000000ff", "refused"),
-            ("id=00000000000000ff&url=/x&last", "255"),
+            ("id=00000000000000ff", "00000000000000ff"),
+            ("id=Root/1-ff", "Root/1-ff"),
+            ("id=", "refused"),
+            ("id=a+b", "refused"),
+            ("id=00000000000000ff&url=/x&last", "00000000000000ff"),
             ("url=/x", "GET /x 127.0.0.1 []"),
             ("url=http%3A%2F%2Fa.test%2Fx&method=POST&source=::1", "POST http://a.test/x ::1 []"),
             ("url=/&cookie=A%3D1&cookie=B%3D2&header=X-User:+me", "GET / 127.0.0.1 [cookie=A=1 cookie=B=2 x-user=me]"),

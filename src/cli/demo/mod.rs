@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// How many further ports are tried when the wanted one is taken.
 const FURTHER_PORTS: u16 = 20;
+/// The port of the operator's window, where verbs look for it if nothing is said.
+const ADMIN_PORT: u16 = 9900;
 
 /// All that a demo needs, its nodes already running.
 pub struct Plan {
@@ -35,19 +37,23 @@ pub struct Plan {
 /// Starts the nodes and finds a port for the proxy: this one, or the next free one.
 pub fn plan(nodes: usize, port: u16) -> io::Result<Plan> {
     let demo = Arc::new(Demo::start(nodes)?);
-    let port = free_port(port)?;
+    // both are held until both are found
+    let (proxy, admin) = (free(port)?, free(ADMIN_PORT)?);
+    let (port, admin) = (proxy.local_addr()?.port(), admin.local_addr()?.port());
     let addresses = demo.addresses();
-    Ok(Plan { conf: config(&addresses, port), banner: banner(&addresses, port), demo })
+    Ok(Plan { conf: config(&addresses, port, admin), banner: banner(&addresses, port, admin), demo })
 }
 
 /// The proxy's conf: one listener, one cluster, a cookie. Its values are quick where an operator's would be calm, so that a
 /// newcomer does not wait for what he came to see.
-pub fn config(addresses: &[(String, SocketAddr)], port: u16) -> String {
+pub fn config(addresses: &[(String, SocketAddr)], port: u16, admin: u16) -> String {
     let mut conf = format!(
         r#"[server]
 workers = 1
+admin = "127.0.0.1:{admin}"
 access-log = {{ to = "off" }}
 shutdown-grace = "1s"
+max-connections = 1000
 
 [listener.demo]
 bind = "127.0.0.1:{port}"
@@ -74,19 +80,26 @@ passive = {{ failures = 3, eject = "1s" }}
 }
 
 /// The words printed at the start.
-pub fn banner(addresses: &[(String, SocketAddr)], port: u16) -> String {
+pub fn banner(addresses: &[(String, SocketAddr)], port: u16, admin: u16) -> String {
     let url = format!("http://127.0.0.1:{port}/");
+    let page = format!("http://127.0.0.1:{admin}");
+    let there = if admin == ADMIN_PORT { String::new() } else { format!(" --admin {page}") };
     let mut text = format!("Homing demo: {} nodes, one address, every session stays on its node.\n\n  proxy  {url}\n", addresses.len());
+    let _ = writeln!(text, "  page   {page}/");
     for (name, address) in addresses {
         let _ = writeln!(text, "  {name:<5}  http://{address}/");
     }
-    let _ = write!(
-        text,
-        "\nTry\n  curl -c jar -b jar {url}     the same node again and again, and its counter counts\n  \
-         curl {url}                   no jar, no session: placed anew each time\n  \
-         open {url} in a browser, and in a private window beside it\n\n\
-         A node's number and Enter kills it, or revives it. Ctrl-C ends it all.\n"
-    );
+    text.push_str("\nTry\n");
+    for (command, what) in [
+        (format!("curl -c jar -b jar {url}"), "the same node again and again, and its counter counts"),
+        (format!("curl {url}"), "no jar, no session: placed anew each time"),
+        (format!("open {url}"), "in a browser, and in a private window beside it"),
+        (format!("homing explain --last{there}"), "why the last request went where it went"),
+        (format!("homing top{there}"), "the nodes, live; the page shows the same"),
+    ] {
+        let _ = writeln!(text, "  {command:<44}  {what}");
+    }
+    text.push_str("\nA node's number and Enter kills it, or revives it. Ctrl-C ends it all.\n");
     text
 }
 
@@ -123,8 +136,8 @@ fn toggle(demo: &Demo, line: &str) -> Option<String> {
 }
 
 /// The first free port from this one on, or any. It could be taken again before the proxy binds it; then the proxy says so.
-fn free_port(wanted: u16) -> io::Result<u16> {
-    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+fn free(wanted: u16) -> io::Result<TcpListener> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let near = (wanted..=wanted.saturating_add(FURTHER_PORTS)).find_map(|port| bind(port).ok());
-    near.map_or_else(|| bind(0), Ok).map(|address| address.port())
+    near.map_or_else(|| bind(0), Ok)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Runs the demo until Ctrl-C; the exit code.
 pub fn run(nodes: usize, port: u16) -> i32 {
-    crate::cli::run::start_log("warn");
+    crate::cli::log::start("warn");
     let folder = std::env::temp_dir().join(format!("homing-demo-{}", std::process::id()));
     let code = run_in(&folder, nodes.clamp(1, 20), port);
     // nothing of the demo stays behind

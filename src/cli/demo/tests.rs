@@ -111,7 +111,7 @@ fn the_plan_is_a_valid_conf_with_every_node() {
 fn a_taken_port_gives_way_to_the_next() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    assert_ne!(free_port(port).unwrap(), port);
+    assert_ne!(free(port).unwrap().local_addr().unwrap().port(), port);
 }
 
 #[test]

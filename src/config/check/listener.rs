@@ -14,6 +14,9 @@ pub fn check(c: &mut Checker<'_>) {
         c.name(&path, "listener", name);
         binds(c, &path, listener, &mut taken);
         limits(c, &path, listener);
+        if listener.request_id_header != "off" {
+            c.header_name(&join(&path, "request-id-header"), &listener.request_id_header);
+        }
         if let Some(tls) = &listener.tls {
             encryption(c, &join(&path, "tls"), tls);
         }

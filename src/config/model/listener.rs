@@ -17,6 +17,8 @@ conf! {
         pub proxy_protocol: bool,
         /// Whose X-Forwarded-* and Forwarded headers, and PROXY protocol headers, are believed.
         pub trusted_proxies: Vec<Network>,
+        /// Header in which `trusted-proxies` give a request's id, and nodes are told of it; strangers' ids are replaced. "off" leaves it alone.
+        pub request_id_header: String,
         /// Clients from these networks find in each answer a header `Homing-Why`: node, why and request id, as the access log has them.
         pub why_header: Vec<Network>,
         /// Time for a request's header to arrive in full.
@@ -39,6 +41,7 @@ impl Default for Listener {
             tls: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
+            request_id_header: "X-Request-Id".into(),
             why_header: Vec::new(),
             header_timeout: Duration::secs(10),
             idle_timeout: Duration::secs(60),

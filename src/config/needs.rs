@@ -1,0 +1,96 @@
+//! What the limits in a conf file ask of the machine. All figures stand here, each with where it comes from; `tests/proxy/sizes.rs`
+//! holds the larger ones against the running binary.
+
+use super::model::{Config, Workers};
+
+/// Of the process before anybody connects. Measured: resident memory of a new process with one worker is 20 to 30 MiB.
+const PROCESS: u64 = 30 << 20;
+/// Of each further worker. Measured: resident memory with 1 and with 9 workers, after requests on all of them.
+const WORKER: u64 = 1 << 20;
+/// Of an idle client connection that has had a request. Measured: resident memory before and after 1,500 of them (4.0 KiB).
+const CONNECTION: u64 = 4 << 10;
+/// The same with TLS. Measured likewise, ECDSA certificate, TLS 1.3 (11.8 KiB).
+const TLS_CONNECTION: u64 = 12 << 10;
+/// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16 full.
+const SESSION: u64 = 58;
+/// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and heartbeats.
+const OWN_FILES: u64 = 200;
+
+/// The most that a conf file's limits allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Open files: each client connection, a connection to a node for each, what listens, checks.
+    pub files: u64,
+    /// Bytes for all client connections, idle.
+    pub connections: u64,
+    /// Bytes for all sessions of all ledgers.
+    pub sessions: u64,
+    /// Bytes for the process itself.
+    pub process: u64,
+}
+
+impl Needs {
+    /// Of this conf on a machine with so many cores.
+    pub fn of(config: &Config, cores: usize) -> Self {
+        let server = &config.server;
+        let workers = match server.workers {
+            Workers::Count(count) => u64::from(count.max(1)),
+            Workers::Word(_) => cores.max(1) as u64,
+        };
+        let connections = u64::from(server.max_connections);
+        let listening: usize = config.listener.values().map(|listener| listener.bind.as_slice().len()).sum();
+        let nodes: usize = config.cluster.values().map(|cluster| cluster.nodes.len()).sum();
+        let tls = config.listener.values().any(|listener| listener.tls.is_some());
+        Self {
+            files: 2 * connections + listening as u64 * workers + nodes as u64 + OWN_FILES,
+            connections: connections * if tls { TLS_CONNECTION } else { CONNECTION },
+            sessions: u64::from(server.max_sessions) * config.cluster.len() as u64 * SESSION,
+            process: PROCESS + workers * WORKER,
+        }
+    }
+
+    /// Bytes, all together.
+    pub fn memory(&self) -> u64 {
+        self.connections + self.sessions + self.process
+    }
+
+    /// What is wrong with a process that may open only so many files.
+    pub fn shortage(&self, may_open: u64) -> Option<String> {
+        (may_open < self.files).then(|| {
+            let (files, connections) = (self.files, may_open.saturating_sub(OWN_FILES) / 2);
+            format!(
+                "at most {may_open} files may be open, and server.max-connections needs {files}: raise the hard limit (ulimit -Hn, \
+                 LimitNOFILE= in the unit), or set max-connections to {connections}"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(text: &str) -> Needs {
+        Needs::of(&toml::from_str(text).unwrap(), 4)
+    }
+
+    #[test]
+    fn limits_become_files_and_memory() {
+        let plain = needs(
+            "[server]\nmax-connections = 10000\nmax-sessions = 1000\n[listener.a]\nbind = [\"127.0.0.1:1\", \"[::1]:1\"]\n\
+             [cluster.x.nodes]\nn1 = \"http://a:1\"\n[cluster.y.nodes]\nn1 = \"http://a:1\"",
+        );
+        assert_eq!(plain.files, 20_000 + 2 * 4 + 2 + OWN_FILES);
+        assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 2 * 1000 * SESSION));
+        let tls = needs("[server]\nworkers = 1\nmax-connections = 10\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }");
+        assert_eq!((tls.files, tls.connections, tls.process), (20 + 1 + OWN_FILES, 10 * TLS_CONNECTION, PROCESS + WORKER));
+    }
+
+    #[test]
+    fn too_few_files_are_told_with_what_would_do() {
+        let needs = needs("[server]\nmax-connections = 1000");
+        assert_eq!(needs.shortage(needs.files), None);
+        let told = needs.shortage(1024).unwrap();
+        assert!(told.contains("at most 1024 files") && told.contains("max-connections to 412"), "{told}");
+    }
+}
