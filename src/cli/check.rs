@@ -18,7 +18,7 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
         Ok(loaded) => {
             print_all(&loaded.warnings);
             if strict && !loaded.warnings.is_empty() {
-                eprintln!("{}", count(loaded.warnings.len(), "warning"));
+                eprintln!("{}", count(loaded.warnings.len() as u64, "warning"));
                 return 1;
             }
             if !dump {
