@@ -61,6 +61,7 @@ async fn begin(
         };
         if let Some(why) = why {
             tracing::debug!("connection from {direct} closed: {why}");
+            tracing::warn!("listener {} closed a connection: {why}; does the proxy before it send the PROXY protocol?", conf.name);
             return None;
         }
     }
