@@ -134,7 +134,11 @@ impl BodyReader {
         let text = match input[..end].strip_suffix(b"\r") {
             Some(text) => text,
             None if self.strict && !size => return Err(Malformed::BadChunk),
-            None if self.strict => return Err(Malformed::BareLf),
+            None if self.strict => {
+                // the same word as if it had come byte by byte
+                chunk_size(&input[..end], true, false)?;
+                return Err(Malformed::BareLf);
+            }
             None => &input[..end],
         };
         self.state = match size {
