@@ -114,7 +114,7 @@ const CHUNKS: &[Case] = &[
     (" 3\r\nabc\r\n", Some(A::BadChunk)),
     ("3 \r\nabc\r\n", Some(A::BadChunk)),
     ("3\nabc\r\n", Some(A::BareLf)),
-    ("3\rabc\r\n", Some(A::BareCr)),
+    ("3\rabc\r\n", Some(A::BadChunk)),
     ("3;x\nabc\r\n", Some(A::BareLf)),
     ("3\r,\nabc\r\n", Some(A::BadChunk)),
     ("3;x\rabc\r\n", Some(A::BareCr)),
