@@ -22,7 +22,7 @@ fn status(requests: u64) -> Status {
     (status.time, status.started) = ("2026-01-01T00:00:09.000Z".into(), "then".into());
     let nodes = [node("n1", "ready", 3, requests), node("n2", "draining", 7, 0), node("n3", "down", 0, 0)];
     let cluster = json!({
-        "cluster": "shop", "state": "degraded", "serving": 2, "balance": "least-sessions", "sessions": 10, "capacity": 400,
+        "cluster": "shop", "state": "degraded", "serving": 2, "balance": "least-sessions", "settings": "", "sessions": 10, "capacity": 400,
         "bypass_refused": 0, "in_flight": 0, "ledger": {"entries": 10, "limit": 100, "evicted": 0}, "traffic": traffic(requests),
         "nodes": nodes,
     });

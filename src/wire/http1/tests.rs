@@ -130,7 +130,7 @@ const CHUNKS: &[Case] = &[
     ("0\r\nX : b\r\n\r\n", Some(A::SpaceBeforeColon)),
     ("0\r\nX: b\n\r\n", Some(A::BareLf)),
     ("0\r\nX: b\r\n c\r\n\r\n", Some(A::ObsFold)),
-    ("0\r\nGET / HTTP/1.1\r\n\r\n", Some(A::SpaceBeforeColon)),
+    ("0\r\nGET / HTTP/1.1\r\n\r\n", Some(A::BadName)),
 ];
 
 /// All cases as whole byte streams.
