@@ -70,7 +70,7 @@ fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
         json!({"files": needs.files, "memory": needs.memory(), "connections": needs.connections, "sessions": needs.sessions, "shortage": shortage})
     });
     let findings: Vec<Value> = found.iter().map(finding).collect();
-    let ok = config.is_some() && !(strict && !findings.is_empty());
+    let ok = config.is_some() && (!strict || findings.is_empty());
     print(&format!("{:#}\n", json!({"ok": ok, "findings": findings, "needs": needs})));
     i32::from(!ok)
 }
