@@ -1,7 +1,7 @@
 //! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
 
 use super::client_io::ClientIo;
-use super::stream::{Peer, Stream, local_address};
+use super::stream::{Peer, Stream};
 use super::{http1, http2};
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::watch::Watch;
@@ -25,9 +25,16 @@ use tokio_rustls::TlsAcceptor;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
-pub async fn serve(worker: Rc<Worker>, listener: usize, stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
+pub async fn serve(
+    worker: Rc<Worker>,
+    listener: usize,
+    port: u16,
+    stream: Stream,
+    peer: Peer,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) {
     // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
-    let Some((client, stream, early)) = Box::pin(begin(worker, listener, stream, peer, tls)).await else { return };
+    let Some((client, stream, early)) = Box::pin(begin(worker, listener, port, stream, peer, tls)).await else { return };
     match client.h2 {
         true => Box::pin(serve_h2(client, stream, early)).await,
         false => serve_h1(client, stream, early).await,
@@ -38,13 +45,14 @@ pub async fn serve(worker: Rc<Worker>, listener: usize, stream: Stream, peer: Pe
 async fn begin(
     worker: Rc<Worker>,
     listener: usize,
+    port: u16,
     mut stream: Stream,
     peer: Peer,
     tls: Option<Arc<rustls::ServerConfig>>,
 ) -> Option<(Rc<Client>, Stream, BytesMut)> {
     let conf = worker.table().listeners.get(listener).cloned().flatten()?;
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (direct, local) = (peer.address().unwrap_or(unknown), local_address(&stream).unwrap_or(unknown));
+    let direct = peer.address().unwrap_or(unknown);
     let mut early = BytesMut::new();
     let mut source = direct;
     let header_timeout = conf.conf.header_timeout.get();
@@ -67,7 +75,7 @@ async fn begin(
     }
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let client = Client::new(worker, listener, conf, direct, source, local, opened.facts, Rc::new(Watch::new()), opened.h2);
+    let client = Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(Watch::new()), opened.h2);
     Some((Rc::new(client), opened.stream, opened.early))
 }
 

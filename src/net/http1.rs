@@ -92,6 +92,10 @@ async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
 }
 
 async fn close(connection: &Connection, sending: bool) {
+    if !sending && !connection.is_tls() {
+        // closing it says all there is to say
+        return;
+    }
     let closing = async {
         let told = poll_fn(|cx| connection.poll_shutdown(cx)).await;
         if sending && told.is_ok() {

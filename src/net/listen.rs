@@ -41,8 +41,6 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Fails only when the client is gone already, which the first read tells as well.
-                let _ = stream.set_nodelay(true);
                 Ok((Stream::Tcp(stream), Peer::Tcp(canonical(peer))))
             }
             Self::Unix(listener, _) => {

@@ -23,14 +23,6 @@ impl Peer {
     }
 }
 
-/// Our own address of a connection.
-pub fn local_address(stream: &Stream) -> Option<SocketAddr> {
-    match stream {
-        Stream::Tcp(stream) => stream.local_addr().ok().map(canonical),
-        _ => None,
-    }
-}
-
 /// IPv4 in IPv6's clothes becomes IPv4, so that networks and logs see one form.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())

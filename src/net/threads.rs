@@ -1,7 +1,7 @@
 //! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
 
 use super::connection;
-use super::listen::{Listener, Socket, is_exhausted, is_transient};
+use super::listen::{Address, Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
 use super::tls::SharedTls;
 use crate::proxy::access_log::{Log, LogBuffer};
@@ -167,13 +167,17 @@ impl Doors {
 
 /// Accepts on one socket until told to close.
 async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: Listener, tls: SharedTls, closing: Rc<Notify>) {
+    let port = match socket.address() {
+        Ok(Address::Tcp(address)) => address.port(),
+        _ => 0,
+    };
     let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
         let (worker, tls) = (worker.clone(), tls.load_full());
         worker.traffic.connected();
         tokio::task::spawn_local(async move {
             let _open = worker.hold_open();
             let _place = place;
-            connection::serve(worker, listener, stream, peer, tls).await;
+            connection::serve(worker, listener, port, stream, peer, tls).await;
         });
     };
     loop {

@@ -76,7 +76,7 @@ impl Asked {
             client_ip: Some(self.client),
             client_port: Some(client.source.port()),
             host: Some(&self.host),
-            port: Some(client.local.port()),
+            port: Some(client.port),
             scheme: Some(client.scheme()),
             method: Some(self.parts.method.as_str()),
             path: Some(self.uri.path()),

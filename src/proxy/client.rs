@@ -25,13 +25,13 @@ pub struct Client {
     pub direct: SocketAddr,
     /// Who the client is: told by the PROXY protocol, else the other end.
     pub source: SocketAddr,
-    /// Our own address.
-    pub local: SocketAddr,
+    /// The port it came to; 0 over a Unix socket.
+    pub port: u16,
     /// What the TLS handshake told.
     pub tls: Option<TlsFacts>,
     /// `address`, as nodes are told of it.
     pub address_text: HeaderValue,
-    /// The port of `local`, as nodes are told of it.
+    /// `port`, as nodes are told of it.
     pub port_text: HeaderValue,
     /// Its clock.
     pub watch: Rc<Watch>,
@@ -91,7 +91,7 @@ impl Client {
         conf: Arc<Listener>,
         direct: SocketAddr,
         source: SocketAddr,
-        local: SocketAddr,
+        port: u16,
         tls: Option<TlsFacts>,
         watch: Rc<Watch>,
         h2: bool,
@@ -100,8 +100,8 @@ impl Client {
         let text = source.ip().to_canonical().to_string();
         // an address is made of digits, letters, dots and colons
         let address_text = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
-        let (port_text, burst) = (HeaderValue::from(local.port()), RefCell::default());
-        Self { worker, listener, conf, direct, source, local, tls, address_text, port_text, watch, h2, burst }
+        let (port_text, burst) = (HeaderValue::from(port), RefCell::default());
+        Self { worker, listener, conf, direct, source, port, tls, address_text, port_text, watch, h2, burst }
     }
 
     /// Where an earlier first request of the same client went: node and session.

@@ -87,6 +87,11 @@ impl Connection {
         })
     }
 
+    /// Whether it is in TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(*self.socket.borrow(), Stream::Tls(_))
+    }
+
     /// A new message to the node begins: whether anything of it was sent, or anything heard, is asked of it alone.
     pub fn begin(&self) {
         self.heard.set(false);

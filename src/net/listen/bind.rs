@@ -149,6 +149,8 @@ fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
+    // what is accepted inherits it: one system call for each connection less
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(address);
