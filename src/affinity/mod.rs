@@ -26,7 +26,7 @@ use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};
 
 /// With this header in its answer a node ends the session's pin. It does not reach the client.
-const RELEASE: &str = "homing-release";
+const RELEASE: http::HeaderName = http::HeaderName::from_static("homing-release");
 
 /// What widespread servers call their session cookie. None of them changes the id of a living session with each answer.
 const SESSION_COOKIES: [&[u8]; 4] = [b"JSESSIONID", b"PHPSESSID", b"ASP.NET_SessionId", b"connect.sid"];

@@ -25,14 +25,7 @@ use tokio_rustls::TlsAcceptor;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
-pub async fn serve(
-    worker: Rc<Worker>,
-    listener: usize,
-    port: u16,
-    stream: Stream,
-    peer: Peer,
-    tls: Option<Arc<rustls::ServerConfig>>,
-) {
+pub async fn serve(worker: Rc<Worker>, listener: usize, port: u16, stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
     // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
     let Some((client, stream, early)) = Box::pin(begin(worker, listener, port, stream, peer, tls)).await else { return };
     match client.h2 {
@@ -147,11 +140,12 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
                 // a head that came whole is an exchange by now, and costs no timer
-                if watch.is_in_head() {
-                    let deadline = watch.deadline(header, idle).into();
-                    if deadline < alarm.deadline() {
-                        alarm.as_mut().reset(deadline);
-                    }
+                let sooner = match watch.is_in_head() {
+                    true => Some(watch.deadline(header, idle)),
+                    false => watch.alarm.by(),
+                };
+                if let Some(sooner) = sooner.filter(|by| *by < alarm.deadline().into_std()) {
+                    alarm.as_mut().reset(sooner.into());
                 }
                 alarm.as_mut().poll(cx).map(|()| None)
             }
@@ -161,8 +155,9 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
             progress = progress => match progress {
                 Some(ended) => return Some(ended),
                 None => {
+                    let rung = watch.alarm.ring(Instant::now());
                     let deadline = watch.deadline(header, idle);
-                    if deadline <= Instant::now() {
+                    if deadline <= Instant::now() && !rung {
                         return None;
                     }
                     alarm.as_mut().reset(deadline.into());

@@ -148,11 +148,11 @@ async fn to_cluster(
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
         let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
-        let limits = tries.limits(&cluster, upgrade.is_some());
+        // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
+        let alarm = (!client.h2).then_some(&client.watch.alarm);
+        let limits = tries.limits(&cluster, upgrade.is_some(), trail.now, alarm);
         client.watch.want_body(load.streams());
-        match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, trail.now, async |i| told.pass_on(i).await)
-            .await
-        {
+        match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
                 client.watch.want_body(false);
                 verdict.node.live.answered(answer.response.status(), trail.look());

@@ -1,8 +1,10 @@
 //! Whether a request that failed may be sent again, and where.
 
 use super::answer::Refused;
+use crate::base::clock::Now;
 use crate::table::Cluster;
 use crate::table::decide::Verdict;
+use crate::transport::alarm::Alarm;
 use crate::upstream::send::{Failure, Limits, SendError};
 use http::{Method, StatusCode};
 
@@ -64,8 +66,10 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub fn limits(&self, cluster: &Cluster, own: bool) -> Limits {
+    pub fn limits<'a>(&self, cluster: &Cluster, own: bool, now: Now, alarm: Option<&'a Alarm>) -> Limits<'a> {
         Limits {
+            now,
+            alarm,
             connect: cluster.conf.timeouts.connect.get(),
             response: cluster.conf.timeouts.response.get(),
             max_idle: cluster.conf.pool.max_idle,

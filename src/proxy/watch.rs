@@ -1,6 +1,7 @@
 //! What is going on with one client connection: what its time limits are measured against.
 
 use crate::base::clock::{Now, monotonic_ms};
+use crate::transport::alarm::Alarm;
 use crate::transport::pace::Pace;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,6 +17,8 @@ pub struct Watch {
     head_since: Cell<u64>,
     /// When bytes last moved.
     pub pace: Rc<Pace>,
+    /// When the node is to have answered, of a connection with one exchange at a time.
+    pub alarm: Alarm,
     body_wanted: Cell<bool>,
 }
 
@@ -72,7 +75,8 @@ impl Watch {
         };
         if !self.is_idle() {
             let waits_for_client = self.pace.is_blocked() || self.body_wanted.get();
-            return after(if waits_for_client { self.pace.moved() } else { now }, idle);
+            let cut = after(if waits_for_client { self.pace.moved() } else { now }, idle);
+            return self.alarm.by().map_or(cut, |by| by.min(cut));
         }
         match self.head_since.get() {
             0 => after(self.idle_since.get(), idle),

@@ -41,7 +41,7 @@ pub struct Connection {
     waits: Cell<bool>,
     closed: Cell<bool>,
     heard: Cell<bool>,
-    told: Cell<bool>,
+    told: Cell<u64>,
     pace: Option<Rc<Pace>>,
 }
 
@@ -82,7 +82,7 @@ impl Connection {
             waits: Cell::new(false),
             closed: Cell::new(false),
             heard: Cell::new(false),
-            told: Cell::new(false),
+            told: Cell::new(0),
             pace,
         })
     }
@@ -95,14 +95,14 @@ impl Connection {
     /// A new message to the node begins: whether anything of it was sent, or anything heard, is asked of it alone.
     pub fn begin(&self) {
         self.heard.set(false);
-        self.told.set(false);
+        self.told.set(0);
     }
     /// Bytes came since [`Connection::begin`].
     pub fn has_heard(&self) -> bool {
         self.heard.get()
     }
-    /// Bytes were written since [`Connection::begin`].
-    pub fn has_told(&self) -> bool {
+    /// Bytes written since [`Connection::begin`].
+    pub fn told(&self) -> u64 {
         self.told.get()
     }
     /// A head has begun and is not there in full.
@@ -332,7 +332,7 @@ impl Connection {
             if wrote == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.told.set(true);
+            self.told.set(self.told.get() + wrote as u64);
             self.unflushed.set(matches!(*socket, Stream::Tls(_)));
             let head = wrote.min(queued.len());
             self.written.set(self.written.get() + head);

@@ -1,6 +1,7 @@
 //! What both sides of the proxy stand on: sockets, an HTTP/1 connection over one, streams of HTTP/2, and the bodies that come
 //! over either.
 
+pub mod alarm;
 pub mod content;
 pub mod h2;
 pub mod http1;

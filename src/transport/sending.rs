@@ -39,6 +39,11 @@ impl<B: Body<Data = Bytes, Error = ContentError> + Unpin> Sending<B> {
         Self { body, framing, part: Bytes::new(), in_chunk: false }
     }
 
+    /// Something of it waits for the connection to take it, not for its source.
+    pub fn is_held_up(&self, connection: &Connection) -> bool {
+        !self.part.is_empty() || connection.queued() > 0
+    }
+
     /// Ready when everything is on the wire.
     pub fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Result<(), NotSent>> {
         loop {

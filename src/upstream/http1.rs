@@ -8,19 +8,22 @@ use super::pool::{Pool, Taken};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
 use super::usage::Open;
 use crate::base::clock::Now;
+use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
 use crate::wire::http1::{Framing, request, response};
 use bytes::BytesMut;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use http_body::Body;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// The largest head of an answer.
 const LARGEST_HEAD: usize = 256 << 10;
@@ -31,11 +34,10 @@ pub(super) async fn send(
     link: &Arc<Link>,
     head: &Parts,
     body: RequestBody,
-    limits: &Limits,
-    now: Now,
+    limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    let kept = if limits.own { None } else { pool.take(link, limits.repeatable, now) };
+    let kept = if limits.own { None } else { pool.take(link, limits.repeatable, limits.now) };
     let (Taken { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
         None => connect(link, limits).await?,
@@ -48,14 +50,19 @@ pub(super) async fn send(
     };
     connection.begin();
     connection.queue(|out| request::write(out, head, framing));
-    let mut exchange = Exchange { sending: Some(Sending::new(body, framing)), left: MOST, method: &head.method, broken: None };
+    // to connect took time, to take a kept connection did not
+    let now = if idle.is_some() { limits.now } else { Now::look() };
+    let mut exchange = Exchange {
+        sending: Some(Sending::new(body, framing)),
+        told: 0,
+        left: MOST,
+        method: &head.method,
+        broken: None,
+        patience: Patience::new(limits.alarm, now.instant(), limits.response),
+    };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx, &connection);
-    let now = if idle.is_some() { now } else { Now::look() };
-    let deadline = (now.instant() + limits.response).into();
-    let answer = tokio::time::timeout_at(deadline, interim::until_final(heard, upload.as_deref(), on_interim)).await;
-    match answer {
-        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
-        Ok(Ok(head)) => {
+    match interim::until_final(heard, upload.as_deref(), on_interim).await {
+        Ok(head) => {
             note_keep_alive(link, &head.parts.headers);
             idle.iter().for_each(|idle| link.prove(*idle));
             if let Some(upload) = &upload {
@@ -75,18 +82,19 @@ pub(super) async fn send(
             let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
             Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms })
         }
-        Ok(Err(error)) => {
+        Err(NoAnswer::Late) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Err(error) => {
             let race = idle.is_some() && !connection.has_heard();
             if let (true, Some(idle)) = (race, idle) {
                 link.disprove(idle);
             }
             let kind = match () {
                 () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
-                () if !connection.has_told() => Failure::Unsent,
-                () if error.malformed => Failure::BadAnswer,
+                () if connection.told() == 0 => Failure::Unsent,
+                () if matches!(error, NoAnswer::Malformed(_)) => Failure::BadAnswer,
                 () => Failure::NoAnswer,
             };
-            Err(SendError { kind, detail: error.detail, race })
+            Err(SendError { kind, detail: error.detail(), race })
         }
     }
 }
@@ -94,26 +102,50 @@ pub(super) async fn send(
 /// A request on its way, and its answer.
 struct Exchange<'a> {
     sending: Option<Sending<RequestBody>>,
+    /// Bytes of it that the node had taken when that was last looked at.
+    told: u64,
     /// Interim answers that may still come.
     left: u8,
     method: &'a Method,
     /// Why no more of the request is sent; the node may have answered nevertheless.
     broken: Option<String>,
+    patience: Patience<'a>,
 }
 
 /// Why no answer came.
-struct NoAnswer {
-    malformed: bool,
-    detail: String,
+enum NoAnswer {
+    Late,
+    Malformed(String),
+    Broken(String),
+}
+
+impl NoAnswer {
+    fn detail(self) -> String {
+        match self {
+            Self::Late => "too late".into(),
+            Self::Malformed(why) => format!("the answer's head cannot be read: {why}"),
+            Self::Broken(why) => why,
+        }
+    }
 }
 
 impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Heard<Result<response::Head, NoAnswer>>> {
         if let Some(sending) = &mut self.sending {
             match sending.poll(cx, connection) {
+                Poll::Pending if connection.told() != self.told => {
+                    self.told = connection.told();
+                    self.patience.renew();
+                }
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.sending = None,
-                Poll::Ready(Err(NotSent::Source(error))) => return failed(false, error.to_string()),
+                Poll::Ready(Ok(())) => {
+                    self.sending = None;
+                    // of one that went out at once the waiting has just begun
+                    if self.told != 0 {
+                        self.patience.renew();
+                    }
+                }
+                Poll::Ready(Err(NotSent::Source(error))) => return failed(NoAnswer::Broken(error.to_string())),
                 Poll::Ready(Err(NotSent::Connection(error))) => {
                     self.sending = None;
                     self.broken = Some(error.to_string());
@@ -122,12 +154,13 @@ impl Exchange<'_> {
         }
         loop {
             let head = match connection.poll_head(cx, LARGEST_HEAD) {
+                Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => return failed(NoAnswer::Late),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(head)) => head,
                 Poll::Ready(Err(why)) => return self.no_head(why),
             };
             match response::parse(&head, self.method) {
-                Err(why) => return failed(true, format!("the answer's head cannot be read: {why}")),
+                Err(why) => return failed(NoAnswer::Malformed(why)),
                 Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
                     if self.left > 0 {
                         self.left -= 1;
@@ -139,22 +172,27 @@ impl Exchange<'_> {
         }
     }
 
+    /// Not for the client, who has limits of his own.
+    fn waits_for_node(&self, connection: &Connection) -> bool {
+        self.sending.as_ref().is_none_or(|sending| sending.is_held_up(connection))
+    }
+
     fn no_head<T>(&mut self, why: NoHead) -> Poll<Heard<Result<T, NoAnswer>>> {
         let broken = self.broken.take();
         match why {
-            NoHead::Malformed(why) => failed(true, format!("the answer's head cannot be read: {why}")),
-            NoHead::Closed => failed(false, broken.unwrap_or_else(|| "connection closed before an answer came".into())),
-            NoHead::Broken => failed(false, broken.unwrap_or_else(|| "connection closed within the answer's head".into())),
-            NoHead::Failed(error) => failed(false, broken.unwrap_or_else(|| error.to_string())),
+            NoHead::Malformed(why) => failed(NoAnswer::Malformed(why.to_string())),
+            NoHead::Closed => failed(NoAnswer::Broken(broken.unwrap_or_else(|| "connection closed before an answer came".into()))),
+            NoHead::Broken => failed(NoAnswer::Broken(broken.unwrap_or_else(|| "connection closed within the answer's head".into()))),
+            NoHead::Failed(error) => failed(NoAnswer::Broken(broken.unwrap_or_else(|| error.to_string()))),
         }
     }
 }
 
-fn failed<T>(malformed: bool, detail: String) -> Poll<Heard<Result<T, NoAnswer>>> {
-    Poll::Ready(Heard::Final(Err(NoAnswer { malformed, detail })))
+fn failed<T>(why: NoAnswer) -> Poll<Heard<Result<T, NoAnswer>>> {
+    Poll::Ready(Heard::Final(Err(why)))
 }
 
-async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError> {
+async fn connect(link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendError> {
     let start = Instant::now();
     let count = link.usage.mine();
     count.attempted();
@@ -165,7 +203,7 @@ async fn connect(link: &Link, limits: &Limits) -> Result<(Taken, f64), SendError
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.
 fn note_keep_alive(link: &Link, headers: &HeaderMap) {
-    let Some(value) = headers.get("keep-alive").and_then(|v| v.to_str().ok()) else { return };
+    let Some(value) = headers.get(KEEP_ALIVE).and_then(|v| v.to_str().ok()) else { return };
     let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
     if let Some(seconds) = seconds {
         link.learn_keep_alive(seconds.saturating_mul(1000).saturating_sub(1000).max(500));

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::pool::{Pool, Shared};
 use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
 use super::usage::Open;
+use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::h2::{STREAM_WINDOW, send_body};
 use h2::Reason;
@@ -30,7 +31,7 @@ pub(super) async fn send(
     link: &Arc<Link>,
     mut head: Parts,
     body: RequestBody,
-    limits: &Limits,
+    limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     let start = Instant::now();
@@ -48,9 +49,11 @@ pub(super) async fn send(
         connection.sender.send_request(Request::from_parts(head, ()), end).map_err(|e| fail(Failure::Unsent, e.to_string()))?;
     let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
     let mut left = MOST;
+    let mut patience = Patience::new(None, Instant::now(), limits.response);
     let heard = |cx: &mut Context<'_>| {
         if sending.as_mut().is_some_and(|s| s.as_mut().poll(cx).is_ready()) {
             sending = None;
+            patience.renew();
         }
         while let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx) {
             if left > 0 {
@@ -59,11 +62,16 @@ pub(super) async fn send(
                 return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
             }
         }
-        Pin::new(&mut answer).poll(cx).map(Heard::Final)
+        match Pin::new(&mut answer).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Heard::Final(Some(answer))),
+            // a body that is under way has limits of its own
+            Poll::Pending if sending.is_none() && patience.is_over(cx) => Poll::Ready(Heard::Final(None)),
+            Poll::Pending => Poll::Pending,
+        }
     };
-    match tokio::time::timeout(limits.response, interim::until_final(heard, upload.as_deref(), on_interim)).await {
-        Err(_) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
-        Ok(Ok(response)) => {
+    match interim::until_final(heard, upload.as_deref(), on_interim).await {
+        None => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Some(Ok(response)) => {
             if let Some(upload) = &upload {
                 upload.withdraw();
             }
@@ -75,7 +83,7 @@ pub(super) async fn send(
             let lease = Lease::shared(pool, link, upload);
             Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms })
         }
-        Ok(Err(error)) => {
+        Some(Err(error)) => {
             let kind = match () {
                 () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
                 // RFC 9113 section 8.7: not processed in any way
@@ -89,7 +97,7 @@ pub(super) async fn send(
 }
 
 /// The connection to the node, or a new one; and whether it was there already.
-async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Shared, bool), SendError> {
+async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits<'_>) -> Result<(Shared, bool), SendError> {
     if let Some(Shared { sender, closed }) = pool.shared(link) {
         match sender.ready().await {
             Ok(sender) => {
@@ -105,7 +113,7 @@ async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits) -> Result<(Sha
     Ok((fresh, false))
 }
 
-async fn connect(link: &Link, limits: &Limits) -> Result<Shared, SendError> {
+async fn connect(link: &Link, limits: &Limits<'_>) -> Result<Shared, SendError> {
     let count = link.usage.mine();
     count.attempted();
     let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;

@@ -7,6 +7,7 @@ use super::pool::Pool;
 use super::usage::Open;
 use super::{http1, http2};
 use crate::base::clock::Now;
+use crate::transport::alarm::Alarm;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Upgraded};
 use http::Response;
@@ -17,10 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What an exchange with a node may cost.
-pub struct Limits {
+pub struct Limits<'a> {
+    /// When it begins.
+    pub now: Now,
+    /// What keeps its time, where something does.
+    pub alarm: Option<&'a Alarm>,
     /// To open a connection.
     pub connect: Duration,
-    /// Until the answer's head is there.
+    /// Until the answer's head is there, counted from when the node last took something of the request.
     pub response: Duration,
     /// Idle connections kept to one node.
     pub max_idle: u32,
@@ -125,14 +130,13 @@ pub async fn send(
     link: &Arc<Link>,
     head: Cow<'_, Parts>,
     body: RequestBody,
-    limits: &Limits,
-    now: Now,
+    limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     if link.http2 && !limits.own {
         return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
     }
-    http1::send(pool, link, &head, body, limits, now, on_interim).await
+    http1::send(pool, link, &head, body, limits, on_interim).await
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {

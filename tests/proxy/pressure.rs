@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Conf, Origin, Proxy, h2, until};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,25 @@ fn a_silent_node_is_504_in_time() {
     assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
     node.resume();
     assert_eq!(Client::new(proxy.addr).get("/").status, 200, "and the node is not lost");
+}
+
+/// The node's time to answer begins when it has the request: a client on a slow line may take longer than that to send it.
+#[test]
+fn a_slow_upload_is_no_late_answer() {
+    let node = Origin::start("n1");
+    let conf = Conf::over([&node]).affinity(PLAIN).cluster("timeouts = { response = \"300ms\" }\nretries = 0");
+    let proxy = Proxy::start(&conf.text());
+    let mut stream = TcpStream::connect(proxy.addr).expect("a connection");
+    stream
+        .write_all(b"POST /upload HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\nContent-Length: 4\r\n\r\n")
+        .expect("the head goes out");
+    for piece in [b"a", b"b", b"c", b"d"] {
+        std::thread::sleep(Duration::from_millis(200));
+        stream.write_all(piece).expect("a piece goes out");
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]
