@@ -20,7 +20,7 @@ fn kill_under_load(affinity: &str, cause: &str) -> (Proxy, Vec<Story>) {
     let mut nodes: Vec<Spawned> = ["n1", "n2", "n3"].map(Spawned::start).into();
     let proxy = Proxy::start(&over(&nodes).affinity(affinity).cluster("balance = \"round-robin\"").text());
     let load = Load::of_visitors(12, proxy.addr);
-    load.wait(200);
+    load.wait_for_all();
     nodes[1].sigkill();
     load.wait(2_000);
     nodes[1].revive();

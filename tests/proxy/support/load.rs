@@ -22,6 +22,8 @@ pub struct Story {
 pub struct Load {
     stop: Arc<AtomicBool>,
     answers: Arc<AtomicUsize>,
+    /// Users who had an answer.
+    served: Arc<AtomicUsize>,
     users: Vec<JoinHandle<Story>>,
 }
 
@@ -33,15 +35,15 @@ impl Load {
         C: Fn(&mut Client, usize) -> io::Result<Answer> + Clone + Send + 'static,
     {
         let stop = Arc::new(AtomicBool::new(false));
-        let answers = Arc::new(AtomicUsize::new(0));
+        let (answers, served) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let users = (0..users)
             .map(|user| {
                 let (mut client, click) = (arrive(user), click.clone());
-                let (stop, answers) = (stop.clone(), answers.clone());
-                std::thread::spawn(move || work(&mut client, &stop, &answers, |client| click(client, user)))
+                let (stop, answers, served) = (stop.clone(), answers.clone(), served.clone());
+                std::thread::spawn(move || work(&mut client, &stop, (&answers, &served), |client| click(client, user)))
             })
             .collect();
-        Self { stop, answers, users }
+        Self { stop, answers, served, users }
     }
 
     /// Users with cookie jars who ask for pages.
@@ -53,6 +55,11 @@ impl Load {
     pub fn wait(&self, more: usize) {
         let goal = self.answers.load(Ordering::SeqCst) + more;
         super::until(&format!("{more} more answers under load"), || (self.answers.load(Ordering::SeqCst) >= goal).then_some(()));
+    }
+
+    /// Waits until every user had an answer.
+    pub fn wait_for_all(&self) {
+        super::until("every user is served", || (self.served.load(Ordering::SeqCst) >= self.users.len()).then_some(()));
     }
 
     /// Ends it and tells every user's story.
@@ -67,7 +74,12 @@ pub fn failures(stories: &[Story]) -> Vec<String> {
     stories.iter().flat_map(|s| s.failures.clone()).collect()
 }
 
-fn work(client: &mut Client, stop: &AtomicBool, answers: &AtomicUsize, click: impl Fn(&mut Client) -> io::Result<Answer>) -> Story {
+fn work(
+    client: &mut Client,
+    stop: &AtomicBool,
+    (answers, served): (&AtomicUsize, &AtomicUsize),
+    click: impl Fn(&mut Client) -> io::Result<Answer>,
+) -> Story {
     let mut story = Story::default();
     while !stop.load(Ordering::SeqCst) {
         match click(client) {
@@ -82,6 +94,7 @@ fn work(client: &mut Client, stop: &AtomicBool, answers: &AtomicUsize, click: im
                 client.hang_up();
             }
         }
+        served.fetch_add(usize::from(story.answers == 0), Ordering::SeqCst);
         story.answers += 1;
         answers.fetch_add(1, Ordering::SeqCst);
         story.connections = client.connections;
