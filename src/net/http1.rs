@@ -147,6 +147,7 @@ struct Asked {
 async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, asked: &Asked, ending: &Cell<bool>) -> After {
     let (mut head, body) = response.into_parts();
     let framing = framing(&mut head, &body, asked);
+    head.version = asked.version;
     let closes = head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
     let mut last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some();
     let says = match () {

@@ -118,7 +118,7 @@ fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Resul
 /// Writes a head for a client.
 pub fn write(out: &mut Vec<u8>, parts: &Parts, framing: Framing) {
     let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(if parts.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(digits.format(parts.status.as_u16()).as_bytes());
     out.push(b' ');
     match parts.extensions.get::<Reason>() {
