@@ -24,25 +24,42 @@ use tokio_rustls::TlsAcceptor;
 /// How HTTP/2 begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// A connection that was just accepted.
+pub struct Accepted {
+    /// Its listener's index.
+    pub listener: usize,
+    /// The port it came to; 0 over a Unix socket.
+    pub port: u16,
+    /// The connection.
+    pub stream: Stream,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// The listener's TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
 /// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
-pub async fn serve(worker: Rc<Worker>, listener: usize, port: u16, stream: Stream, peer: Peer, tls: Option<Arc<rustls::ServerConfig>>) {
+pub fn serve(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()> {
     // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
-    let Some((client, stream, early)) = Box::pin(begin(worker, listener, port, stream, peer, tls)).await else { return };
-    match client.h2 {
-        true => Box::pin(serve_h2(client, stream, early)).await,
-        false => serve_h1(client, stream, early).await,
+    let begun = Box::pin(begin(worker, accepted));
+    async move {
+        match begun.await {
+            Some((client, Speaks::H1(connection))) => serve_h1(client, connection).await,
+            Some((client, Speaks::H2(io))) => Box::pin(serve_h2(client, io)).await,
+            None => {}
+        }
     }
 }
 
+/// What a client speaks, and over what.
+enum Speaks {
+    H1(Rc<Connection>),
+    H2(ClientIo),
+}
+
 /// Finds out who the client is and what it speaks, within the time that a head may take.
-async fn begin(
-    worker: Rc<Worker>,
-    listener: usize,
-    port: u16,
-    mut stream: Stream,
-    peer: Peer,
-    tls: Option<Arc<rustls::ServerConfig>>,
-) -> Option<(Rc<Client>, Stream, BytesMut)> {
+async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Speaks)> {
+    let Accepted { listener, port, mut stream, peer, tls } = accepted;
     let conf = worker.table().listeners.get(listener).cloned().flatten()?;
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let direct = peer.address().unwrap_or(unknown);
@@ -68,8 +85,13 @@ async fn begin(
     }
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let client = Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(Watch::new()), opened.h2);
-    Some((Rc::new(client), opened.stream, opened.early))
+    let client = Rc::new(Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(Watch::new()), opened.h2));
+    let pace = client.watch.pace.clone();
+    let speaks = match opened.h2 {
+        true => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
+        false => Speaks::H1(Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
+    };
+    Some((client, speaks))
 }
 
 struct Opened {
@@ -168,8 +190,7 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
     }
 }
 
-async fn serve_h1(client: Rc<Client>, stream: Stream, early: BytesMut) {
-    let connection = Connection::new(Side::Client, stream, early, Some(client.watch.pace.clone()));
+async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
     let ending = Cell::new(false);
     let mut serving = pin!(http1::serve(connection, client.clone(), &client.conf, &ending));
     drive(&client, |cx, drained| {
@@ -179,8 +200,7 @@ async fn serve_h1(client: Rc<Client>, stream: Stream, early: BytesMut) {
     .await;
 }
 
-async fn serve_h2(client: Rc<Client>, stream: Stream, early: BytesMut) {
-    let io = ClientIo::new(Early::new(early.freeze(), stream), client.watch.pace.clone());
+async fn serve_h2(client: Rc<Client>, io: ClientIo) {
     let opened = tokio::time::timeout(client.conf.conf.header_timeout.get(), http2::Connection::open(io, &client.conf, client.clone()));
     let Ok(Ok(mut connection)) = opened.await else { return };
     let mut told = false;

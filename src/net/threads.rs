@@ -1,6 +1,6 @@
 //! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
 
-use super::connection;
+use super::connection::{self, Accepted};
 use super::listen::{Address, Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
 use super::tls::SharedTls;
@@ -172,12 +172,12 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
         _ => 0,
     };
     let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
-        let (worker, tls) = (worker.clone(), tls.load_full());
         worker.traffic.connected();
+        let open = worker.hold_open();
+        let serving = connection::serve(worker.clone(), Accepted { listener, port, stream, peer, tls: tls.load_full() });
         tokio::task::spawn_local(async move {
-            let _open = worker.hold_open();
-            let _place = place;
-            connection::serve(worker, listener, port, stream, peer, tls).await;
+            serving.await;
+            drop((open, place));
         });
     };
     loop {
