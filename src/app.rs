@@ -14,6 +14,7 @@ use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, P
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
+use crate::proxy::traces::Traces;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -73,6 +74,7 @@ struct App {
     names: Names,
     files: Files,
     log: Arc<Log>,
+    traces: Option<Arc<Traces>>,
     state: Arc<StateDir>,
     keeper: ledgers::Keeper,
     signals: Signals,
@@ -120,6 +122,7 @@ impl App {
         }
         let table = registry.current().load_full();
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
+        let traces = Traces::start(server.traces.as_ref(), &loaded.folder)?;
         let count = match server.workers {
             Workers::Count(n) => usize::from(n.max(1)),
             Workers::Word(_) => cores(),
@@ -129,6 +132,7 @@ impl App {
         let common = Common {
             current: registry.current().clone(),
             log: log.clone(),
+            traces: traces.clone(),
             places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
             traffic: Arc::default(),
         };
@@ -136,7 +140,7 @@ impl App {
         let beats = Beats::new(registry.current().clone(), desk.clone());
         beats.recall(&state);
         let counts = beats.counts.clone();
-        let (admin, reloads) = Admin::new(common.current.clone(), common.places.clone(), common.traffic.clone(), counts, desk);
+        let (admin, reloads) = Admin::new(&common, counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
         let mut mod_heartbeat = ModHeartbeat::new(beats.clone());
@@ -180,6 +184,7 @@ impl App {
             names,
             files,
             log,
+            traces,
             state,
             keeper,
             signals,
@@ -363,6 +368,9 @@ impl App {
         self.keeper.close();
         self.beats.save(&self.state);
         self.log.close();
+        if let Some(traces) = &self.traces {
+            traces.close().await;
+        }
         tracing::info!("stopped");
     }
 
@@ -398,6 +406,7 @@ fn restart_needed(before: &Config, after: &Config) -> Vec<String> {
     say(a.workers != b.workers, "workers");
     say(a.state_dir != b.state_dir, "state-dir");
     say(a.access_log != b.access_log, "access-log");
+    say(a.traces != b.traces, "traces");
     say(a.max_connections != b.max_connections, "max-connections");
     said
 }

@@ -50,6 +50,10 @@ fn process(out: &mut String, status: &Status) {
     for (dialect, results) in &status.heartbeats {
         results.iter().for_each(|(result, n)| beats.sample(&[("dialect", dialect), ("result", result)], n));
     }
+    if !status.spans.is_empty() {
+        let mut spans = family(out, "homing_spans_total", "counter", "Spans of requests by what became of them.");
+        status.spans.iter().for_each(|(result, n)| spans.sample(&[("result", result)], n));
+    }
 }
 
 /// By cluster; requests that belong to none have an empty label.

@@ -22,8 +22,9 @@ pub use front::Front;
 use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
-use crate::net::threads::{Command, Thread};
+use crate::net::threads::{Command, Common, Thread};
 use crate::net::tls::CertStore;
+use crate::proxy::traces::Traces;
 use crate::table::{Current, Traffic};
 use events::Hub;
 use history::History;
@@ -53,6 +54,8 @@ pub struct Admin {
     /// How many client connections there may be at one time.
     limit: usize,
     traffic: Arc<Traffic>,
+    /// What became of spans, where requests are traced.
+    traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,
     /// Where a reload is asked for.
     ask: mpsc::Sender<oneshot::Sender<Reload>>,
@@ -76,13 +79,8 @@ pub struct Admin {
 
 impl Admin {
     /// The window, and where the asks for a reload come out.
-    pub fn new(
-        current: Arc<Current>,
-        places: Arc<Semaphore>,
-        traffic: Arc<Traffic>,
-        counts: Rc<Counts>,
-        desk: Desk,
-    ) -> (Rc<Self>, Reloads) {
+    pub fn new(common: &Common, counts: Rc<Counts>, desk: Desk) -> (Rc<Self>, Reloads) {
+        let Common { current, places, traffic, traces, .. } = common.clone();
         let (ask, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
         let admin = Self {
@@ -90,6 +88,7 @@ impl Admin {
             places,
             limit,
             traffic,
+            traces,
             counts,
             ask,
             desk,

@@ -7,6 +7,7 @@ use crate::base::clock::{self, rfc3339};
 use crate::config::model;
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::net::tls::{CertStore, Certs};
+use crate::proxy::traces::{self, Traces};
 use crate::table::traffic::Totals;
 use crate::table::{Cluster, Node, State, Traffic};
 use crate::upstream::usage;
@@ -64,11 +65,17 @@ pub fn take(admin: &Admin) -> Status {
             accepted: totals.connections,
         },
         heartbeats: heartbeats(&admin.counts),
+        spans: admin.traces.as_deref().map(spans).unwrap_or_default(),
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
         certificates: certificates(&admin.certificates.borrow(), now),
         clusters: table.clusters.iter().map(|cluster| cluster_now(cluster)).collect(),
     }
+}
+
+fn spans(traces: &Traces) -> BTreeMap<String, u64> {
+    let traces::Totals { exported, dropped, failed } = traces.totals();
+    [("exported", exported), ("dropped", dropped), ("failed", failed)].map(|(result, count)| (result.to_owned(), count)).into()
 }
 
 fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Certificate> {

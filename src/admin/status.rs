@@ -41,6 +41,10 @@ pub struct Status {
     /// Heartbeats since the start, by dialect and by what became of them.
     #[serde(default)]
     pub heartbeats: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Spans since the start, by what became of them, where requests are traced: exported, dropped for a full queue, failed because the
+    /// collector did not take them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spans: BTreeMap<String, u64>,
     /// Requests that belong to no cluster: answers and redirects of rules, refusals.
     pub elsewhere: Traffic,
     /// Where clients come in.
@@ -370,6 +374,7 @@ pub(crate) fn nothing() -> Status {
         applied_at: 0,
         connections: Connections { open: 0, limit: 0, accepted: 0 },
         heartbeats: BTreeMap::new(),
+        spans: BTreeMap::new(),
         elsewhere: Traffic::default(),
         listeners: Vec::new(),
         certificates: Vec::new(),

@@ -166,7 +166,11 @@ impl Walk {
 
     fn number(&mut self, value: &Value, schema: &Value, path: &str) -> bool {
         let (least, most) = range(schema);
-        let within = value.as_i64().is_some_and(|n| n >= least && n <= most);
+        let share = || value.as_f64().filter(|_| schema["type"] == "number");
+        let within = match value.as_i64() {
+            Some(n) => n >= least && n <= most,
+            None => share().is_some_and(|n| n >= least as f64 && n <= most as f64),
+        };
         within
             || self.misfit(
                 path,
@@ -236,7 +240,7 @@ fn type_fits(value: &Value, schema: &Value) -> bool {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    types.is_empty() || types.contains(&is)
+    types.is_empty() || types.contains(&is) || (is == "integer" && types.contains(&"number"))
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -306,7 +310,7 @@ fn one_of(words: &[&str]) -> String {
     format!("write {}", list.join(", "))
 }
 
-/// The range of a whole number; where the schema names only a format, that of the format.
+/// The range of a number, between whole ones; where the schema names only a format, that of the format.
 fn range(schema: &Value) -> (i64, i64) {
     let of_format = match schema.get("format").and_then(Value::as_str) {
         Some("uint8") => (0, i64::from(u8::MAX)),

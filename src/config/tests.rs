@@ -38,6 +38,14 @@ fn parse(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 #[test]
+#[cfg(not(feature = "otel"))]
+fn what_this_binary_has_not_is_said() {
+    let found = parse(&format!("{GOOD}\n[server.traces]\nsample = 0.5\n")).unwrap_err();
+    assert!(found[0].message.contains("without the feature `otel`"), "{found:?}");
+    assert!(found[0].help.as_ref().is_some_and(|help| help.contains("--features otel")), "{found:?}");
+}
+
+#[test]
 fn a_good_file_loads_in_its_order() {
     let loaded = parse(GOOD).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);

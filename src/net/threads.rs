@@ -6,6 +6,7 @@ use super::stream::{Peer, Stream};
 use super::tls::SharedTls;
 use crate::proxy::access_log::{Log, LogBuffer};
 use crate::proxy::recent::Recent;
+use crate::proxy::traces::{Tracer, Traces};
 use crate::proxy::worker::Worker;
 use crate::table::{Current, Traffic};
 use std::cell::RefCell;
@@ -56,6 +57,8 @@ pub struct Common {
     pub current: Arc<Current>,
     /// The access log.
     pub log: Arc<Log>,
+    /// Where spans go, where requests are traced.
+    pub traces: Option<Arc<Traces>>,
     /// One for each client connection that all threads together may have.
     pub places: Arc<Semaphore>,
     /// Counts what belongs to no cluster.
@@ -64,7 +67,7 @@ pub struct Common {
 
 /// Starts a thread.
 pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
-    let Common { current, log, places, traffic } = common;
+    let Common { current, log, traces, places, traffic } = common;
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
@@ -73,7 +76,7 @@ pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
         };
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
-            let worker = Worker::new(current, LogBuffer::new(log), traffic);
+            let worker = Worker::new(current, LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
             Doors { worker, places, open: RefCell::default() }.run(inbox).await;
         });
         runtime.block_on(run);
@@ -102,10 +105,10 @@ impl Doors {
                     Some(Command::Close(door)) => self.close(door),
                     Some(Command::Recall(reply)) => drop(reply.send(self.worker.recent.borrow().clone())),
                     Some(Command::Drain) => break,
-                    Some(Command::Stop) | None => return self.worker.log.flush(),
+                    Some(Command::Stop) | None => return self.worker.flush(),
                 },
                 _ = housekeeping.tick() => {
-                    self.worker.log.flush();
+                    self.worker.flush();
                     beat += 1;
                     if beat.is_multiple_of(10) { self.sweep() }
                 }
@@ -144,7 +147,7 @@ impl Doors {
             }
             self.worker.draining.send_replace(true);
             while self.worker.open.get() > 0 {
-                self.worker.log.flush();
+                self.worker.flush();
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -152,7 +155,7 @@ impl Doors {
             () = ended => {}
             () = async { while !matches!(inbox.recv().await, Some(Command::Stop) | None) {} } => {}
         }
-        self.worker.log.flush();
+        self.worker.flush();
     }
 
     fn sweep(&self) {

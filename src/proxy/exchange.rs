@@ -31,7 +31,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Hand
     let served = async {
         let (parts, body) = request.into_parts();
         let asked = Asked::read(&client, parts, &trail.record.id)?;
-        trail.record.ask(&asked);
+        trail.record.ask(&asked, &client);
         let table = client.worker.table();
         let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
         trail.record.shows_why = listener.shows_why(asked.client);
@@ -120,6 +120,7 @@ async fn to_cluster(
         && !body.is_end_stream();
     let told = interims.of(asked.parts.version);
     prepare(client, rule, &cluster, &mut asked)?;
+    trail.record.tell_trace(&mut asked.parts.headers);
     if expects {
         asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
     }

@@ -4,6 +4,7 @@ use super::access_log::Record;
 use super::asked::Asked;
 use super::client::Client;
 use super::recent::Decided;
+use super::traces::Span;
 use crate::affinity::{Gist, PinSent, Reading};
 use crate::base::clock::Now;
 use crate::config::model::LogFormat;
@@ -63,6 +64,7 @@ pub struct Line {
     slot: Option<u32>,
     left: Option<(u32, Option<State>)>,
     refusal: Option<Refusal>,
+    span: Option<Span>,
 }
 
 struct Head {
@@ -105,6 +107,7 @@ impl Line {
             slot: None,
             left: None,
             refusal: None,
+            span: None,
         }
     }
 
@@ -114,8 +117,10 @@ impl Line {
     }
 
     /// What is asked for, and by whom.
-    pub fn ask(&mut self, asked: &Asked) {
+    pub fn ask(&mut self, asked: &Asked, client: &Client) {
         let parts = &asked.parts;
+        let worker = &client.worker;
+        self.span = worker.tracer.as_ref().map(|tracer| tracer.begin(&parts.headers, &mut worker.rng.borrow_mut()));
         self.client = asked.client;
         self.id = asked.id.clone();
         self.head = Some(Head {
@@ -127,6 +132,13 @@ impl Line {
             referer: parts.headers.get(header::REFERER).cloned(),
             traceparent: parts.headers.get(TRACEPARENT).cloned(),
         });
+    }
+
+    /// What is sent to the node names its place in the trace, where requests are traced.
+    pub fn tell_trace(&self, headers: &mut HeaderMap) {
+        if let Some(span) = &self.span {
+            span.tell(headers);
+        }
     }
 
     /// A rule matched.
@@ -180,7 +192,7 @@ impl Line {
         self.retries = retries;
     }
 
-    /// The request ends: it is counted, and its line is written.
+    /// The request ends: it is counted, its line is written and its span handed over.
     pub fn end(&self, client: &Client, took: Duration, tunnel: bool) {
         let traffic = self.cluster.as_ref().map_or(&*client.worker.traffic, |cluster| &cluster.traffic);
         let took_if_counted = (!tunnel).then_some(took);
@@ -210,10 +222,11 @@ impl Line {
 
     fn log(&self, client: &Client, duration_ms: f64) {
         let log = &client.worker.log;
-        if !log.on() {
+        let kept = self.span.as_ref().filter(|span| span.is_sampled());
+        if !log.on() && kept.is_none() {
             return;
         }
-        let mut id = [0; 16];
+        let (mut id, mut trace) = ([0; 16], [0; 32]);
         let mut record = Record {
             time: self.time,
             client: self.client,
@@ -255,7 +268,13 @@ impl Line {
             record.referer = head.referer.as_ref().map(HeaderValue::as_bytes);
             record.trace = head.traceparent.as_ref().and_then(trace_of);
         }
+        if let Some(span) = &self.span {
+            record.trace = Some(span.trace(&mut trace));
+        }
         log.push(&record);
+        if let (Some(span), Some(tracer)) = (kept, &client.worker.tracer) {
+            tracer.end(span, &record, self.rule);
+        }
     }
 
     /// Client connections of the process and of the listener, requests at the cluster and at the node.

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod rewrite;
 pub mod seat;
 pub mod session;
+pub mod traces;
 pub mod tunnel;
 pub mod upgrade;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 use super::access_log::LogBuffer;
 use super::recent::Recent;
+use super::traces::Tracer;
 use crate::table::{Current, Table, Traffic};
 use crate::upstream::pool::Pool;
 use crate::wire::request_id::RequestId;
@@ -26,6 +27,8 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Access-log lines not yet handed to the writer.
     pub log: LogBuffer,
+    /// Makes spans, where requests are traced.
+    pub tracer: Option<Tracer>,
     /// Its latest requests, and why they went where they went.
     pub recent: RefCell<Recent>,
     /// What is counted of requests that belong to no cluster, and of connections.
@@ -43,7 +46,7 @@ pub struct Worker {
 
 impl Worker {
     /// A thread's share.
-    pub fn new(current: Arc<Current>, log: LogBuffer, traffic: Arc<Traffic>) -> Rc<Self> {
+    pub fn new(current: Arc<Current>, log: LogBuffer, tracer: Option<Tracer>, traffic: Arc<Traffic>) -> Rc<Self> {
         let table = current.load_full();
         let mut rng = SmallRng::from_os_rng();
         Rc::new(Self {
@@ -51,6 +54,7 @@ impl Worker {
             held: RefCell::new(Rc::new(table)),
             pool: Rc::default(),
             log,
+            tracer,
             recent: RefCell::default(),
             traffic,
             id_prefix: rng.next_u32(),
@@ -72,6 +76,14 @@ impl Worker {
             *held = Rc::new(table.clone());
         }
         held.clone()
+    }
+
+    /// Hands over what is to be told of requests; called every 100 ms. Never waits.
+    pub fn flush(&self) {
+        self.log.flush();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush();
+        }
     }
 
     /// A request id: unique among all threads and restarts for all practical purposes.

@@ -7,3 +7,4 @@ pub mod pem;
 pub mod proxy_protocol;
 pub mod request_id;
 pub mod template;
+pub mod traceparent;

@@ -1,6 +1,6 @@
 //! `[server]`.
 
-use super::super::address::Bind;
+use super::super::address::{Bind, NodeUrl};
 use super::super::model::Announce;
 use super::super::nearest::did_you_mean;
 use super::super::source::{Part, join};
@@ -12,6 +12,7 @@ pub fn check(c: &mut Checker<'_>) {
     admin(c);
     announce(c);
     mod_heartbeat(c);
+    traces(c);
     c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
     c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
     if server.state_dir.trim().is_empty() {
@@ -27,6 +28,26 @@ pub fn check(c: &mut Checker<'_>) {
     }
     if to_file && parent.is_dir() {
         c.error("server.access-log.to", "the access log is to be a file, and this is a folder", "add a file name behind it");
+    }
+}
+
+fn traces(c: &mut Checker<'_>) {
+    const AT: &str = "server.traces";
+    let Some(conf) = &c.config.server.traces else { return };
+    if cfg!(not(feature = "otel")) {
+        return c.error_key(
+            AT,
+            "this homing was built without the feature `otel`, it cannot send traces",
+            "build it with `cargo build --release --features otel`, or remove the line",
+        );
+    }
+    let at = |c: &Checker<'_>, key: &str| if c.given(AT, key) { join(AT, key) } else { AT.into() };
+    if conf.to.parse::<NodeUrl>().is_err() {
+        let help = "write where it takes OTLP over HTTP, without a path, as in \"http://127.0.0.1:4318\"";
+        c.error(&at(c, "to"), format!("`{}` is not the address of a collector", conf.to), help);
+    }
+    if conf.service.trim().is_empty() {
+        c.error(&at(c, "service"), "the service has no name", "write the name to look for at the collector, as in \"homing\"");
     }
 }
 

@@ -38,7 +38,7 @@ pub use health::{Agent, Health, HealthKind, Passive};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable, Role};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
-pub use server::{AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Workers, WorkersWord};
+pub use server::{AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Traces, Workers, WorkersWord};
 
 conf! {
     /// A whole conf file, includes merged in.

@@ -28,6 +28,9 @@ conf! {
         pub shutdown_grace: Duration,
         /// One line a request.
         pub access_log: AccessLog,
+        /// Where a span of each request is sent; absent means nowhere. Only a binary built with the feature `otel` can.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub traces: Option<Traces>,
         /// Whether /metrics has something of each node, beside what there is of its cluster.
         pub node_metrics: bool,
         /// Client connections at one time, over all listeners. Further ones wait in the kernel's queue.
@@ -55,6 +58,7 @@ impl Default for Server {
             state_dir: "state".into(),
             shutdown_grace: Duration::secs(30),
             access_log: AccessLog::default(),
+            traces: None,
             node_metrics: true,
             max_connections: 20_000,
             max_sessions: 1_000_000,
@@ -166,6 +170,25 @@ conf! {
 impl Default for AccessLog {
     fn default() -> Self {
         Self { format: LogFormat::Json, to: "stdout".into() }
+    }
+}
+
+conf! {
+    /// Spans for a collector that speaks OpenTelemetry's protocol over HTTP.
+    pub struct Traces {
+        /// The collector: "http://host:port", "https://host:port" or "unix:/path"; spans are posted to /v1/traces there.
+        pub to: String,
+        /// The share of new traces that is kept, from 0 to 1. Of a trace that others began, they have decided.
+        #[schemars(range(min = 0.0, max = 1.0))]
+        pub sample: f64,
+        /// The name under which the collector shows them.
+        pub service: String,
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { to: "http://127.0.0.1:4318".into(), sample: 1.0, service: "homing".into() }
     }
 }
 
