@@ -98,7 +98,7 @@ fn c3_a_deadline_that_passes_while_nobody_runs_is_kept_at_the_next_start() {
 #[test]
 fn c3_the_timeline_of_a_drain_with_a_notice_an_idle_user_and_an_operator() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true\nsession-idle = \"2s\"");
+    let conf = Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true\nsession-idle = \"3s\"");
     let window = Window::with(conf);
     window.all_ready();
     let mut active = one_on_each(&window, &nodes[..1]).remove(0);
@@ -108,7 +108,7 @@ fn c3_the_timeline_of_a_drain_with_a_notice_an_idle_user_and_an_operator() {
     assert_eq!(active.get("/headers").seen("homing-state"), ["ready"]);
     let left = || window.get("/api/clusters/app/nodes/n1").json()["sessions"].as_u64().unwrap();
     assert_eq!(left(), 2);
-    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "6s", "--then", "move"]).code, 0);
+    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "15s", "--then", "move"]).code, 0);
     // no new ones, and the application can tell its users
     assert_eq!((active.get("/headers").seen("homing-state"), new_clients(&window, "n1", 10)), (vec!["draining".to_owned()], 0));
     assert!(!window.node_is("n1", "draining")["deadline"].is_null());
