@@ -125,9 +125,6 @@ fn measure(field: &Field, arguments: &Arguments) -> io::Result<Run> {
             run.counted.push(counted);
         }
     }
-    if wanted("reload") && arguments.counts > 0 {
-        run.reload_instructions = Some(count::of_reload(field, &home.path().join("reload"))?);
-    }
     if wanted("reload") {
         for round in 1..=arguments.rounds {
             for free in [round % 2 == 0, round % 2 == 1] {

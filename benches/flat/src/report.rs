@@ -22,8 +22,6 @@ pub struct Run {
     pub samples: Vec<Sample>,
     pub counted: Vec<Counted>,
     pub reloads: Vec<Round>,
-    /// Of the control thread, and of all others.
-    pub reload_instructions: Option<[f64; 2]>,
 }
 
 /// Instructions of a request.
@@ -120,10 +118,6 @@ impl Run {
         }
         if rows.is_empty() {
             return rows;
-        }
-        if let Some(counted) = self.reload_instructions {
-            let [control, others] = counted.map(|count| count / 1e6);
-            let _ = writeln!(rows, "\nMillions of instructions for each: {control:.1} on the control thread, {others:.2} on the others.");
         }
         format!(
             "\n## A reload of 10,000 nodes\n\nOne each second, under {:.0} requests a second; the time is the proxy's own, from reading the \
