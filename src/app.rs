@@ -202,7 +202,10 @@ impl App {
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = second.tick() => self.end_drains(),
+                _ = second.tick() => {
+                    self.end_drains();
+                    self.registry.tidy();
+                }
                 () = self.files.changed() => drop(self.reload("a file changed")),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
                 Some(order) = self.orders.recv() => self.obey(order),

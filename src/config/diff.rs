@@ -1,52 +1,54 @@
 //! What changed between two conf files, in a few words for the log.
 
-use super::model::Config;
+use super::model::{Cluster, Config, Node};
+use indexmap::IndexMap;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The most phrases for one listener or cluster; beyond it only their number is said.
 const MOST_PHRASES: usize = 8;
 
-/// Short phrases, one for each part that changed; none when nothing did.
+/// Short phrases, one for each part that changed; none when nothing did. There may be very many nodes: only what differs is taken
+/// apart.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
-    let (old, new) = (super::to_value(old), super::to_value(new));
-    let (Value::Object(old), Value::Object(new)) = (old, new) else { return Vec::new() };
     let mut phrases = Vec::new();
-    for key in keys(&old, &new) {
-        let (before, after) = (old.get(&key), new.get(&key));
-        if before == after {
-            continue;
-        }
-        match (key.as_str(), before, after) {
-            ("listener" | "cluster", Some(Value::Object(before)), Some(Value::Object(after))) => named(&key, before, after, &mut phrases),
-            (_, Some(Value::Object(before)), Some(Value::Object(after))) => {
-                let mut inside = Vec::new();
-                walk("", before, after, &mut inside);
-                phrases.push(format!("{key}: {}", shorten(inside)));
-            }
-            ("rule", Some(Value::Array(before)), Some(Value::Array(after))) => {
-                phrases.push(match before.len() == after.len() {
-                    true => {
-                        let changed = before.iter().zip(after).filter(|(a, b)| a != b).count();
-                        format!("rules changed ({changed} of {})", after.len())
-                    }
-                    false => format!("rules changed ({}→{})", before.len(), after.len()),
-                });
-            }
-            _ => phrases.push(format!("{key} {}→{}", short(before), short(after))),
-        }
+    if old.include != new.include {
+        let [before, after] = [old, new].map(|config| (!config.include.is_empty()).then(|| value(&config.include)));
+        phrases.push(format!("include {}→{}", short(before.as_ref()), short(after.as_ref())));
     }
+    if old.server != new.server {
+        phrases.push(format!("server: {}", shorten(inside(&old.server, &new.server))));
+    }
+    named("listener", &old.listener, &new.listener, &mut phrases, inside);
+    if old.rule.len() != new.rule.len() {
+        phrases.push(format!("rules changed ({}→{})", old.rule.len(), new.rule.len()));
+    } else if old.rule != new.rule {
+        let changed = old.rule.iter().zip(&new.rule).filter(|(a, b)| a != b).count();
+        phrases.push(format!("rules changed ({changed} of {})", new.rule.len()));
+    }
+    named("cluster", &old.cluster, &new.cluster, &mut phrases, |before, after| {
+        let bare = |cluster: &Cluster| Cluster { nodes: IndexMap::new(), ..cluster.clone() };
+        let mut phrases = inside(&bare(before), &bare(after));
+        nodes(&before.nodes, &after.nodes, &mut phrases);
+        phrases
+    });
     phrases
 }
 
 /// Things that have a name: which came, which went, what changed in the others.
-fn named(kind: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases: &mut Vec<String>) {
-    for name in keys(old, new) {
-        match (old.get(&name), new.get(&name)) {
-            (None, Some(_)) => phrases.push(format!("+ {kind} {name}")),
-            (Some(_), None) => phrases.push(format!("- {kind} {name}")),
-            (Some(Value::Object(before)), Some(Value::Object(after))) if before != after => {
-                let mut inside = Vec::new();
-                walk("", before, after, &mut inside);
+fn named<T: PartialEq>(
+    kind: &str,
+    old: &IndexMap<String, T>,
+    new: &IndexMap<String, T>,
+    phrases: &mut Vec<String>,
+    inside: impl Fn(&T, &T) -> Vec<String>,
+) {
+    for name in names(old, new) {
+        match (old.get(name), new.get(name)) {
+            (None, _) => phrases.push(format!("+ {kind} {name}")),
+            (_, None) => phrases.push(format!("- {kind} {name}")),
+            (Some(before), Some(after)) if before != after => {
+                let inside = inside(before, after);
                 if !inside.is_empty() {
                     phrases.push(format!("{kind} {name}: {}", shorten(inside)));
                 }
@@ -54,19 +56,57 @@ fn named(kind: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases
             _ => {}
         }
     }
-    if old.len() == new.len() && old.keys().ne(new.keys()) && old.keys().all(|name| new.contains_key(name)) {
+    if is_reordered(old, new) {
         phrases.push(format!("{kind}s in another order"));
     }
 }
 
-fn walk(at: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases: &mut Vec<String>) {
-    for key in keys(old, new) {
-        let (before, after) = (old.get(&key), new.get(&key));
-        if before == after {
-            continue;
+/// A node may be written in two ways; only what it says is compared.
+fn nodes(old: &IndexMap<String, Node>, new: &IndexMap<String, Node>, phrases: &mut Vec<String>) {
+    for name in names(old, new) {
+        match (old.get(name), new.get(name)) {
+            (None, _) => phrases.push(format!("+ node {name}")),
+            (_, None) => phrases.push(format!("- node {name}")),
+            (Some(before), Some(after)) if before != after => walk(name, &fields(&before.table()), &fields(&after.table()), phrases),
+            _ => {}
         }
-        if key == "nodes" && at.is_empty() {
-            nodes(before, after, phrases);
+    }
+    if is_reordered(old, new) {
+        phrases.push("nodes in another order".into());
+    }
+}
+
+/// The names in both, the old one's order first.
+fn names<'a, T>(old: &'a IndexMap<String, T>, new: &'a IndexMap<String, T>) -> impl Iterator<Item = &'a String> {
+    old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)))
+}
+
+fn is_reordered<T>(old: &IndexMap<String, T>, new: &IndexMap<String, T>) -> bool {
+    old.len() == new.len() && old.keys().ne(new.keys()) && old.keys().all(|name| new.contains_key(name))
+}
+
+/// What changed in a table.
+fn inside<T: Serialize>(old: &T, new: &T) -> Vec<String> {
+    let mut phrases = Vec::new();
+    walk("", &fields(old), &fields(new), &mut phrases);
+    phrases
+}
+
+fn value<T: Serialize>(of: &T) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
+}
+
+fn fields<T: Serialize>(of: &T) -> Map<String, Value> {
+    match value(of) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn walk(at: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases: &mut Vec<String>) {
+    for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
+        let (before, after) = (old.get(key), new.get(key));
+        if before == after {
             continue;
         }
         let name = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
@@ -75,41 +115,6 @@ fn walk(at: &str, old: &Map<String, Value>, new: &Map<String, Value>, phrases: &
             _ => phrases.push(format!("{name} {}→{}", short(before), short(after))),
         }
     }
-}
-
-/// A node may be written in two ways; only what it says is compared.
-fn nodes(old: Option<&Value>, new: Option<&Value>, phrases: &mut Vec<String>) {
-    let none = Map::new();
-    let table = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
-    let (old, new) = (table(old), table(new));
-    let full = |value: &Value| match value {
-        Value::String(_) => serde_json::from_value::<super::model::Node>(value.clone())
-            .ok()
-            .and_then(|node| serde_json::to_value(node.table()).ok())
-            .unwrap_or_default(),
-        other => other.clone(),
-    };
-    for name in keys(&old, &new) {
-        if old.get(&name) == new.get(&name) {
-            continue;
-        }
-        match (old.get(&name).map(full), new.get(&name).map(full)) {
-            (None, Some(_)) => phrases.push(format!("+ node {name}")),
-            (Some(_), None) => phrases.push(format!("- node {name}")),
-            (Some(before), Some(after)) => {
-                walk(&name, before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none), phrases);
-            }
-            (None, None) => {}
-        }
-    }
-    if old.len() == new.len() && old.keys().ne(new.keys()) && old.keys().all(|name| new.contains_key(name)) {
-        phrases.push("nodes in another order".into());
-    }
-}
-
-/// The keys of both, the old one's order first.
-fn keys(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<String> {
-    old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).cloned().collect()
 }
 
 fn short(value: Option<&Value>) -> String {

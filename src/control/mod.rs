@@ -5,6 +5,7 @@ pub mod edit;
 pub mod keys;
 pub mod members;
 mod remembered;
+mod retired;
 pub mod runtime;
 pub mod state;
 mod version;
@@ -17,6 +18,7 @@ use crate::table::{Current, Table, compile};
 use arc_swap::ArcSwap;
 use edit::{Edit, Refused};
 pub use remembered::Remembered;
+use retired::Retired;
 use runtime::Runtime;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Registry {
     file: Config,
     /// What was decided on top of it.
     runtime: Runtime,
+    retired: Retired,
 }
 
 /// A table that was built and not yet published.
@@ -56,7 +59,7 @@ impl Registry {
         let table = compile::compile(Arc::new(config), &context, None)?;
         compile::adopt(&table);
         let current = Arc::new(ArcSwap::from_pointee(table));
-        Ok((Self { current, keys, folder: loaded.folder.clone(), file: loaded.config.clone(), runtime }, said))
+        Ok((Self { current, keys, folder: loaded.folder.clone(), file: loaded.config.clone(), runtime, retired: Retired::default() }, said))
     }
 
     /// Where the newest table is found.
@@ -99,9 +102,15 @@ impl Registry {
         self.file = prepared.file;
         self.runtime = prepared.runtime;
         let table = Arc::new(prepared.table);
-        self.current.store(table.clone());
+        self.retired.tidy();
+        self.retired.keep(self.current.swap(table.clone()));
         // requests that settled between the two wrote to the board of before
         compile::adopt(&table);
         table
+    }
+
+    /// Frees the tables that nobody reads any more. To be called now and then.
+    pub fn tidy(&mut self) {
+        self.retired.tidy();
     }
 }

@@ -26,6 +26,8 @@ type Key = (Arc<str>, Arc<str>);
 /// The checks that run, by cluster and node name.
 pub struct Checks {
     tasks: HashMap<Key, Task>,
+    /// How often the tasks were reconciled.
+    round: u64,
     /// Clusters of the last table: a node that joins one of them is eased in, the nodes of a new one are not.
     clusters: HashSet<Arc<str>>,
     shared: Rc<Shared>,
@@ -41,6 +43,8 @@ struct Task {
     subject: Rc<Subject>,
     watch: Rc<RefCell<Watch>>,
     handle: Option<AbortHandle>,
+    /// The last round that wanted it.
+    round: u64,
 }
 
 impl Drop for Task {
@@ -75,26 +79,28 @@ impl Checks {
     /// None yet.
     pub fn new() -> Self {
         let shared = Shared { places: Semaphore::new(AT_ONCE), dark: RefCell::default() };
-        Self { tasks: HashMap::new(), clusters: HashSet::new(), shared: Rc::new(shared) }
+        Self { tasks: HashMap::new(), round: 0, clusters: HashSet::new(), shared: Rc::new(shared) }
     }
 
     /// Makes the running checks those the table asks for: a new node is checked at once, an unchanged one keeps its task, a
     /// changed one keeps its memory. To be called in a `LocalSet`, after each new table.
     pub fn reconcile(&mut self, table: &Table) {
-        let mut wanted = HashSet::new();
+        self.round += 1;
         for cluster in &table.clusters {
             let joined = self.clusters.contains(&cluster.name);
             // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect to
             for node in cluster.nodes().filter(|node| node.spec.admin != AdminState::Pending) {
                 let key = (Arc::clone(&cluster.name), Arc::clone(&node.spec.name));
-                if !self.tasks.get(&key).is_some_and(|task| task.subject.is_current(cluster, node)) {
-                    let before = self.tasks.remove(&key).filter(|task| task.subject.is_same_node(cluster, node));
-                    self.tasks.insert(key.clone(), self.start(cluster, node, joined, before.as_ref()));
+                match self.tasks.get_mut(&key).filter(|task| task.subject.is_current(cluster, node)) {
+                    Some(task) => task.round = self.round,
+                    None => {
+                        let before = self.tasks.remove(&key).filter(|task| task.subject.is_same_node(cluster, node));
+                        self.tasks.insert(key, self.start(cluster, node, joined, before.as_ref()));
+                    }
                 }
-                wanted.insert(key);
             }
         }
-        self.tasks.retain(|key, _| wanted.contains(key));
+        self.tasks.retain(|_, task| task.round == self.round);
         self.clusters = table.clusters.iter().map(|cluster| Arc::clone(&cluster.name)).collect();
         self.shared.dark.borrow_mut().retain(|name| self.clusters.contains(name));
     }
@@ -114,7 +120,7 @@ impl Checks {
         if probe::kind(&subject.conf) == HealthKind::Off {
             settle_unchecked(&subject, &self.shared);
             let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
-            return Task { subject, watch: Rc::new(RefCell::new(watch)), handle: None };
+            return Task { subject, watch: Rc::new(RefCell::new(watch)), handle: None, round: self.round };
         }
         let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
         let mut watch = before.map_or_else(fresh, |task| task.watch.borrow().clone());
@@ -124,7 +130,7 @@ impl Checks {
         }
         let watch = Rc::new(RefCell::new(watch));
         let running = follow(Rc::clone(&subject), Rc::clone(&watch), Rc::clone(&self.shared));
-        Task { subject, watch, handle: Some(tokio::task::spawn_local(running).abort_handle()) }
+        Task { subject, watch, handle: Some(tokio::task::spawn_local(running).abort_handle()), round: self.round }
     }
 }
 

@@ -14,11 +14,12 @@ mod rate;
 mod relay;
 mod report;
 mod run;
+mod spread;
 mod works;
 
 use clap::{Parser, Subcommand};
 use peers::{Field, PEERS, Peer, RELAY};
-use process::said;
+use process::machine;
 use report::Run;
 use run::block_on;
 use std::io;
@@ -188,14 +189,6 @@ fn start_origin() -> io::Result<u16> {
         })
     });
     Ok(port)
-}
-
-/// Which processor, how many cores of it, and which kernel.
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map_or("?", |rest| rest.trim_start_matches(['\t', ' ', ':']));
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{model}, {cores} cores, Linux {}", said("uname", &["-r"]).trim())
 }
 
 fn write(run: &Run, folder: &Path) -> io::Result<()> {

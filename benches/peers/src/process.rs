@@ -72,6 +72,17 @@ impl Pinned {
         pids.filter_map(stat).collect()
     }
 
+    /// Asks it to end, and makes it after a while.
+    pub fn stop(&mut self, patience: Duration) {
+        self.signal("TERM");
+        let end = Instant::now() + patience;
+        while self.runs() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.signal("KILL");
+        let _ = self.child.wait();
+    }
+
     fn signal(&self, name: &str) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-s", name, "--", &group]).stderr(Stdio::null()).status();
@@ -80,13 +91,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        self.signal("TERM");
-        let end = Instant::now() + Duration::from_millis(500);
-        while self.runs() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.signal("KILL");
-        let _ = self.child.wait();
+        self.stop(Duration::from_millis(500));
     }
 }
 
@@ -99,4 +104,12 @@ fn ticks_per_second() -> f64 {
 pub fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output();
     output.map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&[o.stdout, o.stderr].concat()).into_owned())
+}
+
+/// Which processor, how many cores of it, and which kernel.
+pub fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map_or("?", |rest| rest.trim_start_matches(['\t', ' ', ':']));
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{model}, {cores} cores, Linux {}", said("uname", &["-r"]).trim())
 }

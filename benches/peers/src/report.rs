@@ -1,6 +1,7 @@
 //! Tables of what was measured: medians over the rounds, and how Homing compares in each round.
 
 use super::peers::{HOMING, RELAY};
+use super::spread::Spread;
 use super::works::{Sample, Work};
 use std::fmt::Write;
 
@@ -65,23 +66,6 @@ const METRICS: [Metric; 7] = [
 
 const RATE: &str = "At a constant rate of 60 % of what the slowest can do, from the moment each request was due.";
 
-/// A median, and the lowest and highest.
-#[derive(Debug, Clone, Copy)]
-pub struct Spread {
-    pub middle: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let (low, high) = (*values.first()?, *values.last()?);
-        let middle = (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
-        Some(Self { middle, low, high })
-    }
-}
-
 impl Run {
     fn of<'a>(&'a self, work: &'a Work, peer: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.samples.iter().filter(move |sample| sample.work == work.name && sample.peer == peer)
@@ -142,7 +126,7 @@ impl Run {
             }
             let ratio = |others: &[&'static str]| {
                 let ratio = self.ratio(metric, work, others);
-                ratio.map_or_else(String::new, |r| format!("{:.2} ({:.2}–{:.2})", r.middle, r.low, r.high))
+                ratio.map_or_else(String::new, |ratio| ratio.text(2))
             };
             let _ = writeln!(rows, "| {} | {} | {} | {} |", work.name, cells.join(" | "), ratio(&rivals), ratio(&[RELAY]));
         }
