@@ -2,7 +2,7 @@
 
 use super::show::{Progress, Side, Table, age, count, print, span, word};
 use super::window::{Failure, Window};
-use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set};
+use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set, Then};
 use crate::admin::status::{Node, Sessions};
 use crate::base::clock;
 use crate::base::units::Duration as Span;
@@ -124,7 +124,9 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
             "draining" => {}
             other => return Err(Failure::Failed(format!("{name} is not draining any more: it is {other} ({})", node.why))),
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        // the proxy moves who is left by whole seconds of its own clock
+        let patience = if drain.then == Then::Move { SLACK } else { Duration::ZERO };
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline + patience) {
             return Err(Failure::Deadline(format!("the deadline has passed, {name} has {} left", count(node.sessions, "session"))));
         }
         left = Some(node.sessions);
