@@ -101,6 +101,8 @@ impl Running {
     pub fn start(peer: &Peer, field: &Field, logs: bool) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (clear, secure) = (free_addr()?, free_addr()?);
+        // not beside the conf: that folder is watched, and writing there would wake the watcher
+        fs::create_dir(folder.path().join("logs"))?;
         let path = folder.path().display().to_string();
         let pem = field.certificate.cert.pem() + &field.certificate.signing_key.serialize_pem();
         fs::write(folder.path().join("bench.pem"), pem)?;
