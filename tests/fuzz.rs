@@ -1,5 +1,5 @@
 //! The fuzzers' targets on the compiler that everybody has: the committed corpus, and changes to it. The first are the same on
-//! every run; the parsers of heartbeats, which anybody may send, get further ones for a while: a minute each where `CI` is set.
+//! every run; the parsers of heartbeats, which anybody may send, get further ones for a while: `HOMING_FUZZ_SECONDS` each, a minute in CI.
 //! A failure says the seed of its change, and `HOMING_FUZZ_SEED` shows it again.
 
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's")]
@@ -54,12 +54,8 @@ fn every_target_has_a_fuzzer_and_a_corpus() {
 
 #[test]
 fn no_target_fails() {
-    let minute = std::env::var_os("CI").is_some();
-    let time = |name: &str| match HEARTBEATS.contains(&name) {
-        true if minute => Duration::from_secs(60),
-        true => Duration::from_secs(2),
-        false => Duration::ZERO,
-    };
+    let seconds = std::env::var("HOMING_FUZZ_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
+    let time = |name: &str| Duration::from_secs(if HEARTBEATS.contains(&name) { seconds } else { 0 });
     // as many at one time as there are cores, so that a minute is one
     let left = Mutex::new(targets::ALL.iter());
     std::thread::scope(|scope| {
