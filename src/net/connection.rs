@@ -38,8 +38,8 @@ pub struct Accepted {
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// Serves a connection until it ends. Its errors are the client's and go to the debug log only.
-pub fn serve(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()> {
+/// Serves a connection until it ends; `held` is let go then. Its errors are the client's and go to the debug log only.
+pub fn serve<H>(worker: Rc<Worker>, accepted: Accepted, held: H) -> impl Future<Output = ()> {
     // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
     let begun = Box::pin(begin(worker, accepted));
     async move {
@@ -48,6 +48,7 @@ pub fn serve(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()>
             Some((client, Speaks::H2(io))) => Box::pin(serve_h2(client, io)).await,
             None => {}
         }
+        drop(held);
     }
 }
 

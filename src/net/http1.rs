@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -93,7 +93,8 @@ async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
 
 async fn close(connection: &Connection, sending: bool) {
     if !sending && !connection.is_tls() {
-        // closing it says all there is to say
+        // closing it says all there is to say; what came behind the request is read first, since it would reset the connection
+        let _ = connection.poll_gone(&mut Context::from_waker(Waker::noop()));
         return;
     }
     let closing = async {

@@ -176,12 +176,8 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
     };
     let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
         worker.traffic.connected();
-        let open = worker.hold_open();
-        let serving = connection::serve(worker.clone(), Accepted { listener, port, stream, peer, tls: tls.load_full() });
-        tokio::task::spawn_local(async move {
-            serving.await;
-            drop((open, place));
-        });
+        let accepted = Accepted { listener, port, stream, peer, tls: tls.load_full() };
+        tokio::task::spawn_local(connection::serve(worker.clone(), accepted, (worker.hold_open(), place)));
     };
     loop {
         tokio::select! {

@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// What is read of a large body at once.
-const READ: usize = 128 << 10;
+/// What is read of a large body at once: the less at first, and twice as much whenever that much was there.
+const READ: (usize, usize) = (32 << 10, 256 << 10);
 /// Bodies up to this are read by way of the thread's own buffer.
 const SMALL: u64 = 16 << 10;
 /// What a client may send ahead of the answer to its last request.
@@ -42,6 +42,8 @@ pub struct Connection {
     closed: Cell<bool>,
     heard: Cell<bool>,
     told: Cell<u64>,
+    /// What is read of a large body next time.
+    reach: Cell<usize>,
     pace: Option<Rc<Pace>>,
 }
 
@@ -83,6 +85,7 @@ impl Connection {
             closed: Cell::new(false),
             heard: Cell::new(false),
             told: Cell::new(0),
+            reach: Cell::new(READ.0),
             pace,
         })
     }
@@ -140,7 +143,8 @@ impl Connection {
                 if input.is_empty() {
                     *input = BytesMut::new();
                 }
-                return Poll::Ready(Ok(whole.slice(head)));
+                let head = whole.slice(head);
+                return Poll::Ready(if head.len() > most { Err(NoHead::Malformed(Malformed::TooLarge)) } else { Ok(head) });
             }
         }
         loop {
@@ -245,9 +249,13 @@ impl Connection {
             return self.poll_read_scratch(cx, |read| input.extend_from_slice(read)).map_ok(|read| read.is_some());
         }
         // what was passed on is free by now, and its place is taken again
-        input.reserve(READ.min(usize::try_from(expects).unwrap_or(READ)));
+        let reach = self.reach.get();
+        input.reserve(reach.min(usize::try_from(expects).unwrap_or(reach)));
         let mut socket = self.socket.borrow_mut();
         let read = ready!(pin!(socket.read_buf(input)).poll(cx))?;
+        if read >= reach {
+            self.reach.set((reach * 2).min(READ.1));
+        }
         self.heard.set(true);
         Poll::Ready(Ok(read > 0))
     }
