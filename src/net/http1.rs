@@ -131,7 +131,7 @@ async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, 
     let after = answer(connection, response, &asked, ending).await;
     match give {
         Some(give) if switching && after == After::Next => {
-            drop(give.send(End::H1(Upgraded::new(connection.clone()))));
+            drop(give.send(Box::new(Upgraded::new(connection.clone())) as End));
             After::Gone
         }
         _ => after,
@@ -150,7 +150,9 @@ async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, ask
     let framing = framing(&mut head, &body, asked);
     head.version = asked.version;
     let closes = head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
-    let mut last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some();
+    // a body that still waits to be asked for is not asked for any more, and the client may send it or not
+    let unasked = connection.is_waiting();
+    let mut last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some() || unasked;
     let says = match () {
         () if head.status == StatusCode::SWITCHING_PROTOCOLS => Some("upgrade"),
         () if last => Some("close"),
@@ -170,7 +172,7 @@ async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, ask
     if !sent.await {
         return After::Gone;
     }
-    let unread = connection.is_waiting() || !connection.drain_body(DRAINED);
+    let unread = unasked || !connection.drain_body(DRAINED);
     if unread {
         last = true;
         connection.abandon_body();

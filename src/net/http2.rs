@@ -122,7 +122,7 @@ async fn answer(
             return respond.send_response(Response::from_parts(head, ()), true).map(drop);
         }
         let send = respond.send_response(Response::from_parts(head, ()), false)?;
-        drop(give.send(End::H2(Tunnel::new(send, receive))));
+        drop(give.send(Box::new(Tunnel::new(send, receive))));
         return Ok(());
     }
     announce_length(&mut head.headers, &body);

@@ -23,15 +23,6 @@ pub enum Reply {
     Own(Response<Bytes>),
 }
 
-impl Reply {
-    /// The client may send the body or not: what comes next on its connection could be either.
-    pub(super) fn is_the_last(&mut self) {
-        if let Self::Node(response, _) = self {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-    }
-}
-
 /// The body of an answer. Its end, or its drop, ends the request: the line is logged and the node's place given up.
 pub struct AnswerBody {
     source: Source,

@@ -27,7 +27,6 @@ use std::sync::Arc;
 /// Serves one request.
 pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Handover>, request: Request<Content>) -> Response<AnswerBody> {
     let mut trail = Trail::begin(&client);
-    let expects = !client.h2 && headers::expects_continue(request.headers());
     let served = async {
         let (parts, body) = request.into_parts();
         let asked = Asked::read(&client, parts, &trail.record.id)?;
@@ -65,8 +64,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Hand
             let why = trail.record.why_shown();
             let mut response = refused.into_response(trail);
             why.into_iter().for_each(|why| drop(response.headers_mut().insert(WHY, why)));
-            // a body that still waits to be asked for is not asked for any more
-            if expects || (!client.h2 && response.status() == StatusCode::BAD_REQUEST) {
+            if !client.h2 && response.status() == StatusCode::BAD_REQUEST {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response
@@ -164,11 +162,7 @@ async fn to_cluster(
                 }
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
                 let done = Done { cluster: &cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };
-                let mut reply = done.finish(client, listener, answer, upgrade.take(), trail).await?;
-                if !client.h2 && load.is_withdrawn() {
-                    reply.is_the_last();
-                }
-                return Ok(reply);
+                return done.finish(client, listener, answer, upgrade.take(), trail).await;
             }
             Err(error) => {
                 if error.race {

@@ -68,11 +68,6 @@ impl Load {
     pub(super) fn is_intact(&self) -> bool {
         !matches!(&self.body, Payload::Streamed(upload) if upload.is_begun())
     }
-    /// It was answered before anybody asked for the body.
-    pub(super) fn is_withdrawn(&self) -> bool {
-        matches!(&self.body, Payload::Streamed(upload) if upload.is_withdrawn())
-    }
-
     /// The head for this node: as it was prepared, unless something is to be said to it alone.
     #[allow(clippy::too_many_arguments, reason = "everything a head is made of")]
     pub(super) fn head<'a>(

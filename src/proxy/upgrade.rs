@@ -89,7 +89,7 @@ pub fn switch(
         let _open = worker.hold_open();
         let mut line = line;
         let ended = match wanted.client.await {
-            Ok(client) => Some(tunnel::run(&worker, client, End::H1(node), idle, websocket).await),
+            Ok(client) => Some(tunnel::run(&worker, client, Box::new(node), idle, websocket).await),
             Err(_) => None,
         };
         match ended {

@@ -1,7 +1,5 @@
 //! The ends of tunnels, over whichever HTTP they were opened, and what carries bytes between them.
 
-use super::h2::Tunnel;
-use super::http1::Upgraded;
 use super::spare;
 use bytes::{Buf, Bytes};
 use std::io;
@@ -9,40 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// One end of a tunnel.
-pub enum End {
-    /// A connection that has switched.
-    H1(Upgraded),
-    /// A stream of HTTP/2.
-    H2(Tunnel),
-}
+/// Bytes both ways.
+pub trait Both: AsyncRead + AsyncWrite + Unpin {}
 
-macro_rules! each {
-    ($end:expr, $stream:ident => $call:expr) => {
-        match $end {
-            End::H1($stream) => $call,
-            End::H2($stream) => $call,
-        }
-    };
-}
+impl<T: AsyncRead + AsyncWrite + Unpin> Both for T {}
 
-impl AsyncRead for End {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for End {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_write(cx, data))
-    }
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_flush(cx))
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_shutdown(cx))
-    }
-}
+/// One end of a tunnel: a connection that has switched, or a stream of HTTP/2.
+pub type End = Box<dyn Both>;
 
 /// Carries bytes one way. It holds none while nothing is under way.
 #[derive(Default)]

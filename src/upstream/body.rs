@@ -62,11 +62,6 @@ impl Upload {
     pub fn is_held_back(&self) -> bool {
         self.hold.get() == Hold::Back
     }
-    /// The node answered without it.
-    pub fn is_withdrawn(&self) -> bool {
-        matches!(self.hold.get(), Hold::Withdrawn | Hold::Over)
-    }
-
     /// Lets it flow.
     pub fn release(&self) {
         self.turn(Hold::Back, Hold::Released);
