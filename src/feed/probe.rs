@@ -70,7 +70,7 @@ pub async fn probe(link: &Link, health: &Health) -> Result<String, Failure> {
 async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
     let stream = open(link, health.timeout.get()).await?;
     let (stream, http2) = match (&link.tls, &link.server_name) {
-        (Some(tls), Some(name)) => secure(stream, tls, name).await?,
+        (Some(tls), Some(name)) => secure(stream, tls.to_speak(link.speaks()), name).await?,
         _ => (stream, link.http2),
     };
     if kind(health) != HealthKind::Http {

@@ -5,7 +5,7 @@ use crate::base::clock::Now;
 use crate::table::Cluster;
 use crate::table::decide::Verdict;
 use crate::transport::alarm::Alarm;
-use crate::upstream::send::{Failure, Limits, SendError};
+use crate::upstream::send::{Failure, Limits, Over, SendError};
 use http::{Method, StatusCode};
 
 /// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
@@ -66,15 +66,19 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub fn limits<'a>(&self, cluster: &Cluster, own: bool, now: Now, alarm: Option<&'a Alarm>) -> Limits<'a> {
+    pub fn limits<'a>(&self, cluster: &Cluster, switching: bool, now: Now, alarm: Option<&'a Alarm>) -> Limits<'a> {
         Limits {
             now,
             alarm,
             connect: cluster.conf.timeouts.connect.get(),
             response: cluster.conf.timeouts.response.get(),
             max_idle: cluster.conf.pool.max_idle,
-            repeatable: self.repeatable && !self.fresh,
-            own: own || self.fresh,
+            over: match () {
+                () if switching => Over::Switching,
+                () if self.fresh => Over::New,
+                () if self.repeatable => Over::Any,
+                () => Over::Sure,
+            },
         }
     }
 

@@ -10,6 +10,7 @@ use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
+use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use http::HeaderName;
@@ -237,7 +238,7 @@ fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>
 struct LinkMaker<'a> {
     conf: &'a model::Cluster,
     kept: HashMap<String, Arc<Link>>,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<NodeTls>,
     context: &'a Context<'a>,
     usage: Arc<Usage>,
 }
@@ -287,11 +288,11 @@ impl<'a> LinkMaker<'a> {
         Ok(link)
     }
 
-    fn tls(&mut self) -> Result<Arc<rustls::ClientConfig>, String> {
+    fn tls(&mut self) -> Result<NodeTls, String> {
         if let Some(tls) = &self.tls {
             return Ok(tls.clone());
         }
-        let made = crate::upstream::tls::client_config(&self.conf.tls, self.context.folder, self.conf.http2)?;
+        let made = NodeTls::of(&self.conf.tls, self.context.folder)?;
         self.tls = Some(made.clone());
         Ok(made)
     }

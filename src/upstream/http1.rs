@@ -1,11 +1,11 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
 use super::body::RequestBody;
-use super::dial;
+use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
-use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail};
 use super::usage::Open;
 use crate::base::clock::Now;
 use crate::transport::alarm::Patience;
@@ -37,7 +37,10 @@ pub(super) async fn send(
     limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    let kept = if limits.own { None } else { pool.take(link, limits.repeatable, limits.now) };
+    let kept = match limits.over {
+        Over::Any | Over::Sure => pool.take(link, limits.over == Over::Any, limits.now),
+        Over::New | Over::Switching => None,
+    };
     let (Taken { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
         None => connect(link, limits).await?,
@@ -196,7 +199,7 @@ async fn connect(link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendE
     let start = Instant::now();
     let count = link.usage.mine();
     count.attempted();
-    let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
     Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }

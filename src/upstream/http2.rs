@@ -1,11 +1,11 @@
 //! HTTP/2 towards nodes: many requests at a time over one connection of each worker.
 
 use super::body::RequestBody;
-use super::dial;
+use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Shared};
-use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail};
 use super::usage::Open;
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
@@ -86,8 +86,8 @@ pub(super) async fn send(
         Some(Err(error)) => {
             let kind = match () {
                 () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
-                // RFC 9113 section 8.7: not processed in any way
-                () if error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM) => Failure::Unsent,
+                // RFC 9113 sections 8.7 and 6.8: not processed in any way
+                () if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Unsent,
                 () => Failure::NoAnswer,
             };
             // a stream that was reset was answered, if not kindly; a connection that ends may have crossed the request
@@ -98,7 +98,7 @@ pub(super) async fn send(
 
 /// The connection to the node, or a new one; and whether it was there already.
 async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits<'_>) -> Result<(Shared, bool), SendError> {
-    if let Some(Shared { sender, closed }) = pool.shared(link) {
+    if let Some(Shared { sender, closed }) = pool.shared(link).filter(|_| limits.over != Over::New) {
         match sender.ready().await {
             Ok(sender) => {
                 link.usage.mine().reused();
@@ -116,7 +116,7 @@ async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits<'_>) -> Result<
 async fn connect(link: &Link, limits: &Limits<'_>) -> Result<Shared, SendError> {
     let count = link.usage.mine();
     count.attempted();
-    let socket = dial::dial(link, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let socket = dial::dial(link, Speaks::Http2, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
     let (sender, connection) = builder.handshake(socket).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;

@@ -1,5 +1,7 @@
 //! Where a node is, and what was learned of the way to it.
 
+use super::dial::Speaks;
+use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
 use arc_swap::ArcSwap;
@@ -24,7 +26,7 @@ pub struct Link {
     /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once one did not.
     pub proven_us: AtomicU64,
     /// TLS towards the node.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub tls: Option<NodeTls>,
     /// HTTP/2 towards the node.
     pub http2: bool,
     /// The name in SNI and in the certificate check.
@@ -34,6 +36,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// What requests are sent in.
+    pub fn speaks(&self) -> Speaks {
+        if self.http2 { Speaks::Http2 } else { Speaks::Http1 }
+    }
+
     /// Notes that the node closes idle connections after so long.
     pub fn learn_keep_alive(&self, ms: u64) {
         self.reuse_ms.fetch_min(ms.max(1), Relaxed);

@@ -29,10 +29,21 @@ pub struct Limits<'a> {
     pub response: Duration,
     /// Idle connections kept to one node.
     pub max_idle: u32,
-    /// Whether the request may be sent twice without harm.
-    pub repeatable: bool,
-    /// A connection of its own, not from the pool: for upgrades.
-    pub own: bool,
+    /// Which connection it goes over.
+    pub over: Over,
+}
+
+/// Which connection a try goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Any that is trusted: the request may be sent twice without harm.
+    Any,
+    /// One that is surely not about to be closed: the request may not be sent twice.
+    Sure,
+    /// A new one: kept ones have failed this request before.
+    New,
+    /// A new one that may switch to another protocol, which is HTTP/1.1's alone (RFC 9113 section 8.6).
+    Switching,
 }
 
 /// Why an exchange failed, and what that means for the request.
@@ -133,7 +144,7 @@ pub async fn send(
     limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    if link.http2 && !limits.own {
+    if link.http2 && limits.over != Over::Switching {
         return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
     }
     http1::send(pool, link, &head, body, limits, on_interim).await

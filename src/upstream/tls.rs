@@ -1,5 +1,6 @@
 //! TLS towards the nodes.
 
+use super::dial::Speaks;
 use crate::config::model::ClusterTls;
 use crate::wire::pem;
 use rustls::client::WebPkiServerVerifier;
@@ -12,8 +13,39 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How handshakes with a cluster's nodes go; relative files are taken from `folder`.
-pub fn client_config(tls: &ClusterTls, folder: &Path, http2: bool) -> Result<Arc<ClientConfig>, String> {
+/// How handshakes with a node go: what is agreed on in them (ALPN) follows what the connection is for.
+#[derive(Debug, Clone)]
+pub struct NodeTls {
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+}
+
+impl NodeTls {
+    /// Of a cluster's nodes; relative files are taken from `folder`.
+    pub fn of(tls: &ClusterTls, folder: &Path) -> Result<Self, String> {
+        client_config(tls, folder).map(|config| Self::new(&config))
+    }
+
+    /// Of settings that leave it open what is spoken.
+    pub fn new(config: &ClientConfig) -> Self {
+        let speaking = |protocol: &[u8]| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![protocol.to_vec()];
+            Arc::new(config)
+        };
+        Self { http1: speaking(b"http/1.1"), http2: speaking(b"h2") }
+    }
+
+    /// For a connection that is to speak this.
+    pub fn to_speak(&self, speaks: Speaks) -> &Arc<ClientConfig> {
+        match speaks {
+            Speaks::Http1 => &self.http1,
+            Speaks::Http2 => &self.http2,
+        }
+    }
+}
+
+fn client_config(tls: &ClusterTls, folder: &Path) -> Result<ClientConfig, String> {
     let provider = Arc::new(default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
@@ -28,18 +60,16 @@ pub fn client_config(tls: &ClusterTls, folder: &Path, http2: bool) -> Result<Arc
     };
     // Called dangerous for the verifier is ours to choose; the usual one is the same that rustls would make.
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let mut config = match &tls.cert {
-        None => builder.with_no_client_auth(),
+    match &tls.cert {
+        None => Ok(builder.with_no_client_auth()),
         Some(cert) => {
             let cert = folder.join(cert);
             let key = tls.key.as_ref().map_or_else(|| cert.clone(), |key| folder.join(key));
             let chain = pem::certificates(&cert)?;
             let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| format!("{}: {error}", key.display()))?;
-            builder.with_client_auth_cert(chain, secret).map_err(|error| format!("{}: {error}", cert.display()))?
+            builder.with_client_auth_cert(chain, secret).map_err(|error| format!("{}: {error}", cert.display()))
         }
-    };
-    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-    Ok(Arc::new(config))
+    }
 }
 
 /// What the files behind these settings hold, as one number: a renewed certificate keeps its name and gets another.

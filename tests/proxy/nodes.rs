@@ -2,7 +2,7 @@
 
 use crate::support::relay::{h2_node, tls_in_front, unix_in_front};
 use crate::support::wire::pattern;
-use crate::support::{Certs, Client, Conf, Origin, Proxy, proxy::replace};
+use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, proxy::replace};
 
 #[test]
 fn a_node_behind_tls_is_verified() {
@@ -46,6 +46,18 @@ fn a_node_that_speaks_http_2() {
     }
     let body = vec![b'x'; 300_000];
     assert_eq!(client.post("/", &body).text(), "HTTP/2.0 300000");
+}
+
+#[test]
+fn a_second_try_is_http_2_as_well() {
+    let (gone, good) = (free_addr(), h2_node("n2"));
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).cluster("http2 = true\nhealth = { kind = \"off\" }");
+    let conf = conf.cluster("balance = \"round-robin\"\npassive = { failures = 0 }");
+    let proxy = Proxy::start(&conf.node("n1", &format!("\"http://{gone}\"")).node("n2", &format!("\"http://{good}\"")).text());
+    for _ in 0..10 {
+        assert_eq!(Client::new(proxy.addr).get("/").text(), "HTTP/2.0 0");
+        assert_eq!(Client::new(proxy.addr).post("/", b"four").text(), "HTTP/2.0 4");
+    }
 }
 
 #[test]

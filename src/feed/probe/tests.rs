@@ -1,4 +1,5 @@
 use super::*;
+use crate::upstream::tls::NodeTls;
 use arc_swap::ArcSwap;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -148,7 +149,7 @@ async fn tls_is_part_of_the_check() {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let client = Arc::new(client.with_root_certificates(roots).with_no_client_auth());
+    let client = NodeTls::new(&client.with_root_certificates(roots).with_no_client_auth());
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut link = link_to(&format!("https://{}", listener.local_addr().unwrap()));

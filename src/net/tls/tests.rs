@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::config::model::ClusterTls;
-use crate::upstream::tls::client_config;
+use crate::upstream::dial::Speaks;
+use crate::upstream::tls::NodeTls;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
 use std::fs;
@@ -173,7 +174,7 @@ fn resumes_across_a_swap() {
     let store = CertStore::open(&paths).unwrap();
     let server = server_config(&tls, folder.path(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
-    let client = client_config(&trusting, folder.path(), true).unwrap();
+    let client = NodeTls::of(&trusting, folder.path()).unwrap().to_speak(Speaks::Http2).clone();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
     assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
     renew();
@@ -195,7 +196,7 @@ fn both_ends_are_checked() {
     };
     let client = |ca: Option<&str>, cert: Option<&str>| {
         let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
-        client_config(&tls, folder.path(), false).unwrap()
+        NodeTls::of(&tls, folder.path()).unwrap().to_speak(Speaks::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);
     assert_eq!(shake(client(Some("a.pem"), None), open(), "a.example").unwrap().1, b"http/1.1");
@@ -206,5 +207,5 @@ fn both_ends_are_checked() {
     shake(client(Some("a.pem"), Some("a.pem")), strict(), "a.example").unwrap();
     shake(client(Some("a.pem"), None), server(Some("a.pem"), ClientAuth::Optional), "a.example").unwrap();
     let missing = ClusterTls { ca: Some("none.pem".into()), ..ClusterTls::default() };
-    assert!(client_config(&missing, folder.path(), false).unwrap_err().contains("none.pem"));
+    assert!(NodeTls::of(&missing, folder.path()).unwrap_err().contains("none.pem"));
 }

@@ -3,8 +3,9 @@
 use crate::base::units;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::ClusterTls;
+use crate::upstream::dial::{self, Speaks};
 use crate::upstream::link::Link;
-use crate::upstream::{dial, tls};
+use crate::upstream::tls::NodeTls;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
@@ -57,7 +58,7 @@ impl Collector {
     pub fn new(to: &str, folder: &Path) -> Result<Self, String> {
         let url: NodeUrl = to.parse()?;
         let secure = url.scheme == Scheme::Https;
-        let tls = secure.then(|| tls::client_config(&ClusterTls::default(), folder, false)).transpose()?;
+        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), folder)).transpose()?;
         let name = || ServerName::try_from(url.host.clone()).map_err(|_| format!("`{}` cannot be a certificate's name", url.host));
         let server_name = secure.then(name).transpose()?;
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
@@ -70,7 +71,7 @@ impl Collector {
     pub async fn post(&self, batch: Bytes) -> Result<(), Failed> {
         let away = |error: &dyn fmt::Display| Failed::Away(error.to_string());
         self.resolve().await.map_err(|error| away(&error))?;
-        let stream = dial::dial(&self.link, LIMIT).await.map_err(|error| away(&error))?;
+        let stream = dial::dial(&self.link, Speaks::Http1, LIMIT).await.map_err(|error| away(&error))?;
         let ask = async {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(HEAD_LIMIT);
