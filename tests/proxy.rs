@@ -4,6 +4,8 @@
 
 #[path = "proxy/access.rs"]
 mod access;
+#[path = "proxy/addresses.rs"]
+mod addresses;
 #[path = "proxy/affinity.rs"]
 mod affinity;
 #[path = "proxy/certificates.rs"]

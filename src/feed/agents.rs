@@ -7,9 +7,10 @@ use crate::config::model::{AdminState, Agent};
 use crate::heartbeat::Beat;
 use crate::heartbeat::agent::{self, LONGEST, Reply};
 use crate::table::{Link, Node, NodeLive, Table};
+use crate::upstream::addresses::Addresses;
+use crate::upstream::dial;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,8 @@ struct Subject {
     live: Arc<NodeLive>,
     link: Arc<Link>,
     conf: Agent,
+    /// Where an agent on a host of its own is, and which of its addresses works.
+    elsewhere: RefCell<Addresses>,
 }
 
 impl Agents {
@@ -94,6 +97,7 @@ impl Agents {
             live: node.live.clone(),
             link: node.link.clone(),
             conf: conf.clone(),
+            elsewhere: RefCell::default(),
         });
         let handle = tokio::task::spawn_local(follow(subject.clone(), self.shared.clone())).abort_handle();
         Task { subject, handle }
@@ -105,21 +109,21 @@ impl Subject {
         Arc::ptr_eq(&self.live, &node.live) && self.link.id == node.link.id && self.conf == *conf
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
-        if let Some(host) = &self.conf.address {
-            return TcpStream::connect((host.as_str(), self.conf.port)).await;
-        }
-        let beside = |address: &SocketAddr| SocketAddr::new(address.ip(), self.conf.port);
-        let addresses: Vec<SocketAddr> = self.link.addresses.load().iter().map(beside).collect();
-        match addresses.is_empty() {
-            true => Err(io::Error::new(io::ErrorKind::NotFound, format!("name {} does not resolve", self.link.url.host))),
-            false => TcpStream::connect(&addresses[..]).await,
-        }
+    async fn connect(&self) -> Result<TcpStream, String> {
+        let (port, limit) = (self.conf.port, self.conf.timeout.get());
+        let Some(host) = &self.conf.address else {
+            return dial::dial_beside(&self.link, port, limit).await.map_err(|why| why.to_string());
+        };
+        let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| error.to_string())?;
+        let found = Addresses::after(found, &self.elsewhere.take());
+        let opened = dial::dial_any(&found, limit).await;
+        self.elsewhere.replace(found);
+        opened.map_err(|why| why.to_string())
     }
 
     /// What the agent says, or why it said nothing.
     async fn ask(&self) -> Result<Beat, String> {
-        let mut stream = self.connect().await.map_err(|e| e.to_string())?;
+        let mut stream = self.connect().await?;
         if !self.conf.send.is_empty() {
             // one that says its line unasked and closes has said it all the same
             let _ = stream.write_all(self.conf.send.as_bytes()).await;

@@ -2,6 +2,7 @@
 
 use crate::config::address::NodeUrl;
 use crate::table::{Link, Table};
+use crate::upstream::addresses::Addresses;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -86,13 +87,13 @@ async fn follow(link: Arc<Link>, places: Rc<Semaphore>) {
 /// Stores what a look-up found and says what is new. Returns whether the name resolves.
 fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_failing: bool) -> bool {
     let before = link.addresses.load_full();
-    let found = found.and_then(|list| if list.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(without_doubles(list)) });
-    match found {
+    let found = found.map(|list| Addresses::after(list, &before));
+    match found.and_then(|found| if found.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(found) }) {
         Ok(found) => {
             // resolvers shuffle: only a different set is news
             if before.is_empty() {
                 info!("name {name} is {}", list(&found));
-            } else if !same_set(&before, &found) {
+            } else if !before.is_same(&found) {
                 info!("name {name} is now {}, was {}", list(&found), list(&before));
             } else {
                 if was_failing {
@@ -111,15 +112,6 @@ fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_faili
             false
         }
     }
-}
-
-fn without_doubles(list: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let mut seen = HashSet::new();
-    list.into_iter().filter(|address| seen.insert(*address)).collect()
-}
-
-fn same_set(one: &[SocketAddr], other: &[SocketAddr]) -> bool {
-    one.len() == other.len() && one.iter().all(|address| other.contains(address))
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -153,14 +145,14 @@ mod tests {
         assert!(!settle(&link, "app", Err(io::Error::other("no")), false));
         assert!(link.addresses.load().is_empty());
         assert!(settle(&link, "app", Ok(addresses(&[1, 2, 1])), true));
-        assert_eq!(**link.addresses.load(), addresses(&[1, 2]));
+        assert_eq!(link.addresses.load()[..], addresses(&[1, 2])[..]);
         let kept = link.addresses.load_full();
         assert!(settle(&link, "app", Ok(addresses(&[2, 1])), false));
         assert!(Arc::ptr_eq(&kept, &link.addresses.load_full()));
         assert!(!settle(&link, "app", Ok(Vec::new()), false));
-        assert_eq!(**link.addresses.load(), addresses(&[1, 2]));
+        assert_eq!(link.addresses.load()[..], addresses(&[1, 2])[..]);
         assert!(settle(&link, "app", Ok(addresses(&[3])), true));
-        assert_eq!(**link.addresses.load(), addresses(&[3]));
+        assert_eq!(link.addresses.load()[..], addresses(&[3])[..]);
     }
 
     #[tokio::test]

@@ -1,21 +1,17 @@
 //! One health check: a connection, with TLS where the node speaks it, and for HTTP a question and the head of the answer.
 
-use super::names;
 use crate::base::clock;
 use crate::config;
 use crate::config::model::{Health, HealthKind};
 use crate::table::Link;
+use crate::transport::stream::Stream;
+use crate::upstream::dial::{self, NoConnection};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
 
 /// The largest head of an answer that is read.
 const HEAD_LIMIT: usize = 16 << 10;
@@ -68,14 +64,15 @@ pub async fn probe(link: &Link, health: &Health) -> Result<String, Failure> {
 
 /// The status, if one was asked for.
 async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
-    let stream = open(link, health.timeout.get()).await?;
-    let (stream, http2) = match (&link.tls, &link.server_name) {
-        (Some(tls), Some(name)) => secure(stream, tls.to_speak(link.speaks()), name).await?,
-        _ => (stream, link.http2),
-    };
+    let limit = health.timeout.get();
+    let stream = dial::dial(link, link.speaks(), limit).await.map_err(|why| unreachable(link, &why, limit))?;
     if kind(health) != HealthKind::Http {
         return Ok(None);
     }
+    let http2 = match &stream {
+        Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        _ => link.http2,
+    };
     let status = ask(stream, http2, link, health).await?;
     let wanted = config::status_ranges(&health.status).map_err(Failure::definite)?;
     match wanted.iter().any(|range| range.contains(&status)) {
@@ -84,65 +81,27 @@ async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-type BoxStream = Box<dyn Stream>;
-
-/// A connection to the first address that takes one.
-async fn open(link: &Link, limit: Duration) -> Result<BoxStream, Failure> {
-    if let Some(path) = &link.url.unix {
-        return match UnixStream::connect(path).await {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::definite(format!("no socket at {}", path.display()))),
-            Err(error) => Err(in_words(&error, limit)),
-        };
-    }
-    let addresses = link.addresses.load_full();
-    if addresses.is_empty() {
-        let host = names::name_of(&link.url).map_or(link.url.host.as_str(), |(host, _)| host);
-        return Err(Failure::definite(format!("name {host} does not resolve")));
-    }
-    // each address gets its share of the time, so that one that swallows packets does not use up all of it
-    let share = limit / addresses.len() as u32;
-    let mut failures = Vec::new();
-    for address in addresses.iter() {
-        match connect(*address, share, limit).await {
-            Ok(stream) => return Ok(Box::new(stream)),
-            Err(failure) => failures.push(failure),
+/// What it says of a node that no connection opens.
+fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> Failure {
+    match (why, &link.url.unix) {
+        (NoConnection::Socket(error), Some(path)) if error.kind() == ErrorKind::NotFound => {
+            Failure::definite(format!("no socket at {}", path.display()))
         }
-    }
-    // the least sure of them speaks for all: one silent address may be a node that pauses
-    let least = failures.iter().position(|failure| failure.meaning != Meaning::Definite).unwrap_or(0);
-    Err(failures.swap_remove(least))
-}
-
-async fn connect(address: SocketAddr, share: Duration, limit: Duration) -> Result<TcpStream, Failure> {
-    let stream = match tokio::time::timeout(share, TcpStream::connect(address)).await {
-        Ok(stream) => stream.map_err(|error| in_words(&error, limit))?,
-        Err(_) => return Err(Failure::silent(limit)),
-    };
-    // a failure here says nothing about the node, and the check works without it
-    stream.set_nodelay(true).ok();
-    Ok(stream)
-}
-
-async fn secure(
-    stream: BoxStream,
-    tls: &Arc<rustls::ClientConfig>,
-    name: &rustls::pki_types::ServerName<'static>,
-) -> Result<(BoxStream, bool), Failure> {
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name.clone(), stream).await.map_err(|error| {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        // the kernel gave up on a silent node before we did
+        (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => Failure::silent(limit),
+        (NoConnection::Late(_), _) => Failure::silent(limit),
+        (NoConnection::Socket(error), _) if dial::is_ours(error) => Failure { why: words(error), meaning: Meaning::Ours },
+        (NoConnection::Socket(error), _) => Failure::definite(words(error)),
+        (NoConnection::Tls(error), _) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(tls) => Failure::definite(format!("TLS: {tls}")),
-            None => Failure { why: format!("TLS: {}", words(&error)), meaning: Meaning::Definite },
-        }
-    })?;
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    Ok((Box::new(stream), http2))
+            None => Failure::definite(format!("TLS: {}", words(error))),
+        },
+        (NoConnection::Unresolved(_), _) => Failure::definite(why.to_string()),
+    }
 }
 
 /// Asks for the path; reads no further than the head of the answer.
-async fn ask(stream: BoxStream, http2: bool, link: &Link, health: &Health) -> Result<u16, Failure> {
+async fn ask(stream: Stream, http2: bool, link: &Link, health: &Health) -> Result<u16, Failure> {
     let path = health.path.as_deref().unwrap_or("/");
     let host = health.host.as_deref().or(link.authority.to_str().ok()).unwrap_or("localhost");
     let request = Request::get(if http2 { format!("{}://{host}{path}", scheme(link)) } else { path.to_owned() });
@@ -189,18 +148,6 @@ fn misfit(error: &hyper::Error) -> Failure {
         None if error.is_parse() => Failure::definite("answers, but not in HTTP"),
         None => Failure::definite(error.to_string()),
     }
-}
-
-fn in_words(error: &io::Error, limit: Duration) -> Failure {
-    // the kernel gave up on a silent node before we did
-    if error.kind() == ErrorKind::TimedOut {
-        return Failure::silent(limit);
-    }
-    let meaning = match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL) => Meaning::Ours,
-        _ => Meaning::Definite,
-    };
-    Failure { why: words(error), meaning }
 }
 
 fn words(error: &io::Error) -> String {

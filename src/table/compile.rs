@@ -9,6 +9,7 @@ use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
+use crate::upstream::addresses::Addresses;
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
@@ -276,7 +277,7 @@ impl<'a> LinkMaker<'a> {
             id: NEXT_LINK.fetch_add(1, Relaxed),
             url: url.clone(),
             authority: http::HeaderValue::try_from(text).map_err(|_| format!("`{}` cannot be a Host header", url.host))?,
-            addresses: ArcSwap::from_pointee(literal(url).into_iter().collect()),
+            addresses: ArcSwap::from_pointee(Addresses::new(literal(url))),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
             proven_us: AtomicU64::new(0),
             tls,

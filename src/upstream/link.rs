@@ -1,11 +1,11 @@
 //! Where a node is, and what was learned of the way to it.
 
+use super::addresses::Addresses;
 use super::dial::Speaks;
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
 use arc_swap::ArcSwap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Link {
     /// The Host header for requests that do not keep the client's.
     pub authority: http::HeaderValue,
     /// What the name resolves to; empty while it does not resolve. Not used for unix sockets.
-    pub addresses: ArcSwap<Vec<SocketAddr>>,
+    pub addresses: ArcSwap<Addresses>,
     /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive: timeout=` or closes earlier.
     pub reuse_ms: AtomicU64,
     /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once one did not.

@@ -1,5 +1,6 @@
 //! One link to a node: dial, keep idle connections of one worker, send a request.
 
+pub mod addresses;
 pub mod body;
 pub mod dial;
 mod http1;

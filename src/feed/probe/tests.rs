@@ -1,8 +1,9 @@
 use super::*;
+use crate::upstream::addresses::Addresses;
 use crate::upstream::tls::NodeTls;
 use arc_swap::ArcSwap;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -10,12 +11,12 @@ use tokio::net::{TcpListener, UnixListener};
 pub fn link_to(url: &str) -> Link {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
     let url: crate::config::address::NodeUrl = url.parse().unwrap();
-    let literal = url.host.parse().map(|ip| SocketAddr::new(ip, url.port));
+    let literal = url.host.parse().map(|ip| std::net::SocketAddr::new(ip, url.port));
     Link {
         id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
         authority: url.authority().parse().unwrap(),
         url,
-        addresses: ArcSwap::from_pointee(literal.into_iter().collect()),
+        addresses: ArcSwap::from_pointee(Addresses::new(literal)),
         reuse_ms: AtomicU64::new(1000),
         proven_us: AtomicU64::new(0),
         tls: None,
@@ -120,7 +121,7 @@ async fn the_first_address_that_works_is_taken() {
     let (link, _) = node(b"HTTP/1.1 200 OK\r\n\r\n", true).await;
     let good = link.addresses.load()[0];
     let bad = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    link.addresses.store(Arc::new(vec![bad, good]));
+    link.addresses.store(Arc::new(Addresses::new([bad, good])));
     probe(&link, &http()).await.unwrap();
 }
 
@@ -166,6 +167,14 @@ async fn tls_is_part_of_the_check() {
     link.server_name = Some("app.example".try_into().unwrap());
     assert!(probe(&link, &http()).await.unwrap().starts_with("check 200"));
     assert!(probe(&link, &tcp()).await.unwrap().starts_with("connects"));
+    // one that takes connections and says nothing in them is no better than one that takes none
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let good = link.addresses.load()[0];
+    link.addresses.store(Arc::new(Addresses::new([silent.local_addr().unwrap(), good])));
+    let patient = Health { timeout: crate::base::units::Duration::secs(60), ..http() };
+    assert!(probe(&link, &patient).await.unwrap().starts_with("check 200"));
+    assert_eq!(link.addresses.load().in_turn().next(), Some(good));
+    link.addresses.store(Arc::new(Addresses::new([good])));
     link.server_name = Some("other.example".try_into().unwrap());
     let (words, meaning) = why(&link, &tcp()).await;
     assert!(words.starts_with("TLS: invalid peer certificate"), "{words}");

@@ -3,6 +3,7 @@
 use crate::base::units;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::ClusterTls;
+use crate::upstream::addresses::Addresses;
 use crate::upstream::dial::{self, Speaks};
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
@@ -101,7 +102,8 @@ impl Collector {
         if self.link.url.scheme != Scheme::Unix {
             let asked = tokio::net::lookup_host((self.link.url.host.as_str(), self.link.url.port));
             let found = tokio::time::timeout(LIMIT, asked).await??;
-            self.link.addresses.store(std::sync::Arc::new(found.collect()));
+            let known = self.link.addresses.load();
+            self.link.addresses.store(std::sync::Arc::new(Addresses::after(found, &known)));
         }
         Ok(())
     }

@@ -43,9 +43,39 @@ impl Proxy {
 
     /// Starts in a folder that the test has furnished.
     pub fn start_in(folder: tempfile::TempDir, file: &str) -> Self {
+        let command = command(&folder.path().join(file));
+        Self::start_by(command, folder, file)
+    }
+
+    /// Starts where these lines are `/etc/hosts`: names then have the addresses that a test needs. None where the kernel does not
+    /// let us mount anything, which CI's does.
+    pub fn start_knowing(hosts: &str, conf: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, known) = (folder.path().join("homing.toml"), folder.path().join("hosts"));
+        std::fs::write(&file, conf).expect("the conf file is written");
+        std::fs::write(&known, hosts).expect("the hosts are written");
+        let apart = |then: &[&std::ffi::OsStr]| {
+            let mut apart = Command::new("unshare");
+            apart.args(["--mount", "--map-root-user", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(&known).args(then);
+            apart.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            apart
+        };
+        if !apart(&["true".as_ref()]).status().is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "CI needs unshare");
+            eprintln!("skipped: no mount namespace can be made here");
+            return None;
+        }
+        let plain = command(&file);
+        let words: Vec<_> = std::iter::once(plain.get_program()).chain(plain.get_args()).collect();
+        let mut command = apart(&words);
+        command.env_remove("NOTIFY_SOCKET");
+        Some(Self::start_by(command, folder, "homing.toml"))
+    }
+
+    fn start_by(mut command: Command, folder: tempfile::TempDir, file: &str) -> Self {
         let path = folder.path().join(file);
         let binds = binds(&std::fs::read_to_string(&path).expect("the conf file is there"));
-        let mut child = command(&path).spawn().expect("the binary starts");
+        let mut child = command.spawn().expect("the binary starts");
         let access = Lines::follow(child.stdout.take().expect("stdout is piped"));
         let log = Lines::follow(child.stderr.take().expect("stderr is piped"));
         let addr = binds.iter().find_map(|b| b.parse().ok()).unwrap_or_else(|| "127.0.0.1:0".parse().expect("an address"));
