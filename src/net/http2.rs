@@ -9,7 +9,9 @@ use crate::proxy::{exchange, headers};
 use crate::table::Listener;
 use crate::transport::content::Content;
 use crate::transport::h2::{STREAM_WINDOW, Tunnel, send_body};
+use crate::transport::http1::Side;
 use crate::transport::tunnel::End;
+use crate::wire::{Malformed, http2 as wire};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
@@ -73,7 +75,10 @@ impl Future for Connection {
 async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let patience = client.conf.conf.idle_timeout.get();
     let headless = request.method() == Method::HEAD;
-    let (parts, stream) = request.into_parts();
+    let (mut parts, stream) = request.into_parts();
+    if let Err(why) = wire::request(&mut parts, client.conf.conf.max_headers.into()) {
+        return refuse(&client, respond, why);
+    }
     let respond = Rc::new(RefCell::new(respond));
     // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
     let (body, tunnel, handover) = match parts.method == Method::CONNECT {
@@ -81,7 +86,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
             let (give, handover) = oneshot::channel();
             (Content::Empty, Some((give, stream)), Some(handover))
         }
-        false => (Content::stream(&parts.headers, stream), None, None),
+        false => (Content::stream(Side::Client, &parts.headers, stream), None, None),
     };
     let response = {
         let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
@@ -98,6 +103,16 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     {
         tracing::debug!("HTTP/2 stream: {error}");
     }
+}
+
+/// RFC 9113 section 8.2.1: an error of the stream, told with a status; the client's other requests go on.
+fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed) {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(header::DATE, date::now());
+    client.log_refused(why.status(), why.reason());
+    // the client may have reset it
+    let _ = respond.send_response(response, true);
 }
 
 type Tunnelled = (oneshot::Sender<End>, RecvStream);
@@ -125,7 +140,11 @@ async fn answer(
         drop(give.send(Box::new(Tunnel::new(send, receive))));
         return Ok(());
     }
-    announce_length(&mut head.headers, &body);
+    match head.status {
+        // RFC 9110 section 8.6
+        StatusCode::NO_CONTENT => drop(head.headers.remove(header::CONTENT_LENGTH)),
+        _ => announce_length(&mut head.headers, &body),
+    }
     let end = headless || body.is_end_stream();
     let stream = respond.send_response(Response::from_parts(head, ()), end)?;
     match end {

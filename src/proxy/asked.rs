@@ -30,14 +30,17 @@ impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways.
     pub(super) fn read(client: &Client, mut parts: Parts, id: &RequestId) -> Result<Self, Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
-        if parts.method == Method::CONNECT && parts.extensions.get::<h2::ext::Protocol>().is_none() {
-            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
+        if parts.method == Method::CONNECT {
+            match parts.extensions.get::<h2::ext::Protocol>() {
+                None => return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy.")),
+                // RFC 9220 section 3; other protocols than this one do not become an upgrade of HTTP/1.1
+                Some(protocol) if !protocol.as_str().eq_ignore_ascii_case("websocket") => {
+                    return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, "Only WebSockets are opened here.").note("unknown-protocol"));
+                }
+                Some(_) => {}
+            }
         }
-        let mut hosts = parts.headers.get_all(header::HOST).iter();
-        let (first, second) = (hosts.next().cloned(), hosts.next());
-        if second.is_some() {
-            return Err(bad("duplicate-host"));
-        }
+        let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
             if client.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
@@ -103,6 +106,11 @@ fn host_of(value: &str) -> Option<&str> {
     };
     let rest = &value[host.len()..];
     let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
-    let host_ok = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%![]:$&'()*+,;=".contains(&b));
+    // no `%`: with it one host would have several names
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b);
+    let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.bytes().all(|b| letter(b) || b == b':'),
+        None => host.bytes().all(letter),
+    };
     (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
 }

@@ -11,7 +11,8 @@ use crate::upstream::send::Lease;
 use base64::Engine;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body::Body;
 use rand::RngCore;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,21 +30,19 @@ pub struct Wanted {
 /// Where a client's connection or stream will come from, if the answer agrees to the upgrade that the request asks for.
 pub type Handover = oneshot::Receiver<End>;
 
-/// The upgrade that this request asks for, if any.
-pub fn wanted(client: &Client, parts: &Parts, handover: Option<Handover>) -> Option<Wanted> {
-    let handover = handover?;
+/// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
+/// followed by it.
+pub fn wanted(client: &Client, parts: &Parts, body: &Content, handover: Option<Handover>) -> Option<Wanted> {
+    let handover = handover.filter(|_| body.is_end_stream())?;
     if parts.method == Method::CONNECT {
-        let protocol = parts.extensions.get::<h2::ext::Protocol>()?;
         let mut nonce = [0; 16];
         client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-        return Some(Wanted {
-            protocol: HeaderValue::try_from(protocol.as_str()).ok()?,
-            client: handover,
-            key: HeaderValue::try_from(key).ok(),
-        });
+        return Some(Wanted { protocol: HeaderValue::from_static("websocket"), client: handover, key: HeaderValue::try_from(key).ok() });
     }
-    let protocol = HeaderValue::try_from(headers::upgrade_of(&parts.headers)?).ok()?;
+    // RFC 9110 section 7.8: not over HTTP/1.0
+    let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
+    let protocol = HeaderValue::try_from(protocol).ok()?;
     Some(Wanted { protocol, client: handover, key: None })
 }
 

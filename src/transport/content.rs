@@ -1,6 +1,7 @@
 //! The body of a message as it comes in, over whichever HTTP.
 
-use super::http1::Incoming;
+use super::http1::{Incoming, Side};
+use crate::wire::http2;
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, header};
@@ -27,36 +28,38 @@ pub struct StreamContent {
     stream: RecvStream,
     /// As announced; the library resets a stream that does not keep to it.
     length: Option<u64>,
+    side: Side,
     in_trailers: bool,
 }
 
 impl Content {
-    /// What follows a head with these headers on a stream.
-    pub fn stream(headers: &HeaderMap, stream: RecvStream) -> Self {
-        let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-        let length = match (lengths.next(), lengths.next()) {
-            (Some(length), None) => length.to_str().ok().filter(|l| l.bytes().all(|b| b.is_ascii_digit())).and_then(|l| l.parse().ok()),
-            _ => stream.is_end_stream().then_some(0),
+    /// What follows a head with these headers on a stream; they were read before, so a length is one.
+    pub fn stream(side: Side, headers: &HeaderMap, stream: RecvStream) -> Self {
+        let length = match headers.get(header::CONTENT_LENGTH) {
+            Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
+            None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, length, in_trailers: false })
+        Self::H2(StreamContent { stream, length, side, in_trailers: false })
     }
 }
 
 impl StreamContent {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         if !self.in_trailers {
             if let Some(data) = ready!(self.stream.poll_data(cx)) {
-                let data = data.and_then(|data| {
-                    // passed on at once: what holds it back is the next reader's own pace
-                    self.stream.flow_control().release_capacity(data.len())?;
-                    Ok(Frame::data(data))
-                });
-                return Poll::Ready(Some(data));
+                let data = data?;
+                // passed on at once: what holds it back is the next reader's own pace
+                self.stream.flow_control().release_capacity(data.len())?;
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
             self.in_trailers = true;
         }
-        let trailers = ready!(self.stream.poll_trailers(cx));
-        Poll::Ready(trailers.map(|t| t.map(Frame::trailers)).transpose())
+        let Some(mut trailers) = ready!(self.stream.poll_trailers(cx))? else { return Poll::Ready(None) };
+        match self.side {
+            Side::Client => http2::request_trailers(&mut trailers)?,
+            Side::Node => http2::answer_trailers(&mut trailers),
+        }
+        Poll::Ready((!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers))))
     }
 }
 
@@ -68,7 +71,7 @@ impl Body for Content {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::H1(body) => Pin::new(body).poll_frame(cx),
-            Self::H2(body) => body.poll_frame(cx).map_err(Into::into),
+            Self::H2(body) => body.poll_frame(cx),
         }
     }
 

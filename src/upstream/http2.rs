@@ -10,9 +10,11 @@ use super::usage::Open;
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::h2::{STREAM_WINDOW, send_body};
+use crate::transport::http1::Side;
+use crate::wire::http2 as wire;
 use h2::Reason;
 use http::request::Parts;
-use http::{HeaderValue, Request, Uri, Version, header};
+use http::{Request, StatusCode, Uri, Version, header};
 use http_body::Body;
 use std::cell::Cell;
 use std::pin::Pin;
@@ -37,10 +39,12 @@ pub(super) async fn send(
     let start = Instant::now();
     let (mut connection, reused) = take(pool, link, limits).await?;
     let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
-    absolute(&mut head, link.tls.is_some());
+    absolute(&mut head, link);
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
         head.headers.remove(name);
     }
+    // a conf's values may be made of what others say
+    wire::trim(&mut head.headers);
     let (upload, end) = (body.upload().cloned(), body.is_end_stream());
     if let Some(length) = body.size_hint().exact().filter(|_| !end) {
         head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
@@ -56,9 +60,14 @@ pub(super) async fn send(
             patience.renew();
         }
         while let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx) {
+            if interim.status() == StatusCode::SWITCHING_PROTOCOLS {
+                // RFC 9113 section 8.6: there is no such thing
+                return Poll::Ready(Heard::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
+            }
             if left > 0 {
                 left -= 1;
-                let (head, ()) = interim.into_parts();
+                let (mut head, ()) = interim.into_parts();
+                wire::answer(&mut head.headers);
                 return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
             }
         }
@@ -78,8 +87,9 @@ pub(super) async fn send(
             if let Some(rest) = sending {
                 tokio::task::spawn_local(rest);
             }
-            let (head, stream) = response.into_parts();
-            let content = Content::stream(&head.headers, stream);
+            let (mut head, stream) = response.into_parts();
+            wire::answer(&mut head.headers);
+            let content = Content::stream(Side::Node, &head.headers, stream);
             let lease = Lease::shared(pool, link, upload);
             Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms })
         }
@@ -133,14 +143,14 @@ async fn connect(link: &Link, limits: &Limits<'_>) -> Result<Shared, SendError> 
     Ok(Shared { sender, closed })
 }
 
-/// HTTP/2 wants scheme and authority in the URI.
-fn absolute(head: &mut Parts, tls: bool) {
+/// HTTP/2 wants scheme and authority in the URI; a request that names no host is for the node's own.
+fn absolute(head: &mut Parts, link: &Link) {
     head.version = Version::HTTP_2;
-    let host = head.headers.remove(header::HOST).unwrap_or_else(|| HeaderValue::from_static("localhost"));
+    let host = head.headers.remove(header::HOST).filter(|host| !host.is_empty()).unwrap_or_else(|| link.authority.clone());
     let path = head.uri.path_and_query().cloned();
     let authority = http::uri::Authority::try_from(host.as_bytes());
     if let (Some(path), Ok(authority)) = (path, authority) {
-        let scheme = if tls { "https" } else { "http" };
+        let scheme = if link.tls.is_some() { "https" } else { "http" };
         if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
             head.uri = uri;
         }

@@ -21,6 +21,28 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Pair<'_>> {
     headers.get_all(COOKIE).iter().flat_map(|line| cookies_in(line.as_bytes()))
 }
 
+/// Makes several Cookie lines one (RFC 9113 section 8.2.3). HTTP/2 clients send one for each cookie, and nodes read one line, or
+/// put commas between them.
+pub fn join(headers: &mut HeaderMap) {
+    let http::header::Entry::Occupied(mut entry) = headers.entry(COOKIE) else { return };
+    if entry.iter().nth(1).is_none() {
+        return;
+    }
+    let mut one = Vec::with_capacity(entry.iter().map(|line| line.len() + 2).sum());
+    for line in entry.iter() {
+        let line = line.as_bytes().trim_ascii();
+        let line = line.strip_suffix(b";").unwrap_or(line);
+        if !line.is_empty() {
+            one.extend_from_slice(if one.is_empty() { b"" } else { b"; " });
+            one.extend_from_slice(line);
+        }
+    }
+    // text out of header values is one again
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(one)) {
+        entry.insert(value);
+    }
+}
+
 /// The cookies of one Cookie header line.
 pub fn cookies_in(line: &[u8]) -> impl Iterator<Item = Pair<'_>> {
     Segments { line, next: Some(0) }.filter_map(|segment| pair(line, segment))
@@ -273,6 +295,22 @@ mod tests {
 
     fn lines(headers: &HeaderMap) -> Vec<&str> {
         headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn several_lines_become_one() {
+        for (before, after) in [
+            (&[][..], &[][..]),
+            (&["a=1;"], &["a=1;"]),
+            (&["a=1", "b=2", "c=3"], &["a=1; b=2; c=3"]),
+            (&["a=1; b=2", "c=3"], &["a=1; b=2; c=3"]),
+            (&["a=1;", "", " b=2; "], &["a=1; b=2"]),
+            (&["a=1", "a=2"], &["a=1; a=2"]),
+        ] {
+            let mut headers = map(before);
+            join(&mut headers);
+            assert_eq!(lines(&headers), after, "{before:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,14 @@
 
 pub mod cookies;
 pub mod http1;
+pub mod http2;
 pub mod identity;
+mod malformed;
 pub mod pem;
 pub mod proxy_protocol;
 pub mod request_id;
 pub mod template;
 pub mod traceparent;
+pub mod trailers;
+
+pub use malformed::Malformed;

@@ -1,7 +1,7 @@
 //! Ambiguous requests never reach a node; headers that are not the client's business are replaced.
 
 use crate::support::client::raw;
-use crate::support::{Client, Conf, Origin, Proxy};
+use crate::support::{Client, Conf, Origin, Proxy, h2};
 use std::time::Duration;
 
 const QUIET: Duration = Duration::from_secs(10);
@@ -183,4 +183,33 @@ fn every_request_carries_one_id_to_node_and_log() {
         ids.insert(line["id"].as_str().expect("a line has an id").to_owned());
     }
     assert_eq!(ids.len(), 20, "each its own: {ids:?}");
+}
+
+#[test]
+fn cookies_of_an_http2_client_are_one_line() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(r#"{ cookie = "HOMING" }"#).text());
+    h2::run(async {
+        let mut send = h2::connect(proxy.addr).await;
+        let mut request = h2::get("http", "app.test", "/cookies");
+        for crumb in ["a=1", "HOMING=none", "b=2", "c=3"] {
+            request.headers_mut().append("cookie", crumb.parse().expect("a value"));
+        }
+        assert_eq!(h2::fetch(&mut send, request).await.status(), 200);
+    });
+    Client::new(proxy.addr).get_with("/cookies", &[("Cookie", "a=1"), ("Cookie", "b=2")]);
+    let seen = node.seen();
+    let cookies: Vec<Vec<&str>> = seen.iter().map(|seen| seen.head.all("cookie").collect()).collect();
+    assert_eq!(cookies, [["a=1; b=2; c=3"], ["a=1; b=2"]], "without ours, and of HTTP/1 too");
+}
+
+#[test]
+fn an_upgrade_with_a_body_is_an_ordinary_request() {
+    let (node, proxy) = one();
+    let head = "POST /upload HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\n";
+    let back = raw(proxy.addr, format!("{head}helloGET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes(), QUIET);
+    assert_eq!((back.status(), back.answers()), (200, 2), "{}", back.text);
+    assert!(back.text.contains("\"bytes\":5"), "with its body: {}", back.text);
+    let lines: Vec<String> = node.seen().into_iter().map(|seen| seen.head.line).collect();
+    assert_eq!(lines, ["POST /upload HTTP/1.1", "GET /next HTTP/1.1"]);
 }

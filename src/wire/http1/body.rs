@@ -2,8 +2,9 @@
 
 use super::head::{field, lines};
 use super::{Framing, Malformed};
+use crate::wire::trailers;
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderMap;
 
 /// The most bytes of extension on one chunk.
 const MAX_EXTENSION: usize = 4096;
@@ -11,8 +12,6 @@ const MAX_EXTENSION: usize = 4096;
 const MAX_CHUNK_DIGITS: usize = 16;
 /// The most bytes of trailers, and the most lines of them.
 const MAX_TRAILERS: (usize, usize) = (16 << 10, 100);
-/// What no trailer may say.
-const FRAMING: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST];
 
 /// Takes one body out of the bytes that come.
 #[derive(Debug)]
@@ -177,17 +176,13 @@ impl BodyReader {
     }
 
     fn map(&self, whole: &Bytes) -> Result<Part, Malformed> {
-        let mut trailers = HeaderMap::new();
-        lines(whole).try_for_each(|line| field(&mut trailers, whole, line, MAX_TRAILERS.1, |name, _| self.check_trailer(name)))?;
-        for name in FRAMING {
-            trailers.remove(name);
+        let mut map = HeaderMap::new();
+        lines(whole).try_for_each(|line| field(&mut map, whole, line, MAX_TRAILERS.1, |_, _| Ok(())))?;
+        match self.strict {
+            true => trailers::of_client(&mut map)?,
+            false => trailers::of_node(&mut map),
         }
-        Ok(if trailers.is_empty() { Part::End } else { Part::Trailers(trailers) })
-    }
-
-    /// A client has none that would change framing or routing; a node's are left out.
-    fn check_trailer(&self, name: &HeaderName) -> Result<(), Malformed> {
-        if self.strict && FRAMING.contains(name) { Err(Malformed::ForbiddenTrailer) } else { Ok(()) }
+        Ok(if map.is_empty() { Part::End } else { Part::Trailers(map) })
     }
 }
 

@@ -4,15 +4,14 @@
 
 mod body;
 mod head;
-mod malformed;
 pub mod request;
 pub mod response;
 #[cfg(test)]
 mod tests;
 
+pub use super::Malformed;
 pub use body::{BodyReader, Part, begin_chunk};
 pub use head::HeadScan;
-pub use malformed::Malformed;
 
 use http::{HeaderMap, HeaderName, header};
 

@@ -2,6 +2,7 @@
 
 use super::head::{field, lines};
 use super::{Framing, Malformed, has_token};
+use crate::wire::cookies;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
@@ -26,9 +27,12 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let (method, uri, version) = request_line(head, lines.next().unwrap_or_default())?;
     let count = memchr::memchr_iter(b'\n', head).count();
     let mut headers = HeaderMap::with_capacity(count.min(most) + ADDED);
-    let mut framed = Framed { version, host: false, length: None, chunked: false, connection: false };
+    let mut framed = Framed { version, host: false, length: None, chunked: false, connection: false, cookies: 0 };
     lines.try_for_each(|line| field(&mut headers, head, line, most, |name, value| framed.note(name, value)))?;
     let framing = framed.framing(&method)?;
+    if framed.cookies > 1 {
+        cookies::join(&mut headers);
+    }
     let named = |token| framed.connection && has_token(&headers, &header::CONNECTION, token);
     let keep_alive = if version == Version::HTTP_10 { named("keep-alive") } else { !named("close") };
     let mut request = Request::new(());
@@ -69,6 +73,7 @@ struct Framed {
     length: Option<u64>,
     chunked: bool,
     connection: bool,
+    cookies: usize,
 }
 
 impl Framed {
@@ -93,6 +98,8 @@ impl Framed {
             }
         } else if *name == header::CONNECTION {
             self.connection = true;
+        } else if *name == header::COOKIE {
+            self.cookies += 1;
         }
         Ok(())
     }
@@ -113,7 +120,8 @@ impl Framed {
 /// The digits of the largest length that 64 bits hold.
 const MAX_DIGITS: usize = 20;
 
-fn decimal(value: &[u8]) -> Result<u64, Malformed> {
+/// A Content-Length.
+pub(in crate::wire) fn decimal(value: &[u8]) -> Result<u64, Malformed> {
     if value.contains(&b',') {
         return Err(Malformed::ConflictingLength);
     }

@@ -71,7 +71,8 @@ fn take(
         let value = match folded {
             false => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
             true => {
-                let one: Vec<u8> = line.value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
+                let one = line.value.trim_ascii().iter();
+                let one: Vec<u8> = one.map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
                 HeaderValue::from_maybe_shared(Bytes::from(one))
             }
         };
@@ -93,16 +94,29 @@ fn take(
 /// RFC 9112 section 6.3.
 fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Result<Framing, String> {
     let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let length = length(headers);
     if bodiless || *asked == Method::HEAD {
+        if length.is_err() {
+            // nothing is framed by it
+            headers.remove(header::CONTENT_LENGTH);
+        }
         return Ok(Framing::None);
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
         let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back().and_then(|line| line.to_str().ok());
         let chunked = last.and_then(|line| line.rsplit(',').next()).is_some_and(|token| token.trim().eq_ignore_ascii_case("chunked"));
         return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
     }
+    Ok(length?.map_or(Framing::UntilClose, |length| if length == 0 { Framing::None } else { Framing::Length(length) }))
+}
+
+/// The Content-Length, said once however often the node says it (RFC 9110 section 8.6).
+fn length(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
     let mut length = None;
+    let mut said = 0;
     for text in headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
         let text = std::str::from_utf8(text).unwrap_or_default().trim();
         let one = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse::<u64>().ok());
@@ -111,8 +125,12 @@ fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Resul
             (one, Some(_)) if one != length => return Err("it has several lengths".into()),
             (one, _) => length = one,
         }
+        said += 1;
     }
-    Ok(length.map_or(Framing::UntilClose, |length| if length == 0 { Framing::None } else { Framing::Length(length) }))
+    if let Some(length) = length.filter(|_| said > 1) {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Ok(length)
 }
 
 /// Writes a head for a client.

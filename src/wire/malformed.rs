@@ -41,10 +41,12 @@ pub enum Malformed {
     ForbiddenTrailer,
     /// More than one Host.
     DuplicateHost,
-    /// HTTP/1.1 without Host.
+    /// No Host.
     MissingHost,
     /// A byte in a header's value that may not stand there.
     BadValue,
+    /// White space around a header's value, over HTTP/2, where nothing is read past.
+    PaddedValue,
     /// More header lines than `max-headers`.
     TooManyLines,
     /// A head of more bytes than `max-header-size`, or trailers without end.
@@ -86,6 +88,7 @@ impl Malformed {
             Self::DuplicateHost => "more than one Host",
             Self::MissingHost => "no Host",
             Self::BadValue => "malformed header value",
+            Self::PaddedValue => "white space around a header's value",
             Self::TooManyLines => "too many header lines",
             Self::TooLarge => "header too large",
             Self::TargetTooLong => "target too long",

@@ -1,0 +1,27 @@
+//! Trailers (RFC 9110 section 6.5): what may stand there, whichever HTTP brings them.
+
+use super::Malformed;
+use http::{HeaderMap, HeaderName, header};
+
+/// What would change framing or routing.
+const FRAMING: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST];
+
+/// What concerns one connection only, and ends a stream of HTTP/2.
+const HOP_BY_HOP: [HeaderName; 5] =
+    [header::CONNECTION, header::UPGRADE, header::TE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
+
+/// A client has none that would change framing or routing.
+pub fn of_client(trailers: &mut HeaderMap) -> Result<(), Malformed> {
+    if FRAMING.iter().any(|name| trailers.contains_key(name)) {
+        return Err(Malformed::ForbiddenTrailer);
+    }
+    of_node(trailers);
+    Ok(())
+}
+
+/// A node's are left out where they may not stand.
+pub fn of_node(trailers: &mut HeaderMap) {
+    for name in FRAMING.iter().chain(&HOP_BY_HOP) {
+        trailers.remove(name);
+    }
+}
