@@ -92,7 +92,10 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
     if !insert && (max_idle.is_some() || max_life.is_some()) {
         return Err("`max-idle` and `max-life` need `mode = \"insert\"`".into());
     }
-    let value = match table.value {
+    if !insert && table.cookie_value() == CookieValue::Sealed {
+        return Err("only a cookie of ours can be sealed: `value = \"sealed\"` needs `mode = \"insert\"`".into());
+    }
+    let value = match table.cookie_value() {
         CookieValue::Sealed => Value::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
         CookieValue::Route => Value::Text(Texts::routes(context.members)),
         CookieValue::Dynamic => {
@@ -130,7 +133,7 @@ fn check_texts(value: &Value, mode: CookieMode) -> Result<(), String> {
 
 /// The attributes, from the first `;` on: HAProxy's text for readable values, ours for sealed ones.
 fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, String> {
-    let sealed = table.value == CookieValue::Sealed;
+    let sealed = table.cookie_value() == CookieValue::Sealed;
     let secure = table.secure.unwrap_or(sealed && tls);
     let mut parts: Vec<String> = Vec::new();
     parts.push(format!("{}={}", if sealed { "Path" } else { "path" }, table.path));

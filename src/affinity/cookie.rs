@@ -49,7 +49,7 @@ impl PinCookie {
         for value in cookies::values(request.headers, self.name()) {
             let mut reading = self.read_one(value, request);
             reading.stamp.seen = true;
-            if reading.is_valid() {
+            if matches!(reading.found, Found::Pin { .. }) {
                 return reading;
             }
             if best.is_none_or(|best| rank(&reading) > rank(&best)) {
@@ -62,7 +62,7 @@ impl PinCookie {
 
     fn read_one<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
         if self.mode == CookieMode::Prefix {
-            return self.read_prefix(value, request);
+            return self.read_prefix(value);
         }
         match &self.value {
             Value::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
@@ -72,18 +72,23 @@ impl PinCookie {
         }
     }
 
-    fn read_prefix<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+    /// The nodes that a readable text names.
+    fn slots(&self, text: &[u8]) -> Option<&[u32]> {
+        match &self.value {
+            Value::Text(texts) => texts.slots(text),
+            Value::Sealed(_) => None,
+        }
+    }
+
+    fn read_prefix<'t>(&'t self, value: &[u8]) -> Reading<'t> {
         let tilde = memchr::memchr(b'~', value);
         let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));
         let session = (!rest.is_empty()).then(|| hash64(rest));
-        let pinned = match &self.value {
-            Value::Text(texts) => texts.slots(pin).map_or(Found::Lost(Lost::UnknownRoute), at),
-            Value::Sealed(_) => self.read_sealed(pin, request.now).found,
-        };
+        let pinned = self.slots(pin).map_or(Found::Lost(Lost::UnknownRoute), at);
         match pinned {
             // The application's cookie as it was before we stood in front of it.
-            Found::Lost(_) if tilde.is_none() => Reading::absent(session),
-            found => Reading::new(found, session),
+            Found::Lost(_) if tilde.is_none() => session.map_or(Reading::absent(None), Reading::of_id),
+            found => Reading { found, session, stamp: Stamp::of_id(session.is_some()) },
         }
     }
 
@@ -94,11 +99,10 @@ impl PinCookie {
         if dates::is_over(first, self.max_life, now) || dates::is_over(last, self.max_idle, now) {
             return Reading::new(Found::Lost(Lost::Expired), session);
         }
-        let Value::Text(texts) = &self.value else { return Reading::absent(session) };
         let stale = last.is_none_or(|last| dates::seconds(last) < now);
         let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
         let stamp = Stamp { first, refresh, ..Stamp::default() };
-        Reading { found: texts.slots(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
+        Reading { found: self.slots(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
     }
 
     fn read_sealed<'t>(&'t self, value: &[u8], now: u64) -> Reading<'t> {
@@ -128,11 +132,7 @@ impl PinCookie {
         }
         cookies::shorten(headers, self.name(), |value| {
             let tilde = memchr::memchr(b'~', value)?;
-            let ours = match &self.value {
-                Value::Text(texts) => texts.slots(&value[..tilde]).is_some(),
-                Value::Sealed(seals) => seals.open(&value[..tilde]).is_some(),
-            };
-            ours.then_some(tilde + 1..value.len())
+            self.slots(&value[..tilde]).map(|_| tilde + 1..value.len())
         });
     }
 
@@ -226,9 +226,10 @@ fn at(slots: &[u32]) -> Found<'_> {
     Found::Pin { slots, via: Via::Cookie }
 }
 
-/// Of several readings that do not count, the one that tells the most.
+/// Of several readings that name no node, the one that tells the most.
 fn rank(reading: &Reading<'_>) -> u8 {
     match reading.found {
+        Found::Ledger { .. } => 4,
         Found::Lost(Lost::Expired) => 3,
         Found::Lost(Lost::UnknownRoute) => 2,
         Found::Lost(Lost::Tampered) => 1,

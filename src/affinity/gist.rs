@@ -77,23 +77,25 @@ impl Affinity {
     /// Where a request was looked at for what it said: `cookie HOMING`, `key query:sid`.
     pub fn source(&self, gist: &Gist) -> Option<String> {
         let main = self.main.iter().filter(|_| !gist.foreign);
-        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.via() == via));
-        forms.next().map(Form::name)
+        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.says(via)));
+        forms.next().map(|form| form.name(gist.heard.via()))
     }
 }
 
 impl Form {
-    fn via(&self) -> Via {
+    fn says(&self, via: Via) -> bool {
         match self {
-            Self::Cookie(_) => Via::Cookie,
-            Self::Route(_) => Via::Route,
-            Self::Learn(_) => Via::Learned,
-            Self::Key(_) => Via::Key,
+            Self::Cookie(_) => via == Via::Cookie || (via == Via::Learned && self.shows_ids()),
+            Self::Route(_) => via == Via::Route || via == Via::Learned,
+            Self::Learn(_) => via == Via::Learned,
+            Self::Key(_) => via == Via::Key,
         }
     }
 
-    fn name(&self) -> String {
+    fn name(&self, via: Option<Via>) -> String {
         match self {
+            Self::Cookie(form) if via == Some(Via::Learned) => format!("session id {}", form.name),
+            Self::Route(form) if via == Some(Via::Learned) => format!("session id {}", form.cookie),
             Self::Cookie(form) => format!("cookie {}", form.name),
             Self::Route(form) => format!("route in {}", form.cookie),
             Self::Learn(form) => format!("session id {}", form.cookie),

@@ -1,6 +1,6 @@
 //! The application's own session cookie, learned from its answers: the ledger knows the node.
 
-use super::{Answer, Found, Incoming, Outcome, Reading, Via, route};
+use super::{Answer, Incoming, Outcome, Reading, route};
 use crate::base::hash::hash64;
 use crate::wire::cookies;
 use http::header::HeaderMap;
@@ -16,7 +16,7 @@ impl LearnForm {
     pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
         let mut values = cookies::values(request.headers, self.cookie.as_bytes()).map(cookies::unquoted);
         match values.find(|value| !value.is_empty()) {
-            Some(value) => Reading::new(Found::Ledger { via: Via::Learned }, Some(hash64(value))),
+            Some(value) => Reading::of_id(hash64(value)),
             None => Reading::absent(None),
         }
     }

@@ -9,6 +9,7 @@ mod dates;
 mod gist;
 mod key;
 mod learn;
+mod reading;
 mod route;
 pub mod seal;
 mod value;
@@ -18,9 +19,11 @@ mod tests;
 
 pub use bypass::Bypass;
 pub use gist::{Gist, Heard};
+pub use reading::{Found, Lost, Reading, Stamp, Via};
 pub use seal::KeyRing;
 
 use crate::base::hash::hash64_pair;
+use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, SetCookie};
 use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};
@@ -64,89 +67,6 @@ pub struct Incoming<'a> {
     pub client: IpAddr,
     /// Unix seconds.
     pub now: u64,
-}
-
-/// What a request says of its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading<'t> {
-    /// Which node it names, if any.
-    pub found: Found<'t>,
-    /// The session's identity, for the ledger.
-    pub session: Option<u64>,
-    /// To be handed back with the answer.
-    pub stamp: Stamp,
-}
-
-/// Which node a request names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found<'t> {
-    /// None.
-    Absent,
-    /// One of these, in the order of declaration; several nodes may share a value.
-    Pin {
-        /// The nodes.
-        slots: &'t [u32],
-        /// Where it was read.
-        via: Via,
-    },
-    /// The one that the ledger has for the session.
-    Ledger {
-        /// Where the session's identity was read.
-        via: Via,
-    },
-    /// The one that this hash falls on.
-    Key {
-        /// Hash of the key.
-        hash: u64,
-    },
-    /// One that does not count any more.
-    Lost(Lost),
-}
-
-/// Where a pin was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// A pin cookie.
-    Cookie,
-    /// The route in the application's own session id.
-    Route,
-    /// The application's session id, learned from its answers.
-    Learned,
-    /// A key of the request.
-    Key,
-}
-
-/// Why a pin does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
-    /// It names no node of this cluster.
-    UnknownRoute,
-    /// It was not sealed by us, or was changed since.
-    Tampered,
-    /// It is too old.
-    Expired,
-}
-
-/// What `read` wants `finish` to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
-    /// When the session began, in stamp units.
-    first: Option<u32>,
-    /// The pin must be written again although it is right.
-    refresh: bool,
-    /// A form under `also` matched, so the main form has written nothing yet.
-    foreign: bool,
-    /// The request carried a cookie of the main form's name.
-    seen: bool,
-    /// Hash of the node's run when the pin was sealed; 0 for not known.
-    boot: u32,
-}
-
-impl Stamp {
-    /// Hash of the node's run in which the session began, if the pin tells.
-    pub fn boot(&self) -> Option<u32> {
-        Some(self.boot).filter(|boot| *boot != 0)
-    }
 }
 
 /// What is known of an answer.
@@ -225,7 +145,10 @@ impl Affinity {
         let session = own.session.or(if theirs.guessed { None } else { theirs.reading.session });
         match (own.found, theirs.reading.found) {
             (Found::Lost(_), Found::Lost(_)) => own,
-            (_, found) => Reading { found, session, stamp: Stamp { foreign: true, seen: own.stamp.seen, ..Stamp::default() } },
+            (_, found) => {
+                let stamp = Stamp { foreign: true, seen: own.stamp.seen, own_id: own.stamp.own_id, ..Stamp::default() };
+                Reading { found, session, stamp }
+            }
         }
     }
 
@@ -243,7 +166,8 @@ impl Affinity {
         for form in &self.also {
             let reading = form.read(request);
             let other = Other { reading, guessed: form.guesses() };
-            if reading.is_valid() {
+            // an id that only the ledger could know names no node that another front end has chosen
+            if reading.is_valid() && reading.found != (Found::Ledger { via: Via::Learned }) {
                 return Some(other);
             }
             if matches!(reading.found, Found::Lost(_)) {
@@ -268,7 +192,7 @@ impl Affinity {
     /// Marks the answer; tells what the application did with its session.
     pub fn finish(&self, answer: &Answer<'_>, headers: &mut HeaderMap) -> Outcome {
         let release = headers.remove(RELEASE).is_some();
-        let outcome = match &self.main {
+        let mut outcome = match &self.main {
             Some(Form::Cookie(form)) => form.finish(answer, release, headers),
             Some(Form::Route(form)) => form.finish(answer, headers),
             Some(Form::Learn(form)) => form.finish(answer, headers),
@@ -276,7 +200,10 @@ impl Affinity {
             Some(Form::Key(_)) => Outcome { pinned: true, ..Outcome::default() },
             None => Outcome::default(),
         };
-        Outcome { ended: outcome.ended || release, ..outcome }
+        outcome.ended |= release;
+        // the application has taken the id that was shown, although it says nothing: it is the pin from now on
+        outcome.pinned |= answer.stamp.own_id && !outcome.ended;
+        outcome
     }
 
     /// Leaves the answer to a bypass as it is, but for what is meant for us.
@@ -333,9 +260,10 @@ impl Affinity {
         self.main.as_ref().is_some_and(|form| !form.guesses())
     }
 
-    /// True when some sessions go where their key falls, so that the cluster needs a ring of its nodes.
+    /// True when some sessions go where their key or their id falls, so that the cluster needs a ring of its nodes.
     pub fn hashes(&self) -> bool {
-        self.main.iter().chain(&self.also).any(|form| matches!(form, Form::Key(form) if !form.remembers()))
+        let falls = |form: &Form| matches!(form, Form::Key(form) if !form.remembers());
+        self.main.as_ref().is_some_and(Form::shows_ids) || self.main.iter().chain(&self.also).any(falls)
     }
 }
 
@@ -355,24 +283,18 @@ impl Form {
         }
     }
 
+    /// True when clients show an id of the application's own, which may name no node.
+    fn shows_ids(&self) -> bool {
+        match self {
+            Self::Cookie(form) => form.mode == CookieMode::Prefix,
+            Self::Route(_) | Self::Learn(_) => true,
+            Self::Key(_) => false,
+        }
+    }
+
     /// True when the session's identity is only who seems to be asking.
     fn guesses(&self) -> bool {
         matches!(self, Self::Cookie(form) if form.guesses())
-    }
-}
-
-impl<'t> Reading<'t> {
-    /// Of a request that says nothing.
-    pub fn absent(session: Option<u64>) -> Self {
-        Self { found: Found::Absent, session, stamp: Stamp::default() }
-    }
-
-    fn new(found: Found<'t>, session: Option<u64>) -> Self {
-        Self { found, session, stamp: Stamp::default() }
-    }
-
-    fn is_valid(&self) -> bool {
-        !matches!(self.found, Found::Absent | Found::Lost(_))
     }
 }
 

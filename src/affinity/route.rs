@@ -1,7 +1,7 @@
 //! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or query.
 
 use super::value::Texts;
-use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Via};
+use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Stamp, Via};
 use crate::base::hash::hash64;
 use crate::config::model::RouteOrder;
 use crate::wire::cookies::{self, SetCookie};
@@ -22,6 +22,8 @@ pub(super) struct RouteForm {
 #[derive(Default)]
 struct Seen {
     session: Option<u64>,
+    /// The session is an id of the application's own.
+    own_id: bool,
     unknown: bool,
 }
 
@@ -33,9 +35,12 @@ impl RouteForm {
             RouteOrder::UrlFirst => self.in_url(request, &mut seen).or_else(|| self.in_cookies(request, &mut seen)),
             RouteOrder::CookieFirst => self.in_cookies(request, &mut seen).or_else(|| self.in_url(request, &mut seen)),
         };
-        pinned.unwrap_or_else(|| {
-            let found = if seen.unknown { Found::Lost(Lost::UnknownRoute) } else { Found::Absent };
-            Reading::new(found, seen.session)
+        pinned.unwrap_or_else(|| match seen {
+            Seen { session, own_id, unknown: true } => {
+                Reading { found: Found::Lost(Lost::UnknownRoute), session, stamp: Stamp::of_id(own_id) }
+            }
+            Seen { session: Some(id), own_id: true, .. } => Reading::of_id(id),
+            Seen { session, .. } => Reading::absent(session),
         })
     }
 
@@ -61,7 +66,9 @@ impl RouteForm {
         let (id, route) = self.split(value);
         // httpd's ROUTEID has no id before the dot, and many sessions share it.
         let session = if id.is_empty() { request.visitor() } else { hash64(id) };
-        seen.session = seen.session.or(Some(session));
+        if seen.session.is_none() {
+            (seen.session, seen.own_id) = (Some(session), !id.is_empty());
+        }
         let route = route.filter(|route| !route.is_empty())?;
         let Some(slots) = self.routes.slots(route) else {
             seen.unknown = true;

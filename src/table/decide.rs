@@ -1,96 +1,15 @@
 //! The decision: which node, and why. A pure function of the cluster, the pin that was read and what is known of the nodes;
 //! log, header and metric print its `Verdict`.
 
+mod why;
+
+pub use why::Why;
+
 use super::{Cluster, Node, State};
-use crate::affinity::{Found, Incoming, Lost, Reading, Via};
+use crate::affinity::{Found, Incoming, Reading, Via};
 use crate::balance::Tier;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
-
-/// Why a request went where it went: one word in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// A new session, placed by the balancing method.
-    New,
-    /// Its cookie said so.
-    Cookie,
-    /// The route in the application's session id said so.
-    Route,
-    /// The application's session id was remembered.
-    Learned,
-    /// Its key said so.
-    Key,
-    /// An operator's bypass said so.
-    Forced,
-    /// Its node was down.
-    MovedDown,
-    /// Its node was taken out.
-    MovedDraining,
-    /// It named a route that no node has.
-    MovedUnknownRoute,
-    /// Its pin was forged or damaged.
-    MovedTampered,
-    /// Its pin was too old.
-    MovedExpired,
-    /// Its node has restarted and lost its sessions.
-    MovedRebooted,
-    /// The cluster has no affinity, or no node was chosen.
-    None,
-}
-
-impl Why {
-    /// Each of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
-        Self::New,
-        Self::Cookie,
-        Self::Route,
-        Self::Learned,
-        Self::Key,
-        Self::Forced,
-        Self::MovedDown,
-        Self::MovedDraining,
-        Self::MovedUnknownRoute,
-        Self::MovedTampered,
-        Self::MovedExpired,
-        Self::MovedRebooted,
-        Self::None,
-    ];
-
-    /// What broke the pin, if the session was moved.
-    pub fn cause(self) -> Option<&'static str> {
-        self.word().strip_prefix("moved:")
-    }
-
-    /// The word in the log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Cookie => "cookie",
-            Self::Route => "route",
-            Self::Learned => "learned",
-            Self::Key => "key",
-            Self::Forced => "forced",
-            Self::MovedDown => "moved:down",
-            Self::MovedDraining => "moved:draining",
-            Self::MovedUnknownRoute => "moved:unknown-route",
-            Self::MovedTampered => "moved:tampered",
-            Self::MovedExpired => "moved:expired",
-            Self::MovedRebooted => "moved:rebooted",
-            Self::None => "none",
-        }
-    }
-}
-
-impl From<Via> for Why {
-    fn from(via: Via) -> Self {
-        match via {
-            Via::Cookie => Self::Cookie,
-            Via::Route => Self::Route,
-            Via::Learned => Self::Learned,
-            Via::Key => Self::Key,
-        }
-    }
-}
 
 /// A node chosen.
 pub struct Verdict {
@@ -165,14 +84,14 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
     match pinned(cluster, reading, facts) {
         Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
         Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
-        Pinned::Keyed { node, was } => {
-            let why = was.map_or(Why::Key, |(_, why)| why);
+        Pinned::Keyed { node, why, was } => {
+            let why = was.map_or(why, |(_, why)| why);
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
         }
         Pinned::Unchecked => Decision::Wait,
         Pinned::Gone { slot, why } if left_for_good(cluster, slot) => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         Pinned::Gone { slot, why } => match doubted(cluster, slot, facts) {
-            Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading), was: None, honoured: true }),
+            Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading).into(), was: None, honoured: true }),
             None if cluster.conf.failover == Failover::Strict => Decision::Refuse(Refusal::Strict),
             None => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         },
@@ -198,9 +117,10 @@ enum Pinned {
         node: Arc<Node>,
         via: Via,
     },
-    /// Where its key falls.
+    /// Where its key falls, or an id that nobody knows.
     Keyed {
         node: Arc<Node>,
+        why: Why,
         was: Option<(u32, Why)>,
     },
     Unchecked,
@@ -221,20 +141,18 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     let single;
     let (slots, via): (&[u32], Via) = match &reading.found {
         Found::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
-        Found::Key { hash } => return keyed(cluster, *hash, facts),
-        Found::Lost(Lost::UnknownRoute) => return Pinned::Nowhere(Why::MovedUnknownRoute),
-        Found::Lost(Lost::Tampered) => return Pinned::Nowhere(Why::MovedTampered),
-        Found::Lost(Lost::Expired) => return Pinned::Nowhere(Why::MovedExpired),
+        Found::Key { hash } => return keyed(cluster, *hash, facts, Why::Key),
         Found::Pin { slots, via } => (slots, *via),
-        Found::Ledger { via } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
+        Found::Lost(lost) if !reading.stamp.shows_id() => return Pinned::Nowhere((*lost).into()),
+        Found::Lost(_) | Found::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
             Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.first)) => {
                 return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
             }
             Some(seen) => {
                 single = [seen.slot];
-                (&single, *via)
+                (&single, via_of(reading))
             }
-            None => return Pinned::Nowhere(Why::New),
+            None => return stranger(cluster, reading, facts),
         },
     };
     let mut unchecked = false;
@@ -290,7 +208,7 @@ fn why_gone(cluster: &Cluster, slot: u32) -> Why {
 
 /// The first node from the key's place on that serves it. A busy node keeps its keys, a full or draining one those the ledger
 /// has there.
-fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>) -> Pinned {
+fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
     if !facts.waited && cluster.nodes().any(|node| node.state() == State::Unknown) {
         // placed while some are unchecked, the key would move once they are
         return Pinned::Unchecked;
@@ -310,16 +228,31 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>) -> Pinned {
         Some(node) => {
             let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !n.state().keeps_sessions());
             let was = seen.filter(|slot| *slot != node.live.slot).filter(is_gone);
-            Pinned::Keyed { node: node.clone(), was: was.map(|slot| (slot, why_gone(cluster, slot))) }
+            Pinned::Keyed { node: node.clone(), why, was: was.map(|slot| (slot, why_gone(cluster, slot))) }
         }
-        None => Pinned::Nowhere(Why::Key),
+        None => Pinned::Nowhere(why),
     }
 }
 
-fn via_of(reading: &Reading<'_>) -> Why {
-    match reading.found {
-        Found::Pin { via, .. } | Found::Ledger { via } => via.into(),
+/// A session that the ledger does not know. The application may know its id all the same, and then says nothing of it in its answers:
+/// it falls where the id does, with every request and on every proxy the same, until an answer has confirmed it.
+fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned {
+    let why = match reading.found {
+        Found::Lost(lost) => lost.into(),
         _ => Why::New,
+    };
+    match reading.session.filter(|_| reading.stamp.shows_id()) {
+        Some(id) => keyed(cluster, id, facts, why),
+        None => Pinned::Nowhere(why),
+    }
+}
+
+/// Where the pin was read that is being followed.
+fn via_of(reading: &Reading<'_>) -> Via {
+    match reading.found {
+        Found::Pin { via, .. } | Found::Ledger { via } => via,
+        // only the id behind the pin is known
+        Found::Absent | Found::Key { .. } | Found::Lost(_) => Via::Learned,
     }
 }
 

@@ -12,6 +12,7 @@ fn goes(affinity: &Affinity, uri: &str, cookies: &[&str]) -> &'static str {
         Found::Pin { slots: [2], via: Via::Route } => "a2",
         Found::Lost(Lost::UnknownRoute) => "unknown",
         Found::Absent => "absent",
+        Found::Ledger { via: Via::Learned } => "id",
         other => panic!("{other:?}"),
     }
 }
@@ -29,8 +30,9 @@ fn tomcat() {
         ("/", &["JSESSIONID=zz.a1.x"], "unknown"),
         ("/", &["JSESSIONID=BB.a2;x=1"], "a2"),
         ("/", &["jsessionid=BB.a2"], "absent"),
-        ("/", &["JSESSIONID=BB"], "absent"),
-        ("/", &["JSESSIONID=BB."], "absent"),
+        ("/", &["JSESSIONID=BB"], "id"),
+        ("/", &["JSESSIONID=BB."], "id"),
+        ("/app;jsessionid=BB", &[], "id"),
         ("/app;jsessionid=AA.a2?x=1", &[], "a2"),
         ("/app;jsessionid=AA.a2;v=1?x=1", &["JSESSIONID=BB.a1"], "a2"),
         ("/app;v=1;jsessionid=AA.a2/more", &["JSESSIONID=BB.a1"], "a2"),
@@ -55,7 +57,7 @@ fn httpd_routeid() {
     let routeid = affinity(ROUTEID);
     for (uri, cookie, to) in [
         ("/", "ROUTEID=.a2", "a2"),
-        ("/", "ROUTEID=a2", "absent"),
+        ("/", "ROUTEID=a2", "id"),
         ("/", "ROUTEID=x.y.a2", "unknown"),
         ("/", "ROUTEID=.a9", "unknown"),
         ("/?ROUTEID=.a1", "ROUTEID=.a2", "a1"),

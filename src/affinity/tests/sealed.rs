@@ -139,13 +139,17 @@ fn a_node_can_release_its_session() {
 }
 
 #[test]
-fn a_sealed_prefix_and_rewrite() {
-    let prefix = affinity("cookie = 'ID'\nmode = 'prefix'");
-    let set = Visit { set_cookie: vec!["ID=abc; Path=/app"], balanced: 2, ..Visit::default() };
-    let cookie = pin(&prefix, set);
-    let back = Visit { cookie: vec![&cookie], ..Visit::default() }.go(&prefix);
-    assert_eq!((back.slot, back.cookie), (2, vec!["ID=abc".to_owned()]));
-    let rewrite = affinity("cookie = 'ID'\nmode = 'rewrite'");
-    let cookie = pin(&rewrite, Visit { set_cookie: vec!["ID=abc; Path=/app"], balanced: 2, ..Visit::default() });
-    assert_eq!(Visit { cookie: vec![&cookie], ..Visit::default() }.go(&rewrite).slot, 2);
+fn only_a_cookie_of_ours_is_sealed() {
+    let members = [member(1, "s1", "a1")];
+    for mode in ["prefix", "rewrite", "passive"] {
+        let built = |value: &str| {
+            let conf = conf(&format!("cookie = 'ID'\nmode = '{mode}'\n{value}"));
+            Affinity::compile(Some(&conf), "shop", &members, Arc::new(KeyRing::generate()))
+        };
+        assert!(built("value = 'sealed'").is_err(), "{mode}");
+        assert!(built("value = 'dynamic'\ndynamic-key = 'k'").is_ok(), "{mode}");
+        let cookie = if mode == "prefix" { "ID=a1~abc" } else { "ID=a1" };
+        let found = Found::Pin { slots: &[1], via: Via::Cookie };
+        assert_eq!(read(&built("").unwrap(), "/", &[cookie], NOW).found, found, "{mode}: readable unless it says otherwise");
+    }
 }

@@ -128,6 +128,13 @@ fn route(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
 
 fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     if table.mode != CookieMode::Insert {
+        if table.value == Some(CookieValue::Sealed) {
+            c.error(
+                &join(path, "value"),
+                "only a cookie of ours can be sealed: in this mode the application writes it, and the proxy before this one read it as text",
+                "remove `value`: the node's route it is then, as in HAProxy; or remove `mode`",
+            );
+        }
         for key in OF_INSERT {
             if c.set(path, key, table) {
                 c.error_key(
@@ -139,7 +146,7 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
         }
     }
     let value = |wanted: CookieValue, key: &str, word: &str, c: &mut Checker<'_>| {
-        if table.value != wanted && c.set(path, key, table) {
+        if table.cookie_value() != wanted && c.set(path, key, table) {
             c.error_key(
                 &join(path, key),
                 format!("`{key}` belongs to value = \"{word}\""),
@@ -149,7 +156,7 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     };
     value(CookieValue::Dynamic, "dynamic-key", "dynamic", c);
     value(CookieValue::Sealed, "keys", "sealed", c);
-    if table.value == CookieValue::Dynamic && table.dynamic_key.as_ref().is_none_or(String::is_empty) {
+    if table.cookie_value() == CookieValue::Dynamic && table.dynamic_key.as_ref().is_none_or(String::is_empty) {
         c.error_key(&join(path, "value"), "dynamic cookies need a key", "add dynamic-key = \"…\", the same on every proxy");
     }
     if let Some(keys) = &table.keys {

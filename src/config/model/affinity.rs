@@ -43,8 +43,9 @@ conf! {
 
         /// With `cookie`: who writes it.
         pub mode: CookieMode,
-        /// With `cookie`: what its value is.
-        pub value: CookieValue,
+        /// With `cookie`: what its value is. Absent means "sealed" for a cookie of ours, and "route" in every other mode.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub value: Option<CookieValue>,
         /// With `cookie`: hide it from the application (ours is hidden unless this says false).
         #[serde(skip_serializing_if = "Option::is_none")]
         pub indirect: Option<bool>,
@@ -110,7 +111,7 @@ impl Default for AffinityTable {
             learn: None,
             key: None,
             mode: CookieMode::default(),
-            value: CookieValue::default(),
+            value: None,
             indirect: None,
             nocache: true,
             postonly: false,
@@ -132,6 +133,16 @@ impl Default for AffinityTable {
             remember: true,
             also: Vec::new(),
         }
+    }
+}
+
+impl AffinityTable {
+    /// What a cookie's value is. Only one that we write ourselves can be sealed: the other modes are HAProxy's, whose values are readable.
+    pub fn cookie_value(&self) -> CookieValue {
+        self.value.unwrap_or(match self.mode {
+            CookieMode::Insert => CookieValue::Sealed,
+            CookieMode::Rewrite | CookieMode::Prefix | CookieMode::Passive => CookieValue::Route,
+        })
     }
 }
 
