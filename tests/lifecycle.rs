@@ -11,6 +11,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
+#[path = "lifecycle/busy.rs"]
+mod busy;
 #[path = "lifecycle/chaos.rs"]
 mod chaos;
 #[path = "lifecycle/clients.rs"]

@@ -4,6 +4,7 @@ use super::connection::{self, Accepted};
 use super::listen::{Address, Listener, Socket, is_exhausted, is_transient};
 use super::stream::{Peer, Stream};
 use super::tls::SharedTls;
+use crate::base::clock::Now;
 use crate::proxy::access_log::{Log, LogBuffer};
 use crate::proxy::recent::Recent;
 use crate::proxy::traces::{Tracer, Traces};
@@ -148,6 +149,7 @@ impl Doors {
             self.worker.draining.send_replace(true);
             while self.worker.open.get() > 0 {
                 self.worker.flush();
+                self.worker.flights.tell(&self.worker.table(), Now::look());
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -165,6 +167,7 @@ impl Doors {
             trusted.insert(node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)));
         }
         self.worker.pool.sweep(|link| trusted.get(&link).copied());
+        self.worker.flights.tell(&table, Now::look());
     }
 }
 

@@ -1,9 +1,12 @@
 //! Answers on their way to the client: those of nodes, and our own.
 
 use super::client::Client;
+use super::flights::Flight;
 use super::line::Line;
 use super::seat::Seat;
+use super::session::Session;
 use crate::base::clock::Now;
+use crate::table::Cluster;
 use crate::transport::content::{Content, ContentError};
 use crate::upstream::send::Lease;
 use bytes::Bytes;
@@ -50,6 +53,8 @@ pub struct Trail {
     pub seat: Option<Seat>,
     /// Its connection to the node.
     pub lease: Option<Lease>,
+    /// Its session's mark of being in use.
+    flight: Option<Flight>,
     client: Rc<Client>,
     start: Now,
     /// The latest look at the clock.
@@ -71,6 +76,7 @@ impl Trail {
             record: Line::begin(client, now),
             seat: None,
             lease: None,
+            flight: None,
             client: client.clone(),
             start: now,
             now,
@@ -94,6 +100,7 @@ impl Trail {
             record,
             seat,
             lease: None,
+            flight: self.flight.take(),
             client,
             start: self.start,
             now: self.now,
@@ -101,6 +108,23 @@ impl Trail {
             handed_over: false,
             tunnel: true,
         })
+    }
+    /// From now on it is a request of this session, which is in use while it lasts.
+    pub fn carry(&mut self, cluster: &Cluster, session: &Session) {
+        let flights = &self.client.worker.flights;
+        self.flight.take().into_iter().for_each(|flight| flights.forget(flight));
+        self.flight = session.live().map(|id| flights.begin(&cluster.live, id, self.now));
+    }
+    /// Its session goes on by this id, or is over.
+    pub fn carry_on(&mut self, session: Option<u64>) {
+        let Some(flight) = self.flight.take() else { return };
+        match session {
+            Some(id) => {
+                self.client.worker.flights.rename(&flight, id);
+                self.flight = Some(flight);
+            }
+            None => self.client.worker.flights.forget(flight),
+        }
     }
     /// Looks at the clock again.
     pub fn look(&mut self) -> Now {
@@ -136,6 +160,9 @@ impl Trail {
 impl Drop for Trail {
     fn drop(&mut self) {
         let now = self.ended.unwrap_or_else(Now::look);
+        if let Some(flight) = self.flight.take() {
+            self.client.worker.flights.end(flight, self.record.cluster.as_deref(), now);
+        }
         self.client.watch.end(now);
         self.client.watch.want_body(false);
         if self.handed_over {

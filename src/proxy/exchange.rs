@@ -134,6 +134,7 @@ async fn to_cluster(
             None => choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?,
         };
         tries.begin();
+        trail.carry(&cluster, &session);
         trail.record.chosen(&cluster, &verdict);
         trail.seat = None;
         let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {

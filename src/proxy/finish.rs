@@ -67,7 +67,7 @@ impl Done<'_> {
             Why::Forced => cluster.affinity.pass_by(response.headers_mut()),
             _ => cluster.affinity.finish(&marks, response.headers_mut()),
         };
-        session::settle(cluster, &session, verdict.node.live.slot, &outcome, trail.now);
+        trail.carry_on(session::settle(cluster, &session, verdict.node.live.slot, &outcome, trail.now));
         trail.record.cookie = trail.record.cookie.map(|_| outcome.cookie);
         if !rule.response_headers.is_empty() {
             rule.response_headers.apply(response.headers_mut(), &asked.facts_at(client, listener, cluster, &verdict.node));

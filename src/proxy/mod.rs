@@ -7,6 +7,7 @@ mod choose;
 pub mod client;
 pub mod exchange;
 mod finish;
+pub mod flights;
 mod hand_off;
 pub mod headers;
 pub mod interim;

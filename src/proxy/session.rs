@@ -18,6 +18,8 @@ pub struct Session {
     placed: bool,
     /// Whether nobody had seen it for a while, on a node that is draining.
     pub quiet: bool,
+    /// Whether it is one at all.
+    counts: bool,
 }
 
 /// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
@@ -26,7 +28,12 @@ const QUIET: u32 = 600;
 impl Session {
     /// Of a request that passes all this by.
     pub fn none() -> Self {
-        Self { id: 0, known: true, placed: false, quiet: false }
+        Self { id: 0, known: true, placed: false, quiet: false, counts: false }
+    }
+
+    /// Its identity, if the ledger has it.
+    pub fn live(&self) -> Option<u64> {
+        self.counts.then_some(self.id)
     }
 }
 
@@ -42,17 +49,17 @@ pub enum Clash {
 pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64, tried: &[u32], now: Now) -> Result<Session, Clash> {
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     let slot = verdict.node.live.slot;
-    let id = reading.session.unwrap_or(fresh);
     if cluster.affinity.is_none() {
-        return Ok(Session { id, ..Session::none() });
+        return Ok(Session::none());
     }
+    let id = ledger.current(reading.session.unwrap_or(fresh));
     if verdict.honoured {
         let quiet = verdict.node.state() == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
         ledger.touch(id, slot, now, tally);
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(Session { id, known, placed: !known, quiet });
+        return Ok(Session { id, known, placed: !known, quiet, counts: true });
     }
     if let Some(was) = verdict.was {
         if was != slot && cluster.affinity.identifies() {
@@ -65,7 +72,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(Session { id, known: true, placed: true, quiet: false });
+        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
     if known && verdict.why == Why::Key {
@@ -86,18 +93,16 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
             return Err(Clash::Full);
         }
     }
-    Ok(Session { id, known, placed: true, quiet: false })
+    Ok(Session { id, known, placed: true, quiet: false, counts: true })
 }
 
 fn over(node: &Arc<Node>) -> bool {
     node.capacity().is_some_and(|most| node.live.all_sessions() > most)
 }
 
-/// What the answer means for the session.
-pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) {
-    if cluster.affinity.is_none() {
-        return;
-    }
+/// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
+pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) -> Option<u64> {
+    session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     if let Some(learned) = outcome.learned {
         if learned != session.id {
@@ -105,9 +110,13 @@ pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome
         }
         // the id is the pin: it must not wait for the client to come back before it counts
         ledger.touch(learned, slot, now, tally);
-    } else if outcome.ended || (session.placed && !session.known && !outcome.pinned) {
-        ledger.end(session.id, tally);
+        return Some(learned);
     }
+    if outcome.ended || (session.placed && !session.known && !outcome.pinned) {
+        ledger.end(session.id, tally);
+        return None;
+    }
+    Some(session.id)
 }
 
 /// The answer showed that the session was over before the request came. True if the client is to begin anew elsewhere: its pin points

@@ -1,6 +1,7 @@
 //! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
 
 use super::access_log::LogBuffer;
+use super::flights::Flights;
 use super::recent::Recent;
 use super::traces::Tracer;
 use crate::table::{Current, Table, Traffic};
@@ -31,6 +32,8 @@ pub struct Worker {
     pub tracer: Option<Tracer>,
     /// Its latest requests, and why they went where they went.
     pub recent: RefCell<Recent>,
+    /// Sessions with something in flight here.
+    pub flights: Flights,
     /// What is counted of requests that belong to no cluster, and of connections.
     pub traffic: Arc<Traffic>,
     /// For draws and ids; not for secrets.
@@ -56,6 +59,7 @@ impl Worker {
             log,
             tracer,
             recent: RefCell::default(),
+            flights: Flights::default(),
             traffic,
             id_prefix: rng.next_u32(),
             rng: RefCell::new(rng),

@@ -252,7 +252,9 @@ impl ClusterLive {
     /// Forgets what has been idle too long. Returns how many sessions ended.
     pub fn sweep(&self, now: u32, idle: u32, part: usize, parts: usize) -> usize {
         if self.move_count.load(Relaxed) > 0 && part == 0 {
-            self.moves.retain(|_, m| now.saturating_sub(m.last) <= idle);
+            // a session that lives on one long stream shows its pin seldom
+            let lives = |id, to| self.ledger.find(id).is_some_and(|seen| seen.slot == to);
+            self.moves.retain(|id, m| now.saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
         }
         self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)

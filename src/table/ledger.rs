@@ -4,22 +4,21 @@
 //! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
 //! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
 
+mod busy;
 mod keep;
+mod renames;
+mod room;
 mod shard;
 
 #[cfg(test)]
 mod tests;
 
 use hashbrown::hash_table::Entry as Place;
+use renames::Renames;
 use shard::{Entry, Rows, Shard};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-
-/// Entries that are compared to find the one to forget when the ledger is full.
-const SAMPLE: usize = 16;
-/// Distance between the buckets of a sample.
-const STEP: usize = 0x9e37_79b1;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Where the sessions of each node are counted.
 ///
@@ -65,6 +64,8 @@ pub struct Ledger {
     hand: AtomicU64,
     /// Some shard has noted a change.
     noted: AtomicBool,
+    /// Ids that were replaced a moment ago.
+    renames: Renames,
 }
 
 impl Ledger {
@@ -79,13 +80,21 @@ impl Ledger {
             evicted: AtomicU64::new(0),
             hand: AtomicU64::new(0),
             noted: AtomicBool::new(false),
+            renames: Renames::default(),
         }
     }
 
-    /// What is known of a session.
+    /// What is known of a session, also by an id that its application replaced a moment ago.
     pub fn find(&self, session: u64) -> Option<Seen> {
-        let hash = self.hash(session);
-        self.shard(hash).read().entries.find(hash, |entry| entry.session == session).map(Entry::seen)
+        self.look(session, Entry::seen).or_else(|| self.look(self.renames.newest(session)?, Entry::seen))
+    }
+
+    /// The id that a session goes by now: its own, unless the application replaced it a moment ago.
+    pub fn current(&self, session: u64) -> u64 {
+        match self.renames.newest(session) {
+            Some(newer) if self.look(session, |_| ()).is_none() => newer,
+            _ => session,
+        }
     }
 
     /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
@@ -125,6 +134,7 @@ impl Ledger {
         }
         // Its count and its reserved room stay while it is in neither place.
         let Some(known) = self.take(old, |_| ()) else { return };
+        self.renames.note(old, new, now);
         let hash = self.hash(new);
         let rows = &mut *self.shard(hash).write();
         self.note(rows, new);
@@ -133,12 +143,14 @@ impl Ledger {
                 let entry = place.get_mut();
                 entry.first = entry.first.min(known.first);
                 entry.confirmed |= known.confirmed;
+                *entry.busy.get_mut() |= known.busy.into_inner();
                 entry.meet(now);
                 tally.change(known.slot, -1);
                 self.held.fetch_sub(1, Relaxed);
             }
             Place::Vacant(place) => {
-                place.insert(Entry::new(new, Seen { last: known.last.max(now), ..known }));
+                let last = known.last.into_inner().max(now);
+                place.insert(Entry { session: new, last: AtomicU32::new(last), ..known });
             }
         }
     }
@@ -149,14 +161,17 @@ impl Ledger {
     }
 
     /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came back, in one of
-    /// `parts` parts of the shards; `u32::MAX` is never. Also forgets what is above a limit that was lowered. Returns how many went.
+    /// `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets what is above a limit that was lowered.
+    /// Returns how many went.
     pub fn sweep(&self, now: u32, idle: u32, unconfirmed_idle: u32, part: usize, parts: usize, tally: &impl Tally) -> usize {
-        let stale = |seen: Seen| now.saturating_sub(seen.last) > if seen.confirmed { idle } else { unconfirmed_idle };
+        let limit = |seen: Seen| if seen.confirmed { idle } else { unconfirmed_idle };
+        let stays = |entry: &Entry| now.saturating_sub(entry.seen().last) <= limit(entry.seen()) || entry.is_busy(now);
         let mut gone = 0;
         for shard in self.shards.iter().skip(part).step_by(parts.max(1)) {
-            gone += self.retain(shard, tally, |seen| !stale(seen));
+            gone += self.retain(shard, tally, stays);
         }
-        while self.held.load(Relaxed) > self.limit() && self.evict(tally) {
+        self.renames.sweep(now);
+        while self.held.load(Relaxed) > self.limit() && self.evict(now, tally) {
             self.held.fetch_sub(1, Relaxed);
             gone += 1;
         }
@@ -165,7 +180,7 @@ impl Ledger {
 
     /// Forgets the sessions of a node that was removed for good. Returns how many there were.
     pub fn purge(&self, slot: u32, tally: &impl Tally) -> usize {
-        self.shards.iter().map(|shard| self.retain(shard, tally, |seen| seen.slot != slot)).sum()
+        self.shards.iter().map(|shard| self.retain(shard, tally, |entry| entry.slot != slot)).sum()
     }
 
     /// How many sessions there are.
@@ -240,7 +255,7 @@ impl Ledger {
             }
             // Not while the shard is locked: what has to go may be in any of them.
             drop(rows);
-            reserved = self.make_room(tally);
+            reserved = self.make_room(new.last, tally);
             if !reserved {
                 return new.slot;
             }
@@ -248,88 +263,32 @@ impl Ledger {
     }
 
     /// Takes an entry out, with a last look while the shard is locked. The room it took is still held.
-    fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Seen> {
+    fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Entry> {
         let hash = self.hash(session);
         let mut rows = self.shard(hash).write();
         let (entry, _) = rows.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
         look(&entry);
         self.note(&mut rows, session);
-        Some(entry.seen())
+        Some(entry)
     }
 
-    /// Room for one entry more, if there is any left.
-    fn reserve(&self) -> bool {
-        let limit = self.limit();
-        self.held.fetch_update(Relaxed, Relaxed, |held| (held < limit).then_some(held + 1)).is_ok()
-    }
-
-    /// Room for one entry more, made by forgetting another if need be. False if there is none because other threads are
-    /// about to use all there is: possible only in a ledger of very few.
-    fn make_room(&self, tally: &impl Tally) -> bool {
-        while !self.reserve() {
-            if !self.evict(tally) {
-                return false;
-            }
-            let limit = self.limit();
-            let above = |held: usize| (held > limit).then(|| held - 1);
-            if self.held.fetch_update(Relaxed, Relaxed, above).is_err() {
-                return true;
-            }
-        }
-        true
-    }
-
-    /// Forgets the entry of a sample that is missed least: one that was never confirmed, or else the longest idle. The room it
-    /// took is now the caller's. False if there was no entry at all.
-    fn evict(&self, tally: &impl Tally) -> bool {
-        while let Some(session) = self.least_missed() {
-            if self.take(session, |entry| tally.change(entry.slot, -1)).is_some() {
-                self.evicted.fetch_add(1, Relaxed);
-                return true;
-            }
-            // Somebody else was quicker with this one; the next sample is another.
-        }
-        false
-    }
-
-    /// Looks at a sample from as many shards as it takes to have one worth its name: in a small ledger each has few.
-    fn least_missed(&self) -> Option<u64> {
-        let start = mix(self.hand.fetch_add(1, Relaxed) ^ self.seed);
-        let mut worst: Option<(bool, u32, u64)> = None;
-        let mut seen = 0;
-        for looked in 0..self.shards.len() {
-            let rows = self.shards[(start as usize).wrapping_add(looked) & (self.shards.len() - 1)].read();
-            let entries = &rows.entries;
-            let last = entries.num_buckets().wrapping_sub(1);
-            let first = (start >> 32) as usize;
-            // An odd step visits every bucket once. Neighbours would share their history: where somebody was just
-            // forgotten, only those remain who should not be.
-            let bucket = |i: usize| first.wrapping_add(i.wrapping_mul(STEP)) & last;
-            let found = (0..entries.num_buckets()).filter_map(|i| entries.get_bucket(bucket(i)));
-            for entry in found.take(SAMPLE - seen) {
-                let now = entry.seen();
-                let rank = (now.confirmed, now.last, entry.session);
-                worst = Some(worst.map_or(rank, |other| other.min(rank)));
-                seen += 1;
-            }
-            if seen == SAMPLE {
-                break;
-            }
-        }
-        worst.map(|(_, _, session)| session)
+    /// Looks at an entry.
+    fn look<T>(&self, session: u64, see: impl FnOnce(&Entry) -> T) -> Option<T> {
+        let hash = self.hash(session);
+        self.shard(hash).read().entries.find(hash, |entry| entry.session == session).map(see)
     }
 
     /// Keeps what passes, counts what goes, and gives back memory that is mostly empty.
-    fn retain(&self, shard: &Shard, tally: &impl Tally, keep: impl Fn(Seen) -> bool) -> usize {
+    fn retain(&self, shard: &Shard, tally: &impl Tally, keep: impl Fn(&Entry) -> bool) -> usize {
         // First a look that disturbs no reader: mostly there is nothing to do.
-        if shard.read().entries.iter().all(|entry| keep(entry.seen())) {
+        if shard.read().entries.iter().all(&keep) {
             return 0;
         }
         let rows = &mut *shard.write();
         let before = rows.entries.len();
         let mut noted = false;
         rows.entries.retain(|entry| {
-            let stays = keep(entry.seen());
+            let stays = keep(entry);
             if !stays {
                 tally.change(entry.slot, -1);
                 noted |= rows.changed.note(entry.session);

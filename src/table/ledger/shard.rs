@@ -2,7 +2,7 @@
 
 use super::{Seen, Tally};
 use hashbrown::HashTable;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A session's entry.
@@ -12,11 +12,22 @@ pub struct Entry {
     pub first: u32,
     pub last: AtomicU32,
     pub confirmed: bool,
+    /// Something of it was in flight when it was last looked at.
+    pub busy: AtomicBool,
 }
+
+/// Seconds that a mark of business is believed: it is renewed far more often, unless whoever made it has died.
+const BELIEVED: u32 = 60;
 
 impl Entry {
     pub fn new(session: u64, seen: Seen) -> Self {
-        Self { session, slot: seen.slot, first: seen.first, last: AtomicU32::new(seen.last), confirmed: seen.confirmed }
+        let (last, busy) = (AtomicU32::new(seen.last), AtomicBool::new(false));
+        Self { session, slot: seen.slot, first: seen.first, last, confirmed: seen.confirmed, busy }
+    }
+
+    /// Whether something of it is in flight.
+    pub fn is_busy(&self, now: u32) -> bool {
+        self.busy.load(Relaxed) && now.saturating_sub(self.last.load(Relaxed)) <= BELIEVED
     }
 
     pub fn seen(&self) -> Seen {

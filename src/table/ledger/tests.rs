@@ -74,7 +74,7 @@ fn a_new_id_at_login_is_the_same_session() {
     let (ledger, tally) = new(100);
     ledger.open(1, 2, 10, &tally);
     ledger.rename(1, 5, 20, &tally);
-    assert_eq!(ledger.find(1), None);
+    assert_eq!((ledger.look(1, Entry::seen), ledger.len()), (None, 1));
     assert_eq!(ledger.find(5), Some(Seen { slot: 2, first: 10, last: 20, confirmed: false }));
     // Seen under the new id before the change was noticed: what was seen stands.
     ledger.touch(6, 3, 21, &tally);
@@ -226,6 +226,60 @@ fn changes_are_told_once_and_only_when_asked_for() {
     assert_eq!(changes(), []);
 }
 
+#[test]
+fn an_old_id_leads_to_the_new_one_for_a_minute_unless_it_is_its_own_again() {
+    let (ledger, tally) = new(100);
+    ledger.touch(1, 2, 10, &tally);
+    ledger.rename(1, 5, 20, &tally);
+    ledger.rename(5, 6, 20, &tally);
+    for old in [1, 5, 6] {
+        assert_eq!((ledger.current(old), ledger.find(old).map(|seen| seen.slot)), (6, Some(2)));
+    }
+    ledger.touch(5, 3, 21, &tally);
+    assert_eq!((ledger.current(5), ledger.find(5).map(|seen| seen.slot)), (5, Some(3)));
+    ledger.sweep(80, u32::MAX, u32::MAX, 0, 1, &tally);
+    assert_eq!(ledger.current(1), 6);
+    ledger.sweep(81, u32::MAX, u32::MAX, 0, 1, &tally);
+    assert_eq!((ledger.current(1), ledger.find(1)), (1, None));
+    // there and back
+    ledger.rename(6, 7, 90, &tally);
+    ledger.rename(7, 6, 90, &tally);
+    assert_eq!((ledger.current(6), ledger.current(7)), (6, 6));
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn what_is_in_flight_is_neither_swept_nor_evicted_before_others() {
+    let (ledger, tally) = new(10);
+    // it never came back with its pin, and nothing else is as old
+    ledger.open(0, 0, 1, &tally);
+    for now in [20, 40, 60] {
+        assert_eq!(ledger.carried(0, now), 0);
+        assert_eq!(ledger.sweep(now + 15, 5, 5, 0, 1, &tally), 0);
+    }
+    for session in 1..10 {
+        ledger.touch(session, 1, 62, &tally);
+    }
+    (10..200).for_each(|session| ledger.touch(session, 1, 62, &tally));
+    assert!(ledger.find(0).is_some(), "others went");
+    // a login gives it another id, and who carries it learns that
+    ledger.rename(0, 500, 63, &tally);
+    assert_eq!(ledger.carried(0, 64), 500);
+    (200..400).for_each(|session| ledger.touch(session, 1, 64, &tally));
+    assert!(ledger.find(500).is_some());
+    // its end is the time it was last seen
+    ledger.carried_to_its_end(500, 70);
+    assert_eq!(ledger.find(500).map(|seen| seen.last), Some(70));
+    ledger.sweep(76, 5, 5, 0, 1, &tally);
+    assert!(ledger.is_empty());
+    // what is over is not begun again, and whoever died is not waited for
+    ledger.carried(500, 77);
+    ledger.touch(1, 1, 77, &tally);
+    ledger.carried(1, 78);
+    assert_eq!((ledger.sweep(138, 5, 5, 0, 1, &tally), ledger.sweep(139, 5, 5, 0, 1, &tally)), (0, 1));
+    tally.assert_equal(&ledger);
+}
+
 /// One operation on a few sessions, so that threads and ids meet often.
 fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, now: u32) {
     match kind {
@@ -236,6 +290,7 @@ fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, now:
         8 => ledger.relocate(session, slot, now, tally),
         9 => drop(ledger.sweep(now, 50, 20, slot as usize, SLOTS, tally)),
         10 => ledger.set_limit(20 + session as usize),
+        11 => drop(ledger.carried(session, now)),
         _ => drop(ledger.purge(slot, tally)),
     }
 }
@@ -250,7 +305,11 @@ fn threads_that_meet_leave_exact_counts() {
                 scope.spawn(move || {
                     let mut rng = SmallRng::seed_from_u64(seed * 8 + thread);
                     for now in 0..4_000 {
-                        let kind = if rng.random_ratio(1, 500) { 11 } else { rng.random_range(0..10) };
+                        let kind = match rng.random_range(0..500) {
+                            0 => 12,
+                            n if n < 40 => 11,
+                            _ => rng.random_range(0..10),
+                        };
                         act(ledger, tally, kind, rng.random_range(0..200), rng.random_range(0..4), now);
                         assert!(ledger.len() <= 60);
                     }
@@ -264,7 +323,7 @@ fn threads_that_meet_leave_exact_counts() {
 proptest! {
     #[test]
     fn counts_are_exact_after_anything(
-        acts in prop::collection::vec((0u32..12, 0u64..100, 0u32..4), 1..300),
+        acts in prop::collection::vec((0u32..13, 0u64..100, 0u32..4), 1..300),
     ) {
         let (ledger, tally) = new(40);
         for (now, &(kind, session, slot)) in acts.iter().enumerate() {
@@ -294,7 +353,7 @@ proptest! {
             }
         }
         for session in 0..30 {
-            prop_assert_eq!(ledger.find(session).map(|seen| seen.slot), model.get(&session).copied());
+            prop_assert_eq!(ledger.look(session, |entry| entry.slot), model.get(&session).copied());
         }
         tally.assert_equal(&ledger);
     }

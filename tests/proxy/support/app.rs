@@ -67,6 +67,7 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         "headers" => reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method)),
         "set" => set_cookies(state, out, target),
         "names-itself" => names_itself(state, out, target),
+        "events" => events(state, out),
         "login" => login(state, out),
         "logout" => logout(state, out),
         "until-close" => {
@@ -207,6 +208,15 @@ fn chunked(state: &State, out: &mut TcpStream) -> io::Result<Then> {
     }
     out.write_all(b"0\r\nX-Sum: 42\r\n\r\n")?;
     Ok(Then::Keep)
+}
+
+/// Server-sent events, one after the other until the client has gone.
+fn events(state: &State, out: &mut TcpStream) -> io::Result<Then> {
+    write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Type: text/event-stream\r\n\r\n", state.name)?;
+    loop {
+        out.write_all(b"data: tick\n\n")?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn status(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {

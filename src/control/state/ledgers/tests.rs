@@ -141,13 +141,20 @@ fn a_later_visit_alone_is_known_after_a_while() {
     let live = house.live();
     live.ledger.touch(1, 0, now() - 3000, &*live);
     house.writer.tick();
+    live.ledger.touch(2, 0, now() - 3000, &*live);
+    house.writer.tick();
     live.ledger.touch(1, 0, now(), &*live);
+    // this one lives on a socket
+    live.ledger.carried(2, now());
     house.writer.tick();
     assert!(house.writer.next.is_none(), "a visit is nothing to write at once");
     house.writer.due = Instant::now();
     house.writer.tick();
-    let seen = house.read().clusters[0].live.ledger.find(1).unwrap();
-    assert!(now() - seen.last < 10);
+    let other = house.read();
+    for session in [1, 2] {
+        let seen = other.clusters[0].live.ledger.find(session).unwrap();
+        assert!(now() - seen.last < 10);
+    }
 }
 
 #[test]
