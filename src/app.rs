@@ -15,6 +15,7 @@ use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
 use crate::proxy::access_log::Log;
 use crate::proxy::traces::Traces;
+use crate::upstream::home;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -147,6 +148,9 @@ impl App {
         let ears = mod_heartbeat.prepare(&loaded.config)?;
         let mut announce = Announce::new(beats.clone(), &loaded.folder);
         let ear = announce.prepare(&loaded.config)?;
+        home::settle(
+            doors.homes(&plan).into_iter().chain(front.home(&window)).chain(announce.home(&ear)).chain(mod_heartbeat.home(&ears)).collect(),
+        );
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         admin.meet(&threads);
@@ -205,6 +209,9 @@ impl App {
                 _ = second.tick() => {
                     self.end_drains();
                     self.registry.tidy();
+                    if home::look_again() {
+                        self.names.reconcile(&self.registry.current().load());
+                    }
                 }
                 () = self.files.changed() => drop(self.reload("a file changed")),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
@@ -314,6 +321,8 @@ impl App {
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
+        let doors = self.doors.homes(&plan).into_iter().chain(self.front.home(&window));
+        home::settle(doors.chain(self.announce.home(&ear)).chain(self.mod_heartbeat.home(&ears)).collect());
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
         let table = self.registry.publish(prepared);

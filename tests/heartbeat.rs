@@ -13,6 +13,8 @@ mod joining;
 mod list;
 #[path = "heartbeat/placement.rs"]
 mod placement;
+#[path = "heartbeat/places.rs"]
+mod places;
 #[path = "heartbeat/port.rs"]
 mod port;
 #[path = "proxy/support/mod.rs"]

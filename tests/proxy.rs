@@ -10,6 +10,8 @@ mod addresses;
 mod affinity;
 #[path = "proxy/certificates.rs"]
 mod certificates;
+#[path = "proxy/chain.rs"]
+mod chain;
 #[path = "proxy/failover.rs"]
 mod failover;
 #[path = "proxy/hygiene.rs"]

@@ -4,6 +4,7 @@ use super::guard::Guard;
 use super::{Admin, api};
 use crate::config::model::Config;
 use crate::serve::{Gate, Kind, Plan};
+use crate::upstream::home::Door;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -25,6 +26,11 @@ impl Front {
     /// Reads the token and binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
         self.gate.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, &self.folder))
+    }
+
+    /// Where it will be once the plan is applied.
+    pub fn home(&self, plan: &Plan<Guard>) -> Option<Door> {
+        self.gate.home(plan)
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.

@@ -42,6 +42,12 @@ impl Tokens {
     pub fn admit(&self, shown: &Shown) -> bool {
         self.hashes.iter().fold(false, |good, hash| good | constant_time::verify_slices_are_equal(hash, &shown.0).is_ok())
     }
+
+    /// True when a node's token was made of one of these.
+    pub fn admit_node(&self, shown: &NodeToken) -> bool {
+        let whose = whose(&shown.cluster, &shown.node);
+        self.hashes.iter().any(|hash| hmac::verify(&node_key(hash), whose.as_bytes(), &shown.seal).is_ok())
+    }
 }
 
 /// Makes passes: what a browser is given in place of the token that it showed. They are good until their time is over, their token
@@ -95,6 +101,54 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
+/// The token of one node of a cluster: made of the cluster's, so that nothing more is to be kept, and good for nobody else. It says
+/// whose it is, `CLUSTER/NODE/SEAL`, so that what it is good for is known before anything else is read.
+pub struct NodeToken {
+    cluster: String,
+    node: String,
+    seal: Vec<u8>,
+}
+
+impl NodeToken {
+    /// Makes the one of a node.
+    pub fn make(token: &str, cluster: &str, node: &str) -> String {
+        let seal = hmac::sign(&node_key(&hash(token.as_bytes())), whose(cluster, node).as_bytes());
+        format!("{cluster}/{node}/{}", URL_SAFE_NO_PAD.encode(seal))
+    }
+
+    /// The one in a request's `Authorization: Bearer TOKEN`, good or not.
+    pub fn by(headers: &HeaderMap) -> Option<Self> {
+        let mut parts = std::str::from_utf8(bearer(headers)?).ok()?.split('/');
+        let (cluster, node, seal) = (parts.next()?, parts.next()?, parts.next()?);
+        let seal = URL_SAFE_NO_PAD.decode(seal).ok().filter(|_| parts.next().is_none())?;
+        Some(Self { cluster: cluster.to_owned(), node: node.to_owned(), seal })
+    }
+
+    /// Its cluster.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// Its node.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+}
+
+fn node_key(token: &[u8; 32]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, token)
+}
+
+fn whose(cluster: &str, node: &str) -> String {
+    format!("homing node token {cluster}/{node}")
+}
+
+/// What a request shows behind `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
 /// What somebody shows as his token; only its hash is kept.
 pub struct Shown([u8; 32]);
 
@@ -106,8 +160,7 @@ impl Shown {
 
     /// The token in a request's `Authorization: Bearer TOKEN`.
     pub fn by(headers: &HeaderMap) -> Option<Self> {
-        let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| Self(hash(token.trim_ascii())))
+        bearer(headers).map(|token| Self(hash(token)))
     }
 }
 
@@ -197,6 +250,31 @@ mod tests {
             assert!(!Tokens::none().admit(&Shown(hash(token.as_bytes()))));
         }
         assert_eq!(format!("{tokens:?}"), "Tokens(2, not shown)");
+    }
+
+    #[test]
+    fn a_nodes_token_is_good_for_that_node_alone() {
+        let (new, old) = (generate(), generate());
+        let tokens = Tokens::parse(&format!("{new}\n{old}")).unwrap();
+        let shown = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, format!("Bearer {text}").parse().unwrap());
+            NodeToken::by(&headers).filter(|token| tokens.admit_node(token)).map(|token| format!("{} {}", token.cluster(), token.node()))
+        };
+        let n1 = NodeToken::make(&old, "app", "n1");
+        assert_eq!(shown(&n1).as_deref(), Some("app n1"));
+        assert_eq!(shown(&NodeToken::make(&new, "app", "n2")).as_deref(), Some("app n2"));
+        assert!(!n1.contains(&old), "the cluster's is not in it");
+        for wrong in [
+            n1.replace("n1", "n2"),
+            n1.replace("app", "bank"),
+            n1[..n1.len() - 1].to_owned(),
+            format!("{n1}/x"),
+            old.clone(),
+            NodeToken::make(&generate(), "app", "n1"),
+        ] {
+            assert_eq!(shown(&wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -67,9 +67,9 @@ enum Verb {
     #[command(flatten)]
     Remote(RemoteVerb),
     /// The token that nodes show to announce themselves; made if there is none.
-    #[command(after_help = "Example: homing token app")]
+    #[command(after_help = "Example: homing token app/n3")]
     Token {
-        /// A cluster that has a token of its own (join.token-file).
+        /// CLUSTER, where it has a token of its own (join.token-file); CLUSTER/NODE for one that speaks for this node alone.
         cluster: Option<String>,
         /// A fresh one instead, for a file of its own: (umask 077; homing token --new > admin.token)
         #[arg(long, conflicts_with = "cluster")]

@@ -2,7 +2,7 @@
 
 use super::show::print;
 use super::window::Failure;
-use crate::base::token;
+use crate::base::token::{self, NodeToken};
 use crate::config;
 use std::path::Path;
 
@@ -12,9 +12,13 @@ pub fn fresh() -> i32 {
     0
 }
 
-/// Prints the token of a cluster, or the one of all that have none of their own, which is made if need be. The proxy reads the
+/// Prints the token of a cluster or of one of its nodes, or the one of all that have none of their own, which is made if need be. The proxy reads the
 /// same file: it need not run.
-pub fn token(conf: &Path, cluster: Option<&str>) -> Result<(), Failure> {
+pub fn token(conf: &Path, whose: Option<&str>) -> Result<(), Failure> {
+    let (cluster, node) = match whose.map(|whose| whose.split_once('/').map_or((whose, None), |(cluster, node)| (cluster, Some(node)))) {
+        None => (None, None),
+        Some((cluster, node)) => (Some(cluster), node),
+    };
     let loaded = config::load(conf).map_err(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         Failure::Failed(lines.join("\n"))
@@ -33,6 +37,12 @@ pub fn token(conf: &Path, cluster: Option<&str>) -> Result<(), Failure> {
     if config.server.announce.is_none() {
         eprintln!("note: server.announce is not set in {}: there is nowhere to show it", conf.display());
     }
-    print(&format!("{token}\n"));
+    match (cluster, node) {
+        (Some(_), Some(node)) if !config::check::is_name(node) => {
+            return Err(Failure::Failed(format!("{node:?} cannot be the name of a node")));
+        }
+        (Some(cluster), Some(node)) => print(&format!("{}\n", NodeToken::make(&token, cluster, node))),
+        _ => print(&format!("{token}\n")),
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::base::clock;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
 use crate::table::{Cluster, Node, State, Table};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A change of one node.
@@ -54,13 +55,19 @@ pub enum Action {
     Join {
         /// Where it is.
         url: String,
+        /// Who says so.
+        from: IpAddr,
         /// What let it in: "token", "network 10.0.0.0/8".
         admitted: Option<String>,
     },
-    /// One that joined is at another address now. Everything else of it stays.
+    /// One that joined is at another address now. It waits again, unless this word lets it in; everything else of it stays.
     Relocate {
         /// Where it is.
         url: String,
+        /// Who says so.
+        from: IpAddr,
+        /// What let it in.
+        admitted: Option<String>,
     },
     /// The deadline of its drain has passed.
     EndDrain,
@@ -110,15 +117,16 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
     let names = || table.clusters.iter().map(|cluster| &*cluster.name).collect();
     let cluster = cluster.ok_or_else(|| unknown("cluster", &edit.cluster, names()))?;
     let by = By { who: edit.by.clone(), at: now };
-    if let Action::Join { url, admitted } = &edit.action {
+    let let_in = |by: &Option<String>| by.as_ref().map(|who| By { who: who.clone(), at: now });
+    if let Action::Join { url, from, admitted } = &edit.action {
         let members = runtime.clusters.get(&edit.cluster).map_or(0, |members| members.len());
         if members >= MOST_MEMBERS {
             return Err(Refused::Invalid(format!("cluster {} has {MOST_MEMBERS} nodes that joined: no more are taken", edit.cluster)));
         }
-        let accepted = admitted.as_ref().map(|who| By { who: who.clone(), at: now });
+        let accepted = let_in(admitted);
         // two beats of one node may ask at the same time
         let member = runtime.member_mut(&edit.cluster, &edit.node);
-        member.joined.get_or_insert_with(|| Joined { url: url.clone(), route: None, accepted, at: now });
+        member.joined.get_or_insert_with(|| Joined { url: url.clone(), route: None, accepted, at: now, from: Some(*from) });
         return Ok(());
     }
     let node = cluster.nodes().find(|node| *node.spec.name == *edit.node);
@@ -149,9 +157,9 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
                 drain.over = true;
             }
         }
-        Action::Relocate { url } => {
+        Action::Relocate { url, from, admitted } => {
             if let Some(joined) = &mut member.joined {
-                joined.url = url.clone();
+                (joined.url, joined.from, joined.accepted) = (url.clone(), Some(*from), let_in(admitted));
             }
         }
         Action::Join { .. } => {}

@@ -5,7 +5,7 @@ use super::remembered::Remembered;
 use super::version;
 use crate::base::clock;
 use crate::base::hash::hash64;
-use crate::config::model::{AdminState, OneOrMany};
+use crate::config::model::AdminState;
 use crate::heartbeat::replay::Novelty;
 use crate::heartbeat::{Announced, Beat, Heard, Speaker};
 use crate::table::{Cluster, Node, State, Table};
@@ -48,6 +48,8 @@ struct Addresses {
 pub enum Proof<'a> {
     /// A token of the cluster.
     Token,
+    /// The node's own.
+    NodeToken,
     /// A certificate for a node of the cluster.
     Certificate,
     /// Nothing but an address that may speak; nodes at unknown addresses join this cluster.
@@ -57,7 +59,7 @@ pub enum Proof<'a> {
 impl Proof<'_> {
     fn word(self) -> &'static str {
         match self {
-            Self::Token => "token",
+            Self::Token | Self::NodeToken => "token",
             Self::Certificate => "certificate",
             Self::Address(_) => "address",
         }
@@ -86,6 +88,10 @@ pub enum Refusal {
     Unknown(String),
     /// It was heard before, or has been overtaken.
     Replayed,
+    /// Its sender does not speak for this node.
+    Denied(String),
+    /// It cannot be where it says.
+    Misplaced(String),
     /// It cannot be as it says.
     Wrong(String),
     /// So many nodes join at one time that it has to wait for its turn.
@@ -102,14 +108,23 @@ impl Members {
                     return Hearing::Refused(Refusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
                 };
                 match cluster.named(node) {
+                    Some(known) if proof == Proof::Token && known.live.told.has_own_token() => Hearing::Refused(Refusal::Denied(format!(
+                        "{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"
+                    ))),
                     // the name is the node, wherever it is; one of the conf file is where the file says
                     Some(known) if known.spec.joined && known.spec.url != *url => {
                         match known.live.told.is_replay(heard.beat.run.as_ref()) {
                             true => Hearing::Refused(Refusal::Replayed),
-                            false => edit(cluster, node, Action::Relocate { url: url.to_string() }, "node"),
+                            false => {
+                                let admitted = admitted(cluster, from, proof);
+                                edit(cluster, node, Action::Relocate { url: url.to_string(), from, admitted }, "node")
+                            }
                         }
                     }
-                    Some(known) => self.take(cluster, known, &heard.beat),
+                    Some(known) => {
+                        self.news |= proof == Proof::NodeToken && known.live.told.shows_own_token();
+                        self.take(cluster, known, &heard.beat)
+                    }
                     None => stranger_joins(cluster, node, url.to_string(), from, proof),
                 }
             }
@@ -122,7 +137,7 @@ impl Members {
                     there = self.addresses.find((at.0, None), table);
                 }
                 let heard = there.iter().map(|(cluster, node)| self.take(cluster, node, &heard.beat)).reduce(|first, _| first);
-                heard.unwrap_or_else(|| self.unknown_address(at, stranger, table))
+                heard.unwrap_or_else(|| self.unknown_address(at, from, stranger, table))
             }
         }
     }
@@ -167,14 +182,14 @@ impl Members {
         std::mem::take(&mut self.news).then(|| Remembered::of(table))
     }
 
-    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), stranger: Option<&str>, table: &Table) -> Hearing {
+    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
         let place = port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
         let cluster = stranger.and_then(|name| table.clusters.iter().find(|cluster| *cluster.name == *name));
         match (cluster, port) {
             (Some(cluster), Some(port)) => {
                 let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
                 let name = format!("{ip}-{port}").replace(':', ".");
-                stranger_joins(cluster, &name, format!("{scheme}://{place}"), ip, Proof::Address(stranger))
+                stranger_joins(cluster, &name, format!("{scheme}://{place}"), from, Proof::Address(stranger))
             }
             (Some(_), None) => Hearing::Refused(Refusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
             (None, _) => Hearing::Refused(Refusal::Unknown(format!("no node is at {place}"))),
@@ -237,13 +252,18 @@ impl Addresses {
 
 /// A node that nobody has heard of: how it is let in, if at all.
 fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
-    let unspecified = OneOrMany::default();
-    let admit = cluster.conf.join.as_ref().map_or(&unspecified, |join| &join.admit);
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
         let why = format!("the name {node} is the route of node {}: sessions of the two could not be told apart", other.spec.name);
         return Hearing::Refused(Refusal::Wrong(why));
     }
-    let who = admit.as_slice().iter().find_map(|word| match word.as_str() {
+    let admitted = admitted(cluster, from, proof);
+    edit(cluster, node, Action::Join { url, from, admitted }, proof.word())
+}
+
+/// What lets a node in that comes by itself, or is elsewhere now; none where somebody is to be asked.
+fn admitted(cluster: &Cluster, from: IpAddr, proof: Proof<'_>) -> Option<String> {
+    let words = cluster.conf.join.iter().flat_map(|join| join.admit.as_slice());
+    words.into_iter().find_map(|word| match word.as_str() {
         "ask" => None,
         "token" => (!matches!(proof, Proof::Address(_))).then(|| proof.word().to_owned()),
         network => network
@@ -251,8 +271,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
             .ok()
             .filter(|network| network.contains(from))
             .map(|_| format!("network {network}")),
-    });
-    edit(cluster, node, Action::Join { url, admitted: who }, proof.word())
+    })
 }
 
 fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {

@@ -6,6 +6,7 @@
 use crate::config::model::{AdminState, Changed, Config, Node, NodeTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Nodes with decisions of their own in one cluster, at most: a join token in wrong hands must not fill the memory.
 pub const MOST_MEMBERS: usize = 20_000;
@@ -52,6 +53,9 @@ pub struct Joined {
     pub accepted: Option<By>,
     /// Unix seconds of its first heartbeat.
     pub at: u64,
+    /// Who said that address; not known of those that joined before it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
 }
 
 /// What the operator wants of a node.
@@ -282,7 +286,7 @@ impl Wanted {
 
 impl Joined {
     fn table(&self) -> NodeTable {
-        NodeTable { url: self.url.clone(), route: self.route.clone(), joined: true, ..NodeTable::default() }
+        NodeTable { url: self.url.clone(), route: self.route.clone(), joined: true, from: self.from, ..NodeTable::default() }
     }
 }
 
@@ -331,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_node_that_joined_waits_until_it_is_accepted_and_the_file_wins_over_it() {
-        let joined = Joined { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1 };
+        let joined = Joined { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
         let mut runtime = runtime("n3", Member { joined: Some(joined), ..Member::default() });
         let old = file("n1 = 'http://a:1'");
         assert_eq!(node(&runtime.overlay(&old).0, "n3").unwrap().state, AdminState::Pending);
@@ -387,7 +391,7 @@ mod tests {
     #[test]
     fn what_is_saved_is_read_again() {
         let set = Set { to: Wanted::Draining(Drain { deadline: Some(9), then: Then::Move, over: true }), over: Said::Nothing, by: by("x") };
-        let joined = Joined { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1 };
+        let joined = Joined { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
         let saved = runtime("n1", Member { joined: Some(joined), wanted: Some(set), ..weight(1, Said::Value(2)) });
         let text = serde_json::to_string(&saved).unwrap();
         assert_eq!(serde_json::from_str::<Runtime>(&text).unwrap(), saved);

@@ -1,5 +1,6 @@
 //! Where every heartbeat ends, whatever it came by: it is heard, and a node that is new is let in first.
 
+use super::place;
 use crate::base::clock;
 use crate::control::Remembered;
 use crate::control::desk::Desk;
@@ -88,7 +89,8 @@ impl From<&Refusal> for Outcome {
         match refusal {
             Refusal::Unknown(_) => Self::Unknown,
             Refusal::Replayed => Self::Replayed,
-            Refusal::Wrong(_) => Self::Refused,
+            Refusal::Denied(_) => Self::Denied,
+            Refusal::Wrong(_) | Refusal::Misplaced(_) => Self::Refused,
             Refusal::Busy => Self::Busy,
         }
     }
@@ -142,6 +144,7 @@ impl Beats {
                 Hearing::Refused(refusal) => return Err(refusal),
                 Hearing::Joins(_) if !self.joins.take() => return Err(Refusal::Busy),
                 Hearing::Joins(edit) => {
+                    Box::pin(place::admits(&edit, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
                     Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                 }

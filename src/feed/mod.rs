@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod health;
 pub mod mod_heartbeat;
 pub mod names;
+mod place;
 pub mod probe;
 pub mod pulse;
 pub mod watch;

@@ -10,6 +10,7 @@ use crate::config::model::{self, Config};
 use crate::control::members::{self, Proof};
 use crate::heartbeat::Heard;
 use crate::heartbeat::datagram::{self, LONGEST, Refusal};
+use crate::upstream::home::{Door, Kind, Place};
 use sockets::Sockets;
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ pub struct ModHeartbeat {
 
 struct Open {
     ear: Rc<Ear>,
+    place: Place,
     _tasks: JoinSet<()>,
 }
 
@@ -62,6 +64,15 @@ impl ModHeartbeat {
         Ok(Plan(Some(Wanted { conf, sockets })))
     }
 
+    /// Where it will be once the plan is applied.
+    pub fn home(&self, plan: &Plan) -> Option<Door> {
+        let place = match &plan.0.as_ref()?.sockets {
+            Some(sockets) => sockets.tcp.address().into(),
+            None => self.open.as_ref()?.place.clone(),
+        };
+        Some(Door { place, kind: Kind::Control("server.mod-heartbeat") })
+    }
+
     /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in a `LocalSet`.
     pub fn apply(&mut self, plan: Plan) -> Option<String> {
         let Some(Wanted { conf, sockets }) = plan.0 else {
@@ -74,10 +85,10 @@ impl ModHeartbeat {
             }
             return None;
         };
-        let opened = sockets.to_string();
+        let (opened, place) = (sockets.to_string(), sockets.tcp.address().into());
         let ear = Rc::new(Ear { beats: self.beats.clone(), conf: RefCell::new(Rc::new(conf)), lines: Seldom::default() });
         match open(sockets, &ear) {
-            Ok(tasks) => self.open = Some(Open { ear, _tasks: tasks }),
+            Ok(tasks) => self.open = Some(Open { ear, place, _tasks: tasks }),
             Err(error) => tracing::error!("server.mod-heartbeat: {error}"),
         }
         Some(opened)
@@ -128,7 +139,12 @@ impl std::fmt::Display for Deaf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(refusal) => refusal.fmt(f),
-            Self::Refused(members::Refusal::Unknown(why) | members::Refusal::Wrong(why)) => f.write_str(why),
+            Self::Refused(
+                members::Refusal::Unknown(why)
+                | members::Refusal::Wrong(why)
+                | members::Refusal::Misplaced(why)
+                | members::Refusal::Denied(why),
+            ) => f.write_str(why),
             Self::Refused(members::Refusal::Replayed) => f.write_str("it was heard before"),
             Self::Refused(members::Refusal::Busy) => f.write_str("too many nodes join at once"),
         }

@@ -3,6 +3,7 @@
 use crate::config::address::NodeUrl;
 use crate::table::{Link, Table};
 use crate::upstream::addresses::Addresses;
+use crate::upstream::home;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -39,8 +40,9 @@ impl Names {
 
     /// Makes the running look-ups those the table asks for. To be called in a `LocalSet`.
     pub fn reconcile(&mut self, table: &Table) {
-        let mut wanted = HashSet::new();
+        let (mut wanted, home) = (HashSet::new(), home::now());
         for node in table.clusters.iter().flat_map(|cluster| cluster.nodes()) {
+            node.link.review(&home);
             if name_of(&node.link.url).is_none() || !wanted.insert(node.link.id) {
                 continue;
             }
@@ -102,6 +104,7 @@ fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_faili
                 return true;
             }
             link.addresses.store(Arc::new(found));
+            link.review(&home::now());
             true
         }
         Err(error) => {

@@ -96,7 +96,7 @@ fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> Failure {
             Some(tls) => Failure::definite(format!("TLS: {tls}")),
             None => Failure::definite(format!("TLS: {}", words(error))),
         },
-        (NoConnection::Unresolved(_), _) => Failure::definite(why.to_string()),
+        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => Failure::definite(why.to_string()),
     }
 }
 

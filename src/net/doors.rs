@@ -4,6 +4,7 @@ use super::listen::{self, Address, Socket};
 use super::threads::{Command, Thread};
 use super::tls::{self, CertStore, LiveTls};
 use crate::table::Table;
+use crate::upstream::home::{Door, Kind, Place};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ const BACKLOG: i32 = 4096;
 pub struct Doors {
     folder: PathBuf,
     threads: usize,
-    open: HashMap<(String, Address), u64>,
+    /// By what is written: the number of the door, and where it is.
+    open: HashMap<(String, Address), (u64, Place)>,
     tls: HashMap<String, LiveTls>,
     next: u64,
 }
@@ -60,6 +62,13 @@ impl Doors {
         Ok(plan)
     }
 
+    /// Where clients will be let in once the plan is applied.
+    pub fn homes(&self, plan: &Plan) -> Vec<Door> {
+        let bound = plan.bound.iter().filter_map(|(.., sockets)| sockets.first()).map(|socket| socket.address().into());
+        let stay = plan.wanted.iter().filter_map(|key| self.open.get(key)).map(|(_, place)| place.clone());
+        bound.chain(stay).map(|place| Door { place, kind: Kind::Clients }).collect()
+    }
+
     /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is published. Returns the
     /// addresses opened.
     pub fn apply(&mut self, plan: Plan, table: &Table, threads: &[Thread]) -> Vec<String> {
@@ -76,14 +85,15 @@ impl Doors {
             let Some(listener) = table.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == *name)) else { continue };
             let Some(tls) = self.tls.get(&name).map(LiveTls::shared) else { continue };
             self.next += 1;
-            opened.push(sockets.first().map_or_else(|| address.to_string(), |s| s.address().to_string()));
+            let bound = sockets.first().map_or_else(|| address.clone(), |socket| socket.address().clone());
+            opened.push(bound.to_string());
             for (thread, socket) in threads.iter().zip(sockets) {
                 // a thread that is gone is on its way out, and the process with it
                 let _ = thread.commands.send(Command::Open { door: self.next, listener, socket, tls: tls.clone() });
             }
-            self.open.insert((name, address), self.next);
+            self.open.insert((name, address), (self.next, (&bound).into()));
         }
-        self.open.retain(|key, door| {
+        self.open.retain(|key, (door, _)| {
             let keep = plan.wanted.contains(key);
             if !keep {
                 for thread in threads {

@@ -4,6 +4,8 @@ use super::answer::Refused;
 use super::client::Client;
 use super::headers;
 use crate::table::{Cluster, Listener, Node};
+use crate::upstream::home;
+use crate::upstream::passages::Passages;
 use crate::wire::request_id::RequestId;
 use crate::wire::template::Facts;
 use http::request::Parts;
@@ -24,6 +26,8 @@ pub struct Asked {
     pub client: IpAddr,
     /// The peer may speak for others.
     pub trusted: bool,
+    /// Where it has been, if it comes from ourselves.
+    pub passed: Passages,
 }
 
 impl Asked {
@@ -40,6 +44,7 @@ impl Asked {
                 Some(_) => {}
             }
         }
+        let passed = if home::is_chained() { Passages::take(&mut parts.headers) } else { Passages::default() };
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
@@ -65,7 +70,7 @@ impl Asked {
         let given = client.conf.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| id.clone());
         let uri = parts.uri.clone();
-        Ok(Self { id, parts, uri, host, client: asker, trusted })
+        Ok(Self { id, parts, uri, host, client: asker, trusted, passed })
     }
 
     /// What header values may refer to once a node is chosen.

@@ -18,7 +18,7 @@ use crate::table::decide::{self, Verdict};
 use crate::table::route::{Action, Ask, Rule};
 use crate::table::{Cluster, Listener};
 use crate::transport::content::Content;
-use crate::upstream::send;
+use crate::upstream::{passages, send};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use std::rc::Rc;
@@ -102,6 +102,10 @@ async fn to_cluster(
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
     trail.record.cluster = Some(cluster.live.clone());
+    if asked.passed.circle(rule.index) || cluster.conf.via && headers::passages(&asked.parts.headers) >= passages::MOST {
+        let message = "The request goes in a circle: a node of the cluster leads back to this proxy.";
+        return Err(Refused::new(StatusCode::LOOP_DETECTED, message).note("loop"));
+    }
     trail.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let unix = trail.now.unix_secs();
     let forced = bypassed(&cluster, &mut asked.parts.headers, unix, trail);

@@ -249,6 +249,12 @@ pub fn request_id(headers: &HeaderMap, name: &HeaderName) -> Option<RequestId> {
     lines.next().and_then(RequestId::read).filter(|_| lines.next().is_none())
 }
 
+/// How many proxies like this one a message says that it came through.
+pub fn passages(headers: &HeaderMap) -> usize {
+    let ours = |member: &&str| member.split_whitespace().nth(1) == Some("homing");
+    headers.get_all(header::VIA).iter().flat_map(tokens).filter(ours).count()
+}
+
 /// Adds this proxy to `Via`. The version is that of the message received.
 pub fn via(headers: &mut HeaderMap, version: Version) {
     let member = match version {

@@ -9,6 +9,7 @@ use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
 use crate::transport::content::{Content, ContentError};
 use crate::upstream::body::{RequestBody, Upload};
+use crate::upstream::passages;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -88,6 +89,11 @@ impl Load {
         }
         if !rule.request_headers.is_empty() {
             rule.request_headers.apply(&mut head.to_mut().headers, &asked.facts_at(client, listener, cluster, &verdict.node));
+        }
+        // last, so that no rule takes it off
+        if verdict.node.link.is_homeward() {
+            let mark = asked.passed.on(rule.index, verdict.node.link.is_meant());
+            head.to_mut().headers.insert(passages::HEADER, mark);
         }
         if let Some(upgrade) = upgrade {
             upgrade.ask(head.to_mut());

@@ -5,6 +5,7 @@ use crate::config::address::Bind;
 use crate::config::model::ListenerTls;
 use crate::net::listen::{self, Address, Socket};
 use crate::net::tls::{CertStore, HTTP1, LiveTls};
+use crate::upstream::home::{self, Place};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::RefCell;
@@ -37,6 +38,7 @@ pub struct Gate<R> {
 
 struct Open<R> {
     bind: Bind,
+    place: Place,
     tls: LiveTls,
     rules: Rc<RefCell<Rc<R>>>,
     _door: Door,
@@ -83,6 +85,15 @@ impl<R: 'static> Gate<R> {
         Ok(Plan(Some(Wanted { bind, rules, tls, socket })))
     }
 
+    /// Where it will be once the plan is applied.
+    pub fn home(&self, plan: &Plan<R>) -> Option<home::Door> {
+        let place = match &plan.0.as_ref()?.socket {
+            Some(socket) => socket.address().into(),
+            None => self.open.as_ref()?.place.clone(),
+        };
+        Some(home::Door { place, kind: home::Kind::Control(self.kind.key) })
+    }
+
     fn bind(&self, text: &str) -> Result<Socket, String> {
         let address = match text.strip_prefix("unix:") {
             Some(path) => Address::Unix(self.folder.join(path)),
@@ -110,12 +121,12 @@ impl<R: 'static> Gate<R> {
             }
             _ => return None,
         };
-        let address = socket.address().to_string();
+        let (address, place) = (socket.address().to_string(), socket.address().into());
         let rules = Rc::new(RefCell::new(rules));
         let present = rules.clone();
         let handler = move |request, caller| answer(present.borrow().clone(), request, caller);
         match serve(socket, self.kind, tls.shared(), handler) {
-            Ok(door) => self.open = Some(Open { bind, tls, rules, _door: door }),
+            Ok(door) => self.open = Some(Open { bind, place, tls, rules, _door: door }),
             Err(error) => tracing::error!("{}: {error}", self.kind.key),
         }
         Some(address)

@@ -10,6 +10,7 @@ use crate::base::seldom::Seldom;
 use crate::net::listen::{Listener, Socket, is_exhausted};
 use crate::net::stream::Peer;
 use crate::net::tls::SharedTls;
+use crate::upstream::passages;
 use crate::wire::identity;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -193,12 +194,16 @@ async fn connection<S, H, F>(
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
-        let answer = Box::pin(handler(request, caller.clone()));
+        let answer = (!passages::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
         let crowded = crowded();
         async move {
-            let mut answer = sealed(answer.await, pages);
+            let answer = match answer {
+                Some(answer) => answer.await,
+                None => stray().into_response(),
+            };
+            let mut answer = sealed(answer, pages);
             if crowded {
                 // whoever waits outside has his turn
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -219,6 +224,12 @@ async fn connection<S, H, F>(
         _ = closed.changed() => serving.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(GRACE, serving).await;
+}
+
+/// The refusal of what came through a listener of ours: it comes from this machine, and from anybody.
+fn stray() -> Problem {
+    let detail = "This came through the proxy itself. If that is meant, write own = true on the node that leads here.";
+    Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
 /// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no other may show it.

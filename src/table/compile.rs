@@ -10,6 +10,7 @@ use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::addresses::Addresses;
+use crate::upstream::home::{Believed, Reach};
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
@@ -99,7 +100,7 @@ fn compile_cluster(
     for (node_name, table) in conf.nodes.keys().zip(&tables) {
         let live = berths.claim(node_name);
         let spec = spec_of(node_name, table, conf.mode == model::Mode::Shared)?;
-        let link = links.link(&spec.url)?;
+        let link = links.link(&spec.url, reach_of(conf, table))?;
         let slot = live.slot as usize;
         if nodes.len() <= slot {
             nodes.resize(slot + 1, None);
@@ -214,6 +215,18 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
     })
 }
 
+/// Where a node may be that says so itself, from that address.
+pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> Reach {
+    Reach::Announced { from, into: Believed::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
+}
+
+fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> Reach {
+    match table.joined {
+        false => Reach::Written { own: table.own },
+        true => announced(conf, table.from),
+    }
+}
+
 fn member(node: &Node) -> Member<'_> {
     let address = literal(&node.link.url);
     Member { slot: node.live.slot, name: &node.spec.name, route: &node.spec.route, address }
@@ -238,7 +251,7 @@ fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>
 /// Links by address as written; those of the table before are kept when nothing about them changed.
 struct LinkMaker<'a> {
     conf: &'a model::Cluster,
-    kept: HashMap<String, Arc<Link>>,
+    kept: HashMap<String, Vec<Arc<Link>>>,
     tls: Option<NodeTls>,
     context: &'a Context<'a>,
     usage: Arc<Usage>,
@@ -249,13 +262,14 @@ impl<'a> LinkMaker<'a> {
         let same = before.filter(|c| c.conf.tls == conf.tls && c.conf.http2 == conf.http2);
         let links = same.into_iter().flat_map(|c| c.nodes().map(move |n| (c.tls_files, &n.link)));
         let current = links.filter(|(files, link)| link.tls.is_none() || *files == tls_files);
-        let kept = current.map(|(_, link)| (link.url.to_string(), link.clone())).collect();
+        let mut kept = HashMap::<String, Vec<Arc<Link>>>::new();
+        current.for_each(|(_, link)| kept.entry(link.url.to_string()).or_default().push(link.clone()));
         let usage = before.map_or_else(Arc::default, |c| c.live.usage.clone());
         Self { conf, kept, tls: None, context, usage }
     }
 
-    fn link(&mut self, url: &NodeUrl) -> Result<Arc<Link>, String> {
-        if let Some(link) = self.kept.get(&url.to_string()) {
+    fn link(&mut self, url: &NodeUrl, reach: Reach) -> Result<Arc<Link>, String> {
+        if let Some(link) = self.kept.get(&url.to_string()).and_then(|known| known.iter().find(|link| link.reach == reach)) {
             return Ok(link.clone());
         }
         let tls = match url.scheme {
@@ -283,9 +297,11 @@ impl<'a> LinkMaker<'a> {
             tls,
             http2: self.conf.http2,
             server_name,
+            reach,
+            homeward: AtomicBool::new(false),
             usage: self.usage.clone(),
         });
-        self.kept.insert(url.to_string(), link.clone());
+        self.kept.entry(url.to_string()).or_default().push(link.clone());
         Ok(link)
     }
 

@@ -6,6 +6,7 @@ pub mod compile;
 mod conditions;
 pub mod decide;
 pub mod edits;
+mod lasting;
 pub mod ledger;
 pub mod node;
 pub mod normal_path;

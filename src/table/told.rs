@@ -1,9 +1,9 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
+pub use super::lasting::Lasting;
 use crate::base::clock;
 use crate::heartbeat::replay::{History, Novelty};
-use crate::heartbeat::{Announced, Beat, Health, Limit, Role, Roles, Room, Run, Weight};
-use serde::{Deserialize, Serialize};
+use crate::heartbeat::{Announced, Beat, Health, Limit, Roles, Room, Run, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,33 +14,6 @@ const NONE: u32 = u32::MAX;
 const ABSOLUTE: u32 = 1 << 31;
 /// Room taken for a node that does not tell its load, where others do.
 pub const MIDDLE_ROOM: u32 = 50;
-
-/// What a node said that is worth knowing after a restart of ours, until it speaks again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Lasting {
-    /// Its runs.
-    #[serde(skip_serializing_if = "History::is_empty")]
-    pub runs: History,
-    /// Hash of its present run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub boot: Option<u32>,
-    /// When it restarted, if we saw it: in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub booted: Option<u64>,
-    /// What it wants done with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<Announced>,
-    /// The most sessions it takes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<u32>,
-    /// What it is there for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<Role>,
-    /// What it serves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-}
 
 /// The live cells of what a node says.
 #[derive(Debug)]
@@ -61,6 +34,7 @@ pub struct Told {
     /// `clock::monotonic_secs` of its latest restart; 0 for none that we saw.
     booted: AtomicU32,
     outdated: AtomicBool,
+    own_token: AtomicBool,
     roles: AtomicU8,
     version: Mutex<Option<Arc<str>>>,
     /// Its runs so far. The data plane does not ask for it.
@@ -84,6 +58,7 @@ impl Told {
             boot: AtomicU32::new(0),
             booted: AtomicU32::new(0),
             outdated: AtomicBool::new(false),
+            own_token: AtomicBool::new(false),
             roles: AtomicU8::new(0),
             version: Mutex::new(None),
             runs: Mutex::new(History::new()),
@@ -159,12 +134,14 @@ impl Told {
             capacity: self.capacity(),
             roles: self.roles().iter().collect(),
             version: self.version().as_deref().map(str::to_owned),
+            own_token: self.has_own_token(),
         }
     }
 
     /// Takes up what was known before a restart of ours.
     pub fn recall(&self, known: &Lasting) {
-        let Lasting { runs, boot, booted, state, capacity, roles, version } = known;
+        let Lasting { runs, boot, booted, state, capacity, roles, version, own_token } = known;
+        self.own_token.store(*own_token, Relaxed);
         self.history(|history| history.clone_from(runs));
         self.boot.store(boot.unwrap_or(0), Relaxed);
         let since = |at: &u64| u32::try_from(clock::unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
@@ -174,6 +151,16 @@ impl Told {
         self.capacity.store(capacity.unwrap_or(NONE), Relaxed);
         self.roles.store(Roles::new(roles.iter().copied()).unwrap_or_default().bits(), Relaxed);
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version.as_deref().map(Into::into);
+    }
+
+    /// It speaks with a token of its own. True when that is new.
+    pub fn shows_own_token(&self) -> bool {
+        !self.own_token.swap(true, Relaxed)
+    }
+
+    /// It has spoken with a token of its own: no other speaks for it.
+    pub fn has_own_token(&self) -> bool {
+        self.own_token.load(Relaxed)
     }
 
     /// Nobody speaks for it any more: what was said no longer holds.
@@ -303,6 +290,7 @@ impl Told {
 mod tests {
     use super::*;
     use crate::heartbeat::Load;
+    use crate::heartbeat::Role;
 
     fn beat(load: u8) -> Beat {
         Beat { room: Load::new(load).map(Room::Load), ..Beat::default() }

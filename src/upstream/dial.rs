@@ -5,6 +5,7 @@
 //! begins, and each next one begins when those before it have failed or have had their share of the time.
 
 use super::addresses::Addresses;
+use super::home;
 use super::link::Link;
 use crate::transport::stream::{Early, Stream};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub enum Speaks {
 pub enum NoConnection {
     /// The name has no address.
     Unresolved(String),
+    /// It may not be connected to.
+    Forbidden(String),
     /// Nobody answered in time.
     Late(Duration),
     /// The connection was not taken.
@@ -47,6 +50,7 @@ impl fmt::Display for NoConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unresolved(name) => write!(f, "name {name} does not resolve"),
+            Self::Forbidden(why) => f.write_str(why),
             Self::Late(within) => write!(f, "no connection within {within:?}"),
             Self::Socket(error) => error.fmt(f),
             Self::Tls(error) => write!(f, "TLS: {error}"),
@@ -64,7 +68,7 @@ impl NoConnection {
                 _ if is_ours(error) => 0,
                 _ => 1,
             },
-            Self::Unresolved(_) => 1,
+            Self::Unresolved(_) | Self::Forbidden(_) => 1,
         }
     }
 }
@@ -77,6 +81,7 @@ pub fn is_ours(error: &io::Error) -> bool {
 /// Opens a connection within the time given, TLS handshake included.
 pub async fn dial(link: &Link, speaks: Speaks, within: Duration) -> Result<Stream, NoConnection> {
     if let Some(path) = &link.url.unix {
+        link.reach.admits_socket(&home::now(), path).map_err(NoConnection::Forbidden)?;
         let connected = async { UnixStream::connect(path).await.map(Stream::Unix).map_err(NoConnection::Socket) };
         return limited(within, connected).await;
     }
@@ -85,7 +90,7 @@ pub async fn dial(link: &Link, speaks: Speaks, within: Duration) -> Result<Strea
         return Err(NoConnection::Unresolved(link.url.host.clone()));
     }
     // one whose TLS does not answer is no better than one that does not answer at all
-    limited(within, race(&addresses, within, async |address| secure(link, speaks, tcp(address).await?).await)).await
+    limited(within, race(&addresses, within, async |address| secure(link, speaks, reach(link, address).await?).await)).await
 }
 
 /// Opens a clear connection to a port beside a node's own, within the time given.
@@ -93,7 +98,7 @@ pub async fn dial_beside(link: &Link, port: u16, within: Duration) -> Result<Tcp
     let addresses = link.addresses.load_full();
     match addresses.is_empty() {
         true => Err(NoConnection::Unresolved(link.url.host.clone())),
-        false => limited(within, race(&addresses, within, async |address| tcp(SocketAddr::new(address.ip(), port)).await)).await,
+        false => limited(within, race(&addresses, within, async |address| reach(link, SocketAddr::new(address.ip(), port)).await)).await,
     }
 }
 
@@ -104,6 +109,12 @@ pub async fn dial_any(addresses: &Addresses, within: Duration) -> Result<TcpStre
 
 async fn limited<T>(within: Duration, open: impl Future<Output = Result<T, NoConnection>>) -> Result<T, NoConnection> {
     tokio::time::timeout(within, open).await.unwrap_or(Err(NoConnection::Late(within)))
+}
+
+/// By the address itself, whatever name it was found under: a name may have changed its mind.
+async fn reach(link: &Link, address: SocketAddr) -> Result<TcpStream, NoConnection> {
+    link.reach.admits(&home::now(), address).map_err(NoConnection::Forbidden)?;
+    tcp(address).await
 }
 
 async fn tcp(address: SocketAddr) -> Result<TcpStream, NoConnection> {

@@ -2,12 +2,13 @@
 
 use super::addresses::Addresses;
 use super::dial::Speaks;
+use super::home::{self, Home, Reach};
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the link's id.
@@ -31,6 +32,10 @@ pub struct Link {
     pub http2: bool,
     /// The name in SNI and in the certificate check.
     pub server_name: Option<rustls::pki_types::ServerName<'static>>,
+    /// Where it may lead.
+    pub reach: Reach,
+    /// It may lead to ourselves.
+    pub homeward: AtomicBool,
     /// Where its connections are counted: its cluster's.
     pub usage: Arc<Usage>,
 }
@@ -39,6 +44,28 @@ impl Link {
     /// What requests are sent in.
     pub fn speaks(&self) -> Speaks {
         if self.http2 { Speaks::Http2 } else { Speaks::Http1 }
+    }
+
+    /// Looks whether it leads to one of our own doors.
+    pub fn review(&self, home: &Home) {
+        let homeward = match &self.url.unix {
+            Some(path) => home.socket(path).is_some(),
+            None => self.addresses.load().iter().any(|address| home.door(*address).is_some()),
+        };
+        if homeward {
+            home::chain();
+        }
+        self.homeward.store(homeward, Relaxed);
+    }
+
+    /// Whether its requests may come back to us, so that they are marked.
+    pub fn is_homeward(&self) -> bool {
+        self.homeward.load(Relaxed)
+    }
+
+    /// Somebody wrote that it may lead to a door of the control plane.
+    pub fn is_meant(&self) -> bool {
+        self.reach == Reach::Written { own: true }
     }
 
     /// Notes that the node closes idle connections after so long.

@@ -3,10 +3,12 @@
 pub mod addresses;
 pub mod body;
 pub mod dial;
+pub mod home;
 mod http1;
 pub mod http2;
 pub mod interim;
 pub mod link;
+pub mod passages;
 pub mod pool;
 pub mod send;
 pub mod tls;

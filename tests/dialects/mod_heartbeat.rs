@@ -189,6 +189,22 @@ fn a_node_at_an_unknown_address_waits_and_serves_once_accepted() {
 }
 
 #[test]
+fn a_node_that_tells_a_port_of_ours_is_not_let_in() {
+    let nodes = Origin::several(1);
+    let heard = free_addr();
+    let conf = conf(&nodes, heard, ", cluster = \"app\"").cluster("join = { admit = [\"127.0.0.0/8\"] }");
+    let window = Window::with(conf);
+    window.all_ready();
+    for ours in [window.admin, window.proxy.addr, heard] {
+        let answer = post("127.0.0.1", heard, &beat(75, 0, ours.port()));
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("this proxy itself"), "{answer}");
+        send("127.0.0.2", heard, &beat(75, 0, ours.port()));
+    }
+    counted_are(&window, serde_json::json!({"refused": 6}));
+    assert_eq!(window.get("/api/clusters/app/nodes").json().as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_node_of_an_admitted_network_joins_at_once_and_is_given_sessions_by_its_room() {
     let nodes = Origin::several(2);
     let heard = free_addr();

@@ -172,10 +172,11 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
             );
         }
         let url_at = if c.given(&at, "url") { join(&at, "url") } else { at.clone() };
-        if let Some(url) = url(c, &url_at, &table, cluster)
-            && let Some(first) = urls.insert(url, name)
-        {
-            c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
+        if let Some(url) = url(c, &url_at, &table, cluster) {
+            super::own::check(c, &url_at, &table, &url);
+            if let Some(first) = urls.insert(url, name) {
+                c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
+            }
         }
         numbers(c, &at, &table);
         if let Some(own) = &table.agent {

@@ -24,6 +24,15 @@ pub fn check(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
             );
         }
     }
+    for (n, word) in conf.urls.as_slice().iter().enumerate() {
+        if word != "sender" && word.parse::<Network>().is_err() {
+            c.error(
+                &nth(c.spans, &join(path, "urls"), n),
+                format!("\"{word}\" does not say where a node may be"),
+                "write \"sender\" (where it speaks from) and networks, as in [\"sender\", \"10.0.0.0/8\"]",
+            );
+        }
+    }
     if let Some(name) = &conf.token_file {
         c.token(&join(path, "token-file"), name);
     }

@@ -7,6 +7,7 @@ mod files;
 mod headers;
 mod joining;
 mod listener;
+mod own;
 mod rule;
 mod server;
 

@@ -195,9 +195,27 @@ conf! {
         /// URI, else the common name. `*` is one label, `{node}` the name of the node that it speaks for. Absent: each certificate does.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub client_names: Vec<String>,
+        /// Whose tokens speak for a node. "cluster": the cluster's, for each node that has not spoken with one of its own (the default).
+        /// "node": only its own, as `homing token CLUSTER/NODE` prints it.
+        pub token: JoinToken,
+        /// Where nodes may be that come by themselves: "sender", at the address that they speak from (the default), and networks.
+        /// Loopback and link-local addresses only where they speak from there.
+        #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+        pub urls: OneOrMany<String>,
         /// The scheme of announced nodes that do not say it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub scheme: Option<String>,
+    }
+}
+
+words! {
+    /// Whose tokens speak for a node.
+    pub enum JoinToken {
+        /// The cluster's, until the node has spoken with its own.
+        #[default]
+        Cluster,
+        /// Only its own.
+        Node,
     }
 }
 

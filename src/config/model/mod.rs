@@ -33,7 +33,7 @@ mod rule;
 mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
-pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, Mode, Pool, Timeouts};
+pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts};
 pub use health::{Agent, Health, HealthKind, Passive};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable, Role};

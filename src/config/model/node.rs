@@ -54,6 +54,9 @@ conf! {
         /// Its agent, if not as the cluster says.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub agent: Option<Box<Agent>>,
+        /// It may be a door of this proxy's own control plane: `server.admin` behind one of our listeners, say.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub own: bool,
         /// The file with the AJP secret.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub secret_file: Option<String>,
@@ -65,6 +68,10 @@ conf! {
         #[serde(skip)]
         #[schemars(skip)]
         pub joined: bool,
+        /// Who said that address. Never in a file.
+        #[serde(skip)]
+        #[schemars(skip)]
+        pub from: Option<std::net::IpAddr>,
     }
 }
 
@@ -81,9 +88,11 @@ impl Default for NodeTable {
             public_url: None,
             state: AdminState::Enabled,
             agent: None,
+            own: false,
             secret_file: None,
             set: None,
             joined: false,
+            from: None,
         }
     }
 }

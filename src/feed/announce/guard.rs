@@ -1,8 +1,8 @@
 //! What nodes have to show: a token of their cluster, or a certificate that stands for it.
 
-use crate::base::token::{self, Shown, Tokens};
+use crate::base::token::{self, NodeToken, Shown, Tokens};
 use crate::config::address::Bind;
-use crate::config::model::Config;
+use crate::config::model::{Config, JoinToken};
 use crate::control::members::Proof;
 use crate::serve::problem::Problem;
 use crate::serve::{Caller, host_of, is_plain};
@@ -25,6 +25,8 @@ pub struct Guard {
 /// What a cluster asks for.
 struct Wants {
     tokens: Rc<Tokens>,
+    /// Each node has to show a token of its own.
+    own: bool,
     /// Which certificates stand for a token; all if none is named.
     names: Vec<String>,
 }
@@ -32,6 +34,8 @@ struct Wants {
 /// What a sender shows that is good for one cluster at least.
 pub struct Credentials {
     token: Option<Shown>,
+    /// A node's own, which is good.
+    node: Option<NodeToken>,
     names: Option<Rc<[String]>>,
 }
 
@@ -53,7 +57,8 @@ impl Guard {
                 None => common.get_or_insert_with(|| Rc::new(made(&folder.join(config.server.join_token())))).clone(),
             };
             let names = cluster.join.as_ref().map(|join| join.client_names.clone()).unwrap_or_default();
-            clusters.insert(name.clone(), Wants { tokens: own, names });
+            let each = cluster.join.as_ref().is_some_and(|join| join.token == JoinToken::Node);
+            clusters.insert(name.clone(), Wants { tokens: own, own: each, names });
         }
         known.extend(common);
         Ok(Self { clusters, known, local: bind.is_local() })
@@ -62,15 +67,26 @@ impl Guard {
     /// What a request shows, if there is a cluster that it is good for, or may be.
     pub fn credentials(&self, caller: &Caller, headers: &HeaderMap) -> Option<Credentials> {
         let known = |shown: &Shown| self.known.iter().any(|tokens| tokens.admit(shown));
-        let shown = Credentials { token: Shown::by(headers).filter(known), names: caller.names.clone() };
-        (shown.token.is_some() || shown.names.is_some()).then_some(shown)
+        let good = |token: &NodeToken| self.clusters.get(token.cluster()).is_some_and(|wants| wants.tokens.admit_node(token));
+        let (token, node) = (Shown::by(headers).filter(known), NodeToken::by(headers).filter(good));
+        let shown = Credentials { token, node, names: caller.names.clone() };
+        (shown.token.is_some() || shown.node.is_some() || shown.names.is_some()).then_some(shown)
     }
 
     /// What lets its bearer speak for this node of a cluster, or read of all. A cluster that is not there asks for nothing.
     pub fn admit(&self, cluster: &str, node: Option<&str>, shown: &Credentials) -> Result<Proof<'static>, Problem> {
         let Some(wants) = self.clusters.get(cluster) else { return Ok(Proof::Token) };
+        if let Some(token) = shown.node.as_ref().filter(|token| token.cluster() == cluster) {
+            return match node.is_none_or(|node| node == token.node()) {
+                true => Ok(Proof::NodeToken),
+                false => Err(not_its_token(cluster, node, token)),
+            };
+        }
         if shown.token.as_ref().is_some_and(|token| wants.tokens.admit(token)) {
-            return Ok(Proof::Token);
+            return match node.filter(|_| wants.own) {
+                None => Ok(Proof::Token),
+                Some(node) => Err(asks_for_its_own(cluster, node)),
+            };
         }
         let Some(names) = &shown.names else { return Err(unauthorized()) };
         let fits = |pattern: &String| names.iter().any(|name| ClientName(pattern).fits(name, node));
@@ -108,6 +124,19 @@ fn not_its_name(cluster: &str, node: Option<&str>, names: &[String], wanted: &[S
     let detail = format!(
         "The certificate is for {shown} and does not speak for {whom}: cluster.{cluster}.join.client-names asks for {wanted}. Show another, or the token."
     );
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+/// The refusal of a node's token for another node.
+fn not_its_token(cluster: &str, node: Option<&str>, token: &NodeToken) -> Problem {
+    let (node, own) = (node.unwrap_or_default(), token.node());
+    let detail = format!("The token is that of {cluster}/{own} and does not speak for {cluster}/{node}.");
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+/// The refusal of the cluster's token where each node has one of its own.
+fn asks_for_its_own(cluster: &str, node: &str) -> Problem {
+    let detail = format!("Each node of {cluster} shows a token of its own, as `homing token {cluster}/{node}` prints it.");
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 

@@ -14,6 +14,7 @@ use crate::heartbeat::{Role, Speaker, native};
 use crate::net::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, Gate, Kind, Plan, body_of, json_line};
+use crate::upstream::home::Door;
 use guard::Guard;
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -44,6 +45,11 @@ impl Announce {
     pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
         let conf = config.server.announce.as_ref();
         self.gate.prepare(conf.map(|conf| conf.bind()), conf.and_then(|conf| conf.tls()), |bind| Guard::new(config, bind, &self.folder))
+    }
+
+    /// Where it will be once the plan is applied.
+    pub fn home(&self, plan: &Plan<Guard>) -> Option<Door> {
+        self.gate.home(plan)
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
@@ -140,6 +146,8 @@ fn problem(refusal: Refusal) -> Problem {
                           to change when the node restarts.";
             Problem::new(StatusCode::CONFLICT, detail)
         }
+        Refusal::Denied(why) => Problem::new(StatusCode::FORBIDDEN, format!("{why}.")),
+        Refusal::Misplaced(why) => Problem::new(StatusCode::BAD_REQUEST, format!("{why}.")),
         Refusal::Wrong(why) => Problem::new(StatusCode::CONFLICT, format!("Not as it is: {why}.")),
         Refusal::Busy => {
             let detail = "Too many nodes join at one time: announce it again in a moment.";

@@ -9,6 +9,7 @@ use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::net::listen::{Listener, is_exhausted};
 use crate::net::stream::Stream;
+use crate::upstream::passages;
 use http::StatusCode;
 use std::io;
 use std::net::IpAddr;
@@ -73,6 +74,8 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::Refusa
     let mut part = [0; 1024];
     loop {
         match post::read(&received) {
+            // a client's, then, whatever address it comes from
+            Ok(Some(_)) if passages::strayed_in(&received) => return Err(io::ErrorKind::PermissionDenied.into()),
             Ok(Some(message)) if received.len() >= message.end => return Ok(Ok(received[message].to_vec())),
             Ok(_) => {}
             Err(refusal) => return Ok(Err(refusal)),
@@ -86,7 +89,7 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::Refusa
 
 fn status_of(deaf: &Deaf) -> StatusCode {
     match deaf {
-        Deaf::Malformed(_) => StatusCode::BAD_REQUEST,
+        Deaf::Malformed(_) | Deaf::Refused(members::Refusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
         Deaf::Refused(members::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
         Deaf::Refused(members::Refusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         Deaf::Refused(_) => StatusCode::CONFLICT,

@@ -22,6 +22,8 @@ pub fn link_to(url: &str) -> Link {
         tls: None,
         http2: false,
         server_name: None,
+        reach: crate::upstream::home::Reach::Written { own: false },
+        homeward: std::sync::atomic::AtomicBool::new(false),
         usage: std::sync::Arc::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! How a listening socket comes to be.
 
 use super::Listener;
+use crate::upstream::home::Place;
 use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, Type};
 use std::fmt;
 use std::fs;
@@ -34,6 +35,15 @@ impl FromStr for Address {
         }
         let mut found = text.to_socket_addrs().map_err(|error| format!("{text:?}: {error}"))?;
         found.next().map(Self::Tcp).ok_or_else(|| format!("{text:?}: no address"))
+    }
+}
+
+impl From<&Address> for Place {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Tcp(address) => Self::Tcp(*address),
+            Address::Unix(path) => Self::Unix(path.clone()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::dial::{self, Speaks};
+use crate::upstream::home::Reach;
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use bytes::Bytes;
@@ -64,8 +65,11 @@ impl Collector {
         let server_name = secure.then(name).transpose()?;
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
         // never pooled, so it needs no number and learns nothing
-        let (addresses, reuse_ms, proven_us, usage) = Default::default();
-        Ok(Self { link: Link { id: 0, url, authority, addresses, reuse_ms, proven_us, tls, http2: false, server_name, usage } })
+        let (addresses, reuse_ms, proven_us, usage, homeward) = Default::default();
+        let reach = Reach::Written { own: true };
+        Ok(Self {
+            link: Link { id: 0, url, authority, addresses, reuse_ms, proven_us, tls, http2: false, server_name, reach, homeward, usage },
+        })
     }
 
     /// Posts one batch.

@@ -1,0 +1,48 @@
+//! Nodes that are the proxy itself.
+
+use super::super::address::{Bind, NodeUrl};
+use super::super::model::{Announce, NodeTable};
+use super::Checker;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A node that leads to a door of the control plane has to say that it is meant: behind a listener of ours everybody comes from
+/// this machine. What only shows once names are looked up is refused when it is connected to.
+pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
+    let server = &c.config.server;
+    let doors = [
+        ("server.admin", server.admin.as_deref()),
+        ("server.announce", server.announce.as_ref().map(Announce::bind)),
+        ("server.mod-heartbeat", server.mod_heartbeat.as_ref().map(|heard| heard.bind.as_str())),
+    ];
+    let leads = |bind: &&str| bind.parse().is_ok_and(|bind| leads(c, url, &bind));
+    let Some((key, _)) = doors.into_iter().find(|(_, bind)| bind.as_ref().is_some_and(leads)).filter(|_| !table.own) else { return };
+    c.error(
+        at,
+        format!("this is the proxy's own {key}: every client of ours would come to it from this machine"),
+        "correct the address; if it is meant, add own = true to the node and let a rule say who may come (`source`)",
+    );
+}
+
+fn leads(c: &Checker<'_>, url: &NodeUrl, bind: &Bind) -> bool {
+    match (bind, &url.unix) {
+        (Bind::Unix(path), Some(node)) => c.folder.join(path) == c.folder.join(node),
+        (Bind::Tcp { host, port }, None) if *port == url.port => match (target(&url.host), target(host)) {
+            (Some(node), Some(_)) if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) => node.is_loopback(),
+            (Some(node), Some(bound)) => node == bound,
+            _ => url.host.eq_ignore_ascii_case(host),
+        },
+        _ => false,
+    }
+}
+
+/// The address that a connection goes to, where the text tells.
+fn target(host: &str) -> Option<IpAddr> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    Some(match host.parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    })
+}

@@ -1,0 +1,42 @@
+//! Whether a node that comes by itself may be where it says that it is. Asked again of each address that is connected to: a name may
+//! change its mind.
+
+use super::names;
+use crate::config::address::NodeUrl;
+use crate::control::edit::{Action, Edit};
+use crate::control::members::Refusal;
+use crate::table::{Table, compile};
+use crate::upstream::home;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a name may take to resolve before the node is let in without its addresses.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Refuses what leads to ourselves, and what nobody said that the node is believed in.
+pub async fn admits(edit: &Edit, table: &Table) -> Result<(), Refusal> {
+    let (Action::Join { url, from, .. } | Action::Relocate { url, from, .. }) = &edit.action else { return Ok(()) };
+    let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *edit.cluster) else { return Ok(()) };
+    let misplaced = |why: String| Refusal::Misplaced(format!("url {url}: {why}"));
+    let reach = compile::announced(&cluster.conf, Some(*from));
+    let addresses = addresses_of(&url.parse().map_err(misplaced)?).await;
+    let home = home::now();
+    let refused: Vec<String> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
+    let ours = addresses.iter().any(|address| home.alias(*address).is_some());
+    match refused.into_iter().next() {
+        // of several addresses those that will do are used, but whoever names ours means no good
+        Some(why) if ours || addresses.iter().all(|address| reach.admits(&home, *address).is_err()) => Err(misplaced(why)),
+        _ => Ok(()),
+    }
+}
+
+/// None for a name that does not resolve now.
+async fn addresses_of(url: &NodeUrl) -> Vec<SocketAddr> {
+    match names::name_of(url) {
+        Some(name) => match tokio::time::timeout(LIMIT, tokio::net::lookup_host(name)).await {
+            Ok(Ok(found)) => found.collect(),
+            _ => Vec::new(),
+        },
+        None => url.host.parse().map(|ip| SocketAddr::new(ip, url.port)).into_iter().collect(),
+    }
+}

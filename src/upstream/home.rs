@@ -1,0 +1,331 @@
+//! Where this process listens itself, and which links may lead there.
+//!
+//! A node may be a listener of ours: chaining is an old habit. It must not be a door of the control plane unless somebody wrote
+//! that it is meant: those doors trust this machine, and behind us everybody would come from it. An address that came over the
+//! network is never one of ours at all. All of that is asked of the address that is connected to, whatever name it had.
+
+use crate::base::clock;
+use crate::base::units::Network;
+use arc_swap::ArcSwap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+
+/// Milliseconds between two looks at the addresses of this machine: one may come or go while we run.
+const AGAIN: u64 = 10_000;
+
+/// One place where this process listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Where.
+    pub place: Place,
+    /// What for.
+    pub kind: Kind,
+}
+
+/// Where a door is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A bound address.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// What a door is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Clients.
+    Clients,
+    /// The control plane: the key in the conf.
+    Control(&'static str),
+}
+
+/// This process's doors, and the addresses of its machine.
+#[derive(Debug, Default)]
+pub struct Home {
+    doors: Vec<Door>,
+    interfaces: Vec<IpAddr>,
+}
+
+static HOME: LazyLock<ArcSwap<Home>> = LazyLock::new(ArcSwap::default);
+/// `clock::monotonic_ms` of the last look at the machine's addresses.
+static LOOKED: AtomicU64 = AtomicU64::new(0);
+/// Whether some link leads home: nothing is asked of requests while none does.
+static CHAINED: AtomicBool = AtomicBool::new(false);
+
+/// These are our doors from here on.
+pub fn settle(doors: Vec<Door>) {
+    let new = Home { doors, interfaces: interfaces() };
+    HOME.store(Arc::new(new));
+}
+
+/// Looks again at the addresses of this machine, now and then. True when they are others.
+pub fn look_again() -> bool {
+    let (now, known) = (clock::monotonic_ms(), HOME.load());
+    if now < LOOKED.load(Relaxed) + AGAIN {
+        return false;
+    }
+    let interfaces = interfaces();
+    let changed = interfaces != known.interfaces;
+    if changed {
+        HOME.store(Arc::new(Home { doors: known.doors.clone(), interfaces }));
+    }
+    changed
+}
+
+/// Our doors as they are now.
+pub fn now() -> Arc<Home> {
+    HOME.load_full()
+}
+
+/// Whether requests may come from ourselves.
+pub fn is_chained() -> bool {
+    CHAINED.load(Relaxed)
+}
+
+/// Requests may come from ourselves from here on.
+pub(super) fn chain() {
+    CHAINED.store(true, Relaxed);
+}
+
+fn interfaces() -> Vec<IpAddr> {
+    LOOKED.store(clock::monotonic_ms(), Relaxed);
+    // what cannot be asked is not known; this machine's loopback is known without
+    let mut found: Vec<IpAddr> =
+        if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip().to_canonical()).collect();
+    found.sort_unstable();
+    found
+}
+
+/// The address that a connection to this one goes to: of none in particular it is our own.
+fn target(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+impl Home {
+    /// What listens at exactly this address.
+    pub fn door(&self, at: SocketAddr) -> Option<Kind> {
+        let to = target(at.ip());
+        self.find(at.port(), |bound| match bound {
+            IpAddr::V4(bound) if bound.is_unspecified() => to.is_ipv4() && self.is_here(to),
+            IpAddr::V6(bound) if bound.is_unspecified() => self.is_here(to),
+            bound => bound.to_canonical() == to,
+        })
+    }
+
+    /// The same, and any name that our loopback goes by.
+    pub fn alias(&self, at: SocketAddr) -> Option<Kind> {
+        let near = target(at.ip()).is_loopback();
+        self.door(at).or_else(|| self.find(at.port(), |bound| near && (bound.is_unspecified() || bound.to_canonical().is_loopback())))
+    }
+
+    /// What listens on a Unix socket, whatever path leads to it.
+    pub fn socket(&self, path: &Path) -> Option<Kind> {
+        let file = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let same =
+            |door: &&Door| matches!(&door.place, Place::Unix(own) if own == path || file(own).is_some_and(|own| Some(own) == file(path)));
+        self.doors.iter().find(same).map(|door| door.kind)
+    }
+
+    /// Whether an address is this machine's.
+    pub fn is_here(&self, ip: IpAddr) -> bool {
+        let ip = target(ip);
+        ip.is_loopback() || self.interfaces.contains(&ip)
+    }
+
+    fn find(&self, port: u16, bound: impl Fn(IpAddr) -> bool) -> Option<Kind> {
+        let there = |door: &&Door| matches!(door.place, Place::Tcp(at) if at.port() == port && bound(at.ip()));
+        self.doors.iter().find(there).map(|door| door.kind)
+    }
+}
+
+/// Where a link may lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// As the conf file says.
+    Written {
+        /// Also to a door of the control plane.
+        own: bool,
+    },
+    /// As the node itself says.
+    Announced {
+        /// Who said it; not known of nodes that joined before that was asked.
+        from: Option<IpAddr>,
+        /// How far it is believed.
+        into: Believed,
+    },
+}
+
+/// Which addresses a node may name that comes by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Believed {
+    /// Its own.
+    pub sender: bool,
+    /// Those in these.
+    pub networks: Vec<Network>,
+}
+
+impl Believed {
+    /// From the words of the conf; without any, a node's own address.
+    pub fn read<'a>(words: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut into = Self::default();
+        for word in words {
+            match word.parse() {
+                Ok(network) => into.networks.push(network),
+                Err(_) => into.sender |= word == "sender",
+            }
+        }
+        into.sender |= into.networks.is_empty();
+        into
+    }
+}
+
+impl Reach {
+    /// Whether a connection may go there; if not, why.
+    pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), String> {
+        match self {
+            Self::Written { own } => match home.door(to) {
+                Some(Kind::Control(key)) if !own => Err(not_meant(&to.to_string(), key)),
+                _ => Ok(()),
+            },
+            Self::Announced { from, into } => {
+                let at = match home.alias(to) {
+                    Some(Kind::Control(key)) => return Err(format!("{to} is an address of this proxy itself ({key})")),
+                    Some(Kind::Clients) => return Err(format!("{to} is an address of this proxy itself (a listener)")),
+                    None => target(to.ip()),
+                };
+                let Some(from) = from.map(|from| from.to_canonical()) else { return Ok(()) };
+                let same = from == at || (home.is_here(from) && home.is_here(at));
+                let listed = into.networks.iter().any(|network| network.contains(at));
+                match () {
+                    () if (at.is_loopback() || is_link_local(at)) && !same => {
+                        Err(format!("{at} means another machine there than here: only a node on it may name it"))
+                    }
+                    () if listed || (into.sender && same) => Ok(()),
+                    () => Err(format!(
+                        "{at} is not where it comes from ({from}), and in no network of the cluster's join.urls: add it there if it is meant"
+                    )),
+                }
+            }
+        }
+    }
+
+    /// The same of a Unix socket, which only the conf file can name.
+    pub fn admits_socket(&self, home: &Home, path: &Path) -> Result<(), String> {
+        match (self, home.socket(path)) {
+            (Self::Written { own: false }, Some(Kind::Control(key))) => Err(not_meant(&format!("unix:{}", path.display()), key)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_meant(place: &str, key: &str) -> String {
+    format!("{place} is this proxy's own {key}: write own = true on the node if that is meant")
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(doors: &[(&str, Kind)], interfaces: &[&str]) -> Home {
+        let door = |(at, kind): &(&str, Kind)| Door { place: Place::Tcp(at.parse().unwrap()), kind: *kind };
+        Home { doors: doors.iter().map(door).collect(), interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect() }
+    }
+
+    const ADMIN: Kind = Kind::Control("server.admin");
+
+    #[test]
+    fn a_door_is_known_by_every_address_that_leads_to_it() {
+        let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients), ("[::]:81", Kind::Clients)], &["10.0.0.5", "fd00::5"]);
+        for (to, door, alias) in [
+            ("127.0.0.1:9900", Some(ADMIN), Some(ADMIN)),
+            ("0.0.0.0:9900", Some(ADMIN), Some(ADMIN)),
+            ("[::ffff:127.0.0.1]:9900", Some(ADMIN), Some(ADMIN)),
+            ("127.0.0.2:9900", None, Some(ADMIN)),
+            ("[::1]:9900", None, Some(ADMIN)),
+            ("[::]:9900", None, Some(ADMIN)),
+            ("127.0.0.1:9901", None, None),
+            ("10.0.0.5:9900", None, None),
+            ("10.0.0.5:80", Some(Kind::Clients), Some(Kind::Clients)),
+            ("127.8.8.8:80", Some(Kind::Clients), Some(Kind::Clients)),
+            ("[::ffff:10.0.0.5]:80", Some(Kind::Clients), Some(Kind::Clients)),
+            ("10.0.0.6:80", None, None),
+            ("[fd00::5]:80", None, None),
+            ("[fd00::5]:81", Some(Kind::Clients), Some(Kind::Clients)),
+            ("10.0.0.5:81", Some(Kind::Clients), Some(Kind::Clients)),
+        ] {
+            let to = to.parse().unwrap();
+            assert_eq!((home.door(to), home.alias(to)), (door, alias), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_comes_by_itself_is_believed_so_far() {
+        let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &["10.0.0.5", "169.254.3.3"]);
+        let read = |words: &str| Believed::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        for (urls, from, to, good) in [
+            ("", "10.0.0.9", "10.0.0.9:8080", true),
+            ("", "::ffff:10.0.0.9", "10.0.0.9:8080", true),
+            ("sender", "10.0.0.9", "10.0.0.8:8080", false),
+            ("10.0.0.0/24", "10.0.0.9", "10.0.0.8:8080", true),
+            ("10.0.0.0/24", "10.9.0.9", "10.9.0.9:8080", false),
+            ("sender 10.0.0.0/24", "10.9.0.9", "10.9.0.9:8080", true),
+            ("", "127.0.0.1", "127.0.0.1:8080", true),
+            ("", "127.0.0.1", "[::1]:8080", true),
+            ("", "127.0.0.1", "10.0.0.5:8080", true),
+            ("", "10.0.0.5", "127.0.0.3:8080", true),
+            ("", "10.0.0.9", "127.0.0.1:8080", false),
+            ("0.0.0.0/0", "10.0.0.9", "127.0.0.1:8080", false),
+            ("0.0.0.0/0", "10.0.0.9", "0.0.0.0:8080", false),
+            ("0.0.0.0/0", "10.0.0.9", "169.254.169.254:80", false),
+            ("", "127.0.0.1", "169.254.169.254:80", false),
+            ("", "169.254.7.7", "169.254.7.7:8080", true),
+            ("::/0", "fd00::9", "[fe80::1]:8080", false),
+            // never home, whoever says it
+            ("", "127.0.0.1", "127.0.0.1:9900", false),
+            ("127.0.0.0/8", "127.0.0.1", "127.0.0.9:9900", false),
+            ("0.0.0.0/0", "127.0.0.1", "[::ffff:127.0.0.1]:9900", false),
+            ("0.0.0.0/0", "10.0.0.9", "10.0.0.5:80", false),
+            ("", "10.0.0.5", "10.0.0.5:80", false),
+        ] {
+            let reach = Reach::Announced { from: Some(from.parse().unwrap()), into: read(urls) };
+            let said = reach.admits(&home, to.parse().unwrap());
+            assert_eq!(said.is_ok(), good, "{urls:?} {from} {to}: {said:?}");
+        }
+        let before = Reach::Announced { from: None, into: Believed::default() };
+        assert!(before.admits(&home, "10.0.0.8:8080".parse().unwrap()).is_ok(), "it joined before that was asked");
+        assert!(before.admits(&home, "127.0.0.1:9900".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_conf_file_may_chain_and_says_so_where_it_means_the_control_plane() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("admin.sock"), folder.path().join("other"));
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &[]);
+        home.doors.push(Door { place: Place::Unix(path), kind: ADMIN });
+        let (plain, meant) = (Reach::Written { own: false }, Reach::Written { own: true });
+        for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
+            let to = to.parse().unwrap();
+            assert_eq!(plain.admits(&home, to).is_ok(), good, "{to}");
+            assert!(meant.admits(&home, to).is_ok());
+        }
+        assert!(plain.admits_socket(&home, &other).is_err() && meant.admits_socket(&home, &other).is_ok());
+        assert!(plain.admits_socket(&home, &folder.path().join("app.sock")).is_ok());
+    }
+}
