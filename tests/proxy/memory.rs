@@ -130,12 +130,12 @@ fn who_logged_out_is_not_remembered() {
 #[test]
 fn time_without_a_proxy_is_idle_time() {
     let nodes = Origin::phps(1);
-    let conf = Conf::over(&nodes).affinity(LEARNED).cluster("session-idle = \"2s\"").with(&nodes[0], "max-sessions = 1");
+    let conf = Conf::over(&nodes).affinity(LEARNED).cluster("session-idle = \"1s\"").with(&nodes[0], "max-sessions = 1");
     let (_folder, conf) = with_state(conf);
     let first = Proxy::start(&conf);
     assert_eq!(Client::with_jar(first.addr).get("/visit").status, 200);
     stop(first);
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_millis(2500));
     let second = Proxy::start(&conf);
     assert_eq!(Client::with_jar(second.addr).get("/visit").status, 200, "the session ended meanwhile");
 }

@@ -104,12 +104,20 @@ async fn an_endless_head_is_not_read_to_its_end() {
     assert_eq!(why(&link, &http()).await.0, "answers with a head over 16 KiB");
 }
 
+/// An address that refuses for as long as the socket is held: it is bound and does not listen.
+fn refusing() -> (socket2::Socket, std::net::SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
 #[tokio::test]
 async fn connections_are_told_in_words() {
     let (link, _) = node(b"", false).await;
     assert!(probe(&link, &tcp()).await.unwrap().starts_with("connects in "));
 
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (_held, free) = refusing();
     let refused = ("connection refused".to_owned(), Meaning::Definite);
     assert_eq!(why(&link_to(&format!("http://{free}")), &tcp()).await, refused);
     assert_eq!(why(&link_to(&format!("http://{free}")), &http()).await, refused);
@@ -122,7 +130,7 @@ async fn connections_are_told_in_words() {
 async fn the_first_address_that_works_is_taken() {
     let (link, _) = node(b"HTTP/1.1 200 OK\r\n\r\n", true).await;
     let good = link.addresses.load()[0];
-    let bad = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (_held, bad) = refusing();
     link.addresses.store(Arc::new(Addresses::new([bad, good])));
     probe(&link, &http()).await.unwrap();
 }

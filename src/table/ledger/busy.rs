@@ -8,25 +8,29 @@ use super::Ledger;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Ledger {
-    /// Something of this session is in flight now. Returns the id that the session goes by.
+    /// Something of this session is in flight now. Returns the id that the session goes by. One that is over, or was evicted,
+    /// does not begin again by this.
     pub fn carried(&self, session: u64, now: u32) -> u64 {
-        self.mark(session, now, true)
+        let session = self.current(session);
+        self.look(session, |entry| {
+            entry.meet(now);
+            if !entry.busy.load(Relaxed) {
+                entry.busy.store(true, Relaxed);
+            }
+        });
+        session
     }
 
     /// Something of this session was in flight until now. Should more of it be, that is said again before it matters.
     pub fn carried_to_its_end(&self, session: u64, now: u32) {
-        self.mark(session, now, false);
-    }
-
-    /// A session that is over, or was evicted, does not begin again by this.
-    fn mark(&self, session: u64, now: u32, busy: bool) -> u64 {
         let session = self.current(session);
-        self.look(session, |entry| {
+        let hash = self.hash(session);
+        // with the shard for itself: from here on it is missed less
+        let rows = self.shard(hash).write();
+        if let Some(entry) = rows.entries.find(hash, |entry| entry.session == session) {
             entry.meet(now);
-            if entry.busy.load(Relaxed) != busy {
-                entry.busy.store(busy, Relaxed);
-            }
-        });
-        session
+            entry.busy.store(false, Relaxed);
+            self.reach.lower(self.place(hash), entry.rank());
+        }
     }
 }

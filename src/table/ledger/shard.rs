@@ -34,6 +34,12 @@ impl Entry {
         Seen { slot: self.slot, first: self.first, last: self.last.load(Relaxed), confirmed: self.confirmed }
     }
 
+    /// How much it is missed: what is not busy and was never confirmed least, then what is idle longest. It rises by itself, and
+    /// falls only when it is no longer busy.
+    pub fn rank(&self) -> u64 {
+        u64::from(self.busy.load(Relaxed)) << 33 | u64::from(self.confirmed) << 32 | u64::from(self.last.load(Relaxed))
+    }
+
     /// Seen again, now. Writes only what changed: the line it is on is shared by all threads.
     pub fn meet(&self, now: u32) {
         if self.last.load(Relaxed) < now {

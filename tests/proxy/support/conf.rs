@@ -1,23 +1,8 @@
 //! A conf file in the making: one clear-text listener and one cluster, and whatever a test adds.
 
 use super::origin::Origin;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-/// An address nobody listens on, different from all that were given out before. It lies below the ports that the system gives to
-/// outgoing connections: none of those takes it before it is bound.
-pub fn free_addr() -> SocketAddr {
-    const PORTS: std::ops::Range<u32> = 10_000..32_000;
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    loop {
-        // test processes that run side by side begin far from each other
-        let at = std::process::id().wrapping_mul(7919).wrapping_add(GIVEN.fetch_add(1, Relaxed));
-        let port = (PORTS.start + at % (PORTS.end - PORTS.start)) as u16;
-        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) {
-            return socket.local_addr().expect("a bound socket has an address");
-        }
-    }
-}
+use super::port::free_addr;
+use std::net::SocketAddr;
 
 /// What goes into the file. Each part is TOML lines, put under its heading.
 #[derive(Debug, Clone)]

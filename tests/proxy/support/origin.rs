@@ -1,13 +1,14 @@
 //! An application server: HTTP/1.1 over plain threads, with a log of what reached it and switches that make it misbehave.
 
 use super::app;
-use super::wait::until;
+use super::port::free_addr;
 use super::wire::{Head, Wire, read_head};
 use std::collections::HashMap;
 use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How the application marks its sessions.
@@ -50,7 +51,6 @@ pub struct State {
     /// A connection is closed, unannounced, after so many requests; 0 for never.
     pub per_connection: AtomicUsize,
     running: AtomicBool,
-    generation: AtomicUsize,
     open: Mutex<HashMap<u64, TcpStream>>,
 }
 
@@ -58,6 +58,8 @@ pub struct State {
 pub struct Origin {
     pub state: Arc<State>,
     pub addr: SocketAddr,
+    /// The thread that accepts, while there is one.
+    door: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Origin {
@@ -68,7 +70,7 @@ impl Origin {
 
     /// A server that keeps sessions in its memory.
     pub fn with(name: &str, sessions: Sessions) -> Self {
-        Self::on("127.0.0.1:0", name, sessions)
+        Self::on(&free_addr().to_string(), name, sessions)
     }
 
     /// A server on an address of the caller's choice.
@@ -88,11 +90,10 @@ impl Origin {
             peak: AtomicUsize::new(0),
             idle_ms: AtomicU64::new(0),
             per_connection: AtomicUsize::new(0),
-            running: AtomicBool::new(true),
-            generation: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
             open: Mutex::default(),
         });
-        let origin = Self { state, addr };
+        let origin = Self { state, addr, door: Mutex::default() };
         origin.accept(listener);
         origin
     }
@@ -152,47 +153,54 @@ impl Origin {
 
     /// Closes its port and every connection. Its memory of sessions goes with it, as when a process dies.
     pub fn kill(&self) {
-        self.state.running.store(false, Ordering::SeqCst);
-        self.state.generation.fetch_add(1, Ordering::SeqCst);
-        // The accepting thread sleeps in accept(); a connection wakes it so that it sees the flag and closes the port.
-        let _ = TcpStream::connect(self.addr);
-        until("the killed origin's port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
-        for (_, stream) in self.state.open.lock().unwrap().drain() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.close();
         self.state.visits.lock().unwrap().clear();
     }
 
     /// Listens on its old address again.
     pub fn revive(&self) {
-        let listener = until("the origin binds its old port", || TcpListener::bind(self.addr).ok());
-        self.state.running.store(true, Ordering::SeqCst);
-        self.accept(listener);
+        self.accept(TcpListener::bind(self.addr).expect("the origin binds its old port"));
     }
 
     fn accept(&self, listener: TcpListener) {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let state = self.state.clone();
-        let generation = state.generation.load(Ordering::SeqCst);
-        std::thread::spawn(move || {
+        state.running.store(true, Ordering::SeqCst);
+        let door = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if !state.running.load(Ordering::SeqCst) || state.generation.load(Ordering::SeqCst) != generation {
+                if !state.running.load(Ordering::SeqCst) {
                     return;
                 }
                 state.accepted.fetch_add(1, Ordering::SeqCst);
+                let key = NEXT.fetch_add(1, Ordering::Relaxed);
+                if let Ok(copy) = stream.try_clone() {
+                    state.open.lock().unwrap().insert(key, copy);
+                }
                 let state = state.clone();
-                std::thread::spawn(move || serve(&state, stream));
+                std::thread::spawn(move || serve(&state, stream, key));
             }
         });
+        *self.door.lock().unwrap() = Some(door);
+    }
+
+    /// Nothing of it answers any more when this is over: the port refuses, and every connection is shut.
+    fn close(&self) {
+        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.state.running.store(false, Ordering::SeqCst);
+        if let Some(door) = door {
+            // it sleeps in accept(); a connection wakes it so that it sees the flag and closes the port
+            let _ = TcpStream::connect(self.addr);
+            let _ = door.join();
+        }
+        for (_, stream) in self.state.open.lock().unwrap_or_else(PoisonError::into_inner).drain() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        self.state.running.store(false, Ordering::SeqCst);
-        let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
-        for (_, stream) in self.state.open.lock().unwrap().drain() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.close();
     }
 }
 
@@ -212,13 +220,8 @@ pub enum Then {
     Close,
 }
 
-fn serve(state: &Arc<State>, stream: TcpStream) {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let key = NEXT.fetch_add(1, Ordering::Relaxed);
+fn serve(state: &Arc<State>, stream: TcpStream, key: u64) {
     let _ = stream.set_nodelay(true);
-    if let Ok(copy) = stream.try_clone() {
-        state.open.lock().unwrap().insert(key, copy);
-    }
     let idle = state.idle_ms.load(Ordering::SeqCst);
     // As with real servers, a limit between requests is not one on the first: on a busy machine that may be late.
     let mut wire = BufReader::new(stream);

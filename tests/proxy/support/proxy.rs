@@ -41,6 +41,18 @@ impl Proxy {
         Self::start_in(folder, "homing.toml")
     }
 
+    /// Starts it as the child of another program, such as `strace`.
+    pub fn start_under(program: &[&str], conf: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("homing.toml");
+        std::fs::write(&path, conf).expect("the conf file is written");
+        let plain = command(&path);
+        let mut under = Command::new(program[0]);
+        under.args(&program[1..]).arg(plain.get_program()).args(plain.get_args());
+        under.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("NOTIFY_SOCKET");
+        Self::start_by(under, folder, "homing.toml")
+    }
+
     /// Starts in a folder that the test has furnished.
     pub fn start_in(folder: tempfile::TempDir, file: &str) -> Self {
         let command = command(&folder.path().join(file));

@@ -1,7 +1,7 @@
 //! An origin in a process of its own, for the one thing a thread cannot do: die of SIGKILL.
 
 use super::log::Lines;
-use super::{DEADLINE, proxy::signal, until};
+use super::{DEADLINE, port::free_addr, proxy::signal, until};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ pub struct Spawned {
 impl Spawned {
     /// Starts one that keeps no sessions.
     pub fn start(name: &str) -> Self {
-        Self::at("127.0.0.1:0", name)
+        Self::at(&free_addr().to_string(), name)
     }
 
     fn at(addr: &str, name: &str) -> Self {
