@@ -2,6 +2,7 @@
 
 use crate::admin::status::Reload;
 use crate::admin::{Admin, Front, Reloads};
+use crate::base::report::Diagnostic;
 use crate::base::{clock, open_files};
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded, Needs};
@@ -10,6 +11,8 @@ use crate::control::edit::{Action, Edit, Refused};
 use crate::control::runtime::Then;
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
+use crate::feed::files::shown;
+use crate::feed::writes::{Change, SLOW};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
@@ -213,7 +216,7 @@ impl App {
                         self.names.reconcile(&self.registry.current().load());
                     }
                 }
-                () = self.files.changed() => drop(self.reload("a file changed")),
+                change = self.files.changed() => self.follow(&change),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(reply) = self.reloads.recv() => drop(reply.send(self.reload("asked for"))),
@@ -290,11 +293,38 @@ impl App {
         }
     }
 
-    /// Applies the conf file as it is now. A conf with an error changes nothing.
+    /// Applies what was saved, once it is whole.
+    fn follow(&mut self, change: &Change) {
+        let start = Instant::now();
+        let loaded = config::load(&self.path);
+        if !self.files.are_still() {
+            // somebody goes on writing: the next look comes when he is done
+            return;
+        }
+        if let (Err(findings), false) = (&loaded, change.open.is_empty()) {
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            tracing::warn!("{} is still being written and not taken as it is: {}", shown(&change.open), in_a_line(&findings));
+            return self.files.owe();
+        }
+        let cause = if change.took < SLOW {
+            "a file changed".to_owned()
+        } else {
+            format!("a file changed, {:.1} s waited for its writer", change.took as f64 / 1000.0)
+        };
+        self.take(&cause, start, loaded);
+    }
+
+    /// Applies the conf file as it is now.
     fn reload(&mut self, cause: &str) -> Reload {
         let start = Instant::now();
+        let loaded = config::load(&self.path);
+        self.take(cause, start, loaded)
+    }
+
+    /// Applies what was read. A conf with an error changes nothing.
+    fn take(&mut self, cause: &str, start: Instant, loaded: Result<Loaded, Vec<Diagnostic>>) -> Reload {
         let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
-        let outcome = self.apply();
+        let outcome = self.apply(loaded);
         match &outcome {
             Ok(changes) => {
                 let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
@@ -310,8 +340,8 @@ impl App {
         reload
     }
 
-    fn apply(&mut self) -> Result<Vec<String>, Vec<String>> {
-        let loaded = config::load(&self.path).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    fn apply(&mut self, loaded: Result<Loaded, Vec<Diagnostic>>) -> Result<Vec<String>, Vec<String>> {
+        let loaded = loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }

@@ -20,6 +20,8 @@ mod guard;
 mod metrics;
 #[path = "admin/page.rs"]
 mod page;
+#[path = "admin/saves.rs"]
+mod saves;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "admin/terminal.rs"]

@@ -1,29 +1,28 @@
 //! Notices when a watched file or folder holds something else than before, however an editor or an orchestrator brought that
 //! about: written in place, renamed over, deleted and made anew, or reached through a symlink that now points elsewhere.
 //!
-//! The system's events only say when to look. What counts is the fingerprint of the contents, so a missed event costs time and a
-//! needless one costs nothing.
+//! The system's events only say when to look, and who is still writing. What counts is the fingerprint of the contents, so a
+//! missed event costs time and a needless one costs nothing.
 
 use super::fingerprint::{self, Prints};
+use super::writes::{Act, Change, Writes};
 use crate::base::clock;
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tracing::warn;
+use tracing::{info, warn};
 
-/// A change is looked at when nothing more happened for so long,
-const QUIET: Duration = Duration::from_millis(30);
-/// or, while it does not end, after so many milliseconds.
-const LONGEST_MS: u64 = 120;
-/// How often files are looked at without the system's events,
-const POLL: Duration = Duration::from_secs(2);
+/// How often files are looked at without the system's events, in milliseconds,
+const POLL: u64 = 2_000;
 /// and with them: network and container file systems do not report every change.
-const POLL_ANYWAY: Duration = Duration::from_secs(10);
+const POLL_ANYWAY: u64 = 10_000;
+/// A change that no event told of counts when it is still the same after so long: who writes it may not be done.
+const STEADY: u64 = 1_000;
 /// Symlinks followed from one path, against loops.
 const LINKS: usize = 40;
 
@@ -32,15 +31,28 @@ type Names = Option<HashSet<OsString>>;
 /// The folders to watch.
 type Spots = HashMap<PathBuf, Names>;
 
+/// What the system told, shared with the thread on which it does.
+#[derive(Default)]
+struct News {
+    spots: Mutex<Spots>,
+    writes: Mutex<Writes>,
+    any: Notify,
+}
+
 /// The watched files and folders.
 pub struct Files {
     paths: Vec<PathBuf>,
     prints: Prints,
     watcher: Option<RecommendedWatcher>,
-    spots: Arc<Mutex<Spots>>,
-    news: Arc<Notify>,
-    /// Something happened that was not yet looked at: kept here, so that a dropped `changed` forgets nothing.
-    pending: bool,
+    news: Arc<News>,
+    /// A look that was begun: kept here, so that a dropped `changed` forgets nothing.
+    pending: Option<Change>,
+    /// When the last look was taken.
+    looked: u64,
+    /// What the last look found, if no event told of it and it was not yet reported.
+    unsteady: Option<Prints>,
+    /// What was reported could not be taken while somebody was writing: it is reported again when he is done.
+    owed: bool,
     /// Not all spots could be watched.
     partial: bool,
     warned: bool,
@@ -50,7 +62,7 @@ impl Files {
     /// Watches these files and folders from now on. Make it *before* the first load, so that a change during the load is seen.
     pub fn new(paths: &[PathBuf]) -> Self {
         let mut files = Self::polling();
-        match start_watcher(Arc::clone(&files.spots), Arc::clone(&files.news)) {
+        match start_watcher(Arc::clone(&files.news)) {
             Ok(watcher) => files.watcher = Some(watcher),
             Err(error) => files.warn_once(&error),
         }
@@ -64,9 +76,11 @@ impl Files {
             paths: Vec::new(),
             prints: Prints::new(),
             watcher: None,
-            spots: Arc::default(),
             news: Arc::default(),
-            pending: false,
+            pending: None,
+            looked: clock::monotonic_ms(),
+            unsteady: None,
+            owed: false,
             partial: false,
             warned: false,
         }
@@ -91,39 +105,78 @@ impl Files {
     }
 
     /// Resolves when the contents differ from those of the last time. May be dropped and called again: nothing is lost.
-    pub async fn changed(&mut self) {
+    pub async fn changed(&mut self) -> Change {
         loop {
-            if !self.pending {
-                let pause = if self.watcher.is_none() || self.partial { POLL } else { POLL_ANYWAY };
-                // whether an event or the pause ended the wait: look
-                let event = tokio::time::timeout(pause, self.news.notified()).await.is_ok();
-                self.pending = true;
-                if event {
-                    self.settle().await;
-                }
+            if self.pending.is_none() {
+                self.wait().await;
+                self.pending = Some(self.news.writes().look(clock::monotonic_ms()));
             }
             // folders may have been replaced and symlinks turned: watch what is there now, then look at it
             self.arm();
             let paths = self.paths.clone();
-            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&paths)).await else { return };
-            self.pending = false;
-            if prints != self.prints {
-                self.prints = prints;
-                return;
+            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&paths)).await else { return Change::default() };
+            let change = self.pending.take().unwrap_or_default();
+            self.looked = clock::monotonic_ms();
+            if prints == self.prints {
+                self.unsteady = None;
+                if self.owed && change.open.is_empty() {
+                    self.owed = false;
+                    return change;
+                }
+            } else if change.told || self.unsteady.as_ref() == Some(&prints) {
+                (self.prints, self.unsteady, self.owed) = (prints, None, false);
+                return change;
+            } else {
+                self.unsteady = Some(prints);
             }
         }
     }
 
-    /// Waits until nothing more happens, but not for ever.
-    async fn settle(&self) {
-        let end = clock::monotonic_ms() + LONGEST_MS;
-        while clock::monotonic_ms() < end && tokio::time::timeout(QUIET, self.news.notified()).await.is_ok() {}
+    /// Whether the contents are still those that were reported, so that what was read since then is no mixture.
+    pub fn are_still(&self) -> bool {
+        fingerprint::take(&self.paths) == self.prints
+    }
+
+    /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once more when he is.
+    pub fn owe(&mut self) {
+        self.owed = true;
+    }
+
+    /// Waits until it is time for a look.
+    async fn wait(&mut self) {
+        loop {
+            let now = clock::monotonic_ms();
+            let (due, slow) = {
+                let writes = self.news.writes();
+                (writes.due(), writes.slow())
+            };
+            let at = due.unwrap_or_else(|| self.looked + self.pause());
+            if at <= now {
+                return;
+            }
+            if slow.is_some_and(|slow| slow <= now) {
+                let open = self.news.writes().say();
+                info!("{} is being written: it is read when its writer closes it, or 5 s after the last change", shown(&open));
+                continue;
+            }
+            let pause = Duration::from_millis(slow.map_or(at, |slow| slow.min(at)) - now);
+            tokio::time::timeout(pause, self.news.any.notified()).await.ok();
+        }
+    }
+
+    /// Milliseconds until the next look if nothing happens.
+    fn pause(&self) -> u64 {
+        match (&self.unsteady, &self.watcher) {
+            (Some(_), _) => STEADY,
+            (None, Some(_)) if !self.partial => POLL_ANYWAY,
+            _ => POLL,
+        }
     }
 
     /// Watches the folders that matter now. Watching one again follows a folder that was replaced by another of its name.
     fn arm(&mut self) {
         let wanted = spots_of(&self.paths);
-        let before = std::mem::replace(&mut *self.spots.lock().unwrap_or_else(PoisonError::into_inner), wanted.clone());
+        let before = std::mem::replace(&mut *self.news.spots.lock().unwrap_or_else(PoisonError::into_inner), wanted.clone());
         self.partial = false;
         let Some(watcher) = &mut self.watcher else { return };
         for gone in before.keys().filter(|folder| !wanted.contains_key(*folder)) {
@@ -148,30 +201,61 @@ impl Files {
 
     fn warn_once(&mut self, error: &notify::Error) {
         if !std::mem::replace(&mut self.warned, true) {
-            warn!("files cannot be watched ({error}): they are looked at every {} s instead", POLL.as_secs());
+            warn!("files cannot be watched ({error}): they are looked at every {} s instead", POLL / 1000);
         }
     }
 }
 
-fn start_watcher(spots: Arc<Mutex<Spots>>, news: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    notify::recommended_watcher(move |event: notify::Result<Event>| {
-        let matters = match &event {
-            Ok(event) => concerns(event, &spots.lock().unwrap_or_else(PoisonError::into_inner)),
-            Err(_) => true,
-        };
-        if matters {
-            news.notify_one();
+impl News {
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, event: notify::Result<Event>) {
+        let Ok(event) = event else { return self.note(Act::Other, &[]) };
+        let Some(act) = act(&event) else { return };
+        if touches(&event, &self.spots.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.note(act, &event.paths);
         }
+    }
+
+    fn note(&self, act: Act, paths: &[PathBuf]) {
+        let now = clock::monotonic_ms();
+        let mut writes = self.writes();
+        if paths.is_empty() {
+            writes.note(now, act, None);
+        }
+        paths.iter().for_each(|path| writes.note(now, act, Some(path)));
+        drop(writes);
+        self.any.notify_one();
+    }
+}
+
+/// Some paths for a line of the log.
+pub fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn start_watcher(news: Arc<News>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event| news.hear(event))
+}
+
+/// What an event says; none if it is one that our own reading makes.
+fn act(event: &Event) -> Option<Act> {
+    // only there is the end of a change told, so that it can be waited for
+    let told = RecommendedWatcher::kind() == WatcherKind::Inotify;
+    Some(match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Act::Closed,
+        EventKind::Access(_) => return None,
+        EventKind::Modify(ModifyKind::Data(_)) if told => Act::Written,
+        // a link is whole when it is made
+        EventKind::Create(_) if told && event.paths.iter().all(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file())) => {
+            Act::Written
+        }
+        EventKind::Modify(ModifyKind::Data(_)) => Act::Closed,
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => Act::Replaced,
+        _ => Act::Other,
     })
-}
-
-/// Whether an event may be about one of ours. In doubt it is.
-fn concerns(event: &Event, spots: &Spots) -> bool {
-    if let EventKind::Access(kind) = event.kind {
-        // our own reading makes events, too
-        return kind == AccessKind::Close(AccessMode::Write) && touches(event, spots);
-    }
-    touches(event, spots)
 }
 
 fn touches(event: &Event, spots: &Spots) -> bool {

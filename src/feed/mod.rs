@@ -13,6 +13,7 @@ mod place;
 pub mod probe;
 pub mod pulse;
 pub mod watch;
+pub mod writes;
 
 pub use agents::Agents;
 pub use announce::Announce;

@@ -165,7 +165,7 @@ fn those_who_are_there_outlast_those_who_left() {
 fn the_one_that_goes_is_missed_least_whatever_happened_before() {
     let mut rng = SmallRng::seed_from_u64(11);
     let (ledger, tally) = new(300);
-    let missed = |id: &u64| ledger.find(*id).map(|seen| (seen.confirmed, seen.last));
+    let missed = |id: &u64| ledger.look(*id, Entry::seen).map(|seen| (seen.confirmed, seen.last));
     let mut there: Vec<u64> = Vec::new();
     for session in 0..3_000 {
         let now = session as u32 / 4;
@@ -179,11 +179,11 @@ fn the_one_that_goes_is_missed_least_whatever_happened_before() {
             }
             _ => {}
         }
-        there.retain(|id| ledger.find(*id).is_some());
+        there.retain(|id| ledger.look(*id, Entry::seen).is_some());
         let (least, evicted) = (there.iter().filter_map(missed).min(), ledger.evicted());
         let before: Vec<_> = there.iter().map(|id| (*id, missed(id))).collect();
         ledger.open(session, 0, now, &tally);
-        let gone: Vec<_> = before.iter().filter(|(id, _)| ledger.find(*id).is_none()).map(|(_, missed)| *missed).collect();
+        let gone: Vec<_> = before.iter().filter(|(id, _)| ledger.look(*id, Entry::seen).is_none()).map(|(_, missed)| *missed).collect();
         assert_eq!(gone, if ledger.evicted() > evicted { vec![least] } else { vec![] }, "at {session}");
         there.push(session);
     }

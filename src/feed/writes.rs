@@ -1,0 +1,169 @@
+//! Who is writing to the watched files, as the system's events tell, and when it is time to look: without clock and disk. All
+//! times are in milliseconds.
+//!
+//! A file that is replaced is whole at once. One that is written in place is whole when its writer closes it; one who never does
+//! is waited for until nothing was changed for a while.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// A change is looked at when nothing more happened for so long,
+const QUIET: u64 = 30;
+/// or, while it does not end, after so long.
+const LONGEST: u64 = 120;
+/// The same where a file was written in place: scripts open it anew for each line,
+const PAUSE: u64 = 100;
+/// and may take their time.
+const LONGEST_WRITTEN: u64 = 60_000;
+/// Who has a file open is waited for so long after the last change to it.
+const PATIENCE: u64 = 5_000;
+/// From here on people ask why nothing happens.
+pub const SLOW: u64 = 1_000;
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// It was created or changed by somebody who has it open.
+    Written,
+    /// Somebody who could write to it closed it.
+    Closed,
+    /// Another one is in its place, or none.
+    Replaced,
+    /// Something else, or nobody knows.
+    Other,
+}
+
+/// What led to a look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// An event did, and not the poll.
+    pub told: bool,
+    /// How long it took from the first event on.
+    pub took: u64,
+    /// Files that somebody has still open who wrote to them.
+    pub open: Vec<PathBuf>,
+}
+
+/// What happened since the last look.
+#[derive(Debug, Default)]
+pub struct Writes {
+    first: Option<u64>,
+    last: u64,
+    /// Something was written in place.
+    in_place: bool,
+    /// Files that are being written, and when they were last changed.
+    open: HashMap<PathBuf, u64>,
+    /// It was said that somebody is slow.
+    said: bool,
+}
+
+impl Writes {
+    /// Something happened, to this file if it is known to which.
+    pub fn note(&mut self, now: u64, act: Act, path: Option<&Path>) {
+        self.first.get_or_insert(now);
+        self.last = now;
+        self.in_place |= matches!(act, Act::Written | Act::Closed);
+        match (act, path) {
+            (Act::Written, Some(path)) => _ = self.open.insert(path.to_owned(), now),
+            (Act::Closed, Some(path)) => _ = self.open.remove(path),
+            (Act::Replaced, Some(path)) => self.open.retain(|open, _| !open.starts_with(path)),
+            (Act::Other, _) | (_, None) => {}
+        }
+    }
+
+    /// When to look; none if nothing happened.
+    pub fn due(&self) -> Option<u64> {
+        let first = self.first?;
+        let (pause, longest) = if self.in_place { (PAUSE, LONGEST_WRITTEN) } else { (QUIET, LONGEST) };
+        let closed = self.open.values().map(|changed| changed + PATIENCE).max().unwrap_or(0);
+        Some(closed.max(self.last + pause).min(first + longest))
+    }
+
+    /// When there is something to say about a slow writer, before the look.
+    pub fn slow(&self) -> Option<u64> {
+        let waits = !self.said && self.open.values().any(|changed| changed + PATIENCE > self.last + PAUSE);
+        self.first.filter(|_| waits).map(|first| first + SLOW)
+    }
+
+    /// The files of slow writers, told once.
+    pub fn say(&mut self) -> Vec<PathBuf> {
+        self.said = true;
+        self.sorted()
+    }
+
+    /// A look is taken; what happens from here on leads to the next.
+    pub fn look(&mut self, now: u64) -> Change {
+        self.open.retain(|_, changed| *changed + LONGEST_WRITTEN > now);
+        let took = self.first.map_or(0, |first| now.saturating_sub(first));
+        let change = Change { told: self.first.is_some(), took, open: self.sorted() };
+        (self.first, self.in_place, self.said) = (None, false, false);
+        change
+    }
+
+    fn sorted(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.open.keys().cloned().collect();
+        paths.sort();
+        paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Act::{Closed, Other, Replaced, Written};
+    use super::*;
+
+    /// What happened to the file `a` unless another is named, and when; when to look, and what is open then.
+    #[test]
+    fn a_look_is_due_when_the_writers_are_done() {
+        for (what, acts, due, open) in [
+            ("nothing", &[][..], None, 0),
+            ("a rename", &[(10, Replaced, "a")], Some(40), 0),
+            ("renames without end", &[(0, Replaced, "a"), (50, Replaced, "b"), (100, Replaced, "a")], Some(120), 0),
+            ("written and closed", &[(10, Written, "a"), (11, Closed, "a")], Some(111), 0),
+            ("half of it", &[(10, Written, "a")], Some(5010), 1),
+            ("truncated, a pause, written, closed", &[(0, Written, "a"), (3000, Written, "a"), (3001, Closed, "a")], Some(3101), 0),
+            ("an editor that saves twice", &[(0, Written, "a"), (1, Closed, "a"), (60, Written, "a"), (61, Closed, "a")], Some(161), 0),
+            (
+                "a script that opens it for each line",
+                &[(0, Written, "a"), (1, Closed, "a"), (90, Written, "a"), (91, Closed, "a")],
+                Some(191),
+                0,
+            ),
+            ("one of two", &[(0, Written, "a"), (0, Written, "b"), (500, Closed, "a")], Some(5000), 1),
+            ("a file replaced under its writer", &[(0, Written, "a"), (20, Replaced, "a")], Some(120), 0),
+            ("its folder, too", &[(0, Written, "d/a"), (20, Replaced, "d")], Some(120), 0),
+            ("something else meanwhile", &[(0, Written, "a"), (20, Other, "a")], Some(5000), 1),
+            ("opened and not written", &[(0, Closed, "a")], Some(100), 0),
+            ("a change without end", &[(0, Written, "a"), (59_000, Written, "a")], Some(60_000), 1),
+        ] {
+            let mut writes = Writes::default();
+            for (at, act, path) in acts {
+                writes.note(*at, *act, Some(Path::new(path)));
+            }
+            assert_eq!(writes.due(), due, "{what}");
+            let change = writes.look(due.unwrap_or(0));
+            assert_eq!((change.told, change.open.len()), (due.is_some(), open), "{what}");
+            assert_eq!(writes.due(), None, "{what}: looked at");
+        }
+    }
+
+    #[test]
+    fn who_never_closes_holds_up_only_what_he_writes_next() {
+        let mut writes = Writes::default();
+        writes.note(0, Written, Some(Path::new("a")));
+        assert_eq!((writes.slow(), writes.due()), (Some(1000), Some(5000)));
+        assert_eq!(writes.say(), [Path::new("a")]);
+        assert_eq!(writes.slow(), None);
+        assert_eq!(writes.look(5000), Change { told: true, took: 5000, open: vec!["a".into()] });
+        // another file is saved: nobody waits for the first
+        writes.note(6000, Replaced, Some(Path::new("b")));
+        assert_eq!((writes.slow(), writes.due()), (None, Some(6030)));
+        assert_eq!(writes.look(6030).open, [Path::new("a")]);
+        writes.note(7000, Closed, Some(Path::new("a")));
+        assert_eq!(writes.due(), Some(7100));
+        assert_eq!(writes.look(7100), Change { told: true, took: 100, open: vec![] });
+        // an end that was missed is not waited for until the last day
+        writes.note(8000, Written, Some(Path::new("a")));
+        assert_eq!(writes.look(8000 + LONGEST_WRITTEN).open, [""; 0].map(PathBuf::from));
+    }
+}
