@@ -5,6 +5,8 @@
 
 #[path = "real/apps.rs"]
 mod apps;
+#[path = "real/browser.rs"]
+mod browser;
 #[path = "real/chat.rs"]
 mod chat;
 #[path = "real/clients.rs"]

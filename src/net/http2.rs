@@ -126,7 +126,6 @@ async fn answer(
 ) -> Result<(), h2::Error> {
     let (mut head, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut head.headers);
-    head.headers.remove(header::TE);
     head.headers.entry(header::DATE).or_insert_with(date::now);
     if let Some((give, receive)) = tunnel
         && head.status.is_success()

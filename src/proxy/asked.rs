@@ -63,7 +63,11 @@ impl Asked {
             None => return Err(bad("no-host")),
         };
         if let Some(path) = parts.uri.path_and_query().cloned().filter(|_| parts.uri.scheme().is_some()) {
-            parts.uri = path.into();
+            // RFC 9112 section 3.2.1: a URL may have a query behind its host, a target not
+            parts.uri = match path.as_str() {
+                query if query.starts_with('?') => Uri::try_from(format!("/{query}")).map_err(|_| bad("bad-target"))?,
+                _ => path.into(),
+            };
         }
         let trusted = client.conf.trusts(client.address());
         let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };

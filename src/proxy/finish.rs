@@ -51,6 +51,7 @@ impl Done<'_> {
         let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = if switching { response.headers().get(header::UPGRADE).cloned() } else { None };
         headers::strip_hop_by_hop(response.headers_mut());
+        response.headers_mut().remove(header::TE);
         if cluster.conf.rewrite_responses {
             let url = &verdict.node.link.url;
             let sides = super::rewrite::Sides {

@@ -9,6 +9,8 @@ pub enum Malformed {
     EmptyLines,
     /// The request line is not three parts between single spaces.
     BadRequestLine,
+    /// A target that is neither a path nor a URL, or `*` for another method than OPTIONS.
+    BadTarget,
     /// The request line names another version than HTTP/1.0 or HTTP/1.1.
     BadVersion,
     /// A line feed that no carriage return precedes.
@@ -45,8 +47,6 @@ pub enum Malformed {
     MissingHost,
     /// A byte in a header's value that may not stand there.
     BadValue,
-    /// White space around a header's value, over HTTP/2, where nothing is read past.
-    PaddedValue,
     /// More header lines than `max-headers`.
     TooManyLines,
     /// A head of more bytes than `max-header-size`, or trailers without end.
@@ -70,6 +70,7 @@ impl Malformed {
         match self {
             Self::EmptyLines => "too many empty lines before the request",
             Self::BadRequestLine => "malformed request line",
+            Self::BadTarget => "malformed target",
             Self::BadVersion => "unknown HTTP version in the request line",
             Self::BareLf => "line feed without carriage return",
             Self::BareCr => "carriage return without line feed",
@@ -88,7 +89,6 @@ impl Malformed {
             Self::DuplicateHost => "more than one Host",
             Self::MissingHost => "no Host",
             Self::BadValue => "malformed header value",
-            Self::PaddedValue => "white space around a header's value",
             Self::TooManyLines => "too many header lines",
             Self::TooLarge => "header too large",
             Self::TargetTooLong => "target too long",

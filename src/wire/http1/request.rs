@@ -63,7 +63,14 @@ fn request_line(head: &Bytes, line: &[u8]) -> Result<(Method, Uri, Version), Mal
     };
     let uri = Uri::from_maybe_shared(head.slice_ref(target));
     let too_long = target.len() >= usize::from(u16::MAX);
-    Ok((method, uri.map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?, version))
+    let uri = uri.map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?;
+    // RFC 9112 section 3.2; what is left names a host alone
+    let formed = match target.first() {
+        Some(b'/') => true,
+        Some(b'*') => method == Method::OPTIONS,
+        _ => uri.scheme().is_some() || method == Method::CONNECT,
+    };
+    if formed { Ok((method, uri, version)) } else { Err(Malformed::BadTarget) }
 }
 
 /// What decides where the body ends: RFC 9112 section 6.3, without its leniency.
