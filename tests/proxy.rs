@@ -8,6 +8,8 @@ mod access;
 mod addresses;
 #[path = "proxy/affinity.rs"]
 mod affinity;
+#[path = "proxy/alike.rs"]
+mod alike;
 #[path = "proxy/certificates.rs"]
 mod certificates;
 #[path = "proxy/chain.rs"]

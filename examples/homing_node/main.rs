@@ -1,6 +1,6 @@
 //! Says to Homing that a server is there, for servers that cannot say it themselves:
 //! `cargo run --example homing_node -- CLUSTER NAME URL PROXY[,PROXY] [TOKEN] [ROLE]`. Lines on standard input change what is said:
-//! `sessions=12 capacity=200 load=30 draining`; the end of the input stops it.
+//! `sessions=12 capacity=200 load=30`, `draining`, `ready`; what a line does not say stays as it was. The end of the input stops it.
 
 #![allow(missing_docs)]
 
@@ -26,18 +26,30 @@ fn main() {
         interval: Duration::from_secs(1),
     };
     let beating = node.start();
+    let mut load = Load::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let mut load = Load::default();
-        for word in line.split_whitespace() {
-            let (key, value) = word.split_once('=').unwrap_or((word, ""));
-            match key {
-                "sessions" => load.sessions = value.parse().unwrap_or_default(),
-                "capacity" => load.capacity = value.parse().unwrap_or_default(),
-                "load" => load.load = value.parse().ok(),
-                "draining" => load.draining = true,
-                _ => eprintln!("{key} is nothing that can be said"),
-            }
+        said(&mut load, &line);
+        beating.set(load.clone());
+    }
+}
+
+/// Changes what a line says; what it does not say stays as it was.
+fn said(load: &mut Load, line: &str) {
+    for word in line.split_whitespace() {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("sessions", number) => number_or_complain(word, number, |n| load.sessions = Some(n)),
+            ("capacity", number) => number_or_complain(word, number, |n| load.capacity = Some(n)),
+            ("load", number) => number_or_complain(word, number, |n| load.load = Some(n)),
+            ("draining", "") => load.draining = true,
+            ("ready", "") => load.draining = false,
+            _ => eprintln!("{word} is nothing that can be said"),
         }
-        beating.set(load);
+    }
+}
+
+fn number_or_complain<T: std::str::FromStr>(word: &str, number: &str, set: impl FnOnce(T)) {
+    match number.parse() {
+        Ok(number) => set(number),
+        Err(_) => eprintln!("{word} is no number that can be said"),
     }
 }

@@ -21,10 +21,10 @@ const LARGEST: u64 = 4 << 20;
 /// How this server is.
 #[derive(Debug, Clone, Default)]
 pub struct Load {
-    /// Live sessions.
-    pub sessions: u32,
-    /// The sessions it can hold; 0 if there is no limit.
-    pub capacity: u32,
+    /// Live sessions. Left out if not counted: the proxies then go by their own count.
+    pub sessions: Option<u32>,
+    /// The sessions it can hold; 0 if there is no limit. Left out if not known.
+    pub capacity: Option<u32>,
     /// 0 to 100; 100 for no room. Left out if not known.
     pub load: Option<u8>,
     /// It wants no new sessions any more.
@@ -87,12 +87,12 @@ impl Node {
             }
         }
         let _ = write!(form, "boot={boot}&sequence={sequence}&state={state}&interval={}", self.interval.as_secs().max(1));
-        let _ = write!(form, "&sessions={}", load.sessions);
-        if load.capacity > 0 {
-            let _ = write!(form, "&capacity={}", load.capacity);
-        }
-        if let Some(load) = load.load {
-            let _ = write!(form, "&load={}", load.min(100));
+        // what is left out stays as it was last told
+        let load_told = load.load.map(|load| u32::from(load.min(100)));
+        for (key, value) in [("sessions", load.sessions), ("capacity", load.capacity), ("load", load_told)] {
+            if let Some(value) = value {
+                let _ = write!(form, "&{key}={value}");
+            }
         }
         let headers = format!("{}Content-Type: application/x-www-form-urlencoded\r\n", authorization(&self.token));
         for proxy in &self.proxies {

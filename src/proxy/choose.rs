@@ -4,7 +4,7 @@ use super::answer::{Refused, Trail};
 use super::asked::Asked;
 use super::client::Client;
 use super::retry;
-use super::session::{self, Clash, Session};
+use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
@@ -35,6 +35,8 @@ pub(super) struct FirstRequest {
     /// The session it will have if it begins one.
     pub(super) session: u64,
     hint: Option<u32>,
+    /// The session is that of an earlier one on this connection.
+    joined: bool,
     applies: bool,
 }
 
@@ -43,23 +45,29 @@ impl FirstRequest {
         let fresh = client.worker.rng.borrow_mut().next_u64();
         let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
         if !applies {
-            return Self { identity: 0, session: fresh, hint: None, applies };
+            return Self { identity: 0, session: fresh, hint: None, joined: false, applies };
         }
-        let mut first = Self { identity: visitor(asked.client, &asked.parts.headers), session: fresh, hint: None, applies };
+        let identity = visitor(asked.client, &asked.parts.headers);
+        let mut first = Self { identity, session: fresh, hint: None, joined: false, applies };
         first.look(client, cluster);
         first
     }
 
     /// One that has nothing to do with those before it.
     pub(super) fn alone(client: &Client) -> Self {
-        Self { identity: 0, session: client.worker.rng.borrow_mut().next_u64(), hint: None, applies: false }
+        Self { identity: 0, session: client.worker.rng.borrow_mut().next_u64(), hint: None, joined: false, applies: false }
     }
 
     /// Looks where another one of them went, if one has gone.
     fn look(&mut self, client: &Client, cluster: &Cluster) {
         if let Some((slot, session)) = client.burst(&cluster.name, self.identity).filter(|_| self.applies) {
-            (self.hint, self.session) = (Some(slot), session);
+            (self.hint, self.session, self.joined) = (Some(slot), session, true);
         }
+    }
+
+    /// The visitor that it looks like, if that is all that tells its session from others.
+    fn visitor(cluster: &Cluster, reading: &Reading<'_>) -> Option<u64> {
+        reading.session.filter(|_| !cluster.affinity.identifies() && !cluster.affinity.is_none())
     }
 }
 
@@ -72,14 +80,25 @@ pub(super) async fn choose(
     tries: &mut retry::Tries,
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
+    let alike = FirstRequest::visitor(cluster, reading);
+    let company = &cluster.live.company;
     let mut hint = first.hint;
+    if let Some(visitor) = alike.filter(|_| first.applies && hint.is_none()) {
+        hint = company.join(visitor, trail.now.secs());
+    }
     let mut first_check = None;
     loop {
         let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now.secs(), dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
-                let session = match session::enter(cluster, reading, &verdict, first.session, tries.tried(), trail.now) {
+                let slot = verdict.node.live.slot;
+                let met = match first.joined && hint == Some(slot) {
+                    true => Some(first.session),
+                    false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
+                };
+                let caller = Caller { fresh: first.session, met, connection: client.direct.port().into() };
+                let mut session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), trail.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {
                         hint = Some(slot);
@@ -91,7 +110,15 @@ pub(super) async fn choose(
                     }
                 };
                 if first.applies && first.hint.is_none() {
-                    client.remember(&cluster.name, first.identity, verdict.node.live.slot, session.id);
+                    client.remember(&cluster.name, first.identity, slot, session.id);
+                }
+                match alike {
+                    Some(visitor) if verdict.honoured => client.meet(&cluster.name, visitor, slot, session.id),
+                    Some(visitor) if first.applies && hint.is_none() => {
+                        company.lead(visitor, slot, session.id, trail.now.secs());
+                        session.leads = Some(visitor);
+                    }
+                    _ => {}
                 }
                 return Ok((verdict, session));
             }

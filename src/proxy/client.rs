@@ -73,7 +73,8 @@ struct Placed {
     identity: u64,
     slot: u32,
     session: u64,
-    at: u64,
+    /// First requests that come later have nothing to do with it.
+    until: u64,
 }
 
 /// How long parallel first requests on one connection share a node, in milliseconds.
@@ -111,16 +112,30 @@ impl Client {
             return None;
         }
         let now = clock::monotonic_ms();
-        burst.iter().find(|p| p.identity == identity && *p.cluster == *cluster && now - p.at < BURST_MS).map(|p| (p.slot, p.session))
+        burst.iter().find(|p| p.identity == identity && *p.cluster == *cluster && now < p.until).map(|p| (p.slot, p.session))
+    }
+
+    /// The session that a client which looks like this one had on the node when it came over this connection.
+    pub fn met(&self, cluster: &str, identity: u64, slot: u32) -> Option<u64> {
+        let burst = self.burst.borrow();
+        burst.iter().find(|p| p.identity == identity && p.slot == slot && *p.cluster == *cluster).map(|p| p.session)
+    }
+
+    /// Remembers which session a client that looks like others has on the node: it did not come for the first time.
+    pub fn meet(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
+        let mut burst = self.burst.borrow_mut();
+        if burst.len() < BURST_KEPT && !burst.iter().any(|p| p.identity == identity && p.slot == slot && *p.cluster == **cluster) {
+            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, until: 0 });
+        }
     }
 
     /// Remembers where a first request went.
     pub fn remember(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let now = clock::monotonic_ms();
         let mut burst = self.burst.borrow_mut();
-        burst.retain(|p| now - p.at < BURST_MS && (p.identity != identity || p.cluster != *cluster));
+        burst.retain(|p| now < p.until && (p.identity != identity || p.cluster != *cluster));
         if burst.len() < BURST_KEPT {
-            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, at: now });
+            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, until: now + BURST_MS });
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a request means for the ledger: sessions begin, go on, move and end here.
 
-use crate::affinity::{Outcome, Reading};
+use crate::affinity::{Outcome, PinSent, Reading};
 use crate::base::clock::Now;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node, State};
@@ -20,6 +20,8 @@ pub struct Session {
     pub quiet: bool,
     /// Whether it is one at all.
     counts: bool,
+    /// The visitor whose other first requests follow this one until it is answered.
+    pub leads: Option<u64>,
 }
 
 /// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
@@ -28,12 +30,19 @@ const QUIET: u32 = 600;
 impl Session {
     /// Of a request that passes all this by.
     pub fn none() -> Self {
-        Self { id: 0, known: true, placed: false, quiet: false, counts: false }
+        Self { id: 0, known: true, placed: false, quiet: false, counts: false, leads: None }
     }
 
     /// Its identity, if the ledger has it.
     pub fn live(&self) -> Option<u64> {
         self.counts.then_some(self.id)
+    }
+
+    /// Nobody follows it any more.
+    fn part(&self, cluster: &Cluster) {
+        if let Some(visitor) = self.leads {
+            cluster.live.company.part(visitor, self.id);
+        }
     }
 }
 
@@ -45,21 +54,59 @@ pub enum Clash {
     Elsewhere(u32),
 }
 
+/// What a connection knows of the session, for one that the request does not name.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// The identity of a session that begins.
+    pub fresh: u64,
+    /// The session that it has on the node, for all that can be told.
+    pub met: Option<u64>,
+    /// What tells the connection from others.
+    pub connection: u64,
+}
+
+impl Caller {
+    /// The session's identity: its own, or that of one of those that look alike.
+    fn identity(&self, cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict) -> u64 {
+        let Some(visitor) = reading.session.filter(|_| !cluster.affinity.identifies()) else {
+            return reading.session.unwrap_or(self.fresh);
+        };
+        let crowd = |node: &Node| cluster.live.crowd(visitor, &node.live);
+        if let Some(met) = self.met {
+            return met;
+        }
+        if verdict.honoured {
+            return crowd(&verdict.node).returning(self.connection);
+        }
+        if let Some(was) = verdict.was.and_then(|slot| cluster.node(slot)) {
+            cluster.live.ledger.end(crowd(was).returning(self.connection), &*cluster.live);
+        }
+        crowd(&verdict.node).newcomer(self.fresh)
+    }
+}
+
 /// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
-pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh: u64, tried: &[u32], now: Now) -> Result<Session, Clash> {
+pub fn enter(
+    cluster: &Cluster,
+    reading: &Reading<'_>,
+    verdict: &Verdict,
+    caller: &Caller,
+    tried: &[u32],
+    now: Now,
+) -> Result<Session, Clash> {
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     let slot = verdict.node.live.slot;
     if cluster.affinity.is_none() {
         return Ok(Session::none());
     }
-    let id = ledger.current(reading.session.unwrap_or(fresh));
+    let id = ledger.current(caller.identity(cluster, reading, verdict));
     if verdict.honoured {
         let quiet = verdict.node.state() == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
         ledger.touch(id, slot, now, tally);
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(Session { id, known, placed: !known, quiet, counts: true });
+        return Ok(Session { id, known, placed: !known, quiet, counts: true, leads: None });
     }
     if let Some(was) = verdict.was {
         if was != slot && cluster.affinity.identifies() {
@@ -72,7 +119,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true });
+        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true, leads: None });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
     if known && verdict.why == Why::Key {
@@ -93,7 +140,7 @@ pub fn enter(cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, fresh:
             return Err(Clash::Full);
         }
     }
-    Ok(Session { id, known, placed: true, quiet: false, counts: true })
+    Ok(Session { id, known, placed: true, quiet: false, counts: true, leads: None })
 }
 
 fn over(node: &Arc<Node>) -> bool {
@@ -102,6 +149,7 @@ fn over(node: &Arc<Node>) -> bool {
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
 pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) -> Option<u64> {
+    session.part(cluster);
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     if let Some(learned) = outcome.learned {
@@ -112,7 +160,7 @@ pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome
         ledger.touch(learned, slot, now, tally);
         return Some(learned);
     }
-    if outcome.ended || (session.placed && !session.known && !outcome.pinned) {
+    if outcome.ended || (session.placed && !session.known && !outcome.pinned && outcome.cookie != PinSent::Provided) {
         ledger.end(session.id, tally);
         return None;
     }
@@ -142,6 +190,7 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
 
 /// The request failed before an answer came: what it began is undone.
 pub fn abandon(cluster: &Cluster, session: &Session) {
+    session.part(cluster);
     if session.placed && !session.known {
         cluster.live.ledger.end(session.id, &*cluster.live);
     }

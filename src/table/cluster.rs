@@ -1,5 +1,6 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
+use super::crowd::{Company, Crowd};
 use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
 use super::state::State;
@@ -137,6 +138,8 @@ pub struct ClusterLive {
     /// Sessions that were moved and whose client may still show the old pin: session → (from, to, when).
     moves: DashMap<u64, Move>,
     move_count: AtomicU32,
+    /// First requests of clients that look alike.
+    pub company: Company,
     /// Its requests, counted.
     pub traffic: Traffic,
     /// Bypass values that were forged, damaged or too old.
@@ -166,10 +169,16 @@ impl ClusterLive {
             ledger: Ledger::new(sessions),
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
+            company: Company::default(),
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
             usage,
         }
+    }
+
+    /// The sessions of clients on a node that look like this one.
+    pub fn crowd(&self, visitor: u64, node: &NodeLive) -> Crowd<'_> {
+        Crowd::new(&self.ledger, visitor, &node.name)
     }
 
     /// Counts that a request failed at a node; `unseen`: before the node saw it.
@@ -257,6 +266,7 @@ impl ClusterLive {
             self.moves.retain(|id, m| now.saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
         }
+        self.company.sweep(now);
         self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)
     }
 

@@ -4,6 +4,7 @@
 pub mod cluster;
 pub mod compile;
 mod conditions;
+pub mod crowd;
 pub mod decide;
 pub mod edits;
 mod lasting;

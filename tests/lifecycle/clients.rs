@@ -115,7 +115,7 @@ fn a3_a_new_client_walks_the_list_until_a_node_answers() {
             interval: Duration::from_millis(100),
         };
         let beating = node.start();
-        beating.set(Load { sessions, capacity, ..Load::default() });
+        beating.set(Load { sessions: Some(sessions), capacity: Some(capacity), ..Load::default() });
         beating
     };
     let beating = [beat(&nodes[0], 8, 10), beat(&nodes[1], 3, 10), beat(&nodes[2], 1, 2)];

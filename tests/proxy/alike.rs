@@ -1,0 +1,70 @@
+//! Readable pins name a node and not whose session it is: an office behind one address is many sessions all the same.
+
+use crate::support::client::Answer;
+use crate::support::*;
+use std::collections::BTreeMap;
+
+const READABLE: &str = r#"{ cookie = "SRV", value = "route" }"#;
+
+/// An office: browsers of one kind behind one address.
+fn office(proxy: &Proxy, count: usize) -> Vec<Client> {
+    (0..count).map(|_| Client::with_jar(proxy.addr)).collect()
+}
+
+fn by_node(answers: &[Answer]) -> BTreeMap<String, usize> {
+    answers.iter().fold(BTreeMap::new(), |mut counts, answer| {
+        *counts.entry(answer.node().to_owned()).or_default() += 1;
+        counts
+    })
+}
+
+#[test]
+fn an_office_behind_one_address_is_spread_over_the_nodes() {
+    let nodes = Origin::several(3);
+    for affinity in [READABLE, r#"{ cookie = "SRV", value = "route", max-idle = "1h" }"#] {
+        let proxy = Proxy::start(&Conf::over(&nodes).affinity(affinity).text());
+        let mut office = office(&proxy, 100);
+        let first: Vec<_> = office.iter_mut().map(|client| client.get("/")).collect();
+        let counts = by_node(&first);
+        assert!(counts.len() == 3 && counts.values().all(|count| (33..=34).contains(count)), "{counts:?}");
+        for (client, first) in office.iter_mut().zip(&first) {
+            client.hang_up();
+            assert_eq!(client.get("/again").node(), first.node(), "each stays where it is");
+        }
+        let mut later: Vec<_> = (0..30).map(|_| Client::with_jar(proxy.addr).get("/")).collect();
+        later.extend(first);
+        let counts = by_node(&later);
+        assert!(counts.values().all(|count| (40..=47).contains(count)), "coming back makes no sessions: {counts:?}");
+    }
+}
+
+#[test]
+fn every_readable_pin_that_is_written_takes_a_place() {
+    let nodes = Origin::several(3);
+    let conf = nodes.iter().fold(Conf::over(&nodes).affinity(READABLE), |conf, node| conf.with(node, "max-sessions = 10"));
+    let proxy = Proxy::start(&conf.text());
+    let mut office = office(&proxy, 100);
+    let (served, refused): (Vec<_>, Vec<_>) = office.iter_mut().map(|client| client.get("/")).partition(|answer| answer.status == 200);
+    assert_eq!(by_node(&served).into_values().collect::<Vec<_>>(), [10, 10, 10], "and {} were refused", refused.len());
+    assert!(refused.len() == 70 && refused.iter().all(|answer| answer.status == 503));
+    for client in office.iter_mut().take(30) {
+        assert_eq!(client.get("/again").status, 200, "who has a place keeps it");
+    }
+}
+
+#[test]
+fn first_requests_of_one_browser_go_to_one_node() {
+    let nodes = Origin::several(4);
+    let proxy = Proxy::start(&Conf::over(&nodes).affinity(READABLE).text());
+    let mut browser = office(&proxy, 6);
+    // the first is on its way while the others come
+    let asked = |client: &mut Client| client.write(b"GET /slow?ms=700 HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap();
+    browser.iter_mut().for_each(asked);
+    let answers: Vec<_> = browser.iter_mut().map(|client| client.answer("GET").unwrap()).collect();
+    assert_eq!(by_node(&answers).len(), 1, "a page that is put together by two nodes has two sessions");
+    let mut crowd = office(&proxy, 60);
+    crowd.iter_mut().for_each(asked);
+    let answers: Vec<_> = crowd.iter_mut().map(|client| client.answer("GET").unwrap()).collect();
+    let counts = by_node(&answers);
+    assert!(counts.len() == 4 && counts.values().all(|count| *count <= 24), "more than a browser has are not one: {counts:?}");
+}
