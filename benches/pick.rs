@@ -5,17 +5,18 @@ use homing::balance::{Candidate, Method, Placement, Seat, Tier};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::hint::black_box;
 
-const METHODS: [(&str, Method); 6] = [
+const METHODS: [(&str, Method); 7] = [
     ("least-sessions", Method::LeastSessions),
     ("least-requests", Method::LeastRequests),
     ("round-robin", Method::RoundRobin),
+    ("heartbeat", Method::Room),
     ("random", Method::Random),
     ("hash", Method::Hash),
     ("first", Method::First),
 ];
 
 const IDLE: Candidate =
-    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: 100 << 16, capacity: None, full: false, young: false };
+    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: 100 << 16, load: 0, capacity: None, full: false, young: false };
 
 fn cluster(method: Method, size: usize) -> Placement {
     let names: Vec<_> = (0..size).map(|i| format!("node-{i}")).collect();
@@ -41,6 +42,7 @@ fn pick_and_update(criterion: &mut Criterion) {
                     // Counters that move both ways, as they do when sessions come and go.
                     one.sessions = (one.sessions + 1) % 64;
                     one.in_flight = (one.in_flight + 1) % 8;
+                    one.load = one.sessions;
                     placement.update(slot, one);
                 });
             });

@@ -28,28 +28,7 @@ fn main() {
     let beating = node.start();
     let mut load = Load::default();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        said(&mut load, &line);
+        load.say(&line).unwrap_or_else(|why| eprintln!("{why}"));
         beating.set(load.clone());
-    }
-}
-
-/// Changes what a line says; what it does not say stays as it was.
-fn said(load: &mut Load, line: &str) {
-    for word in line.split_whitespace() {
-        match word.split_once('=').unwrap_or((word, "")) {
-            ("sessions", number) => number_or_complain(word, number, |n| load.sessions = Some(n)),
-            ("capacity", number) => number_or_complain(word, number, |n| load.capacity = Some(n)),
-            ("load", number) => number_or_complain(word, number, |n| load.load = Some(n)),
-            ("draining", "") => load.draining = true,
-            ("ready", "") => load.draining = false,
-            _ => eprintln!("{word} is nothing that can be said"),
-        }
-    }
-}
-
-fn number_or_complain<T: std::str::FromStr>(word: &str, number: &str, set: impl FnOnce(T)) {
-    match number.parse() {
-        Ok(number) => set(number),
-        Err(_) => eprintln!("{word} is no number that can be said"),
     }
 }

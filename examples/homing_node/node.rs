@@ -31,6 +31,27 @@ pub struct Load {
     pub draining: bool,
 }
 
+impl Load {
+    /// Takes words such as `sessions=12 capacity=200 load=30`, `draining` or `ready`. What they do not say stays as it was.
+    pub fn say(&mut self, words: &str) -> Result<(), String> {
+        let mut now = self.clone();
+        for word in words.split_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let number = || value.parse::<u32>().map_err(|_| format!("{word} is no number that can be said"));
+            match (key, value) {
+                ("sessions", _) => now.sessions = Some(number()?),
+                ("capacity", _) => now.capacity = Some(number()?),
+                ("load", _) => now.load = Some(number()?.min(100) as u8),
+                ("draining", "") => now.draining = true,
+                ("ready", "") => now.draining = false,
+                _ => return Err(format!("{word} is nothing that can be said")),
+            }
+        }
+        *self = now;
+        Ok(())
+    }
+}
+
 /// This server, as the proxies are to know it.
 #[derive(Debug, Clone)]
 pub struct Node {

@@ -109,6 +109,8 @@ fn clusters(out: &mut String, clusters: &[Cluster]) {
         clusters.iter().for_each(|cluster| family.sample(&[("cluster", &cluster.cluster)], value(cluster)));
     };
     one("homing_cluster_nodes_serving", "gauge", "Nodes that serve.", |cluster| cluster.serving);
+    let help = "Nodes that tell far fewer sessions than are known to be there.";
+    one("homing_cluster_nodes_doubted", "gauge", help, |cluster| cluster.nodes.iter().filter(|node| node.known.is_some()).count() as u64);
     one("homing_cluster_sessions", "gauge", "Live sessions on all nodes.", |cluster| cluster.sessions);
     one("homing_cluster_in_flight", "gauge", "Requests the nodes work on now.", |cluster| cluster.in_flight);
     one("homing_current_queue", "gauge", "Requests that wait for a place at a node.", |cluster| cluster.waiting);

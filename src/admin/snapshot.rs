@@ -191,6 +191,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         in_flight: live.in_flight.load(Relaxed).into(),
         weight: live.told.weight(spec.weight).into(),
         load: live.told.load().map(Into::into),
+        known: cluster.roster.doubted(node).map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
         version: live.told.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
@@ -220,7 +221,7 @@ impl Shares {
         let order = cluster.roster.placement.order();
         let weight = |slot: &u32| {
             let node = cluster.node(*slot)?;
-            Some((*slot, f64::from(node.live.told.weight(node.spec.weight)) * f64::from(node.live.ramp(cluster.roster.slow_start))))
+            Some((*slot, cluster.roster.share(node)))
         };
         let weights: HashMap<u32, f64> = order.iter().filter_map(weight).collect();
         let sum = weights.values().sum();

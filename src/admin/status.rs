@@ -288,6 +288,9 @@ pub struct Node {
     pub weight: u64,
     /// The load it told of, 0 to 100.
     pub load: Option<u64>,
+    /// Live sessions of ours there, while its own word is far below them and not believed.
+    #[serde(default)]
+    pub known: Option<u64>,
     /// What it says it serves.
     pub version: Option<String>,
     /// Who decided what the operator wants of it.

@@ -12,6 +12,7 @@ const UNLIMITED: u32 = u32::MAX;
 pub struct Cell {
     position: AtomicU32,
     share: AtomicU32,
+    load: AtomicU32,
     sessions: AtomicU32,
     in_flight: AtomicU32,
     capacity: AtomicU32,
@@ -38,6 +39,7 @@ impl Default for Cell {
         Self {
             position: AtomicU32::new(VACANT),
             share: AtomicU32::new(0),
+            load: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             capacity: AtomicU32::new(UNLIMITED),
@@ -72,10 +74,16 @@ impl Cell {
         self.share.load(SeqCst)
     }
 
+    /// How full it is, in 1/65536.
+    pub fn load(&self) -> u32 {
+        self.load.load(SeqCst)
+    }
+
     /// Stores what is known now.
     pub fn write(&self, candidate: &Candidate) -> Before {
         self.sessions.store(candidate.sessions, SeqCst);
         self.in_flight.store(candidate.in_flight, SeqCst);
+        self.load.store(candidate.load, SeqCst);
         self.capacity.store(candidate.capacity.unwrap_or(UNLIMITED), SeqCst);
         self.full.store(candidate.full, SeqCst);
         let share = self.share.swap(candidate.weight, SeqCst);
@@ -91,6 +99,7 @@ impl Cell {
             sessions: self.sessions.load(SeqCst),
             in_flight: self.in_flight.load(SeqCst),
             weight: self.share(),
+            load: self.load(),
             capacity: (capacity != UNLIMITED).then_some(capacity),
             full: self.full.load(SeqCst),
             young: false,

@@ -1,9 +1,9 @@
 //! Drawing by weight: a table of running totals, in which a random number finds its owner by halving.
 
-use super::Seat;
+use super::{Method, SEAT, Seat};
 use rand::Rng;
 
-/// The running totals of the configured weights.
+/// The running totals of the shares.
 pub struct Draw {
     ends: Box<[u64]>,
     owners: Box<[Ticket]>,
@@ -14,24 +14,29 @@ pub struct Draw {
 pub struct Ticket {
     /// The node's slot.
     pub slot: u32,
-    /// Its weight as configured, which the draw has taken into account.
-    pub weight: u32,
+    /// Its share, which the draw has taken into account.
+    pub share: u32,
 }
 
 impl Draw {
-    /// A table over all nodes that have a weight.
-    pub fn new(seats: &[Seat<'_>]) -> Self {
-        let owners: Box<[_]> =
-            seats.iter().filter(|seat| seat.weight > 0).map(|seat| Ticket { slot: seat.slot, weight: seat.weight }).collect();
+    /// A table over all that have a share.
+    pub fn new(shares: impl Iterator<Item = (u32, u32)>) -> Self {
+        let owners: Box<[_]> = shares.filter(|(_, share)| *share > 0).map(|(slot, share)| Ticket { slot, share }).collect();
         let mut total = 0;
         let ends = owners.iter().map(|owner| {
-            total += u64::from(owner.weight);
+            total += u64::from(owner.share);
             total
         });
         Self { ends: ends.collect(), owners }
     }
 
-    /// One node, as often as its weight says.
+    /// By the weights in the conf file, which stand for sizes until these are told.
+    pub fn by_weight(seats: &[Seat<'_>], method: Method) -> Self {
+        let unit = if method == Method::Room { SEAT } else { 1 << 16 };
+        Self::new(seats.iter().map(|seat| (seat.slot, seat.weight * unit)))
+    }
+
+    /// One node, as often as its share says.
     pub fn draw(&self, rng: &mut impl Rng) -> Option<Ticket> {
         let total = *self.ends.last()?;
         let number = rng.random_range(0..total);

@@ -13,13 +13,18 @@ mod tests;
 mod tournament;
 
 use crate::config::model::Balance;
+use arc_swap::ArcSwap;
 use cell::Cell;
 use draw::Draw;
 use probation::Probation;
 use rand::Rng;
 use ring::Ring;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use tournament::{NEVER, Tournament};
+
+/// A seat, as a weight.
+pub const SEAT: u32 = 256;
 
 /// How often a draw by weight is repeated when it hit a node that cannot be had.
 const DRAWS: usize = 8;
@@ -31,8 +36,10 @@ pub enum Method {
     LeastSessions,
     /// Fewest requests in flight for the node's weight.
     LeastRequests,
-    /// In turn, by weight, evenly spread. `heartbeat` is this with weights that follow the room announced.
+    /// In turn, by weight, evenly spread.
     RoundRobin,
+    /// The less full of two drawn by size.
+    Room,
     /// The better of two drawn by weight.
     Random,
     /// By key, consistently.
@@ -47,7 +54,8 @@ impl Method {
         match balance {
             Balance::LeastSessions => Self::LeastSessions,
             Balance::LeastRequests => Self::LeastRequests,
-            Balance::RoundRobin | Balance::Heartbeat => Self::RoundRobin,
+            Balance::RoundRobin => Self::RoundRobin,
+            Balance::Heartbeat => Self::Room,
             Balance::Random => Self::Random,
             Balance::Hash => Self::Hash,
             Balance::First => Self::First,
@@ -77,8 +85,10 @@ pub struct Candidate {
     pub sessions: u32,
     /// Requests it is working on.
     pub in_flight: u32,
-    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions.
+    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions. By room: its size instead, in units of [`SEAT`].
     pub weight: u32,
+    /// By room: how full it is, in units of 1/65536 of its size.
+    pub load: u32,
     /// The most sessions it takes, if there is such a limit. At the limit it is full.
     pub capacity: Option<u32>,
     /// It has no room for another reason.
@@ -106,7 +116,7 @@ pub struct Placement {
     cells: Box<[Cell]>,
     tree: Tournament,
     ring: Option<Ring>,
-    draw: Option<Draw>,
+    draw: Option<ArcSwap<Draw>>,
     /// Round-robin: the latest turn given. Otherwise: how many were chosen so far.
     clock: AtomicU64,
     /// Where the turns of the methods that only break ties with them count from.
@@ -141,7 +151,8 @@ impl Placement {
             tree: Tournament::new(slots),
             cells,
             ring: (keyed || method == Method::Hash).then(|| Ring::new(seats)),
-            draw: matches!(method, Method::Hash | Method::Random).then(|| Draw::new(seats)),
+            draw: matches!(method, Method::Hash | Method::Random | Method::Room)
+                .then(|| ArcSwap::from_pointee(Draw::by_weight(seats, method))),
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             uncapped: AtomicU32::new(0),
@@ -180,7 +191,8 @@ impl Placement {
             (true, false) => _ = self.in_play.fetch_sub(1, SeqCst),
             _ => {}
         }
-        self.probation.set(cell, candidate.young && tier != Tier::Never);
+        // of two draws none is had more than twice as often as its size says
+        self.probation.set(cell, candidate.young && tier != Tier::Never && self.method != Method::Room);
         let bare = candidate.capacity.is_none() && tier != Tier::Never;
         if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
             let flipped = if bare { self.uncapped.fetch_add(1, SeqCst) == 0 } else { self.uncapped.fetch_sub(1, SeqCst) == 1 };
@@ -230,10 +242,23 @@ impl Placement {
         let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
         let slot = match (self.method, key, &self.ring, &self.draw) {
             (Method::Hash, Some(key), Some(ring), _) => ring.from(key).find(|&slot| eligible(slot)),
-            (Method::Hash | Method::Random, _, _, Some(draw)) => self.better_of_two(draw, &|slot| eligible(slot) && allowed(slot), rng),
+            (Method::Hash | Method::Random | Method::Room, _, _, Some(draw)) => {
+                let better = self.better_of_two(&draw.load(), &|slot| eligible(slot) && allowed(slot), rng);
+                better.filter(|&better| self.method != Method::Room || !self.is_just_behind(best, better))
+            }
             _ => None,
         };
         Some((slot.unwrap_or(best), tier))
+    }
+
+    /// Draws by the sizes that are known now. To be called when some have changed; O(n).
+    pub fn redraw(&self) {
+        if let Some(draw) = self.draw.as_ref().filter(|_| self.method == Method::Room) {
+            let leading = self.tree.best().map_or(Tier::Never, |(_, score)| score::tier_of(score));
+            // those that are full at the moment may have room at the next
+            let shares = (0..).zip(&self.cells).filter(|(_, cell)| cell.read().tier == leading).map(|(slot, cell)| (slot, cell.share()));
+            draw.store(Arc::new(Draw::new(shares)));
+        }
     }
 
     /// The number that a slot is compared by within its tier, the smaller the better; none for one that takes no new sessions.
@@ -262,15 +287,24 @@ impl Placement {
         let mut once = || {
             (0..DRAWS).find_map(|_| {
                 let ticket = draw.draw(rng)?;
-                let share = u64::from(self.cells[ticket.slot as usize].share());
+                let share = self.cells[ticket.slot as usize].share();
                 // A node in slow start has less than the weight it was drawn with: it keeps that part of its draws.
-                let keep = share >= u64::from(ticket.weight) << 16 || rng.random_range(0..u64::from(ticket.weight) << 16) < share;
+                let keep = share >= ticket.share || rng.random_range(0..ticket.share) < share;
                 (keep && eligible(ticket.slot)).then_some(ticket.slot)
             })
         };
         let (first, second) = (once()?, once()?);
         let workload = |slot| score::workload_of(self.tree.get(slot));
         Some(if workload(second) < workload(first) { second } else { first })
+    }
+
+    /// By room: whether the least full node is a seat behind another, and hardly more: then it has it, and nodes stay even to a seat.
+    /// One that is further behind is no more than lucky in the draws: what it tells may be wrong, and others may be told the same.
+    fn is_just_behind(&self, least: u32, other: u32) -> bool {
+        let (least, other) = (&self.cells[least as usize], &self.cells[other as usize]);
+        let behind = u64::from(other.load().saturating_sub(least.load())) * u64::from(least.share());
+        let seat = u64::from(SEAT) << 16;
+        (seat..=2 * seat).contains(&behind)
     }
 
     /// The best of the tier that is not over its budget; the best of all if there is none.
@@ -319,7 +353,7 @@ impl Placement {
                     return self.publish_all();
                 }
             }
-            Method::Random | Method::Hash | Method::First => return,
+            Method::Random | Method::Hash | Method::Room | Method::First => return,
         }
         self.publish(slot, cell);
     }

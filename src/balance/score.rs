@@ -52,12 +52,13 @@ pub fn workload_of(score: u64) -> u64 {
     score >> TIE_BITS
 }
 
-/// A score as a person reads it: the workload for a share of 1, how many turns of such a node away it is, or its place in the file.
+/// A score as a person reads it: the part of its room that is taken, the workload for a share of 1, how many turns of such a node away it is, or its place in the file.
 pub fn readable(method: Method, score: u64, clock: u64) -> f64 {
     let rest = score & ((1 << TIER_SHIFT) - 1);
     match method {
         Method::RoundRobin => rest.saturating_sub(clock) as f64 / (STRIDE >> 16) as f64,
         Method::First => (rest + 1) as f64,
+        Method::Room => f64::from(f32::from_bits((rest >> TIE_BITS) as u32)),
         _ => f64::from(f32::from_bits((rest >> TIE_BITS) as u32)) * 65_536.0,
     }
 }
@@ -82,6 +83,7 @@ pub fn score(method: Method, candidate: &Candidate, position: u32, turn: u64, ca
             let busy = u64::from(candidate.in_flight).min((1 << (TIE_BITS - TURN_BITS)) - 1);
             workload((f64::from(candidate.sessions) + 1.0) / (share * room)) | busy << TURN_BITS | turn
         }
+        Method::Room => workload(f64::from(candidate.load) / 65_536.0),
         // Without the one to come: among idle nodes the draw decides, so that it stays weighted.
         Method::Random | Method::Hash => workload(f64::from(candidate.in_flight) / share),
     };
@@ -122,9 +124,9 @@ mod tests {
             sessions: u32, in_flight: u32, weight in 1u32.., position: u32, turn: u64, capped: bool,
         ) {
             use Method::*;
-            for method in [LeastSessions, LeastRequests, RoundRobin, Random, Hash, First] {
+            for method in [LeastSessions, LeastRequests, RoundRobin, Room, Random, Hash, First] {
                 for tier in [Tier::Normal, Tier::Backup, Tier::Down] {
-                    let one = Candidate { tier, sessions, in_flight, weight, capacity: None, full: false, young: false };
+                    let one = Candidate { tier, sessions, in_flight, weight, load: in_flight, capacity: None, full: false, young: false };
                     let score = score(method, &one, position, turn, capped);
                     prop_assert_eq!(tier_of(score), tier);
                 }

@@ -5,11 +5,13 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::collections::HashMap;
 
-const ALL: [Method; 6] = [Method::LeastSessions, Method::LeastRequests, Method::RoundRobin, Method::Random, Method::Hash, Method::First];
+use Method::{First, Hash, LeastRequests, LeastSessions, Random, Room, RoundRobin};
+
+const ALL: [Method; 7] = [LeastSessions, LeastRequests, RoundRobin, Room, Random, Hash, First];
 
 /// An idle normal node of this weight.
 pub(super) fn candidate(weight: u32) -> Candidate {
-    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: weight << 16, capacity: None, full: false, young: false }
+    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: weight << 16, load: 0, capacity: None, full: false, young: false }
 }
 
 fn rng() -> SmallRng {
@@ -292,7 +294,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
     (tier, 0u32..20, 0u32..20, 0u32..3, prop::option::of(0u32..20), prop::bool::weighted(0.2)).prop_map(
         |(tier, sessions, in_flight, weight, capacity, full)| {
             let young = sessions % 3 == 0;
-            Candidate { tier, sessions, in_flight, weight: weight << 16, capacity, full, young }
+            Candidate { tier, sessions, in_flight, weight: weight << 16, load: in_flight, capacity, full, young }
         },
     )
 }

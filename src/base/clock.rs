@@ -19,6 +19,10 @@ thread_local! {
 impl Now {
     /// Looks.
     pub fn look() -> Self {
+        #[cfg(test)]
+        if let Some(pretended) = PRETENDED.get() {
+            return Self(pretended);
+        }
         Self(START.elapsed())
     }
     /// As [`monotonic_ms`] says it.
@@ -52,9 +56,20 @@ impl Now {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    static PRETENDED: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// From now on it is that late on this thread, for a test on made-up time.
+#[cfg(test)]
+pub fn pretend(now: Duration) {
+    PRETENDED.set(Some(now));
+}
+
 /// Milliseconds since the process started; never goes back.
 pub fn monotonic_ms() -> u64 {
-    START.elapsed().as_millis() as u64
+    Now::look().ms()
 }
 
 /// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what was before the

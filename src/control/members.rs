@@ -155,11 +155,12 @@ impl Members {
         let live = &node.live;
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
         let was_silent = live.told.is_silent();
-        self.news |= live.told.hear(
-            beat,
-            live.sessions.load(std::sync::atomic::Ordering::Relaxed),
-            u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
-        );
+        let ours = live.sessions.load(std::sync::atomic::Ordering::Relaxed);
+        self.news |= live.told.hear(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
+        if novelty == Novelty::Rebooted {
+            live.fill.restart(ours);
+        }
+        cluster.roster.hear(node, beat, ours);
         if let Some(run) = &beat.run {
             // 0 is for not known
             let boot = (hash64(run.boot.as_bytes()) as u32).max(1);
@@ -201,6 +202,7 @@ impl Members {
         for cluster in &table.clusters {
             for node in cluster.nodes().filter(|node| node.live.told.notice_silence()) {
                 warn!("cluster {} node {} is silent: its load is forgotten, checks decide", cluster.name, node.spec.name);
+                node.live.fill.forget();
                 cluster.live.rescore(node.live.slot);
             }
             compare_versions(cluster);

@@ -164,6 +164,7 @@ impl Beats {
     /// Nobody speaks for the node any more: what was said of it no longer holds.
     pub fn forget(&self, cluster: &Cluster, node: &Node) {
         node.live.told.forget();
+        node.live.fill.forget();
         node.live.resize_places(node.max_requests());
         cluster.live.rescore(node.live.slot);
     }

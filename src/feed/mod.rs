@@ -10,6 +10,8 @@ pub mod health;
 pub mod mod_heartbeat;
 pub mod names;
 mod place;
+#[cfg(test)]
+mod placement;
 pub mod probe;
 pub mod pulse;
 pub mod watch;

@@ -42,6 +42,10 @@ impl Pulse {
             self.refresh(cluster, &mut ejected);
             let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
             cluster.live.sweep(clock::monotonic_secs(), idle, self.part, PARTS);
+            if cluster.roster.any_tells() {
+                cluster.live.look_through(clock::monotonic_secs(), self.part, PARTS);
+            }
+            cluster.roster.placement.redraw();
         }
         self.ejected = ejected;
         self.part = (self.part + 1) % PARTS;
@@ -58,6 +62,7 @@ impl Pulse {
             if was && !is {
                 info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
             }
+            cluster.roster.pass(node);
             // all of them, each second: an ejection that began and ended between two ticks must not be missed
             cluster.live.rescore(live.slot);
         }

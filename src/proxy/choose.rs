@@ -6,6 +6,7 @@ use super::client::Client;
 use super::retry;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
+use crate::base::clock::Now;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use http::{HeaderMap, StatusCode};
@@ -65,6 +66,11 @@ impl FirstRequest {
         }
     }
 
+    /// Where the first request of one that looks like this went, over another connection.
+    fn join(&self, cluster: &Cluster, alike: Option<u64>, now: Now) -> Option<u32> {
+        cluster.live.company.join(alike.filter(|_| self.applies)?, now.secs())
+    }
+
     /// The visitor that it looks like, if that is all that tells its session from others.
     fn visitor(cluster: &Cluster, reading: &Reading<'_>) -> Option<u64> {
         reading.session.filter(|_| !cluster.affinity.identifies() && !cluster.affinity.is_none())
@@ -82,10 +88,7 @@ pub(super) async fn choose(
 ) -> Result<(Verdict, Session), Refused> {
     let alike = FirstRequest::visitor(cluster, reading);
     let company = &cluster.live.company;
-    let mut hint = first.hint;
-    if let Some(visitor) = alike.filter(|_| first.applies && hint.is_none()) {
-        hint = company.join(visitor, trail.now.secs());
-    }
+    let mut hint = first.hint.or_else(|| first.join(cluster, alike, trail.now));
     let mut first_check = None;
     loop {
         let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now.secs(), dry: false };
@@ -109,16 +112,20 @@ pub(super) async fn choose(
                         continue;
                     }
                 };
-                if first.applies && first.hint.is_none() {
-                    client.remember(&cluster.name, first.identity, slot, session.id);
-                }
                 match alike {
                     Some(visitor) if verdict.honoured => client.meet(&cluster.name, visitor, slot, session.id),
                     Some(visitor) if first.applies && hint.is_none() => {
-                        company.lead(visitor, slot, session.id, trail.now.secs());
+                        if let Some(other) = company.lead(visitor, slot, session.id, trail.now.secs()) {
+                            session::abandon(cluster, &session);
+                            hint = Some(other);
+                            continue;
+                        }
                         session.leads = Some(visitor);
                     }
                     _ => {}
+                }
+                if first.applies && first.hint.is_none() {
+                    client.remember(&cluster.name, first.identity, slot, session.id);
                 }
                 return Ok((verdict, session));
             }
@@ -128,7 +135,7 @@ pub(super) async fn choose(
                 trail.look();
                 // all that waited here are let go at once
                 first.look(client, cluster);
-                hint = first.hint;
+                hint = first.hint.or_else(|| first.join(cluster, alike, trail.now));
             }
             Decision::Refuse(refusal) => {
                 trail.record.refused(refusal);

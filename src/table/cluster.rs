@@ -1,21 +1,21 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
 use super::crowd::{Company, Crowd};
+use super::fill::{LATELY, Norm};
 use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
+use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
 use crate::affinity::{Affinity, Bypass};
-use crate::balance::{Candidate, Method, Placement, Tier};
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A cluster of a table: immutable.
 pub struct Cluster {
@@ -53,6 +53,14 @@ impl Cluster {
     pub fn why(&self, node: &Node) -> String {
         match node.state() {
             State::Pending => format!("{}: homing accept {}/{}", node.why(), self.name, node.spec.name),
+            State::Ready | State::Draining if self.roster.doubted(node).is_some() => {
+                let known = node.live.fill.lately(node.live.sessions.load(Relaxed));
+                let tells = node.live.fill.sessions().map_or_else(
+                    || format!("a load of {} %", node.live.told.load().unwrap_or_default()),
+                    |sessions| format!("{sessions} sessions"),
+                );
+                format!("{}; tells {tells}, {known} known: our own count goes first", node.why())
+            }
             State::Ready if node.live.ramp(self.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
             _ => node.why(),
         }
@@ -64,64 +72,6 @@ impl Cluster {
     /// The nodes in the order of the file.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.roster.nodes.iter().flatten()
-    }
-}
-
-/// The nodes of a cluster by slot, with their board. Slots of nodes that left are empty.
-pub struct Roster {
-    /// By slot.
-    pub nodes: Vec<Option<Arc<Node>>>,
-    /// By slot, those of nodes that left included: their sessions are still counted until they are purged.
-    pub lives: Vec<Arc<NodeLive>>,
-    /// Slots by node name.
-    pub slots: HashMap<Arc<str>, u32>,
-    /// The board that picks are made from.
-    pub placement: Placement,
-    /// How.
-    pub method: Method,
-    /// New sessions are spread by the room that the nodes announce.
-    pub by_room: bool,
-    /// Seconds over which a node is eased in.
-    pub slow_start: u32,
-    /// Whether requests in flight count in the score.
-    pub counts_requests: bool,
-}
-
-impl Roster {
-    /// The node in a slot.
-    pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
-        self.nodes.get(slot as usize)?.as_ref()
-    }
-
-    /// Brings the board up to date for one node.
-    pub fn rescore(&self, slot: u32) {
-        if let Some(node) = self.node(slot) {
-            self.placement.refresh(slot, || self.candidate(node));
-        }
-    }
-
-    fn candidate(&self, node: &Node) -> Candidate {
-        let in_flight = node.live.in_flight.load(Relaxed);
-        let state = node.state();
-        let busy = node.max_requests().is_some_and(|max| in_flight >= max);
-        let tier = match state {
-            State::Ready | State::Full if node.spec.backup => Tier::Backup,
-            State::Ready | State::Full => Tier::Normal,
-            _ if node.stands_aside() => Tier::Never,
-            State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == model::AdminState::Enabled => Tier::Down,
-            _ => Tier::Never,
-        };
-        let ramp = u64::from(node.live.ramp(self.slow_start));
-        let room = if self.by_room { u64::from(node.live.told.room()) } else { 100 };
-        Candidate {
-            tier,
-            sessions: node.live.all_sessions(),
-            in_flight,
-            weight: (u64::from(node.live.told.weight(node.spec.weight)) * ramp * room / 10_000) as u32,
-            capacity: node.capacity(),
-            full: state == State::Full || busy,
-            young: node.live.is_young(),
-        }
     }
 }
 
@@ -140,6 +90,10 @@ pub struct ClusterLive {
     move_count: AtomicU32,
     /// First requests of clients that look alike.
     pub company: Company,
+    /// What is usual among its nodes.
+    pub norm: Arc<Norm>,
+    /// By slot, the sessions that nobody has seen lately, as far as the ledger was looked through.
+    stale: Mutex<Vec<u32>>,
     /// Its requests, counted.
     pub traffic: Traffic,
     /// Bypass values that were forged, damaged or too old.
@@ -162,6 +116,7 @@ impl ClusterLive {
     /// Nothing observed yet.
     pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize, usage: Arc<Usage>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
+        let norm = roster.norm.clone();
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             name,
@@ -170,6 +125,8 @@ impl ClusterLive {
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
             company: Company::default(),
+            norm,
+            stale: Mutex::default(),
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
             usage,
@@ -268,6 +225,27 @@ impl ClusterLive {
         }
         self.company.sweep(now);
         self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)
+    }
+
+    /// Counts the sessions that nobody has seen lately in one of `parts` parts of the ledger. After the last one it is known what
+    /// is usual.
+    pub fn look_through(&self, now: u32, part: usize, parts: usize) {
+        let roster = self.roster.load();
+        let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        if part == 0 {
+            stale.clear();
+        }
+        let slots = roster.lives.len().max(stale.len());
+        stale.resize(slots, 0);
+        self.ledger.look_through(part, parts, |seen| {
+            let slot = seen.slot as usize;
+            if now.saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.first)) {
+                stale.get_mut(slot).into_iter().for_each(|count| *count += 1);
+            }
+        });
+        if part + 1 == parts {
+            roster.survey(&stale);
+        }
     }
 
     /// Whether any node serves, for the decision to try them all when none does.

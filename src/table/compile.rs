@@ -1,7 +1,8 @@
 //! From a checked `Config` to a `Table`: the only constructor. Cells that outlive a table are taken over by name.
 
-use super::cluster::{Cluster, ClusterLive, Roster};
+use super::cluster::{Cluster, ClusterLive};
 use super::node::{Node, NodeLive, NodeSpec};
+use super::roster::Roster;
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
@@ -71,6 +72,7 @@ pub fn adopt(table: &Table) {
             node.live.resize_places(node.max_requests());
             cluster.roster.rescore(node.live.slot);
         }
+        cluster.roster.placement.redraw();
     }
 }
 
@@ -134,9 +136,9 @@ fn compile_cluster(
         slots: names,
         placement,
         method,
-        by_room: conf.balance == model::Balance::Heartbeat,
         slow_start,
         counts_requests,
+        norm: before.map_or_else(Arc::default, |c| c.live.norm.clone()),
     });
     let live = match before {
         Some(cluster) => cluster.live.clone(),

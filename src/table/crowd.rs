@@ -7,7 +7,7 @@
 
 use super::ledger::Ledger;
 use crate::base::hash::hash64_pair;
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 
 /// Members that are looked at to find the one that a client is taken for.
 const LOOKS: u64 = 32;
@@ -83,21 +83,42 @@ struct First {
     came: u8,
 }
 
+impl First {
+    fn takes_more(&self, now: u32) -> bool {
+        self.came < BROWSER && now.saturating_sub(self.at) <= PATIENCE
+    }
+}
+
 impl Company {
     /// Where the one that came first went, if this may be the same browser's.
     pub fn join(&self, visitor: u64, now: u32) -> Option<u32> {
         if self.0.is_empty() {
             return None;
         }
-        let mut first = self.0.get_mut(&visitor).filter(|first| first.came < BROWSER && now.saturating_sub(first.at) <= PATIENCE)?;
+        let mut first = self.0.get_mut(&visitor).filter(|first| first.takes_more(now))?;
         first.came += 1;
         Some(first.slot)
     }
 
-    /// A first request goes there with nobody to follow.
-    pub fn lead(&self, visitor: u64, slot: u32, session: u64, now: u32) {
-        if self.0.len() < VISITORS {
-            self.0.insert(visitor, First { slot, session, at: now, came: 1 });
+    /// A first request is about to go there with nobody to follow. Where another one went in the same moment: it follows that one.
+    pub fn lead(&self, visitor: u64, slot: u32, session: u64, now: u32) -> Option<u32> {
+        if self.0.len() >= VISITORS {
+            return None;
+        }
+        let first = First { slot, session, at: now, came: 1 };
+        match self.0.entry(visitor) {
+            Entry::Occupied(mut other) if other.get().takes_more(now) => {
+                other.get_mut().came += 1;
+                Some(other.get().slot).filter(|elsewhere| *elsewhere != slot)
+            }
+            Entry::Occupied(mut other) => {
+                other.insert(first);
+                None
+            }
+            Entry::Vacant(place) => {
+                place.insert(first);
+                None
+            }
         }
     }
 
@@ -181,15 +202,15 @@ mod tests {
     fn as_many_first_requests_as_a_browser_sends_go_together_until_an_answer() {
         let company = Company::default();
         assert_eq!(company.join(7, 0), None);
-        company.lead(7, 3, 1, 0);
-        assert!((0..5).all(|_| company.join(7, 0) == Some(3)));
+        assert_eq!((company.lead(7, 3, 1, 0), company.lead(7, 5, 9, 0)), (None, Some(3)), "of two at once one leads");
+        assert!((0..4).all(|_| company.join(7, 0) == Some(3)));
         assert_eq!((company.join(7, 0), company.join(8, 0)), (None, None), "this is another's, by all that can be known");
-        company.lead(7, 4, 2, 0);
+        assert_eq!(company.lead(7, 4, 2, 0), None);
         company.part(7, 1);
         assert_eq!(company.join(7, 0), Some(4), "an older one's answer changes nothing");
         company.part(7, 2);
         assert_eq!(company.join(7, 0), None);
-        company.lead(7, 4, 2, 0);
+        assert_eq!(company.lead(7, 4, 2, 0), None);
         assert_eq!(company.join(7, 9), None);
         company.sweep(9);
         assert!(company.0.is_empty());

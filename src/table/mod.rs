@@ -7,10 +7,12 @@ mod conditions;
 pub mod crowd;
 pub mod decide;
 pub mod edits;
+pub mod fill;
 mod lasting;
 pub mod ledger;
 pub mod node;
 pub mod normal_path;
+pub mod roster;
 pub mod route;
 mod state;
 mod target;
@@ -25,8 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 pub use crate::upstream::link::Link;
-pub use cluster::{Cluster, ClusterLive, Roster};
+pub use cluster::{Cluster, ClusterLive};
 pub use node::{Health, Node, NodeLive, NodeSpec};
+pub use roster::Roster;
 pub use state::State;
 pub use traffic::Traffic;
 

@@ -1,5 +1,6 @@
 //! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
 
+use super::fill::Fill;
 use super::told::Told;
 use crate::base::clock::{self, Now};
 use crate::config::address::NodeUrl;
@@ -94,6 +95,8 @@ pub struct NodeLive {
     last_answer: AtomicU64,
     /// What it says of itself.
     pub told: Told,
+    /// How full it is.
+    pub fill: Fill,
     why: Mutex<String>,
     /// The word for its state when it was last looked at, and since when in milliseconds since 1970.
     noted: Mutex<(&'static str, u64)>,
@@ -123,6 +126,7 @@ impl NodeLive {
             ejected_until: AtomicU64::new(0),
             last_answer: AtomicU64::new(0),
             told: Told::nothing(),
+            fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
             noted: Mutex::new(("", clock::unix_ms())),
             changed: Notify::new(),
@@ -237,7 +241,7 @@ impl NodeLive {
             return WHOLE as u32;
         }
         // a tenth at once, so that a trickle warms it up from the first second
-        (WHOLE / 10).max(WHOLE * age / u64::from(slow_start_secs)) as u32
+        (WHOLE / 10 + WHOLE * 9 / 10 * age / u64::from(slow_start_secs)) as u32
     }
 
     /// Whether it came to others less than a minute ago.
@@ -248,7 +252,7 @@ impl NodeLive {
 
     /// Its sessions: those of the ledger, and those it tells of beside them.
     pub fn all_sessions(&self) -> u32 {
-        self.told.sessions(self.sessions.load(Relaxed))
+        self.told.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
 
     /// Whether it is being eased in.

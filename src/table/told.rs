@@ -12,8 +12,6 @@ const NO_LOAD: u8 = u8::MAX;
 const NONE: u32 = u32::MAX;
 /// Marks a weight that is meant as it stands, not in percent of the one in the conf file.
 const ABSOLUTE: u32 = 1 << 31;
-/// Room taken for a node that does not tell its load, where others do.
-pub const MIDDLE_ROOM: u32 = 50;
 
 /// The live cells of what a node says.
 #[derive(Debug)]
@@ -237,14 +235,6 @@ impl Told {
         Some(self.load.load(Relaxed)).filter(|load| *load != NO_LOAD)
     }
 
-    /// Room in percent; `MIDDLE_ROOM` if it does not tell. Who asks for a weight has said with it how much room there is.
-    pub fn room(&self) -> u32 {
-        if self.weight.load(Relaxed) != NONE {
-            return 100;
-        }
-        self.load().map_or(MIDDLE_ROOM, |load| 100 - u32::from(load))
-    }
-
     /// All its sessions, when the ledger has so many: those it told of and those placed since.
     pub fn sessions(&self, ours: u32) -> u32 {
         ours.saturating_add_signed(self.beyond.load(Relaxed))
@@ -287,100 +277,4 @@ impl Told {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::heartbeat::Load;
-    use crate::heartbeat::Role;
-
-    fn beat(load: u8) -> Beat {
-        Beat { room: Load::new(load).map(Room::Load), ..Beat::default() }
-    }
-
-    #[test]
-    fn sessions_that_come_past_us_count_and_those_placed_since_are_added() {
-        let told = Told::nothing();
-        assert_eq!((told.sessions(5), told.room(), told.capacity()), (5, MIDDLE_ROOM, None));
-        told.hear(&Beat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000);
-        assert_eq!((told.sessions(5), told.sessions(7), told.sessions(2)), (40, 42, 37));
-        assert_eq!((told.room(), told.capacity()), (20, Some(50)));
-        told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000);
-        assert_eq!((told.sessions(5), told.sessions(0), told.room()), (1, 0, 20), "what is not said again stays");
-    }
-
-    #[test]
-    fn what_lasts_is_known_again_and_told_only_when_it_changes() {
-        let said = Beat {
-            state: Some(Announced::Draining),
-            capacity: Some(50),
-            roles: Roles::new([Role::Batch]).ok(),
-            version: Some("2".into()),
-            ..beat(80)
-        };
-        let told = Told::nothing();
-        assert_eq!((told.hear(&said, 0, 1), told.hear(&said, 0, 1), told.hear(&beat(7), 0, 1)), (true, false, false));
-        told.runs(7, true);
-        let again = Told::nothing();
-        again.recall(&told.lasting());
-        assert_eq!(again.lasting(), told.lasting());
-        assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (7, Announced::Draining, Some(50), None));
-        assert!(again.forgot(clock::monotonic_secs() - 2) && !again.forgot(clock::monotonic_secs() + 1));
-        assert_eq!(Told::nothing().lasting(), Lasting::default());
-    }
-
-    #[test]
-    fn a_restart_loses_what_was_before() {
-        let told = Told::nothing();
-        told.runs(7, false);
-        assert!(!told.forgot(0));
-        told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000);
-        told.runs(8, true);
-        assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (8, true, 5));
-    }
-
-    #[test]
-    fn an_agents_weight_is_in_percent_or_as_it_stands() {
-        let told = Told::nothing();
-        for (weight, of_50) in
-            [(None, 50), (Some(Weight::Relative(50)), 25), (Some(Weight::Absolute(0)), 0), (Some(Weight::Absolute(7)), 7)]
-        {
-            told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000);
-            assert_eq!(told.weight(50), of_50, "{weight:?}");
-        }
-        told.hear(&Beat { room: Some(Room::Weight(Weight::Relative(50))), ..Beat::default() }, 0, 1000);
-        assert_eq!((told.load(), told.room()), (Some(50), 100), "half the weight is not half of that again for want of room");
-    }
-
-    #[test]
-    fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
-        let told = Told::nothing();
-        let said = agent_said("down maint 50% maxconn:3 # gone");
-        told.hear(&said, 5, 0);
-        assert!(told.is_down() && told.max_requests() == Some(3) && told.announced() == Announced::Maintenance);
-        told.forget();
-        assert!(!told.is_down() && !told.notice_silence() && !told.is_silent());
-        assert_eq!((told.announced(), told.weight(70), told.max_requests(), told.load()), (Announced::Ready, 70, None, None));
-        assert_eq!((told.since(), told.room()), (None, MIDDLE_ROOM));
-    }
-
-    fn agent_said(line: &str) -> Beat {
-        match crate::heartbeat::agent::read(format!("{line}\n").as_bytes()) {
-            crate::heartbeat::agent::Reply::Said(beat) => *beat,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_silent_node_keeps_its_word_and_loses_its_load() {
-        let told = Told::nothing();
-        assert!(!told.notice_silence(), "who never spoke is not silent");
-        let last = Beat { state: Some(Announced::Draining), ..beat(90) };
-        told.hear(&last, 0, u32::MAX);
-        assert!(!told.notice_silence());
-        told.hear(&last, 0, 0);
-        while told.since() == Some(0) {
-            std::hint::spin_loop();
-        }
-        assert_eq!((told.notice_silence(), told.notice_silence()), (true, false), "it is said once");
-        assert_eq!((told.is_silent(), told.load(), told.announced()), (true, None, Announced::Draining));
-    }
-}
+mod tests;

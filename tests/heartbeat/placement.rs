@@ -5,18 +5,19 @@ use crate::support::{Client, Origin, until};
 use serde_json::json;
 
 #[test]
-fn shares_are_in_proportion_to_room() {
+fn new_sessions_go_where_there_is_room() {
     let nodes = Origin::several(3);
     let fleet = Fleet::over(&nodes, "balance = \"heartbeat\"");
     fleet.all_ready();
     for (node, load) in nodes.iter().zip([0, 50, 90]) {
-        fleet.beat(node, json!({"load": load}));
+        fleet.beat(node, json!({"load": load, "capacity": 600}));
     }
+    // of 1,800 seats 840 are taken: with 480 more, each node has as many as the fullest, but for what was there before
     let placed = fleet.newcomers(480);
-    for (name, share) in [("n1", 100.0 / 160.0), ("n2", 50.0 / 160.0), ("n3", 10.0 / 160.0)] {
-        let got = of(&placed, name) as f64 / placed.len() as f64;
-        assert!((got - share).abs() < 0.02, "{name}: {got:.3} of {share:.3}");
-    }
+    let (first, second, third) = (of(&placed, "n1"), of(&placed, "n2"), of(&placed, "n3"));
+    assert!(first > second && second > third, "{first} {second} {third}");
+    // of two draws the fullest is taken when both are its own: a ninth
+    assert!((20..=95).contains(&third), "{third}: within five deviations of a ninth");
     fleet.beat(&nodes[0], json!({"load": 100}));
     assert_eq!(of(&fleet.newcomers(60), "n1"), 0, "no room, no new session");
 }
@@ -87,9 +88,53 @@ fn silence_is_never_a_503() {
     fleet.node_is("n1", "silent");
     fleet.node_is("n2", "silent");
     let placed = fleet.newcomers(40);
-    assert_eq!((of(&placed, "n1"), of(&placed, "n2")), (20, 20), "loads are forgotten, all are equal again");
+    // both draws are one node's in half of the cases: a difference of 2 k has odds of 3 to the power of -k
+    assert!((10..=30).contains(&of(&placed, "n1")), "loads are forgotten, all are equal again: {}", of(&placed, "n1"));
     assert_eq!(user.get("/").node(), home);
     assert_eq!(fleet.list().len(), 2, "its checks decide");
     fleet.beat(&nodes[0], json!({"load": 99}));
     until("who speaks is not silent", || (fleet.node_is("n1", "ready")["load"] == 99).then_some(()));
+}
+
+#[test]
+fn a_small_node_is_filled_as_far_as_a_large_one() {
+    let nodes = Origin::several(3);
+    let fleet = Fleet::over(&nodes, "balance = \"heartbeat\"");
+    fleet.all_ready();
+    for (node, capacity) in nodes.iter().zip([20, 50, 130]) {
+        fleet.beat(node, json!({"load": 0, "sessions": 0, "capacity": capacity}));
+    }
+    // the board draws by new sizes within a second
+    until("sizes are known", || (fleet.node_is("n3", "ready")["share"].as_f64()? > 0.6).then_some(()));
+    let placed = fleet.newcomers(160);
+    for (name, capacity) in [("n1", 20), ("n2", 50), ("n3", 130)] {
+        let taken = 100 * of(&placed, name) / capacity;
+        assert!((60..=100).contains(&taken), "{name} is {taken} % full where 80 is even");
+    }
+}
+
+#[test]
+fn a_node_that_denies_its_sessions_is_not_believed() {
+    let nodes = Origin::several(3);
+    for balance in ["heartbeat", "least-sessions"] {
+        let fleet = Fleet::over(&nodes, &format!("balance = \"{balance}\""));
+        fleet.all_ready();
+        let tell =
+            |n: usize, sessions: usize| fleet.beat(&nodes[n], json!({"load": sessions * 100 / 60, "sessions": sessions, "capacity": 60}));
+        let mut there = [0; 3];
+        for _ in 0..8 {
+            // n2 says for ever that it has nobody
+            (0..3).for_each(|n| _ = tell(n, if n == 1 { 0 } else { there[n] }));
+            for node in fleet.newcomers(15) {
+                there[nodes.iter().position(|origin| origin.name() == node).unwrap()] += 1;
+            }
+        }
+        tell(1, 0);
+        assert!(there[1] <= 60, "{balance}: {there:?} of 60 seats each");
+        let doubted = fleet.node_is("n2", "ready");
+        let why = doubted["why"].as_str().unwrap();
+        assert!(why.contains(&format!("tells 0 sessions, {} known", there[1])), "{why}");
+        assert_eq!(doubted["known"], there[1]);
+        assert_eq!(fleet.metric("homing_cluster_nodes_doubted{cluster=\"app\"}"), 1.0);
+    }
 }

@@ -134,6 +134,24 @@ fn a3_a_new_client_walks_the_list_until_a_node_answers() {
 }
 
 #[test]
+fn what_a_line_leaves_out_stays_as_it_was() {
+    let mut load = Load::default();
+    for (line, said) in [
+        ("draining", (None, None, None, true)),
+        ("sessions=12 capacity=200", (Some(12), Some(200), None, true)),
+        ("load=30 ready", (Some(12), Some(200), Some(30), false)),
+        ("draining", (Some(12), Some(200), Some(30), true)),
+        ("sessions=0 load=140", (Some(0), Some(200), Some(100), true)),
+    ] {
+        load.say(line).unwrap();
+        assert_eq!((load.sessions, load.capacity, load.load, load.draining), said, "{line}");
+    }
+    for wrong in ["sessions=", "capacity=many", "load=-1", "draining=1", "sessions=3 what"] {
+        assert!(load.say(wrong).is_err() && load.sessions == Some(0), "{wrong}");
+    }
+}
+
+#[test]
 fn a8_a_client_asks_the_first_proxy_that_answers() {
     let nodes = Origin::several(1);
     let (first, second) = (Fleet::over(&nodes, ""), Fleet::over(&nodes, ""));

@@ -116,7 +116,7 @@ words! {
         LeastRequests,
         /// In turn, by weight, evenly spread.
         RoundRobin,
-        /// By the room that the nodes announce.
+        /// By the size of the nodes and the room that they announce.
         Heartbeat,
         /// The better of two drawn by weight.
         Random,

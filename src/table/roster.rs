@@ -1,0 +1,176 @@
+//! The nodes of a cluster with the board that picks are made from, and what is told to the board of each.
+
+use super::fill::{Norm, Said, Sight};
+use super::node::{Node, NodeLive};
+use super::state::State;
+use crate::balance::{Candidate, Method, Placement, SEAT, Tier};
+use crate::base::clock;
+use crate::config::model::AdminState;
+use crate::heartbeat::{Beat, Room};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A node that announces more seats than this has as many as this.
+const MOST_SEATS: u64 = 1 << 20;
+
+/// The nodes of a cluster by slot, with their board. Slots of nodes that left are empty.
+pub struct Roster {
+    /// By slot.
+    pub nodes: Vec<Option<Arc<Node>>>,
+    /// By slot, those of nodes that left included: their sessions are still counted until they are purged.
+    pub lives: Vec<Arc<NodeLive>>,
+    /// Slots by node name.
+    pub slots: HashMap<Arc<str>, u32>,
+    /// The board that picks are made from.
+    pub placement: Placement,
+    /// How.
+    pub method: Method,
+    /// Seconds over which a node is eased in.
+    pub slow_start: u32,
+    /// Whether requests in flight count in the score.
+    pub counts_requests: bool,
+    /// What is usual among them. Outlives the table.
+    pub norm: Arc<Norm>,
+}
+
+impl Roster {
+    /// The node in a slot.
+    pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
+        self.nodes.get(slot as usize)?.as_ref()
+    }
+
+    /// Time has passed for one node: what it told grows old.
+    pub fn pass(&self, node: &Node) {
+        let ours = node.live.sessions.load(Relaxed);
+        node.live.fill.pass(node.live.told.sessions(ours), &self.sight(node, ours), &self.norm);
+    }
+
+    /// Brings the board up to date for one node.
+    pub fn rescore(&self, slot: u32) {
+        if let Some(node) = self.node(slot) {
+            self.placement.refresh(slot, || self.candidate(node));
+        }
+    }
+
+    /// Takes what a node says of its room. `ours`: sessions that the ledger has there.
+    pub fn hear(&self, node: &Node, beat: &Beat, ours: u32) {
+        let mut said = Said { sessions: beat.sessions, ..Said::default() };
+        match beat.room {
+            Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
+            Some(Room::Slots { ready, busy }) => {
+                said.workers = Some(ready.saturating_add(busy));
+                said.load = beat.room.and_then(Room::load).map(|load| match f64::from(ready) + f64::from(busy) {
+                    // more exact than in percent
+                    workers if workers > 0.0 => f64::from(busy) / workers,
+                    _ => f64::from(load.get()) / 100.0,
+                });
+            }
+            // who asks for a weight has said with it how much room there is
+            Some(Room::Weight(_)) | None => {}
+        }
+        let sight = self.sight(node, ours);
+        // workers that are busy count no sessions
+        let counted = sight.counted && !matches!(beat.room, Some(Room::Slots { .. }));
+        node.live.fill.hear(said, &Sight { counted, ..sight }, &self.norm);
+    }
+
+    /// Takes how many sessions nobody has seen lately, by slot, and learns from all nodes what is usual.
+    pub fn survey(&self, stale: &[u32]) {
+        self.lives.iter().zip(stale).for_each(|(live, stale)| live.fill.unseen(*stale));
+        let nodes = || self.nodes.iter().flatten();
+        let sizes: Vec<u32> = nodes().filter_map(|node| size(node)).collect();
+        let tellers = nodes().filter_map(|node| {
+            let ours = node.live.sessions.load(Relaxed);
+            let sight = self.sight(node, ours);
+            let used = node.live.fill.told(&sight, &self.norm).filter(|_| node.capacity().is_some())?;
+            Some((used, node.live.fill.lately(ours)))
+        });
+        self.norm.survey(&sizes, tellers);
+    }
+
+    /// Whether any node tells how full it is, so that a survey is worth while.
+    pub fn any_tells(&self) -> bool {
+        self.nodes.iter().flatten().any(|node| node.live.fill.tells())
+    }
+
+    /// Our own count of its sessions, if it goes before the node's word.
+    pub fn doubted(&self, node: &Node) -> Option<u32> {
+        let ours = node.live.sessions.load(Relaxed);
+        node.live.fill.doubted(ours, clock::monotonic_ms(), &self.norm).map(|known| known.round() as u32)
+    }
+
+    /// The share of new sessions that it has for its size and weight, eased in if it is.
+    pub fn share(&self, node: &Node) -> f64 {
+        let weight = node.live.told.weight(node.spec.weight);
+        let share = if self.method == Method::Room { self.room(node, weight, None).0 } else { weight.into() };
+        share as f64 * f64::from(node.live.ramp(self.slow_start))
+    }
+
+    fn sight(&self, node: &Node, ours: u32) -> Sight {
+        let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.told.weight(node.spec.weight));
+        Sight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: clock::monotonic_ms() }
+    }
+
+    fn candidate(&self, node: &Node) -> Candidate {
+        let in_flight = node.live.in_flight.load(Relaxed);
+        let state = node.state();
+        let busy = node.max_requests().is_some_and(|max| in_flight >= max);
+        let mut tier = match state {
+            State::Ready | State::Full if node.spec.backup => Tier::Backup,
+            State::Ready | State::Full => Tier::Normal,
+            _ if node.stands_aside() => Tier::Never,
+            State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == AdminState::Enabled => Tier::Down,
+            _ => Tier::Never,
+        };
+        let (weight, capacity) = (node.live.told.weight(node.spec.weight), node.capacity());
+        let ramp = u64::from(node.live.ramp(self.slow_start));
+        let mut sessions = node.live.all_sessions();
+        let doubted = self.doubted(node);
+        let (share, used) = match self.method {
+            Method::Room => {
+                let (share, load, used) = self.room(node, weight, doubted);
+                (((share * ramp) >> 16, load), used)
+            }
+            _ => ((u64::from(weight) * ramp, 0), doubted.unwrap_or(0)),
+        };
+        if let Some(most) = capacity.filter(|most| used >= *most && tier == Tier::Normal) {
+            // full by our own count alone: it comes after those that have room by every count
+            tier = Tier::Backup;
+            sessions = sessions.min(most.saturating_sub(1));
+        } else {
+            sessions = sessions.max(doubted.unwrap_or(0));
+        }
+        Candidate {
+            tier,
+            sessions,
+            in_flight,
+            weight: u32::try_from(share.0).unwrap_or(u32::MAX),
+            load: share.1,
+            capacity,
+            full: state == State::Full || busy,
+            young: node.live.is_young(),
+        }
+    }
+
+    /// By room: its share before it is eased in, how full that is in 1/65536, and the seats in use.
+    fn room(&self, node: &Node, weight: u32, doubted: Option<u32>) -> (u64, u32, u32) {
+        let ours = node.live.sessions.load(Relaxed);
+        let sight = self.sight(node, ours);
+        let told = || node.live.fill.told(&sight, &self.norm);
+        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.all_sessions()));
+        // a size that was told counts as much as the weight says; the weight of one that was not is its size
+        let part = match size(node).or_else(|| self.norm.usual()) {
+            Some(_) => f64::from(weight) / 100.0,
+            None => 1.0,
+        };
+        let seats = ((sight.size * part * f64::from(SEAT)) as u64).min(MOST_SEATS * u64::from(SEAT));
+        let load = used / (sight.size * part).max(0.01) * 65_536.0;
+        (if weight == 0 { 0 } else { seats.max(1) }, load.min(f64::from(u32::MAX)) as u32, used as u32)
+    }
+}
+
+/// What a node told of its size, or the operator for it.
+fn size(node: &Node) -> Option<u32> {
+    node.capacity().or_else(|| node.live.fill.workers())
+}
