@@ -71,10 +71,9 @@ fn cookie_name(name: &str) -> Result<Box<str>, String> {
 }
 
 fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, String> {
-    let separator = match table.separator.as_str() {
-        "" => return Err("`separator` is empty; \"off\" takes the whole value as the route".into()),
-        "off" => None,
-        text => Some(text.into()),
+    let separator = match table.route_separator() {
+        Some("") => return Err("`separator` is empty; \"off\" takes the whole value as the route".into()),
+        text => text.map(Box::from),
     };
     Ok(RouteForm {
         cookie: cookie_name(name)?,
@@ -97,7 +96,14 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
     }
     let value = match table.cookie_value() {
         CookieValue::Sealed => Value::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
-        CookieValue::Route => Value::Text(Texts::routes(context.members)),
+        CookieValue::Route => {
+            let routes = Texts::routes(context.members);
+            let before = table.separator.as_deref().filter(|_| table.is_readable());
+            Value::Text(match before {
+                Some(before) => routes.written_behind(before),
+                None => routes,
+            })
+        }
         CookieValue::Dynamic => {
             let key = table.dynamic_key.as_deref().ok_or("`value = \"dynamic\"` needs `dynamic-key`")?;
             Value::Text(Texts::dynamic(context.members, key))

@@ -80,6 +80,24 @@ impl PinCookie {
         }
     }
 
+    /// The nodes that a whole value names.
+    fn slots_behind(&self, text: &[u8]) -> Option<&[u32]> {
+        match &self.value {
+            Value::Text(texts) => texts.slots_behind(text),
+            Value::Sealed(_) => None,
+        }
+    }
+
+    /// The text of a value that names no node.
+    pub(super) fn unclaimed<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+        let Value::Text(texts) = &self.value else { return None };
+        let text = match self.mode {
+            CookieMode::Prefix => &value[..memchr::memchr(b'~', value)?],
+            _ => dates::split(cookies::unquoted(value)).0,
+        };
+        (!text.is_empty() && texts.slots_behind(text).is_none()).then_some(text)
+    }
+
     fn read_prefix<'t>(&'t self, value: &[u8]) -> Reading<'t> {
         let tilde = memchr::memchr(b'~', value);
         let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));
@@ -95,14 +113,15 @@ impl PinCookie {
     fn read_text<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
         let session = Some(request.visitor());
         let now = request.now;
-        let (text, last, first) = dates::split(value);
+        // Envoy's comes in quotes
+        let (text, last, first) = dates::split(cookies::unquoted(value));
         if dates::is_over(first, self.max_life, now) || dates::is_over(last, self.max_idle, now) {
             return Reading::new(Found::Lost(Lost::Expired), session);
         }
         let stale = last.is_none_or(|last| dates::seconds(last) < now);
         let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
         let stamp = Stamp { first, refresh, ..Stamp::default() };
-        Reading { found: self.slots(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
+        Reading { found: self.slots_behind(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
     }
 
     fn read_sealed<'t>(&'t self, value: &[u8], now: u64) -> Reading<'t> {

@@ -12,6 +12,7 @@ mod learn;
 mod reading;
 mod route;
 pub mod seal;
+mod unclaimed;
 mod value;
 
 #[cfg(test)]

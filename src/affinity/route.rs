@@ -31,10 +31,7 @@ impl RouteForm {
     /// Tries every id in the URL and in the cookies until one names a known node.
     pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
         let mut seen = Seen::default();
-        let pinned = match self.order {
-            RouteOrder::UrlFirst => self.in_url(request, &mut seen).or_else(|| self.in_cookies(request, &mut seen)),
-            RouteOrder::CookieFirst => self.in_cookies(request, &mut seen).or_else(|| self.in_url(request, &mut seen)),
-        };
+        let pinned = self.ids(request).find_map(|value| self.follow(value, request, &mut seen));
         pinned.unwrap_or_else(|| match seen {
             Seen { session, own_id, unknown: true } => {
                 Reading { found: Found::Lost(Lost::UnknownRoute), session, stamp: Stamp::of_id(own_id) }
@@ -44,19 +41,26 @@ impl RouteForm {
         })
     }
 
-    fn in_cookies<'t>(&'t self, request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
-        let mut values = cookies::values(request.headers, self.cookie.as_bytes());
-        values.find_map(|value| self.follow(cookies::unquoted(value), request, seen))
+    /// Every id that the request shows, in the order in which they are looked at.
+    fn ids<'r>(&'r self, request: &'r Incoming<'_>) -> impl Iterator<Item = &'r [u8]> {
+        let in_url = |first| (self.order == first).then(|| self.in_url(request)).into_iter().flatten();
+        let in_cookies = cookies::values(request.headers, self.cookie.as_bytes()).map(cookies::unquoted);
+        in_url(RouteOrder::UrlFirst).chain(in_cookies).chain(in_url(RouteOrder::CookieFirst))
     }
 
-    fn in_url<'t>(&'t self, request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
+    fn in_url<'r>(&'r self, request: &'r Incoming<'_>) -> impl Iterator<Item = &'r [u8]> {
         let name = self.parameter.as_bytes();
         let path = request.uri.path().as_bytes();
         let query = request.uri.query().unwrap_or_default().as_bytes();
         // The first piece of the path stands before any `;`, so it is no parameter.
-        let mut of_path = path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
-        let mut of_query = query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';'));
-        of_path.find_map(|value| self.follow(value, request, seen)).or_else(|| of_query.find_map(|value| self.follow(value, request, seen)))
+        let of_path = path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
+        of_path.chain(query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';')))
+    }
+
+    /// The first route that is no node's.
+    pub(super) fn unclaimed<'r>(&'r self, request: &'r Incoming<'_>) -> Option<&'r [u8]> {
+        let mut routes = self.ids(request).filter_map(|id| self.split(id).1);
+        routes.find(|route| !route.is_empty() && self.routes.slots(route).is_none())
     }
 
     fn follow<'t>(&'t self, value: &[u8], request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {

@@ -41,9 +41,24 @@ impl Texts {
         all
     }
 
+    /// The same, each written behind a separator.
+    pub(super) fn written_behind(mut self, separator: &str) -> Self {
+        for text in self.texts.values_mut() {
+            *text = [separator.as_bytes(), text].concat().into();
+        }
+        self
+    }
+
     /// The nodes that a text names.
     pub(super) fn slots(&self, text: &[u8]) -> Option<&[u32]> {
         self.slots.get(text).map(Vec::as_slice)
+    }
+
+    /// The nodes that a cookie names which holds nothing but the route: by itself, or behind a dot, as httpd's recipe writes it
+    /// (`.ROUTE`) and others do (`NAME.ROUTE`).
+    pub(super) fn slots_behind(&self, text: &[u8]) -> Option<&[u32]> {
+        let behind = |dot: Option<usize>| dot.and_then(|dot| self.slots(&text[dot + 1..]));
+        self.slots(text).or_else(|| behind(memchr::memchr(b'.', text))).or_else(|| behind(memchr::memrchr(b'.', text)))
     }
 
     /// The text of a node.

@@ -112,7 +112,7 @@ async fn to_cluster(
     let head =
         PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
     let mut reading = decide::recognise(&cluster, &head);
-    trail.record.heard(&reading);
+    trail.record.heard(&reading, &cluster, &head);
     let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
     let mut upgrade = upgrade::wanted(client, &asked.parts, &body, handover);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body

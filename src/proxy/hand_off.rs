@@ -28,7 +28,7 @@ pub async fn serve(
     let forced = bypassed(cluster, &mut asked.parts.headers, now, trail);
     let head = Incoming { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now };
     let reading = decide::recognise(cluster, &head);
-    trail.record.heard(&reading);
+    trail.record.heard(&reading, cluster, &head);
     // many such clients look alike, and each begins a session of its own
     let mut first = FirstRequest::alone(client);
     let verdict = match &forced {

@@ -5,7 +5,7 @@ use super::asked::Asked;
 use super::client::Client;
 use super::recent::Decided;
 use super::traces::Span;
-use crate::affinity::{Gist, PinSent, Reading};
+use crate::affinity::{Gist, Heard, Incoming, Lost, PinSent, Reading};
 use crate::base::clock::Now;
 use crate::config::model::LogFormat;
 use crate::table::decide::{Refusal, Verdict, Why};
@@ -61,6 +61,7 @@ pub struct Line {
     revision: u64,
     rule: Option<u32>,
     gist: Gist,
+    unclaimed: Option<Box<str>>,
     slot: Option<u32>,
     left: Option<(u32, Option<State>)>,
     refusal: Option<Refusal>,
@@ -104,6 +105,7 @@ impl Line {
             revision: 0,
             rule: None,
             gist: Gist::default(),
+            unclaimed: None,
             slot: None,
             left: None,
             refusal: None,
@@ -147,8 +149,19 @@ impl Line {
     }
 
     /// What it says of its session was read.
-    pub fn heard(&mut self, reading: &Reading<'_>) {
+    pub fn heard(&mut self, reading: &Reading<'_>, cluster: &Cluster, head: &Incoming<'_>) {
         self.gist = reading.gist();
+        if self.gist.heard != Heard::Lost(Lost::UnknownRoute) {
+            return;
+        }
+        self.unclaimed = cluster.affinity.unclaimed(head);
+        if let Some(text) = self.unclaimed.as_ref().filter(|text| cluster.live.warned.is_first(text)) {
+            let source = cluster.affinity.source(&self.gist).unwrap_or_default();
+            tracing::warn!(
+                "cluster {}: {source} says \"{text}\", which names no node: such sessions are placed anew; if one is meant, give it route = \"{text}\"",
+                cluster.name
+            );
+        }
     }
 
     /// A node was chosen.
@@ -214,6 +227,7 @@ impl Line {
             was: self.left,
             why: self.why,
             gist: self.gist,
+            unclaimed: self.unclaimed.clone(),
             refused: self.refusal,
             status: self.status,
             retries: self.retries,

@@ -1,5 +1,5 @@
 //! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and, but for an id
-//! that a proxy in front has given, hold numbers only, so that a request costs one plain store.
+//! that a proxy in front has given, and for a route that nobody has, hold numbers only, so that a request costs one plain store.
 
 use crate::affinity::Gist;
 use crate::table::State;
@@ -36,6 +36,8 @@ pub struct Decided {
     pub why: Why,
     /// What it said of its session.
     pub gist: Gist,
+    /// The route it named that no node has.
+    pub unclaimed: Option<Box<str>>,
     /// Why nobody served it, if that was decided.
     pub refused: Option<Refusal>,
     /// Its status.
@@ -105,6 +107,7 @@ mod tests {
             was: None,
             why: Why::Cookie,
             gist: Gist::default(),
+            unclaimed: None,
             refused: None,
             status: 200,
             retries: 0,

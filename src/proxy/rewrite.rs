@@ -1,6 +1,8 @@
 //! Undoes in an answer what was done to its request, so that the client never sees the node's own address (ProxyPassReverse).
 
-use http::header::{CONTENT_LOCATION, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
+use crate::table::swap::Swap;
+use crate::wire::cookies::{self, Edit};
+use http::header::{CONTENT_LOCATION, HeaderMap, HeaderValue, LOCATION, REFRESH, SET_COOKIE};
 
 /// The two sides of a request.
 #[derive(Debug, Clone, Copy)]
@@ -15,38 +17,33 @@ pub struct Sides<'a> {
     pub scheme: &'a str,
     /// The host as the client asked for it, with port if there was one.
     pub host: &'a str,
-    /// The prefix that was taken off the path; without a slash at its end.
-    pub strip_prefix: Option<&'a str>,
+    /// The prefixes that the rule has swapped in the path.
+    pub swap: Option<&'a Swap>,
 }
 
-/// Rewrites Location, Content-Location and Set-Cookie. To be called before our own cookie is added.
+/// Rewrites Location, Content-Location, Refresh and Set-Cookie. To be called before our own cookie is added.
 pub fn responses(headers: &mut HeaderMap, sides: &Sides<'_>) {
-    for name in [LOCATION, CONTENT_LOCATION] {
-        let new = headers.get(&name).and_then(|value| value.to_str().ok()).and_then(|text| location(text, sides));
-        if let Some(value) = new.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let change = |value: &HeaderValue, new: fn(&str, &Sides<'_>) -> Option<String>| value.to_str().ok().and_then(|text| new(text, sides));
+    for (name, new) in [(LOCATION, location as fn(&str, &Sides<'_>) -> _), (CONTENT_LOCATION, location), (REFRESH, refresh)] {
+        let text = headers.get(&name).and_then(|value| change(value, new));
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(name, value);
         }
     }
-    let changes = |value: &HeaderValue| value.to_str().ok().and_then(|text| cookie(text, sides));
-    if !headers.get_all(SET_COOKIE).iter().any(|value| changes(value).is_some()) {
-        return;
-    }
-    let lines: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
-    headers.remove(SET_COOKIE);
-    for line in lines {
-        let new = changes(&line).and_then(|text| HeaderValue::try_from(text).ok());
-        headers.append(SET_COOKIE, new.unwrap_or(line));
-    }
+    cookies::edit(headers, &SET_COOKIE, |line| match change(line, cookie) {
+        Some(text) => Edit::Replace(text.into_bytes()),
+        None => Edit::Keep,
+    });
 }
 
 /// The location as the client must see it; `None` when it is right already.
 ///
-/// One on the node's own address gets the client's scheme and host. With a prefix taken off, it is put back on these, on paths, and
-/// on locations at the client's host by the node's scheme (a node behind TLS does not know better).
+/// One on the node's own address gets the client's scheme and host. Where the rule has swapped prefixes they are swapped back on these,
+/// on paths, and on locations at the client's host by the node's scheme (a node behind TLS does not know better).
 fn location(text: &str, sides: &Sides<'_>) -> Option<String> {
-    let prefix = sides.strip_prefix.unwrap_or_default();
+    let to_client = |path: &str| sides.swap.and_then(|swap| swap.to_client(path));
     if text.starts_with('/') && !text.starts_with("//") {
-        return (!prefix.is_empty()).then(|| format!("{prefix}{text}"));
+        return to_client(text);
     }
     let (scheme, rest) = match text.strip_prefix("//") {
         Some(rest) => (sides.node_scheme, rest),
@@ -57,9 +54,24 @@ fn location(text: &str, sides: &Sides<'_>) -> Option<String> {
     if !own && !names_node(scheme, authority, sides) {
         return None;
     }
-    let slash = if path.starts_with('/') || prefix.is_empty() { "" } else { "/" };
-    let new = format!("{}://{}{prefix}{slash}{path}", sides.scheme, sides.host);
+    let path = match sides.swap {
+        Some(_) if !path.starts_with('/') => to_client(&format!("/{path}")),
+        _ => to_client(path),
+    }
+    .unwrap_or_else(|| path.to_owned());
+    let new = format!("{}://{}{path}", sides.scheme, sides.host);
     (new != text).then_some(new)
+}
+
+/// A refresh (`5; url=…`) as the client must see it; `None` when it is right already.
+fn refresh(text: &str, sides: &Sides<'_>) -> Option<String> {
+    let (seconds, rest) = text.split_once([';', ','])?;
+    let (name, url) = rest.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("url") {
+        return None;
+    }
+    let bare = url.trim().trim_matches(['"', '\'']);
+    Some(format!("{seconds}; url={}", location(bare, sides)?))
 }
 
 fn names_node(scheme: &str, authority: &str, sides: &Sides<'_>) -> bool {
@@ -77,9 +89,8 @@ fn names_node(scheme: &str, authority: &str, sides: &Sides<'_>) -> bool {
 
 /// The cookie as the client must see it; `None` when it is right already.
 fn cookie(text: &str, sides: &Sides<'_>) -> Option<String> {
-    let prefix = sides.strip_prefix.unwrap_or_default();
     let mut parts = text.split(';');
-    let mut new = String::with_capacity(text.len() + prefix.len());
+    let mut new = String::with_capacity(text.len() + 32);
     new.push_str(parts.next()?);
     let mut changed = false;
     let host_is_nodes = same_host(sides);
@@ -92,13 +103,14 @@ fn cookie(text: &str, sides: &Sides<'_>) -> Option<String> {
             continue;
         }
         new.push(';');
-        if name.eq_ignore_ascii_case("path") && value.starts_with('/') && !prefix.is_empty() {
-            new.push_str(" Path=");
-            new.push_str(prefix);
-            new.push_str(if value == "/" { "" } else { value });
-            changed = true;
-        } else {
-            new.push_str(part);
+        let path = sides.swap.filter(|_| name.eq_ignore_ascii_case("path")).and_then(|swap| swap.cookie_to_client(value));
+        match path {
+            Some(path) => {
+                new.push_str(" Path=");
+                new.push_str(&path);
+                changed = true;
+            }
+            None => new.push_str(part),
         }
     }
     changed.then_some(new)
@@ -117,35 +129,44 @@ fn same_host(sides: &Sides<'_>) -> bool {
 mod tests {
     use super::*;
 
-    const SIDES: Sides<'_> = Sides {
-        node_scheme: "http",
-        node_host: "10.0.0.1",
-        node_port: 8080,
-        scheme: "https",
-        host: "shop.example.com",
-        strip_prefix: Some("/shop"),
-    };
+    const BARE: Sides<'_> =
+        Sides { node_scheme: "http", node_host: "10.0.0.1", node_port: 8080, scheme: "https", host: "shop.example.com", swap: None };
+
+    fn swap(strip: &str, add: Option<&str>) -> Swap {
+        Swap::compile(Some(strip), add).unwrap().unwrap()
+    }
 
     #[test]
     fn locations() {
-        let bare = Sides { strip_prefix: None, ..SIDES };
-        let six = Sides { node_host: "[fd00::1]", node_port: 80, ..bare };
+        let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
+        let (strips, swaps) = (Sides { swap: Some(&strip), ..BARE }, Sides { swap: Some(&both), ..BARE });
+        let six = Sides { node_host: "[fd00::1]", node_port: 80, ..BARE };
         for (sides, from, to) in [
-            (SIDES, "http://10.0.0.1:8080/a?b#c", Some("https://shop.example.com/shop/a?b#c")),
-            (SIDES, "HTTP://10.0.0.1:8080", Some("https://shop.example.com/shop/")),
-            (SIDES, "//10.0.0.1:8080/a", Some("https://shop.example.com/shop/a")),
-            (SIDES, "/a", Some("/shop/a")),
-            (SIDES, "http://shop.example.com/a", Some("https://shop.example.com/shop/a")),
-            (SIDES, "http://10.0.0.1:8081/a", None),
-            (SIDES, "http://10.0.0.1/a", None),
-            (SIDES, "https://shop.example.com/a", None),
-            (SIDES, "https://login.example.org/?back=http://10.0.0.1:8080/", None),
-            (SIDES, "a/b", None),
-            (SIDES, "", None),
-            (SIDES, "ftp://10.0.0.1:8080/", None),
-            (SIDES, "http://10.0.0.1:99999/", None),
-            (bare, "/a", None),
-            (bare, "http://10.0.0.1:8080?x", Some("https://shop.example.com?x")),
+            (swaps, "/app/next?a=/app#b", Some("/shop/next?a=/app#b")),
+            (swaps, "/app", Some("/shop")),
+            (swaps, "/app;jsessionid=A.n1", Some("/shop;jsessionid=A.n1")),
+            (swaps, "http://10.0.0.1:8080/app/", Some("https://shop.example.com/shop/")),
+            (swaps, "http://shop.example.com/app/x", Some("https://shop.example.com/shop/x")),
+            (swaps, "http://10.0.0.1:8080/other", Some("https://shop.example.com/other")),
+            (swaps, "http://10.0.0.1:8080", Some("https://shop.example.com")),
+            (swaps, "/application", None),
+            (swaps, "/shop/next", None),
+            (swaps, "https://login.example.org/app", None),
+            (strips, "http://10.0.0.1:8080/a?b#c", Some("https://shop.example.com/shop/a?b#c")),
+            (strips, "HTTP://10.0.0.1:8080", Some("https://shop.example.com/shop/")),
+            (strips, "//10.0.0.1:8080/a", Some("https://shop.example.com/shop/a")),
+            (strips, "/a", Some("/shop/a")),
+            (strips, "http://shop.example.com/a", Some("https://shop.example.com/shop/a")),
+            (strips, "http://10.0.0.1:8081/a", None),
+            (strips, "http://10.0.0.1/a", None),
+            (strips, "https://shop.example.com/a", None),
+            (strips, "https://login.example.org/?back=http://10.0.0.1:8080/", None),
+            (strips, "a/b", None),
+            (strips, "", None),
+            (strips, "ftp://10.0.0.1:8080/", None),
+            (strips, "http://10.0.0.1:99999/", None),
+            (BARE, "/a", None),
+            (BARE, "http://10.0.0.1:8080?x", Some("https://shop.example.com?x")),
             (six, "http://[FD00::1]/x", Some("https://shop.example.com/x")),
             (six, "http://[fd00::1]:80/x", Some("https://shop.example.com/x")),
         ] {
@@ -155,17 +176,23 @@ mod tests {
 
     #[test]
     fn cookies() {
-        let bare = Sides { strip_prefix: None, ..SIDES };
+        let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
+        let (strips, swaps) = (Sides { swap: Some(&strip), ..BARE }, Sides { swap: Some(&both), ..BARE });
         for (sides, from, to) in [
-            (SIDES, "a=b; Path=/; HttpOnly", Some("a=b; Path=/shop; HttpOnly")),
-            (SIDES, "a=b; path=/x", Some("a=b; Path=/shop/x")),
-            (SIDES, "a=b; Domain=.10.0.0.1; Secure", Some("a=b; Secure")),
-            (SIDES, "a=b; Domain=example.com", None),
-            (SIDES, "a=Path=/", None),
-            (bare, "a=b; Path=/", None),
-            (bare, "a=b;DOMAIN=10.0.0.1", Some("a=b")),
-            (Sides { host: "10.0.0.1:443", ..bare }, "a=b; Domain=10.0.0.1", None),
-            (SIDES, "", None),
+            (swaps, "JSESSIONID=A.n1; Path=/app; HttpOnly", Some("JSESSIONID=A.n1; Path=/shop; HttpOnly")),
+            (swaps, "a=b; path=/app/", Some("a=b; Path=/shop/")),
+            (swaps, "a=b; Path=/", None),
+            (swaps, "a=b; Path=/application", None),
+            (swaps, "a=b; Path=/app; Domain=10.0.0.1", Some("a=b; Path=/shop")),
+            (strips, "a=b; Path=/; HttpOnly", Some("a=b; Path=/shop; HttpOnly")),
+            (strips, "a=b; path=/x", Some("a=b; Path=/shop/x")),
+            (strips, "a=b; Domain=.10.0.0.1; Secure", Some("a=b; Secure")),
+            (strips, "a=b; Domain=example.com", None),
+            (strips, "a=Path=/", None),
+            (BARE, "a=b; Path=/", None),
+            (BARE, "a=b;DOMAIN=10.0.0.1", Some("a=b")),
+            (Sides { host: "10.0.0.1:443", ..BARE }, "a=b; Domain=10.0.0.1", None),
+            (strips, "", None),
         ] {
             assert_eq!(cookie(from, &sides).as_deref(), to, "{from}");
         }
@@ -178,8 +205,13 @@ mod tests {
         for line in ["a=1; Path=/", "b=2", "c=3; Path=/c"] {
             headers.append(SET_COOKIE, HeaderValue::from_static(line));
         }
-        responses(&mut headers, &SIDES);
-        assert_eq!(headers[LOCATION], "/shop/in");
+        headers.append(REFRESH, HeaderValue::from_static("5;URL='http://10.0.0.1:8080/in'"));
+        let strip = swap("/shop", None);
+        responses(&mut headers, &Sides { swap: Some(&strip), ..BARE });
+        assert_eq!(
+            (&headers[LOCATION], &headers[REFRESH]),
+            (&"/shop/in".parse().unwrap(), &"5; url=https://shop.example.com/shop/in".parse().unwrap())
+        );
         let cookies: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; Path=/shop", "b=2", "c=3; Path=/shop/c"]);
     }

@@ -7,6 +7,7 @@ use super::node::{Health, Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
+use super::warned::Warned;
 use crate::affinity::{Affinity, Bypass};
 use crate::base::hash::hash64;
 use crate::config::model;
@@ -100,6 +101,8 @@ pub struct ClusterLive {
     pub bypass_refused: AtomicU64,
     /// The connections to its nodes.
     pub usage: Arc<Usage>,
+    /// Routes that clients name and no node has.
+    pub warned: Warned,
 }
 
 #[derive(Clone, Copy)]
@@ -130,6 +133,7 @@ impl ClusterLive {
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
             usage,
+            warned: Warned::default(),
         }
     }
 

@@ -15,9 +15,11 @@ pub mod normal_path;
 pub mod roster;
 pub mod route;
 mod state;
+pub mod swap;
 mod target;
 pub mod told;
 pub mod traffic;
+pub mod warned;
 
 use crate::base::units::Network;
 use crate::config::model::{self, Config};

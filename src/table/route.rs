@@ -3,6 +3,7 @@
 use super::conditions::Conditions;
 use super::edits::Edits;
 use super::normal_path::{NormalPath, normal};
+use super::swap::Swap;
 use super::target::{self, Rewrite};
 use crate::config::model;
 use crate::wire::template::{Facts, Template};
@@ -80,8 +81,8 @@ pub struct Rule {
     pub index: usize,
     /// What becomes of the request.
     pub action: Action,
-    /// The prefix that is taken off the path on the way to the node, and put back on the way out.
-    pub strip_prefix: Option<Box<str>>,
+    /// The prefix that stands for another on the way to the node, and is put back on the way out.
+    pub swap: Option<Swap>,
     /// Changes to the request's headers.
     pub request_headers: Edits,
     /// Changes to the answer's headers.
@@ -97,9 +98,9 @@ pub struct TooLong;
 impl Rule {
     /// The path and query for the node; `None` when they stay as they came.
     pub fn target(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
-        match (&self.rewrite, &self.strip_prefix) {
+        match (&self.rewrite, &self.swap) {
             (Some(rewrite), _) => rewrite.apply(self.conditions.path_regex(), asked).map(Some),
-            (None, Some(prefix)) => target::strip(prefix, asked),
+            (None, Some(swap)) => swap.to_node(asked),
             (None, None) => Ok(None),
         }
     }
@@ -117,18 +118,13 @@ impl Rule {
             _ => return Err("a rule takes exactly one of `cluster`, `hand-off`, `redirect` and `respond`".into()),
         };
         let conditions = Conditions::compile(rule)?;
-        if rule.rewrite.is_some() && rule.strip_prefix.is_some() {
-            return Err("`rewrite` already gives the whole path; `strip-prefix` cannot stand beside it".into());
+        if rule.rewrite.is_some() && (rule.strip_prefix.is_some() || rule.add_prefix.is_some()) {
+            return Err("`rewrite` already gives the whole path; `strip-prefix` and `add-prefix` cannot stand beside it".into());
         }
-        let strip_prefix = match rule.strip_prefix.as_deref() {
-            Some(prefix) if !prefix.starts_with('/') => return Err(format!("strip-prefix `{prefix}` must begin with `/`")),
-            Some(prefix) => Some(prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty()).map(Box::from),
-            None => None,
-        };
         Ok(Self {
             index,
             action,
-            strip_prefix,
+            swap: Swap::compile(rule.strip_prefix.as_deref(), rule.add_prefix.as_deref())?,
             request_headers: Edits::compile(&rule.request_headers)?,
             response_headers: Edits::compile(&rule.response_headers)?,
             rewrite: rule.rewrite.as_deref().map(|text| Rewrite::parse(text, conditions.path_regex())).transpose()?,

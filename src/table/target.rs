@@ -63,7 +63,7 @@ impl Rewrite {
                 }
             }
         }
-        finish(&out, asked.query().filter(|_| self.keeps_query))
+        finish("", &out, asked.query().filter(|_| self.keeps_query))
     }
 }
 
@@ -75,31 +75,13 @@ fn group(name: &str, regex: Option<&Regex>) -> Option<usize> {
     }
 }
 
-/// Takes a prefix off the path, on a segment border; `None` when the path is not below it.
-pub(super) fn strip(prefix: &str, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
-    let path = normal(asked.path());
-    if !path.reshaped
-        && let Some(rest) = below(prefix, asked.path())
-    {
-        return finish(rest, asked.query()).map(Some);
-    }
-    // The rule matched another spelling of the prefix: that spelling is what goes on.
-    match below(&normal(prefix).text, &path.text) {
-        Some(rest) => finish(&rest.replace('?', "%3F"), asked.query()).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
-    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
-}
-
-/// A path for the wire: one leading slash, nothing in it that may not be.
-fn finish(path: &str, query: Option<&str>) -> Result<PathAndQuery, TooLong> {
-    let mut out = encode(path);
-    if !out.starts_with('/') {
+/// A path for the wire: below a prefix or, without one, behind a leading slash; nothing in it that may not be.
+pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<PathAndQuery, TooLong> {
+    let mut out = encode(rest);
+    if prefix.is_empty() && !out.starts_with('/') {
         out.insert(0, '/');
     }
+    out.insert_str(0, prefix);
     if let Some(query) = query {
         out.push('?');
         out.push_str(query);

@@ -1,6 +1,6 @@
 //! Pins as the wire carries them: what the client is told, what the application sees, and what a wrong one does.
 
-use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, proxy::replace};
+use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, proxy::replace, until};
 use std::collections::BTreeSet;
 
 const SEALED: &str = r#"{ cookie = "HOMING" }"#;
@@ -134,6 +134,16 @@ fn an_unknown_route_is_placed_anew() {
     let answer = Client::new(proxy.addr).cookie("JSESSIONID", "ABC.n9").get("/unknown");
     assert_eq!(answer.status, 200);
     assert_eq!(proxy.why("/unknown"), "moved:unknown-route");
+    // once for each route, and without the id
+    for (n, id) in ["AAA.n9", "BBB.n9", "CCC.n8"].into_iter().enumerate() {
+        Client::new(proxy.addr).cookie("JSESSIONID", id).get(&format!("/unknown/{n}"));
+    }
+    let warned = |route: &str| {
+        proxy.log.all().into_iter().filter(|line| line.contains(&format!("says \"{route}\", which names no node"))).collect::<Vec<_>>()
+    };
+    until("both routes are warned of", || (warned("n8").len() == 1).then_some(()));
+    assert_eq!(warned("n9").len(), 1);
+    assert!(!proxy.log.all().concat().contains("BBB"), "{:?}", proxy.log.all());
 }
 
 #[test]

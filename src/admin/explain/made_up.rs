@@ -1,7 +1,7 @@
 //! What would be decided for a request that nobody has sent.
 
 use super::rng;
-use crate::affinity::{Gist, Incoming, bypass};
+use crate::affinity::{Found, Gist, Incoming, Lost, bypass};
 use crate::base::clock;
 use crate::config::address::Bind;
 use crate::proxy::recent::Decided;
@@ -60,6 +60,7 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
         was: None,
         why: Why::None,
         gist: Gist::default(),
+        unclaimed: None,
         refused: None,
         status: StatusCode::NOT_FOUND.as_u16(),
         retries: 0,
@@ -83,6 +84,9 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
     let head = Incoming { method: &request.method, uri: &request.uri, headers: &request.headers, client: request.client, now };
     let reading = decide::recognise(cluster, &head);
     (decided.cluster, decided.gist, decided.status) = (Some(cluster.live.id), reading.gist(), 0);
+    if reading.found == Found::Lost(Lost::UnknownRoute) {
+        decided.unclaimed = cluster.affinity.unclaimed(&head);
+    }
     if let Some(node) = bypass::carried(&request.headers).and_then(|value| cluster.forced_by(value, now)) {
         let forced = Verdict::forced(node);
         (decided.node, decided.why) = (Some(forced.node.live.slot), forced.why);

@@ -66,7 +66,10 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
         Why::MovedUnknownRoute if decided.was.is_some() => {
             format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
         }
-        Why::MovedUnknownRoute => format!("{source} names a node that {is} not in {}", cluster.name),
+        Why::MovedUnknownRoute => match &decided.unclaimed {
+            Some(text) => format!("{source} says \"{text}\", and no node of {} has that route", cluster.name),
+            None => format!("{source} names a node that {is} not in {}", cluster.name),
+        },
         Why::MovedTampered => format!("{source} was not sealed by this proxy, or was changed since"),
         Why::MovedExpired => format!("{source} is older than max-idle or max-life allows"),
         Why::MovedRebooted => format!("{source} pins it to {was}, which has restarted since and lost the session"),

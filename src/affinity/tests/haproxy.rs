@@ -37,7 +37,8 @@ fn insert() {
         (INSERT, "", "", "SRV=mine; path=/", "SRV=a1; path=/", 1),
         (INSERT, "SRV=a2", "SRV=a2", "SRV=mine; path=/", "", 2),
         (INSERT, "SRV=a2|awF1y", "SRV=a2|awF1y", "", "SRV=a2; path=/", 2),
-        (INSERT, "SRV=\"a2\"", "SRV=\"a2\"", "", "SRV=a1; path=/", 1),
+        // HAProxy itself leaves quotes on, and does not know such a value; others write them
+        (INSERT, "SRV=\"a2\"", "SRV=\"a2\"", "", "", 2),
         (INSERT, "SRV=a1", "SRV=a1", "o=1 & SRV=x & p=2", "o=1 & p=2", 1),
         (INSERT, "", "", "", "SRV=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/", 3),
         (INDIRECT, "x=1; SRV=a2; y=2", "x=1; y=2", "", "", 2),
@@ -137,4 +138,71 @@ fn nodes_may_share_a_value() {
     let members = [member(7, "main", "a"), member(2, "backup", "a")];
     let shared = Affinity::compile(Some(&conf(INSERT)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
     assert_eq!(read(&shared, "/", &["SRV=a"], NOW).found, Found::Pin { slots: &[7, 2], via: Via::Cookie });
+}
+
+#[test]
+fn readable_values_of_other_front_ends() {
+    let routes = ["1", "tomcat1", "http://10.0.0.1:8080", "MTI3LjAuMC4xOjgwODE=", "9f86d081884c7d65", "a.b"];
+    let members: Vec<Member<'_>> = routes.iter().enumerate().map(|(slot, route)| member(slot as u32, "n", route)).collect();
+    let compiled = |toml: &str| Affinity::compile(Some(&conf(toml)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
+    let readable = compiled("cookie = 'R'\nvalue = 'route'");
+    for (value, slot) in [
+        ("1", Some(0)),
+        (".1", Some(0)),
+        ("balancer.tomcat1", Some(1)),
+        ("my.balancer.tomcat1", Some(1)),
+        ("\".1\"", Some(0)),
+        ("http://10.0.0.1:8080", Some(2)),
+        ("MTI3LjAuMC4xOjgwODE=", Some(3)),
+        ("\"MTI3LjAuMC4xOjgwODE=\"", Some(3)),
+        ("9f86d081884c7d65", Some(4)),
+        ("a.b", Some(5)),
+        ("x.a.b", Some(5)),
+        (".1|awF5s", Some(0)),
+        (".2", None),
+        ("1.", None),
+        ("1.2", None),
+        ("", None),
+    ] {
+        let cookie = format!("R={value}");
+        let found = match read(&readable, "/", &[&cookie], NOW).found {
+            Found::Pin { slots: [slot], .. } => Some(*slot),
+            _ => None,
+        };
+        assert_eq!(found, slot, "{value}");
+        // what came is understood by whoever wrote it, and stays as it is
+        let seen = Visit { cookie: vec![&cookie], ..Visit::default() }.go(&readable);
+        assert_eq!(seen.set_cookie.is_empty(), slot.is_some(), "{value}");
+    }
+    let new = |affinity: &Affinity| Visit { balanced: 0, ..Visit::default() }.go(affinity).set_cookie;
+    assert_eq!(new(&readable), ["R=1; path=/"]);
+    let httpd = compiled("cookie = 'R'\nvalue = 'route'\nseparator = '.'");
+    assert_eq!(new(&httpd), ["R=.1; path=/"]);
+    assert!(Visit { cookie: vec!["R=.1"], ..Visit::default() }.go(&httpd).set_cookie.is_empty());
+    let sealed = compiled("cookie = 'H'\nalso = [{ cookie = 'R', value = 'route' }]");
+    assert_eq!(Visit { cookie: vec!["R=.tomcat1"], ..Visit::default() }.go(&sealed).slot, 1);
+}
+
+#[test]
+fn the_text_that_nobody_claims_is_shown_and_no_more() {
+    let long = "x".repeat(100);
+    for (toml, cookie, shown) in [
+        ("cookie = 'R'\nvalue = 'route'", "R=9|awF5s", Some("9".to_owned())),
+        ("cookie = 'R'\nvalue = 'route'", "R=\"9\"", Some("9".to_owned())),
+        ("cookie = 'R'\nvalue = 'route'", "R=a1", None),
+        ("cookie = 'R'\nvalue = 'route'", &format!("R={long}"), Some(format!("{}…", &long[..64]))),
+        ("cookie = 'R'\nvalue = 'route'", "R=\u{e4}", Some("\\xc3\\xa4".to_owned())),
+        ("cookie = 'R'\nmode = 'prefix'", "R=zz~secret", Some("zz".to_owned())),
+        ("cookie = 'R'\nmode = 'prefix'", "R=secret", None),
+        ("route = 'R'", "R=secret.zz", Some("zz".to_owned())),
+        ("route = 'R'", "R=secret", None),
+        ("learn = 'R'", "R=secret", None),
+        ("cookie = 'R'", "R=secret", None),
+        ("cookie = 'H'\nalso = [{ cookie = 'R', value = 'route' }]", "R=old", Some("old".to_owned())),
+    ] {
+        let headers = request_headers(&[cookie]);
+        let uri = Uri::from_static("/");
+        let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
+        assert_eq!(affinity(toml).unclaimed(&request).as_deref(), shown.as_deref(), "{toml} {cookie}");
+    }
 }

@@ -1,6 +1,6 @@
 //! `affinity`: exactly one form, and only the options that belong to it.
 
-use super::super::model::{Affinity, AffinityTable, CookieMode, CookieValue, SameSite};
+use super::super::model::{Affinity, AffinityTable, Cluster, CookieMode, CookieValue, Node, SameSite};
 use super::super::source::join;
 use super::{Checker, nth};
 use http::HeaderName;
@@ -25,24 +25,25 @@ const OF_COOKIE: [&str; 17] = [
     "dynamic-key",
     "keys",
 ];
-const OF_ROUTE: [&str; 3] = ["separator", "parameter", "order"];
+const OF_ROUTE: [&str; 2] = ["parameter", "order"];
 const OF_KEY: [&str; 1] = ["remember"];
 /// Options of a cookie that we write ourselves.
 const OF_INSERT: [&str; 9] = ["postonly", "preserve", "max-idle", "max-life", "same-site", "secure", "http-only", "partitioned", "domain"];
 
-pub fn check(c: &mut Checker<'_>, path: &str, affinity: &Affinity) {
+pub fn check(c: &mut Checker<'_>, path: &str, affinity: &Affinity, cluster: &Cluster) {
     let Affinity::Table(table) = affinity else { return };
-    form(c, path, table);
+    form(c, path, table, Some(cluster));
     for (n, other) in table.also.iter().enumerate() {
         let at = format!("{path}.also[{n}]");
-        form(c, &at, other);
+        form(c, &at, other, None);
         if !other.also.is_empty() {
             c.error_key(&join(&at, "also"), "`also` cannot stand inside `also`", "put all forms into one list");
         }
     }
 }
 
-fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+/// `writer`: the cluster, for the form that it writes.
+fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable, writer: Option<&Cluster>) {
     let forms: Vec<&str> = [
         ("cookie", table.cookie.is_some()),
         ("route", table.route.is_some()),
@@ -56,10 +57,10 @@ fn form(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
         [one] => {
             strangers(c, path, one, table);
             names(c, path, table);
-            match *one {
-                "cookie" => cookie(c, path, table),
-                "route" => route(c, path, table),
-                _ => {}
+            separator(c, path, table);
+            bare_id(c, path, table);
+            if *one == "cookie" {
+                cookie(c, path, table, writer);
             }
         }
         [] => c.error_key(
@@ -118,15 +119,58 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-fn route(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
-    let one = table.separator.chars().count() == 1 && table.separator.chars().all(|ch| ch.is_ascii_graphic());
-    if !one && table.separator != "off" {
-        let message = format!("the separator \"{}\" is not one character", table.separator.escape_debug());
-        c.error(&join(path, "separator"), message, "write one character, as in \".\"; \"off\" when the whole value is the route");
+/// Session ids that never carry a route: `appsession` became this in many a conf, and what is meant is `learn`.
+fn bare_id(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    if let Some(name) = table.route.as_deref().filter(|name| ["PHPSESSID", "ASP.NET_SessionId", "connect.sid"].contains(name)) {
+        c.warn_key(
+            &join(path, "route"),
+            format!("the ids in {name} carry no route, so they name no node"),
+            format!("write learn = \"{name}\""),
+        );
     }
 }
 
-fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+/// What stands before a route: in an id of the application's, or in a cookie that holds the route and nothing else.
+fn separator(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    let Some(separator) = &table.separator else { return };
+    let at = join(path, "separator");
+    let of_route = table.route.is_some();
+    if !of_route && !table.is_readable() {
+        let help = "remove it, or add value = \"route\" to a cookie of ours";
+        return c.error_key(&at, "`separator` belongs to affinities with `route`, and to cookies that hold nothing but the route", help);
+    }
+    let octets =
+        if of_route { |ch: char| ch.is_ascii_graphic() } else { |ch: char| u8::try_from(ch).is_ok_and(is_cookie_octet) && ch != '|' };
+    let one = separator.chars().count() == 1 && separator.chars().all(octets);
+    let whole = of_route && separator == "off";
+    if !one && !whole {
+        let message = format!("the separator \"{}\" is not one character", separator.escape_debug());
+        c.error(&at, message, "write one character, as in \".\"; with `route`, \"off\" when the whole value is the route");
+    }
+}
+
+/// A node's route: plain where it is a part of something else; whatever a cookie may hold where one holds nothing but the route, for
+/// the values of other front ends are addresses, hashes and what they look like in base64.
+pub fn node_route(c: &mut Checker<'_>, path: &str, route: &str, cluster: &Cluster) {
+    let readable = cluster.affinity.iter().flat_map(Affinity::forms).any(AffinityTable::is_readable);
+    if !readable {
+        return c.name(path, "route", route);
+    }
+    if route.is_empty() || route.len() > 256 || !route.bytes().all(|byte| is_cookie_octet(byte) && byte != b'|') {
+        c.error_key(
+            path,
+            format!("\"{}\" cannot be the route of a node: no cookie could hold it", route.escape_debug()),
+            "write it as the cookie has it, without quotes: no space, `\"`, `,`, `;`, `\\` or `|`, 256 characters at most",
+        );
+    }
+}
+
+/// What RFC 6265 takes in a cookie's value.
+fn is_cookie_octet(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\')
+}
+
+fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable, writer: Option<&Cluster>) {
     if table.mode != CookieMode::Insert {
         if table.value == Some(CookieValue::Sealed) {
             c.error(
@@ -171,11 +215,24 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
             "make it shorter",
         );
     }
+    let dotted = |node: &Node| node.table().route.is_some_and(|route| route.starts_with('.'));
+    let httpd = table.is_readable() && name_of(table) == "ROUTEID" && table.separator.is_none();
+    if httpd && writer.is_some_and(|cluster| !cluster.nodes.values().any(dotted)) {
+        c.warn_key(
+            &join(path, "cookie"),
+            "httpd writes ROUTEID=.1 and follows nothing else: back there, sessions that began here would be lost",
+            "add separator = \".\"",
+        );
+    }
     attributes(c, path, table);
 }
 
+fn name_of(table: &AffinityTable) -> &str {
+    table.cookie.as_deref().unwrap_or_default()
+}
+
 fn attributes(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
-    let name = table.cookie.as_deref().unwrap_or_default();
+    let name = name_of(table);
     let clear = c.config.listener.values().any(|listener| listener.tls.is_none());
     match table.secure {
         Some(false) if table.partitioned => {

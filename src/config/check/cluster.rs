@@ -24,7 +24,7 @@ pub fn check(c: &mut Checker<'_>) {
             c.readable(&join(&path, "error-page"), page);
         }
         match &cluster.affinity {
-            Some(affinity) => super::affinity::check(c, &join(&path, "affinity"), affinity),
+            Some(affinity) => super::affinity::check(c, &join(&path, "affinity"), affinity, cluster),
             None if cluster.nodes.len() > 1 && cluster.balance != Balance::Hash => c.warn_key(
                 &path,
                 format!("the cluster `{name}` has {} nodes and no affinity: sessions do not stay on their node", cluster.nodes.len()),
@@ -145,7 +145,7 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
     }
     let separator = match &cluster.affinity {
         Some(Affinity::Table(table)) if table.route.is_some() => {
-            table.separator.chars().next().filter(|_| table.separator.chars().count() == 1)
+            table.route_separator().filter(|text| text.chars().count() == 1).and_then(|text| text.chars().next())
         }
         _ => None,
     };
@@ -158,7 +158,7 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
         let route_at = if table.route.is_some() { join(&at, "route") } else { at.clone() };
         c.name(&at, "node", name);
         if table.route.is_some() {
-            c.name(&route_at, "route", route);
+            super::affinity::node_route(c, &route_at, route, cluster);
         }
         if let Some(separator) = separator.filter(|separator| route.contains(*separator)) {
             let message = format!("the route `{route}` holds the separator `{separator}`");

@@ -16,6 +16,17 @@ pub enum Affinity {
     Table(Box<AffinityTable>),
 }
 
+impl Affinity {
+    /// All its forms: the main one, and those honoured on the way in.
+    pub fn forms(&self) -> impl Iterator<Item = &AffinityTable> {
+        let table = match self {
+            Self::Word(_) => None,
+            Self::Table(table) => Some(&**table),
+        };
+        table.into_iter().flat_map(|table| std::iter::once(table).chain(&table.also))
+    }
+}
+
 words! {
     /// The short form of an affinity.
     pub enum AffinityWord {
@@ -86,8 +97,10 @@ conf! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub keys: Option<String>,
 
-        /// With `route`: what stands between id and route; the first one counts. "off": the whole value is the route.
-        pub separator: String,
+        /// What stands between id and route; the first one counts. With `route` it is "." unless given; "off": the whole value is the
+        /// route. With a readable `cookie` it is written in front of the route, as httpd's ROUTEID has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub separator: Option<String>,
         /// With `route`: the path parameter's name; absent means the cookie's name in lower case.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub parameter: Option<String>,
@@ -127,7 +140,7 @@ impl Default for AffinityTable {
             attributes: Vec::new(),
             dynamic_key: None,
             keys: None,
-            separator: ".".into(),
+            separator: None,
             parameter: None,
             order: RouteOrder::default(),
             remember: true,
@@ -137,6 +150,16 @@ impl Default for AffinityTable {
 }
 
 impl AffinityTable {
+    /// What stands before the route in an id of the application's; nothing when the whole of it is the route.
+    pub fn route_separator(&self) -> Option<&str> {
+        Some(self.separator.as_deref().unwrap_or(".")).filter(|text| *text != "off")
+    }
+
+    /// True for a cookie that holds the node's route as text, and nothing else.
+    pub fn is_readable(&self) -> bool {
+        self.cookie.is_some() && self.mode != CookieMode::Prefix && self.cookie_value() == CookieValue::Route
+    }
+
     /// What a cookie's value is. Only one that we write ourselves can be sealed: the other modes are HAProxy's, whose values are readable.
     pub fn cookie_value(&self) -> CookieValue {
         self.value.unwrap_or(match self.mode {

@@ -51,7 +51,8 @@ conf! {
         pub http2: bool,
         /// Keep the client's Host header (the default); false sends the node's own.
         pub preserve_host: bool,
-        /// Rewrite Location, Content-Location and cookie Domain/Path that name a node or a stripped prefix (ProxyPassReverse).
+        /// Rewrite Location, Content-Location, Refresh and cookie Domain/Path that name a node or a prefix that a rule has swapped
+        /// (ProxyPassReverse, ProxyPassReverseCookiePath).
         pub rewrite_responses: bool,
         /// Tell the node the client's address.
         pub forwarded: ForwardedStyle,

@@ -51,6 +51,10 @@ conf! {
         /// Remove this prefix from the path before it goes to the node.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub strip_prefix: Option<String>,
+        /// Put this prefix in front of the path before it goes to the node. With `strip-prefix` the one stands for the other, and the
+        /// cluster's `rewrite-responses` puts the client's back into answers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub add_prefix: Option<String>,
         /// Replace the path; with `path-regex`, `$1` stands for its first group.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub rewrite: Option<String>,

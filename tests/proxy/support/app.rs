@@ -174,7 +174,9 @@ fn logout(state: &State, out: &mut TcpStream) -> io::Result<Then> {
 /// `/set?A=1&B=2` answers with one Set-Cookie line each.
 fn set_cookies(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
     let pairs = target.split_once('?').map_or("", |(_, q)| q);
-    let lines: Vec<String> = pairs.split('&').filter(|p| !p.is_empty()).map(|p| format!("{p}; Path=/")).collect();
+    // NODE stands for the node's own name
+    let line = |pair: &str| format!("{}; Path=/", pair.replace("NODE", &state.name));
+    let lines: Vec<String> = pairs.split('&').filter(|p| !p.is_empty()).map(line).collect();
     let headers: Vec<(&str, &str)> = lines.iter().map(|l| ("Set-Cookie", l.as_str())).collect();
     reply(state, out, 200, &headers, &format!("{{\"node\":\"{}\"}}", state.name))
 }
