@@ -7,10 +7,14 @@
 mod apps;
 #[path = "real/browser.rs"]
 mod browser;
+#[path = "real/change_over.rs"]
+mod change_over;
 #[path = "real/chat.rs"]
 mod chat;
 #[path = "real/clients.rs"]
 mod clients;
+#[path = "real/fronts.rs"]
+mod fronts;
 #[path = "real/programs.rs"]
 mod programs;
 #[path = "proxy/support/mod.rs"]

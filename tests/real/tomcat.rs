@@ -16,8 +16,18 @@ session.setAttribute("visits", visits);
 response.setHeader("X-Node", System.getProperty("node.name"));
 %>{"visits":<%= visits %>,"session":"<%= session.getId() %>","link":"<%= response.encodeURL("index.jsp") %>"}"#;
 
+/// Begins a session of the application under `/app`, and goes on to its page by the address that Tomcat knows, or by its path.
+const GOES_ON: &str = r#"<%@ page session="true" %><%
+String host = request.getScheme() + "://" + request.getServerName() + ":" + request.getServerPort();
+String next = request.getContextPath() + "/index.jsp";
+response.setStatus(302);
+response.setHeader("Location", request.getParameter("path") == null ? host + next : next);
+%>"#;
+
 pub struct Tomcat {
     pub addr: SocketAddr,
+    /// Where it speaks AJP.
+    pub ajp: SocketAddr,
     pub name: String,
     pub running: Option<Running>,
     _base: tempfile::TempDir,
@@ -28,7 +38,7 @@ impl Tomcat {
         have(&[&format!("{HOME}/bin/catalina.sh"), "java"])
     }
 
-    fn start(number: u8) -> Self {
+    pub fn start(number: u8) -> Self {
         Self::with(number, |_| String::new())
     }
 
@@ -38,7 +48,8 @@ impl Tomcat {
         let name = format!("node{number}");
         let addr = SocketAddr::from(([127, 77, 0, 10 + number], free_addr().port()));
         let base = tempfile::tempdir().expect("a temporary folder");
-        for folder in ["conf", "logs", "temp", "webapps/ROOT", "work", "lib"] {
+        let ajp = SocketAddr::new(addr.ip(), free_addr().port());
+        for folder in ["conf", "logs", "temp", "webapps/ROOT", "webapps/app", "work", "lib"] {
             std::fs::create_dir_all(base.path().join(folder)).expect("a folder of the base");
         }
         let conf = base.path().join("conf");
@@ -46,8 +57,10 @@ impl Tomcat {
             std::fs::copy(Path::new("/etc/tomcat10").join(file), conf.join(file)).expect("the package's conf is copied");
         }
         std::fs::write(conf.join("context.xml"), "<Context><Manager pathname=\"\"/></Context>").expect("context.xml");
-        std::fs::write(conf.join("server.xml"), server_xml(addr, &name, &listener(addr))).expect("server.xml");
-        std::fs::write(base.path().join("webapps/ROOT/index.jsp"), PAGE).expect("the page");
+        std::fs::write(conf.join("server.xml"), server_xml(addr, ajp, &name, &listener(addr))).expect("server.xml");
+        for (file, page) in [("ROOT/index.jsp", PAGE), ("app/index.jsp", PAGE), ("app/go.jsp", GOES_ON)] {
+            std::fs::write(base.path().join("webapps").join(file), page).expect("the page");
+        }
         let mut running = Running::start(
             Command::new(format!("{HOME}/bin/catalina.sh")).arg("run").env("CATALINA_HOME", HOME).env("CATALINA_BASE", base.path()).env(
                 "JAVA_OPTS",
@@ -58,19 +71,22 @@ impl Tomcat {
         // The first page compiles; its time belongs to no test.
         let mut first = Client::new(addr);
         until("the page is compiled", || first.send("GET", "/", &[], b"").ok().filter(|a| a.status == 200));
-        Self { addr, name, running: Some(running), _base: base }
+        Self { addr, ajp, name, running: Some(running), _base: base }
     }
 }
 
-fn server_xml(addr: SocketAddr, route: &str, listener: &str) -> String {
+fn server_xml(addr: SocketAddr, ajp: SocketAddr, route: &str, listener: &str) -> String {
     format!(
         r#"<Server port="-1" periodicEventDelay="1">{listener}<Service name="Catalina">
 <Connector port="{}" address="{}" protocol="HTTP/1.1" maxThreads="8"/>
+<Connector port="{}" address="{}" protocol="AJP/1.3" secretRequired="false" maxThreads="8"/>
 <Engine name="Catalina" defaultHost="localhost" jvmRoute="{route}">
 <Host name="localhost" appBase="webapps" autoDeploy="false"/>
 </Engine></Service></Server>"#,
         addr.port(),
-        addr.ip()
+        addr.ip(),
+        ajp.port(),
+        ajp.ip()
     )
 }
 
