@@ -5,11 +5,12 @@ use crate::support::client::Answer;
 use crate::support::{Client, Conf, DEADLINE, Origin, Spawned, until};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
-const SESSIONS: usize = 3000;
+/// How many sessions there are: fewer than in a run of `scripts/long`, so that everybody clicks often.
+static SESSIONS: LazyLock<usize> = LazyLock::new(|| std::env::var("HOMING_USERS").map_or(600, |users| users.parse().unwrap()));
 const THREADS: usize = 6;
 
 /// A user: his pin, and the nodes he was on.
@@ -65,7 +66,7 @@ impl Crowd {
 }
 
 fn click(addr: SocketAddr, stop: &AtomicBool, away: &AtomicBool, answers: &AtomicUsize, round: &AtomicUsize) -> (Vec<User>, Vec<String>) {
-    let mut users: Vec<User> = (0..SESSIONS / THREADS).map(|_| User::default()).collect();
+    let mut users: Vec<User> = (0..*SESSIONS / THREADS).map(|_| User::default()).collect();
     let mut failures = Vec::new();
     let mut client = Client::with_jar(addr);
     while !stop.load(Ordering::SeqCst) {
@@ -116,7 +117,7 @@ fn nobody_loses_a_session_but_those_of_a_node_that_was_killed() {
     let crowd = Crowd::arrive(window.proxy.addr);
     crowd.all_click();
     let sessions = || window.status()["clusters"][0]["sessions"].as_u64().unwrap();
-    until("every session counts", || (sessions() == SESSIONS as u64).then_some(()));
+    until("every session counts", || (sessions() == *SESSIONS as u64).then_some(()));
 
     let fourth = Origin::start("n4");
     fleet.beat(&fourth, serde_json::json!({"load": 10}));
@@ -142,7 +143,7 @@ fn nobody_loses_a_session_but_those_of_a_node_that_was_killed() {
     let answers = crowd.answers.load(Ordering::SeqCst);
     let (users, failures) = crowd.go_home();
     assert_eq!(failures, [""; 0], "of {answers} answers");
-    assert_eq!(users.len(), SESSIONS);
+    assert_eq!(users.len(), *SESSIONS);
     let moved: Vec<&User> = users.iter().filter(|user| user.nodes.len() > 1).collect();
     assert!(
         moved.iter().all(|user| user.nodes[0] == "n3" && user.nodes.len() == 2),
@@ -152,5 +153,5 @@ fn nobody_loses_a_session_but_those_of_a_node_that_was_killed() {
     assert!(users.iter().all(|user| user.nodes.last().is_some_and(|node| node != "n3")));
     assert!(moved.iter().all(|user| user.nodes[1] != "n1"), "nobody comes to a draining node");
     assert!(users.iter().any(|user| user.nodes.last().is_some_and(|node| node == "n4")), "the fourth serves too");
-    assert!(moved.len() > SESSIONS / 6, "the killed node had its share: {}", moved.len());
+    assert!(moved.len() > *SESSIONS / 6, "the killed node had its share: {}", moved.len());
 }

@@ -4,7 +4,7 @@ use crate::support::load::{Story, failures};
 use crate::support::{Client, Conf, Load, Origin, Proxy, Sessions, Spawned, free_addr, until};
 use serde_json::Value;
 
-const QUICK: &str = "slow-start = \"0s\"\nhealth = { interval = \"200ms\", timeout = \"500ms\", rise = 1, fall = 2 }\npassive = { failures = 2, eject = \"300ms\" }";
+const QUICK: &str = "slow-start = \"0s\"\nhealth = { interval = \"200ms\", timeout = \"5s\", rise = 1, fall = 2 }\npassive = { failures = 2, eject = \"300ms\" }";
 
 fn over(nodes: &[Spawned]) -> Conf {
     let conf = Conf::over(std::iter::empty::<&Origin>()).cluster(QUICK);

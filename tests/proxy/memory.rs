@@ -142,8 +142,7 @@ fn time_without_a_proxy_is_idle_time() {
 
 #[test]
 fn a_session_that_was_moved_does_not_flip_back_after_a_restart() {
-    let quick =
-        "balance = \"round-robin\"\nslow-start = \"0s\"\nhealth = { interval = \"200ms\", timeout = \"500ms\", rise = 1, fall = 2 }";
+    let quick = "balance = \"round-robin\"\nslow-start = \"0s\"\nhealth = { interval = \"200ms\", timeout = \"5s\", rise = 1, fall = 2 }";
     let nodes = Origin::several(2);
     let (_folder, conf) = with_state(Conf::over(&nodes).cluster(quick).affinity(r#"{ route = "JSESSIONID" }"#));
     let takes_new = |proxy: &Proxy, node: &str| {

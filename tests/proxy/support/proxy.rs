@@ -242,7 +242,7 @@ pub fn replace(path: &Path, text: &str) {
     std::fs::rename(&beside, path).expect("the new file takes the old one's place");
 }
 
-/// Every address that the file binds listeners to.
+/// Every address that the file binds.
 fn binds(conf: &str) -> Vec<String> {
     let conf: toml::Table = conf.parse().expect("the first conf file is TOML");
     let mut binds = Vec::new();
@@ -252,6 +252,11 @@ fn binds(conf: &str) -> Vec<String> {
             Some(toml::Value::Array(many)) => binds.extend(many.iter().filter_map(|b| b.as_str().map(str::to_owned))),
             _ => {}
         }
+    }
+    // those of the control plane open last
+    for door in ["admin", "announce"] {
+        let bind = conf.get("server").and_then(|server| server.get(door)).map(|door| door.get("bind").unwrap_or(door));
+        binds.extend(bind.and_then(|bind| bind.as_str()).filter(|bind| bind.parse::<SocketAddr>().is_ok()).map(str::to_owned));
     }
     binds
 }
