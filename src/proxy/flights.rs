@@ -25,6 +25,8 @@ struct Row {
     session: u64,
     /// When the ledger last knew, in seconds of the coarse clock.
     told: u32,
+    /// The ledger was told that it lasts, and has to be told of its end.
+    lasts: bool,
 }
 
 /// The row of a request in flight; to be given back by [`Flights::end`].
@@ -34,7 +36,7 @@ impl Flights {
     /// A request of a session begins; the ledger has just seen it.
     pub fn begin(&self, cluster: &ClusterLive, session: u64, now: Now) -> Flight {
         let rows = &mut *self.0.borrow_mut();
-        let row = Some(Row { cluster: cluster.id, session, told: now.secs() });
+        let row = Some(Row { cluster: cluster.id, session, told: now.secs(), lasts: false });
         if let Some(at) = rows.free.pop() {
             rows.rows[at as usize] = row;
             return Flight(at);
@@ -52,7 +54,7 @@ impl Flights {
 
     /// It is over: its session was there until now.
     pub fn end(&self, flight: Flight, cluster: Option<&ClusterLive>, now: Now) {
-        let row = self.0.borrow_mut().take(flight).filter(|row| row.told < now.secs());
+        let row = self.0.borrow_mut().take(flight).filter(|row| row.lasts || row.told < now.secs());
         if let (Some(row), Some(cluster)) = (row, cluster) {
             cluster.ledger.carried_to_its_end(row.session, now.secs());
         }
@@ -75,7 +77,7 @@ impl Flights {
             let Some(cluster) = clusters.get(&row.cluster) else { continue };
             if now.secs() - row.told >= step(cluster) {
                 row.session = cluster.live.ledger.carried(row.session, now.secs());
-                row.told = now.secs();
+                (row.told, row.lasts) = (now.secs(), true);
             }
         }
     }
