@@ -15,6 +15,8 @@
 mod busy;
 #[path = "lifecycle/chaos.rs"]
 mod chaos;
+#[path = "lifecycle/checks.rs"]
+mod checks;
 #[path = "lifecycle/clients.rs"]
 mod clients;
 #[path = "lifecycle/drain.rs"]

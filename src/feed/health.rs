@@ -1,10 +1,11 @@
 //! Who is checked, and what becomes of what a check says: one task a node, its memory kept over reloads.
 
 use super::names;
-use super::probe::{self, Failure, Meaning};
+use super::probe::{self, Failure, Meaning, Seen};
 use super::watch::{Outcome, Watch};
 use crate::base::clock;
-use crate::config::model::{self, AdminState, HealthKind};
+use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
+use crate::table::kept::{News, kept};
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Table};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -117,7 +118,7 @@ impl Checks {
             conf,
             joined: before.map_or(joined, |task| task.subject.joined),
         });
-        if probe::kind(&subject.conf) == HealthKind::Off {
+        if subject.conf.kind() == HealthKind::Off {
             settle_unchecked(&subject, &self.shared);
             let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
             return Task { subject, watch: Rc::new(RefCell::new(watch)), handle: None, round: self.round };
@@ -169,11 +170,11 @@ async fn wait_for_name(link: &Link, limit: Duration) {
     tokio::time::timeout(limit, resolved).await.ok();
 }
 
-fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<String, Failure>) {
+fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<Seen, Failure>) {
     let now = clock::monotonic_ms();
     let outcome = match &result {
         Ok(_) => Outcome::Good,
-        Err(Failure { meaning: Meaning::Definite, .. }) => Outcome::Definite,
+        Err(Failure { meaning: Meaning::Definite | Meaning::Refused, .. }) => Outcome::Definite,
         Err(Failure { meaning: Meaning::Silent, .. }) => Outcome::Silent,
         Err(Failure { meaning: Meaning::Ours, why }) => {
             // our own lack takes no node down; it lasts, so it is said once
@@ -189,22 +190,59 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
         subject.live.errors.checks.fetch_add(1, Relaxed);
     }
     let was_fresh = watch.is_fresh();
-    let change = watch.observe(now, outcome, subject.live.since_answer());
+    // where the check alone decides, an answer to a client does not outweigh a silent one
+    let since_answer = subject.live.evidence.since_answer().filter(|_| subject.conf.pinned == PinnedBy::Traffic);
+    let change = watch.observe(now, outcome, since_answer);
     let why = match &result {
-        Ok(seen) => why_good(watch, now, seen),
+        Ok(seen) => why_good(watch, now, &seen.words),
         Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
     };
     if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
         // the node itself is still to be checked for the first time
         watch.start_anew();
     }
+    match &result {
+        Ok(_) => subject.live.evidence.listens(true),
+        Err(failure) if failure.meaning == Meaning::Refused => subject.live.evidence.listens(false),
+        Err(_) => {}
+    }
+    // what it asks for is obeyed at once
+    if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) {
+        subject.cluster_live.rescore(subject.live.slot);
+    }
+    note_row(subject, watch, now);
     if publish(subject, watch.health(), &why) {
         say(subject, watch.health(), &why);
         say_of_cluster(subject, shared);
     }
 }
 
+/// Notes whether the checks of a node that was up begin to fail, or pass again, and what that means for all of them.
+fn note_row(subject: &Subject, watch: &Watch, now: u64) {
+    let fails = watch.failed_checks() > 0;
+    let (began, ended) = (fails && subject.live.health() == Health::Up, !fails && watch.health() == Health::Up);
+    let (evidence, doubt) = (&subject.live.evidence, &subject.cluster_live.doubt);
+    let is_news = (began || ended) && evidence.check(fails, now);
+    if !is_news && !doubt.is_any(now) {
+        return;
+    }
+    let roster = subject.cluster_live.roster.load();
+    let nodes: Vec<&Node> = roster.nodes.iter().flatten().map(|node| &**node).collect();
+    let cluster = &subject.cluster;
+    match doubt.look(&subject.conf, &nodes, now) {
+        Some(News::Begun(fail, of)) if subject.conf.pinned == PinnedBy::Traffic => {
+            warn!(
+                "cluster {cluster}: the checks of {fail} of {of} nodes began to fail at the same time: pinned sessions stay where they are"
+            );
+        }
+        Some(News::Passed) if subject.conf.pinned == PinnedBy::Traffic => info!("cluster {cluster}: most nodes pass their checks again"),
+        _ => {}
+    }
+}
+
 fn settle_unchecked(subject: &Subject, shared: &Shared) {
+    subject.live.set_check_drains(false);
+    subject.live.evidence.check(false, clock::monotonic_ms());
     if publish(subject, Health::Up, "no checks") {
         say_of_cluster(subject, shared);
     }
@@ -252,7 +290,12 @@ fn say(subject: &Subject, health: Health, why: &str) {
     let (cluster, node) = (&subject.cluster, &subject.node);
     match health {
         Health::Up => info!("cluster {cluster} node {node} is up: {why}"),
-        _ => warn!("cluster {cluster} node {node} is down: {why}"),
+        _ => {
+            let roster = subject.cluster_live.roster.load();
+            let at = roster.node(subject.live.slot);
+            let kept = at.and_then(|node| Some(format!(", but {}: {}", kept(&subject.conf, &subject.cluster_live, node)?, node.keeps())));
+            warn!("cluster {cluster} node {node} is down: {why}{}", kept.unwrap_or_default());
+        }
     }
 }
 

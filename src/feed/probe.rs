@@ -28,6 +28,8 @@ pub struct Failure {
 /// What a failed check says about the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
+    /// Nobody listens.
+    Refused,
     /// It does not serve.
     Definite,
     /// It did not answer in time.
@@ -40,33 +42,40 @@ impl Failure {
     fn definite(why: impl Into<String>) -> Self {
         Self { why: why.into(), meaning: Meaning::Definite }
     }
+    fn refused(why: impl Into<String>) -> Self {
+        Self { why: why.into(), meaning: Meaning::Refused }
+    }
     fn silent(within: Duration) -> Self {
         Self { why: format!("no answer within {}", crate::base::units::Duration(within)), meaning: Meaning::Silent }
     }
 }
 
-/// What a check of this conf does.
-pub fn kind(health: &Health) -> HealthKind {
-    health.kind.unwrap_or(if health.path.is_some() { HealthKind::Http } else { HealthKind::Tcp })
+/// What a good check saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// In words: "check 200 in 3 ms", "connects in 1 ms".
+    pub words: String,
+    /// The node asks to be drained.
+    pub drains: bool,
 }
 
-/// Checks once. The answer says in words what was seen: "check 200 in 3 ms", "connects in 1 ms".
-pub async fn probe(link: &Link, health: &Health) -> Result<String, Failure> {
+/// Checks once.
+pub async fn probe(link: &Link, health: &Health) -> Result<Seen, Failure> {
     let from = clock::monotonic_ms();
     let limit = health.timeout.get();
     let seen = tokio::time::timeout(limit, look(link, health)).await.unwrap_or_else(|_| Err(Failure::silent(limit)))?;
     let ms = clock::monotonic_ms().saturating_sub(from);
     Ok(match seen {
-        Some(status) => format!("check {status} in {ms} ms"),
-        None => format!("connects in {ms} ms"),
+        Some((status, drains)) => Seen { words: format!("check {status} in {ms} ms"), drains },
+        None => Seen { words: format!("connects in {ms} ms"), drains: false },
     })
 }
 
-/// The status, if one was asked for.
-async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
+/// The status, if one was asked for, and whether it is a wish to be drained.
+async fn look(link: &Link, health: &Health) -> Result<Option<(u16, bool)>, Failure> {
     let limit = health.timeout.get();
     let stream = dial::dial(link, link.speaks(), limit).await.map_err(|why| unreachable(link, &why, limit))?;
-    if kind(health) != HealthKind::Http {
+    if health.kind() != HealthKind::Http {
         return Ok(None);
     }
     let http2 = match &stream {
@@ -74,9 +83,10 @@ async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
         _ => link.http2,
     };
     let status = ask(stream, http2, link, health).await?;
-    let wanted = config::status_ranges(&health.status).map_err(Failure::definite)?;
-    match wanted.iter().any(|range| range.contains(&status)) {
-        true => Ok(Some(status)),
+    let says = |ranges: &str| Ok(config::status_ranges(ranges).map_err(Failure::definite)?.iter().any(|range| range.contains(&status)));
+    let drains = health.draining.as_deref().map_or(Ok(false), says)?;
+    match drains || says(&health.status)? {
+        true => Ok(Some((status, drains))),
         false => Err(Failure::definite(format!("status {status}"))),
     }
 }
@@ -85,18 +95,18 @@ async fn look(link: &Link, health: &Health) -> Result<Option<u16>, Failure> {
 fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> Failure {
     match (why, &link.url.unix) {
         (NoConnection::Socket(error), Some(path)) if error.kind() == ErrorKind::NotFound => {
-            Failure::definite(format!("no socket at {}", path.display()))
+            Failure::refused(format!("no socket at {}", path.display()))
         }
         // the kernel gave up on a silent node before we did
         (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => Failure::silent(limit),
         (NoConnection::Late(_), _) => Failure::silent(limit),
         (NoConnection::Socket(error), _) if dial::is_ours(error) => Failure { why: words(error), meaning: Meaning::Ours },
-        (NoConnection::Socket(error), _) => Failure::definite(words(error)),
+        (NoConnection::Socket(error), _) => Failure::refused(words(error)),
         (NoConnection::Tls(error), _) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(tls) => Failure::definite(format!("TLS: {tls}")),
             None => Failure::definite(format!("TLS: {}", words(error))),
         },
-        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => Failure::definite(why.to_string()),
+        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => Failure::refused(why.to_string()),
     }
 }
 

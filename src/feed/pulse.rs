@@ -55,7 +55,7 @@ impl Pulse {
         for node in cluster.nodes() {
             let live = &node.live;
             let key = Arc::as_ptr(live).cast::<NodeLive>() as usize;
-            let (is, was) = (live.is_ejected(), self.ejected.contains(&key));
+            let (is, was) = (live.evidence.is_ejected(), self.ejected.contains(&key));
             if is {
                 ejected.insert(key);
             }
@@ -80,6 +80,7 @@ mod tests {
     use super::*;
     use crate::feed::health::tests::table;
     use crate::table::Health;
+    use crate::table::evidence::{Met, Witness};
 
     #[tokio::test]
     async fn pauses_are_noticed_to_begin_and_to_end() {
@@ -89,7 +90,7 @@ mod tests {
         let mut pulse = Pulse::new();
         pulse.tick(&current);
         assert!(pulse.ejected.is_empty());
-        assert!(live.failed(1, 40));
+        assert!(live.evidence.failed(Met::Refused, Witness::default(), 1, 40));
         pulse.tick(&current);
         assert_eq!(pulse.ejected.len(), 1);
         tokio::time::sleep(Duration::from_millis(60)).await;

@@ -175,7 +175,7 @@ async fn to_cluster(
                 }
                 session::abandon(&cluster, &session);
                 trail.look();
-                if tries.again(&error, &verdict, &cluster, load.is_intact()) {
+                if tries.again(&error, &verdict, &session, &cluster, load.is_intact()) {
                     continue;
                 }
                 return Err(retry::refused(&error, &cluster));

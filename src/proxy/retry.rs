@@ -1,9 +1,11 @@
 //! Whether a request that failed may be sent again, and where.
 
 use super::answer::Refused;
+use super::session::Session;
 use crate::base::clock::Now;
-use crate::table::Cluster;
 use crate::table::decide::Verdict;
+use crate::table::evidence::Met;
+use crate::table::{Cluster, Node};
 use crate::transport::alarm::Alarm;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
 use http::{Method, StatusCode};
@@ -83,23 +85,13 @@ impl Tries {
     }
 
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
-    pub fn again(&mut self, error: &SendError, verdict: &Verdict, cluster: &Cluster, intact: bool) -> bool {
+    pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
         if !error.race && error.kind != Failure::Client {
             cluster.live.failed(&verdict.node.live, unseen);
         }
-        if !error.race && matches!(error.kind, Failure::Connect | Failure::NoAnswer | Failure::Timeout) {
-            let passive = &cluster.conf.passive;
-            if verdict.node.live.failed(passive.failures, passive.eject.get().as_millis() as u64) {
-                tracing::warn!(
-                    "cluster {} node {} is set aside after {} failures: {}",
-                    cluster.name,
-                    verdict.node.spec.name,
-                    passive.failures,
-                    error.detail
-                );
-                cluster.live.rescore(verdict.node.live.slot);
-            }
+        if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
+            judge(cluster, &verdict.node, met, &error.detail);
         }
         let may = intact && (unseen || self.repeatable) && !matches!(error.kind, Failure::Client | Failure::Timeout | Failure::BadAnswer);
         if !may {
@@ -111,7 +103,10 @@ impl Tries {
             return true;
         }
         self.fresh = true;
-        if error.kind == Failure::Connect {
+        // a wait says little where others are answered, and a session that is on its node is not moved for it
+        let stays = session.is_at_home(verdict);
+        let waits = error.kind == Failure::Unreached && stays && cluster.outweighs_waits(&verdict.node);
+        if matches!(error.kind, Failure::Connect | Failure::Unreached) && !waits {
             // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
             let slot = verdict.node.live.slot;
             self.refused.push(slot);
@@ -126,17 +121,30 @@ impl Tries {
         self.left -= 1;
         // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
         let others = cluster.nodes().count() > self.tried.len() + 1;
-        if error.kind == Failure::NoAnswer && !verdict.honoured && others {
+        if error.kind == Failure::NoAnswer && !stays && others {
             self.tried.push(verdict.node.live.slot);
         }
         true
     }
 }
 
+/// Whether the node is to be set aside for what a request met there.
+fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str) {
+    let passive = &cluster.conf.passive;
+    if !node.live.evidence.failed(met, cluster.witness(node), passive.failures, passive.eject.get().as_millis() as u64) {
+        return;
+    }
+    let kept = cluster.kept(node).map(|kept| format!("; {kept}: {}", node.keeps())).unwrap_or_default();
+    tracing::warn!("cluster {} node {} is set aside after {} failures: {detail}{kept}", cluster.name, node.spec.name, passive.failures);
+    cluster.live.rescore(node.live.slot);
+}
+
 /// The answer for a failure that could not be mended.
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
     let (status, message, ended) = match error.kind {
-        Failure::Connect => (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC"),
+        Failure::Connect | Failure::Unreached => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC")
+        }
         Failure::Unsent | Failure::NoAnswer => (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH"),
         Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),

@@ -33,6 +33,11 @@ impl Session {
         Self { id: 0, known: true, placed: false, quiet: false, counts: false, leads: None }
     }
 
+    /// Whether it was on the node of this verdict before.
+    pub fn is_at_home(&self, verdict: &Verdict) -> bool {
+        verdict.honoured || (self.counts && self.known && verdict.was.is_none())
+    }
+
     /// Its identity, if the ledger has it.
     pub fn live(&self) -> Option<u64> {
         self.counts.then_some(self.id)
@@ -127,7 +132,7 @@ pub fn enter(
     }
     if !known {
         let on = ledger.open(id, slot, now, tally);
-        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| node.state().keeps_sessions()) {
+        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node)) {
             return Err(Clash::Elsewhere(on));
         }
         if on != slot {

@@ -2,6 +2,7 @@
 
 use super::crowd::{Company, Crowd};
 use super::fill::{LATELY, Norm};
+use super::kept::Doubt;
 use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Health, Node, NodeLive};
 use super::roster::Roster;
@@ -63,6 +64,7 @@ impl Cluster {
                 format!("{}; tells {tells}, {known} known: our own count goes first", node.why())
             }
             State::Ready if node.live.ramp(self.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
+            State::Down => self.kept(node).map_or_else(|| node.why(), |kept| format!("{}, but {kept}: {}", node.why(), node.keeps())),
             _ => node.why(),
         }
     }
@@ -103,6 +105,8 @@ pub struct ClusterLive {
     pub usage: Arc<Usage>,
     /// Routes that clients name and no node has.
     pub warned: Warned,
+    /// Whether its checks are to be doubted.
+    pub doubt: Doubt,
 }
 
 #[derive(Clone, Copy)]
@@ -134,6 +138,7 @@ impl ClusterLive {
             bypass_refused: AtomicU64::new(0),
             usage,
             warned: Warned::default(),
+            doubt: Doubt::default(),
         }
     }
 

@@ -162,8 +162,8 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
             && let Some(node) = cluster.node(to).filter(|_| !facts.tried.contains(&to))
         {
             match node.state() {
-                state if state.keeps_sessions() => return Pinned::Followed { node: node.clone(), via },
                 State::Unknown if !facts.waited => return Pinned::Unchecked,
+                _ if cluster.keeps(node) => return Pinned::Followed { node: node.clone(), via },
                 _ => {}
             }
         }
@@ -172,10 +172,10 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
             return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
         match node.state() {
-            state if state.keeps_sessions() => return Pinned::Here { node: node.clone(), via },
             // the first check is late: it is tried rather than its sessions moved
             State::Unknown if facts.waited => return Pinned::Here { node: node.clone(), via },
             State::Unknown => unchecked = true,
+            _ if cluster.keeps(node) => return Pinned::Here { node: node.clone(), via },
             _ => {}
         }
     }
@@ -206,8 +206,8 @@ fn why_gone(cluster: &Cluster, slot: u32) -> Why {
     }
 }
 
-/// The first node from the key's place on that serves it. A busy node keeps its keys, a full or draining one those the ledger
-/// has there.
+/// The first node from the key's place on that serves it. A busy node keeps its keys; one that is full, draining, or down though
+/// clients see it alive, those the ledger has there.
 fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
     if !facts.waited && cluster.nodes().any(|node| node.state() == State::Unknown) {
         // placed while some are unchecked, the key would move once they are
@@ -220,13 +220,13 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
             && match node.state() {
                 // the first check is late: it is tried rather than its keys moved
                 State::Ready | State::Unknown => true,
-                state => state.keeps_sessions() && seen == Some(slot),
+                _ => seen == Some(slot) && cluster.keeps(node),
             }
     };
     let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);
     match at().find(|node| !node.spec.backup).or_else(|| at().next()) {
         Some(node) => {
-            let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !n.state().keeps_sessions());
+            let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !cluster.keeps(n));
             let was = seen.filter(|slot| *slot != node.live.slot).filter(is_gone);
             Pinned::Keyed { node: node.clone(), why, was: was.map(|slot| (slot, why_gone(cluster, slot))) }
         }
@@ -268,7 +268,7 @@ fn key_of(reading: &Reading<'_>) -> Option<u64> {
 fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
     let serve = |node: &Arc<Node>| Decision::Serve(Verdict { node: node.clone(), why, was, honoured: false });
     if let Some(node) = facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
-        && node.state().keeps_sessions()
+        && cluster.keeps(node)
     {
         return serve(node);
     }

@@ -1,5 +1,6 @@
 //! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
 
+use super::evidence::Evidence;
 use super::fill::Fill;
 use super::told::Told;
 use crate::base::clock::{self, Now};
@@ -8,7 +9,7 @@ use crate::config::model::{AdminState, Changed};
 use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use http::StatusCode;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -87,12 +88,12 @@ pub struct NodeLive {
     /// What went wrong.
     pub errors: Errors,
     health: AtomicU8,
+    /// Its check was answered with a wish to be drained.
+    check_drains: AtomicBool,
     /// `clock::monotonic_secs` of coming up while others served already; 0 when there is nothing to ramp.
     up_since: AtomicU32,
-    failures: AtomicU32,
-    ejections: AtomicU32,
-    ejected_until: AtomicU64,
-    last_answer: AtomicU64,
+    /// What traffic and checks have shown of it.
+    pub evidence: Evidence,
     /// What it says of itself.
     pub told: Told,
     /// How full it is.
@@ -120,11 +121,9 @@ impl NodeLive {
             requests: AtomicU64::new(0),
             errors: Errors::default(),
             health: AtomicU8::new(Health::Unknown as u8),
+            check_drains: AtomicBool::new(false),
             up_since: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
-            ejections: AtomicU32::new(0),
-            ejected_until: AtomicU64::new(0),
-            last_answer: AtomicU64::new(0),
+            evidence: Evidence::default(),
             told: Told::nothing(),
             fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
@@ -158,11 +157,20 @@ impl NodeLive {
         }
         if health == Health::Up {
             self.up_since.store(if ramp { clock::monotonic_secs() } else { 0 }, Relaxed);
-            self.failures.store(0, Relaxed);
-            self.ejected_until.store(0, Relaxed);
+            self.evidence.acquit();
         }
         self.changed.notify_waiters();
         Some(before)
+    }
+
+    /// Whether its check was answered with a wish to be drained.
+    pub fn check_drains(&self) -> bool {
+        self.check_drains.load(Relaxed)
+    }
+
+    /// Sets what its check asks for; true if that is news.
+    pub fn set_check_drains(&self, drains: bool) -> bool {
+        self.check_drains.swap(drains, Relaxed) != drains
     }
 
     /// Why health is what it is, in words.
@@ -185,45 +193,12 @@ impl NodeLive {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    /// The node answered a client's request: proof of life, whatever it said.
+    /// The node answered a client's request.
     pub fn answered(&self, status: StatusCode, now: Now) {
         if status.is_server_error() {
             self.errors.answers.fetch_add(1, Relaxed);
         }
-        if self.failures.load(Relaxed) != 0 {
-            self.failures.store(0, Relaxed);
-            self.ejections.store(0, Relaxed);
-        }
-        self.last_answer.store(now.ms(), Relaxed);
-    }
-
-    /// Milliseconds since the node last answered a client's request; `None` if it never did.
-    pub fn since_answer(&self) -> Option<u64> {
-        match self.last_answer.load(Relaxed) {
-            0 => None,
-            at => Some(clock::monotonic_ms().saturating_sub(at)),
-        }
-    }
-
-    /// A client's request failed at this node. After `limit` in a row it is set aside for `eject_ms`, doubled each time up to
-    /// ten times. Returns true when that just happened.
-    pub fn failed(&self, limit: u8, eject_ms: u64) -> bool {
-        let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        if limit == 0 || failures < u32::from(limit) || self.is_ejected() {
-            return false;
-        }
-        let times = self.ejections.fetch_add(1, Relaxed).min(4);
-        let pause = (eject_ms << times).min(eject_ms.saturating_mul(10));
-        self.ejected_until.store(clock::monotonic_ms() + pause, Relaxed);
-        true
-    }
-
-    /// Whether failing traffic has set it aside.
-    pub fn is_ejected(&self) -> bool {
-        match self.ejected_until.load(Relaxed) {
-            0 => false,
-            until => clock::monotonic_ms() < until,
-        }
+        self.evidence.answered(now);
     }
 
     /// The share of its weight it gets while it is eased in, in 1/65536.
@@ -295,6 +270,14 @@ impl Node {
     /// It only tells clients where to go: it takes no sessions, and having none says nothing of its health.
     pub fn stands_aside(&self) -> bool {
         !self.spec.shared && self.has_role(Role::Lb)
+    }
+
+    /// That its pinned sessions stay, in words.
+    pub fn keeps(&self) -> String {
+        match self.live.all_sessions() {
+            1 => "keeps its 1 pinned session".into(),
+            n => format!("keeps its {n} pinned sessions"),
+        }
     }
 
     /// The most requests it gets at one time: the operator's limit, or its own if that is lower.

@@ -4,9 +4,9 @@
 //! |-------------------------|-----------------|-----------------|--------------|
 //! | enabled                 | up              | yes             | yes, unless full |
 //! | enabled                 | unknown         | wait, then yes  | wait, then as if down |
-//! | enabled                 | down            | no              | no (all down: tried all the same) |
+//! | enabled                 | down            | no, but see [`super::kept`] | no (all down: tried all the same) |
 //! | draining                | up              | yes             | no           |
-//! | draining                | down            | no              | no           |
+//! | draining                | down            | as above        | no           |
 //! | maintenance             | any             | no              | no           |
 //! | removed, drained        | any             | no              | no           |
 //! | pending                 | not checked     | no              | no           |
@@ -82,9 +82,9 @@ impl Node {
             _ if self.live.told.is_down() => State::Down,
             _ if self.stands_aside() => self.aside(),
             (_, Health::Unknown) => State::Unknown,
-            _ if self.live.is_ejected() => State::Down,
+            _ if self.live.evidence.is_ejected() => State::Down,
             (AdminState::Draining, _) => State::Draining,
-            _ if self.spec.weight == 0 => State::Draining,
+            _ if self.spec.weight == 0 || self.live.check_drains() => State::Draining,
             _ => match self.live.told.announced() {
                 Announced::Maintenance => State::Maintenance,
                 Announced::Draining | Announced::Stopping => State::Draining,
@@ -141,6 +141,7 @@ impl Node {
                 let by = match (self.spec.admin, self.spec.weight) {
                     (AdminState::Draining, _) => "the operator drains it",
                     (_, 0) => "its weight is 0",
+                    _ if self.live.check_drains() => "its check asks for it",
                     _ => "it asked to be drained",
                 };
                 format!("{by}: {left}")

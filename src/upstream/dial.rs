@@ -60,15 +60,11 @@ impl fmt::Display for NoConnection {
 
 impl NoConnection {
     /// How much it says: an address that is silent may be a node that pauses, and what this machine lacks says nothing of the node.
-    fn certainty(&self) -> u8 {
+    pub fn is_certain(&self) -> bool {
         match self {
-            Self::Late(_) => 0,
-            Self::Socket(error) | Self::Tls(error) => match error.kind() {
-                io::ErrorKind::TimedOut => 0,
-                _ if is_ours(error) => 0,
-                _ => 1,
-            },
-            Self::Unresolved(_) | Self::Forbidden(_) => 1,
+            Self::Late(_) => false,
+            Self::Socket(error) | Self::Tls(error) => error.kind() != io::ErrorKind::TimedOut && !is_ours(error),
+            Self::Unresolved(_) | Self::Forbidden(_) => true,
         }
     }
 }
@@ -185,7 +181,7 @@ fn pause(within: Duration, addresses: usize) -> Duration {
 }
 
 fn least_certain(failed: &mut Vec<NoConnection>) -> NoConnection {
-    let least = (0..failed.len()).min_by_key(|n| failed[*n].certainty());
+    let least = (0..failed.len()).min_by_key(|n| failed[*n].is_certain());
     least.map_or_else(|| NoConnection::Socket(io::ErrorKind::AddrNotAvailable.into()), |n| failed.swap_remove(n))
 }
 

@@ -5,7 +5,7 @@ use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
-use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail};
+use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail, unconnected};
 use super::usage::Open;
 use crate::base::clock::Now;
 use crate::transport::alarm::Patience;
@@ -199,7 +199,7 @@ async fn connect(link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendE
     let start = Instant::now();
     let count = link.usage.mine();
     count.attempted();
-    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(|why| unconnected(&why))?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
     Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }

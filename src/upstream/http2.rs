@@ -5,7 +5,7 @@ use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Shared};
-use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail};
+use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail, unconnected};
 use super::usage::Open;
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
@@ -126,7 +126,7 @@ async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits<'_>) -> Result<
 async fn connect(link: &Link, limits: &Limits<'_>) -> Result<Shared, SendError> {
     let count = link.usage.mine();
     count.attempted();
-    let socket = dial::dial(link, Speaks::Http2, limits.connect).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
+    let socket = dial::dial(link, Speaks::Http2, limits.connect).await.map_err(|why| unconnected(&why))?;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
     let (sender, connection) = builder.handshake(socket).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;

@@ -1,6 +1,7 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
 use super::body::{RequestBody, Upload};
+use super::dial::NoConnection;
 use super::interim::Interim;
 use super::link::Link;
 use super::pool::Pool;
@@ -62,6 +63,8 @@ pub struct SendError {
 pub enum Failure {
     /// No connection: the node has seen nothing of the request.
     Connect,
+    /// Likewise, and it says little of the node: nobody answered in time, or this machine lacks something.
+    Unreached,
     /// The request was not sent: the node has seen nothing of it.
     Unsent,
     /// The request was sent, at least in part, and no answer came.
@@ -77,7 +80,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
-        matches!(self, Self::Connect | Self::Unsent)
+        matches!(self, Self::Connect | Self::Unreached | Self::Unsent)
     }
 }
 
@@ -148,6 +151,11 @@ pub async fn send(
         return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
     }
     http1::send(pool, link, &head, body, limits, on_interim).await
+}
+
+/// No connection could be opened.
+pub(super) fn unconnected(why: &NoConnection) -> SendError {
+    fail(if why.is_certain() { Failure::Connect } else { Failure::Unreached }, why.to_string())
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {

@@ -44,9 +44,11 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
             };
             format!("{said}: a new session, placed by {balance}")
         }
-        Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}", age(decided)),
-        Why::Key if decided.gist.heard == Heard::Identity(Via::Key) => format!("{source} is remembered there"),
-        Why::Key => format!("{source} falls there"),
+        Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}{}", age(decided), against(cluster, decided, tense)),
+        Why::Key if decided.gist.heard == Heard::Identity(Via::Key) => {
+            format!("{source} is remembered there{}", against(cluster, decided, tense))
+        }
+        Why::Key => format!("{source} falls there{}", against(cluster, decided, tense)),
         Why::Forced => "an operator's bypass named it".into(),
         Why::MovedDown => match decided.was.and_then(|(_, state)| state) {
             Some(State::Down) => format!("{source} pins it to {was}, which {is} down"),
@@ -84,6 +86,12 @@ fn without_cluster(decided: &Decided) -> String {
         (None, None, 404) => "no rule matches it".into(),
         (None, None, status) => format!("it ended with {status} before a rule was looked for; the access log has a note"),
     }
+}
+
+/// Why it may stay on a node that is down now.
+fn against(cluster: &Cluster, decided: &Decided, tense: Tense) -> String {
+    let node = decided.node.and_then(|slot| cluster.node(slot)).filter(|_| tense == Tense::Present);
+    node.and_then(|node| cluster.kept(node)).map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
 }
 
 fn age(decided: &Decided) -> String {

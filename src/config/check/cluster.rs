@@ -69,6 +69,9 @@ fn health(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     if let Err(text) = status_ranges(&health.status) {
         c.refuse(&join(path, "status"), &text);
     }
+    if let Some(Err(text)) = health.draining.as_deref().map(status_ranges) {
+        c.refuse(&join(path, "draining"), &text);
+    }
     c.not_zero(path, "rise", health.rise == 0, "write how many good checks in a row bring a node up, as in 2");
     c.not_zero(path, "fall", health.fall == 0, "write how many bad checks in a row take a node down, as in 3");
     c.not_zero(path, "interval", health.interval.get().is_zero(), "for no checks write kind = \"off\"");

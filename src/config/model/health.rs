@@ -18,6 +18,9 @@ conf! {
         pub host: Option<String>,
         /// Statuses that mean healthy: "200-399", "200,204".
         pub status: String,
+        /// Statuses with which the node asks to be drained: it keeps its sessions and takes no new ones. HAProxy's disable-on-404 is "404".
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub draining: Option<String>,
         /// Time between checks; varied by a tenth.
         pub interval: Duration,
         /// Time for one check.
@@ -26,6 +29,16 @@ conf! {
         pub rise: u8,
         /// Bad checks in a row before a node is down.
         pub fall: u8,
+        /// Who keeps the pinned sessions of a node whose check fails: "traffic", the node while it answers clients, and all nodes when
+        /// most fail at once; "check", nobody.
+        pub pinned: PinnedBy,
+    }
+}
+
+impl Health {
+    /// What a check does.
+    pub fn kind(&self) -> HealthKind {
+        self.kind.unwrap_or(if self.path.is_some() { HealthKind::Http } else { HealthKind::Tcp })
     }
 }
 
@@ -36,10 +49,12 @@ impl Default for Health {
             path: None,
             host: None,
             status: "200-399".into(),
+            draining: None,
             interval: Duration::secs(2),
             timeout: Duration::secs(1),
             rise: 2,
             fall: 3,
+            pinned: PinnedBy::default(),
         }
     }
 }
@@ -54,6 +69,17 @@ words! {
         Http,
         /// Nothing.
         Off,
+    }
+}
+
+words! {
+    /// Whose word pinned sessions follow.
+    pub enum PinnedBy {
+        /// What clients see: a node that answers them keeps its sessions, whatever its check says.
+        #[default]
+        Traffic,
+        /// The check: a node that is down loses its sessions at once.
+        Check,
     }
 }
 
@@ -83,7 +109,7 @@ impl Default for Agent {
 conf! {
     /// Passive checks: what failing traffic means.
     pub struct Passive {
-        /// Failed requests in a row (no connection, no answer) before a node is set aside; 0 for never.
+        /// Failed requests in a row (no connection, no answer, while it answers nobody) before a node is set aside; 0 for never.
         pub failures: u8,
         /// How long at first; doubled each time up to ten times.
         pub eject: Duration,

@@ -34,7 +34,7 @@ mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
 pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts};
-pub use health::{Agent, Health, HealthKind, Passive};
+pub use health::{Agent, Health, HealthKind, Passive, PinnedBy};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable, Role};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};

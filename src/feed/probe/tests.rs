@@ -65,7 +65,7 @@ async fn why(link: &Link, health: &Health) -> (String, Meaning) {
 #[tokio::test]
 async fn a_good_answer_is_seen_without_its_body() {
     let (link, asked) = node(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nsome", false).await;
-    let seen = probe(&link, &http()).await.unwrap();
+    let seen = probe(&link, &http()).await.unwrap().words;
     assert!(seen.starts_with("check 200 in ") && seen.ends_with(" ms"), "{seen}");
     let asked = asked.lock().unwrap().to_lowercase();
     assert!(asked.starts_with("get /healthz?deep=1 http/1.1\r\n"), "{asked}");
@@ -115,14 +115,14 @@ fn refusing() -> (socket2::Socket, std::net::SocketAddr) {
 #[tokio::test]
 async fn connections_are_told_in_words() {
     let (link, _) = node(b"", false).await;
-    assert!(probe(&link, &tcp()).await.unwrap().starts_with("connects in "));
+    assert!(probe(&link, &tcp()).await.unwrap().words.starts_with("connects in "));
 
     let (_held, free) = refusing();
-    let refused = ("connection refused".to_owned(), Meaning::Definite);
+    let refused = ("connection refused".to_owned(), Meaning::Refused);
     assert_eq!(why(&link_to(&format!("http://{free}")), &tcp()).await, refused);
     assert_eq!(why(&link_to(&format!("http://{free}")), &http()).await, refused);
 
-    let nowhere = ("name app.internal does not resolve".to_owned(), Meaning::Definite);
+    let nowhere = ("name app.internal does not resolve".to_owned(), Meaning::Refused);
     assert_eq!(why(&link_to("http://app.internal:80"), &tcp()).await, nowhere);
 }
 
@@ -140,14 +140,14 @@ async fn a_unix_socket_is_checked_too() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("app.sock");
     let link = link_to(&format!("unix:{}", path.display()));
-    assert_eq!(why(&link, &tcp()).await, (format!("no socket at {}", path.display()), Meaning::Definite));
+    assert_eq!(why(&link, &tcp()).await, (format!("no socket at {}", path.display()), Meaning::Refused));
     let listener = UnixListener::bind(&path).unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await.unwrap();
         stream.read_to_end(&mut Vec::new()).await.unwrap();
     });
-    assert!(probe(&link, &http()).await.unwrap().starts_with("check 200"));
+    assert!(probe(&link, &http()).await.unwrap().words.starts_with("check 200"));
 }
 
 #[tokio::test]
@@ -175,14 +175,14 @@ async fn tls_is_part_of_the_check() {
     });
     link.tls = Some(client);
     link.server_name = Some("app.example".try_into().unwrap());
-    assert!(probe(&link, &http()).await.unwrap().starts_with("check 200"));
-    assert!(probe(&link, &tcp()).await.unwrap().starts_with("connects"));
+    assert!(probe(&link, &http()).await.unwrap().words.starts_with("check 200"));
+    assert!(probe(&link, &tcp()).await.unwrap().words.starts_with("connects"));
     // one that takes connections and says nothing in them is no better than one that takes none
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let good = link.addresses.load()[0];
     link.addresses.store(Arc::new(Addresses::new([silent.local_addr().unwrap(), good])));
     let patient = Health { timeout: crate::base::units::Duration::secs(60), ..http() };
-    assert!(probe(&link, &patient).await.unwrap().starts_with("check 200"));
+    assert!(probe(&link, &patient).await.unwrap().words.starts_with("check 200"));
     assert_eq!(link.addresses.load().in_turn().next(), Some(good));
     link.addresses.store(Arc::new(Addresses::new([good])));
     link.server_name = Some("other.example".try_into().unwrap());

@@ -1,11 +1,15 @@
 //! Every case over a real table: three nodes, all up unless a case says otherwise, filled in the order of the file.
 
+mod down;
+
 use super::*;
 use crate::affinity::{KeyRing, Lost, Stamp};
+use crate::base::clock::{self, Now};
 use crate::config;
 use crate::heartbeat::{Beat, Role, Roles};
 use crate::table::Health;
 use crate::table::compile::{Context, adopt, compile};
+use crate::table::evidence::{Met, Witness};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,6 +24,12 @@ const SESSION: u64 = 7;
 /// What a case does to the nodes before it asks; nodes by their place in the file, from 0.
 enum Do {
     Down(u32),
+    /// It answers a client.
+    Answers(u32),
+    /// A client's request waits in vain, and nobody else speaks for it.
+    Late(u32),
+    /// The checks of a node that was up begin to fail.
+    Fails(u32),
     Unchecked(u32),
     /// Failing traffic set it aside.
     Eject(u32),
@@ -36,7 +46,7 @@ enum Do {
     /// It says that it only tells clients where to go.
     Lb(u32),
 }
-use Do::{Busy, Down, Eject, Fill, Lb, Moved, Rebooted, Seen, Unchecked};
+use Do::{Answers, Busy, Down, Eject, Fails, Fill, Late, Lb, Moved, Rebooted, Seen, Unchecked};
 
 /// A cluster of three nodes, with further words for each.
 fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
@@ -58,8 +68,16 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     for step in done {
         match step {
             Down(slot) => drop(live(slot).set_health(Health::Down, "", false)),
+            Answers(slot) => live(slot).answered(http::StatusCode::OK, Now::look()),
+            Late(slot) => drop(live(slot).evidence.failed(Met::Late, Witness::default(), 1, 3_600_000)),
+            Fails(slot) => {
+                assert!(live(slot).evidence.check(true, clock::monotonic_ms()));
+                live(slot).set_health(Health::Down, "", false);
+                let nodes: Vec<&Node> = cluster.nodes().map(|node| &**node).collect();
+                cluster.live.doubt.look(&cluster.conf.health, &nodes, clock::monotonic_ms());
+            }
             Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", false)),
-            Eject(slot) => assert!(live(slot).failed(1, 3_600_000)),
+            Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000)),
             Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &*cluster.live), *slot),
             Busy(slot) => live(slot).in_flight.store(1, Relaxed),
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),

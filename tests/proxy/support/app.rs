@@ -64,6 +64,7 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
             visit(state, out, head)
         }
         "status" => status(state, out, target),
+        "hz" => reply(state, out, state.check.load(Ordering::SeqCst) as u16, &[], "its health"),
         "headers" => reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method)),
         "set" => set_cookies(state, out, target),
         "names-itself" => names_itself(state, out, target),

@@ -40,6 +40,8 @@ pub struct State {
     pub seen: Mutex<Vec<Seen>>,
     pub accepted: AtomicUsize,
     pub stalled: AtomicBool,
+    /// What `/hz` answers: 200 unless a test says otherwise.
+    pub check: AtomicUsize,
     /// Lets the answer behind `/early-hints?wait=1` go.
     pub go_on: AtomicBool,
     pub body_bytes: AtomicU64,
@@ -84,6 +86,7 @@ impl Origin {
             seen: Mutex::default(),
             accepted: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
+            check: AtomicUsize::new(200),
             go_on: AtomicBool::new(false),
             body_bytes: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
@@ -144,6 +147,11 @@ impl Origin {
     /// From now on it accepts and reads, but does not answer.
     pub fn stall(&self) {
         self.state.stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// What its check is answered from now on.
+    pub fn check_says(&self, status: usize) {
+        self.state.check.store(status, Ordering::SeqCst);
     }
 
     /// Answers again, also what had been waiting.

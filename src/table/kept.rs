@@ -1,0 +1,161 @@
+//! Who keeps the pinned sessions of a node that is down: pins follow what clients see (`health.pinned = "traffic"`), or the check
+//! alone (`"check"`). New sessions avoid a node that is down in either case.
+//!
+//! | the node is down because                     | "traffic": its pinned sessions                                 | "check" |
+//! |----------------------------------------------|----------------------------------------------------------------|---------|
+//! | its agent says so                            | move                                                           | move    |
+//! | its check finds that nobody listens          | move                                                           | move    |
+//! | its check fails otherwise                    | stay while it answered a client within the last interval       | move    |
+//! | so do most nodes, since the same interval    | stay until `rise` intervals after most pass again, unless clients find it dead | move |
+//! | its clients' requests failed: nobody listens | move                                                           | move    |
+//! | its clients' requests failed otherwise       | stay while it answers others, or only waits are long and its check passes | move |
+//!
+//! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a session moves in both.
+
+use super::evidence::{Met, Witness};
+use super::node::{Health, Node};
+use super::state::State;
+use super::{Cluster, ClusterLive};
+use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Why a node that is down keeps its pinned sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It answered a client, so many milliseconds ago.
+    Answers(u64),
+    /// Its check passes, and only waits are long.
+    Passes,
+    /// Most nodes began to fail at the same time: what they have in common is more likely wrong than all of them.
+    Doubted,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answers(ms) => write!(f, "it answered a client {:.1} s ago", *ms as f64 / 1000.0),
+            Self::Passes => f.write_str("its check passes"),
+            Self::Doubted => f.write_str("most nodes began to fail at the same time"),
+        }
+    }
+}
+
+/// Why this node keeps its pinned sessions although it is down; `None` if it does not, or is not.
+pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node) -> Option<Kept> {
+    let evidence = &node.live.evidence;
+    let proof = evidence.proof();
+    let is_refused = evidence.is_refused() || proof == Some(Met::Refused);
+    if node.state() != State::Down || health.pinned == PinnedBy::Check || node.live.told.is_down() || is_refused {
+        return None;
+    }
+    if let Some(ms) = evidence.since_answer().filter(|ms| *ms <= millis(health.interval.get())) {
+        return Some(Kept::Answers(ms));
+    }
+    match node.live.health() {
+        Health::Down => (cluster.doubt.covers(node) && !evidence.is_unanswered()).then_some(Kept::Doubted),
+        _ => (proof == Some(Met::Late) && passes(health, node)).then_some(Kept::Passes),
+    }
+}
+
+/// Whether it is checked, and the last check was good.
+fn passes(health: &model::Health, node: &Node) -> bool {
+    health.kind() != HealthKind::Off && node.live.health() == Health::Up && node.live.evidence.failing_since() == 0
+}
+
+impl Cluster {
+    /// Why this node keeps its pinned sessions although it is down.
+    pub fn kept(&self, node: &Node) -> Option<Kept> {
+        kept(&self.conf.health, &self.live, node)
+    }
+
+    /// Whether a session that is on this node stays there.
+    pub fn keeps(&self, node: &Node) -> bool {
+        node.state().keeps_sessions() || self.kept(node).is_some()
+    }
+
+    /// Who else speaks for a node where a request just failed.
+    pub fn witness(&self, node: &Node) -> Witness {
+        let health = &self.conf.health;
+        let answers = node.live.evidence.since_answer().is_some_and(|ms| ms <= millis(health.interval.get()));
+        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) }
+    }
+
+    /// Whether waiting in vain at this node is no reason to move a session: it answers others, or its check passes.
+    pub fn outweighs_waits(&self, node: &Node) -> bool {
+        self.conf.health.pinned == PinnedBy::Traffic && (self.witness(node).answers || passes(&self.conf.health, node))
+    }
+}
+
+/// Whether the checks of a cluster are to be doubted: most nodes that served began to fail them at the same time.
+#[derive(Debug, Default)]
+pub struct Doubt {
+    /// Nodes that have failed since then, in milliseconds since the process started; 0 for no doubt.
+    since: AtomicU64,
+    /// It ends then; `LASTING` while most still fail.
+    until: AtomicU64,
+}
+
+const LASTING: u64 = u64::MAX;
+
+/// What became of a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// So many nodes of so many that served began to fail at the same time.
+    Begun(usize, usize),
+    /// Most pass again.
+    Passed,
+}
+
+impl Doubt {
+    /// Looks at what the checks of the nodes say now; to be called when a row of failures begins or ends, and while in doubt.
+    pub fn look(&self, health: &model::Health, nodes: &[&Node], now_ms: u64) -> Option<News> {
+        let interval = health.interval.get();
+        // as far apart as the first bad checks with one cause can be: an interval and its tenth, and the time a check may take
+        let together = millis(interval.mul_f64(1.1) + health.timeout.get());
+        let serve = |node: &&&Node| {
+            matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.told.is_down()
+        };
+        let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), node.live.health()));
+        let pass = rows().filter(|(failing, health)| *failing == 0 && *health == Health::Up).count();
+        let until = self.until.load(Relaxed);
+        if now_ms < until {
+            let since = self.since.load(Relaxed);
+            let fail = rows().filter(|(failing, _)| *failing >= since).count();
+            if fail > pass {
+                self.until.store(LASTING, Relaxed);
+            } else if until == LASTING {
+                // the others may pass their `rise` checks an interval later
+                self.until.store(now_ms + millis(interval * (u32::from(health.rise) + 1)), Relaxed);
+                return Some(News::Passed);
+            }
+            return None;
+        }
+        let newest = rows().map(|(failing, _)| failing).max().filter(|newest| *newest != 0)?;
+        let begun: Vec<u64> = rows().map(|(failing, _)| failing).filter(|at| *at != 0 && newest - at <= together).collect();
+        if begun.len() < 2 || begun.len() <= pass {
+            return None;
+        }
+        self.since.store(begun.iter().copied().min().unwrap_or(newest), Relaxed);
+        self.until.store(LASTING, Relaxed);
+        Some(News::Begun(begun.len(), begun.len() + pass))
+    }
+
+    /// Whether there is any.
+    pub fn is_any(&self, now_ms: u64) -> bool {
+        now_ms < self.until.load(Relaxed)
+    }
+
+    /// Whether it is one of those whose check is doubted.
+    fn covers(&self, node: &Node) -> bool {
+        self.is_any(crate::base::clock::monotonic_ms()) && {
+            let failing = node.live.evidence.failing_since();
+            failing != 0 && failing >= self.since.load(Relaxed)
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
