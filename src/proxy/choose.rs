@@ -6,7 +6,6 @@ use super::client::Client;
 use super::retry;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
-use crate::base::clock::Now;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use http::{HeaderMap, StatusCode};
@@ -66,11 +65,6 @@ impl FirstRequest {
         }
     }
 
-    /// Where the first request of one that looks like this went, over another connection.
-    fn join(&self, cluster: &Cluster, alike: Option<u64>, now: Now) -> Option<u32> {
-        cluster.live.company.join(alike.filter(|_| self.applies)?, now.secs())
-    }
-
     /// The visitor that it looks like, if that is all that tells its session from others.
     fn visitor(cluster: &Cluster, reading: &Reading<'_>) -> Option<u64> {
         reading.session.filter(|_| !cluster.affinity.identifies() && !cluster.affinity.is_none())
@@ -87,8 +81,7 @@ pub(super) async fn choose(
     trail: &mut Trail,
 ) -> Result<(Verdict, Session), Refused> {
     let alike = FirstRequest::visitor(cluster, reading);
-    let company = &cluster.live.company;
-    let mut hint = first.hint.or_else(|| first.join(cluster, alike, trail.now));
+    let mut hint = first.hint;
     let mut first_check = None;
     loop {
         let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now.secs(), dry: false };
@@ -101,7 +94,7 @@ pub(super) async fn choose(
                     false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
                 };
                 let caller = Caller { fresh: first.session, met, connection: client.direct.port().into() };
-                let mut session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), trail.now) {
+                let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), trail.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {
                         hint = Some(slot);
@@ -112,17 +105,8 @@ pub(super) async fn choose(
                         continue;
                     }
                 };
-                match alike {
-                    Some(visitor) if verdict.honoured => client.meet(&cluster.name, visitor, slot, session.id),
-                    Some(visitor) if first.applies && hint.is_none() => {
-                        if let Some(other) = company.lead(visitor, slot, session.id, trail.now.secs()) {
-                            session::abandon(cluster, &session);
-                            hint = Some(other);
-                            continue;
-                        }
-                        session.leads = Some(visitor);
-                    }
-                    _ => {}
+                if let Some(visitor) = alike.filter(|_| verdict.honoured) {
+                    client.meet(&cluster.name, visitor, slot, session.id);
                 }
                 if first.applies && first.hint.is_none() {
                     client.remember(&cluster.name, first.identity, slot, session.id);
@@ -135,7 +119,7 @@ pub(super) async fn choose(
                 trail.look();
                 // all that waited here are let go at once
                 first.look(client, cluster);
-                hint = first.hint.or_else(|| first.join(cluster, alike, trail.now));
+                hint = first.hint;
             }
             Decision::Refuse(refusal) => {
                 trail.record.refused(refusal);

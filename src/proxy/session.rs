@@ -20,8 +20,6 @@ pub struct Session {
     pub quiet: bool,
     /// Whether it is one at all.
     counts: bool,
-    /// The visitor whose other first requests follow this one until it is answered.
-    pub leads: Option<u64>,
 }
 
 /// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
@@ -30,7 +28,7 @@ const QUIET: u32 = 600;
 impl Session {
     /// Of a request that passes all this by.
     pub fn none() -> Self {
-        Self { id: 0, known: true, placed: false, quiet: false, counts: false, leads: None }
+        Self { id: 0, known: true, placed: false, quiet: false, counts: false }
     }
 
     /// Whether it was on the node of this verdict before.
@@ -41,13 +39,6 @@ impl Session {
     /// Its identity, if the ledger has it.
     pub fn live(&self) -> Option<u64> {
         self.counts.then_some(self.id)
-    }
-
-    /// Nobody follows it any more.
-    fn part(&self, cluster: &Cluster) {
-        if let Some(visitor) = self.leads {
-            cluster.live.company.part(visitor, self.id);
-        }
     }
 }
 
@@ -111,7 +102,7 @@ pub fn enter(
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(Session { id, known, placed: !known, quiet, counts: true, leads: None });
+        return Ok(Session { id, known, placed: !known, quiet, counts: true });
     }
     if let Some(was) = verdict.was {
         if was != slot && cluster.affinity.identifies() {
@@ -124,7 +115,7 @@ pub fn enter(
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true, leads: None });
+        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
     if known && verdict.why == Why::Key {
@@ -145,7 +136,7 @@ pub fn enter(
             return Err(Clash::Full);
         }
     }
-    Ok(Session { id, known, placed: true, quiet: false, counts: true, leads: None })
+    Ok(Session { id, known, placed: true, quiet: false, counts: true })
 }
 
 fn over(node: &Arc<Node>) -> bool {
@@ -154,7 +145,6 @@ fn over(node: &Arc<Node>) -> bool {
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
 pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) -> Option<u64> {
-    session.part(cluster);
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
     if let Some(learned) = outcome.learned {
@@ -195,7 +185,6 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
 
 /// The request failed before an answer came: what it began is undone.
 pub fn abandon(cluster: &Cluster, session: &Session) {
-    session.part(cluster);
     if session.placed && !session.known {
         cluster.live.ledger.end(session.id, &*cluster.live);
     }

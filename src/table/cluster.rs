@@ -1,6 +1,6 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
-use super::crowd::{Company, Crowd};
+use super::crowd::Crowd;
 use super::fill::{LATELY, Norm};
 use super::kept::Doubt;
 use super::ledger::{Ledger, Seen, Tally};
@@ -91,8 +91,6 @@ pub struct ClusterLive {
     /// Sessions that were moved and whose client may still show the old pin: session → (from, to, when).
     moves: DashMap<u64, Move>,
     move_count: AtomicU32,
-    /// First requests of clients that look alike.
-    pub company: Company,
     /// What is usual among its nodes.
     pub norm: Arc<Norm>,
     /// By slot, the sessions that nobody has seen lately, as far as the ledger was looked through.
@@ -131,7 +129,6 @@ impl ClusterLive {
             ledger: Ledger::new(sessions),
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
-            company: Company::default(),
             norm,
             stale: Mutex::default(),
             traffic: Traffic::default(),
@@ -232,7 +229,6 @@ impl ClusterLive {
             self.moves.retain(|id, m| now.saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
         }
-        self.company.sweep(now);
         self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)
     }
 

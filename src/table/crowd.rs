@@ -7,16 +7,9 @@
 
 use super::ledger::Ledger;
 use crate::base::hash::hash64_pair;
-use dashmap::{DashMap, Entry};
 
 /// Members that are looked at to find the one that a client is taken for.
 const LOOKS: u64 = 32;
-/// Connections that a browser opens to one host at a time: so many first requests may be one client's.
-const BROWSER: u8 = 6;
-/// Seconds after which a first request that was not answered is no company any more.
-const PATIENCE: u32 = 2;
-/// Visitors at most whose first requests are on their way at one time. Beyond it they are placed each on its own.
-const VISITORS: usize = 10_000;
 
 /// The sessions of one visitor on one node.
 #[derive(Clone, Copy)]
@@ -68,70 +61,6 @@ impl<'l> Crowd<'l> {
 
     fn member(&self, number: u64) -> u64 {
         hash64_pair(&self.base.to_le_bytes(), &number.to_le_bytes())
-    }
-}
-
-/// First requests that are on their way, by visitor: those of one browser, which opens several connections before it has a pin, go
-/// to one node.
-#[derive(Default)]
-pub struct Company(DashMap<u64, First>);
-
-struct First {
-    slot: u32,
-    session: u64,
-    at: u32,
-    came: u8,
-}
-
-impl First {
-    fn takes_more(&self, now: u32) -> bool {
-        self.came < BROWSER && now.saturating_sub(self.at) <= PATIENCE
-    }
-}
-
-impl Company {
-    /// Where the one that came first went, if this may be the same browser's.
-    pub fn join(&self, visitor: u64, now: u32) -> Option<u32> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut first = self.0.get_mut(&visitor).filter(|first| first.takes_more(now))?;
-        first.came += 1;
-        Some(first.slot)
-    }
-
-    /// A first request is about to go there with nobody to follow. Where another one went in the same moment: it follows that one.
-    pub fn lead(&self, visitor: u64, slot: u32, session: u64, now: u32) -> Option<u32> {
-        if self.0.len() >= VISITORS {
-            return None;
-        }
-        let first = First { slot, session, at: now, came: 1 };
-        match self.0.entry(visitor) {
-            Entry::Occupied(mut other) if other.get().takes_more(now) => {
-                other.get_mut().came += 1;
-                Some(other.get().slot).filter(|elsewhere| *elsewhere != slot)
-            }
-            Entry::Occupied(mut other) => {
-                other.insert(first);
-                None
-            }
-            Entry::Vacant(place) => {
-                place.insert(first);
-                None
-            }
-        }
-    }
-
-    /// The one that led was answered, or came to nothing: who comes now without a pin is somebody else.
-    pub fn part(&self, visitor: u64, session: u64) {
-        self.0.remove_if(&visitor, |_, first| first.session == session);
-    }
-
-    /// Forgets those whose client went away.
-    pub fn sweep(&self, now: u32) {
-        if !self.0.is_empty() {
-            self.0.retain(|_, first| now.saturating_sub(first.at) <= PATIENCE);
-        }
     }
 }
 
@@ -196,23 +125,5 @@ mod tests {
         let crowd = Crowd::new(&ledger, 7, "n1");
         assert_eq!((crowd.returning(1), crowd.newcomer(5)), (crowd.returning(2), crowd.newcomer(9)));
         assert_ne!(crowd.newcomer(1), Crowd::new(&ledger, 7, "n2").newcomer(1));
-    }
-
-    #[test]
-    fn as_many_first_requests_as_a_browser_sends_go_together_until_an_answer() {
-        let company = Company::default();
-        assert_eq!(company.join(7, 0), None);
-        assert_eq!((company.lead(7, 3, 1, 0), company.lead(7, 5, 9, 0)), (None, Some(3)), "of two at once one leads");
-        assert!((0..4).all(|_| company.join(7, 0) == Some(3)));
-        assert_eq!((company.join(7, 0), company.join(8, 0)), (None, None), "this is another's, by all that can be known");
-        assert_eq!(company.lead(7, 4, 2, 0), None);
-        company.part(7, 1);
-        assert_eq!(company.join(7, 0), Some(4), "an older one's answer changes nothing");
-        company.part(7, 2);
-        assert_eq!(company.join(7, 0), None);
-        assert_eq!(company.lead(7, 4, 2, 0), None);
-        assert_eq!(company.join(7, 9), None);
-        company.sweep(9);
-        assert!(company.0.is_empty());
     }
 }

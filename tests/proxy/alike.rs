@@ -53,18 +53,13 @@ fn every_readable_pin_that_is_written_takes_a_place() {
 }
 
 #[test]
-fn first_requests_of_one_browser_go_to_one_node() {
+fn an_office_that_arrives_at_one_moment_is_spread_as_well() {
     let nodes = Origin::several(4);
     let proxy = Proxy::start(&Conf::over(&nodes).affinity(READABLE).text());
-    let mut browser = office(&proxy, 6);
-    // the first is on its way while the others come
-    let asked = |client: &mut Client| client.write(b"GET /slow?ms=700 HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap();
-    browser.iter_mut().for_each(asked);
-    let answers: Vec<_> = browser.iter_mut().map(|client| client.answer("GET").unwrap()).collect();
-    assert_eq!(by_node(&answers).len(), 1, "a page that is put together by two nodes has two sessions");
-    let mut crowd = office(&proxy, 60);
-    crowd.iter_mut().for_each(asked);
-    let answers: Vec<_> = crowd.iter_mut().map(|client| client.answer("GET").unwrap()).collect();
+    let mut office = office(&proxy, 60);
+    // all are on their way before the first is answered
+    office.iter_mut().for_each(|client| client.write(b"GET /slow?ms=700 HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap());
+    let answers: Vec<_> = office.iter_mut().map(|client| client.answer("GET").unwrap()).collect();
     let counts = by_node(&answers);
-    assert!(counts.len() == 4 && counts.values().all(|count| *count <= 24), "more than a browser has are not one: {counts:?}");
+    assert!(counts.len() == 4 && counts.values().all(|count| (13..=17).contains(count)), "{counts:?}");
 }
