@@ -193,12 +193,14 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
 
 async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
     let ending = Cell::new(false);
-    let mut serving = pin!(http1::serve(connection, client.clone(), &client.conf, &ending));
+    let mut serving = pin!(http1::serve(connection.clone(), client.clone(), &client.conf, &ending));
     drive(&client, |cx, drained| {
         ending.set(drained);
         serving.as_mut().poll(cx)
     })
     .await;
+    // whoever still sends its last body on to a node would hold it open
+    connection.abandon_body();
 }
 
 async fn serve_h2(client: Rc<Client>, io: ClientIo) {

@@ -1,6 +1,7 @@
 //! HTTP/1 towards clients: one request after the other. Between two of them nothing is held but the socket.
 
 use super::date;
+use crate::base::clock::Now;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
 use crate::proxy::interim::Interims;
@@ -24,10 +25,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What is read of a body that nobody wanted, so that the connection can be kept.
-const DRAINED: usize = 64 << 10;
-/// What is read, and how long, of what a client still sends while it is told that its connection ends: closing at once would
-/// take the answer away from it.
-const LINGER: (usize, Duration) = (1 << 20, Duration::from_secs(2));
+const FORGOTTEN: usize = 256 << 10;
+/// How long what a client still sends is read after it was told that its connection ends, and how long it may be silent:
+/// closing at once would take the answer away from it.
+const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
 
 /// What becomes of a connection after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
             After::Gone => return,
         }
     };
-    Box::pin(close(&connection, sending)).await;
+    Box::pin(close(&connection, &client, sending)).await;
 }
 
 async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
@@ -91,20 +92,36 @@ async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
     let _ = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_flush(cx))).await;
 }
 
-async fn close(connection: &Connection, sending: bool) {
+async fn close(connection: &Connection, client: &Client, sending: bool) {
     if !sending && !connection.is_tls() {
         // closing it says all there is to say; what came behind the request is read first, since it would reset the connection
         let _ = connection.poll_gone(&mut Context::from_waker(Waker::noop()));
         return;
     }
-    let closing = async {
-        let told = poll_fn(|cx| connection.poll_shutdown(cx)).await;
-        if sending && told.is_ok() {
-            let mut left = LINGER.0;
-            poll_fn(|cx| connection.poll_linger(cx, &mut left)).await;
+    let told = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_shutdown(cx))).await;
+    if sending && matches!(told, Ok(Ok(()))) {
+        if connection.has_reader() {
+            rest(connection, client, &mut 1, &Cell::new(false)).await;
         }
-    };
-    let _ = tokio::time::timeout(LINGER.1, closing).await;
+        connection.abandon_body();
+        let linger = async { while let Ok(true) = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_forget(cx))).await {} };
+        let _ = tokio::time::timeout(LINGER.0, linger).await;
+    }
+}
+
+/// Waits for the rest of a request's body, within the limits of a request. True if it is through, and the next may come.
+async fn rest(connection: &Connection, client: &Client, left: &mut usize, ending: &Cell<bool>) -> bool {
+    client.watch.begin();
+    client.watch.want_body(true);
+    let through = poll_fn(|cx| match connection.poll_rest(cx, left) {
+        // within a body nobody sends another request: closing takes none away
+        Poll::Pending if ending.get() && !connection.has_reader() => Poll::Ready(false),
+        polled => polled,
+    })
+    .await;
+    client.watch.want_body(false);
+    client.watch.end(Now::look());
+    through
 }
 
 async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, ending: &Cell<bool>) -> After {
@@ -128,7 +145,7 @@ async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, 
     };
     let Some(response) = response else { return After::Gone };
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let after = answer(connection, response, &asked, ending).await;
+    let after = answer(connection, client, response, &asked, ending).await;
     match give {
         Some(give) if switching && after == After::Next => {
             drop(give.send(Box::new(Upgraded::new(connection.clone())) as End));
@@ -145,14 +162,14 @@ struct Asked {
     keep_alive: bool,
 }
 
-async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, asked: &Asked, ending: &Cell<bool>) -> After {
+async fn answer(connection: &Rc<Connection>, client: &Client, response: Response<AnswerBody>, asked: &Asked, ending: &Cell<bool>) -> After {
     let (mut head, body) = response.into_parts();
     let framing = framing(&mut head, &body, asked);
     head.version = asked.version;
     let closes = head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
-    // a body that still waits to be asked for is not asked for any more, and the client may send it or not
-    let unasked = connection.is_waiting();
-    let mut last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some() || unasked;
+    // what was not asked for is not asked for any more, and the client may send it or not
+    let unwanted = connection.is_body_unwanted(FORGOTTEN);
+    let last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some() || unwanted;
     let says = match () {
         () if head.status == StatusCode::SWITCHING_PROTOCOLS => Some("upgrade"),
         () if last => Some("close"),
@@ -165,19 +182,21 @@ async fn answer(connection: &Rc<Connection>, response: Response<AnswerBody>, ask
     });
     drop(head);
     let mut sending = Sending::new(body, framing);
+    let mut left = if unwanted { 0 } else { FORGOTTEN };
     let sent = poll_fn(|cx| match sending.poll(cx, connection) {
         Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
-        Poll::Pending => connection.poll_gone(cx).map(|()| false),
+        // a client that sends all before it reads takes nothing of the answer until then
+        Poll::Pending => match connection.poll_rest(cx, &mut left) {
+            Poll::Ready(true) => connection.poll_gone(cx).map(|()| false),
+            _ => Poll::Pending,
+        },
     });
-    if !sent.await {
-        return After::Gone;
+    match sent.await {
+        false => After::Gone,
+        true if last => After::Close(!connection.is_body_done()),
+        true if connection.is_body_done() || Box::pin(rest(connection, client, &mut left, ending)).await => After::Next,
+        true => After::Close(true),
     }
-    let unread = unasked || !connection.drain_body(DRAINED);
-    if unread {
-        last = true;
-        connection.abandon_body();
-    }
-    if last { After::Close(unread) } else { After::Next }
 }
 
 /// How the body is framed for this client.

@@ -4,6 +4,7 @@ use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -74,6 +75,11 @@ impl Upload {
         }
     }
 
+    /// Nobody sends it on any more: what is left of it is the client connection's to take.
+    pub fn let_go(&self) {
+        *self.source.borrow_mut() = None;
+    }
+
     /// The answer is through.
     pub fn end(&self) {
         self.turn(Hold::Withdrawn, Hold::Over);
@@ -100,23 +106,30 @@ impl Upload {
             Hold::Over => return Poll::Ready(Some(Err("the node answered without the body".into()))),
         }
         let mut source = self.source.borrow_mut();
-        let Some(source) = source.as_mut() else { return Poll::Ready(None) };
-        let polled = Pin::new(source).poll_frame(cx);
+        let Some(content) = source.as_mut() else {
+            return Poll::Ready((!self.done.get()).then(|| Err("nobody sends the body on".into())));
+        };
+        let polled = Pin::new(&mut *content).poll_frame(cx);
         match &polled {
-            Poll::Ready(Some(Ok(_))) => self.begun.set(true),
+            Poll::Ready(Some(Ok(_))) => {
+                self.begun.set(true);
+                self.done.set(content.is_end_stream());
+            }
             Poll::Ready(Some(Err(_))) => self.failed.set(true),
             Poll::Ready(None) => self.done.set(true),
             Poll::Pending => {}
+        }
+        if self.done.get() || self.failed.get() {
+            *source = None;
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        let end = self.source.borrow().as_ref().is_some_and(Body::is_end_stream);
-        if end {
+        if self.source.borrow().as_ref().is_some_and(Body::is_end_stream) {
             self.done.set(true);
         }
-        end
+        self.done.get()
     }
 }
 
@@ -166,5 +179,20 @@ impl Body for RequestBody {
             Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Stream(upload) => upload.source.borrow().as_ref().map_or_else(SizeHint::default, Body::size_hint),
         }
+    }
+}
+
+/// The answer's head is there. `rest` sends what is left of the request, for nodes that answer first and read then.
+pub(super) fn answered(upload: Option<&Rc<Upload>>, rest: Option<impl Future + 'static>) {
+    let upload = upload.cloned();
+    if let Some(upload) = &upload {
+        upload.withdraw();
+    }
+    match rest {
+        Some(rest) => drop(tokio::task::spawn_local(async move {
+            rest.await;
+            upload.iter().for_each(|upload| upload.let_go());
+        })),
+        None => upload.iter().for_each(|upload| upload.let_go()),
     }
 }

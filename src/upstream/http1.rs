@@ -1,6 +1,6 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
-use super::body::RequestBody;
+use super::body::{self, RequestBody};
 use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
@@ -68,15 +68,13 @@ pub(super) async fn send(
         Ok(head) => {
             note_keep_alive(link, &head.parts.headers);
             idle.iter().for_each(|idle| link.prove(*idle));
-            if let Some(upload) = &upload {
-                upload.withdraw();
-            }
-            if let Some(mut rest) = exchange.sending.take() {
+            // RFC 9112 section 9.3: who refuses and closes wants no more of the request
+            let refuses = !head.keep_alive && (head.parts.status.is_client_error() || head.parts.status.is_server_error());
+            let rest = exchange.sending.take().filter(|_| !refuses).map(|mut rest| {
                 let connection = connection.clone();
-                tokio::task::spawn_local(async move {
-                    let _ = poll_fn(|cx| rest.poll(cx, &connection)).await;
-                });
-            }
+                async move { poll_fn(|cx| rest.poll(cx, &connection)).await }
+            });
+            body::answered(upload.as_ref(), rest);
             connection.begin_body(head.framing, false);
             let content = match head.framing {
                 Framing::None => Content::Empty,

@@ -1,6 +1,6 @@
 //! HTTP/2 towards nodes: many requests at a time over one connection of each worker.
 
-use super::body::RequestBody;
+use super::body::{self, RequestBody};
 use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
@@ -81,12 +81,7 @@ pub(super) async fn send(
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
         None => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Some(Ok(response)) => {
-            if let Some(upload) = &upload {
-                upload.withdraw();
-            }
-            if let Some(rest) = sending {
-                tokio::task::spawn_local(rest);
-            }
+            body::answered(upload.as_ref(), sending);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
             let content = Content::stream(Side::Node, &head.headers, stream);

@@ -30,6 +30,9 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
     if place == "echo" {
         return echo(state, wire, head);
     }
+    if place == "at-once" {
+        return at_once(state, wire, head);
+    }
     let mut body = Body::default();
     if place != "unread" {
         let trailers = read_body(wire, length(head, Length::Fixed(0)), |piece| body.add(state, piece))?;
@@ -251,6 +254,25 @@ fn echo(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Th
     })?;
     out.write_all(b"0\r\n\r\n")?;
     failed.map_or(Ok(Then::Keep), Err)
+}
+
+/// Answers before it has read the body; then it reads it, or closes without having said so.
+fn at_once(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
+    let n = query(parts(head).1, "n").and_then(|v| v.parse().ok()).unwrap_or(6);
+    let out = wire.get_mut();
+    let connection = query(parts(head).1, "says").unwrap_or("keep-alive");
+    write!(out, "HTTP/1.1 401 No\r\nX-Node: {}\r\nConnection: {connection}\r\nContent-Length: {n}\r\n\r\n", state.name)?;
+    if query(parts(head).1, "late").is_some() {
+        // the proxy has begun to wait for the body by then
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    out.write_all(&vec![b'x'; n])?;
+    if query(parts(head).1, "then") == Some("close") {
+        return Ok(Then::Close);
+    }
+    let mut body = Body::default();
+    read_body(wire, length(head, Length::Fixed(0)), |piece| body.add(state, piece))?;
+    Ok(Then::Keep)
 }
 
 fn web_socket(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {

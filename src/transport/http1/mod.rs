@@ -1,25 +1,24 @@
 //! One HTTP/1 connection, to a client or to a node: heads and bodies in, bytes out. It never waits by itself, and between two
 //! messages it holds no buffer.
 
-use super::content::ContentError;
+mod incoming;
+mod upgraded;
+
 use super::pace::Pace;
 use super::spare;
 use super::stream::Stream;
-use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed, Part};
+use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed};
 use bytes::{Buf, Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
+pub use incoming::Incoming;
+use incoming::{READ, Readers};
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+pub use upgraded::Upgraded;
 
-/// What is read of a large body at once: the less at first, and twice as much whenever that much was there.
-const READ: (usize, usize) = (32 << 10, 256 << 10);
-/// Bodies up to this are read by way of the thread's own buffer.
-const SMALL: u64 = 16 << 10;
 /// What a client may send ahead of the answer to its last request.
 const MOST_AHEAD: usize = 64 << 10;
 
@@ -35,6 +34,7 @@ pub struct Connection {
     unflushed: Cell<bool>,
     scan: Cell<HeadScan>,
     body: RefCell<BodyReader>,
+    readers: Readers,
     /// Which way it was opened.
     side: Side,
     /// The client waits for leave to send its body.
@@ -80,6 +80,7 @@ impl Connection {
             unflushed: Cell::new(false),
             scan: Cell::new(scan(side)),
             body: RefCell::new(BodyReader::lenient(Framing::None)),
+            readers: Readers::default(),
             side,
             waits: Cell::new(false),
             closed: Cell::new(false),
@@ -111,10 +112,6 @@ impl Connection {
     /// A head has begun and is not there in full.
     pub fn is_in_head(&self) -> bool {
         self.scan.get().has_begun(&self.input.borrow())
-    }
-    /// The body that was begun is through.
-    pub fn is_body_done(&self) -> bool {
-        self.body.borrow().is_done()
     }
     /// Nothing is under way in either direction.
     pub fn is_at_rest(&self) -> bool {
@@ -197,69 +194,6 @@ impl Connection {
         })
     }
 
-    /// A body framed so follows the head.
-    pub fn begin_body(&self, framing: Framing, waits: bool) {
-        *self.body.borrow_mut() = match self.side {
-            Side::Client => BodyReader::strict(framing),
-            Side::Node => BodyReader::lenient(framing),
-        };
-        self.waits.set(waits);
-    }
-
-    fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
-        if self.waits.replace(false) {
-            self.queue(|out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
-        }
-        if self.side == Side::Client && self.has_output() && !self.body.borrow().is_done() {
-            // what it waits for must go out, whoever else writes
-            let _ = self.poll_flush(cx)?;
-        }
-        let mut body = self.body.borrow_mut();
-        let mut input = self.input.borrow_mut();
-        loop {
-            match body.take(&mut input)? {
-                Part::Data(data) => {
-                    if input.is_empty() && body.is_done() {
-                        *input = BytesMut::new();
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Part::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                Part::End => {
-                    if input.is_empty() {
-                        *input = BytesMut::new();
-                    }
-                    return Poll::Ready(None);
-                }
-                Part::More => {}
-            }
-            if self.closed.get() || !ready!(self.poll_more(cx, body.expects(), &mut input))? {
-                self.closed.set(true);
-                return Poll::Ready(if body.close() { None } else { Some(Err("the connection was closed within the body".into())) });
-            }
-            if let Some(pace) = &self.pace {
-                pace.moves();
-            }
-        }
-    }
-
-    /// Reads more of a body. False: the connection was closed.
-    fn poll_more(&self, cx: &mut Context<'_>, expects: u64, input: &mut BytesMut) -> Poll<io::Result<bool>> {
-        if expects <= SMALL {
-            return self.poll_read_scratch(cx, |read| input.extend_from_slice(read)).map_ok(|read| read.is_some());
-        }
-        // what was passed on is free by now, and its place is taken again
-        let reach = self.reach.get();
-        input.reserve(reach.min(usize::try_from(expects).unwrap_or(reach)));
-        let mut socket = self.socket.borrow_mut();
-        let read = ready!(pin!(socket.read_buf(input)).poll(cx))?;
-        if read >= reach {
-            self.reach.set((reach * 2).min(READ.1));
-        }
-        self.heard.set(true);
-        Poll::Ready(Ok(read > 0))
-    }
-
     /// Ready when the client is gone; what it sends ahead is kept. Not to be asked while its body is read.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.closed.get() {
@@ -276,33 +210,6 @@ impl Connection {
             }
         }
         Poll::Pending
-    }
-
-    /// The body will not be read to its end: whoever reads it is told that it broke off.
-    pub fn abandon_body(&self) {
-        if !self.is_body_done() {
-            self.closed.set(true);
-            self.input.borrow_mut().clear();
-        }
-    }
-
-    /// Takes what is there of a body that nobody wants, up to so many bytes. True if it is through.
-    pub fn drain_body(&self, mut most: usize) -> bool {
-        self.waits.set(false);
-        let mut nobody = Context::from_waker(Waker::noop());
-        while most > 0 && !self.is_body_done() {
-            match self.poll_body(&mut nobody) {
-                Poll::Ready(Some(Ok(frame))) => most = most.saturating_sub(frame.data_ref().map_or(1, Bytes::len)),
-                Poll::Ready(None) => break,
-                Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
-            }
-        }
-        self.is_body_done()
-    }
-
-    /// The client waits for leave to send its body, and was not given it.
-    pub fn is_waiting(&self) -> bool {
-        self.waits.get()
     }
 
     /// Something to be written.
@@ -372,89 +279,11 @@ impl Connection {
         ready!(self.poll_flush(cx))?;
         Pin::new(&mut *self.socket.borrow_mut()).poll_shutdown(cx)
     }
-
-    /// Reads and forgets until the other side has closed.
-    pub fn poll_linger(&self, cx: &mut Context<'_>, left: &mut usize) -> Poll<()> {
-        self.input.borrow_mut().clear();
-        while *left > 0 {
-            match ready!(self.poll_read_scratch(cx, <[u8]>::len)) {
-                Ok(Some(read)) => *left = left.saturating_sub(read),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        Poll::Ready(())
-    }
 }
 
 fn scan(side: Side) -> HeadScan {
     match side {
         Side::Client => HeadScan::strict(),
         Side::Node => HeadScan::lenient(),
-    }
-}
-
-/// The body that comes over a connection.
-pub struct Incoming(Rc<Connection>);
-
-impl Incoming {
-    /// That which was begun last.
-    pub fn new(connection: Rc<Connection>) -> Self {
-        Self(connection)
-    }
-}
-
-impl Body for Incoming {
-    type Data = Bytes;
-    type Error = ContentError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
-        self.0.poll_body(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_body_done()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.body.borrow().length().map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-/// A connection that has switched to another protocol: bytes both ways.
-pub struct Upgraded(Rc<Connection>);
-
-impl Upgraded {
-    /// Over a connection whose heads are exchanged.
-    pub fn new(connection: Rc<Connection>) -> Self {
-        Self(connection)
-    }
-}
-
-impl AsyncRead for Upgraded {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut input = self.0.input.borrow_mut();
-        if input.is_empty() {
-            return Pin::new(&mut *self.0.socket.borrow_mut()).poll_read(cx, buf);
-        }
-        let part = input.len().min(buf.remaining());
-        buf.put_slice(&input[..part]);
-        input.advance(part);
-        if input.is_empty() {
-            *input = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Upgraded {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.0.poll_send(cx, &mut Bytes::new()))?;
-        Pin::new(&mut *self.0.socket.borrow_mut()).poll_write(cx, data)
-    }
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.socket.borrow_mut()).poll_flush(cx)
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.socket.borrow_mut()).poll_shutdown(cx)
     }
 }
