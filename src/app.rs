@@ -3,6 +3,7 @@
 use crate::admin::status::Reload;
 use crate::admin::{Admin, Front, Reloads};
 use crate::base::report::Diagnostic;
+use crate::base::tasks::{self, kept};
 use crate::base::{clock, open_files};
 use crate::config::model::{Config, Workers};
 use crate::config::{self, Loaded, Needs};
@@ -32,10 +33,13 @@ pub enum Ended {
     Gracefully,
     /// The conf was refused, or a socket could not be bound: the lines say why.
     Refused(Vec<String>),
+    /// A part of it had broken off: whoever watches over the process starts it again.
+    Broken,
 }
 
 /// Runs the proxy for the conf file at `path` until it is told to stop.
 pub fn run(path: &Path) -> Ended {
+    tasks::notice_panics();
     // the provider of all cryptography is chosen here, once
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let files = Files::new(&[path.to_owned()]);
@@ -50,10 +54,7 @@ pub fn run(path: &Path) -> Ended {
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, async {
         match App::start(path, &loaded, files) {
-            Ok(app) => {
-                app.run().await;
-                Ended::Gracefully
-            }
+            Ok(app) => app.run().await,
             Err(error) => Ended::Refused(vec![format!("error: {error}")]),
         }
     });
@@ -163,10 +164,11 @@ impl App {
         checks.reconcile(&table);
         agents.reconcile(&table);
         files.set(&loaded.files);
-        tokio::task::spawn_local(Pulse::new().run(registry.current().clone()));
-        tokio::task::spawn_local(admin.clone().watch());
-        tokio::task::spawn_local(admin.clone().remember());
-        tokio::task::spawn_local(beats.clone().watch(state.clone()));
+        let (of, shown, curves, heard, kept_in) = (registry.current().clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
+        tokio::task::spawn_local(kept("housekeeping", move || Pulse::new().run(of.clone())));
+        tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));
+        tokio::task::spawn_local(kept("the curves", move || curves.clone().remember()));
+        tokio::task::spawn_local(kept("the watch over heartbeats", move || heard.clone().watch(kept_in.clone())));
         let opened = doors.apply(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
         if let Some(address) = front.apply(window) {
@@ -204,12 +206,18 @@ impl App {
         })
     }
 
-    async fn run(mut self) {
+    async fn run(mut self) -> Ended {
+        let mut ended = Ended::Gracefully;
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = second.tick() => {
+                    if self.threads.iter().any(|thread| thread.handle.is_finished()) {
+                        tracing::error!("a data-plane thread broke off: ending, to be started again whole");
+                        ended = Ended::Broken;
+                        break;
+                    }
                     self.end_drains();
                     self.registry.tidy();
                     if home::look_again() {
@@ -229,6 +237,7 @@ impl App {
             }
         }
         self.stop().await;
+        ended
     }
 
     fn obey(&mut self, order: Order) {

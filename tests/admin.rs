@@ -26,6 +26,8 @@ mod saves;
 mod support;
 #[path = "admin/terminal.rs"]
 mod terminal;
+#[path = "admin/unwritable.rs"]
+mod unwritable;
 #[path = "admin/verbs.rs"]
 mod verbs;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]

@@ -29,6 +29,7 @@ fn process(out: &mut String, status: &Status) {
     one("homing_snapshot", "gauge", "The number of this snapshot, as in /api/status.", status.snapshot);
     one("homing_uptime_seconds", "gauge", "Since the process began.", status.uptime);
     one("homing_stopping", "gauge", "1 while the process ends.", status.stopping.into());
+    one("homing_panics_total", "counter", "Faults in the proxy itself, each with a line in the log.", status.panics);
     one("homing_table_revision", "gauge", "Counts the tables of this process.", status.revision);
     one("homing_connections", "gauge", "Client connections now open.", connections.open);
     one("homing_connections_limit", "gauge", "Client connections that there may be.", connections.limit);

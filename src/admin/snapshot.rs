@@ -4,6 +4,7 @@ use super::Admin;
 use super::operate::Then;
 use super::status::{self, Connections, Durations, Ledger, Reload, Status, Step};
 use crate::base::clock::{self, rfc3339};
+use crate::base::tasks;
 use crate::config::model;
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::net::tls::{CertStore, Certs};
@@ -55,6 +56,7 @@ pub fn take(admin: &Admin) -> Status {
         started: rfc3339(admin.started),
         uptime: now.saturating_sub(admin.started) / 1000,
         stopping: admin.stopping.get(),
+        panics: tasks::panics(),
         revision: table.revision,
         reload: admin.reloads.borrow().front().cloned().unwrap_or_else(|| Reload::at_start(admin.started)),
         reloads: admin.reloads.borrow().iter().cloned().collect(),

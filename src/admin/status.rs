@@ -26,6 +26,8 @@ pub struct Status {
     pub uptime: u64,
     /// True while it ends.
     pub stopping: bool,
+    /// Faults in the proxy itself that cost a connection or began a task anew; the log says which.
+    pub panics: u64,
     /// Counts the tables of this process.
     pub revision: u64,
     /// The latest reload.
@@ -371,6 +373,7 @@ pub(crate) fn nothing() -> Status {
         started: String::new(),
         uptime: 0,
         stopping: false,
+        panics: 0,
         revision: 0,
         reload: Reload::at_start(0),
         reloads: Vec::new(),

@@ -1,10 +1,12 @@
-//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers, open files.
+//! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers, open files, tasks
+//! that are not to end.
 
 pub mod clock;
 pub mod hash;
 pub mod open_files;
 pub mod report;
 pub mod seldom;
+pub mod tasks;
 pub mod token;
 pub mod units;
 pub mod words;

@@ -1,6 +1,6 @@
 //! `homing check`: says everything that is wrong with a conf file, and what it needs, without touching a running proxy.
 
-use super::show::{count, print, word};
+use super::show::{complain, count, print, word};
 use crate::base::open_files;
 use crate::base::report::{Diagnostic, Severity};
 use crate::config::model::Config;
@@ -18,24 +18,24 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
         Ok(loaded) => {
             print_all(&loaded.warnings);
             if strict && !loaded.warnings.is_empty() {
-                eprintln!("{}", count(loaded.warnings.len() as u64, "warning"));
+                complain(&count(loaded.warnings.len() as u64, "warning"));
                 return 1;
             }
             if !dump {
                 let needs = needs(&loaded.config);
                 if let Some(shortage) = needs.shortage(open_files::most()) {
-                    eprintln!("warning: {shortage}");
+                    complain(&format!("warning: {shortage}"));
                 }
                 print(&format!("{}: {}\n{}\n", word("ok"), summary(&loaded), in_words(&loaded.config, &needs)));
                 return 0;
             }
             match config::dump(&loaded.config) {
                 Ok(text) => {
-                    print!("{text}");
+                    print(&text);
                     0
                 }
                 Err(error) => {
-                    eprintln!("error: the effective file cannot be written as TOML: {error}");
+                    complain(&format!("error: the effective file cannot be written as TOML: {error}"));
                     1
                 }
             }
@@ -43,7 +43,7 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
         Err(found) => {
             print_all(&found);
             let errors = found.iter().filter(|finding| finding.severity == Severity::Error).count();
-            eprintln!("{}, {}", count(errors as u64, "error"), count((found.len() - errors) as u64, "warning"));
+            complain(&format!("{}, {}", count(errors as u64, "error"), count((found.len() - errors) as u64, "warning")));
             1
         }
     }
@@ -95,13 +95,13 @@ fn in_words(config: &Config, needs: &Needs) -> String {
 
 /// Prints the JSON Schema of the conf file. The answer is the exit status.
 pub fn schema() -> i32 {
-    print!("{}", config::schema_text());
+    print(&config::schema_text());
     0
 }
 
 fn print_all(found: &[Diagnostic]) {
     for finding in found {
-        eprintln!("{finding}");
+        complain(&finding.to_string());
     }
 }
 

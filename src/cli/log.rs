@@ -1,12 +1,17 @@
 //! The process's own log: one line an event, to standard error. A line that comes again and again is held back and counted, so
-//! that what flaps does not bury what matters.
+//! that what flaps does not bury what matters. A thread of its own writes: a reader that is slow or gone, or a full disk, costs
+//! lines and nothing else.
 
 use crate::app;
 use crate::base::clock;
 use crate::base::hash::hash64;
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -16,17 +21,88 @@ const OFTEN: u64 = 5;
 const WHILE: u64 = 10_000;
 /// Lines that are remembered. Beyond that, lines are not held back.
 const KNOWN: usize = 1024;
+/// Lines on their way to the writer.
+const QUEUE: usize = 4096;
+/// How long the end waits for a reader that does not read.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Starts it. `HOMING_LOG` changes what is logged, as in `HOMING_LOG=debug`.
-pub fn start(level: &str) {
+/// Starts it, until what is given back is dropped. `HOMING_LOG` changes what is logged, as in `HOMING_LOG=debug`.
+pub fn start(level: &str) -> Option<Log> {
     let filter = std::env::var("HOMING_LOG").unwrap_or_else(|_| level.to_owned());
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let (queue, lines) = sync_channel(QUEUE);
+    let lost = Arc::new(AtomicU64::new(0));
+    let out = Out { queue: queue.clone(), lost: lost.clone() };
+    let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&lines, &lost, io::stderr())).ok()?;
     let _ = tracing_subscriber::fmt()
-        .with_writer(Sparing::default())
+        .with_writer(Writer { sparing: Sparing::default(), out })
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(colour)
         .with_target(false)
+        .log_internal_errors(false)
         .try_init();
+    Some(Log { queue, thread: Some(thread) })
+}
+
+/// The log while it is written.
+pub struct Log {
+    queue: SyncSender<Option<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Log {
+    /// Waits until all of it is written, or nobody reads it.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let waits = || {
+            std::thread::sleep(Duration::from_millis(1));
+            Instant::now() < deadline
+        };
+        while self.queue.try_send(None).is_err() && waits() {}
+        if let Some(thread) = self.thread.take() {
+            while !thread.is_finished() && waits() {}
+        }
+    }
+}
+
+/// Writes what comes, to the end; says of lines that were lost once some can be written again.
+fn write_all(lines: &Receiver<Option<Vec<u8>>>, lost: &AtomicU64, mut out: impl Write) {
+    while let Ok(Some(line)) = lines.recv() {
+        let before = lost.swap(0, Relaxed);
+        let told = match before {
+            0 => Ok(()),
+            _ => writeln!(out, "{before} lines of this log were lost: they could not be written, or not fast enough"),
+        };
+        if told.is_err() {
+            lost.fetch_add(before, Relaxed);
+        }
+        if told.and_then(|()| out.write_all(&line)).is_err() {
+            lost.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Where lines go.
+struct Out {
+    queue: SyncSender<Option<Vec<u8>>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Write for &Out {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.queue.try_send(Some(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Writer {
+    sparing: Sparing,
+    out: Out,
 }
 
 /// Knows what was said lately.
@@ -84,28 +160,28 @@ impl Sparing {
     }
 }
 
-impl<'a> MakeWriter<'a> for Sparing {
+impl<'a> MakeWriter<'a> for Writer {
     type Writer = Line<'a>;
     fn make_writer(&'a self) -> Line<'a> {
-        Line { sparing: self, always: false }
+        Line { to: self, always: false }
     }
     /// What the operator did is always answered: reloads, changes, start and end.
     fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Line<'a> {
-        Line { sparing: self, always: meta.target() == app::LOG }
+        Line { to: self, always: meta.target() == app::LOG }
     }
 }
 
 /// Writes the lines of one event.
 struct Line<'a> {
-    sparing: &'a Sparing,
+    to: &'a Writer,
     always: bool,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self.always {
-            true => io::stderr().write_all(line)?,
-            false => self.sparing.write(line, clock::monotonic_ms(), io::stderr())?,
+            true => (&self.to.out).write_all(line)?,
+            false => self.to.sparing.write(line, clock::monotonic_ms(), &self.to.out)?,
         }
         Ok(line.len())
     }
@@ -144,6 +220,30 @@ mod tests {
         let lines = written((0..600).map(|n| (n * 100, "WARN down".to_owned())));
         let counts: Vec<u64> = lines.iter().filter_map(|line| line.split_once("(and ")?.1.split(' ').next()?.parse().ok()).collect();
         assert_eq!((lines.len(), counts), (30, vec![95; 5]));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_loses_lines_and_says_so_later() {
+        /// Takes nothing the first times.
+        struct Full(u32, Vec<u8>);
+        impl Write for &mut Full {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.saturating_sub(1);
+                if self.0 > 0 { Err(io::ErrorKind::StorageFull.into()) } else { self.1.write(line) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (queue, lines) = sync_channel(3);
+        let out = Out { queue, lost: Arc::default() };
+        for n in 0..5 {
+            (&out).write_all(format!("{n}\n").as_bytes()).unwrap();
+        }
+        let (lost, mut disk) = (out.lost.clone(), Full(3, Vec::new()));
+        drop(out);
+        write_all(&lines, &lost, &mut disk);
+        assert_eq!(String::from_utf8(disk.1).unwrap(), "4 lines of this log were lost: they could not be written, or not fast enough\n2\n");
     }
 
     #[test]

@@ -237,7 +237,28 @@ enum RemoteVerb {
 
 /// Runs the command line; the answer is the exit code: 0 done, 1 refused, 2 usage, 3 deadline passed, 4 cannot reach the proxy.
 pub fn main() -> i32 {
-    let cli = Cli::parse();
+    let code = match Cli::try_parse() {
+        Ok(cli) => run_verb(cli),
+        // what was asked for, help and version, is printed as everything else is
+        Err(said) if !said.use_stderr() => {
+            show::print(&said.render().ansi().to_string());
+            said.exit_code()
+        }
+        Err(wrong) => {
+            let _ = wrong.print();
+            wrong.exit_code()
+        }
+    };
+    match show::lost() {
+        Some(why) if code == 0 => {
+            show::complain(&format!("standard output cannot be written: {why}"));
+            1
+        }
+        _ => code,
+    }
+}
+
+fn run_verb(cli: Cli) -> i32 {
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),

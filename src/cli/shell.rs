@@ -1,6 +1,6 @@
 //! `homing completions` and `homing man`: made from the command line's own description, so that they cannot fall behind it.
 
-use super::show::print;
+use super::show::{complain, print};
 use clap::Command;
 use clap_complete::Shell;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn man(command: Command, folder: Option<&Path>) -> i32 {
     match written {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("the manual cannot be written: {error}");
+            complain(&format!("the manual cannot be written: {error}"));
             1
         }
     }

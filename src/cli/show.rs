@@ -3,6 +3,7 @@
 pub use crate::base::words::{age, count, span};
 use anstyle::AnsiColor;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 /// A table with aligned columns.
 pub struct Table {
@@ -66,9 +67,27 @@ pub fn word(text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Why standard output did not take everything.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
 /// Prints to standard output, in colours on a terminal whose user has not said no; who has closed it has seen enough.
 pub fn print(text: &str) {
-    let _ = anstream::stdout().write_all(text.as_bytes());
+    let mut out = anstream::stdout();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error);
+    }
+}
+
+/// Why something that was printed is lost, if it is.
+pub fn lost() -> Option<&'static io::Error> {
+    LOST.get()
+}
+
+/// Says something on standard error, if that can be said there.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// What is told while something goes on: on a terminal one line that is rewritten, elsewhere a line each time that it differs.

@@ -1,6 +1,6 @@
 //! `homing token`
 
-use super::show::print;
+use super::show::{complain, print};
 use super::window::Failure;
 use crate::base::token::{self, NodeToken};
 use crate::config;
@@ -35,7 +35,7 @@ pub fn token(conf: &Path, whose: Option<&str>) -> Result<(), Failure> {
     let path = loaded.folder.join(own.unwrap_or(&config.server.join_token()));
     let token = token::first_or_made(&path).map_err(|why| Failure::Failed(format!("{} {why}", path.display())))?;
     if config.server.announce.is_none() {
-        eprintln!("note: server.announce is not set in {}: there is nowhere to show it", conf.display());
+        complain(&format!("note: server.announce is not set in {}: there is nowhere to show it", conf.display()));
     }
     match (cluster, node) {
         (Some(_), Some(node)) if !config::check::is_name(node) => {

@@ -1,5 +1,6 @@
 //! The command line's side of the operator's window: where it is, what is asked, and what becomes of a failure.
 
+use super::show::complain;
 use crate::base::token;
 use crate::config::{self, address::Bind};
 use bytes::Bytes;
@@ -99,7 +100,7 @@ pub fn run(verb: impl FnOnce() -> Result<(), Failure>) -> i32 {
     match verb() {
         Ok(()) => 0,
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure.to_string());
             failure.code()
         }
     }

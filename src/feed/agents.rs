@@ -3,6 +3,7 @@
 
 use super::beats::{Beats, Dialect, Outcome};
 use crate::base::clock;
+use crate::base::tasks::kept;
 use crate::config::model::{AdminState, Agent};
 use crate::heartbeat::Beat;
 use crate::heartbeat::agent::{self, LONGEST, Reply};
@@ -99,7 +100,9 @@ impl Agents {
             conf: conf.clone(),
             elsewhere: RefCell::default(),
         });
-        let handle = tokio::task::spawn_local(follow(subject.clone(), self.shared.clone())).abort_handle();
+        let (of, shared) = (subject.clone(), self.shared.clone());
+        let asking = kept("the asking of an agent", move || follow(of.clone(), shared.clone()));
+        let handle = tokio::task::spawn_local(asking).abort_handle();
         Task { subject, handle }
     }
 }

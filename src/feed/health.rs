@@ -4,6 +4,7 @@ use super::names;
 use super::probe::{self, Failure, Meaning, Seen};
 use super::watch::{Outcome, Watch};
 use crate::base::clock;
+use crate::base::tasks;
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::table::kept::{News, kept};
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Table};
@@ -130,7 +131,8 @@ impl Checks {
             watch.start_anew();
         }
         let watch = Rc::new(RefCell::new(watch));
-        let running = follow(Rc::clone(&subject), Rc::clone(&watch), Rc::clone(&self.shared));
+        let (of, seen, shared) = (Rc::clone(&subject), Rc::clone(&watch), Rc::clone(&self.shared));
+        let running = tasks::kept("the check of a node", move || follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared)));
         Task { subject, watch, handle: Some(tokio::task::spawn_local(running).abort_handle()), round: self.round }
     }
 }

@@ -6,6 +6,7 @@ mod sockets;
 
 use super::beats::{Beats, Dialect, Outcome};
 use crate::base::seldom::Seldom;
+use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::control::members::{self, Proof};
 use crate::heartbeat::Heard;
@@ -97,14 +98,16 @@ impl ModHeartbeat {
 
 fn open(sockets: Sockets, ear: &Rc<Ear>) -> std::io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
-    tasks.spawn_local(post::accept(sockets.tcp.into_tokio()?, ear.clone()));
+    let (tcp, heard) = (Rc::new(sockets.tcp.into_tokio()?), ear.clone());
+    tasks.spawn_local(kept("server.mod-heartbeat", move || post::accept(tcp.clone(), heard.clone())));
     for socket in sockets.udp {
-        tasks.spawn_local(listen(UdpSocket::from_std(socket)?, ear.clone()));
+        let (udp, heard) = (Rc::new(UdpSocket::from_std(socket)?), ear.clone());
+        tasks.spawn_local(kept("server.mod-heartbeat", move || listen(udp.clone(), heard.clone())));
     }
     Ok(tasks)
 }
 
-async fn listen(socket: UdpSocket, ear: Rc<Ear>) {
+async fn listen(socket: Rc<UdpSocket>, ear: Rc<Ear>) {
     // one byte more than a message may have, so that a longer one is told from the longest
     let mut buffer = [0; LONGEST + 1];
     for n in 1usize.. {

@@ -1,5 +1,6 @@
 //! Names of nodes: looked up at once and again and again, one bad name never stopping the others.
 
+use crate::base::tasks::kept;
 use crate::config::address::NodeUrl;
 use crate::table::{Link, Table};
 use crate::upstream::addresses::Addresses;
@@ -46,9 +47,11 @@ impl Names {
             if name_of(&node.link.url).is_none() || !wanted.insert(node.link.id) {
                 continue;
             }
-            self.tasks
-                .entry(node.link.id)
-                .or_insert_with(|| tokio::task::spawn_local(follow(Arc::clone(&node.link), Rc::clone(&self.places))).abort_handle());
+            self.tasks.entry(node.link.id).or_insert_with(|| {
+                let (link, places) = (Arc::clone(&node.link), Rc::clone(&self.places));
+                let looking = kept("the look-up of a name", move || follow(Arc::clone(&link), Rc::clone(&places)));
+                tokio::task::spawn_local(looking).abort_handle()
+            });
         }
         self.tasks.retain(|id, task| {
             let keep = wanted.contains(id);

@@ -111,6 +111,10 @@ impl Doors {
                 _ = housekeeping.tick() => {
                     self.worker.flush();
                     beat += 1;
+                    if self.open.borrow().values().any(|(_, door)| door.is_finished()) {
+                        // it accepts no more: the control plane sees the end of this thread
+                        return self.worker.flush();
+                    }
                     if beat.is_multiple_of(10) { self.sweep() }
                 }
             }

@@ -1,6 +1,7 @@
 //! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
 
 use super::access_log::{Record, write};
+use crate::base::tasks::kept_thread;
 use crate::config::model::{AccessLog, LogFormat};
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
@@ -61,7 +62,10 @@ impl Log {
         let (sender, receiver) = sync_channel(BUFFERS);
         let signals = Arc::new(Signals::default());
         let shared = Arc::clone(&signals);
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || sink.run(&receiver, &shared))?;
+        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            let mut sink = sink;
+            kept_thread("the access log", || sink.run(&receiver, &shared));
+        })?;
         Ok(Arc::new(Self { format, sender: Some(sender), signals, thread: Mutex::new(Some(thread)) }))
     }
 
@@ -182,7 +186,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn run(mut self, receiver: &Receiver<Lines>, signals: &Signals) {
+    fn run(&mut self, receiver: &Receiver<Lines>, signals: &Signals) {
         let mut told = Told { at: None, dropped: 0, failed: 0 };
         loop {
             let closing = signals.closing.load(Relaxed);

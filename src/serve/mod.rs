@@ -7,6 +7,7 @@ pub mod problem;
 pub use gate::{Gate, Kind, Plan};
 
 use crate::base::seldom::Seldom;
+use crate::base::tasks::kept;
 use crate::net::listen::{Listener, Socket, is_exhausted};
 use crate::net::stream::Peer;
 use crate::net::tls::SharedTls;
@@ -112,11 +113,13 @@ where
 {
     let listener = socket.into_tokio()?;
     let (closing, closed) = watch::channel(());
-    tokio::task::spawn_local(accept(listener, kind, tls, Rc::new(handler), closed));
+    let (listener, handler) = (Rc::new(listener), Rc::new(handler));
+    let accepting = move || accept(listener.clone(), kind, tls.clone(), handler.clone(), closed.clone());
+    tokio::task::spawn_local(kept(kind.key, accepting));
     Ok(Door { _closing: closing })
 }
 
-async fn accept<H, F>(listener: Listener, kind: Kind, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
+async fn accept<H, F>(listener: Rc<Listener>, kind: Kind, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
 where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,

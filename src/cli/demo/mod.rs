@@ -10,7 +10,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use app::Demo;
+pub use super::show::{complain, print};
+use app::Demo;
 pub use control::{DemoControl, DemoNode};
 pub use run::run;
 
@@ -110,12 +111,12 @@ pub fn keys(demo: Arc<Demo>) {
         for line in io::stdin().lock().lines() {
             let Ok(line) = line else { return };
             if let Some(news) = toggle(&demo, &line) {
-                println!("{news}");
+                print(&format!("{news}\n"));
             }
         }
     };
     if let Err(error) = std::thread::Builder::new().name("demo-keys".into()).spawn(reader) {
-        eprintln!("no keys: {error}");
+        complain(&format!("no keys: {error}"));
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::{keys, plan};
 use crate::app::{self, Ended};
+use crate::cli::show::{complain, print};
 use std::path::Path;
 
 /// Runs the demo until Ctrl-C; the exit code.
 pub fn run(nodes: usize, port: u16) -> i32 {
-    crate::cli::log::start("warn");
+    let _log = crate::cli::log::start("warn");
     let folder = std::env::temp_dir().join(format!("homing-demo-{}", std::process::id()));
     let code = run_in(&folder, nodes.clamp(1, 20), port);
     // nothing of the demo stays behind
@@ -23,16 +24,17 @@ fn run_in(folder: &Path, nodes: usize, port: u16) -> i32 {
     }) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("the demo cannot start: {error}");
+            complain(&format!("the demo cannot start: {error}"));
             return 1;
         }
     };
-    println!("{}", plan.banner);
+    print(&format!("{}\n", plan.banner));
     keys(plan.demo.clone());
     match app::run(&file) {
         Ended::Gracefully => 0,
+        Ended::Broken => 1,
         Ended::Refused(lines) => {
-            eprintln!("{}", lines.join("\n"));
+            complain(&lines.join("\n"));
             1
         }
     }

@@ -12,6 +12,7 @@ use super::StateDir;
 use super::frames::{FIRST_LINE, Frame, Record};
 use super::load::{Damage, Times, is_kept, load};
 use crate::base::clock;
+use crate::base::tasks::kept_thread;
 use crate::table::ledger::Seen;
 use crate::table::{ClusterLive, Current};
 use std::collections::HashMap;
@@ -63,7 +64,14 @@ impl Keeper {
         // at once, so that what is appended never follows what could not be read
         writer.write_all_anew();
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new().name("ledgers".into()).spawn(move || writer.run(&stopped));
+        let mut begun = false;
+        let thread = std::thread::Builder::new().name("ledgers".into()).spawn(move || {
+            kept_thread("the writer of the ledgers", || {
+                // after a fault nobody knows what the file tells
+                writer.lacking |= std::mem::replace(&mut begun, true);
+                writer.run(&stopped);
+            });
+        });
         match thread {
             Ok(thread) => Self { thread: Some((stop, thread)) },
             Err(error) => {
@@ -159,7 +167,7 @@ impl Writer {
         }
     }
 
-    fn run(mut self, stopped: &Receiver<()>) {
+    fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             self.tick();
         }

@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long the sender has to close once it is answered.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn accept(listener: Listener, ear: Rc<Ear>) {
+pub(super) async fn accept(listener: Rc<Listener>, ear: Rc<Ear>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
