@@ -287,16 +287,14 @@ impl App {
         for (cluster, node, then) in self.registry.runtime().drains_due(clock::unix_secs()) {
             let table = self.registry.current().load_full();
             let known = table.clusters.iter().find(|known| *known.name == *cluster).and_then(|cluster| cluster.named(&node));
-            let left = known.map_or(0, |node| node.live.all_sessions());
+            let left = known.map_or_else(|| "nobody left".to_owned(), |node| node.left());
             let edit = Edit { cluster, node, action: Action::EndDrain, by: "deadline".into(), force: true };
             let (cluster, node) = (&edit.cluster, &edit.node);
             match self.edit(&edit) {
                 Ok(_) if then == Then::Move => {
-                    tracing::info!(
-                        "cluster {cluster} node {node}: the deadline of its drain has passed, {left} sessions left go to others"
-                    );
+                    tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left}: they go to others");
                 }
-                Ok(_) => tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left} sessions left stay"),
+                Ok(_) => tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left}: they stay"),
                 Err(why) => tracing::warn!("cluster {cluster} node {node}: its drain cannot be ended: {why}"),
             }
         }

@@ -30,6 +30,8 @@ mod leave;
 mod roles;
 #[path = "lifecycle/seeds.rs"]
 mod seeds;
+#[path = "lifecycle/sockets.rs"]
+mod sockets;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]

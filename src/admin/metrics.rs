@@ -147,6 +147,7 @@ fn nodes(out: &mut String, clusters: &[Cluster]) {
     one("homing_sessions", "gauge", "Live sessions.", |node| Some(node.sessions));
     one("homing_node_capacity", "gauge", "Sessions that the node takes at most, where there is a limit.", |node| node.capacity);
     one("homing_node_in_flight", "gauge", "Requests the node works on now.", |node| Some(node.in_flight));
+    one("homing_node_sockets", "gauge", "Sockets (WebSocket and other tunnels) open at the node.", |node| Some(node.sockets));
     one("homing_node_requests_total", "counter", "Requests the node was given.", |node| Some(node.requests));
     one("homing_node_errors_total", "counter", "Requests that failed there: no connection, no answer, or a 5xx.", |node| {
         Some(node.errors.sum())

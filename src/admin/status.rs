@@ -286,6 +286,9 @@ pub struct Node {
     pub capacity: Option<u64>,
     /// Requests it works on now.
     pub in_flight: u64,
+    /// Of these, open sockets: WebSockets and other tunnels.
+    #[serde(default)]
+    pub sockets: u64,
     /// Its share against the others' 100.
     pub weight: u64,
     /// The load it told of, 0 to 100.

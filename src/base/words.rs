@@ -25,9 +25,21 @@ pub fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
+/// What there is of these; the first is always said: "0 sessions, 3 sockets".
+pub fn counts(of: &[(u64, &str)]) -> String {
+    let said = of.iter().enumerate().filter(|(at, (n, _))| *at == 0 || *n > 0);
+    said.map(|(_, (n, what))| count(*n, what)).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_there_is_none_of_is_left_out() {
+        assert_eq!(counts(&[(0, "session"), (0, "request"), (3, "socket")]), "0 sessions, 3 sockets");
+        assert_eq!(counts(&[(1, "session"), (2, "request"), (0, "socket")]), "1 session, 2 requests");
+    }
 
     #[test]
     fn times_are_never_below_zero() {

@@ -144,7 +144,7 @@ enum RemoteVerb {
     Drain {
         /// CLUSTER/NODE
         target: Target,
-        /// Wait until no session is left, or the deadline has passed (exit 3).
+        /// Wait until no session, request or socket is left, or the deadline has passed (exit 3).
         #[arg(long)]
         wait: bool,
         /// How long its sessions may take to end.

@@ -1,6 +1,6 @@
 //! The verbs about one node: drain, enable, disable, accept, remove, set, sessions, bypass.
 
-use super::show::{Progress, Side, Table, age, count, print, span, word};
+use super::show::{Progress, Side, Table, age, count, counts, print, span, word};
 use super::window::{Failure, Window};
 use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set, Then};
 use crate::admin::status::{Node, Sessions};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(500);
 /// A node that is empty so shortly before the deadline was emptied by it.
 const SLACK: Duration = Duration::from_secs(2);
+/// How long the proxy takes at most to end the sockets of a node.
+const SPREAD: Duration = Duration::from_secs(15);
 
 /// A node as the command line names it: `CLUSTER/NODE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,15 +106,16 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         return Ok(());
     }
     let deadline = drain.deadline.map(|deadline| begun + deadline.get());
+    // the proxy keeps the deadline by whole seconds of its own clock, and then ends sockets one after another
+    let patience = if drain.then == Then::Move { SLACK + SPREAD } else { Duration::ZERO };
     let (mut left, mut progress) = (None, Progress::new());
     loop {
         let (body, node) = window.get::<Node>(&target.path())?;
-        let name = &node.node;
+        let (name, late) = (&node.node, deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline));
         match node.state.as_str() {
             "drained" => match left {
-                // the proxy keeps the deadline by whole seconds of its own clock
-                Some(moved @ 1..) if deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline) => {
-                    return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {}: moved", count(moved, "session"))));
+                Some(moved) if late => {
+                    return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {moved}: moved")));
                 }
                 _ => {
                     drop(progress);
@@ -124,19 +127,27 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
             "draining" => {}
             other => return Err(Failure::Failed(format!("{name} is not draining any more: it is {other} ({})", node.why))),
         }
-        // the proxy moves who is left by whole seconds of its own clock
-        let patience = if drain.then == Then::Move { SLACK } else { Duration::ZERO };
+        let there = still_there(&node);
         if deadline.is_some_and(|deadline| Instant::now() >= deadline + patience) {
-            return Err(Failure::Deadline(format!("the deadline has passed, {name} has {} left", count(node.sessions, "session"))));
+            return Err(Failure::Deadline(format!("the deadline has passed, {name} has {there} left")));
         }
-        left = Some(node.sessions);
         if !json {
             let until = deadline.map_or_else(String::new, |at| format!(", {} until the deadline", in_time(at)));
             let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
-            progress.say(&format!("{name} is {}: {} left", word("draining"), count(node.sessions, "session")), &clock);
+            progress.say(&format!("{name} is {}: {there} left", word("draining")), &clock);
         }
-        std::thread::sleep(deadline.map_or(LOOK, |deadline| LOOK.min(deadline.saturating_duration_since(Instant::now()))));
+        if deadline.is_none_or(|deadline| Instant::now() < deadline) || left.is_none() {
+            left = Some(there);
+        }
+        let pause = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
+        std::thread::sleep(pause.map_or(LOOK, |left| LOOK.min(left)));
     }
+}
+
+/// Who is on a node: "2 sessions, 1 request, 3 sockets".
+fn still_there(node: &Node) -> String {
+    let requests = node.in_flight.saturating_sub(node.sockets);
+    counts(&[(node.sessions, "session"), (requests, "request"), (node.sockets, "socket")])
 }
 
 fn in_time(at: Instant) -> String {

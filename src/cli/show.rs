@@ -1,6 +1,6 @@
 //! How things are shown to people: tables, ages, colours.
 
-pub use crate::base::words::{age, count, span};
+pub use crate::base::words::{age, count, counts, span};
 use anstyle::AnsiColor;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;

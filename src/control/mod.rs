@@ -14,7 +14,7 @@ use crate::affinity::KeyRing;
 use crate::base::clock;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
-use crate::table::{Current, Table, compile};
+use crate::table::{Cluster, Current, Table, compile};
 use arc_swap::ArcSwap;
 use edit::{Edit, Refused};
 pub use remembered::Remembered;
@@ -103,7 +103,9 @@ impl Registry {
         self.runtime = prepared.runtime;
         let table = Arc::new(prepared.table);
         self.retired.tidy();
-        self.retired.keep(self.current.swap(table.clone()));
+        let before = self.current.swap(table.clone());
+        send_sockets_away(&before, &table);
+        self.retired.keep(before);
         // requests that settled between the two wrote to the board of before
         compile::adopt(&table);
         table
@@ -112,5 +114,18 @@ impl Registry {
     /// Frees the tables that nobody reads any more. To be called now and then.
     pub fn tidy(&mut self) {
         self.retired.tidy();
+    }
+}
+
+/// Sockets do not stay where their sessions are not served: each node tells its own whether they are to leave.
+fn send_sockets_away(before: &Table, now: &Table) {
+    for node in now.clusters.iter().flat_map(|cluster| cluster.nodes()) {
+        node.live.send_sockets_away(node.sends_sockets_away());
+    }
+    for node in before.clusters.iter().flat_map(|cluster| cluster.nodes()) {
+        let stays = |cluster: &&Arc<Cluster>| cluster.named(&node.spec.name).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live));
+        if !now.clusters.iter().any(|cluster| stays(&cluster)) {
+            node.live.send_sockets_away(true);
+        }
     }
 }

@@ -63,6 +63,8 @@ impl Pulse {
                 info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
             }
             cluster.roster.pass(node);
+            // what a node says of itself is in no table
+            live.send_sockets_away(node.sends_sockets_away());
             // all of them, each second: an ejection that began and ended between two ticks must not be missed
             cluster.live.rescore(live.slot);
         }

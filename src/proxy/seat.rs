@@ -1,7 +1,7 @@
 //! A request's place at a node: counted while it lasts, waited for when the node is full.
 
 use crate::base::clock::Now;
-use crate::table::{Cluster, ClusterLive, Node};
+use crate::table::{Cluster, ClusterLive, Node, NodeLive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -45,6 +45,11 @@ impl Seat {
             Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited, behind, waited };
         seat.rescore();
         Some(seat)
+    }
+
+    /// The node it is at.
+    pub fn live(&self) -> &Arc<NodeLive> {
+        &self.node.live
     }
 
     fn rescore(&self) {

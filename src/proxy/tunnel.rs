@@ -1,13 +1,17 @@
 //! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other Upgrade).
 
 use super::worker::Worker;
+use crate::table::NodeLive;
 use crate::transport::tunnel::{End as Side, Pump};
+use rand::Rng;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What ended a tunnel, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum End {
     Node,
     /// Nothing was sent for `tunnel-idle`.
     Idle,
+    /// The node is taken out, and its sessions go elsewhere.
+    Leaving,
     /// The proxy stops.
     Stopping,
 }
@@ -29,6 +35,7 @@ impl End {
             Self::Client => "tunnel-closed-by-client",
             Self::Node => "tunnel-closed-by-node",
             Self::Idle => "tunnel-idle",
+            Self::Leaving => "tunnel-moved",
             Self::Stopping => "tunnel-stopping",
         }
     }
@@ -38,22 +45,70 @@ impl End {
         match self {
             Self::Client | Self::Node => *b"--",
             Self::Idle => *b"cD",
-            Self::Stopping => *b"KD",
+            Self::Leaving | Self::Stopping => *b"KD",
+        }
+    }
+
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Idle | Self::Leaving | Self::Stopping)
+    }
+}
+
+/// A WebSocket close frame, unmasked as from a server: 1012, service restart. Whatever the proxy ends may be resumed, and
+/// clients that hear 1000 or 1001 take it as meant and do not come back (docs/sockets.md).
+const SERVICE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
+/// How long the last frame under way may take, the close frame, and the client's answer to it.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// When nothing of a node's many sockets should come back at once: they leave one after another, each so much after the one
+/// before on average, and all within so long.
+const SPREAD: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
+
+/// One open tunnel of a node, counted until it is dropped.
+pub struct Socket {
+    live: Arc<NodeLive>,
+    /// It leaves with the node's sessions; an operator's own, opened past the node's state, does not.
+    leaves: bool,
+}
+
+impl Socket {
+    /// Counts one more.
+    pub fn open(live: Arc<NodeLive>, leaves: bool) -> Self {
+        live.sockets.fetch_add(1, Relaxed);
+        Self { live, leaves }
+    }
+
+    /// Ready when it is this socket's turn to leave its node.
+    async fn leave(&self) {
+        if !self.leaves {
+            return std::future::pending().await;
+        }
+        loop {
+            self.live.told_to_leave().await;
+            let window = (SPREAD.0 * self.live.sockets.load(Relaxed)).min(SPREAD.1);
+            tokio::time::sleep(window.mul_f64(rand::rng().random())).await;
+            if self.live.leaves() {
+                return;
+            }
         }
     }
 }
 
-/// A WebSocket close frame, unmasked as from a server: 1001, going away (RFC 6455 section 7.4.1).
-const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xE9];
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.live.sockets.fetch_sub(1, Relaxed);
+    }
+}
 
 /// Copies until either side closes. Returns the bytes sent to the client and what ended it.
-pub async fn run(worker: &Rc<Worker>, mut client: Side, mut node: Side, idle: Duration, websocket: bool) -> (u64, End) {
+pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut node: Side, idle: Duration, websocket: bool) -> (u64, End) {
     let last = Cell::new(Instant::now());
     let mut sent = 0;
     let mut frames = FrameBorder::default();
     let (mut up, mut down) = (Pump::default(), Pump::default());
     let mut stopping = worker.draining.subscribe();
     let mut client_done = false;
+    let mut leaving = std::pin::pin!(socket.leave());
     let end = loop {
         let ended = poll_fn(|cx| {
             if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(Instant::now())).is_ready() {
@@ -75,18 +130,43 @@ pub async fn run(worker: &Rc<Worker>, mut client: Side, mut node: Side, idle: Du
                 end => break end,
             },
             _ = stopping.wait_for(|s| *s) => break End::Stopping,
+            () = &mut leaving => break End::Leaving,
             () = tokio::time::sleep_until((last.get() + idle).into()) => {
                 if last.get().elapsed() >= idle { break End::Idle }
             }
         }
     };
-    if websocket && matches!(end, End::Stopping | End::Idle) && frames.is_at_border() {
-        // a close frame in the middle of another frame would corrupt it
-        let _ = tokio::time::timeout(Duration::from_secs(1), client.write_all(&GOING_AWAY)).await;
+    if websocket && end.is_ours() {
+        let under_way = poll_fn(|cx| {
+            // a close frame in the middle of another frame would corrupt it
+            if down.is_through() && frames.is_at_border() {
+                return Poll::Ready(true);
+            }
+            let see = |data: &[u8]| {
+                sent += data.len() as u64;
+                frames.feed(data);
+            };
+            match down.poll(cx, &mut node, &mut client, see) {
+                Poll::Pending if down.is_through() && frames.is_at_border() => Poll::Ready(true),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(_) => Poll::Ready(false),
+            }
+        });
+        if let Ok(true) = tokio::time::timeout(CLOSING, under_way).await {
+            let _ = tokio::time::timeout(CLOSING, say_why(&mut client)).await;
+        }
     }
-    let _ = tokio::time::timeout(Duration::from_secs(1), client.shutdown()).await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), node.shutdown()).await;
+    let _ = tokio::time::timeout(CLOSING, client.shutdown()).await;
+    let _ = tokio::time::timeout(CLOSING, node.shutdown()).await;
     (sent, end)
+}
+
+/// Sends the close frame and waits for the client's end: what it still sends would reset the connection and take the frame away.
+async fn say_why(client: &mut Side) {
+    if client.write_all(&SERVICE_RESTART).await.is_ok() && client.shutdown().await.is_ok() {
+        let mut rest = [0; 4096];
+        while client.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    }
 }
 
 /// Follows WebSocket frames (RFC 6455 section 5.2) to know whether one is only half sent.

@@ -3,8 +3,9 @@
 use super::answer::{Refused, Reply, Trail};
 use super::client::Client;
 use super::headers;
-use super::tunnel;
+use super::tunnel::{self, Socket};
 use crate::table::Cluster;
+use crate::table::decide::Why;
 use crate::transport::content::Content;
 use crate::transport::tunnel::End;
 use crate::upstream::send::Lease;
@@ -68,7 +69,8 @@ pub fn switch(
     lease: Lease,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
-    let (Some(wanted), Some(node)) = (wanted, lease.into_upgraded()) else {
+    let live = trail.seat.as_ref().map(|seat| seat.live().clone());
+    let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
     };
     let over_h2 = wanted.key.is_some();
@@ -87,8 +89,9 @@ pub fn switch(
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
         let mut line = line;
+        let socket = Socket::open(live, line.record.why != Why::Forced);
         let ended = match wanted.client.await {
-            Ok(client) => Some(tunnel::run(&worker, client, Box::new(node), idle, websocket).await),
+            Ok(client) => Some(tunnel::run(&worker, &socket, client, Box::new(node), idle, websocket).await),
             Err(_) => None,
         };
         match ended {

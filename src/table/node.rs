@@ -81,8 +81,13 @@ pub struct NodeLive {
     pub slot: u32,
     /// Live sessions, kept by the ledger.
     pub sessions: AtomicU32,
-    /// Requests it works on now.
+    /// Requests it works on now, open sockets among them.
     pub in_flight: AtomicU32,
+    /// Tunnels to it that are open: WebSockets and the like.
+    pub sockets: AtomicU32,
+    /// Its sessions go elsewhere, and its sockets with them.
+    leaving: AtomicBool,
+    left: Notify,
     /// Requests it was given.
     pub requests: AtomicU64,
     /// What went wrong.
@@ -118,6 +123,9 @@ impl NodeLive {
             slot,
             sessions: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            sockets: AtomicU32::new(0),
+            leaving: AtomicBool::new(false),
+            left: Notify::new(),
             requests: AtomicU64::new(0),
             errors: Errors::default(),
             health: AtomicU8::new(Health::Unknown as u8),
@@ -133,6 +141,34 @@ impl NodeLive {
             places: Semaphore::new(0),
             place_count: Mutex::new(0),
         }
+    }
+
+    /// Says whether its sockets are to leave. Called with each new table, and each second.
+    pub fn send_sockets_away(&self, away: bool) {
+        if self.leaving.swap(away, Relaxed) != away {
+            self.left.notify_waiters();
+        }
+    }
+
+    /// Whether its sockets are to leave.
+    pub fn leaves(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Waits until its sockets are to leave.
+    pub async fn told_to_leave(&self) {
+        loop {
+            let told = self.left.notified();
+            if self.leaves() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Requests it works on now, sockets left out.
+    pub fn requests_in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed).saturating_sub(self.sockets.load(Relaxed))
     }
 
     /// What checks saw last.

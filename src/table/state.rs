@@ -17,6 +17,7 @@
 //! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
 use super::node::{Health, Node};
+use crate::base::words;
 use crate::config::model::AdminState;
 use crate::heartbeat::Announced;
 use std::sync::atomic::Ordering::Relaxed;
@@ -114,9 +115,23 @@ impl Node {
     pub fn word(&self) -> &'static str {
         match self.state() {
             State::Draining if self.live.all_sessions() == 0 && self.live.in_flight.load(Relaxed) == 0 => State::Drained.word(),
+            // who was left goes elsewhere with the next request; what is under way is still here
+            State::Drained if self.live.in_flight.load(Relaxed) > 0 => State::Draining.word(),
             State::Ready if self.live.told.is_silent() => "silent",
             state => state.word(),
         }
+    }
+
+    /// Who is still there, in words: "2 sessions, 3 sockets left".
+    pub fn left(&self) -> String {
+        let live = &self.live;
+        let (sessions, requests, sockets) = (live.all_sessions(), live.requests_in_flight(), live.sockets.load(Relaxed));
+        format!("{} left", words::counts(&[(sessions.into(), "session"), (requests.into(), "request"), (sockets.into(), "socket")]))
+    }
+
+    /// Whether the open sockets of its sessions are ended: they do not stay where their sessions are not served.
+    pub fn sends_sockets_away(&self) -> bool {
+        matches!(self.state(), State::Maintenance | State::Drained | State::Removed | State::Pending)
     }
 
     /// Why it is in that state, in words.
@@ -126,25 +141,22 @@ impl Node {
             State::Pending => "announced itself and waits to be accepted".into(),
             State::Removed => "stands alone: reached by bypass only".into(),
             State::Drained if self.stands_aside() => "taken out; it had no sessions".into(),
+            State::Drained if self.live.in_flight.load(Relaxed) > 0 => {
+                format!("its drain is over: who was left goes to another node with the next request; {}", self.left())
+            }
             State::Drained => "its drain is over: who was left goes to another node with the next request".into(),
             State::Maintenance if self.spec.admin == AdminState::Maintenance => "the operator took it out".into(),
             State::Maintenance => "it asked to be left alone".into(),
             State::Down if self.live.health() == Health::Up && told.is_down() => "its agent calls it down".into(),
             State::Down if self.live.health() == Health::Up => "requests failed one after another: it is left alone for a moment".into(),
             State::Draining => {
-                let left = match self.live.all_sessions() {
-                    0 if self.live.in_flight.load(Relaxed) > 0 => "no session is left, but a request or a socket is still open".to_owned(),
-                    0 => "no session is left".to_owned(),
-                    1 => "1 session is left".to_owned(),
-                    left => format!("{left} sessions are left"),
-                };
                 let by = match (self.spec.admin, self.spec.weight) {
                     (AdminState::Draining, _) => "the operator drains it",
                     (_, 0) => "its weight is 0",
                     _ if self.live.check_drains() => "its check asks for it",
                     _ => "it asked to be drained",
                 };
-                format!("{by}: {left}")
+                format!("{by}: {}", self.left())
             }
             State::Syncing if told.announced() == Announced::Syncing => "it is catching up: its sessions, no new ones".into(),
             State::Syncing => {

@@ -25,6 +25,11 @@ pub struct Pump {
 }
 
 impl Pump {
+    /// Everything that was read is written.
+    pub fn is_through(&self) -> bool {
+        self.pending.is_empty() && !self.unflushed
+    }
+
     /// Carries what comes, and shows it to `see`. Ready when `from` is at its end and `to` was told, or when either fails.
     pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut End, to: &mut End, mut see: impl FnMut(&[u8])) -> Poll<io::Result<()>> {
         loop {

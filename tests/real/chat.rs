@@ -2,6 +2,7 @@
 
 use crate::programs::{Running, have_node, node_folder, output};
 use crate::support::{Conf, Origin, Proxy};
+use crate::window::Window;
 use std::process::Command;
 
 /// The affinity that the shipped example recommends, read from the file itself.
@@ -23,6 +24,28 @@ fn talk(affinity: &str, addresses: &str) -> serde_json::Value {
     let clients = node_folder().join("chat-clients.js");
     let report = output(Command::new("node").arg(clients).args([&format!("http://{}", proxy.addr), "200", addresses]));
     serde_json::from_str(report.lines().next().expect("a report")).unwrap_or_else(|e| panic!("{e}: {report}"))
+}
+
+/// Clients whose node is taken out come back to another by themselves, told by the close code that they may.
+#[test]
+fn socket_io_comes_back_when_its_node_is_taken_out() {
+    have_node();
+    let nodes: Vec<Running> =
+        ["n1", "n2"].map(|name| Running::start(Command::new("node").arg(node_folder().join("chat.js")).arg(name))).into();
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#"{ cookie = "HOMING" }"#);
+    let conf =
+        nodes.iter().zip(["n1", "n2"]).fold(conf, |conf, (node, name)| conf.node(name, &format!("\"http://{}\"", node.first_line())));
+    let window = Window::with(conf);
+    window.all_ready();
+    let clients = node_folder().join("chat-return.js");
+    let clients = Running::start(Command::new("node").arg(clients).args([&format!("http://{}", window.proxy.addr), "40", "n1"]));
+    let json = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let there = json(clients.line_with("\"there\""));
+    let on_n1 = there["nodes"]["n1"].as_u64().unwrap_or_else(|| panic!("nobody is on n1: {there}"));
+    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "1s", "--then", "move"]).code, 0);
+    let back = json(clients.line_with("\"back\""));
+    assert_eq!(back["why"], serde_json::json!({ "transport close": on_n1 }), "{back}");
+    assert_eq!((&back["codes"], &back["nodes"]), (&serde_json::json!({ "1012": on_n1 }), &serde_json::json!({ "n2": on_n1 })), "{back}");
 }
 
 fn nothing_lost(report: &serde_json::Value) {

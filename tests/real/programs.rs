@@ -52,6 +52,13 @@ impl Running {
         self.out.wait(0, DEADLINE, |_| true).unwrap_or_else(|| panic!("it printed nothing; its errors: {:?}", self.err.all()))
     }
 
+    /// The next line with this in it.
+    pub fn line_with(&self, text: &str) -> String {
+        self.out
+            .wait(0, DEADLINE, |line| line.contains(text))
+            .unwrap_or_else(|| panic!("no {text:?} in {:?} {:?}", self.out.all(), self.err.all()))
+    }
+
     /// Waits until it accepts connections.
     pub fn until_open(&mut self, addr: SocketAddr) {
         until(&format!("a program listens on {addr}"), || {

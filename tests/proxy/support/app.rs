@@ -16,7 +16,10 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
     if place == "reset" {
         return Ok(Then::Close);
     }
-    if place == "ws" {
+    if place == "raw" {
+        return raw_tunnel(wire);
+    }
+    if place == "ws" || place == "flood" {
         return web_socket(state, wire, head);
     }
     if head.says("expect", "100-continue") {
@@ -275,11 +278,31 @@ fn at_once(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result
     Ok(Then::Keep)
 }
 
+/// Frames of 50,000 bytes for as long as somebody takes them.
+fn flood(state: &State, out: &mut TcpStream) -> io::Result<Then> {
+    let frame = [&[0x82, 126, 0xc3, 0x50][..], &[7; 50_000]].concat();
+    loop {
+        out.write_all(&frame)?;
+        state.body_bytes.fetch_add(frame.len() as u64, Ordering::SeqCst);
+    }
+}
+
+/// Another protocol: every byte comes back.
+fn raw_tunnel(wire: &mut Wire<TcpStream>) -> io::Result<Then> {
+    wire.get_mut().write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n")?;
+    let mut out = wire.get_ref().try_clone()?;
+    io::copy(wire, &mut out)?;
+    Ok(Then::Close)
+}
+
 fn web_socket(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
     let key = head.get("sec-websocket-key").unwrap_or("");
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     write!(wire.get_mut(), "{switch}X-Node: {}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n", state.name)?;
+    if parts(head).1.starts_with("/flood") {
+        return flood(state, wire.get_mut());
+    }
     ws::echo(wire)?;
     Ok(Then::Close)
 }
