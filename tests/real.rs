@@ -15,6 +15,8 @@ mod chat;
 mod clients;
 #[path = "real/fronts.rs"]
 mod fronts;
+#[path = "real/notebooks.rs"]
+mod notebooks;
 #[path = "real/programs.rs"]
 mod programs;
 #[path = "proxy/support/mod.rs"]

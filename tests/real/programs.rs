@@ -5,6 +5,7 @@ use crate::support::{DEADLINE, until};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// True: all of these are there. A test that cannot run has not passed, so it fails if one is missing.
 pub fn have(needed: &[&str]) -> bool {
@@ -52,11 +53,15 @@ impl Running {
         self.out.wait(0, DEADLINE, |_| true).unwrap_or_else(|| panic!("it printed nothing; its errors: {:?}", self.err.all()))
     }
 
-    /// The next line with this in it.
+    /// The first line with this in it.
     pub fn line_with(&self, text: &str) -> String {
-        self.out
-            .wait(0, DEADLINE, |line| line.contains(text))
-            .unwrap_or_else(|| panic!("no {text:?} in {:?} {:?}", self.out.all(), self.err.all()))
+        self.line_within(DEADLINE, text)
+    }
+
+    /// The same, with a deadline of its own.
+    pub fn line_within(&self, deadline: Duration, text: &str) -> String {
+        let line = self.out.wait(0, deadline, |line| line.contains(text));
+        line.unwrap_or_else(|| panic!("no {text:?} in {:?} {:?}", self.out.all(), self.err.all()))
     }
 
     /// Waits until it accepts connections.
