@@ -144,7 +144,7 @@ impl World {
         let true_load = (100 * self.here[slot]).div_ceil(self.strength[slot]).min(100);
         let (load, sessions) = match slot {
             1 if self.course.liars => (0, 0),
-            7 if self.course.liars => (if self.beats[slot] % 2 == 0 { 0 } else { 100 }, self.here[slot]),
+            7 if self.course.liars => (if self.beats[slot].is_multiple_of(2) { 0 } else { 100 }, self.here[slot]),
             _ => (true_load, self.here[slot]),
         };
         let beat = Beat {
@@ -218,7 +218,7 @@ impl World {
                 Event::Arrives => {
                     left -= 1;
                     let slot = self.arrive(now, left.into());
-                    let room = |slot: usize| self.up[slot] && self.here[slot] <= self.strength[slot] - 1;
+                    let room = |slot: usize| self.up[slot] && self.here[slot] < self.strength[slot];
                     if self.here[slot] > self.strength[slot] && (0..SEATS.len()).any(room) {
                         over += 1;
                     }
