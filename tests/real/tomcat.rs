@@ -1,10 +1,11 @@
 //! Two Tomcats with jvmRoute: sessions are kept by cookie and by `;jsessionid=`, and move when a node dies.
 
 use crate::programs::{Running, have};
-use crate::support::{Client, Conf, Origin, Proxy, free_addr, until};
+use crate::support::{Client, Conf, Origin, Proxy, free_addr, within};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 const HOME: &str = "/usr/share/tomcat10";
 const PAGE: &str = r#"<%@ page session="true" contentType="application/json" %><%
@@ -68,9 +69,11 @@ impl Tomcat {
             ),
         );
         running.until_open(addr);
-        // The first page compiles; its time belongs to no test.
+        // The first page compiles; its time belongs to no test, and on a busy machine it is long.
+        let patience = Duration::from_secs(180);
         let mut first = Client::new(addr);
-        until("the page is compiled", || first.send("GET", "/", &[], b"").ok().filter(|a| a.status == 200));
+        first.patience = patience;
+        within(patience, "the page is compiled", || first.send("GET", "/", &[], b"").ok().filter(|a| a.status == 200));
         Self { addr, ajp, name, running: Some(running), _base: base }
     }
 }
