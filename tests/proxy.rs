@@ -40,6 +40,8 @@ mod reload;
 mod room;
 #[path = "proxy/rules.rs"]
 mod rules;
+#[path = "proxy/streams.rs"]
+mod streams;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "proxy/tls.rs"]

@@ -15,6 +15,8 @@ mod chat;
 mod clients;
 #[path = "real/fronts.rs"]
 mod fronts;
+#[path = "real/h2_nodes.rs"]
+mod h2_nodes;
 #[path = "real/notebooks.rs"]
 mod notebooks;
 #[path = "real/programs.rs"]

@@ -11,7 +11,8 @@ use homing::table::ledger::{Ledger, Tally};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use support::{Certs, Client, Conf, Origin, Proxy, free_addr, until};
+use support::relay::big_h2_node;
+use support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, until};
 
 /// Connections that are opened.
 const MANY: usize = 1500;
@@ -69,6 +70,54 @@ fn an_idle_connection_takes_what_it_is_said_to_take() {
     check("a connection with TLS", idle(&proxy, || certs.client(secure, "app.test")), said);
     let said = needs("[server]\nworkers = 1").process;
     check("a process", Proxy::start(&one_worker(Conf::over([&node]))).memory() as f64, said);
+}
+
+/// Clients that leave their answers unread,
+const UNREAD_CLIENTS: usize = 4;
+/// and how many each of them has.
+const UNREAD: usize = 75;
+
+/// Bytes of each of many answers that nobody reads.
+fn unread(proxy: &Proxy) -> f64 {
+    Client::new(proxy.addr).get("/");
+    let before = proxy.memory();
+    let grown = h2::run(async {
+        let mut all = Vec::new();
+        for _ in 0..UNREAD_CLIENTS {
+            let send = h2::connect_unread(proxy.addr).await;
+            for _ in 0..UNREAD {
+                let get = hyper::Request::get("http://app.test/big?n=1000000").body(()).unwrap();
+                all.push(send.clone().ready().await.unwrap().send_request(get, true).unwrap().0);
+            }
+        }
+        let mut answers = Vec::new();
+        for answer in all {
+            answers.push(answer.await.unwrap());
+        }
+        assert!(answers.iter().all(|answer| answer.status() == 200));
+        // until no more comes: a few pages are nothing
+        let mut last = 0;
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let now = proxy.memory();
+            if now.abs_diff(last) < 256 << 10 {
+                break now - before;
+            }
+            last = now;
+        }
+    });
+    grown as f64 / (UNREAD_CLIENTS * UNREAD) as f64
+}
+
+#[test]
+fn an_unread_answer_takes_what_it_is_said_to_take() {
+    let _scales = SCALES.lock().unwrap_or_else(PoisonError::into_inner);
+    let one_worker = |conf: Conf| conf.text().replace("workers = 2", "workers = 1");
+    let node = Origin::start("n1");
+    let said = needs("").unread;
+    check("an unread answer", unread(&Proxy::start(&one_worker(Conf::over([&node])))), said);
+    let conf = Conf::over([]).cluster("http2 = true").node("n1", &format!("\"http://{}\"", big_h2_node(1_000_000)));
+    check("an unread answer of an HTTP/2 node", unread(&Proxy::start(&one_worker(conf))), said);
 }
 
 struct Nobody;

@@ -9,4 +9,5 @@ pub mod seldom;
 pub mod tasks;
 pub mod token;
 pub mod units;
+pub mod waiting;
 pub mod words;

@@ -1,7 +1,7 @@
 //! What the limits in a conf file ask of the machine. All figures stand here, each with where it comes from; `tests/sizes.rs`
 //! holds the larger ones against the running binary.
 
-use super::model::{Config, Workers};
+use super::model::{Cluster, Config, Workers};
 
 /// Of the process before anybody connects. Measured: resident memory of a new process with one worker is 20 to 30 MiB.
 const PROCESS: u64 = 30 << 20;
@@ -11,6 +11,12 @@ const WORKER: u64 = 1 << 20;
 const CONNECTION: u64 = 5 << 9;
 /// The same with TLS. Measured likewise, ECDSA certificate, TLS 1.3 (10.0 KiB).
 const TLS_CONNECTION: u64 = 21 << 9;
+/// Of an answer whose client does not read it. Measured: resident memory before and after hundreds of them; 42.3 KiB from nodes that
+/// speak HTTP/1, 29.8 KiB from nodes that speak HTTP/2.
+const UNREAD: u64 = 43 << 10;
+/// Of all answers that are unread on one connection of HTTP/2 to a node: twice the windows of `upstream::window`, and what 128
+/// streams take besides. Measured: 3.7 MiB of those that were unread from their beginning.
+const UNREAD_CONNECTION: u64 = 6 << 20;
 /// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16 full.
 const SESSION: u64 = 58;
 /// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and heartbeats.
@@ -23,6 +29,10 @@ pub struct Needs {
     pub files: u64,
     /// Bytes for all client connections, idle.
     pub connections: u64,
+    /// Bytes for each answer that is not read, beyond the connections.
+    pub unread: u64,
+    /// Bytes for all that are not read, of nodes that speak HTTP/2; none if there are no such nodes.
+    pub unread_http2: u64,
     /// Bytes for all sessions of all ledgers.
     pub sessions: u64,
     /// Bytes for the process itself.
@@ -40,16 +50,21 @@ impl Needs {
         let connections = u64::from(server.max_connections);
         let listening: usize = config.listener.values().map(|listener| listener.bind.as_slice().len()).sum();
         let nodes: usize = config.cluster.values().map(|cluster| cluster.nodes.len()).sum();
+        let http2 = |cluster: &Cluster| cluster.nodes.len() as u64 * u64::from(cluster.pool.http2_connections);
+        let http2: u64 = config.cluster.values().filter(|cluster| cluster.http2).map(http2).sum();
+        let streams = config.listener.values().map(|listener| u64::from(listener.max_streams)).max().unwrap_or(1);
         let tls = config.listener.values().any(|listener| listener.tls.is_some());
         Self {
             files: 2 * connections + listening as u64 * workers + nodes as u64 + OWN_FILES,
             connections: connections * if tls { TLS_CONNECTION } else { CONNECTION },
+            unread: UNREAD,
+            unread_http2: (workers * http2 * UNREAD_CONNECTION).min(connections * streams * UNREAD),
             sessions: u64::from(server.max_sessions) * config.cluster.len() as u64 * SESSION,
             process: PROCESS + workers * WORKER,
         }
     }
 
-    /// Bytes, all together.
+    /// Bytes, all together, of clients that read their answers.
     pub fn memory(&self) -> u64 {
         self.connections + self.sessions + self.process
     }
@@ -83,6 +98,13 @@ mod tests {
         assert_eq!(plain.files, 20_000 + 2 * 4 + 2 + OWN_FILES);
         assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 2 * 1000 * SESSION));
         let tls = needs("[server]\nworkers = 1\nmax-connections = 10\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }");
+        assert_eq!((plain.unread, plain.unread_http2), (UNREAD, 0));
+        let http2 = |connections: u32| {
+            let text = "[listener.a]\nbind = \"127.0.0.1:1\"\nmax-streams = 10\n[cluster.x]\nhttp2 = true\npool = { http2-connections = 3 }\n\
+                        [cluster.x.nodes]\nn1 = \"http://a:1\"\nn2 = \"http://b:1\"";
+            needs(&format!("[server]\nworkers = 2\nmax-connections = {connections}\n{text}")).unread_http2
+        };
+        assert_eq!((http2(10_000), http2(1)), (2 * 6 * UNREAD_CONNECTION, 10 * UNREAD));
         assert_eq!((tls.files, tls.connections, tls.process), (20 + 1 + OWN_FILES, 10 * TLS_CONNECTION, PROCESS + WORKER));
     }
 

@@ -152,9 +152,7 @@ async fn to_cluster(
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
         let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
-        // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
-        let alarm = (!client.h2).then_some(&client.watch.alarm);
-        let limits = tries.limits(&cluster, upgrade.is_some(), trail.now, alarm);
+        let limits = tries.limits(&cluster, &verdict.node, client, upgrade.is_some(), trail.now);
         client.watch.want_body(load.streams());
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
@@ -164,6 +162,9 @@ async fn to_cluster(
                     reading = cluster.affinity.freed(&reading);
                     first = FirstRequest::of(client, &cluster, &reading, &asked);
                     continue;
+                }
+                if let Some(queued) = answer.queued {
+                    trail.record.queue_ms += queued.as_secs_f64() * 1000.0;
                 }
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
                 let done = Done { cluster: &cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };

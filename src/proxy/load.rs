@@ -67,7 +67,7 @@ impl Load {
     }
     /// Nothing of the body is lost: the request can still be sent in full.
     pub(super) fn is_intact(&self) -> bool {
-        !matches!(&self.body, Payload::Streamed(upload) if upload.is_begun())
+        !matches!(&self.body, Payload::Streamed(upload) if !upload.is_intact())
     }
     /// The head for this node: as it was prepared, unless something is to be said to it alone.
     #[allow(clippy::too_many_arguments, reason = "everything a head is made of")]
@@ -101,11 +101,15 @@ impl Load {
         head
     }
 
+    /// The body, from its beginning.
     pub(super) fn body(&self) -> RequestBody {
         match &self.body {
             Payload::Held(bytes) if bytes.is_empty() => RequestBody::Empty,
             Payload::Held(bytes) => RequestBody::Held(Some(bytes.clone())),
-            Payload::Streamed(upload) => RequestBody::Stream(upload.clone()),
+            Payload::Streamed(upload) => {
+                upload.rewind();
+                RequestBody::Stream(upload.clone())
+            }
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Whether a request that failed may be sent again, and where.
 
 use super::answer::Refused;
+use super::client::Client;
 use super::session::Session;
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
-use crate::transport::alarm::Alarm;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
 use http::{Method, StatusCode};
+use std::rc::Rc;
 
 /// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
 pub fn is_idempotent(method: &Method) -> bool {
@@ -68,10 +69,11 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub fn limits<'a>(&self, cluster: &Cluster, switching: bool, now: Now, alarm: Option<&'a Alarm>) -> Limits<'a> {
+    pub fn limits<'a>(&self, cluster: &Cluster, node: &'a Node, client: &'a Rc<Client>, switching: bool, now: Now) -> Limits<'a> {
         Limits {
             now,
-            alarm,
+            // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
+            alarm: (!client.h2).then_some(&client.watch.alarm),
             connect: cluster.conf.timeouts.connect.get(),
             response: cluster.conf.timeouts.response.get(),
             max_idle: cluster.conf.pool.max_idle,
@@ -81,13 +83,18 @@ impl Tries {
                 () if self.repeatable => Over::Any,
                 () => Over::Sure,
             },
+            connections: cluster.conf.pool.http2_connections,
+            queue: cluster.conf.queue_timeout.get(),
+            waiting: &node.live.waiting,
+            client: Rc::as_ptr(client).addr(),
+            keep: cluster.conf.retry_body.0,
         }
     }
 
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
     pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
-        if !error.race && error.kind != Failure::Client {
+        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full) {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
@@ -97,6 +104,13 @@ impl Tries {
         if !may {
             return false;
         }
+        let others = cluster.nodes().count() > self.tried.len() + 1;
+        let stays = session.is_at_home(verdict);
+        if error.kind == Failure::Full {
+            // who is pinned has waited for as long as may be; who is new may go where there is room
+            self.tried.push(verdict.node.live.slot);
+            return others && !stays;
+        }
         if error.race && self.races < MOST_RACES {
             self.races += 1;
             self.fresh = self.races == MOST_RACES;
@@ -104,7 +118,6 @@ impl Tries {
         }
         self.fresh = true;
         // a wait says little where others are answered, and a session that is on its node is not moved for it
-        let stays = session.is_at_home(verdict);
         let waits = error.kind == Failure::Unreached && stays && cluster.outweighs_waits(&verdict.node);
         if matches!(error.kind, Failure::Connect | Failure::Unreached) && !waits {
             // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
@@ -120,7 +133,6 @@ impl Tries {
         }
         self.left -= 1;
         // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
-        let others = cluster.nodes().count() > self.tried.len() + 1;
         if error.kind == Failure::NoAnswer && !stays && others {
             self.tried.push(verdict.node.live.slot);
         }
@@ -145,6 +157,7 @@ pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
         Failure::Connect | Failure::Unreached => {
             (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC")
         }
+        Failure::Full => (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", b"sQ"),
         Failure::Unsent | Failure::NoAnswer => (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH"),
         Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),

@@ -1,9 +1,10 @@
 //! A request's place at a node: counted while it lasts, waited for when the node is full.
 
 use crate::base::clock::Now;
+use crate::base::waiting::Waiting;
 use crate::table::{Cluster, ClusterLive, Node, NodeLive};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// A request's place at a node; given up by drop.
@@ -30,7 +31,7 @@ impl Seat {
                 Ok(permit) => permit,
                 Err(_) => {
                     let waiting = Waiting::behind(&node.live.waiting);
-                    behind = waiting.1;
+                    behind = waiting.behind;
                     let since = Now::look();
                     let permit = tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?;
                     waited = Some(Now::look().since(since));
@@ -56,21 +57,6 @@ impl Seat {
         if self.counted {
             self.cluster.rescore(self.node.live.slot);
         }
-    }
-}
-
-/// A request that waits, and how many wait before it.
-struct Waiting<'a>(&'a AtomicU32, u32);
-
-impl<'a> Waiting<'a> {
-    fn behind(count: &'a AtomicU32) -> Self {
-        Self(count, count.fetch_add(1, Relaxed))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -35,7 +35,7 @@ impl Met {
             Failure::Connect => Some(Self::Refused),
             Failure::NoAnswer => Some(Self::BrokenOff),
             Failure::Unreached | Failure::Timeout => Some(Self::Late),
-            Failure::Unsent | Failure::BadAnswer | Failure::Client => None,
+            Failure::Unsent | Failure::Full | Failure::BadAnswer | Failure::Client => None,
         }
     }
 }

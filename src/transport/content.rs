@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// What goes wrong with a body.
@@ -23,9 +24,18 @@ pub enum Content {
     H2(StreamContent),
 }
 
+/// Hears how an answer is taken.
+pub trait Taking {
+    /// So many bytes of it were passed on.
+    fn took(&self, bytes: usize);
+}
+
 /// The body on a stream of HTTP/2.
 pub struct StreamContent {
     stream: RecvStream,
+    /// Given to the reader, who has passed it on when it asks for more: only then more may come.
+    given: usize,
+    taking: Option<Rc<dyn Taking>>,
     /// As announced; the library resets a stream that does not keep to it.
     length: Option<u64>,
     side: Side,
@@ -39,17 +49,29 @@ impl Content {
             Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
             None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, length, side, in_trailers: false })
+        Self::H2(StreamContent { stream, given: 0, taking: None, length, side, in_trailers: false })
+    }
+
+    /// With somebody who hears how it is taken.
+    pub fn told_to(mut self, taking: Rc<dyn Taking>) -> Self {
+        if let Self::H2(content) = &mut self {
+            content.taking = Some(taking);
+        }
+        self
     }
 }
 
 impl StreamContent {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         if !self.in_trailers {
+            let given = std::mem::take(&mut self.given);
+            if given > 0 {
+                self.stream.flow_control().release_capacity(given)?;
+                self.taking.iter().for_each(|taking| taking.took(given));
+            }
             if let Some(data) = ready!(self.stream.poll_data(cx)) {
                 let data = data?;
-                // passed on at once: what holds it back is the next reader's own pace
-                self.stream.flow_control().release_capacity(data.len())?;
+                self.given = data.len();
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
             self.in_trailers = true;

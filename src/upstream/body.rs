@@ -2,8 +2,10 @@
 
 use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +21,56 @@ pub struct Upload {
     hold: Cell<Hold>,
     /// Who waits for it to be released.
     reader: RefCell<Option<Waker>>,
+    kept: RefCell<Kept>,
+}
+
+/// What was taken of an upload, as long as it may have to be sent again.
+#[derive(Default)]
+struct Kept {
+    parts: VecDeque<Part>,
+    /// How many of them the try under way has sent.
+    sent: usize,
+    /// Bytes that may still be kept; `None` if it is not to be sent again.
+    room: Option<u64>,
+    /// What was announced.
+    size: SizeHint,
+}
+
+#[derive(Clone)]
+enum Part {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Kept {
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        let part = match self.room {
+            Some(_) => self.parts.get(self.sent).cloned()?,
+            None => self.parts.pop_front()?,
+        };
+        self.sent += 1;
+        Some(match part {
+            Part::Data(data) => Frame::data(data),
+            Part::Trailers(trailers) => Frame::trailers(trailers),
+        })
+    }
+
+    /// Keeps what goes out; what is too much for that is forgotten, with all that was kept.
+    fn note(&mut self, frame: &Frame<Bytes>) {
+        let Some(room) = self.room else { return };
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let part = frame.data_ref().cloned().map(Part::Data).or_else(|| frame.trailers_ref().cloned().map(Part::Trailers));
+        self.room = room.checked_sub(size);
+        match self.room {
+            Some(_) => self.parts.extend(part),
+            None => self.parts.clear(),
+        }
+        self.sent = self.parts.len();
+    }
+
+    fn is_through(&self) -> bool {
+        self.parts.is_empty() || (self.room.is_some() && self.sent >= self.parts.len())
+    }
 }
 
 /// Whether an upload may flow.
@@ -44,12 +96,31 @@ impl Upload {
             failed: Cell::new(false),
             hold: Cell::new(if held_back { Hold::Back } else { Hold::Released }),
             reader: RefCell::default(),
+            kept: RefCell::default(),
         })
     }
 
-    /// A part of it was taken from the client: it cannot be sent again.
-    pub fn is_begun(&self) -> bool {
-        self.begun.get()
+    /// It can be sent in full: nothing of it was taken from the client, or all that was is kept.
+    pub fn is_intact(&self) -> bool {
+        !self.begun.get() || self.kept.borrow().room.is_some()
+    }
+    /// Keeps what is taken, up to so much, until it is known that it need not be sent again.
+    pub fn keep(&self, most: u64) {
+        if !self.begun.get() {
+            *self.kept.borrow_mut() = Kept { room: Some(most), size: self.rest(), ..Kept::default() };
+        }
+    }
+    /// It need not be sent again.
+    pub fn forget(&self) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.room.take().is_some() {
+            let sent = kept.sent;
+            kept.parts.drain(..sent);
+        }
+    }
+    /// It is sent from its beginning.
+    pub fn rewind(&self) {
+        self.kept.borrow_mut().sent = 0;
     }
     /// All of it was taken.
     pub fn is_done(&self) -> bool {
@@ -105,15 +176,22 @@ impl Upload {
             }
             Hold::Over => return Poll::Ready(Some(Err("the node answered without the body".into()))),
         }
+        if let Some(again) = self.kept.borrow_mut().next() {
+            return Poll::Ready(Some(Ok(again)));
+        }
+        if self.done.get() {
+            return Poll::Ready(None);
+        }
         let mut source = self.source.borrow_mut();
         let Some(content) = source.as_mut() else {
             return Poll::Ready((!self.done.get()).then(|| Err("nobody sends the body on".into())));
         };
         let polled = Pin::new(&mut *content).poll_frame(cx);
         match &polled {
-            Poll::Ready(Some(Ok(_))) => {
+            Poll::Ready(Some(Ok(frame))) => {
                 self.begun.set(true);
                 self.done.set(content.is_end_stream());
+                self.kept.borrow_mut().note(frame);
             }
             Poll::Ready(Some(Err(_))) => self.failed.set(true),
             Poll::Ready(None) => self.done.set(true),
@@ -129,7 +207,16 @@ impl Upload {
         if self.source.borrow().as_ref().is_some_and(Body::is_end_stream) {
             self.done.set(true);
         }
-        self.done.get()
+        self.done.get() && self.kept.borrow().is_through()
+    }
+
+    fn rest(&self) -> SizeHint {
+        self.source.borrow().as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let kept = self.kept.borrow();
+        if kept.room.is_some() { kept.size } else { self.rest() }
     }
 }
 
@@ -177,7 +264,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(upload) => upload.source.borrow().as_ref().map_or_else(SizeHint::default, Body::size_hint),
+            Self::Stream(upload) => upload.size_hint(),
         }
     }
 }
@@ -187,6 +274,7 @@ pub(super) fn answered(upload: Option<&Rc<Upload>>, rest: Option<impl Future + '
     let upload = upload.cloned();
     if let Some(upload) = &upload {
         upload.withdraw();
+        upload.forget();
     }
     match rest {
         Some(rest) => drop(tokio::task::spawn_local(async move {

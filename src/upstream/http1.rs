@@ -38,7 +38,7 @@ pub(super) async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     let kept = match limits.over {
-        Over::Any | Over::Sure => pool.take(link, limits.over == Over::Any, limits.now),
+        Over::Any | Over::Sure => pool.take(link, limits.over, limits.now),
         Over::New | Over::Switching => None,
     };
     let (Taken { connection, open, idle }, connect_ms) = match kept {
@@ -81,7 +81,7 @@ pub(super) async fn send(
                 _ => Content::H1(Incoming::new(connection.clone())),
             };
             let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
-            Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms })
+            Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
         }
         Err(NoAnswer::Late) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Err(error) => {

@@ -1,31 +1,25 @@
-//! HTTP/2 towards nodes: many requests at a time over one connection of each worker.
+//! HTTP/2 to a node: each exchange a stream, many at a time over the connections of a worker.
 
 use super::body::{self, RequestBody};
-use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
-use super::pool::{Pool, Shared};
-use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail, unconnected};
-use super::usage::Open;
+use super::pool::Pool;
+use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use crate::base::clock::Now;
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
-use crate::transport::h2::{STREAM_WINDOW, send_body};
+use crate::transport::h2::send_body;
 use crate::transport::http1::Side;
 use crate::wire::http2 as wire;
 use h2::Reason;
 use http::request::Parts;
 use http::{Request, StatusCode, Uri, Version, header};
 use http_body::Body;
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
-
-/// What all answers of a connection together may have under way: no bound of its own, since a client that does not read must
-/// not hold back the others. The window of each stream bounds it.
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+use std::time::{Duration, Instant};
 
 /// Sends a request, and tells `on_interim` of the answers before the final one.
 pub(super) async fn send(
@@ -36,9 +30,13 @@ pub(super) async fn send(
     limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    let start = Instant::now();
-    let (mut connection, reused) = take(pool, link, limits).await?;
-    let connect_ms = if reused { 0.0 } else { start.elapsed().as_secs_f64() * 1000.0 };
+    let start = Now::look();
+    let (place, waited) = pool.streams(link).take(limits).await?;
+    let (place, spent) = (Rc::new(place), if waited { Now::look().since(start) } else { Duration::ZERO });
+    if place.reused {
+        link.usage.mine().reused();
+    }
+    let (connect_ms, queued) = if place.reused { (0.0, waited.then_some(spent)) } else { (spent.as_secs_f64() * 1000.0, None) };
     absolute(&mut head, link);
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
         head.headers.remove(name);
@@ -49,8 +47,13 @@ pub(super) async fn send(
     if let Some(length) = body.size_hint().exact().filter(|_| !end) {
         head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
     }
+    if let Some(upload) = &upload {
+        upload.keep(limits.keep);
+    }
+    let sent = place.connection().sender().send_request(Request::from_parts(head, ()), end);
+    // the connection may have ended since
     let (mut answer, stream) =
-        connection.sender.send_request(Request::from_parts(head, ()), end).map_err(|e| fail(Failure::Unsent, e.to_string()))?;
+        sent.map_err(|e| SendError { kind: Failure::Unsent, detail: e.to_string(), race: place.reused && !e.is_reset() })?;
     let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
     let mut left = MOST;
     let mut patience = Patience::new(None, Instant::now(), limits.response);
@@ -79,63 +82,42 @@ pub(super) async fn send(
         }
     };
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
-        None => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        None => {
+            // who has not answered may never answer: the next request opens another connection and will see
+            place.connection().retire();
+            Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response)))
+        }
         Some(Ok(response)) => {
-            body::answered(upload.as_ref(), sending);
+            place.idle.iter().for_each(|idle| link.prove(*idle));
+            let rest = sending.map(|rest| {
+                let place = place.clone();
+                async move {
+                    let _ = rest.await;
+                    drop(place);
+                }
+            });
+            body::answered(upload.as_ref(), rest);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
-            let content = Content::stream(Side::Node, &head.headers, stream);
-            let lease = Lease::shared(pool, link, upload);
-            Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms })
+            let content = Content::stream(Side::Node, &head.headers, stream).told_to(place.clone());
+            let lease = Lease::stream(pool, link, place, upload);
+            Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms, queued })
         }
         Some(Err(error)) => {
+            // a connection that ends may have crossed the request; a stream that is reset was answered, if not kindly
+            let race = place.reused && (error.is_io() || error.is_go_away());
+            if let (true, Some(idle)) = (race, place.idle) {
+                link.disprove(idle);
+            }
             let kind = match () {
                 () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
                 // RFC 9113 sections 8.7 and 6.8: not processed in any way
                 () if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Unsent,
                 () => Failure::NoAnswer,
             };
-            // a stream that was reset was answered, if not kindly; a connection that ends may have crossed the request
-            Err(SendError { kind, detail: error.to_string(), race: reused && !error.is_reset() })
+            Err(SendError { kind, detail: error.to_string(), race })
         }
     }
-}
-
-/// The connection to the node, or a new one; and whether it was there already.
-async fn take(pool: &Rc<Pool>, link: &Arc<Link>, limits: &Limits<'_>) -> Result<(Shared, bool), SendError> {
-    if let Some(Shared { sender, closed }) = pool.shared(link).filter(|_| limits.over != Over::New) {
-        match sender.ready().await {
-            Ok(sender) => {
-                link.usage.mine().reused();
-                return Ok((Shared { sender, closed }, true));
-            }
-            // it takes no more requests; those under way are finished
-            Err(_) => pool.unshare(link),
-        }
-    }
-    let fresh = connect(link, limits).await?;
-    pool.share(link, fresh.clone());
-    Ok((fresh, false))
-}
-
-async fn connect(link: &Link, limits: &Limits<'_>) -> Result<Shared, SendError> {
-    let count = link.usage.mine();
-    count.attempted();
-    let socket = dial::dial(link, Speaks::Http2, limits.connect).await.map_err(|why| unconnected(&why))?;
-    let mut builder = h2::client::Builder::new();
-    builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
-    let (sender, connection) = builder.handshake(socket).await.map_err(|e| fail(Failure::Connect, e.to_string()))?;
-    let (closed, open) = (Rc::new(Cell::new(false)), Open::new(count));
-    tokio::task::spawn_local({
-        let closed = closed.clone();
-        async move {
-            // its errors reach the requests that are under way
-            let _ = connection.await;
-            closed.set(true);
-            drop(open);
-        }
-    });
-    Ok(Shared { sender, closed })
 }
 
 /// HTTP/2 wants scheme and authority in the URI; a request that names no host is for the node's own.

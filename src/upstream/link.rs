@@ -3,6 +3,7 @@
 use super::addresses::Addresses;
 use super::dial::Speaks;
 use super::home::{self, Home, Reach};
+use super::send::Over;
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
@@ -40,7 +41,23 @@ pub struct Link {
     pub usage: Arc<Usage>,
 }
 
+/// A request that must not be sent twice goes only over a connection that was used so recently,
+const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
+/// and was idle for no more than this part of what such connections were seen to survive: one that the node is about to close
+/// would leave nobody to tell whether the request was worked on.
+const PART_OF_PROVEN: u64 = 2;
+
 impl Link {
+    /// How long a connection may have been idle to serve this.
+    pub fn trusts(&self, over: Over) -> Duration {
+        let trusted = Duration::from_millis(self.reuse_ms.load(Relaxed));
+        match over {
+            Over::Any => trusted,
+            Over::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
+            Over::New | Over::Switching => Duration::ZERO,
+        }
+    }
+
     /// What requests are sent in.
     pub fn speaks(&self) -> Speaks {
         if self.http2 { Speaks::Http2 } else { Speaks::Http1 }

@@ -11,5 +11,8 @@ pub mod link;
 pub mod passages;
 pub mod pool;
 pub mod send;
+mod shared;
+mod streams;
 pub mod tls;
 pub mod usage;
+mod window;

@@ -1,22 +1,22 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
 use super::link::Link;
+use super::send::Over;
+use super::streams::Streams;
 use super::usage::{Block, Open};
 use crate::base::clock::Now;
 use crate::transport::http1::Connection;
-use bytes::Bytes;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<u64, Kept>>,
-    shared: RefCell<HashMap<u64, Shared>>,
+    streams: RefCell<HashMap<u64, Rc<Streams>>>,
 }
 
 /// The idle connections to one node, those used last at the end.
@@ -57,21 +57,6 @@ struct Idle {
     since: Now,
 }
 
-/// An HTTP/2 connection, used by as many requests at a time as the node allows.
-#[derive(Clone)]
-pub struct Shared {
-    /// To send with.
-    pub sender: h2::client::SendRequest<Bytes>,
-    /// It has ended.
-    pub closed: Rc<Cell<bool>>,
-}
-
-/// A request that must not be sent twice goes only over a connection that was used so recently,
-const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
-/// and was idle for no more than this part of what such connections were seen to survive: one that the node is about to close
-/// would leave nobody to tell whether the request was worked on.
-const PART_OF_PROVEN: u64 = 2;
-
 /// An HTTP/1 connection in use.
 pub struct Taken {
     /// The connection.
@@ -84,12 +69,10 @@ pub struct Taken {
 
 impl Pool {
     /// An idle connection that is still good, most recently used first.
-    pub fn take(&self, link: &Link, repeatable: bool, now: Now) -> Option<Taken> {
+    pub fn take(&self, link: &Link, over: Over, now: Now) -> Option<Taken> {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.get_mut(&link.id)?;
-        let trusted = Duration::from_millis(link.reuse_ms.load(Relaxed));
-        let proven = || Duration::from_micros(link.proven_us.load(Relaxed) / PART_OF_PROVEN);
-        let limit = if repeatable { trusted } else { trusted.min(FRESH_ENOUGH).min(proven()) };
+        let (trusted, limit) = (link.trusts(Over::Any), link.trusts(over));
         while let Some(found) = kept.pop() {
             let age = now.since(found.since);
             if age >= limit {
@@ -123,27 +106,9 @@ impl Pool {
         kept.push(Idle { connection, open, since: now });
     }
 
-    /// The HTTP/2 connection to a node, if there is one.
-    pub fn shared(&self, link: &Link) -> Option<Shared> {
-        let mut shared = self.shared.borrow_mut();
-        match shared.get(&link.id) {
-            Some(found) if !found.closed.get() => Some(found.clone()),
-            Some(_) => {
-                shared.remove(&link.id);
-                None
-            }
-            None => None,
-        }
-    }
-
-    /// Keeps the HTTP/2 connection to a node.
-    pub fn share(&self, link: &Link, connection: Shared) {
-        self.shared.borrow_mut().insert(link.id, connection);
-    }
-
-    /// Drops the HTTP/2 connection to a node.
-    pub fn unshare(&self, link: &Link) {
-        self.shared.borrow_mut().remove(&link.id);
+    /// The streams to a node that speaks HTTP/2.
+    pub(super) fn streams(&self, link: &Arc<Link>) -> Rc<Streams> {
+        self.streams.borrow_mut().entry(link.id).or_insert_with(|| Streams::new(link)).clone()
     }
 
     /// Closes what has been idle too long, and everything of links that are no longer in the table.
@@ -156,6 +121,6 @@ impl Pool {
             }
             None => false,
         });
-        self.shared.borrow_mut().retain(|id, shared| !shared.closed.get() && trusted(*id).is_some());
+        self.streams.borrow_mut().retain(|id, streams| trusted(*id).is_some_and(|limit| streams.sweep(limit, now)));
     }
 }

@@ -5,6 +5,7 @@ use super::dial::NoConnection;
 use super::interim::Interim;
 use super::link::Link;
 use super::pool::Pool;
+use super::streams::Place;
 use super::usage::Open;
 use super::{http1, http2};
 use crate::base::clock::Now;
@@ -16,6 +17,7 @@ use http::request::Parts;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// What an exchange with a node may cost.
@@ -32,6 +34,16 @@ pub struct Limits<'a> {
     pub max_idle: u32,
     /// Which connection it goes over.
     pub over: Over,
+    /// Connections of HTTP/2 to one node,
+    pub connections: u32,
+    /// how long a stream is waited for where all are taken,
+    pub queue: Duration,
+    /// who is counted while waiting so,
+    pub waiting: &'a AtomicU32,
+    /// and the client whose share of the streams it is, by a number that no other has.
+    pub client: usize,
+    /// Bytes of an upload that are kept until it is known that the node has worked on it.
+    pub keep: u64,
 }
 
 /// Which connection a try goes over.
@@ -48,7 +60,7 @@ pub enum Over {
 }
 
 /// Why an exchange failed, and what that means for the request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SendError {
     /// What happened.
     pub kind: Failure,
@@ -67,6 +79,8 @@ pub enum Failure {
     Unreached,
     /// The request was not sent: the node has seen nothing of it.
     Unsent,
+    /// Every stream to the node is taken, and none became free in time.
+    Full,
     /// The request was sent, at least in part, and no answer came.
     NoAnswer,
     /// The answer's head did not come in time.
@@ -80,7 +94,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
-        matches!(self, Self::Connect | Self::Unreached | Self::Unsent)
+        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Full)
     }
 }
 
@@ -92,31 +106,39 @@ pub struct Answer {
     pub lease: Lease,
     /// Milliseconds it took to connect; 0 on a kept connection.
     pub connect_ms: f64,
+    /// How long a stream was waited for.
+    pub queued: Option<Duration>,
 }
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
 pub struct Lease {
-    kept: Option<(Rc<Connection>, Open)>,
+    held: Held,
     link: Arc<Link>,
     pool: Rc<Pool>,
     upload: Option<Rc<Upload>>,
     max_idle: u32,
 }
 
+enum Held {
+    Whole(Rc<Connection>, Open),
+    Stream { _place: Rc<Place> },
+    Nothing,
+}
+
 impl Lease {
     /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
     pub(super) fn own(pool: &Rc<Pool>, link: &Arc<Link>, kept: (Rc<Connection>, Open), upload: Option<Rc<Upload>>, max_idle: u32) -> Self {
-        Self { kept: Some(kept), link: link.clone(), pool: pool.clone(), upload, max_idle }
+        Self { held: Held::Whole(kept.0, kept.1), link: link.clone(), pool: pool.clone(), upload, max_idle }
     }
 
-    /// Of a connection that others use at the same time: it is not taken, and not given back.
-    pub(super) fn shared(pool: &Rc<Pool>, link: &Arc<Link>, upload: Option<Rc<Upload>>) -> Self {
-        Self { kept: None, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
+    /// Of a stream on a connection that others use at the same time.
+    pub(super) fn stream(pool: &Rc<Pool>, link: &Arc<Link>, place: Rc<Place>, upload: Option<Rc<Upload>>) -> Self {
+        Self { held: Held::Stream { _place: place }, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
     }
 
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self, now: Now) {
-        if let Some((connection, open)) = self.kept.take()
+        if let Held::Whole(connection, open) = std::mem::replace(&mut self.held, Held::Nothing)
             && connection.is_at_rest()
             && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
@@ -126,7 +148,10 @@ impl Lease {
 
     /// The connection, if it has switched to another protocol.
     pub fn into_upgraded(mut self) -> Option<Upgraded> {
-        self.kept.take().map(|(connection, _)| Upgraded::new(connection))
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Whole(connection, _) => Some(Upgraded::new(connection)),
+            Held::Stream { .. } | Held::Nothing => None,
+        }
     }
 }
 

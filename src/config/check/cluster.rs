@@ -54,6 +54,7 @@ fn limits(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
         cluster.pool.idle_timeout.get().is_zero(),
         "to keep no idle connections write max-idle = 0",
     );
+    c.not_zero(&join(path, "pool"), "http2-connections", cluster.pool.http2_connections == 0, "16 is usual; one is the least");
     c.not_zero(&join(path, "passive"), "eject", cluster.passive.eject.get().is_zero(), "to set no node aside write failures = 0");
     if cluster.retry_body.0 > 64 << 20 {
         c.error(

@@ -227,12 +227,14 @@ conf! {
         pub max_idle: u32,
         /// How long an idle connection is kept.
         pub idle_timeout: Duration,
+        /// Connections of HTTP/2 to one node by one worker: another opens when every stream is taken; beyond them requests wait.
+        pub http2_connections: u32,
     }
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { max_idle: 64, idle_timeout: Duration::secs(30) }
+        Self { http2_connections: 16, max_idle: 64, idle_timeout: Duration::secs(30) }
     }
 }
 

@@ -58,6 +58,14 @@ pub async fn connect_bare(addr: SocketAddr) -> h2::client::SendRequest<Bytes> {
     send
 }
 
+/// One connection that takes no byte of any answer's body.
+pub async fn connect_unread(addr: SocketAddr) -> h2::client::SendRequest<Bytes> {
+    let stream = tokio::net::TcpStream::connect(addr).await.expect("the listener accepts");
+    let (send, connection) = h2::client::Builder::new().initial_window_size(0).handshake(stream).await.expect("an HTTP/2 handshake");
+    tokio::spawn(connection);
+    send
+}
+
 /// Asks, and gives the interim answers too. A body is sent when `100 Continue` comes, and not at all if the answer is there
 /// before it.
 pub async fn ask(

@@ -81,6 +81,25 @@ pub fn unix_in_front(path: &Path, origin: SocketAddr) {
     });
 }
 
+/// A node that speaks HTTP/2 alone, over connections of 128 streams, and answers everything with so many bytes.
+pub fn big_h2_node(bytes: usize) -> SocketAddr {
+    let (listener, addr) = listener();
+    let body = Bytes::from(vec![b'x'; bytes]);
+    RUNTIME.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let body = body.clone();
+            let service = hyper::service::service_fn(move |_: Request<Incoming>| {
+                let answer = Response::new(Full::new(body.clone()));
+                async { Ok::<_, hyper::Error>(answer) }
+            });
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.max_concurrent_streams(128);
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    addr
+}
+
 /// A node that speaks HTTP/2 alone and answers with the version and the size of the body it got.
 pub fn h2_node(name: &'static str) -> SocketAddr {
     let (listener, addr) = listener();

@@ -1,0 +1,193 @@
+//! One connection of HTTP/2 to a node, shared by as many requests at a time as both sides allow.
+
+use super::dial::{self, NoConnection, Speaks};
+use super::send::{Failure, SendError, fail, unconnected};
+use super::streams::Streams;
+use super::usage::Open;
+use super::window::{Admission, LEAST, STREAMS, Share, Window};
+use crate::base::clock::Now;
+use crate::transport::stream::Stream;
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+/// What all answers of a connection together may have under way: the windows of its streams bound it, and a client that does
+/// not read must not hold back the others.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// What stands for the node's limit of streams before its SETTINGS are here: no number that they can say.
+const UNTOLD: usize = usize::MAX - 1;
+
+/// A connection that requests share.
+pub struct Shared {
+    sender: RefCell<SendRequest<Bytes>>,
+    pub(super) window: Window,
+    /// The node's SETTINGS are here.
+    told: Cell<bool>,
+    /// It takes no more requests; those under way are finished.
+    over: Cell<bool>,
+    served: Cell<bool>,
+    /// When its last stream ended.
+    rests_since: Cell<Now>,
+    driver: RefCell<Waker>,
+}
+
+impl Shared {
+    /// Opens one. It is open when the node's SETTINGS are here, which say how many streams it takes. From a node that is late
+    /// with them it may do with one.
+    pub(super) async fn open(streams: &Rc<Streams>, within: Duration) -> Result<Rc<Self>, SendError> {
+        let by = Instant::now() + within;
+        let link = streams.link();
+        let count = link.usage.mine();
+        count.attempted();
+        let socket = dial::dial(link, Speaks::Http2, within).await.map_err(|why| unconnected(&why))?;
+        let refused = |why: String| fail(Failure::Connect, why);
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
+        builder.initial_max_send_streams(UNTOLD).enable_push(false);
+        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| unconnected(&NoConnection::Late(within)))?;
+        let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
+        let shared = Rc::new(Self {
+            sender: RefCell::new(sender),
+            window: Window::default(),
+            told: Cell::default(),
+            over: Cell::default(),
+            served: Cell::default(),
+            rests_since: Cell::new(Now::look()),
+            driver: RefCell::new(Waker::noop().clone()),
+        });
+        let (tell, told) = oneshot::channel();
+        let drive = Drive { connection, shared: Rc::downgrade(&shared), streams: Rc::downgrade(streams), tell: Some(tell) };
+        tokio::task::spawn_local(drive.run(Open::new(count)));
+        match timeout_at(by, told).await {
+            Ok(Ok(Err(why))) => Err(refused(why)),
+            Ok(Err(_)) => Err(refused("it was closed".into())),
+            Ok(Ok(Ok(()))) | Err(_) if shared.is_over() => Err(refused("the node takes no requests (GOAWAY)".into())),
+            Ok(Ok(Ok(()))) | Err(_) => Ok(shared),
+        }
+    }
+
+    /// To send a request with.
+    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+        self.sender.borrow().clone()
+    }
+
+    /// Streams that both sides allow.
+    pub(super) fn width(&self) -> u32 {
+        if !self.told.get() {
+            return 1;
+        }
+        self.sender.borrow().current_max_send_streams().min(STREAMS as usize) as u32
+    }
+
+    /// Opens a stream, if there may be another one.
+    pub(super) fn admit(&self) -> Admission {
+        let admission = self.window.admit(self.width());
+        if matches!(admission, Admission::Soon) {
+            self.driver.borrow().wake_by_ref();
+        }
+        admission
+    }
+
+    /// A stream has ended.
+    pub(super) fn give_back(&self, share: &Share) {
+        self.served.set(true);
+        self.window.give_back(share);
+        if self.window.streams() == 0 {
+            self.rests_since.set(Now::look());
+        }
+    }
+
+    /// An answer was taken as it came; once so much was that the node may send further ahead, counting begins anew.
+    pub(super) fn took(&self, taken: &Cell<u64>, bytes: usize) {
+        taken.set(taken.get() + bytes as u64);
+        if self.window.is_outgrown_by(taken.get()) {
+            taken.set(0);
+            self.driver.borrow().wake_by_ref();
+        }
+    }
+
+    /// How long it was used by nobody, if that is so.
+    pub(super) fn rests(&self, now: Now) -> Option<Duration> {
+        (self.window.streams() == 0).then(|| now.since(self.rests_since.get()))
+    }
+
+    /// The same of one that has served: the node may be about to close it.
+    pub(super) fn idle(&self, now: Now) -> Option<Duration> {
+        self.rests(now).filter(|_| self.served.get())
+    }
+
+    /// It has been used before, or is in use by others.
+    pub(super) fn is_used(&self) -> bool {
+        self.served.get() || self.window.streams() > 0
+    }
+
+    /// It takes no more requests.
+    pub(super) fn retire(&self) {
+        self.over.set(true);
+    }
+
+    /// Whether it takes no more requests.
+    pub(super) fn is_over(&self) -> bool {
+        // never pending: nobody has sent with this one
+        self.over.get() || matches!(self.sender.borrow_mut().poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+    }
+}
+
+/// What keeps a connection going.
+struct Drive {
+    connection: Connection<Stream, Bytes>,
+    shared: Weak<Shared>,
+    streams: Weak<Streams>,
+    tell: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Drive {
+    /// To its end, which reaches the requests under way by itself.
+    async fn run(mut self, open: Open) {
+        let end = poll_fn(|cx| self.poll(cx)).await;
+        drop(open);
+        if let Some(shared) = self.shared.upgrade() {
+            shared.retire();
+        }
+        if let Some(tell) = self.tell.take() {
+            let why = end.err().map_or_else(|| "it was closed before the node's SETTINGS came".into(), |e| format!("HTTP/2: {e}"));
+            let _ = tell.send(Err(why));
+        }
+        if let Some(streams) = self.streams.upgrade() {
+            streams.changed();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        loop {
+            if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
+                return Poll::Ready(end);
+            }
+            let Some(shared) = self.shared.upgrade() else { return Poll::Pending };
+            shared.driver.borrow_mut().clone_from(cx.waker());
+            if self.tell.is_some() && self.connection.max_concurrent_send_streams() != UNTOLD {
+                shared.told.set(true);
+                self.tell.take().map(|tell| tell.send(Ok(())));
+                if let Some(streams) = self.streams.upgrade() {
+                    streams.learn(shared.width());
+                }
+            }
+            // refused while the node has not acknowledged the change before; when it has, this is polled again
+            if !shared.window.settle(|size| self.connection.set_initial_window_size(size).is_ok()) {
+                break;
+            }
+        }
+        if let Some(streams) = self.streams.upgrade().filter(|s| s.is_waited_for()) {
+            streams.changed();
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,289 @@
+//! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
+//! wait.
+
+use super::link::Link;
+use super::send::{Failure, Limits, Over, SendError, fail};
+use super::shared::Shared;
+use super::window::{Admission, STREAMS, Share};
+use crate::base::clock::Now;
+use crate::base::waiting::Waiting;
+use crate::transport::content::Taking;
+use std::cell::{Cell, RefCell};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long no further connection is opened after one beside those that serve was refused.
+const REFUSED: Duration = Duration::from_secs(1);
+
+/// The connections to one node, and who waits for a stream.
+pub struct Streams {
+    link: Arc<Link>,
+    connections: RefCell<Vec<Rc<Shared>>>,
+    opening: Cell<u32>,
+    queue: RefCell<VecDeque<Waiter>>,
+    /// Streams of each client that has some.
+    held: RefCell<HashMap<usize, u32>>,
+    /// Streams that a connection was last seen to allow.
+    width: Cell<u32>,
+    most: Cell<u32>,
+    connect: Cell<Duration>,
+    refused: Cell<Option<Now>>,
+}
+
+struct Waiter {
+    client: usize,
+    over: Over,
+    give: oneshot::Sender<Result<Place, SendError>>,
+}
+
+/// A stream that may be opened. Given up by drop.
+pub struct Place {
+    shared: Rc<Shared>,
+    streams: Rc<Streams>,
+    share: Share,
+    client: usize,
+    /// The connection has served before, or serves others.
+    pub(super) reused: bool,
+    /// How long the connection was idle, if it was.
+    pub(super) idle: Option<Duration>,
+    /// Bytes of the answer that were taken since the window was last outgrown.
+    taken: Cell<u64>,
+}
+
+enum Found {
+    Here(Place),
+    Soon,
+    Nowhere,
+}
+
+impl Streams {
+    pub(super) fn new(link: &Arc<Link>) -> Rc<Self> {
+        Rc::new(Self {
+            link: link.clone(),
+            connections: RefCell::default(),
+            opening: Cell::default(),
+            queue: RefCell::default(),
+            held: RefCell::default(),
+            width: Cell::new(STREAMS),
+            most: Cell::new(1),
+            connect: Cell::default(),
+            refused: Cell::default(),
+        })
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// A stream for a request; and whether it was waited for.
+    pub(super) async fn take(self: &Rc<Self>, limits: &Limits<'_>) -> Result<(Place, bool), SendError> {
+        self.most.set(limits.connections);
+        self.connect.set(limits.connect);
+        let (give, place) = oneshot::channel();
+        let waiter = Waiter { client: limits.client, over: limits.over, give };
+        if limits.over == Over::New && self.may_open() {
+            self.open(Some(waiter));
+        } else {
+            let may = self.may_have_more(limits.client);
+            let found = if may { self.find(limits.client, limits.over, limits.now) } else { Found::Nowhere };
+            let soon = match found {
+                Found::Here(place) => return Ok((place, false)),
+                Found::Soon => true,
+                Found::Nowhere => false,
+            };
+            self.queue.borrow_mut().push_back(waiter);
+            if !soon {
+                self.open_more();
+            }
+        }
+        let _waiting = Waiting::behind(limits.waiting);
+        self.wait(place, limits.queue).await.map(|place| (place, true))
+    }
+
+    async fn wait(&self, mut place: oneshot::Receiver<Result<Place, SendError>>, within: Duration) -> Result<Place, SendError> {
+        loop {
+            match tokio::time::timeout(within, &mut place).await {
+                Ok(Ok(taken)) => return taken,
+                Ok(Err(_)) => return Err(fail(Failure::Connect, "the node is no longer there".into())),
+                // to open a connection has a limit of its own
+                Err(_) if self.connections.borrow().is_empty() && self.opening.get() > 0 => {}
+                Err(_) => return Err(fail(Failure::Full, format!("no stream to the node within {within:?}"))),
+            }
+        }
+    }
+
+    /// A stream over a connection that is there.
+    fn find(self: &Rc<Self>, client: usize, over: Over, now: Now) -> Found {
+        let (kept, trusted) = (self.link.trusts(Over::Any), self.link.trusts(over));
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|c| !c.is_over() && c.rests(now).is_none_or(|rests| rests < kept));
+        let mut found = Found::Nowhere;
+        for shared in connections.iter() {
+            let idle = shared.idle(now);
+            if idle.is_some_and(|idle| idle >= trusted) {
+                continue;
+            }
+            let reused = shared.is_used();
+            match shared.admit() {
+                Admission::Now(share) => {
+                    *self.held.borrow_mut().entry(client).or_default() += 1;
+                    let (shared, streams, taken) = (shared.clone(), self.clone(), Cell::default());
+                    return Found::Here(Place { shared, streams, share, client, reused, idle, taken });
+                }
+                Admission::Soon => found = Found::Soon,
+                Admission::Later => {}
+            }
+        }
+        found
+    }
+
+    /// No client has more than half of all streams: one that leaves its answers unread holds up itself alone.
+    fn may_have_more(&self, client: usize) -> bool {
+        let half = (self.most.get().saturating_mul(self.width.get()) / 2).max(1);
+        self.held.borrow().get(&client).is_none_or(|held| *held < half)
+    }
+
+    /// A client has one less.
+    fn let_go(&self, client: usize) {
+        if let Entry::Occupied(mut held) = self.held.borrow_mut().entry(client) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
+
+    /// Whether another connection may be opened; one that nobody uses makes room for it.
+    fn may_open(&self) -> bool {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|c| !c.is_over());
+        if connections.len() as u32 + self.opening.get() < self.most.get() {
+            return true;
+        }
+        let now = Now::look();
+        let unused = connections.iter().position(|c| c.rests(now).is_some());
+        unused.map(|at| connections.remove(at)).is_some()
+    }
+
+    /// Opens as many connections as those who wait may need.
+    fn open_more(self: &Rc<Self>) {
+        let now = Now::look();
+        let refused = self.refused.get().is_some_and(|at| now.since(at) < REFUSED);
+        if refused && !self.connections.borrow().is_empty() {
+            return;
+        }
+        let waiting = self.queue.borrow().iter().filter(|w| !w.give.is_closed() && self.may_have_more(w.client)).count() as u32;
+        let wanted = waiting.div_ceil(self.width.get().max(1));
+        while self.opening.get() < wanted && self.may_open() {
+            self.open(None);
+        }
+    }
+
+    /// Opens a connection, for somebody or for all.
+    fn open(self: &Rc<Self>, first: Option<Waiter>) {
+        self.opening.set(self.opening.get() + 1);
+        let streams = self.clone();
+        tokio::task::spawn_local(async move {
+            let opened = Shared::open(&streams, streams.connect.get()).await;
+            streams.opening.set(streams.opening.get() - 1);
+            match opened {
+                Ok(shared) => {
+                    streams.connections.borrow_mut().push(shared);
+                    if let Some(first) = first {
+                        streams.queue.borrow_mut().push_front(first);
+                    }
+                }
+                Err(why) => {
+                    streams.refused.set(Some(Now::look()));
+                    let alone = streams.connections.borrow().is_empty() && streams.opening.get() == 0;
+                    let failed = if alone { std::mem::take(&mut *streams.queue.borrow_mut()) } else { VecDeque::new() };
+                    for waiter in first.into_iter().chain(failed) {
+                        let _ = waiter.give.send(Err(why.clone()));
+                    }
+                }
+            }
+            streams.changed();
+        });
+    }
+
+    /// A node has said how many streams it takes.
+    pub(super) fn learn(&self, width: u32) {
+        self.width.set(width);
+    }
+
+    /// Whether somebody waits.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.queue.borrow().is_empty()
+    }
+
+    /// There may be more streams than before, or fewer connections.
+    pub(super) fn changed(self: &Rc<Self>) {
+        self.serve();
+        if self.is_waited_for() {
+            self.open_more();
+        }
+    }
+
+    /// Gives what is free to those who wait.
+    fn serve(self: &Rc<Self>) {
+        let (mut at, now) = (0, Now::look());
+        loop {
+            let (client, over) = match self.queue.borrow().get(at) {
+                Some(waiter) if waiter.give.is_closed() => (None, waiter.over),
+                Some(waiter) => (Some(waiter.client), waiter.over),
+                None => return,
+            };
+            let Some(client) = client else {
+                self.queue.borrow_mut().remove(at);
+                continue;
+            };
+            if !self.may_have_more(client) {
+                at += 1;
+                continue;
+            }
+            match self.find(client, over, now) {
+                Found::Here(place) => {
+                    let waiter = self.queue.borrow_mut().remove(at);
+                    // of one who left it comes back, and is given up
+                    waiter.map(|waiter| waiter.give.send(Ok(place)));
+                }
+                _ if over == Over::Any => return,
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// Closes what has been idle too long. Whether anything is left.
+    pub(super) fn sweep(&self, trusted: Duration, now: Now) -> bool {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|c| !c.is_over() && c.rests(now).is_none_or(|rests| rests < trusted));
+        !connections.is_empty() || self.opening.get() > 0 || self.is_waited_for()
+    }
+}
+
+impl Place {
+    /// The connection it is on.
+    pub(super) fn connection(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Taking for Place {
+    fn took(&self, bytes: usize) {
+        self.shared.took(&self.taken, bytes);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.give_back(&self.share);
+        self.streams.let_go(self.client);
+        if self.streams.is_waited_for() {
+            self.streams.serve();
+        }
+    }
+}

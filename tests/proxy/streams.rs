@@ -1,0 +1,217 @@
+//! Nodes that speak HTTP/2: what fails on the way is as good as over HTTP/1.1, and streams that run out are waited for.
+
+use crate::support::h2_node::{Asked, Opens, Then};
+use crate::support::wire::pattern;
+use crate::support::{Certs, Client, Conf, H2Node, Origin, Proxy, free_addr, h2, until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+const SEALED: &str = r#"{ cookie = "HOMING" }"#;
+
+const HTTP2: &str = "http2 = true\nhealth = { kind = \"off\" }\nbalance = \"round-robin\"\npassive = { failures = 0 }";
+
+fn conf(nodes: &[&H2Node]) -> Conf {
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster(HTTP2);
+    nodes.iter().enumerate().fold(conf, |conf, (at, node)| conf.node(&format!("n{}", at + 1), &node.url()))
+}
+
+/// Does it for the first request that it is asked about.
+fn once(then: Then) -> impl Fn(Asked) -> Then + Send + Sync + 'static {
+    let asked = AtomicUsize::new(0);
+    move |_| if asked.fetch_add(1, SeqCst) == 0 { then } else { Then::Answer }
+}
+
+type Script = Box<dyn Fn(Asked) -> Then + Send + Sync>;
+type Case = (&'static str, Opens, fn() -> Script);
+
+#[test]
+fn what_goes_wrong_at_one_node_is_mended_for_get_and_post() {
+    let any = Opens::Settings(None);
+    let cases: [Case; 13] = [
+        ("the preface is refused", Opens::Closes, || Box::new(|_| Then::Answer)),
+        ("it speaks HTTP/1.1 alone", Opens::Http1, || Box::new(|_| Then::Answer)),
+        ("its SETTINGS are late", Opens::Late(Duration::from_millis(300)), || Box::new(|_| Then::Answer)),
+        ("it takes one stream at a time", Opens::Settings(Some(1)), || Box::new(|_| Then::Answer)),
+        ("one stream is refused", any, || Box::new(once(Then::Refuse))),
+        ("every second stream is refused", any, || Box::new(|a| if a.at % 2 == 1 { Then::Refuse } else { Then::Answer })),
+        ("every stream is refused", any, || Box::new(|_| Then::Refuse)),
+        ("one goes away", any, || Box::new(once(Then::GoAway))),
+        ("each second one goes away", any, || Box::new(|a| if a.at == 1 { Then::GoAway } else { Then::Answer })),
+        ("every one goes away", any, || Box::new(|_| Then::GoAway)),
+        ("each answer is the connection's last", any, || Box::new(|_| Then::Last)),
+        ("each third answer is the connection's last", any, || Box::new(|a| if a.at == 2 { Then::Last } else { Then::Answer })),
+        // as nodes do that do not wait for long: over HTTP/1.1 as well it is a race that POST must not take part in
+        ("it closes where a second request comes", any, || Box::new(|a| if a.at > 0 { Then::Close } else { Then::Answer })),
+    ];
+    let nodes = cases.map(|(what, opens, script)| (what, H2Node::start("n1", opens, script()), H2Node::good("n2")));
+    let clusters = nodes.iter().enumerate().map(|(at, (_, first, second))| {
+        format!(
+            "[[rule]]\nhost = \"c{at}\"\ncluster = \"c{at}\"\n[cluster.c{at}]\naffinity = {SEALED}\n{HTTP2}\n\
+             [cluster.c{at}.nodes]\nn1 = {}\nn2 = {}\n",
+            first.url(),
+            second.url()
+        )
+    });
+    let conf = Conf::over(std::iter::empty::<&Origin>()).rule("host = \"none\"").node("n1", "\"http://127.0.0.1:1\"");
+    let proxy = Proxy::start(&conf.more(&clusters.collect::<String>()).text());
+    for (case, (what, ..)) in nodes.iter().enumerate() {
+        for at in 0..10 {
+            let mut client = Client::new(proxy.addr);
+            client.host = format!("c{case}");
+            let (get, post) = (client.get("/"), client.post("/", b"a body"));
+            assert_eq!((get.status, post.status), (200, 200), "{what}, {at}: {} {} {:?}", get.text(), post.text(), proxy.access());
+        }
+    }
+}
+
+#[test]
+fn a_post_that_may_have_been_worked_on_is_sent_once() {
+    let node = H2Node::start("n1", Opens::Settings(None), |_| Then::Close);
+    let proxy = Proxy::start(&conf(&[&node]).text());
+    assert_eq!(Client::new(proxy.addr).post("/", b"a body").status, 502);
+    assert_eq!(node.asked(), (1, 1));
+    assert_eq!(Client::new(proxy.addr).get("/").status, 502);
+    assert_eq!(node.asked(), (4, 1), "GET has its retries");
+}
+
+#[test]
+fn a_pinned_session_moves_when_its_node_has_died() {
+    let nodes = [H2Node::good("n1"), H2Node::good("n2")];
+    let proxy = Proxy::start(&conf(&[&nodes[0], &nodes[1]]).text());
+    let mut users: Vec<Client> = (0..10).map(|_| Client::with_jar(proxy.addr)).collect();
+    let homes: Vec<String> = users.iter_mut().map(|user| user.get("/").node().to_owned()).collect();
+    assert_eq!(homes.iter().filter(|home| *home == "n1").count(), 5, "{homes:?}");
+    nodes[0].kill();
+    for (at, user) in users.iter_mut().enumerate() {
+        let answer = if at % 2 == 0 { user.get("/") } else { user.post("/", b"a body") };
+        assert_eq!((answer.status, answer.node()), (200, "n2"), "user {at}");
+        assert_eq!(user.get("/").node(), "n2");
+    }
+}
+
+#[test]
+fn requests_in_flight_at_a_node_that_dies_are_saved_if_they_may_be_repeated() {
+    let (first, second) = (H2Node::start("n1", Opens::Settings(None), |_| Then::Never), H2Node::good("n2"));
+    let proxy = Proxy::start(&conf(&[&first, &second]).text());
+    let ask = |post: bool| {
+        let addr = proxy.addr;
+        std::thread::spawn(move || {
+            let mut client = Client::new(addr);
+            if post { client.post("/", b"a body").status } else { client.get("/").status }
+        })
+    };
+    let gets: Vec<_> = (0..12).map(|_| ask(false)).collect();
+    until("half of them are at the first node", || (first.asked().0 == 6).then_some(()));
+    let posts: Vec<_> = (0..4).map(|_| ask(true)).collect();
+    until("half of these too", || (first.asked().1 == 2).then_some(()));
+    first.kill();
+    assert!(gets.into_iter().all(|get| get.join().unwrap() == 200));
+    let mut statuses: Vec<u16> = posts.into_iter().map(|post| post.join().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 502, 502]);
+    assert_eq!(second.asked().1, 2, "none was sent twice");
+}
+
+/// Statuses of so many requests at the same time, each from a client of its own.
+fn at_once(proxy: &Proxy, count: usize) -> Vec<u16> {
+    let addr = proxy.addr;
+    let asking: Vec<_> = (0..count).map(|_| std::thread::spawn(move || Client::new(addr).get("/").status)).collect();
+    asking.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+#[test]
+fn a_cold_node_with_few_streams_serves_a_crowd() {
+    for streams in [1, 2, 3] {
+        let node = H2Node::start("n1", Opens::Settings(Some(streams)), |_| Then::Late(30));
+        let proxy = Proxy::start(&conf(&[&node]).text());
+        for _ in 0..2 {
+            let statuses = at_once(&proxy, 20);
+            assert!(statuses.iter().all(|status| *status == 200), "{streams} streams: {statuses:?} {:?}", proxy.access());
+        }
+        assert!(node.peak() <= streams as usize, "{streams} streams are allowed, {} were seen", node.peak());
+        assert_eq!(node.asked().0, 40, "{streams} streams: none was refused");
+    }
+}
+
+#[test]
+fn streams_that_run_out_open_connections_up_to_a_limit() {
+    let (release, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (go, count) = (release.clone(), seen.clone());
+    let node = H2Node::start("n1", Opens::Settings(Some(4)), move |_| {
+        count.fetch_add(1, SeqCst);
+        if go.load(SeqCst) > 0 { Then::Answer } else { Then::Never }
+    });
+    let conf = conf(&[&node]).cluster("pool = { http2-connections = 2 }\nqueue-timeout = \"300ms\"").server("workers = 1");
+    let proxy = Proxy::start(&conf.text().replacen("workers = 2\n", "", 1));
+    let addr = proxy.addr;
+    let held: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = Client::new(addr);
+            client.write(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+            client
+        })
+        .collect();
+    until("all streams are taken", || (seen.load(SeqCst) == 8).then_some(()));
+    assert_eq!(node.connections(), 2);
+    let late = Client::new(addr).get("/late");
+    assert_eq!((late.status, late.head.get("retry-after")), (503, Some("5")), "{}", late.text());
+    let line = &proxy.access_of("/late", 1)[0];
+    assert!(line["note"].as_str().is_some_and(|note| note.starts_with("no stream")), "{line}");
+    // a wait is no failure, and ends when a stream does
+    release.store(1, SeqCst);
+    let waits = std::thread::spawn(move || Client::new(addr).get("/waits").status);
+    drop(held);
+    assert_eq!(waits.join().unwrap(), 200);
+    assert_eq!(node.connections(), 2);
+}
+
+#[test]
+fn a_client_that_leaves_its_answers_unread_holds_up_itself_alone() {
+    let (_node, inner) = big_node(4);
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster("http2 = true\npool = { http2-connections = 2 }");
+    let conf = conf.server("workers = 1").node("n1", &format!("\"http://{}\"", inner.addr));
+    let outer = Proxy::start(&conf.text().replacen("workers = 2\n", "", 1));
+    h2::run(async {
+        let send = h2::connect_bare(outer.addr).await;
+        let get = || hyper::Request::get("http://app.test/big?n=20000000").body(()).expect("a request");
+        let mut unread = Vec::new();
+        for _ in 0..20 {
+            unread.push(send.clone().ready().await.expect("open").send_request(get(), true).expect("sent"));
+        }
+        let first = (&mut unread[0].0).await.expect("an answer");
+        assert_eq!(first.status(), 200);
+        let addr = outer.addr;
+        let other = tokio::task::spawn_blocking(move || Client::new(addr).get("/big?n=300000").body == pattern(300_000));
+        assert!(other.await.expect("it ends"), "another client is served");
+        drop(first);
+    });
+}
+
+/// A second proxy as the node, which allows so many streams and has large answers.
+fn big_node(streams: u32) -> (Origin, Proxy) {
+    let node = Origin::start("n1");
+    let inner = Proxy::start(&Conf::over([&node]).affinity(SEALED).listener(&format!("max-streams = {streams}")).text());
+    (node, inner)
+}
+
+#[test]
+fn a_web_socket_reaches_a_node_that_agrees_on_http_2_for_requests() {
+    let (certs, node, addr) = (Certs::new(), Origin::start("n1"), free_addr());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    certs.write(&folder.path().join("certs"), &["node.test"]);
+    let secure = format!("[listener.secure]\nbind = \"{addr}\"\ntls = {{ certs = [\"certs\"] }}");
+    std::fs::write(folder.path().join("homing.toml"), Conf::over([&node]).affinity(SEALED).more(&secure).text()).expect("written");
+    let _inner = Proxy::start_in(folder, "homing.toml");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("ca.pem"), certs.ca()).expect("the authority is written");
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(SEALED)
+        .cluster("http2 = true\ntls = { ca = \"ca.pem\", server-name = \"node.test\" }");
+    std::fs::write(folder.path().join("homing.toml"), conf.node("n1", &format!("\"https://{addr}\"")).text()).expect("written");
+    let proxy = Proxy::start_in(folder, "homing.toml");
+    assert_eq!(Client::new(proxy.addr).get("/").status, 200);
+    let mut socket = crate::support::socket::Socket::connect(proxy.addr).expect("a WebSocket opens");
+    assert!(socket.says("hello"));
+    assert_eq!(Client::new(proxy.addr).get("/").status, 200);
+}
