@@ -32,6 +32,8 @@ pub struct Before {
     pub share: u32,
     /// The effective tier before.
     pub tier: Tier,
+    /// The tier that was told before.
+    pub told: Tier,
 }
 
 impl Default for Cell {
@@ -87,8 +89,8 @@ impl Cell {
         self.capacity.store(candidate.capacity.unwrap_or(UNLIMITED), SeqCst);
         self.full.store(candidate.full, SeqCst);
         let share = self.share.swap(candidate.weight, SeqCst);
-        self.told.store(candidate.tier as u8, SeqCst);
-        Before { share, tier: tier(self.tier.load(SeqCst)) }
+        let told = tier(self.told.swap(candidate.tier as u8, SeqCst));
+        Before { share, tier: tier(self.tier.load(SeqCst)), told }
     }
 
     /// What was stored last.

@@ -20,7 +20,7 @@ use probation::Probation;
 use rand::Rng;
 use ring::Ring;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tournament::{NEVER, Tournament};
 
 /// A seat, as a weight.
@@ -117,6 +117,8 @@ pub struct Placement {
     tree: Tournament,
     ring: Option<Ring>,
     draw: Option<ArcSwap<Draw>>,
+    /// By room: a node has come or gone since the sizes were drawn up.
+    stale: AtomicBool,
     /// Round-robin: the latest turn given. Otherwise: how many were chosen so far.
     clock: AtomicU64,
     /// Where the turns of the methods that only break ties with them count from.
@@ -153,6 +155,7 @@ impl Placement {
             ring: (keyed || method == Method::Hash).then(|| Ring::new(seats)),
             draw: matches!(method, Method::Hash | Method::Random | Method::Room)
                 .then(|| ArcSwap::from_pointee(Draw::by_weight(seats, method))),
+            stale: AtomicBool::new(false),
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             uncapped: AtomicU32::new(0),
@@ -201,6 +204,9 @@ impl Placement {
             }
         }
         self.publish(slot, cell);
+        if self.method == Method::Room && before.told != candidate.tier {
+            self.stale.store(true, SeqCst);
+        }
     }
 
     /// As [`Placement::update`], reading again until what was written is what is true, so that of several threads that
@@ -240,6 +246,9 @@ impl Placement {
         let best = if self.probation.applies() { self.pass_over(best, tier, avoid, miss) } else { best };
         let allowed = |slot: u32| !self.probation.applies() || !self.is_over(slot);
         let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
+        if self.stale.load(SeqCst) && self.stale.swap(false, SeqCst) {
+            self.redraw();
+        }
         let slot = match (self.method, key, &self.ring, &self.draw) {
             (Method::Hash, Some(key), Some(ring), _) => ring.from(key).find(|&slot| eligible(slot)),
             (Method::Hash | Method::Random | Method::Room, _, _, Some(draw)) => {

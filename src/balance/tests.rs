@@ -325,3 +325,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_node_that_comes_or_goes_is_drawn_or_not_from_the_next_pick_on() {
+    let seat = |part: u32| Candidate { load: part << 8, weight: 100 * SEAT, ..candidate(0) };
+    let placement = new(Room, &[100, 100]);
+    placement.update(0, &seat(20));
+    placement.update(1, &Candidate { tier: Tier::Down, ..seat(80) });
+    placement.redraw();
+    assert_eq!(counts(&picks(&placement, 400)).get(&1), None);
+    placement.update(1, &seat(80));
+    let fuller = counts(&picks(&placement, 400))[&1];
+    assert!((60..140).contains(&fuller), "of two draws both fall on it once in four: {fuller} of 400");
+}

@@ -224,7 +224,8 @@ fn a_node_of_an_admitted_network_joins_at_once_and_is_given_sessions_by_its_room
         let answer = Client::new(window.proxy.addr).get("/");
         given[nodes.iter().position(|node| node.name() == answer.node()).unwrap()] += 1;
     }
-    assert!((35..=45).contains(&given[0]), "room of 80 and of 20: {given:?}");
+    // of two draws, one in four falls on the fuller twice: 12.5 of 50 with a deviation of 3.1, 13 in a million are out of this
+    assert!((25..50).contains(&given[0]), "room of 80 and of 20: {given:?}");
 }
 
 /// A socket that sends to groups over the loopback, if this machine lets it: whether a datagram comes back is tried first.

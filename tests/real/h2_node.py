@@ -17,7 +17,7 @@ def serve(client):
     lock = threading.Lock()
     conn = h2.connection.H2Connection(config=h2.config.H2Configuration(client_side=False))
     conn.local_settings = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS})
-    bodies, begun, left = {}, 0, 0
+    bodies, begun, last, left = {}, 0, 0, 0
 
     def flush():
         client.sendall(conn.data_to_send())
@@ -30,7 +30,7 @@ def serve(client):
             conn.send_headers(stream, [(":status", "200"), ("x-node", "n1"), ("content-length", str(len(text)))])
             conn.send_data(stream, text, end_stream=True)
             if left == REQUESTS:
-                conn.close_connection(last_stream_id=stream)
+                conn.close_connection(last_stream_id=last)
             flush()
             if left == REQUESTS:
                 client.shutdown(socket.SHUT_WR)
@@ -44,15 +44,16 @@ def serve(client):
                 continue  # what comes now was not worked on, as it was told
             for event in conn.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
+                    begun += 1
                     bodies[event.stream_id] = 0
+                    if begun <= REQUESTS:
+                        last = event.stream_id
                 elif isinstance(event, h2.events.DataReceived):
                     bodies[event.stream_id] += len(event.data)
                     conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                elif isinstance(event, h2.events.StreamEnded):
-                    begun += 1
-                    if begun <= REQUESTS:
-                        text = b"body of %d" % bodies.pop(event.stream_id)
-                        threading.Thread(target=answer, args=(event.stream_id, text), daemon=True).start()
+                elif isinstance(event, h2.events.StreamEnded) and event.stream_id <= last:
+                    text = b"body of %d" % bodies.pop(event.stream_id)
+                    threading.Thread(target=answer, args=(event.stream_id, text), daemon=True).start()
             flush()
 
 
