@@ -1,19 +1,17 @@
 //! Wires everything: conf, registry, threads, sockets, feeds, signals, and the end.
 
-use crate::admin::status::Reload;
+mod reload;
+
 use crate::admin::{Admin, Front, Reloads};
-use crate::base::report::Diagnostic;
 use crate::base::tasks::{self, kept};
 use crate::base::{clock, open_files};
-use crate::config::model::{Config, Workers};
+use crate::config::model::Workers;
 use crate::config::{self, Loaded, Needs};
 use crate::control::desk::{self, Order, Orders};
 use crate::control::edit::{Action, Edit, Refused};
 use crate::control::runtime::Then;
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
-use crate::feed::files::shown;
-use crate::feed::writes::{Change, SLOW};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::doors::Doors;
 use crate::net::threads::{self, Command, Common, Thread};
@@ -24,7 +22,7 @@ use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What ends a run.
@@ -110,7 +108,7 @@ impl App {
         };
         let server = &loaded.config.server;
         for warning in &loaded.warnings {
-            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
+            tracing::warn!("{}", reload::in_a_line(&[warning.to_string()]));
         }
         if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
@@ -300,93 +298,6 @@ impl App {
         }
     }
 
-    /// Applies what was saved, once it is whole.
-    fn follow(&mut self, change: &Change) {
-        let start = Instant::now();
-        let loaded = config::load(&self.path);
-        if !self.files.are_still() {
-            // somebody goes on writing: the next look comes when he is done
-            return;
-        }
-        if let (Err(findings), false) = (&loaded, change.open.is_empty()) {
-            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            tracing::warn!("{} is still being written and not taken as it is: {}", shown(&change.open), in_a_line(&findings));
-            return self.files.owe();
-        }
-        let cause = if change.took < SLOW {
-            "a file changed".to_owned()
-        } else {
-            format!("a file changed, {:.1} s waited for its writer", change.took as f64 / 1000.0)
-        };
-        self.take(&cause, start, loaded);
-    }
-
-    /// Applies the conf file as it is now.
-    fn reload(&mut self, cause: &str) -> Reload {
-        let start = Instant::now();
-        let loaded = config::load(&self.path);
-        self.take(cause, start, loaded)
-    }
-
-    /// Applies what was read. A conf with an error changes nothing.
-    fn take(&mut self, cause: &str, start: Instant, loaded: Result<Loaded, Vec<Diagnostic>>) -> Reload {
-        let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
-        let outcome = self.apply(loaded);
-        match &outcome {
-            Ok(changes) => {
-                let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
-                tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
-            }
-            Err(findings) => {
-                tracing::error!("reload refused ({cause}), still running the conf of before: {}", in_a_line(findings));
-            }
-        }
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let reload = Reload::ended(cause, start.elapsed(), outcome);
-        self.admin.reloaded(&reload);
-        reload
-    }
-
-    fn apply(&mut self, loaded: Result<Loaded, Vec<Diagnostic>>) -> Result<Vec<String>, Vec<String>> {
-        let loaded = loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
-        }
-        let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
-        prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
-        let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
-        let doors = self.doors.homes(&plan).into_iter().chain(self.front.home(&window));
-        home::settle(doors.chain(self.announce.home(&ear)).chain(self.mod_heartbeat.home(&ears)).collect());
-        let changes = std::mem::take(&mut prepared.changes);
-        let before = self.registry.runtime().clone();
-        let table = self.registry.publish(prepared);
-        if before != *self.registry.runtime() {
-            self.state.write(RUNTIME, self.registry.runtime());
-        }
-        self.doors.apply(plan, &table, &self.threads);
-        if let Some(address) = self.front.apply(window) {
-            tracing::info!("status, API and metrics are at {address} from here on");
-        }
-        if let Some(address) = self.mod_heartbeat.apply(ears) {
-            tracing::info!("heartbeats of Apache and Tomcat are heard at {address} from here on");
-        }
-        if let Some(address) = self.announce.apply(ear) {
-            tracing::info!("nodes announce themselves at {address} from here on");
-        }
-        self.admin.shows(self.doors.certificates().into_iter().chain(self.announce.certificates()).collect());
-        for warning in self.doors.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
-            tracing::warn!("{warning}");
-        }
-        self.names.reconcile(&table);
-        self.checks.reconcile(&table);
-        self.agents.reconcile(&table);
-        self.files.set(&loaded.files);
-        Ok(changes)
-    }
-
     /// Ends gracefully within `shutdown-grace`; a second signal ends at once.
     async fn stop(mut self) {
         let grace = self.registry.current().load().config.server.shutdown_grace.get();
@@ -430,32 +341,6 @@ impl App {
     }
 }
 
-/// Findings without the lines of the file: where, what, and what to do.
-fn in_a_line(findings: &[String]) -> String {
-    let told = findings.iter().flat_map(|finding| {
-        let help = finding.lines().skip(1).map(str::trim).filter(|line| line.starts_with("help: "));
-        finding.lines().take(1).chain(help)
-    });
-    told.collect::<Vec<_>>().join("; ")
-}
-
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Changes that only a restart applies, said rather than ignored.
-fn restart_needed(before: &Config, after: &Config) -> Vec<String> {
-    let (a, b) = (&before.server, &after.server);
-    let mut said = Vec::new();
-    let mut say = |changed: bool, key: &str| {
-        if changed {
-            said.push(format!("server.{key} takes effect at the next start"));
-        }
-    };
-    say(a.workers != b.workers, "workers");
-    say(a.state_dir != b.state_dir, "state-dir");
-    say(a.access_log != b.access_log, "access-log");
-    say(a.traces != b.traces, "traces");
-    say(a.max_connections != b.max_connections, "max-connections");
-    said
 }
