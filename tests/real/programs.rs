@@ -1,6 +1,7 @@
 //! Finding, starting and ending programs that others wrote.
 
 use crate::support::log::Lines;
+use crate::support::spawned::end;
 use crate::support::{DEADLINE, until};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -77,8 +78,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 

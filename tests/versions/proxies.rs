@@ -3,6 +3,7 @@
 use super::client::ask;
 use super::node::Node;
 use super::table::{Http, Row};
+use crate::support::spawned::end;
 use crate::support::{Conf, Origin, Proxy, free_addr, until};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -28,8 +29,7 @@ enum Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Self::Peer { child, .. } = self {
-            let _ = child.kill();
-            let _ = child.wait();
+            end(child);
         }
     }
 }

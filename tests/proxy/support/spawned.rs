@@ -51,6 +51,32 @@ impl Drop for Spawned {
     }
 }
 
+/// Ends a program with all that it has started: a server's workers outlive a master that is killed, and would hold on to whatever
+/// they have inherited.
+pub fn end(child: &mut Child) {
+    let workers = descendants(child.id());
+    let _ = child.kill();
+    let _ = child.wait();
+    for pid in workers {
+        let _ = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+    }
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let pids = || std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parent = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<u32>().ok())
+    };
+    let mut found = vec![pid];
+    let mut at = 0;
+    while at < found.len() {
+        found.extend(pids().filter(|other| parent(other) == Some(found[at])).collect::<Vec<_>>());
+        at += 1;
+    }
+    found.split_off(1)
+}
+
 /// Cargo builds examples with the tests, into a folder beside the binary.
 fn program() -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_BIN_EXE_homing"));
