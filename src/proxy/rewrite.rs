@@ -23,17 +23,25 @@ pub struct Sides<'a> {
 
 /// Rewrites Location, Content-Location, Refresh and Set-Cookie. To be called before our own cookie is added.
 pub fn responses(headers: &mut HeaderMap, sides: &Sides<'_>) {
-    let change = |value: &HeaderValue, new: fn(&str, &Sides<'_>) -> Option<String>| value.to_str().ok().and_then(|text| new(text, sides));
-    for (name, new) in [(LOCATION, location as fn(&str, &Sides<'_>) -> _), (CONTENT_LOCATION, location), (REFRESH, refresh)] {
-        let text = headers.get(&name).and_then(|value| change(value, new));
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+    for (name, new) in [(LOCATION, location as New), (CONTENT_LOCATION, location), (REFRESH, refresh)] {
+        let changed = headers.get(&name).and_then(|value| change(value, new, sides));
+        if let Some(value) = changed.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()) {
             headers.insert(name, value);
         }
     }
-    cookies::edit(headers, &SET_COOKIE, |line| match change(line, cookie) {
-        Some(text) => Edit::Replace(text.into_bytes()),
-        None => Edit::Keep,
-    });
+    cookies::edit(headers, &SET_COOKIE, |line| change(line, cookie, sides).map_or(Edit::Keep, Edit::Replace));
+}
+
+/// What a value becomes; `None` when it is right already.
+type New = fn(&str, &Sides<'_>) -> Option<String>;
+
+/// Bytes beyond ASCII are opaque (RFC 9110 section 5.5): each stands for a character of its own here, and comes out as it went in.
+fn change(value: &HeaderValue, new: New, sides: &Sides<'_>) -> Option<Vec<u8>> {
+    if let Ok(text) = value.to_str() {
+        return new(text, sides).map(String::into_bytes);
+    }
+    let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+    new(&text, sides).map(|text| text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect())
 }
 
 /// The location as the client must see it; `None` when it is right already.
@@ -67,10 +75,10 @@ fn location(text: &str, sides: &Sides<'_>) -> Option<String> {
 fn refresh(text: &str, sides: &Sides<'_>) -> Option<String> {
     let (seconds, rest) = text.split_once([';', ','])?;
     let (name, url) = rest.split_once('=')?;
-    if !name.trim().eq_ignore_ascii_case("url") {
+    if !name.trim_ascii().eq_ignore_ascii_case("url") {
         return None;
     }
-    let bare = url.trim().trim_matches(['"', '\'']);
+    let bare = url.trim_ascii().trim_matches(['"', '\'']);
     Some(format!("{seconds}; url={}", location(bare, sides)?))
 }
 
@@ -95,7 +103,7 @@ fn cookie(text: &str, sides: &Sides<'_>) -> Option<String> {
     let mut changed = false;
     let host_is_nodes = same_host(sides);
     for part in parts {
-        let (name, value) = part.split_once('=').map_or((part.trim(), ""), |(name, value)| (name.trim(), value.trim()));
+        let (name, value) = part.split_once('=').map_or((part.trim_ascii(), ""), |(name, value)| (name.trim_ascii(), value.trim_ascii()));
         let names_node = value.trim_start_matches('.').eq_ignore_ascii_case(sides.node_host);
         if name.eq_ignore_ascii_case("domain") && names_node && !host_is_nodes {
             // Without a domain it is the client's host's own, which is what the node meant.
@@ -214,5 +222,25 @@ mod tests {
         );
         let cookies: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; Path=/shop", "b=2", "c=3; Path=/shop/c"]);
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_are_nobodys_business() {
+        let both = swap("/sh\u{f6}p", Some("/app"));
+        let sides = Sides { swap: Some(&both), ..BARE };
+        for (name, from, to) in [
+            (SET_COOKIE, &b"a=1; Path=/app; Comment=gr\xc3\xb6\xc3\x9fe"[..], &b"a=1; Path=/sh%C3%B6p; Comment=gr\xc3\xb6\xc3\x9fe"[..]),
+            (SET_COOKIE, b"user=J\xf6rg; Path=/app", b"user=J\xf6rg; Path=/sh%C3%B6p"),
+            (SET_COOKIE, b"a=1; Path=/app/\xc3\xa0", b"a=1; Path=/sh%C3%B6p/\xc3\xa0"),
+            (LOCATION, b"http://10.0.0.1:8080/app/\xc3\xbc", b"https://shop.example.com/sh%C3%B6p/\xc3\xbc"),
+            (LOCATION, b"/app/\xfc\x85", b"/sh%C3%B6p/\xfc\x85"),
+            (REFRESH, b"5; url=/app/\xa0", b"5; url=/sh%C3%B6p/\xa0"),
+            (LOCATION, b"/other/\xfc", b"/other/\xfc"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(&name, HeaderValue::from_bytes(from).unwrap());
+            responses(&mut headers, &sides);
+            assert_eq!(headers[&name].as_bytes().escape_ascii().to_string(), to.escape_ascii().to_string());
+        }
     }
 }

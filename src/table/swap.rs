@@ -9,6 +9,8 @@ use http::uri::PathAndQuery;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Swap {
     public: Box<str>,
+    /// The same as it is written in a header.
+    shown: Box<str>,
     own: Box<str>,
 }
 
@@ -21,7 +23,7 @@ impl Swap {
         };
         let (public, own) = (prefix("strip-prefix", strip)?, prefix("add-prefix", add)?);
         let own = if own.is_empty() { own } else { encode(&own) };
-        Ok((public != own).then(|| Self { public: public.into(), own: own.into() }))
+        Ok((public != own).then(|| Self { shown: encode(&public).into(), public: public.into(), own: own.into() }))
     }
 
     /// The path for the node; `None` when the one asked for is not below the public prefix.
@@ -42,8 +44,8 @@ impl Swap {
     /// The path (with what follows it) as the client knows it; `None` when it is not below the node's own prefix.
     pub fn to_client(&self, path: &str) -> Option<String> {
         let rest = below(&self.own, path)?;
-        if !self.public.is_empty() {
-            return Some(format!("{}{rest}", self.public));
+        if !self.shown.is_empty() {
+            return Some(format!("{}{rest}", self.shown));
         }
         // Two slashes would lead off the site.
         Some(format!("/{}", rest.trim_start_matches(['/', '\\'])))
@@ -52,7 +54,7 @@ impl Swap {
     /// The path of a cookie as the client must see it; `None` when it is not below the node's own prefix.
     pub fn cookie_to_client(&self, path: &str) -> Option<String> {
         // "/" means everything the node has, and the public prefix stands for that.
-        if path == "/" && self.own.is_empty() { Some(self.public.to_string()) } else { self.to_client(path) }
+        if path == "/" && self.own.is_empty() { Some(self.shown.to_string()) } else { self.to_client(path) }
     }
 }
 
