@@ -142,7 +142,8 @@ fn push_own(own: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnosti
     misfits.push(Misfit { path: at.to_owned(), part: Part::Key, finding });
 }
 
-/// The files that a pattern names, sorted. The folder is noted, so that a file added to it later is seen.
+/// The files that a pattern names, sorted. The folder of a pattern is noted, so that a file added to it later is seen; beside one file
+/// by its name, whatever else is written in its folder is nobody's business.
 fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Diagnostic> {
     let folder = pattern.parent().unwrap_or(Path::new("."));
     let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -153,9 +154,10 @@ fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Di
     if name.is_empty() {
         return Err(Diagnostic::error("the included file has no name").help("write a file name or a pattern, as in \"conf.d/*.toml\""));
     }
-    watch.push(folder.to_owned());
     if !name.contains('*') {
         let path = folder.join(name);
+        // also while it is not there: it may come
+        watch.push(path.clone());
         return match path.is_file() {
             true => Ok(vec![path]),
             false => {
@@ -164,6 +166,7 @@ fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Di
             }
         };
     }
+    watch.push(folder.to_owned());
     let entries = std::fs::read_dir(folder).map_err(|error| {
         Diagnostic::error(format!("the folder to include from cannot be read: {error}")).help("make the folder, or take the line out")
     })?;
