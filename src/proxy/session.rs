@@ -140,7 +140,7 @@ pub fn enter(
 }
 
 fn over(node: &Arc<Node>) -> bool {
-    node.capacity().is_some_and(|most| node.live.all_sessions() > most)
+    node.surplus() > Some(0)
 }
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.

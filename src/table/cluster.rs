@@ -277,6 +277,7 @@ impl Tally for ClusterLive {
             live.sessions.fetch_add(by as u32, Relaxed);
         } else {
             live.sessions.fetch_sub(by.unsigned_abs(), Relaxed);
+            live.fill.ended(by.unsigned_abs());
         }
         roster.rescore(slot);
     }

@@ -44,7 +44,7 @@ pub struct Sight {
     pub now: u64,
 }
 
-/// The live cells of how full a node is. Written by the control thread alone, read by everybody.
+/// The live cells of how full a node is. Written by the control thread alone but for sessions that end, read by everybody.
 #[derive(Debug)]
 pub struct Fill {
     /// The part of its seats in use when it last told, as `f32`; not a number if it does not tell.
@@ -116,9 +116,9 @@ impl Fill {
         (!load.is_nan()).then_some(load.into())
     }
 
-    /// It tells how full it is.
+    /// It tells how full it is, or how many sessions it has.
     pub fn tells(&self) -> bool {
-        self.load().is_some()
+        self.load().is_some() || self.sessions().is_some()
     }
 
     /// The sessions it told of last.
@@ -141,11 +141,12 @@ impl Fill {
         let since = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         // at least one stays: only the node itself can say that nobody is left
         let gone = f64::from(sum.saturating_sub(1)) * (1.0 - (-norm.leaving() * since).exp());
-        self.gone.store(if self.tells() && self.sessions().is_some() { gone as u32 } else { 0 }, Relaxed);
+        self.gone.store(if self.load().is_some() && self.sessions().is_some() { gone as u32 } else { 0 }, Relaxed);
     }
 
-    /// What it told does not hold any more.
+    /// What it told does not hold any more; who was not seen lately is counted anew when it speaks again.
     pub fn forget(&self) {
+        self.stale.store(0, Relaxed);
         self.gone.store(0, Relaxed);
         self.load.store(f32::NAN.to_bits(), Relaxed);
         self.sessions.store(NONE, Relaxed);
@@ -161,6 +162,12 @@ impl Fill {
     /// So many of those of the ledger were not seen lately.
     pub fn unseen(&self, stale: u32) {
         self.stale.store(stale, Relaxed);
+    }
+
+    /// So many sessions of the ledger are over. Until the next count they pass for ones that were not seen lately: so nobody who
+    /// was seen is overlooked.
+    pub fn ended(&self, many: u32) {
+        let _ = self.stale.fetch_update(Relaxed, Relaxed, |stale| (stale > 0).then(|| stale.saturating_sub(many)));
     }
 
     /// Seats in use now, by its word.

@@ -261,8 +261,14 @@ impl NodeLive {
         since != 0 && clock::monotonic_secs().saturating_sub(since) < YOUNG_SECS
     }
 
-    /// Its sessions: those of the ledger, and those it tells of beside them.
+    /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there lately. A drain and
+    /// whatever else could end a session goes by this: its word alone may be wrong.
     pub fn all_sessions(&self) -> u32 {
+        self.told_sessions().max(self.fill.lately(self.sessions.load(Relaxed)))
+    }
+
+    /// Its sessions by its own word, and what was placed since: how much room there is. Without its word, those of the ledger.
+    pub fn told_sessions(&self) -> u32 {
         self.told.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
 
@@ -321,8 +327,53 @@ impl Node {
         [self.spec.max_requests, self.live.told.max_requests()].into_iter().flatten().min()
     }
 
+    /// How many sessions it has above the most that it may have; below zero while there is room, none where nothing limits it. Its
+    /// own limit is held against its own word: who left without our notice is in nobody's way.
+    pub fn surplus(&self) -> Option<i64> {
+        let above = |most: u32, has: u32| i64::from(has) - i64::from(most);
+        let limited = self.spec.max_sessions.map(|most| above(most, self.live.all_sessions()));
+        limited.max(self.live.told.capacity().map(|most| above(most, self.live.told_sessions())))
+    }
+
     /// The most sessions it takes: the operator's limit, or its own if that is lower.
     pub fn capacity(&self) -> Option<u32> {
         [self.spec.max_sessions, self.live.told.capacity()].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::Beat;
+
+    /// A node that the ledger has ten sessions on, and that told of so many.
+    fn telling(sessions: u32) -> NodeLive {
+        let live = NodeLive::new("n1".into(), 0);
+        live.sessions.store(10, Relaxed);
+        live.told.hear(&Beat { sessions: Some(sessions), ..Beat::default() }, 10, 5000);
+        live
+    }
+
+    #[test]
+    fn a_node_has_never_fewer_sessions_than_were_seen_there_lately() {
+        // told, of ten not seen lately, all of them
+        for (told, stale, all) in [(0, 0, 10), (0, 4, 6), (0, 10, 0), (3, 0, 10), (3, 9, 3), (40, 0, 40), (40, 10, 40), (10, 0, 10)] {
+            let live = telling(told);
+            live.fill.unseen(stale);
+            assert_eq!((live.all_sessions(), live.told_sessions()), (all, told), "told {told}, {stale} stale");
+        }
+    }
+
+    #[test]
+    fn whoever_ends_hides_nobody_who_was_seen_lately() {
+        let live = telling(0);
+        live.fill.unseen(4);
+        // those four fall idle, until they are counted anew nobody else is missing
+        live.sessions.store(6, Relaxed);
+        live.fill.ended(4);
+        assert_eq!(live.all_sessions(), 6);
+        live.sessions.store(5, Relaxed);
+        live.fill.ended(1);
+        assert_eq!(live.all_sessions(), 5, "one that the application ended is over at once");
     }
 }

@@ -125,7 +125,7 @@ impl Roster {
         };
         let (weight, capacity) = (node.live.told.weight(node.spec.weight), node.capacity());
         let ramp = u64::from(node.live.ramp(self.slow_start));
-        let mut sessions = node.live.all_sessions();
+        let mut sessions = node.live.told_sessions();
         let doubted = self.doubted(node);
         let (share, used) = match self.method {
             Method::Room => {
@@ -158,7 +158,7 @@ impl Roster {
         let ours = node.live.sessions.load(Relaxed);
         let sight = self.sight(node, ours);
         let told = || node.live.fill.told(&sight, &self.norm);
-        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.all_sessions()));
+        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.told_sessions()));
         // a size that was told counts as much as the weight says; the weight of one that was not is its size
         let part = match size(node).or_else(|| self.norm.usual()) {
             Some(_) => f64::from(weight) / 100.0,

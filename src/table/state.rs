@@ -107,7 +107,7 @@ impl Node {
     }
 
     fn is_full(&self) -> bool {
-        self.live.told.load() == Some(100) || self.capacity().is_some_and(|most| self.live.all_sessions() >= most)
+        self.live.told.load() == Some(100) || self.surplus() >= Some(0)
     }
 
     /// The word for it in status, API and metrics: `drained` once a drain has nobody left, no open socket either, `silent` when a node that serves has
@@ -164,7 +164,7 @@ impl Node {
                 format!("version {version} is older than another ready node's: its sessions, no new ones")
             }
             State::Full => match self.capacity() {
-                Some(most) if self.live.all_sessions() >= most => format!("{} of {most} sessions", self.live.all_sessions()),
+                Some(most) if self.surplus() >= Some(0) => format!("{} of {most} sessions", self.live.all_sessions()),
                 _ => "it says that it has no room".into(),
             },
             State::Aside => "tells clients where to go, serves nobody itself".into(),

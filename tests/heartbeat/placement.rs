@@ -138,3 +138,31 @@ fn a_node_that_denies_its_sessions_is_not_believed() {
         assert_eq!(fleet.metric("homing_cluster_nodes_doubted{cluster=\"app\"}"), 1.0);
     }
 }
+
+#[test]
+fn a_drain_does_not_believe_a_node_that_denies_its_sessions() {
+    let nodes = Origin::several(2);
+    let fleet = Fleet::over(&nodes, "");
+    fleet.all_ready();
+    // both deny them, and there are too few for a doubt
+    let deny = || nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"load": 0, "sessions": 0, "capacity": 1000})));
+    deny();
+    let mut users: Vec<Client> = (0..4).map(|_| Client::with_jar(fleet.proxy.addr)).collect();
+    let homes: Vec<String> = users.iter_mut().map(|user| user.get("/").node().to_owned()).collect();
+    let there = of(&homes, "n1") as u64;
+    assert_eq!(there, 2);
+    deny();
+    assert_eq!(fleet.node_is("n1", "ready")["sessions"], there);
+    assert_eq!(fleet.homing(&["drain", "app/n1"]).code, 0);
+    deny();
+    let draining = fleet.node_is("n1", "draining");
+    assert!(draining["why"].as_str().unwrap().contains("2 sessions left"), "{draining}");
+    let said = fleet.homing(&["remove", "app/n1"]);
+    assert!(said.code == 1 && said.err.contains("n1 has 2 sessions"), "{said:?}");
+    for (user, home) in users.iter_mut().zip(&homes) {
+        assert_eq!(user.get("/").node(), home);
+    }
+    // what it tells may raise the count
+    fleet.beat(&nodes[0], json!({"sessions": 7}));
+    assert_eq!(fleet.node_is("n1", "draining")["sessions"], 7);
+}
