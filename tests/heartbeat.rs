@@ -5,6 +5,8 @@
 
 #[path = "heartbeat/again.rs"]
 mod again;
+#[path = "heartbeat/elsewhere.rs"]
+mod elsewhere;
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
 #[path = "heartbeat/joining.rs"]

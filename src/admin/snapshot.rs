@@ -184,6 +184,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
     status::Node {
         node: spec.name.to_string(),
         url: spec.url.to_string(),
+        claimed: node.claim().map(|claim| claim.url),
         route: spec.route.to_string(),
         state: node.word().into(),
         why: cluster.why(node),

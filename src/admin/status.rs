@@ -272,6 +272,9 @@ pub struct Node {
     pub node: String,
     /// Where it is.
     pub url: String,
+    /// Another address that it was announced at, which waits to be accepted.
+    #[serde(default)]
+    pub claimed: Option<String>,
     /// Its name as sessions carry it.
     pub route: String,
     /// One of `STATES`.

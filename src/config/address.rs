@@ -1,7 +1,7 @@
 //! Addresses as the conf file writes them: where a node is, and where a listener listens.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -30,6 +30,16 @@ pub struct NodeUrl {
 }
 
 impl NodeUrl {
+    /// Whether both are the same place, as far as that shows without a look-up.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let ip = |url: &Self| url.host.parse::<IpAddr>().map(|ip| ip.to_canonical());
+        let is_here = |url: &Self| ip(url).is_ok_and(|ip| ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST);
+        let is_near = |one: &Self, two: &Self| one.host == "localhost" && is_here(two);
+        let same_host =
+            self.host == other.host || ip(self).is_ok_and(|own| ip(other) == Ok(own)) || is_near(self, other) || is_near(other, self);
+        same_host && (self.scheme, self.port, &self.unix) == (other.scheme, other.port, &other.unix)
+    }
+
     /// `host:port`, an IPv6 address in brackets; for a Unix socket `localhost`.
     pub fn authority(&self) -> String {
         match self.scheme {
@@ -46,8 +56,8 @@ impl FromStr for NodeUrl {
             return unix_path(path).map(|path| Self { scheme: Scheme::Unix, host: String::new(), port: 0, unix: Some(path) });
         }
         let (scheme, rest, default_port) = match text.split_once("://") {
-            Some(("http", rest)) => (Scheme::Http, rest, 80),
-            Some(("https", rest)) => (Scheme::Https, rest, 443),
+            Some((http, rest)) if http.eq_ignore_ascii_case("http") => (Scheme::Http, rest, 80),
+            Some((https, rest)) if https.eq_ignore_ascii_case("https") => (Scheme::Https, rest, 443),
             Some((other, _)) => {
                 return Err(format!("`{other}://` is not spoken to nodes: write http://host:port, https://host:port or unix:/path"));
             }
@@ -61,7 +71,8 @@ impl FromStr for NodeUrl {
             return Err("a node's address ends with its port: write paths in a rule, with `rewrite` or `strip-prefix`".into());
         }
         let (host, port) = split_host_port(rest, Some(default_port))?;
-        Ok(Self { scheme, host, port, unix: None })
+        // a host's name is the same in any case
+        Ok(Self { scheme, host: host.to_ascii_lowercase(), port, unix: None })
     }
 }
 
@@ -207,6 +218,7 @@ mod tests {
             ("http://app/", "http://app:80"),
             ("https://app.example.com", "https://app.example.com:443"),
             ("http://[::1]:81", "http://[::1]:81"),
+            ("HTTPS://App.Example.com", "https://app.example.com:443"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
         ] {
             let url: NodeUrl = text.parse().unwrap();
@@ -229,6 +241,28 @@ mod tests {
             "http://10.0.0.11:81:8080",
         ] {
             assert!(bad.parse::<NodeUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_same_place_is_known_in_another_spelling() {
+        for (one, other, same) in [
+            ("http://App:80", "HTTP://app/", true),
+            ("https://app", "https://app:443/", true),
+            ("http://localhost:81", "http://127.0.0.1:81", true),
+            ("http://localhost:81", "http://[::1]:81", true),
+            ("http://10.0.0.1:81", "http://[::ffff:10.0.0.1]:81", true),
+            ("http://[::1]:81", "http://[0:0:0:0:0:0:0:1]:81", true),
+            ("http://[fd00::A]:81", "http://[fd00::a]:81", true),
+            ("http://app:81", "http://app:82", false),
+            ("http://app:81", "https://app:81", false),
+            ("http://app:81", "http://app2:81", false),
+            ("http://localhost:81", "http://127.0.0.2:81", false),
+            ("http://127.0.0.1:81", "http://[::1]:81", false),
+            ("unix:/a", "unix:/A", false),
+        ] {
+            let [one, other]: [NodeUrl; 2] = [one, other].map(|text| text.parse().unwrap());
+            assert_eq!((one.is_same_place(&other), other.is_same_place(&one)), (same, same), "{one} {other}");
         }
     }
 

@@ -47,7 +47,7 @@ pub enum Action {
     Disable,
     /// It stands alone: known, announced, reached by name only.
     Remove,
-    /// It was waiting and is let in; one that was removed comes back.
+    /// It was waiting and is let in, or the address that it was announced at since; one that was removed comes back.
     Accept,
     /// Limits; what is not given stays.
     Set(Limits),
@@ -60,7 +60,8 @@ pub enum Action {
         /// What let it in: "token", "network 10.0.0.0/8".
         admitted: Option<String>,
     },
-    /// One that joined is at another address now. It waits again, unless this word lets it in; everything else of it stays.
+    /// One that joined is at another address now; everything else of it stays. Nothing but a word that lets it in moves one that
+    /// was accepted.
     Relocate {
         /// Where it is.
         url: String,
@@ -146,8 +147,9 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
         }
         Action::Disable => member.want(Wanted::Maintenance, written, by),
         Action::Remove => member.want(Wanted::Removed, written, by),
-        Action::Accept => match &mut member.joined {
-            Some(joined) if joined.accepted.is_none() => joined.accepted = Some(by),
+        Action::Accept => match (&mut member.joined, node.claim()) {
+            (Some(joined), _) if joined.accepted.is_none() => joined.accepted = Some(by),
+            (Some(joined), Some(claim)) => (joined.url, joined.from, joined.accepted) = (claim.url, Some(claim.from), Some(by)),
             _ if node.state() == State::Removed => member.want(Wanted::Enabled, written, by),
             _ => return Err(Refused::Invalid(format!("node {} is not waiting: it is {}", edit.node, node.state().word()))),
         },
@@ -158,7 +160,8 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
             }
         }
         Action::Relocate { url, from, admitted } => {
-            if let Some(joined) = &mut member.joined {
+            // it may have been accepted meanwhile
+            if let Some(joined) = member.joined.as_mut().filter(|joined| admitted.is_some() || joined.accepted.is_none()) {
                 (joined.url, joined.from, joined.accepted) = (url.clone(), Some(*from), let_in(admitted));
             }
         }

@@ -5,9 +5,11 @@ use super::remembered::Remembered;
 use super::version;
 use crate::base::clock;
 use crate::base::hash::hash64;
+use crate::base::seldom::Seldom;
 use crate::config::model::AdminState;
 use crate::heartbeat::replay::Novelty;
 use crate::heartbeat::{Announced, Beat, Heard, Speaker};
+use crate::table::claim::Claim;
 use crate::table::{Cluster, Node, State, Table};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -30,6 +32,8 @@ pub struct Members {
     addresses: Addresses,
     /// Something is to be remembered that is not yet written.
     news: bool,
+    /// Claims in the log.
+    claims: Seldom,
 }
 
 #[derive(Default)]
@@ -77,6 +81,15 @@ pub enum Hearing {
     },
     /// The node is new, or has moved: this edit lets it in, and then it is to be heard again.
     Joins(Edit),
+    /// The node was accepted at another address than it is announced at: this claim may be lodged.
+    Claims {
+        /// The node's cluster.
+        cluster: Arc<Cluster>,
+        /// The node.
+        node: Arc<Node>,
+        /// Where it is said to be.
+        claim: Claim,
+    },
     /// It changes nothing.
     Refused(Refusal),
 }
@@ -111,19 +124,18 @@ impl Members {
                     Some(known) if proof == Proof::Token && known.live.told.has_own_token() => Hearing::Refused(Refusal::Denied(format!(
                         "{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"
                     ))),
-                    // the name is the node, wherever it is; one of the conf file is where the file says
-                    Some(known) if known.spec.joined && known.spec.url != *url => {
-                        match known.live.told.is_replay(heard.beat.run.as_ref()) {
-                            true => Hearing::Refused(Refusal::Replayed),
-                            false => {
-                                let admitted = admitted(cluster, from, proof);
-                                edit(cluster, node, Action::Relocate { url: url.to_string(), from, admitted }, "node")
-                            }
-                        }
-                    }
                     Some(known) => {
                         self.news |= proof == Proof::NodeToken && known.live.told.shows_own_token();
-                        self.take(cluster, known, &heard.beat)
+                        // the name is the node, wherever it is; one of the conf file is where the file says
+                        match known.spec.joined && !known.spec.url.is_same_place(url) {
+                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => Hearing::Refused(Refusal::Replayed),
+                            true => elsewhere(cluster, known, url.to_string(), from, proof),
+                            false => {
+                                let hearing = self.take(cluster, known, &heard.beat);
+                                self.news |= matches!(hearing, Hearing::Taken { .. }) && known.live.told.claims.withdraw();
+                                hearing
+                            }
+                        }
                     }
                     None => stranger_joins(cluster, node, url.to_string(), from, proof),
                 }
@@ -176,6 +188,19 @@ impl Members {
         live.resize_places(node.max_requests());
         cluster.live.rescore(live.slot);
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
+    }
+
+    /// Lodges a claim. Whoever speaks from there may be another: nothing else of what he says is taken.
+    pub fn lodge(&mut self, cluster: &Cluster, node: &Node, claim: Claim) {
+        let Claim { url, from } = &claim;
+        let said = format!("{url} too, says {from}, which waits to be accepted: homing accept {}/{}", cluster.name, node.spec.name);
+        self.news = true;
+        if node.live.told.claims.lodge(claim)
+            && let Some(held) = self.claims.now()
+        {
+            let more = if held == 0 { String::new() } else { format!(" ({held} more came since the last such line)") };
+            warn!("cluster {} node {} serves on at {} and is at {said}{more}", cluster.name, node.spec.name, node.spec.url);
+        }
     }
 
     /// What is to be remembered, if there is something new.
@@ -260,6 +285,20 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
     }
     let admitted = admitted(cluster, from, proof);
     edit(cluster, node, Action::Join { url, from, admitted }, proof.word())
+}
+
+/// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
+/// beat by mistake, or of another who knows the token, must not take its sessions from it.
+fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
+    let admitted = admitted(cluster, from, proof);
+    if admitted.is_some() || node.spec.admin == AdminState::Pending {
+        return edit(cluster, &node.spec.name, Action::Relocate { url, from, admitted }, "node");
+    }
+    let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
+    match node.live.told.claims.is_standing(&claim) {
+        true => Hearing::Taken { cluster, node },
+        false => Hearing::Claims { cluster, node, claim },
+    }
 }
 
 /// What lets a node in that comes by itself, or is elsewhere now; none where somebody is to be asked.

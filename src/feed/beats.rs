@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nodes that may join or move at one time, which builds the table anew,
+/// Nodes that may join or move at one time, or be said to, which builds the table anew or looks a name up,
 const JOINS: u64 = 500;
 /// and so many more each second.
 const JOINS_A_SECOND: u64 = 100;
@@ -142,9 +142,14 @@ impl Beats {
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok((cluster, node)),
                 Hearing::Refused(refusal) => return Err(refusal),
-                Hearing::Joins(_) if !self.joins.take() => return Err(Refusal::Busy),
+                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take() => return Err(Refusal::Busy),
+                Hearing::Claims { cluster, node, claim } => {
+                    Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
+                    self.members.borrow_mut().lodge(&cluster, &node, claim);
+                    return Ok((cluster, node));
+                }
                 Hearing::Joins(edit) => {
-                    Box::pin(place::admits(&edit, &self.current.load_full())).await?;
+                    Box::pin(place::admits_arrival(&edit, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
                     Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                 }

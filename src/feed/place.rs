@@ -5,20 +5,25 @@ use super::names;
 use crate::config::address::NodeUrl;
 use crate::control::edit::{Action, Edit};
 use crate::control::members::Refusal;
-use crate::table::{Table, compile};
+use crate::table::{Cluster, Table, compile};
 use crate::upstream::home;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How long a name may take to resolve before the node is let in without its addresses.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Refuses what leads to ourselves, and what nobody said that the node is believed in.
-pub async fn admits(edit: &Edit, table: &Table) -> Result<(), Refusal> {
+/// Asks it of a node that joins or moves.
+pub async fn admits_arrival(edit: &Edit, table: &Table) -> Result<(), Refusal> {
     let (Action::Join { url, from, .. } | Action::Relocate { url, from, .. }) = &edit.action else { return Ok(()) };
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *edit.cluster) else { return Ok(()) };
+    admits(cluster, url, *from).await
+}
+
+/// Refuses what leads to ourselves, and what nobody said that the node is believed in.
+pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), Refusal> {
     let misplaced = |why: String| Refusal::Misplaced(format!("url {url}: {why}"));
-    let reach = compile::announced(&cluster.conf, Some(*from));
+    let reach = compile::announced(&cluster.conf, Some(from));
     let addresses = addresses_of(&url.parse().map_err(misplaced)?).await;
     let home = home::now();
     let refused: Vec<String> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();

@@ -53,6 +53,16 @@ impl Cluster {
     }
     /// Why a node is in its state, and what to do about it where that is one step.
     pub fn why(&self, node: &Node) -> String {
+        let why = self.why_its_state(node);
+        match node.claim() {
+            Some(claim) => {
+                let at = format!("announced itself at {} too, which waits to be accepted", claim.url);
+                format!("{why}; {at}: homing accept {}/{}", self.name, node.spec.name)
+            }
+            None => why,
+        }
+    }
+    fn why_its_state(&self, node: &Node) -> String {
         match node.state() {
             State::Pending => format!("{}: homing accept {}/{}", node.why(), self.name, node.spec.name),
             State::Ready | State::Draining if self.roster.doubted(node).is_some() => {

@@ -1,5 +1,6 @@
 //! What is written down of a node's words.
 
+use super::claim::Claim;
 use crate::heartbeat::replay::History;
 use crate::heartbeat::{Announced, Role};
 use serde::{Deserialize, Serialize};
@@ -32,4 +33,7 @@ pub struct Lasting {
     /// It has spoken with a token of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_token: bool,
+    /// Where else it was announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }

@@ -1,5 +1,6 @@
 //! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
 
+use super::claim::Claim;
 use super::evidence::Evidence;
 use super::fill::Fill;
 use super::told::Told;
@@ -312,6 +313,12 @@ impl Node {
     /// It only tells clients where to go: it takes no sessions, and having none says nothing of its health.
     pub fn stands_aside(&self) -> bool {
         !self.spec.shared && self.has_role(Role::Lb)
+    }
+
+    /// Another address that it was announced at, which waits to be accepted.
+    pub fn claim(&self) -> Option<Claim> {
+        // the conf file may have its word on it by now, or it was accepted and has not spoken since
+        self.live.told.claims.standing().filter(|claim| self.spec.joined && claim.url != self.spec.url.to_string())
     }
 
     /// That its pinned sessions stay, in words.

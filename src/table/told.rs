@@ -1,5 +1,6 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
+use super::claim::Claims;
 pub use super::lasting::Lasting;
 use crate::base::clock;
 use crate::heartbeat::replay::{History, Novelty};
@@ -35,6 +36,8 @@ pub struct Told {
     own_token: AtomicBool,
     roles: AtomicU8,
     version: Mutex<Option<Arc<str>>>,
+    /// Where else it was announced.
+    pub claims: Claims,
     /// Its runs so far. The data plane does not ask for it.
     runs: Mutex<History>,
 }
@@ -59,6 +62,7 @@ impl Told {
             own_token: AtomicBool::new(false),
             roles: AtomicU8::new(0),
             version: Mutex::new(None),
+            claims: Claims::none(),
             runs: Mutex::new(History::new()),
         }
     }
@@ -133,13 +137,17 @@ impl Told {
             roles: self.roles().iter().collect(),
             version: self.version().as_deref().map(str::to_owned),
             own_token: self.has_own_token(),
+            claim: self.claims.standing(),
         }
     }
 
     /// Takes up what was known before a restart of ours.
     pub fn recall(&self, known: &Lasting) {
-        let Lasting { runs, boot, booted, state, capacity, roles, version, own_token } = known;
+        let Lasting { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
         self.own_token.store(*own_token, Relaxed);
+        if let Some(claim) = claim {
+            self.claims.lodge(claim.clone());
+        }
         self.history(|history| history.clone_from(runs));
         self.boot.store(boot.unwrap_or(0), Relaxed);
         let since = |at: &u64| u32::try_from(clock::unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);

@@ -69,26 +69,6 @@ fn a_node_is_believed_where_it_speaks_from_and_in_the_networks_of_the_conf() {
     }
 }
 
-#[test]
-fn an_accepted_node_waits_again_when_it_says_that_it_is_elsewhere() {
-    for (admit, state) in [("\"ask\"", "pending"), ("\"token\"", "ready"), ("[\"127.0.0.0/8\"]", "ready"), ("[\"10.0.0.0/8\"]", "pending")]
-    {
-        let (first, second) = (Origin::start("first"), Origin::start("second"));
-        let fleet = Fleet::over([], &format!("join = {{ admit = {admit} }}"));
-        if fleet.beat_as("n1", &first.url(), json!({}))["state"] == "pending" {
-            assert_eq!(fleet.homing(&["accept", "app/n1"]).code, 0);
-        }
-        fleet.node_is("n1", "ready");
-        fleet.beat_as("n1", &second.url(), json!({}));
-        fleet.node_is("n1", state);
-        assert_eq!(fleet.beat_as("n1", &second.url(), json!({}))["state"], state, "{admit}");
-        if state == "pending" {
-            assert_eq!((second.hits(), fleet.homing(&["accept", "app/n1"]).code), (0, 0), "{admit}");
-        }
-        until("it serves", || (Client::new(fleet.proxy.addr).get("/").node() == "second").then_some(()));
-    }
-}
-
 fn token_of(fleet: &Fleet, whose: &str) -> String {
     let said = crate::window::homing(fleet.proxy.folder(), &["token", whose, "--config", fleet.proxy.conf().to_str().unwrap()], &[]);
     assert_eq!(said.code, 0, "{said:?}");

@@ -166,8 +166,8 @@ fn changes(cluster: &str, node: &Node) -> Markup {
     let state = node.state.as_str();
     let out = matches!(state, "draining" | "drained" | "maintenance" | "removed");
     html! {
-        @if state == "pending" { (button("accept", "Accept", "main")) }
-        @else {
+        @if state == "pending" || node.claimed.is_some() { (button("accept", "Accept", "main")) }
+        @if state != "pending" {
             @if out { (button("enable", "Enable", "main")) }
             @else {
                 details {

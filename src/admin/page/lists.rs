@@ -24,11 +24,13 @@ pub fn attention(status: &Status) -> Markup {
             html! { (state("down")) " No node of " a href=(format!("#cluster-{}", cluster.cluster)) { (cluster.cluster) } " serves." },
         );
     }
-    for (cluster, node) in nodes().filter(|(_, node)| matches!(node.state.as_str(), "down" | "silent" | "pending")) {
+    for (cluster, node) in
+        nodes().filter(|(_, node)| node.claimed.is_some() || matches!(node.state.as_str(), "down" | "silent" | "pending"))
+    {
         let name = html! { a href=(format!("#{}", anchor(&cluster.cluster, &node.node))) { (cluster.cluster) "/" (node.node) } };
         items.push(html! {
             (state(&node.state)) " " (name) " " (node.why)
-            @if node.state == "pending" {
+            @if node.state == "pending" || node.claimed.is_some() {
                 form method="post" action=(format!("/api/clusters/{}/nodes/{}/accept", cluster.cluster, node.node)) {
                     button.main { "Accept " (node.node) }
                 }
