@@ -192,6 +192,11 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
         subject.live.errors.checks.fetch_add(1, Relaxed);
     }
     let was_fresh = watch.is_fresh();
+    let is_refused = matches!(&result, Err(failure) if failure.meaning == Meaning::Refused);
+    if was_fresh && !is_refused && (!subject.joined || subject.live.all_sessions() > 0) {
+        // it listens and may have sessions from before this process, which began in the middle of whatever it is
+        watch.assume_served();
+    }
     // where the check alone decides, an answer to a client does not outweigh a silent one
     let since_answer = subject.live.evidence.since_answer().filter(|_| subject.conf.pinned == PinnedBy::Traffic);
     let change = watch.observe(now, outcome, since_answer);
@@ -209,7 +214,8 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
         Err(_) => {}
     }
     // what it asks for is obeyed at once
-    if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) {
+    let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
+    if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) || is_news {
         subject.cluster_live.rescore(subject.live.slot);
     }
     note_row(subject, watch, now);
@@ -219,12 +225,10 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
     }
 }
 
-/// Notes whether the checks of a node that was up begin to fail, or pass again, and what that means for all of them.
+/// Notes whether the checks of a node that served begin to fail, or call it up again, and what that means for all of them.
 fn note_row(subject: &Subject, watch: &Watch, now: u64) {
-    let fails = watch.failed_checks() > 0;
-    let (began, ended) = (fails && subject.live.health() == Health::Up, !fails && watch.health() == Health::Up);
     let (evidence, doubt) = (&subject.live.evidence, &subject.cluster_live.doubt);
-    let is_news = (began || ended) && evidence.check(fails, now);
+    let is_news = watch.fails().is_some_and(|fails| evidence.check(fails, now));
     if !is_news && !doubt.is_any(now) {
         return;
     }
@@ -244,6 +248,7 @@ fn note_row(subject: &Subject, watch: &Watch, now: u64) {
 
 fn settle_unchecked(subject: &Subject, shared: &Shared) {
     subject.live.set_check_drains(false);
+    subject.live.evidence.set_check_passes(true);
     subject.live.evidence.check(false, clock::monotonic_ms());
     if publish(subject, Health::Up, "no checks") {
         say_of_cluster(subject, shared);

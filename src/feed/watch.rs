@@ -46,6 +46,8 @@ pub struct Watch {
     holds: u32,
     held_until: u64,
     up_since: u64,
+    /// Its checks called it up before, or it is taken to have served before it was checked.
+    served: bool,
 }
 
 impl Watch {
@@ -64,6 +66,7 @@ impl Watch {
             holds: 0,
             held_until: 0,
             up_since: 0,
+            served: health == Health::Up,
         };
         watch.set_limits(rise, fall, interval_ms);
         watch
@@ -91,6 +94,7 @@ impl Watch {
         if good {
             self.good = self.good.saturating_add(1);
             self.bad = 0;
+            self.served |= self.fresh || self.health == Health::Up || self.good >= u32::from(self.rise);
         } else if !self.fresh && outcome == Outcome::Silent && self.has_proof_of_life(since_answer) {
             // busy or pausing, but clients do get answers: neither good nor bad
             self.good = 0;
@@ -118,9 +122,22 @@ impl Watch {
         self.health
     }
 
+    /// It served before anybody checked it here: its first check may be one of those that fail.
+    pub fn assume_served(&mut self) {
+        self.served = true;
+    }
+
     /// Whether the next check decides alone.
     pub fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// What its checks alone make of it, holds left aside: they fail at a node that served, or call it up; `None` for neither.
+    pub fn fails(&self) -> Option<bool> {
+        match self.bad {
+            0 => (self.health == Health::Up || self.good >= u32::from(self.rise)).then_some(false),
+            _ => self.served.then_some(true),
+        }
     }
 
     /// Bad checks in a row.
@@ -227,6 +244,40 @@ mod tests {
             let mut watch = Watch::new(start, rise, fall, 2000);
             assert_eq!(play(&mut watch, 0, 2000, checks), health, "{start:?} {rise} {fall} {checks}");
         }
+    }
+
+    #[test]
+    fn checks_fail_at_a_node_that_served_until_they_call_it_up() {
+        for (start, served, checks, fails) in [
+            (Health::Unknown, false, "---", "   "),
+            (Health::Unknown, false, "-+-+++-", "    ++-"),
+            (Health::Unknown, true, "--+++", "-- ++"),
+            (Health::Unknown, false, "+-+++", "+-+++"),
+            (Health::Up, false, "~-+---+++", "+-+--- ++"),
+        ] {
+            let mut watch = Watch::new(start, 2, 3, 2000);
+            if served {
+                watch.assume_served();
+            }
+            let said: String = (0..checks.len())
+                .map(|n| {
+                    play(&mut watch, n as u64 * 2000, 0, &checks[n..=n]);
+                    watch.fails().map_or(' ', |fails| if fails { '-' } else { '+' })
+                })
+                .collect();
+            assert_eq!(said, fails, "{start:?} {checks}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_held_down_is_called_up_by_its_checks() {
+        let mut watch = Watch::new(Health::Up, 2, 1, 1000);
+        play(&mut watch, 0, 1000, "-++-++-++-+");
+        assert_eq!((watch.health(), watch.fails()), (Health::Down, None));
+        play(&mut watch, 11_000, 1000, "+");
+        assert_eq!((watch.held(11_000).is_some(), watch.fails()), (true, Some(false)));
+        play(&mut watch, 12_000, 1000, "-");
+        assert_eq!(watch.fails(), Some(true), "and a new row begins");
     }
 
     #[test]

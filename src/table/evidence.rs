@@ -14,7 +14,7 @@
 
 use crate::base::clock::{self, Now};
 use crate::upstream::send::Failure;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What a client's request met in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,9 @@ pub struct Evidence {
     ejected_until: AtomicU64,
     /// What set it aside.
     proof: AtomicU8,
-    /// The first failed check of those in a row, of a node that was up.
+    /// Its last check was good.
+    check_passes: AtomicBool,
+    /// The first failed check of those in a row, of a node that served.
     failing_since: AtomicU64,
 }
 
@@ -168,7 +170,17 @@ impl Evidence {
         }
     }
 
-    /// Its check fails, of a node that was up, or passes so that it is. True if that is news.
+    /// Sets whether its last check was good. True if that is news.
+    pub fn set_check_passes(&self, passes: bool) -> bool {
+        self.check_passes.swap(passes, Relaxed) != passes
+    }
+
+    /// Whether its last check was good; not if it had none.
+    pub fn check_passes(&self) -> bool {
+        self.check_passes.load(Relaxed)
+    }
+
+    /// Its checks fail, of a node that served, or call it up, whether it is held down or not. True if that is news.
     pub fn check(&self, fails: bool, now_ms: u64) -> bool {
         let is_new = fails != (self.failing_since() != 0);
         if is_new {
@@ -177,7 +189,7 @@ impl Evidence {
         is_new
     }
 
-    /// Since when its checks have failed in a row; 0 if they pass, or never did.
+    /// Since when its checks have failed in a row; 0 if they call it up, or never did.
     pub fn failing_since(&self) -> u64 {
         self.failing_since.load(Relaxed)
     }

@@ -6,6 +6,8 @@
 //! | its agent says so                            | move                                                           | move    |
 //! | its check finds that nobody listens          | move                                                           | move    |
 //! | its check fails otherwise                    | stay while it answered a client within the last interval       | move    |
+//! | its check passes, not yet `rise` times       | stay                                                           | move    |
+//! | its check passes, but it changed sides too often and is held | stay                                           | stay    |
 //! | so do most nodes, since the same interval    | stay until `rise` intervals after most pass again, unless clients find it dead | move |
 //! | its clients' requests failed: nobody listens | move                                                           | move    |
 //! | its clients' requests failed otherwise       | stay while it answers others, or only waits are long and its check passes | move |
@@ -17,6 +19,7 @@ use super::node::{Health, Node};
 use super::state::State;
 use super::{Cluster, ClusterLive};
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
+use crate::heartbeat::Announced;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -26,7 +29,7 @@ use std::time::Duration;
 pub enum Kept {
     /// It answered a client, so many milliseconds ago.
     Answers(u64),
-    /// Its check passes, and only waits are long.
+    /// Its check passes: only waits are long, or it is not trusted with new sessions yet.
     Passes,
     /// Most nodes began to fail at the same time: what they have in common is more likely wrong than all of them.
     Doubted,
@@ -47,21 +50,26 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node) -> Optio
     let evidence = &node.live.evidence;
     let proof = evidence.proof();
     let is_refused = evidence.is_refused() || proof == Some(Met::Refused);
-    if node.state() != State::Down || health.pinned == PinnedBy::Check || node.live.told.is_down() || is_refused {
+    let says_so = node.live.told.is_down() || node.live.told.announced() == Announced::Maintenance;
+    if node.state() != State::Down || says_so || is_refused {
         return None;
+    }
+    if health.pinned == PinnedBy::Check {
+        let is_held = node.live.health() == Health::Down && evidence.failing_since() == 0;
+        return (is_held && proof.is_none() && passes(health, node)).then_some(Kept::Passes);
     }
     if let Some(ms) = evidence.since_answer().filter(|ms| *ms <= millis(health.interval.get())) {
         return Some(Kept::Answers(ms));
     }
-    match node.live.health() {
-        Health::Down => (cluster.doubt.covers(node) && !evidence.is_unanswered()).then_some(Kept::Doubted),
-        _ => (proof == Some(Met::Late) && passes(health, node)).then_some(Kept::Passes),
+    if passes(health, node) {
+        return proof.is_none_or(|met| met == Met::Late).then_some(Kept::Passes);
     }
+    (node.live.health() == Health::Down && cluster.doubt.covers(node) && !evidence.is_unanswered()).then_some(Kept::Doubted)
 }
 
 /// Whether it is checked, and the last check was good.
 fn passes(health: &model::Health, node: &Node) -> bool {
-    health.kind() != HealthKind::Off && node.live.health() == Health::Up && node.live.evidence.failing_since() == 0
+    health.kind() != HealthKind::Off && node.live.evidence.check_passes()
 }
 
 impl Cluster {
@@ -117,8 +125,8 @@ impl Doubt {
         let serve = |node: &&&Node| {
             matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.told.is_down()
         };
-        let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), node.live.health()));
-        let pass = rows().filter(|(failing, health)| *failing == 0 && *health == Health::Up).count();
+        let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), *node));
+        let pass = rows().filter(|(failing, node)| *failing == 0 && node.live.evidence.check_passes()).count();
         let until = self.until.load(Relaxed);
         if now_ms < until {
             let since = self.since.load(Relaxed);
@@ -134,7 +142,8 @@ impl Doubt {
         }
         let newest = rows().map(|(failing, _)| failing).max().filter(|newest| *newest != 0)?;
         let begun: Vec<u64> = rows().map(|(failing, _)| failing).filter(|at| *at != 0 && newest - at <= together).collect();
-        if begun.len() < 2 || begun.len() <= pass {
+        let unchecked = rows().filter(|(failing, node)| *failing == 0 && node.live.health() == Health::Unknown).count();
+        if begun.len() < 2 || begun.len() <= pass.max(unchecked) {
             return None;
         }
         self.since.store(begun.iter().copied().min().unwrap_or(newest), Relaxed);

@@ -8,6 +8,7 @@
 //! | draining                | up              | yes             | no           |
 //! | draining                | down            | as above        | no           |
 //! | maintenance             | any             | no              | no           |
+//! | any of these            | down, passes again | no, but see [`super::kept`]; what it tells counts | no |
 //! | removed, drained        | any             | no              | no           |
 //! | pending                 | not checked     | no              | no           |
 //!
@@ -79,7 +80,7 @@ impl Node {
             (AdminState::Removed, _) => State::Removed,
             (AdminState::Drained, _) => State::Drained,
             (AdminState::Maintenance, _) => State::Maintenance,
-            (_, Health::Down) => State::Down,
+            (_, Health::Down) if !self.live.evidence.check_passes() => State::Down,
             _ if self.live.told.is_down() => State::Down,
             _ if self.stands_aside() => self.aside(),
             (_, Health::Unknown) => State::Unknown,
@@ -89,6 +90,8 @@ impl Node {
             _ => match self.live.told.announced() {
                 Announced::Maintenance => State::Maintenance,
                 Announced::Draining | Announced::Stopping => State::Draining,
+                // its check passes, but not often enough yet: what it tells is obeyed all the same
+                _ if self.live.health() == Health::Down => State::Down,
                 Announced::Syncing => State::Syncing,
                 Announced::Ready if self.live.told.is_outdated() => State::Syncing,
                 Announced::Ready if self.is_full() => State::Full,
@@ -102,6 +105,7 @@ impl Node {
         match (self.spec.admin, self.live.told.announced()) {
             (AdminState::Draining, _) | (_, Announced::Draining | Announced::Stopping) => State::Drained,
             (_, Announced::Maintenance) => State::Maintenance,
+            _ if self.live.health() == Health::Down => State::Down,
             _ => State::Aside,
         }
     }

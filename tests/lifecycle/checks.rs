@@ -249,3 +249,52 @@ fn a_node_that_only_lets_wait_takes_nobody_new_and_keeps_its_users_while_its_che
     assert!((0..10).all(|_| Client::new(window.proxy.addr).get("/new").node() == "n1"));
     assert_eq!(user.click("/stays"), (200, "n2".into()));
 }
+
+#[test]
+fn a_node_that_is_held_down_after_flaps_keeps_its_users_and_is_heard_while_its_check_passes() {
+    for pinned in ["traffic", "check"] {
+        let nodes = Origin::several(3);
+        let health = format!("interval = \"50ms\", rise = 1, fall = 1, draining = \"404\", pinned = \"{pinned}\"");
+        let window = start(&nodes, COOKIE, &health);
+        let mut users: Vec<User> = (0..9).map(|n| User::new(&window, n)).collect();
+        for _ in 0..3 {
+            nodes[1].check_says(500);
+            window.node_is("n2", "down");
+            nodes[1].check_says(200);
+            window.node_is("n2", "ready");
+        }
+        nodes[1].check_says(500);
+        window.node_is("n2", "down");
+        nodes[1].check_says(200);
+        until("its check passes", || {
+            window.node_is("n2", "down")["why"].as_str().unwrap().contains("check passes: keeps its ").then_some(())
+        });
+        assert!(users.iter_mut().all(|user| user.click("/held") == (200, user.home.clone())), "{pinned}");
+        assert!((0..9).all(|_| Client::new(window.proxy.addr).get("/new").node() != "n2"), "new ones avoid it");
+        nodes[1].check_says(404);
+        window.node_is("n2", "draining");
+        assert_eq!(moved(&window), 0, "{pinned}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_killed_while_a_common_cause_fails_the_checks_moves_nobody() {
+    let nodes = Origin::several(3);
+    let mut window = start(&nodes, COOKIE, r#"interval = "200ms", rise = 2, fall = 3"#);
+    let mut users: Vec<User> = (0..9).map(|n| User::new(&window, n)).collect();
+    nodes.iter().for_each(|node| node.check_says(500));
+    nodes.iter().for_each(|node| drop(window.node_is(node.name(), "down")));
+    window.kill_and_start_again();
+    users.iter_mut().for_each(|user| {
+        let jar = user.client.jar.take();
+        user.client = Client::new(window.proxy.addr);
+        user.client.jar = jar;
+    });
+    nodes.iter().for_each(|node| drop(window.node_is(node.name(), "down")));
+    nodes[0].check_says(200);
+    window.node_is("n1", "ready");
+    assert!(users.iter_mut().all(|user| user.click("/back") == (200, user.home.clone())));
+    nodes.iter().for_each(|node| node.check_says(200));
+    window.all_ready();
+    assert_eq!(moved(&window), 0);
+}

@@ -30,6 +30,10 @@ enum Do {
     Late(u32),
     /// The checks of a node that was up begin to fail.
     Fails(u32),
+    /// Its check passes: if it is down, then it is held there, or `rise` checks have not passed yet.
+    Passes(u32),
+    /// Its last good check asked for a drain.
+    Drains(u32),
     Unchecked(u32),
     /// Failing traffic set it aside.
     Eject(u32),
@@ -46,7 +50,7 @@ enum Do {
     /// It says that it only tells clients where to go.
     Lb(u32),
 }
-use Do::{Answers, Busy, Down, Eject, Fails, Fill, Late, Lb, Moved, Rebooted, Seen, Unchecked};
+use Do::{Answers, Busy, Down, Drains, Eject, Fails, Fill, Late, Lb, Moved, Passes, Rebooted, Seen, Unchecked};
 
 /// A cluster of three nodes, with further words for each.
 fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
@@ -63,15 +67,22 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     let cluster = table.clusters[0].clone();
     for node in cluster.nodes() {
         node.live.set_health(Health::Up, "", false);
+        node.live.evidence.set_check_passes(true);
     }
     let live = |slot: &u32| &cluster.node(*slot).unwrap().live;
     for step in done {
         match step {
-            Down(slot) => drop(live(slot).set_health(Health::Down, "", false)),
+            Down(slot) => {
+                live(slot).set_health(Health::Down, "", false);
+                live(slot).evidence.set_check_passes(false);
+            }
+            Passes(slot) => drop(live(slot).evidence.set_check_passes(true)),
+            Drains(slot) => drop(live(slot).set_check_drains(true)),
             Answers(slot) => live(slot).answered(http::StatusCode::OK, Now::look()),
             Late(slot) => drop(live(slot).evidence.failed(Met::Late, Witness::default(), 1, 3_600_000)),
             Fails(slot) => {
                 assert!(live(slot).evidence.check(true, clock::monotonic_ms()));
+                live(slot).evidence.set_check_passes(false);
                 live(slot).set_health(Health::Down, "", false);
                 let nodes: Vec<&Node> = cluster.nodes().map(|node| &**node).collect();
                 cluster.live.doubt.look(&cluster.conf.health, &nodes, clock::monotonic_ms());

@@ -19,6 +19,11 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         case("nobody listens", &[Answers(1), Eject(1)], "n0 moved:down was 1"),
         case("nobody listens, and its check fails", &[Answers(1), Eject(1), Down(1)], "n0 moved:down was 1"),
         case("it fails alone", &[Fails(1)], "n0 moved:down was 1"),
+        case("it is held down, and its check passes", &[Down(1), Passes(1)], "n1 cookie honoured"),
+        case("and its clients wait in vain", &[Down(1), Passes(1), Late(1)], "n1 cookie honoured"),
+        case("and nobody listens", &[Down(1), Passes(1), Eject(1)], "n0 moved:down was 1"),
+        case("its check passes again, not yet often enough", &[Fails(1), Passes(1)], "n1 cookie honoured"),
+        case("it asked for a drain, and fails now", &[Down(1), Drains(1)], "n0 moved:down was 1"),
         case("most fail at once", &[Fails(0), Fails(1)], "n1 cookie honoured"),
         case("most fail at once, and its clients wait in vain", &[Fails(0), Fails(1), Late(1)], "n2 moved:down was 1"),
         case("it was down before most failed", &[Down(1), Fails(0), Fails(2)], "n1 cookie honoured"),
@@ -27,12 +32,15 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         Case { nodes: DRAINING, ..case("it is drained, and dead", &[Down(1)], "n0 moved:draining was 1") },
         case("where it was moved to", &[Moved(1, 2), Down(2), Answers(2)], "n2 cookie"),
         check("the check decides", &[Down(1), Answers(1)], "n0 moved:down was 1"),
+        check("it is held down, and its check passes", &[Down(1), Passes(1)], "n1 cookie honoured"),
+        check("its check passes, not yet often enough", &[Fails(1), Passes(1)], "n0 moved:down was 1"),
         check("also of most", &[Fails(0), Fails(1)], "n2 moved:down was 1"),
         check("and what set it aside", &[Late(1)], "n0 moved:down was 1"),
         ledger("as the ledger knows", &[Seen(1), Down(1), Answers(1)], "n1 learned honoured"),
         ledger("and of most", &[Seen(1), Fails(0), Fails(1)], "n1 learned honoured"),
         ledger("or has nobody to speak for it", &[Seen(1), Down(1)], "n0 moved:down was 1"),
         Case { found: Found::Absent, ..case("new ones avoid it", &[Down(0), Answers(0)], "n1 new") },
+        Case { found: Found::Absent, ..case("and one that is held", &[Down(0), Passes(0)], "n1 new") },
         Case { found: Found::Absent, ..case("and those that most fail", &[Fails(0), Fails(1)], "n2 new") },
     ]);
     // where the key falls while all are well
@@ -48,11 +56,35 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
 }
 
 #[test]
+fn what_a_node_tells_is_obeyed_while_it_is_held_down() {
+    let state = |done: &[Do]| cluster(COOKIE, [""; 3], done).node(1).unwrap().state();
+    assert_eq!(state(&[Down(1), Passes(1)]), State::Down);
+    assert_eq!(state(&[Down(1), Passes(1), Drains(1)]), State::Draining);
+    assert_eq!(state(&[Down(1), Drains(1)]), State::Down, "a check that fails tells nothing");
+    assert_eq!(state(&[Down(1), Passes(1), Lb(1)]), State::Down);
+}
+
+#[test]
+fn checks_that_are_not_there_yet_are_not_those_that_fail() {
+    let cluster = cluster(COOKIE, [""; 3], &[Unchecked(0), Unchecked(1), Unchecked(2)]);
+    let (doubt, nodes) = (&cluster.live.doubt, cluster.nodes().map(|node| &**node).collect::<Vec<_>>());
+    let check = |slot: usize, fails| {
+        nodes[slot].live.evidence.check(fails, 1000);
+        nodes[slot].live.evidence.set_check_passes(!fails);
+        let news = doubt.look(&cluster.conf.health, &nodes, 1000);
+        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", false);
+        news
+    };
+    assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(News::Begun(2, 3))]);
+}
+
+#[test]
 fn checks_are_doubted_when_most_nodes_begin_to_fail_them_at_once() {
     let cluster = cluster(COOKIE, [""; 3], &[]);
     let (doubt, nodes) = (&cluster.live.doubt, cluster.nodes().map(|node| &**node).collect::<Vec<_>>());
     let check = |slot: usize, fails, at| {
         nodes[slot].live.evidence.check(fails, at);
+        nodes[slot].live.evidence.set_check_passes(!fails);
         nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", false);
         doubt.look(&cluster.conf.health, &nodes, at)
     };
