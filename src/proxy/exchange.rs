@@ -114,7 +114,7 @@ async fn to_cluster(
     let mut reading = decide::recognise(&cluster, &head);
     trail.record.heard(&reading, &cluster, &head);
     let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
-    let mut upgrade = upgrade::wanted(client, &asked.parts, &body, handover);
+    let mut upgrade = upgrade::wanted(client, &cluster, &asked.parts, &body, handover);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
     let expects = headers::expects_continue(&asked.parts.headers)
         && asked.parts.version > Version::HTTP_10

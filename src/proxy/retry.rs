@@ -94,13 +94,14 @@ impl Tries {
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
     pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
-        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full) {
+        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full | Failure::Unswitched) {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail);
         }
-        let may = intact && (unseen || self.repeatable) && !matches!(error.kind, Failure::Client | Failure::Timeout | Failure::BadAnswer);
+        let ends = matches!(error.kind, Failure::Client | Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
+        let may = intact && (unseen || self.repeatable) && !ends;
         if !may {
             return false;
         }
@@ -117,9 +118,15 @@ impl Tries {
             return true;
         }
         self.fresh = true;
-        // a wait says little where others are answered, and a session that is on its node is not moved for it
-        let waits = error.kind == Failure::Unreached && stays && cluster.outweighs_waits(&verdict.node);
-        if matches!(error.kind, Failure::Connect | Failure::Unreached) && !waits {
+        // short of nobody listening it says little where others are answered, and a session that is on its node is not moved for it
+        let node = &verdict.node;
+        let waits = error.kind != Failure::Connect && stays && cluster.keeps(node) && cluster.outweighs_waits(node);
+        let leaves = match error.kind {
+            Failure::Connect | Failure::Unreached => !waits,
+            Failure::Unsent | Failure::Declined => !waits && others,
+            _ => false,
+        };
+        if leaves {
             // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
             let slot = verdict.node.live.slot;
             self.refused.push(slot);
@@ -154,11 +161,12 @@ fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str) {
 /// The answer for a failure that could not be mended.
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
     let (status, message, ended) = match error.kind {
-        Failure::Connect | Failure::Unreached => {
+        Failure::Connect | Failure::Unreached | Failure::Declined => {
             (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC")
         }
         Failure::Full => (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", b"sQ"),
         Failure::Unsent | Failure::NoAnswer => (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH"),
+        Failure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", b"SH"),
         Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),
         Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", b"CR"),

@@ -32,8 +32,9 @@ pub struct Wanted {
 pub type Handover = oneshot::Receiver<End>;
 
 /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
-/// followed by it.
-pub fn wanted(client: &Client, parts: &Parts, body: &Content, handover: Option<Handover>) -> Option<Wanted> {
+/// followed by it. Nor does one that may as well be answered without where nodes speak HTTP/2, which switches to nothing: a
+/// WebSocket alone is worth a connection of HTTP/1.1.
+pub fn wanted(client: &Client, cluster: &Cluster, parts: &Parts, body: &Content, handover: Option<Handover>) -> Option<Wanted> {
     let handover = handover.filter(|_| body.is_end_stream())?;
     if parts.method == Method::CONNECT {
         let mut nonce = [0; 16];
@@ -43,6 +44,9 @@ pub fn wanted(client: &Client, parts: &Parts, body: &Content, handover: Option<H
     }
     // RFC 9110 section 7.8: not over HTTP/1.0
     let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
+    if cluster.conf.http2 && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")) {
+        return None;
+    }
     let protocol = HeaderValue::try_from(protocol).ok()?;
     Some(Wanted { protocol, client: handover, key: None })
 }

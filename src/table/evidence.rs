@@ -1,12 +1,12 @@
 //! What counts as proof that a node is gone. This is the one place that judges what clients' requests met there.
 //!
-//! | met by a request                        | counts towards setting the node aside                  | its pinned sessions                        |
-//! |-----------------------------------------|--------------------------------------------------------|--------------------------------------------|
-//! | connection refused, reset, no route     | always                                                 | move: with this request, or once set aside |
-//! | broken off without an answer            | unless it answered a client within the last interval   | stay while it answers clients              |
-//! | no connection, or no answer, in time    | as above, and unless its check is answered             | stay while it answers clients or its check passes |
-//! | an answer that is no HTTP, a 5xx        | never: something answers                               | stay                                       |
-//! | the client gave up, a race over a kept connection | never: says nothing of the node              | stay                                       |
+//! | met by a request                                  | counts towards setting the node aside                | its pinned sessions                               |
+//! |---------------------------------------------------|------------------------------------------------------|---------------------------------------------------|
+//! | connection refused, reset, no route               | always                                               | move: with this request, or once set aside        |
+//! | turned away, broken off without an answer         | unless it answered a client within the last interval | stay while it answers clients                     |
+//! | no connection, or no answer, in time              | as above, and unless its check is answered           | stay while it answers clients or its check passes |
+//! | an answer that is no HTTP, a 5xx                  | never: something answers                             | stay                                              |
+//! | the client gave up, a race over a kept connection | never: says nothing of the node                      | stay                                              |
 //!
 //! `passive.failures` that count, in a row, set it aside for `passive.eject`: it is given no new sessions. An interval is
 //! `health.interval`. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say,
@@ -33,9 +33,9 @@ impl Met {
     pub fn of(failure: Failure) -> Option<Self> {
         match failure {
             Failure::Connect => Some(Self::Refused),
-            Failure::NoAnswer => Some(Self::BrokenOff),
+            Failure::NoAnswer | Failure::Declined => Some(Self::BrokenOff),
             Failure::Unreached | Failure::Timeout => Some(Self::Late),
-            Failure::Unsent | Failure::Full | Failure::BadAnswer | Failure::Client => None,
+            Failure::Unsent | Failure::Unswitched | Failure::Full | Failure::BadAnswer | Failure::Client => None,
         }
     }
 }
@@ -211,9 +211,10 @@ mod tests {
             let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000));
             assert_eq!(found, [nobody, clients, check], "{met:?}");
         }
-        for failure in [Failure::Unsent, Failure::BadAnswer, Failure::Client] {
+        for failure in [Failure::Unsent, Failure::Unswitched, Failure::BadAnswer, Failure::Client] {
             assert_eq!(Met::of(failure), None);
         }
+        assert_eq!(Met::of(Failure::Declined), Some(Met::BrokenOff), "something listens");
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl NoConnection {
             Self::Unresolved(_) | Self::Forbidden(_) => true,
         }
     }
+
+    /// Whether something listens nevertheless.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
 }
 
 /// True when this machine ran out of something.
@@ -181,7 +186,7 @@ fn pause(within: Duration, addresses: usize) -> Duration {
 }
 
 fn least_certain(failed: &mut Vec<NoConnection>) -> NoConnection {
-    let least = (0..failed.len()).min_by_key(|n| failed[*n].is_certain());
+    let least = (0..failed.len()).min_by_key(|n| (failed[*n].is_certain(), !failed[*n].is_taken()));
     least.map_or_else(|| NoConnection::Socket(io::ErrorKind::AddrNotAvailable.into()), |n| failed.swap_remove(n))
 }
 

@@ -79,6 +79,10 @@ pub enum Failure {
     Unreached,
     /// The request was not sent: the node has seen nothing of it.
     Unsent,
+    /// The node took the connection and turned the request away without working on it.
+    Declined,
+    /// The node speaks HTTP/2 for requests and did not switch to another protocol, which says nothing of how it serves them.
+    Unswitched,
     /// Every stream to the node is taken, and none became free in time.
     Full,
     /// The request was sent, at least in part, and no answer came.
@@ -94,7 +98,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
-        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Full)
+        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::Full)
     }
 }
 
@@ -172,15 +176,36 @@ pub async fn send(
     limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    if link.http2 && limits.over != Over::Switching {
-        return http2::send(pool, link, head.into_owned(), body, limits, on_interim).await;
+    match (link.http2, limits.over) {
+        (true, Over::Switching) => http1::send(pool, link, &head, body, limits, on_interim).await.map_err(unswitched),
+        (true, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
+        (false, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
     }
-    http1::send(pool, link, &head, body, limits, on_interim).await
+}
+
+/// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be reached counts.
+fn unswitched(error: SendError) -> SendError {
+    match error.kind {
+        Failure::Connect | Failure::Unreached | Failure::Client => error,
+        _ => {
+            let detail = format!(
+                "the node did not switch over HTTP/1.1 ({}): WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
+                 cluster has http2 = false",
+                error.detail
+            );
+            SendError { kind: Failure::Unswitched, detail, race: false }
+        }
+    }
 }
 
 /// No connection could be opened.
 pub(super) fn unconnected(why: &NoConnection) -> SendError {
-    fail(if why.is_certain() { Failure::Connect } else { Failure::Unreached }, why.to_string())
+    let kind = match () {
+        () if !why.is_certain() => Failure::Unreached,
+        () if why.is_taken() => Failure::Declined,
+        () => Failure::Connect,
+    };
+    fail(kind, why.to_string())
 }
 
 pub(super) fn fail(kind: Failure, detail: String) -> SendError {

@@ -1,6 +1,7 @@
 //! Nodes that speak HTTP/2: what fails on the way is as good as over HTTP/1.1, and streams that run out are waited for.
 
 use crate::support::h2_node::{Asked, Opens, Then};
+use crate::support::relay::tls_in_front;
 use crate::support::wire::pattern;
 use crate::support::{Certs, Client, Conf, H2Node, Origin, Proxy, free_addr, h2, until};
 use std::sync::Arc;
@@ -214,4 +215,94 @@ fn a_web_socket_reaches_a_node_that_agrees_on_http_2_for_requests() {
     let mut socket = crate::support::socket::Socket::connect(proxy.addr).expect("a WebSocket opens");
     assert!(socket.says("hello"));
     assert_eq!(Client::new(proxy.addr).get("/").status, 200);
+}
+
+/// Asks for a protocol other than HTTP; the answer's status and node.
+fn switch(client: &mut Client, protocol: &str) -> (u16, String) {
+    let key = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", protocol),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
+    let (head, _) = client.upgrade("/switch", &key).expect("an answer");
+    (head.status(), head.get("x-node").unwrap_or_default().to_owned())
+}
+
+#[test]
+fn who_asks_a_node_of_http_2_alone_to_switch_sets_nothing_aside_and_moves_no_session() {
+    let (certs, folder) = (Certs::new(), tempfile::tempdir().expect("a temporary folder"));
+    std::fs::write(folder.path().join("ca.pem"), certs.ca()).expect("the authority is written");
+    let nodes = [H2Node::good("n1"), H2Node::good("n2")];
+    let secure = |node: &H2Node| {
+        let mut tls = (*certs.server("node.test")).clone();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        format!("\"https://{}\"", tls_in_front(Arc::new(tls), node.addr))
+    };
+    let conf = |url: &dyn Fn(&H2Node) -> String| {
+        let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster(
+            "http2 = true\nhealth = { kind = \"off\" }\nbalance = \"round-robin\"\npassive = { failures = 1 }\n\
+             tls = { ca = \"ca.pem\", server-name = \"node.test\" }",
+        );
+        nodes.iter().enumerate().fold(conf, |conf, (at, node)| conf.node(&format!("n{}", at + 1), &url(node)))
+    };
+    std::fs::write(folder.path().join("homing.toml"), conf(&secure).text()).expect("written");
+    let mut proxy = Proxy::start_in(folder, "homing.toml");
+    for what in ["TLS", "in clear"] {
+        if what == "in clear" {
+            let text = conf(&H2Node::url).text().replace("tls = { ca = \"ca.pem\", server-name = \"node.test\" }", "");
+            proxy = Proxy::start(&text);
+        }
+        let mut users: Vec<Client> = (0..4).map(|_| Client::with_jar(proxy.addr)).collect();
+        let homes: Vec<String> = users.iter_mut().map(|user| user.get("/").node().to_owned()).collect();
+        assert_eq!(homes.iter().filter(|home| *home == "n1").count(), 2, "{what}: {homes:?}");
+        for (user, home) in users.iter_mut().zip(&homes) {
+            assert_eq!(switch(user, "foo"), (200, home.clone()), "{what}: RFC 9110 section 7.8 lets an upgrade be ignored");
+            assert_eq!(switch(user, "websocket").0, 502, "{what}");
+            assert_eq!(switch(&mut Client::new(proxy.addr), "websocket").0, 502, "{what}");
+            assert_eq!(user.get("/").node(), home, "{what}: it stays");
+        }
+        let lines = proxy.access_of("/switch", 12);
+        let note = |status: u64| lines.iter().find(|line| line["status"] == status).and_then(|line| line["note"].as_str());
+        assert!(note(502).is_some_and(|note| note.contains("http2 = false")), "{what}: {lines:?}");
+    }
+}
+
+#[test]
+fn what_a_node_turns_away_is_served_by_another_and_counts_against_it() {
+    for then in [Then::Refuse, Then::GoAway] {
+        let (first, second) = (H2Node::start("n1", Opens::Settings(None), move |_| then), H2Node::good("n2"));
+        let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster("http2 = true\nhealth = { kind = \"off\" }");
+        let proxy = Proxy::start(&conf.node("n1", &first.url()).node("n2", &second.url()).text());
+        for at in 0..10 {
+            let (get, post) = (Client::new(proxy.addr).get("/"), Client::new(proxy.addr).post("/", b"a body"));
+            assert_eq!((get.status, post.status), (200, 200), "{then:?} {at}: {:?}", proxy.access());
+        }
+        assert!(first.asked().0 < 10, "it is set aside: {then:?}, {:?}", first.asked());
+    }
+}
+
+#[test]
+fn a_session_stays_on_a_node_that_turns_away_some_of_its_requests() {
+    // the first is answered, and of the others each second try
+    let first = H2Node::start("n1", Opens::Settings(None), once_in_two());
+    let second = H2Node::good("n2");
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(SEALED)
+        .cluster("http2 = true\nhealth = { kind = \"off\" }\nbalance = \"round-robin\"\npassive = { failures = 1 }");
+    let proxy = Proxy::start(&conf.node("n1", &first.url()).node("n2", &second.url()).text());
+    let mut users: Vec<Client> = (0..4).map(|_| Client::with_jar(proxy.addr)).collect();
+    let homes: Vec<String> = users.iter_mut().map(|user| user.get("/").node().to_owned()).collect();
+    for at in 0..5 {
+        for (user, home) in users.iter_mut().zip(&homes) {
+            let answer = if at % 2 == 0 { user.get("/") } else { user.post("/", b"a body") };
+            assert_eq!((answer.status, answer.node()), (200, &**home), "{:?}", proxy.access());
+        }
+    }
+    assert!(homes.iter().any(|home| home == "n1") && first.asked().0 > 8, "{homes:?}");
+}
+
+fn once_in_two() -> impl Fn(Asked) -> Then + Send + Sync + 'static {
+    let asked = AtomicUsize::new(0);
+    move |_| if asked.fetch_add(1, SeqCst) % 2 == 0 { Then::Answer } else { Then::Refuse }
 }

@@ -156,6 +156,9 @@ impl Connection {
     fn serve(state: &Arc<State>, mut stream: TcpStream, number: usize) -> std::io::Result<()> {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface)?;
+        if !preface.starts_with(b"PRI * HTTP/2.0") {
+            return stream.shutdown(Shutdown::Both);
+        }
         let settings = match state.opens {
             Opens::Closes => return stream.shutdown(Shutdown::Both),
             Opens::Http1 => return stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
