@@ -5,6 +5,7 @@ mod reload;
 use crate::admin::{Admin, Front, Reloads};
 use crate::base::tasks::{self, kept};
 use crate::base::{clock, open_files};
+use crate::config::given::Given;
 use crate::config::model::Workers;
 use crate::config::{self, Loaded, Needs};
 use crate::control::desk::{self, Order, Orders};
@@ -68,6 +69,8 @@ const RUNTIME: &str = "runtime";
 /// The control plane as it runs.
 struct App {
     path: PathBuf,
+    /// What the conf in force says.
+    given: Given,
     registry: Registry,
     threads: Vec<Thread>,
     doors: Doors,
@@ -182,6 +185,7 @@ impl App {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
             path: path.to_owned(),
+            given: loaded.given.clone(),
             registry,
             threads,
             doors,

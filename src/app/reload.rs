@@ -20,15 +20,19 @@ impl App {
             // somebody goes on writing: the next look comes when he is done
             return;
         }
+        let takes_away = loaded.as_ref().map_or(true, |loaded| loaded.given.lacks(&self.given));
+        if takes_away && self.files.doubts(change) {
+            return;
+        }
         if let (Err(findings), false) = (&loaded, change.open.is_empty()) {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             tracing::warn!("{} is still being written and not taken as it is: {}", shown(&change.open), in_a_line(&findings));
             return self.files.owe();
         }
-        let cause = if change.took < SLOW {
+        let cause = if change.took() < SLOW {
             "a file changed".to_owned()
         } else {
-            format!("a file changed, {:.1} s waited for its writer", change.took as f64 / 1000.0)
+            format!("a file changed, {:.1} s waited for its writer", change.took() as f64 / 1000.0)
         };
         self.take(&cause, start, loaded);
     }
@@ -96,6 +100,7 @@ impl App {
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
         self.files.set(&loaded.files);
+        self.given = loaded.given;
         Ok(changes)
     }
 }

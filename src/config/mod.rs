@@ -8,6 +8,7 @@ pub mod check;
 pub mod diff;
 pub mod dump;
 mod env;
+pub mod given;
 mod include;
 pub mod model;
 pub mod nearest;
@@ -24,6 +25,7 @@ pub use needs::Needs;
 pub use ranges::status_ranges;
 
 use crate::base::report::{Diagnostic, Severity};
+use given::Given;
 use model::Config;
 use serde_json::Value;
 use source::Spans;
@@ -34,6 +36,8 @@ use std::path::{Path, PathBuf};
 pub struct Loaded {
     /// The data, includes merged in.
     pub config: Config,
+    /// What it says, whatever it says.
+    pub given: Given,
     /// Every file and folder to watch: conf files, folders included from, certificates, keys, pages.
     pub files: Vec<PathBuf>,
     /// What the operator should look at.
@@ -82,6 +86,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
             broken.push(misfit);
         }
     }
+    let given = Given::of(&tree);
     let config = match serde_json::from_value::<Config>(tree) {
         Ok(config) => config,
         Err(error) => {
@@ -105,7 +110,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
     }
     files.sort();
     files.dedup();
-    Ok(Loaded { config, files, warnings: found, folder })
+    Ok(Loaded { config, given, files, warnings: found, folder })
 }
 
 /// In the order of the files, and by line.

@@ -21,7 +21,7 @@ impl Remembered {
             let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting()));
             (cluster.name.to_string(), all.filter(|(_, said)| *said != Lasting::default()).collect())
         };
-        Self { clusters: table.clusters.iter().map(|cluster| of(cluster)).collect() }
+        Self { clusters: table.known().map(|cluster| of(cluster)).collect() }
     }
 
     /// Gives the nodes of a table what they said before. An agent is asked again instead.

@@ -5,7 +5,7 @@
 //! missed event costs time and a needless one costs nothing.
 
 use super::fingerprint::{self, Prints};
-use super::writes::{Act, Change, Writes};
+use super::writes::{Act, Change, Gap, STEADY, Writes};
 use crate::base::clock;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
@@ -21,8 +21,6 @@ use tracing::{info, warn};
 const POLL: u64 = 2_000;
 /// and with them: network and container file systems do not report every change.
 const POLL_ANYWAY: u64 = 10_000;
-/// A change that no event told of counts when it is still the same after so long: who writes it may not be done.
-const STEADY: u64 = 1_000;
 /// Symlinks followed from one path, against loops.
 const LINKS: usize = 40;
 
@@ -43,6 +41,8 @@ struct News {
 pub struct Files {
     paths: Vec<PathBuf>,
     prints: Prints,
+    /// Those that were not there or held nothing when they were named: nobody waits for them.
+    blank: HashSet<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     news: Arc<News>,
     /// A look that was begun: kept here, so that a dropped `changed` forgets nothing.
@@ -75,6 +75,7 @@ impl Files {
         Self {
             paths: Vec::new(),
             prints: Prints::new(),
+            blank: HashSet::new(),
             watcher: None,
             news: Arc::default(),
             pending: None,
@@ -93,6 +94,9 @@ impl Files {
         let mut paths: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
         paths.sort();
         paths.dedup();
+        // whoever names files has taken what is in them
+        self.blank = paths.iter().filter(|path| gap(path).is_some()).cloned().collect();
+        self.owed = false;
         if paths == self.paths {
             return;
         }
@@ -119,7 +123,7 @@ impl Files {
             self.looked = clock::monotonic_ms();
             if prints == self.prints {
                 self.unsteady = None;
-                if self.owed && change.open.is_empty() {
+                if self.owed && (change.held || change.open.is_empty()) {
                     self.owed = false;
                     return change;
                 }
@@ -140,6 +144,20 @@ impl Files {
     /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once more when he is.
     pub fn owe(&mut self) {
         self.owed = true;
+    }
+
+    /// What was reported takes something away. Whether it may be something half done: then it is reported once more when nobody
+    /// goes on with it.
+    pub fn doubts(&mut self, change: &Change) -> bool {
+        let gaps = self.paths.iter().filter(|path| !self.blank.contains(*path)).filter_map(|path| Some((gap(path)?, path)));
+        let gap = gaps.max_by_key(|(gap, _)| *gap);
+        let Some(quiet) = change.doubt(gap.map(|(gap, _)| gap)) else { return false };
+        if let Some((Gap::Emptied, path)) = gap {
+            info!("{} is empty: that counts when nobody fills it within {} s", path.display(), quiet / 1000);
+        }
+        self.owed = true;
+        self.news.writes().hold(change, quiet);
+        true
     }
 
     /// Waits until it is time for a look.
@@ -228,6 +246,14 @@ impl News {
         paths.iter().for_each(|path| writes.note(now, act, Some(path)));
         drop(writes);
         self.any.notify_one();
+    }
+}
+
+/// What is missing at a path.
+fn gap(path: &Path) -> Option<Gap> {
+    match path.metadata() {
+        Ok(meta) => (meta.is_file() && meta.len() == 0).then_some(Gap::Emptied),
+        Err(_) => Some(Gap::Gone),
     }
 }
 

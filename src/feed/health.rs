@@ -127,7 +127,8 @@ impl Checks {
         let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
         let mut watch = before.map_or_else(fresh, |task| task.watch.borrow().clone());
         watch.set_limits(subject.conf.rise, subject.conf.fall, interval_ms);
-        if before.is_some_and(|task| task.subject.link.id != node.link.id) {
+        let is_back = before.is_none() && node.live.health() != Health::Unknown;
+        if is_back || before.is_some_and(|task| task.subject.link.id != node.link.id) {
             watch.start_anew();
         }
         let watch = Rc::new(RefCell::new(watch));

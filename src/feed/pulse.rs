@@ -40,12 +40,14 @@ impl Pulse {
         let mut ejected = HashSet::new();
         for cluster in &table.clusters {
             self.refresh(cluster, &mut ejected);
-            let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-            cluster.live.sweep(clock::monotonic_secs(), idle, self.part, PARTS);
             if cluster.roster.any_tells() {
                 cluster.live.look_through(clock::monotonic_secs(), self.part, PARTS);
             }
             cluster.roster.placement.redraw();
+        }
+        for cluster in table.known() {
+            let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
+            cluster.live.sweep(clock::monotonic_secs(), idle, self.part, PARTS);
         }
         self.ejected = ejected;
         self.part = (self.part + 1) % PARTS;

@@ -1,11 +1,13 @@
 //! From a checked `Config` to a `Table`: the only constructor. Cells that outlive a table are taken over by name.
 
 use super::cluster::{Cluster, ClusterLive};
+use super::departed::departed;
 use super::node::{Node, NodeLive, NodeSpec};
 use super::roster::Roster;
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
+use crate::base::clock;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
@@ -37,7 +39,7 @@ pub struct Context<'a> {
 pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Table>) -> Result<Table, String> {
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
-        let before = previous.and_then(|t| t.clusters.iter().find(|c| *c.name == **name));
+        let before = previous.and_then(|t| t.known().find(|c| *c.name == **name));
         let cluster = compile_cluster(name, conf, config.server.max_sessions, context, before.map(Arc::as_ref));
         clusters.push(Arc::new(cluster.map_err(|e| format!("cluster {name}: {e}"))?));
     }
@@ -60,7 +62,8 @@ pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Tab
             None => listeners.push(Some(listener)),
         }
     }
-    Ok(Table { revision: previous.map_or(1, |t| t.revision + 1), config, listeners, clusters })
+    let departed = previous.map_or_else(Vec::new, |previous| departed(previous, &clusters, clock::monotonic_secs()));
+    Ok(Table { revision: previous.map_or(1, |t| t.revision + 1), config, listeners, clusters, departed })
 }
 
 /// Makes the live cells follow a table that is about to be published.

@@ -7,6 +7,7 @@ pub mod compile;
 mod conditions;
 pub mod crowd;
 pub mod decide;
+mod departed;
 pub mod edits;
 pub mod evidence;
 pub mod fill;
@@ -33,6 +34,7 @@ use std::sync::atomic::AtomicU32;
 
 pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive};
+pub use departed::Departed;
 pub use node::{Health, Node, NodeLive, NodeSpec};
 pub use roster::Roster;
 pub use state::State;
@@ -48,6 +50,15 @@ pub struct Table {
     pub listeners: Vec<Option<Arc<Listener>>>,
     /// In the order of the file.
     pub clusters: Vec<Arc<Cluster>>,
+    /// Clusters of the tables before that may come back.
+    pub departed: Vec<Departed>,
+}
+
+impl Table {
+    /// Its clusters, and those that may come back.
+    pub fn known(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.clusters.iter().chain(self.departed.iter().map(|gone| &gone.cluster))
+    }
 }
 
 /// What a request needs to know of the listener it came through.

@@ -5,10 +5,16 @@ use crate::window::Window;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The cluster is in a file of its own; its lines, the nodes last.
 fn nodes_apart(nodes: &[Origin]) -> (Window, PathBuf, Vec<String>) {
-    let window = Window::with(Conf::over(nodes).affinity(r#"{ cookie = "HOMING" }"#));
+    apart(Conf::over(nodes).affinity(r#"{ cookie = "HOMING" }"#))
+}
+
+fn apart(conf: Conf) -> (Window, PathBuf, Vec<String>) {
+    let window = Window::with(conf);
     let apart = window.proxy.folder().join("nodes.toml");
     let text = window.conf.text();
     let (main, cluster) = text.split_at(text.find("[cluster.app]").unwrap());
@@ -32,7 +38,6 @@ fn nodes_that_are_written_one_by_one_keep_their_sessions() {
     let nodes = Origin::several(4);
     let (window, apart, lines) = nodes_apart(&nodes);
     let mut users: Vec<Client> = (0..12).map(|_| Client::with_jar(window.proxy.addr)).collect();
-    let on = |users: &mut [Client]| users.iter_mut().map(|user| user.get("/").node().to_owned()).collect::<Vec<_>>();
     let before = on(&mut users);
     let mark = window.proxy.log.mark();
     // a loop whose output goes to the file: emptied first, closed last
@@ -87,6 +92,103 @@ fn what_cannot_be_taken_while_it_is_written_is_no_alert_before_it_is_closed() {
     until("it is an alert", || (!last_reload_is_good(&window)).then_some(()));
     assert!(window.proxy.reload_to(&format!("{text}# good again\n")).applied());
     until("it is none any more", || last_reload_is_good(&window).then_some(()));
+}
+
+/// Users of an application whose sessions only we know the nodes of, and where each is.
+fn learned(proxy: &Proxy) -> (Vec<Client>, Vec<String>) {
+    let mut users: Vec<Client> = (0..12).map(|_| Client::with_jar(proxy.addr)).collect();
+    on(&mut users);
+    let before = on(&mut users);
+    (users, before)
+}
+
+fn on(users: &mut [Client]) -> Vec<String> {
+    users.iter_mut().map(|user| user.get("/").node().to_owned()).collect()
+}
+
+#[test]
+fn a_file_that_is_opened_anew_for_each_line_takes_nothing_away_on_the_way() {
+    let nodes = Origin::phps(4);
+    let (window, apart, lines) = apart(Conf::over(&nodes).affinity(r#"{ learn = "PHPSESSID" }"#));
+    let (mut users, before) = learned(&window.proxy);
+    let mark = window.proxy.log.mark();
+    drop(File::create(&apart).unwrap());
+    is_said(&window.proxy, mark, "is empty");
+    let began = Instant::now();
+    for line in &lines {
+        File::options().append(true).open(&apart).unwrap().write_all(line.as_bytes()).unwrap();
+        // longer than a look takes to come
+        sleep(Duration::from_millis(150));
+        // a machine that stood still has shown us as somebody who was done
+        if began.elapsed() < Duration::from_millis(900) {
+            assert_eq!(on(&mut users), before, "written up to {line}");
+        }
+    }
+    let said = is_said(&window.proxy, mark, "reloaded");
+    if began.elapsed() < Duration::from_secs(3) {
+        assert!(said.contains("waited for its writer") && said.contains("nothing changed"), "{said}");
+    }
+    until("all are back", || (on(&mut users) == before).then_some(()));
+    assert!(last_reload_is_good(&window));
+}
+
+#[test]
+fn what_takes_something_away_is_applied_when_nobody_goes_on() {
+    let nodes = Origin::several(3);
+    let (window, apart, lines) = nodes_apart(&nodes);
+    let reloads = |change: &dyn Fn()| {
+        let mark = window.proxy.log.mark();
+        change();
+        is_said(&window.proxy, mark, "reloaded")
+    };
+    let fewer = lines[..lines.len() - 1].concat();
+    let said = reloads(&|| fs::write(&apart, &fewer).unwrap());
+    assert!(said.contains("- node") && said.contains("waited for its writer"), "{said}");
+    let said = reloads(&|| fs::write(&apart, lines.concat()).unwrap());
+    assert!(said.contains("+ node") && !said.contains("waited"), "{said}");
+    // a file that takes the other's place is whole, and who asks is served at once
+    fs::write(apart.with_extension("new"), &fewer).unwrap();
+    let said = reloads(&|| fs::rename(apart.with_extension("new"), &apart).unwrap());
+    assert!(said.contains("- node") && !said.contains("waited"), "{said}");
+    let said = reloads(&|| {
+        fs::write(&apart, lines[..lines.len() - 2].concat()).unwrap();
+        window.proxy.signal("HUP");
+    });
+    assert!(said.contains("- node") && said.contains("(HUP)"), "{said}");
+}
+
+#[test]
+fn a_cluster_that_was_away_knows_its_sessions() {
+    let nodes = Origin::phps(3);
+    let (mut window, apart, _) = apart(Conf::over(&nodes).affinity(r#"{ learn = "PHPSESSID" }"#));
+    let (mut users, before) = learned(&window.proxy);
+    let main = fs::read_to_string(window.proxy.conf()).unwrap();
+    let (head, rules) = main.split_at(main.find("[[rule]]").unwrap());
+    let without = format!("{}[[rule]]\nrespond = {{ status = 418 }}\n", head.replace("nodes.toml", "*.tml"));
+    // its file is moved away and comes back before anybody could mean it
+    let (mark, began) = (window.proxy.log.mark(), Instant::now());
+    fs::rename(&apart, apart.with_extension("bak")).unwrap();
+    sleep(Duration::from_millis(200));
+    fs::copy(apart.with_extension("bak"), &apart).unwrap();
+    if began.elapsed() < Duration::from_millis(700) {
+        assert_eq!(on(&mut users), before);
+        let line = window.proxy.log.all()[mark..].iter().find(|line| line.contains("refused") || line.contains("- cluster")).cloned();
+        assert_eq!(line, None);
+    }
+    // it is taken out, and put back
+    for killed in [false, true] {
+        assert!(window.proxy.reload_to(&without).applied());
+        assert_eq!(users[0].get("/").status, 418);
+        if killed {
+            fs::write(window.proxy.conf(), format!("{head}{rules}")).unwrap();
+            users.iter_mut().for_each(Client::hang_up);
+            window.kill_and_start_again();
+        } else {
+            assert!(window.proxy.reload_to(&format!("{head}{rules}")).applied());
+        }
+        window.all_ready();
+        assert_eq!(on(&mut users), before, "killed: {killed}");
+    }
 }
 
 #[test]

@@ -209,8 +209,8 @@ impl Writer {
             return;
         }
         self.revision = table.revision;
-        let kept: Vec<_> = table.clusters.iter().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
-        let idle = table.clusters.iter().filter(|c| is_kept(c)).map(|c| c.conf.session_idle.get()).min();
+        let kept: Vec<_> = table.known().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
+        let idle = table.known().filter(|c| is_kept(c)).map(|c| c.conf.session_idle.get()).min();
         self.period = idle.map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1));
         self.due = self.due.min(Instant::now() + self.period);
         if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
