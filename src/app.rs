@@ -61,7 +61,7 @@ pub fn run(path: &Path) -> Ended {
     ended
 }
 
-/// Where this module's lines in the process's log come from.
+/// Where the lines of this module and its parts in the process's log come from.
 pub const LOG: &str = module_path!();
 /// The document with what was decided at run time.
 const RUNTIME: &str = "runtime";

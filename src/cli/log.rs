@@ -167,7 +167,7 @@ impl<'a> MakeWriter<'a> for Writer {
     }
     /// What the operator did is always answered: reloads, changes, start and end.
     fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Line<'a> {
-        Line { to: self, always: meta.target() == app::LOG }
+        Line { to: self, always: meta.target().starts_with(app::LOG) }
     }
 }
 
