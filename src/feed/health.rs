@@ -200,7 +200,15 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
     }
     // where the check alone decides, an answer to a client does not outweigh a silent one
     let since_answer = subject.live.evidence.since_answer().filter(|_| subject.conf.pinned == PinnedBy::Traffic);
+    if outcome == Outcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot) {
+        watch.lift_hold();
+    }
     let change = watch.observe(now, outcome, since_answer);
+    let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
+    note_row(subject, watch, now);
+    if is_doubted(subject) {
+        watch.excuse_fall();
+    }
     let why = match &result {
         Ok(seen) => why_good(watch, now, &seen.words),
         Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
@@ -215,11 +223,9 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
         Err(_) => {}
     }
     // what it asks for is obeyed at once
-    let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
     if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) || is_news {
         subject.cluster_live.rescore(subject.live.slot);
     }
-    note_row(subject, watch, now);
     if publish(subject, watch.health(), &why) {
         say(subject, watch.health(), &why);
         say_of_cluster(subject, shared);
@@ -245,6 +251,12 @@ fn note_row(subject: &Subject, watch: &Watch, now: u64) {
         Some(News::Passed) if subject.conf.pinned == PinnedBy::Traffic => info!("cluster {cluster}: most nodes pass their checks again"),
         _ => {}
     }
+}
+
+/// Whether it fails with most others.
+fn is_doubted(subject: &Subject) -> bool {
+    let roster = subject.cluster_live.roster.load();
+    roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node))
 }
 
 fn settle_unchecked(subject: &Subject, shared: &Shared) {

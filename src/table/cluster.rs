@@ -269,6 +269,12 @@ impl ClusterLive {
         roster.nodes.iter().flatten().any(|n| n.state().keeps_sessions())
     }
 
+    /// Whether another node takes new sessions.
+    pub fn others_take_new(&self, slot: u32) -> bool {
+        let roster = self.roster.load();
+        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.state() == State::Ready)
+    }
+
     /// Whether a node that comes up now joins others that serve already.
     pub fn others_serve(&self, slot: u32) -> bool {
         let roster = self.roster.load();

@@ -157,7 +157,7 @@ impl Doubt {
     }
 
     /// Whether it is one of those whose check is doubted.
-    fn covers(&self, node: &Node) -> bool {
+    pub fn covers(&self, node: &Node) -> bool {
         self.is_any(crate::base::clock::monotonic_ms()) && {
             let failing = node.live.evidence.failing_since();
             failing != 0 && failing >= self.since.load(Relaxed)
