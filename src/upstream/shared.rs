@@ -22,6 +22,9 @@ use tokio::time::{Instant, timeout_at};
 /// not read must not hold back the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
+/// Between the end of a connection that served nobody and the next for those who wait.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What stands for the node's limit of streams before its SETTINGS are here: no number that they can say.
 const UNTOLD: usize = usize::MAX - 1;
 
@@ -154,12 +157,16 @@ impl Drive {
     async fn run(mut self, open: Open) {
         let end = poll_fn(|cx| self.poll(cx)).await;
         drop(open);
+        let mut was_of_use = true;
         if let Some(shared) = self.shared.upgrade() {
             shared.retire();
+            was_of_use = shared.served.get() || shared.window.streams() > 0;
         }
         if let Some(tell) = self.tell.take() {
             let why = end.err().map_or_else(|| "it was closed before the node's SETTINGS came".into(), |e| format!("HTTP/2: {e}"));
             let _ = tell.send(Err(why));
+        } else if !was_of_use {
+            tokio::time::sleep(PAUSE).await;
         }
         if let Some(streams) = self.streams.upgrade() {
             streams.changed();
@@ -186,6 +193,10 @@ impl Drive {
             }
         }
         if let Some(streams) = self.streams.upgrade().filter(|s| s.is_waited_for()) {
+            // the node may take more by now
+            if let Some(shared) = self.shared.upgrade().filter(|_| self.tell.is_none()) {
+                streams.learn(shared.width());
+            }
             streams.changed();
         }
         Poll::Pending

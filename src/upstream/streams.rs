@@ -157,7 +157,8 @@ impl Streams {
         }
     }
 
-    /// Whether another connection may be opened; one that nobody uses makes room for it.
+    /// Whether another connection may be opened; one that nobody uses makes room for it, unless it is unused because the node
+    /// takes no streams as yet (RFC 9113 section 6.5.2), as it would over another.
     fn may_open(&self) -> bool {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|c| !c.is_over());
@@ -165,7 +166,7 @@ impl Streams {
             return true;
         }
         let now = Now::look();
-        let unused = connections.iter().position(|c| c.rests(now).is_some());
+        let unused = connections.iter().position(|c| c.rests(now).is_some() && c.width() > 0);
         unused.map(|at| connections.remove(at)).is_some()
     }
 

@@ -173,6 +173,8 @@ fn a_client_that_leaves_its_answers_unread_holds_up_itself_alone() {
     let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster("http2 = true\npool = { http2-connections = 2 }");
     let conf = conf.server("workers = 1").node("n1", &format!("\"http://{}\"", inner.addr));
     let outer = Proxy::start(&conf.text().replacen("workers = 2\n", "", 1));
+    // or the first of them may not be the first to be let go when the node is known
+    assert_eq!(Client::new(outer.addr).get("/").status, 200);
     h2::run(async {
         let send = h2::connect_bare(outer.addr).await;
         let get = || hyper::Request::get("http://app.test/big?n=20000000").body(()).expect("a request");
@@ -305,4 +307,19 @@ fn a_session_stays_on_a_node_that_turns_away_some_of_its_requests() {
 fn once_in_two() -> impl Fn(Asked) -> Then + Send + Sync + 'static {
     let asked = AtomicUsize::new(0);
     move |_| if asked.fetch_add(1, SeqCst) % 2 == 0 { Then::Answer } else { Then::Refuse }
+}
+
+#[test]
+fn a_node_that_takes_no_streams_as_yet_is_waited_for_over_the_connections_it_has() {
+    for (opens, served) in [(Opens::Raises(Duration::from_millis(300)), true), (Opens::Settings(Some(0)), false), (Opens::Leaves, false)] {
+        let node = H2Node::start("n1", opens, |_| Then::Answer);
+        let queue = if served { "10s" } else { "500ms" };
+        let conf = conf(&[&node]).cluster(&format!("pool = {{ http2-connections = 2 }}\nqueue-timeout = \"{queue}\""));
+        let proxy = Proxy::start(&conf.text().replacen("workers = 2\n", "workers = 1\n", 1));
+        let statuses = at_once(&proxy, 4);
+        assert!(statuses.iter().all(|status| (*status == 200) == served), "{opens:?}: {statuses:?}");
+        // one that closes is tried again after a pause
+        let most = if matches!(opens, Opens::Leaves) { 40 } else { 2 };
+        assert!(node.connections() <= most, "{opens:?}: {} connections", node.connections());
+    }
 }

@@ -40,7 +40,11 @@ pub enum Then {
 pub enum Opens {
     /// With SETTINGS that allow so many streams, if they say so.
     Settings(Option<u32>),
-    /// The same, late.
+    /// With SETTINGS that allow no streams, and others later that do.
+    Raises(Duration),
+    /// With SETTINGS that allow no streams, and closes then.
+    Leaves,
+    /// With SETTINGS that say nothing of streams, late.
     Late(Duration),
     /// It closes when the preface comes.
     Closes,
@@ -166,11 +170,23 @@ impl Connection {
                 std::thread::sleep(after);
                 None
             }
+            Opens::Raises(_) | Opens::Leaves => Some(0),
             Opens::Settings(streams) => streams,
         };
         let this = Self { out: Arc::new(Mutex::new(stream.try_clone()?)), open: Arc::default() };
         let streams = settings.map(|n| [&3_u16.to_be_bytes()[..], &n.to_be_bytes()].concat());
         this.frame(SETTINGS, 0, 0, &streams.unwrap_or_default())?;
+        match state.opens {
+            Opens::Leaves => return stream.shutdown(Shutdown::Both),
+            Opens::Raises(after) => {
+                let later = Self { out: this.out.clone(), open: this.open.clone() };
+                std::thread::spawn(move || {
+                    std::thread::sleep(after);
+                    later.frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100])
+                });
+            }
+            _ => {}
+        }
         let (mut at, mut whole) = (0, HashMap::new());
         loop {
             let mut head = [0; 9];
