@@ -25,8 +25,8 @@ impl Front {
     /// Starts it on this address and waits until it listens.
     pub fn start(self, bind: SocketAddr, nodes: &[SocketAddr]) -> Started {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let fill = |text: String| {
-            nodes.iter().enumerate().fold(text, |text, (i, at)| {
+        let fill = |lines: &str| {
+            nodes.iter().enumerate().fold(lines.to_string(), |text, (i, at)| {
                 let here = |sign: char| format!("{sign}{}", i + 1);
                 text.replace(&here('N'), &at.to_string())
                     .replace(&here('H'), &at.ip().to_string())
@@ -35,11 +35,11 @@ impl Front {
         };
         let path = folder.path().join("conf");
         let (text, mut command) = match self {
-            Self::Haproxy(backend) => (haproxy(bind, backend), Command::new("/usr/sbin/haproxy")),
-            Self::Httpd(lines) => (httpd(folder.path(), bind, lines), Command::new("/usr/sbin/apache2")),
-            Self::Nginx(lines) => (nginx(folder.path(), bind, lines), Command::new("/usr/sbin/nginx")),
+            Self::Haproxy(backend) => (haproxy(bind, &fill(backend)), Command::new("/usr/sbin/haproxy")),
+            Self::Httpd(lines) => (httpd(folder.path(), bind, &fill(lines)), Command::new("/usr/sbin/apache2")),
+            Self::Nginx(lines) => (nginx(folder.path(), bind, &fill(lines)), Command::new("/usr/sbin/nginx")),
         };
-        std::fs::write(&path, fill(text)).expect("its conf is written");
+        std::fs::write(&path, text).expect("its conf is written");
         match self {
             Self::Haproxy(_) => command.arg("-db").arg("-f").arg(&path),
             Self::Httpd(_) => command.arg("-X").arg("-f").arg(&path),
