@@ -266,7 +266,7 @@ mod tests {
         ] {
             let (at, took) = plays(acts, gap, whole);
             if what.ends_with("without end") {
-                assert!(at >= LONGEST_WRITTEN && at < LONGEST_WRITTEN + SETTLED, "{what}: {at}");
+                assert!((LONGEST_WRITTEN..LONGEST_WRITTEN + SETTLED).contains(&at), "{what}: {at}");
             } else {
                 assert_eq!((at, took), taken, "{what}");
             }

@@ -306,7 +306,7 @@ fn a_session_stays_on_a_node_that_turns_away_some_of_its_requests() {
 
 fn once_in_two() -> impl Fn(Asked) -> Then + Send + Sync + 'static {
     let asked = AtomicUsize::new(0);
-    move |_| if asked.fetch_add(1, SeqCst) % 2 == 0 { Then::Answer } else { Then::Refuse }
+    move |_| if asked.fetch_add(1, SeqCst).is_multiple_of(2) { Then::Answer } else { Then::Refuse }
 }
 
 #[test]
