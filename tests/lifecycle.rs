@@ -26,6 +26,8 @@ mod drain;
 mod fleet;
 #[path = "lifecycle/leave.rs"]
 mod leave;
+#[path = "lifecycle/outage.rs"]
+mod outage;
 #[path = "lifecycle/roles.rs"]
 mod roles;
 #[path = "lifecycle/seeds.rs"]

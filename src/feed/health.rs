@@ -7,7 +7,7 @@ use crate::base::clock;
 use crate::base::tasks;
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::table::kept::{News, kept};
-use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Table};
+use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise, Table};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -271,9 +271,14 @@ fn settle_unchecked(subject: &Subject, shared: &Shared) {
 /// Writes health and its reason into the live cells. Returns whether health changed.
 fn publish(subject: &Subject, health: Health, why: &str) -> bool {
     let live = &subject.live;
-    // a whole cluster that starts is not eased in, only a node that joins or comes back to others
-    let ramp = health == Health::Up && (subject.joined || live.health() != Health::Unknown) && subject.cluster_live.others_serve(live.slot);
-    let changed = live.set_health(health, why, ramp).is_some();
+    // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to others
+    let rise = match live.health() {
+        before if before == health => Rise::Found,
+        Health::Unknown if !subject.joined => Rise::Found,
+        _ if subject.cluster_live.others_serve(live.slot) => Rise::Among,
+        _ => Rise::Alone,
+    };
+    let changed = live.set_health(health, why, rise).is_some();
     if changed {
         subject.cluster_live.rescore(live.slot);
     }

@@ -8,7 +8,7 @@ use crate::config;
 use crate::control::members::Members;
 use crate::heartbeat::{Beat, Load, Room};
 use crate::table::compile::{Context, adopt, compile};
-use crate::table::{Cluster, Current, Health};
+use crate::table::{Cluster, Current, Health, Rise};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -130,7 +130,7 @@ impl World {
 
     fn set_up(&mut self, slot: usize, eased: bool) {
         self.up[slot] = true;
-        self.cluster.node(slot as u32).unwrap().live.set_health(Health::Up, "", eased);
+        self.cluster.node(slot as u32).unwrap().live.set_health(Health::Up, "", if eased { Rise::Among } else { Rise::Found });
         self.cluster.live.rescore(slot as u32);
     }
 
@@ -343,7 +343,7 @@ fn nodes_that_speak_apaches_dialect_have_the_shares_that_apache_gives_them() {
         for (seed, rate) in [(0, 1), (1, 20), (2, 100)] {
             let mut world = World::new(STEADY, seed);
             for slot in 2..SEATS.len() {
-                world.cluster.node(slot as u32).unwrap().live.set_health(Health::Down, "", false);
+                world.cluster.node(slot as u32).unwrap().live.set_health(Health::Down, "", Rise::Found);
             }
             let (mut first, mut all) = (0u32, 0u32);
             for second in 0..2000 / rate {

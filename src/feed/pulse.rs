@@ -83,14 +83,14 @@ impl Default for Pulse {
 mod tests {
     use super::*;
     use crate::feed::health::tests::table;
-    use crate::table::Health;
     use crate::table::evidence::{Met, Witness};
+    use crate::table::{Health, Rise};
 
     #[tokio::test]
     async fn pauses_are_noticed_to_begin_and_to_end() {
         let current = Current::from(table(&[("shop", "", "n1 = \"http://127.0.0.1:1\"")], None));
         let live = Arc::clone(&current.load().clusters[0].nodes().next().unwrap().live);
-        live.set_health(Health::Up, "", false);
+        live.set_health(Health::Up, "", Rise::Found);
         let mut pulse = Pulse::new();
         pulse.tick(&current);
         assert!(pulse.ejected.is_empty());

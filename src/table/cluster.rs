@@ -4,7 +4,7 @@ use super::crowd::Crowd;
 use super::fill::{LATELY, Norm};
 use super::kept::Doubt;
 use super::ledger::{Ledger, Seen, Tally};
-use super::node::{Health, Node, NodeLive};
+use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
@@ -275,10 +275,11 @@ impl ClusterLive {
         roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.state() == State::Ready)
     }
 
-    /// Whether a node that comes up now joins others that serve already.
+    /// Whether a node that comes up now joins others that serve already: those that are back from the same outage do not count.
     pub fn others_serve(&self, slot: u32) -> bool {
         let roster = self.roster.load();
-        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.live.health() == Health::Up)
+        let serves = |n: &Node| matches!(n.state(), State::Ready | State::Full) && !n.live.is_cold(roster.slow_start);
+        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && serves(n))
     }
 }
 

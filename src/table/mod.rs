@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicU32;
 pub use crate::upstream::link::Link;
 pub use cluster::{Cluster, ClusterLive};
 pub use departed::Departed;
-pub use node::{Health, Node, NodeLive, NodeSpec};
+pub use node::{Health, Node, NodeLive, NodeSpec, Rise};
 pub use roster::Roster;
 pub use state::State;
 pub use traffic::Traffic;

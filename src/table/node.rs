@@ -57,6 +57,17 @@ pub enum Health {
     Down = 2,
 }
 
+/// Beside whom a node comes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rise {
+    /// It was there before anybody looked: it may have served for long.
+    Found,
+    /// Nobody serves that has served for longer: it takes its whole share.
+    Alone,
+    /// Others serve: it is eased in.
+    Among,
+}
+
 /// Seconds in which a node that came to others is given at most twice its fair rate.
 const YOUNG_SECS: u32 = 60;
 
@@ -98,6 +109,8 @@ pub struct NodeLive {
     check_drains: AtomicBool,
     /// `clock::monotonic_secs` of coming up while others served already; 0 when there is nothing to ramp.
     up_since: AtomicU32,
+    /// `clock::monotonic_secs` of coming up while nobody served; 0 if it did not.
+    cold_since: AtomicU32,
     /// What traffic and checks have shown of it.
     pub evidence: Evidence,
     /// What it says of itself.
@@ -132,6 +145,7 @@ impl NodeLive {
             health: AtomicU8::new(Health::Unknown as u8),
             check_drains: AtomicBool::new(false),
             up_since: AtomicU32::new(0),
+            cold_since: AtomicU32::new(0),
             evidence: Evidence::default(),
             told: Told::nothing(),
             fill: Fill::unknown(),
@@ -181,8 +195,8 @@ impl NodeLive {
         }
     }
 
-    /// Sets what checks see. Returns the former value if it changed. `ramp`: others serve already, so it is eased in.
-    pub fn set_health(&self, health: Health, why: &str, ramp: bool) -> Option<Health> {
+    /// Sets what checks see. Returns the former value if it changed. `rise`: what it means if it comes up.
+    pub fn set_health(&self, health: Health, why: &str, rise: Rise) -> Option<Health> {
         let before = match self.health.swap(health as u8, Relaxed) {
             1 => Health::Up,
             2 => Health::Down,
@@ -193,7 +207,9 @@ impl NodeLive {
             return None;
         }
         if health == Health::Up {
-            self.up_since.store(if ramp { clock::monotonic_secs() } else { 0 }, Relaxed);
+            let now_if = |is: bool| if is { clock::monotonic_secs() } else { 0 };
+            self.up_since.store(now_if(rise == Rise::Among), Relaxed);
+            self.cold_since.store(now_if(rise == Rise::Alone), Relaxed);
             self.evidence.acquit();
         }
         self.changed.notify_waiters();
@@ -254,6 +270,12 @@ impl NodeLive {
         }
         // a tenth at once, so that a trickle warms it up from the first second
         (WHOLE / 10 + WHOLE * 9 / 10 * age / u64::from(slow_start_secs)) as u32
+    }
+
+    /// Whether it came up while nobody served, less than `slow_start_secs` ago: nobody is eased in beside a node as new as itself.
+    pub fn is_cold(&self, slow_start_secs: u32) -> bool {
+        let since = self.cold_since.load(Relaxed);
+        since != 0 && clock::monotonic_secs().saturating_sub(since) < slow_start_secs
     }
 
     /// Whether it came to others less than a minute ago.

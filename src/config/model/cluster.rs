@@ -29,7 +29,7 @@ conf! {
         pub retry_body: Size,
         /// How long a pinned request waits for its full node.
         pub queue_timeout: Duration,
-        /// Time over which a node that (re)appears grows into its full share.
+        /// Time over which a node that (re)appears beside others grows into its full share.
         pub slow_start: Duration,
         /// Time limits towards the nodes.
         pub timeouts: Timeouts,

@@ -174,3 +174,46 @@ async fn thousands_of_nodes_are_checked() {
         })
         .await;
 }
+
+/// What a node says of being eased in, after the nodes of a cluster came up one by one, so many seconds apart each.
+fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
+    let nodes = "n1 = \"http://127.0.0.1:1\"\nn2 = \"http://127.0.0.1:2\"\nn3 = \"http://127.0.0.1:3\"";
+    let table = table(&[("shop", SLOW, nodes)], None);
+    let cluster = &table.clusters[0];
+    let mut now = 1000;
+    for (name, seconds, health) in courses {
+        now += seconds;
+        clock::pretend(Duration::from_secs(now));
+        let node = node(&table, 0, name);
+        let subject = Subject {
+            cluster: Arc::clone(&cluster.name),
+            node: Arc::clone(&node.spec.name),
+            cluster_live: Arc::clone(&cluster.live),
+            live: Arc::clone(&node.live),
+            link: Arc::clone(&node.link),
+            conf: cluster.conf.health.clone(),
+            joined,
+        };
+        node.live.evidence.set_check_passes(*health == Health::Up);
+        publish(&subject, *health, "");
+    }
+    cluster.nodes().map(|node| node.live.is_ramping()).collect()
+}
+
+#[test]
+fn nodes_that_come_back_from_the_same_outage_share_what_is_new_by_weight() {
+    use Health::{Down, Up};
+    const START: [(&str, u64, Health); 3] = [("n1", 0, Up), ("n2", 1, Up), ("n3", 0, Up)];
+    const OUTAGE: [(&str, u64, Health); 3] = [("n1", 60, Down), ("n2", 0, Down), ("n3", 1, Down)];
+    let back = |courses: &[&[(&str, u64, Health)]]| eased(false, &courses.concat());
+    assert_eq!(back(&[&START]), [false; 3], "a start");
+    assert_eq!(back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 20, Up)]]), [false; 3], "an outage");
+    assert_eq!(back(&[&OUTAGE, &[("n1", 60, Up), ("n2", 1, Up), ("n3", 1, Up)]]), [false; 3], "that we were started in");
+    assert_eq!(back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 40, Up)]]), [false, false, true], "one is late");
+    assert_eq!(back(&[&START, &[("n3", 1, Down), ("n3", 5, Up)]]), [false, false, true], "one comes back to others");
+    // n1 and n2 are restarted beside n3, and then n3 beside them, which are being eased in
+    let rolled = [("n1", 9, Down), ("n1", 5, Up), ("n2", 0, Down), ("n2", 5, Up), ("n3", 0, Down), ("n3", 5, Up)];
+    assert_eq!(back(&[&START, &rolled]), [true; 3], "one after the other");
+    assert_eq!(eased(true, &START), [false; 3], "a cluster that joins");
+    assert_eq!(eased(true, &[("n1", 0, Up), ("n2", 0, Up), ("n3", 60, Up)]), [false, false, true], "one joins it later");
+}

@@ -7,9 +7,9 @@ use crate::affinity::{KeyRing, Lost, Stamp};
 use crate::base::clock::{self, Now};
 use crate::config;
 use crate::heartbeat::{Beat, Role, Roles};
-use crate::table::Health;
 use crate::table::compile::{Context, adopt, compile};
 use crate::table::evidence::{Met, Witness};
+use crate::table::{Health, Rise};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,14 +66,14 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     adopt(&table);
     let cluster = table.clusters[0].clone();
     for node in cluster.nodes() {
-        node.live.set_health(Health::Up, "", false);
+        node.live.set_health(Health::Up, "", Rise::Found);
         node.live.evidence.set_check_passes(true);
     }
     let live = |slot: &u32| &cluster.node(*slot).unwrap().live;
     for step in done {
         match step {
             Down(slot) => {
-                live(slot).set_health(Health::Down, "", false);
+                live(slot).set_health(Health::Down, "", Rise::Found);
                 live(slot).evidence.set_check_passes(false);
             }
             Passes(slot) => drop(live(slot).evidence.set_check_passes(true)),
@@ -83,11 +83,11 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Fails(slot) => {
                 assert!(live(slot).evidence.check(true, clock::monotonic_ms()));
                 live(slot).evidence.set_check_passes(false);
-                live(slot).set_health(Health::Down, "", false);
+                live(slot).set_health(Health::Down, "", Rise::Found);
                 let nodes: Vec<&Node> = cluster.nodes().map(|node| &**node).collect();
                 cluster.live.doubt.look(&cluster.conf.health, &nodes, clock::monotonic_ms());
             }
-            Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", false)),
+            Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found)),
             Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000)),
             Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &*cluster.live), *slot),
             Busy(slot) => live(slot).in_flight.store(1, Relaxed),

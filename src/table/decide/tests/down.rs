@@ -72,7 +72,7 @@ fn checks_that_are_not_there_yet_are_not_those_that_fail() {
         nodes[slot].live.evidence.check(fails, 1000);
         nodes[slot].live.evidence.set_check_passes(!fails);
         let news = doubt.look(&cluster.conf.health, &nodes, 1000);
-        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", false);
+        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found);
         news
     };
     assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(News::Begun(2, 3))]);
@@ -85,7 +85,7 @@ fn checks_are_doubted_when_most_nodes_begin_to_fail_them_at_once() {
     let check = |slot: usize, fails, at| {
         nodes[slot].live.evidence.check(fails, at);
         nodes[slot].live.evidence.set_check_passes(!fails);
-        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", false);
+        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found);
         doubt.look(&cluster.conf.health, &nodes, at)
     };
     // two intervals apart is not at once: an interval of 2 s, its tenth, and 1 s for a check
