@@ -24,6 +24,8 @@ mod drain;
 #[allow(dead_code, reason = "the heartbeats' own tests use the rest")]
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
+#[path = "lifecycle/hung.rs"]
+mod hung;
 #[path = "lifecycle/leave.rs"]
 mod leave;
 #[path = "lifecycle/outage.rs"]

@@ -20,6 +20,8 @@ use tracing::{info, warn};
 
 /// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
 const AT_ONCE: usize = 256;
+/// The longest time that a node has to answer a check which asks because its clients wait in vain.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The shortest pause between two checks of a node, however long the first took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -63,6 +65,8 @@ struct Subject {
     live: Arc<NodeLive>,
     link: Arc<Link>,
     conf: model::Health,
+    /// How long a client waits for an answer.
+    response: Duration,
     /// It joined a cluster that was there before.
     joined: bool,
 }
@@ -73,7 +77,23 @@ impl Subject {
     }
 
     fn is_current(&self, cluster: &Cluster, node: &Node) -> bool {
-        self.is_same_node(cluster, node) && self.link.id == node.link.id && self.conf == cluster.conf.health
+        self.is_same_node(cluster, node)
+            && self.link.id == node.link.id
+            && self.conf == cluster.conf.health
+            && self.response == cluster.conf.timeouts.response.get()
+    }
+
+    /// Checks once. A connection is no answer: where clients wait in vain, and not for what others wait for as well, one is asked for.
+    async fn check(&self) -> Result<Seen, Failure> {
+        if self.conf.kind() != HealthKind::Tcp || !self.cluster_live.alone_in_vain(&self.live) {
+            return probe::probe(&self.link, &self.conf).await;
+        }
+        let limit = self.response.min(LONGEST_WAIT).max(self.conf.timeout.get());
+        let result = probe::rouse(&self.link, &self.conf, limit).await;
+        if result.is_ok() {
+            self.live.evidence.check_answered();
+        }
+        result
     }
 }
 
@@ -117,6 +137,7 @@ impl Checks {
             live: Arc::clone(&node.live),
             link: Arc::clone(&node.link),
             conf,
+            response: cluster.conf.timeouts.response.get(),
             joined: before.map_or(joined, |task| task.subject.joined),
         });
         if subject.conf.kind() == HealthKind::Off {
@@ -152,7 +173,7 @@ async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shar
             // held for the check only, so that waiting for a place never counts as the node's silence
             let _place = shared.places.acquire().await;
             let from = clock::monotonic_ms();
-            (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
+            (subject.check().await, clock::monotonic_ms().saturating_sub(from))
         };
         settle(&subject, &mut watch.borrow_mut(), &shared, result);
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;

@@ -275,6 +275,13 @@ impl ClusterLive {
         roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.state() == State::Ready)
     }
 
+    /// Whether clients of this node wait in vain while those of another one are answered.
+    pub fn alone_in_vain(&self, live: &NodeLive) -> bool {
+        let since = live.evidence.in_vain_since();
+        let roster = self.roster.load();
+        since != 0 && roster.nodes.iter().flatten().any(|n| n.live.slot != live.slot && n.live.evidence.last_answer() > since)
+    }
+
     /// Whether a node that comes up now joins others that serve already: those that are back from the same outage do not count.
     pub fn others_serve(&self, slot: u32) -> bool {
         let roster = self.roster.load();

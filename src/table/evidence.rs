@@ -9,7 +9,9 @@
 //! | the client gave up, a race over a kept connection | never: says nothing of the node                      | stay                                              |
 //!
 //! `passive.failures` that count, in a row, set it aside for `passive.eject`: it is given no new sessions. An interval is
-//! `health.interval`. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say,
+//! `health.interval`. A connection opens at a process that hangs, too: at a node that was set aside because no answer came in time, a
+//! check that only connects asks for an answer, whatever it says, as soon as another node has answered a client since. Where none
+//! does they more likely wait for the same thing. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say,
 //! and who keeps pinned sessions against it, is in [`super::kept`].
 
 use crate::base::clock::{self, Now};
@@ -73,6 +75,8 @@ pub struct Evidence {
     proof: AtomicU8,
     /// Its last check was good.
     check_passes: AtomicBool,
+    /// Since when so many requests that nobody answered in time set it aside.
+    in_vain_since: AtomicU64,
     /// The first failed check of those in a row, of a node that served.
     failing_since: AtomicU64,
 }
@@ -93,6 +97,7 @@ impl Evidence {
             self.against.store(0, Relaxed);
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
+            self.in_vain_since.store(0, Relaxed);
         }
         if now.saturating_sub(self.last_answer.load(Relaxed)) >= TICK_MS || self.last_answer.load(Relaxed) == 0 {
             self.last_answer.store(now, Relaxed);
@@ -126,7 +131,13 @@ impl Evidence {
             return false;
         }
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        if limit == 0 || failures < u32::from(limit) || self.is_ejected() {
+        if limit == 0 || failures < u32::from(limit) {
+            return false;
+        }
+        if met == Met::Late {
+            self.in_vain_since.compare_exchange(0, clock::monotonic_ms().max(1), Relaxed, Relaxed).ok();
+        }
+        if self.is_ejected() {
             return false;
         }
         let times = self.ejections.fetch_add(1, Relaxed).min(4);
@@ -154,6 +165,21 @@ impl Evidence {
         self.is_ejected().then_some(met)
     }
 
+    /// Since when requests that nobody answered in time have set it aside, while none was answered; 0 if they have not.
+    pub fn in_vain_since(&self) -> u64 {
+        self.in_vain_since.load(Relaxed)
+    }
+
+    /// It answered a check: whoever waits in vain waits for a page of its own.
+    pub fn check_answered(&self) {
+        self.in_vain_since.store(0, Relaxed);
+    }
+
+    /// When a client's request was answered last; 0 if none was.
+    pub fn last_answer(&self) -> u64 {
+        self.last_answer.load(Relaxed)
+    }
+
     /// It is up: what was before counts no more.
     pub fn acquit(&self) {
         self.failures.store(0, Relaxed);
@@ -164,6 +190,7 @@ impl Evidence {
     pub fn listens(&self, listens: bool) {
         if !listens {
             self.against.store(REFUSED, Relaxed);
+            self.in_vain_since.store(0, Relaxed);
         } else if self.is_refused() {
             self.against.store(0, Relaxed);
             self.failures.store(0, Relaxed);
@@ -240,6 +267,28 @@ mod tests {
         assert!(evidence.is_refused());
         evidence.answered(Now::look());
         assert!(!evidence.is_unanswered());
+    }
+
+    #[test]
+    fn requests_that_nobody_answers_in_time_ask_for_an_answer_until_there_is_one() {
+        type Ends = fn(&Evidence);
+        let ends: [Ends; 3] = [|e| e.answered(Now::look()), Evidence::check_answered, |e| e.listens(false)];
+        for end in ends {
+            let evidence = Evidence::default();
+            for (met, witness, vain) in
+                [(Met::Late, NOBODY, false), (Met::Late, CLIENTS, false), (Met::BrokenOff, NOBODY, false), (Met::Late, NOBODY, true)]
+            {
+                evidence.failed(met, witness, 2, 0);
+                assert_eq!(evidence.in_vain_since() != 0, vain, "{met:?} {witness:?}");
+            }
+            evidence.listens(true);
+            assert_ne!(evidence.in_vain_since(), 0, "a connection is no answer");
+            end(&evidence);
+            assert_eq!(evidence.in_vain_since(), 0);
+        }
+        let evidence = Evidence::default();
+        evidence.failed(Met::Late, NOBODY, 0, 0);
+        assert_eq!(evidence.in_vain_since(), 0, "nothing sets it aside");
     }
 
     #[test]

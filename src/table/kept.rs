@@ -12,6 +12,9 @@
 //! | its clients' requests failed: nobody listens | move                                                           | move    |
 //! | its clients' requests failed otherwise       | stay while it answers others, or only waits are long and its check passes | move |
 //!
+//! A connection opens at a process that hangs, too: a check that only connects passes there until it asks for an answer, which
+//! [`super::evidence`] says when.
+//!
 //! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a session moves in both.
 
 use super::evidence::{Met, Witness};

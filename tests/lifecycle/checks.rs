@@ -17,10 +17,10 @@ fn start(nodes: &[Origin], affinity: &str, health: &str) -> Window {
 }
 
 /// A user, by whatever the affinity tells it.
-struct User {
+pub struct User {
     client: Client,
     name: String,
-    home: String,
+    pub home: String,
 }
 
 impl User {
@@ -31,22 +31,22 @@ impl User {
     }
 
     /// One that is on this node.
-    fn on(window: &Window, node: &str) -> Self {
+    pub fn on(window: &Window, node: &str) -> Self {
         (0..100).map(|n| Self::new(window, n)).find(|user| user.home == node).expect("round-robin comes to each")
     }
 
     /// Status and node.
-    fn click(&mut self, path: &str) -> (u16, String) {
+    pub fn click(&mut self, path: &str) -> (u16, String) {
         let answer = self.client.get_with(path, &[("X-User", &self.name), ("User-Agent", &self.name)]);
         (answer.status, answer.node().to_owned())
     }
 }
 
 /// Somebody who clicks all the time.
-struct Clicker(Arc<AtomicBool>, Option<JoinHandle<()>>);
+pub struct Clicker(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
 impl Clicker {
-    fn start(mut user: User) -> Self {
+    pub fn start(mut user: User) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let clicks = move || {
@@ -66,7 +66,7 @@ impl Drop for Clicker {
     }
 }
 
-fn moved(window: &Window) -> usize {
+pub fn moved(window: &Window) -> usize {
     let causes = &window.status()["clusters"][0]["traffic"]["whys"];
     causes.as_object().unwrap().iter().filter(|(why, _)| why.starts_with("moved")).count()
 }
@@ -240,6 +240,7 @@ fn a_node_that_only_lets_wait_takes_nobody_new_and_keeps_its_users_while_its_che
     let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("balance = \"round-robin\"").cluster(lines));
     window.all_ready();
     let mut user = User::on(&window, "n2");
+    let _busy = Clicker::start(User::on(&window, "n1"));
     until("its last answer is an interval ago", || {
         all_wait_in_vain(&window, &user);
         window.proxy.log.all().iter().any(|line| line.contains("node n2 is set aside after 3 failures")).then_some(())

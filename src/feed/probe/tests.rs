@@ -194,3 +194,20 @@ async fn tls_is_part_of_the_check() {
     link.addresses.store(plain.addresses.load_full());
     assert!(why(&link, &tcp()).await.0.starts_with("TLS: "), "clear text behind https");
 }
+
+#[tokio::test]
+async fn any_answer_shows_that_a_node_does_not_hang() {
+    let answers: [(&[u8], bool, bool); 4] =
+        [(b"HTTP/1.1 503 No\r\n\r\n", false, true), (b"nonsense\r\n\r\n", true, true), (b"", true, true), (b"", false, false)];
+    for (answer, close, alive) in answers {
+        let (link, asked) = node(answer, close).await;
+        let found = rouse(&link, &tcp(), Duration::from_millis(300)).await;
+        assert_eq!(found.is_ok(), alive, "{found:?}");
+        assert!(asked.lock().unwrap().starts_with("GET / HTTP/1.1\r\n"));
+        if let Err(failure) = found {
+            assert_eq!((failure.why.as_str(), failure.meaning), ("clients wait in vain: no answer within 300ms", Meaning::Silent));
+        }
+    }
+    let nobody = rouse(&link_to("http://127.0.0.1:1"), &tcp(), Duration::from_secs(5)).await;
+    assert_eq!(nobody.unwrap_err().meaning, Meaning::Refused);
+}

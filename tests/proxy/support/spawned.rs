@@ -38,6 +38,16 @@ impl Spawned {
         until("its port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
     }
 
+    /// Hangs: its port still takes connections, and nothing answers.
+    pub fn pause(&self) {
+        signal(self.child.id(), "STOP");
+    }
+
+    /// Goes on where it was.
+    pub fn resume(&self) {
+        signal(self.child.id(), "CONT");
+    }
+
     /// Starts anew on the same address.
     pub fn revive(&mut self) {
         *self = Self::at(&self.addr.to_string(), &self.name);
