@@ -68,7 +68,7 @@ impl PinCookie {
             Value::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
             Value::Text(_) => self.read_text(value, request),
             Value::Sealed(_) if value.is_empty() => Reading::absent(None),
-            Value::Sealed(_) => self.read_sealed(value, request.now),
+            Value::Sealed(_) => self.read_sealed(value, request.now, self.max_idle),
         }
     }
 
@@ -124,10 +124,20 @@ impl PinCookie {
         Reading { found: self.slots_behind(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
     }
 
-    fn read_sealed<'t>(&'t self, value: &[u8], now: u64) -> Reading<'t> {
+    /// What a pin says if it is not too old but for its last use; none where pins name no session.
+    pub(super) fn read_unused<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+        if !self.value.is_sealed() {
+            return None;
+        }
+        let mut readings = cookies::values(request.headers, self.name()).map(|value| self.read_sealed(value, request.now, None));
+        let found = readings.find(|reading| matches!(reading.found, Found::Pin { .. }))?;
+        Some(Reading { stamp: Stamp { seen: true, ..found.stamp }, ..found })
+    }
+
+    fn read_sealed<'t>(&'t self, value: &[u8], now: u64, max_idle: Option<u64>) -> Reading<'t> {
         let Value::Sealed(seals) = &self.value else { return Reading::absent(None) };
         let Some((pin, old_key)) = seals.open(value) else { return Reading::new(Found::Lost(Lost::Tampered), None) };
-        if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), self.max_idle, now) {
+        if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), max_idle, now) {
             return Reading::new(Found::Lost(Lost::Expired), None);
         }
         let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));

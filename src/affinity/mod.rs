@@ -161,6 +161,22 @@ impl Affinity {
         Some(Reading { found: other.found, session, stamp: Stamp { foreign: true, ..own.stamp } })
     }
 
+    /// What a pin says that is too old only because it was not used for so long: whoever saw its session meanwhile knows better.
+    pub fn read_unused<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+        match &self.main {
+            Some(Form::Cookie(form)) => form.read_unused(request),
+            _ => None,
+        }
+    }
+
+    /// Seconds for which a pin may be unused.
+    pub fn max_idle(&self) -> Option<u64> {
+        match &self.main {
+            Some(Form::Cookie(form)) => form.max_idle,
+            _ => None,
+        }
+    }
+
     /// The first valid reading of a form under `also`, or else the first that is lost.
     fn read_also<'t>(&'t self, request: &Incoming<'_>) -> Option<Other<'t>> {
         let mut lost = None;

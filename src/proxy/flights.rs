@@ -92,6 +92,6 @@ impl Rows {
 
 /// Seconds after which a cluster's ledger is told again.
 fn step(cluster: &Cluster) -> u32 {
-    let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-    (idle / 4).clamp(1, LONGEST_STEP)
+    let idle = cluster.conf.session_idle.get().as_secs().min(cluster.affinity.max_idle().unwrap_or(u64::MAX));
+    u32::try_from(idle / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_STEP)
 }

@@ -6,8 +6,9 @@ mod why;
 pub use why::Why;
 
 use super::{Cluster, Node, State};
-use crate::affinity::{Found, Incoming, Reading, Via};
+use crate::affinity::{Found, Incoming, Lost, Reading, Via};
 use crate::balance::Tier;
+use crate::base::clock;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub struct Facts<'a> {
 }
 
 /// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
-/// does not know it.
+/// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell.
 pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>) -> Reading<'t> {
     let own = cluster.affinity.read(head);
     if matches!(own.found, Found::Ledger { .. })
@@ -75,6 +76,13 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>) -> Reading<'t> {
         && own.session.is_none_or(|session| cluster.live.ledger.find(session).is_none())
     {
         return other;
+    }
+    if own.found == Found::Lost(Lost::Expired)
+        && let Some(pinned) = cluster.affinity.read_unused(head)
+        && let Some(seen) = pinned.session.and_then(|session| cluster.live.ledger.find(session))
+        && cluster.affinity.max_idle() >= Some(u64::from(clock::monotonic_secs().saturating_sub(seen.last)))
+    {
+        return pinned;
     }
     own
 }

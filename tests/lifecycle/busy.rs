@@ -82,6 +82,37 @@ fn a_session_with_a_sealed_cookie_counts_while_its_socket_is_open() {
 }
 
 #[test]
+fn a_session_with_a_cookie_that_grows_old_is_not_idle_while_its_socket_is_open() {
+    let nodes = Origin::several(2);
+    let window =
+        Window::with(Conf::over(&nodes).affinity(r#"{ cookie = "HOMING", max-idle = "4s" }"#).cluster("balance = \"round-robin\""));
+    window.all_ready();
+    let visit = || {
+        let mut client = Client::with_jar(window.proxy.addr);
+        client.get("/visit");
+        client
+    };
+    let mut idle = visit();
+    // one on each node: wherever round-robin is, a client that is placed anew may come to the other
+    let mut busy: Vec<Client> = (0..2).map(|_| visit()).collect();
+    let before: Vec<_> = busy.iter_mut().map(|client| client.get("/home").node().to_owned()).collect();
+    let held: Vec<Socket> = busy.iter_mut().map(socket).collect();
+    busy.iter_mut().for_each(Client::hang_up);
+    until("the other one was idle for too long", || {
+        let said =
+            window.homing(&["explain", "--url", "http://app.test/", "--cookie", &format!("HOMING={}", idle.jar.as_ref()?["HOMING"])]);
+        said.out.contains("max-idle").then_some(())
+    });
+    idle.get("/idle");
+    assert_eq!(window.proxy.why("/idle"), "moved:expired");
+    for (client, home) in busy.iter_mut().zip(&before) {
+        assert_eq!(client.get("/busy").node(), home);
+        assert_eq!(window.proxy.why("/busy"), "cookie");
+    }
+    drop(held);
+}
+
+#[test]
 fn a_session_with_a_jvm_route_counts_while_its_stream_is_open() {
     lives_on(&Origin::tomcats(2), r#"{ route = "JSESSIONID" }"#, "route", |client| client.upgrade("/events", &[]).unwrap());
 }

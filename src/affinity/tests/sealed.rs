@@ -117,6 +117,24 @@ fn ages_count_when_asked_for() {
     assert_eq!(read(&aged, "/", &[&cookie], NOW + 8 * 3600 + 10).found, Found::Lost(Lost::Expired));
 }
 
+/// What a pin says, so many seconds later, but for its last use; and whether it is renewed.
+fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(Found<'t>, bool)> {
+    let headers = http::HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
+    let uri = Uri::from_static("/");
+    let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: NOW + after };
+    affinity.read_unused(&request).map(|reading| (reading.found, reading.stamp.refresh))
+}
+
+#[test]
+fn a_pin_that_seems_idle_says_whose_it_is_to_whom_knows_better() {
+    let aged = affinity("cookie = 'HOMING'\nmax-idle = '30m'\nmax-life = '8h'");
+    let cookie = pin(&aged, Visit::default());
+    assert_eq!(unused(&aged, &cookie, 1810), Some((Found::Pin { slots: &[1], via: Via::Cookie }, true)));
+    assert_eq!(unused(&aged, &cookie, 8 * 3600 + 10), None, "its life is over");
+    assert_eq!(unused(&aged, "HOMING=junk", 1810), None);
+    assert_eq!(unused(&affinity("cookie = 'HOMING'\nvalue = 'route'\nmax-idle = '30m'"), "HOMING=n1", 1810), None, "it names no session");
+}
+
 #[test]
 fn the_valid_one_of_several_wins() {
     let sealed = affinity(SEALED);
