@@ -1,7 +1,8 @@
 //! What an operator can do to a node: the words of the API for an edit.
 
 use crate::base::units::Duration;
-use crate::control::{edit, runtime};
+use crate::control::drain::{self, Asked};
+use crate::control::edit;
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
@@ -26,16 +27,18 @@ pub enum Action {
     Set(Set),
 }
 
-/// How a node is drained.
+/// How a node is drained; what is not said of a drain that is on stays.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Drain {
-    /// How long its sessions may take to end; for ever if not said.
+    /// How long its sessions may take to end; "off" for ever, as is a new drain of which nothing is said.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     #[schemars(with = "Duration")]
     pub deadline: Option<Duration>,
-    /// What becomes of the sessions that are left then.
-    pub then: Then,
+    /// What becomes of the sessions that are left then; a new drain keeps them.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schemars(with = "Then")]
+    pub then: Option<Then>,
     /// Even if something stops working without it.
     pub force: bool,
 }
@@ -205,8 +208,9 @@ impl From<Action> for edit::Action {
     fn from(action: Action) -> Self {
         match action {
             Action::Drain(Drain { deadline, then, .. }) => {
-                let then = if then == Then::Move { runtime::Then::Move } else { runtime::Then::Keep };
-                Self::Drain { deadline: deadline.map(|limit| limit.get().as_secs()), then }
+                let deadline = deadline.map(|deadline| deadline.limit().map(|limit| limit.as_secs()));
+                let then = then.map(|then| if then == Then::Move { drain::Then::Move } else { drain::Then::Keep });
+                Self::Drain(Asked { deadline, then })
             }
             Action::Enable => Self::Enable,
             Action::Disable(_) => Self::Disable,
@@ -252,8 +256,12 @@ mod tests {
     #[test]
     fn bodies_say_how() {
         assert_eq!(read("drain", ""), Some(Action::Drain(Drain::default())));
-        let drain = Drain { deadline: Some(Duration::secs(14_400)), then: Then::Move, force: true };
+        let drain = Drain { deadline: Some(Duration::secs(14_400)), then: Some(Then::Move), force: true };
         assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some(Action::Drain(drain)));
+        for (body, deadline) in [("", None), (r#"{"deadline":"off"}"#, Some(None)), (r#"{"deadline":"30s"}"#, Some(Some(30)))] {
+            let asked = Asked { deadline, then: None };
+            assert_eq!(read("drain", body).map(edit::Action::from), Some(edit::Action::Drain(asked)), "{body}");
+        }
         let set = Set { weight: Some(50), max_sessions: Some(Limit::Most(1)), max_requests: Some(Limit::Word(Off::Off)) };
         assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), Some(Action::Set(set)));
         let weight = Set { weight: Some(50), ..Set::default() };

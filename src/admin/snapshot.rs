@@ -5,7 +5,7 @@ use super::operate::Then;
 use super::status::{self, Connections, Durations, Ledger, Reload, Status, Step};
 use crate::base::clock::{self, rfc3339};
 use crate::base::tasks;
-use crate::config::model;
+use crate::config::model::{self, AdminState};
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::net::tls::{CertStore, Certs};
 use crate::proxy::traces::{self, Traces};
@@ -199,6 +199,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         version: live.told.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
+        over: spec.set.as_ref().filter(|_| matches!(spec.admin, AdminState::Draining | AdminState::Drained)).map(|set| set.over),
         then: deadline.and(spec.set.as_ref()).map(|set| if set.moves { Then::Move } else { Then::Keep }),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),

@@ -21,6 +21,10 @@ impl Duration {
     pub const fn millis(n: u64) -> Self {
         Self(std::time::Duration::from_millis(n))
     }
+    /// The value of a limit; none for "off".
+    pub fn limit(self) -> Option<std::time::Duration> {
+        Some(self.0).filter(|_| self != Self::millis(LONGEST_MS))
+    }
     /// The value for code that waits.
     pub const fn get(self) -> std::time::Duration {
         self.0

@@ -147,12 +147,12 @@ enum RemoteVerb {
         /// Wait until no session, request or socket is left, or the deadline has passed (exit 3).
         #[arg(long)]
         wait: bool,
-        /// How long its sessions may take to end.
+        /// How long its sessions may take to end: a drain that is on keeps its deadline if this is not given, and "off" lifts it.
         #[arg(long, value_name = "DURATION")]
         deadline: Option<Duration>,
-        /// What becomes of those that are left then.
-        #[arg(long, value_enum, default_value = "keep")]
-        then: Then,
+        /// What becomes of those that are left then: keep, unless something else was said of the drain that is on.
+        #[arg(long, value_enum)]
+        then: Option<Then>,
         /// Even if something stops working without it.
         #[arg(long)]
         force: bool,

@@ -107,7 +107,7 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
     }
     let deadline = drain.deadline.map(|deadline| begun + deadline.get());
     // the proxy keeps the deadline by whole seconds of its own clock, and then ends sockets one after another
-    let patience = if drain.then == Then::Move { SLACK + SPREAD } else { Duration::ZERO };
+    let patience = if drain.then == Some(Then::Move) { SLACK + SPREAD } else { Duration::ZERO };
     let (mut left, mut progress) = (None, Progress::new());
     loop {
         let (body, node) = window.get::<Node>(&target.path())?;

@@ -1,7 +1,8 @@
 //! One change at run time: who may make it, and what it does to the decisions. Everything that changes a node, whoever asks,
 //! is an `Edit`.
 
-use super::runtime::{By, Drain, Joined, MOST_MEMBERS, Member, Runtime, Said, Set, Then, Wanted};
+use super::drain::Asked;
+use super::runtime::{By, Joined, MOST_MEMBERS, Member, Runtime, Said, Set, Wanted};
 use crate::base::clock;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
@@ -37,12 +38,7 @@ pub enum Action {
     /// It serves again; undoes a drain at any stage.
     Enable,
     /// Its sessions end there, new ones begin elsewhere.
-    Drain {
-        /// Seconds from now by which it is to be over.
-        deadline: Option<u64>,
-        /// What becomes of sessions that are left then.
-        then: Then,
-    },
+    Drain(Asked),
     /// It serves nobody.
     Disable,
     /// It stands alone: known, announced, reached by name only.
@@ -111,8 +107,9 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Enters an edit into the decisions, or says why not. `table` is what runs now, `file` what the conf file says.
-pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, now: u64) -> Result<(), Refused> {
+/// Enters an edit into the decisions, or says why not. `table` is what runs now, `file` what the conf file says. Returns what it
+/// changes that no conf file could say, in words.
+pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, now: u64) -> Result<Option<String>, Refused> {
     let unknown = |what: &str, name: &str, known: Vec<&str>| Refused::Unknown(format!("no {what} \"{name}\"; there is {}", list(&known)));
     let cluster = table.clusters.iter().find(|cluster| *cluster.name == *edit.cluster);
     let names = || table.clusters.iter().map(|cluster| &*cluster.name).collect();
@@ -128,7 +125,7 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
         // two beats of one node may ask at the same time
         let member = runtime.member_mut(&edit.cluster, &edit.node);
         member.joined.get_or_insert_with(|| Joined { url: url.clone(), route: None, accepted, at: now, from: Some(*from) });
-        return Ok(());
+        return Ok(None);
     }
     let node = cluster.nodes().find(|node| *node.spec.name == *edit.node);
     let names = || cluster.nodes().map(|node| &*node.spec.name).collect();
@@ -139,10 +136,14 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
     let written = file.cluster.get(&edit.cluster).and_then(|conf| conf.nodes.get(&edit.node)).map(NodeConf::table);
     let written = written.as_ref();
     let member = runtime.member_mut(&edit.cluster, &edit.node);
+    let mut told = None;
     match &edit.action {
         Action::Enable => member.want(Wanted::Enabled, written, by),
-        Action::Drain { deadline, then } => {
-            let drain = Drain { deadline: deadline.map(|secs| now.saturating_add(secs)), then: *then, over: false };
+        Action::Drain(asked) => {
+            let of_file = written.map(|table| Wanted::of(table.state));
+            let on = member.wanted.as_ref().map(|set| &set.to).or(of_file.as_ref()).and_then(Wanted::drain);
+            let drain = asked.over(on, now);
+            told = on.and_then(|on| on.change(&drain, &edit.node, now)).map(|change| format!("cluster {}: {change}", edit.cluster));
             member.want(Wanted::Draining(drain), written, by);
         }
         Action::Disable => member.want(Wanted::Maintenance, written, by),
@@ -168,7 +169,7 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
         Action::Join { .. } => {}
     }
     member.tidy(written);
-    Ok(())
+    Ok(told)
 }
 
 fn said<T: Clone>(written: Option<&NodeTable>, of: impl Fn(&NodeTable) -> T) -> Said<T> {
@@ -209,7 +210,7 @@ impl Member {
 
 /// What would stop working: the last node that takes sessions, the last with a role, sessions that are still there.
 fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Refused> {
-    let leaves = matches!(edit.action, Action::Drain { .. } | Action::Disable | Action::Remove)
+    let leaves = matches!(edit.action, Action::Drain(_) | Action::Disable | Action::Remove)
         || matches!(edit.action, Action::Set(Limits { weight: Some(0), .. }));
     if !leaves {
         return Ok(());

@@ -1,6 +1,7 @@
 //! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes nothing.
 
 pub mod desk;
+pub mod drain;
 pub mod edit;
 pub mod keys;
 pub mod members;
@@ -79,11 +80,13 @@ impl Registry {
 
     /// Builds the table that edits make, all of them or none. Nothing changes yet.
     pub fn prepare_edits(&self, edits: &[&Edit]) -> Result<Prepared, Refused> {
-        let mut runtime = self.runtime.clone();
+        let (mut runtime, mut said) = (self.runtime.clone(), Vec::new());
         for edit in edits {
-            edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?;
+            said.extend(edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?);
         }
-        self.build(self.file.clone(), runtime).map_err(Refused::Invalid)
+        let mut prepared = self.build(self.file.clone(), runtime).map_err(Refused::Invalid)?;
+        prepared.changes.extend(said);
+        Ok(prepared)
     }
 
     fn build(&self, file: Config, mut runtime: Runtime) -> Result<Prepared, String> {

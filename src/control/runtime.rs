@@ -3,6 +3,7 @@
 //! Each decision remembers what the file said when it was made. A file that says something else by now was edited later, and
 //! the later word wins.
 
+use super::drain::{Drain, Then};
 use crate::config::model::{AdminState, Changed, Config, Node, NodeTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,32 +73,6 @@ pub enum Wanted {
     Removed,
 }
 
-/// A drain: a job with an end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Drain {
-    /// Unix seconds by which it is to be over, if there is a limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<u64>,
-    /// What becomes of sessions that are left then.
-    #[serde(default)]
-    pub then: Then,
-    /// The deadline has passed.
-    #[serde(default)]
-    pub over: bool,
-}
-
-/// What becomes of sessions that are left when a drain's deadline passes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Then {
-    /// They stay until they end.
-    #[default]
-    Keep,
-    /// They go to other nodes.
-    Move,
-}
-
 /// Who decided something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
@@ -143,7 +118,7 @@ impl Runtime {
     pub fn drains_due(&self, now: u64) -> Vec<(String, String, Then)> {
         let members = self.clusters.iter().flat_map(|(cluster, members)| members.iter().map(move |(node, member)| (cluster, node, member)));
         let due = members.filter_map(|(cluster, node, member)| {
-            let drain = member.drain().filter(|drain| !drain.over && drain.deadline.is_some_and(|deadline| deadline <= now))?;
+            let drain = member.drain().filter(|drain| drain.is_due(now))?;
             Some((cluster.clone(), node.clone(), drain.then))
         });
         due.collect()
@@ -205,9 +180,9 @@ impl Member {
     }
 
     fn apply(&self, mut table: NodeTable) -> NodeTable {
-        let drain = self.drain();
-        let (deadline, moves) = (drain.and_then(|drain| drain.deadline), drain.is_some_and(|drain| drain.then == Then::Move));
-        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline, moves });
+        let drain = self.drain().cloned().unwrap_or_default();
+        let (deadline, moves, over) = (drain.deadline, drain.then == Then::Move, drain.over);
+        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline, moves, over });
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }
@@ -241,10 +216,7 @@ impl Member {
 
     /// The drain that is on.
     pub fn drain(&self) -> Option<&Drain> {
-        match &self.wanted.as_ref()?.to {
-            Wanted::Draining(drain) => Some(drain),
-            _ => None,
-        }
+        self.wanted.as_ref()?.to.drain()
     }
 }
 
@@ -266,17 +238,25 @@ impl Wanted {
     pub fn state(&self) -> AdminState {
         match self {
             Self::Enabled => AdminState::Enabled,
-            Self::Draining(drain) if drain.over && drain.then == Then::Move => AdminState::Drained,
+            Self::Draining(drain) if drain.moved() => AdminState::Drained,
             Self::Draining(_) => AdminState::Draining,
             Self::Maintenance => AdminState::Maintenance,
             Self::Removed => AdminState::Removed,
         }
     }
 
+    /// The drain, if it is one.
+    pub fn drain(&self) -> Option<&Drain> {
+        match self {
+            Self::Draining(drain) => Some(drain),
+            _ => None,
+        }
+    }
+
     /// What a state in the conf file stands for.
     pub fn of(state: AdminState) -> Self {
         match state {
-            AdminState::Draining | AdminState::Drained => Self::Draining(Drain { deadline: None, then: Then::Keep, over: false }),
+            AdminState::Draining | AdminState::Drained => Self::Draining(Drain::default()),
             AdminState::Maintenance => Self::Maintenance,
             AdminState::Removed => Self::Removed,
             AdminState::Enabled | AdminState::Pending => Self::Enabled,
@@ -368,23 +348,6 @@ mod tests {
         ] {
             let drain = Drain { deadline: Some(1), then, over };
             assert_eq!(Wanted::Draining(drain).state(), state, "{then:?} {over}");
-        }
-    }
-
-    #[test]
-    fn a_drain_is_due_once_at_its_deadline() {
-        let draining = |deadline, over| {
-            let drain = Drain { deadline, then: Then::Move, over };
-            Member { wanted: Some(Set { to: Wanted::Draining(drain), over: Said::Nothing, by: by("operator") }), ..Member::default() }
-        };
-        for (member, now, due) in [
-            (draining(Some(9), false), 8, false),
-            (draining(Some(9), false), 9, true),
-            (draining(Some(9), true), 10, false),
-            (draining(None, false), u64::MAX, false),
-            (weight(1, Said::Nothing), u64::MAX, false),
-        ] {
-            assert_eq!(!runtime("n1", member.clone()).drains_due(now).is_empty(), due, "{member:?} at {now}");
         }
     }
 

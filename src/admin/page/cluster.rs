@@ -90,7 +90,7 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
                 (state(&node.state)) " for " (since(&node.since, now))
                 small { (node.why) }
                 @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == "draining") {
-                    small.countdown { (countdown(deadline, now)) @if node.then == Some(Then::Move) { ": then they are moved" } @else { ": then they may stay" } }
+                    small.countdown { (countdown(deadline, now)) (what_then(node)) }
                 }
             }
             td.number role="cell" data-label="Sessions" {
@@ -137,6 +137,15 @@ fn countdown(deadline: &str, now: &str) -> Markup {
             Some(left) => { ", in " (left) }
             None => ", passed"
         }
+    }
+}
+
+/// What becomes of who is left at the deadline.
+fn what_then(node: &Node) -> &'static str {
+    match (node.then, node.over) {
+        (Some(Then::Move), Some(true)) => ": they were moved",
+        (Some(Then::Move), _) => ": then they are moved",
+        _ => ": then they may stay",
     }
 }
 

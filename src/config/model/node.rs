@@ -144,4 +144,6 @@ pub struct Changed {
     pub deadline: Option<u64>,
     /// Whether the sessions that are left then are moved.
     pub moves: bool,
+    /// Whether that moment has come.
+    pub over: bool,
 }
