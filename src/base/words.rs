@@ -15,7 +15,8 @@ pub fn left(now: &str, until: &str) -> Option<String> {
     Some(format!("{}:{:02}:{:02}", left / 3600, left % 3600 / 60, left % 60))
 }
 
-fn seconds(from: &str, to: &str) -> Option<i64> {
+/// Whole seconds from one moment to another, as RFC 3339 writes them.
+pub fn seconds(from: &str, to: &str) -> Option<i64> {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     Some((parse(to)? - parse(from)?).whole_seconds())
 }

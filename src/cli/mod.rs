@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+mod drain;
 mod explain;
 mod log;
 mod operate;
@@ -282,7 +283,7 @@ impl RemoteVerb {
             Self::Explain { what, remote } => explain::explain(&open(&remote)?, &what, remote.json),
             Self::Moves { cluster, remote } => explain::moves(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Drain { target, wait, deadline, then, force, remote } => {
-                operate::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
+                drain::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
             }
             Self::Enable { target, remote } => operate::let_in(&open(&remote)?, &target, "enable", remote.json),
             Self::Accept { target, remote } => operate::let_in(&open(&remote)?, &target, "accept", remote.json),

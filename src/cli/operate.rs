@@ -1,22 +1,14 @@
-//! The verbs about one node: drain, enable, disable, accept, remove, set, sessions, bypass.
+//! The verbs about one node: enable, disable, accept, remove, set, sessions, bypass.
 
-use super::show::{Progress, Side, Table, age, count, counts, print, span, word};
+use super::show::{Side, Table, age, count, print};
 use super::window::{Failure, Window};
-use crate::admin::operate::{Bypass, Drain, Force, Limit, Off, Set, Then};
-use crate::admin::status::{Node, Sessions};
+use crate::admin::operate::{Bypass, Force, Limit, Off, Set};
+use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
-
-/// How often a draining node is looked at.
-const LOOK: Duration = Duration::from_millis(500);
-/// A node that is empty so shortly before the deadline was emptied by it.
-const SLACK: Duration = Duration::from_secs(2);
-/// How long the proxy takes at most to end the sockets of a node.
-const SPREAD: Duration = Duration::from_secs(15);
 
 /// A node as the command line names it: `CLUSTER/NODE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +32,8 @@ impl FromStr for Target {
 }
 
 impl Target {
-    fn path(&self) -> String {
+    /// Where the API has it.
+    pub fn path(&self) -> String {
         format!("/api/clusters/{}/nodes/{}", self.cluster, self.node)
     }
 }
@@ -98,62 +91,6 @@ pub fn let_in(window: &Window, target: &Target, verb: &str, json: bool) -> Resul
     Ok(())
 }
 
-/// Drains a node; with `wait`, until it is drained.
-pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
-    let begun = Instant::now();
-    change(window, target, "drain", drain, json && !wait)?;
-    if !wait {
-        return Ok(());
-    }
-    let deadline = drain.deadline.map(|deadline| begun + deadline.get());
-    // the proxy keeps the deadline by whole seconds of its own clock, and then ends sockets one after another
-    let patience = if drain.then == Some(Then::Move) { SLACK + SPREAD } else { Duration::ZERO };
-    let (mut left, mut progress) = (None, Progress::new());
-    loop {
-        let (body, node) = window.get::<Node>(&target.path())?;
-        let (name, late) = (&node.node, deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline));
-        match node.state.as_str() {
-            "drained" => match left {
-                Some(moved) if late => {
-                    return Err(Failure::Deadline(format!("the deadline has passed, {name} still had {moved}: moved")));
-                }
-                _ => {
-                    drop(progress);
-                    let took = span(begun.elapsed().as_secs());
-                    print(&if json { body } else { format!("{name} is drained after {took}: safe to stop it\n") });
-                    return Ok(());
-                }
-            },
-            "draining" => {}
-            other => return Err(Failure::Failed(format!("{name} is not draining any more: it is {other} ({})", node.why))),
-        }
-        let there = still_there(&node);
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline + patience) {
-            return Err(Failure::Deadline(format!("the deadline has passed, {name} has {there} left")));
-        }
-        if !json {
-            let until = deadline.map_or_else(String::new, |at| format!(", {} until the deadline", in_time(at)));
-            let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
-            progress.say(&format!("{name} is {}: {there} left", word("draining")), &clock);
-        }
-        if deadline.is_none_or(|deadline| Instant::now() < deadline) || left.is_none() {
-            left = Some(there);
-        }
-        let pause = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-        std::thread::sleep(pause.map_or(LOOK, |left| LOOK.min(left)));
-    }
-}
-
-/// Who is on a node: "2 sessions, 1 request, 3 sockets".
-fn still_there(node: &Node) -> String {
-    let requests = node.in_flight.saturating_sub(node.sockets);
-    counts(&[(node.sessions, "session"), (requests, "request"), (node.sockets, "socket")])
-}
-
-fn in_time(at: Instant) -> String {
-    span(at.saturating_duration_since(Instant::now()).as_secs())
-}
-
 /// Who is on a node.
 pub fn sessions(window: &Window, target: &Target, json: bool) -> Result<(), Failure> {
     let (body, on) = window.get::<Sessions>(&format!("{}/sessions", target.path()))?;
@@ -195,7 +132,8 @@ pub fn bypass(window: &Window, target: &Target, lasts: Option<Span>, json: bool)
     Ok(())
 }
 
-fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {
+/// Changes a node, and says what that changed.
+pub fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {
     let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
     let (body, done) = window.post(&format!("{}/{verb}", target.path()), Some(&how))?;
     say(&body, &done, json);

@@ -2,7 +2,7 @@
 
 use crate::fake::Fake;
 use crate::support::{Origin, until};
-use crate::verbs::{done, node};
+use crate::verbs::{by, done, node};
 use crate::window::Window;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -96,7 +96,9 @@ fn states_are_coloured_on_a_terminal_unless_its_user_says_no() {
 
 #[test]
 fn a_drain_is_one_line_that_is_rewritten() {
-    let fake = Fake::start(vec![done(), node("draining", 12), node("draining", 12), node("draining", 3), node("drained", 0)]);
+    let looks = [("draining", 12), ("draining", 12), ("draining", 3), ("drained", 0)];
+    let looks = looks.map(|(state, left)| by(node(state, left), 3600, "keep", false));
+    let fake = Fake::start([vec![done()], looks.to_vec()].concat());
     let text = Terminal::homing(&format!("drain app/n1 --wait --deadline 1h --admin http://{}", fake.addr), &[]).end(0);
     let plain = text.replace("\x1b[33mdraining\x1b[0m", "draining");
     assert!(plain.contains("\rn1 is draining: 12 sessions left, 0 s so far, 59 min until the deadline\x1b[K"), "{plain:?}");

@@ -3,6 +3,7 @@
 use crate::fake::Fake;
 use crate::support::{Certs, Client, Conf, Origin, free_addr, until};
 use crate::window::{Said, Window, homing};
+use homing::base::clock::{rfc3339, unix_ms};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -113,7 +114,7 @@ fn something_else_at_the_address_is_noticed() {
     assert!(said.code == 1 && said.err.contains("check --admin"), "{said:?}");
 }
 
-/// An answer about a node.
+/// An answer about a node of which no deadline is known.
 pub fn node(state: &str, sessions: u64) -> (u16, Value) {
     let node = json!({
         "node": "n1", "url": "http://127.0.0.1:1", "route": "n1", "state": state, "why": "set to draining",
@@ -121,6 +122,15 @@ pub fn node(state: &str, sessions: u64) -> (u16, Value) {
         "version": null, "set_by": "api", "share": 0.0, "deadline": null, "rank": null, "requests": 0, "heartbeat_ms": null,
     });
     (200, node)
+}
+
+/// The same with the deadline of its drain, in so many seconds, what is to become of who is left then, and whether that moment has come.
+pub fn by((status, mut node): (u16, Value), seconds: u64, then: &str, over: bool) -> (u16, Value) {
+    let deadline = rfc3339(unix_ms() + seconds * 1000);
+    for (key, value) in [("deadline", deadline.into()), ("then", then.into()), ("over", over.into())] {
+        node[key] = value;
+    }
+    (status, node)
 }
 
 /// The answer to a drain.
@@ -135,7 +145,8 @@ fn drains(fake: &Fake, more: &[&str]) -> Said {
 
 #[test]
 fn drain_waits_until_no_session_is_left() {
-    let fake = Fake::start(vec![done(), node("draining", 12), node("draining", 3), node("drained", 0)]);
+    let looks = [("draining", 12), ("draining", 3), ("drained", 0)].map(|(state, left)| by(node(state, left), 3600, "move", false));
+    let fake = Fake::start([vec![done()], looks.to_vec()].concat());
     let said = drains(&fake, &["--wait", "--deadline", "1h", "--then", "move", "--force"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(
@@ -150,11 +161,20 @@ fn drain_waits_until_no_session_is_left() {
 
 #[test]
 fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
-    let said = drains(&Fake::start(vec![done(), node("draining", 2)]), &["--wait", "--deadline", "700ms"]);
-    assert!(said.code == 3 && said.err.contains("2 sessions left"), "{said:?}");
-    let moved = Fake::start(vec![done(), node("draining", 2), node("drained", 0)]);
-    let said = drains(&moved, &["--wait", "--deadline", "1s", "--then", "move"]);
-    assert!(said.code == 3 && said.err.contains("2 sessions: moved"), "{said:?}");
+    let kept = [by(node("draining", 3), 1, "keep", false), by(node("draining", 2), 0, "keep", true)];
+    let moved = [by(node("draining", 2), 1, "move", false), by(node("drained", 0), 0, "move", true)];
+    // an earlier version says nothing of it, or not when it has passed
+    let earlier = [node("draining", 2), node("drained", 0)];
+    for (looks, deadline, then, words) in [
+        (kept.to_vec(), "1s", "keep", "n1 has 2 sessions left"),
+        (moved.to_vec(), "1s", "move", "n1 still had 2 sessions: moved"),
+        (moved.to_vec(), "1h", "keep", "n1 still had 2 sessions: moved"),
+        (earlier.to_vec(), "1s", "move", "n1 still had 2 sessions: moved"),
+        (earlier[..1].to_vec(), "700ms", "keep", "n1 has 2 sessions left"),
+    ] {
+        let said = drains(&Fake::start([vec![done()], looks].concat()), &["--wait", "--deadline", deadline, "--then", then]);
+        assert!(said.code == 3 && said.err.contains(words), "{words}: {said:?}");
+    }
     let said = drains(&Fake::start(vec![done(), node("draining", 2), node("ready", 2)]), &["--wait"]);
     assert!(said.code == 1 && said.err.contains("it is ready"), "{said:?}");
 }

@@ -79,6 +79,48 @@ fn c3_a_drain_that_keeps_goes_on_after_its_deadline() {
 }
 
 #[test]
+fn a_drain_that_is_waited_for_goes_by_the_deadline_that_another_operator_gave_it() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let mut clients = one_on_each(&window, &nodes);
+    std::thread::scope(|both| {
+        let first = both.spawn(|| window.homing(&["drain", "app/n1", "--wait", "--deadline", "30s", "--then", "move"]));
+        window.node_is("n1", "draining");
+        let second = window.homing(&["drain", "app/n1", "--deadline", "2s"]);
+        assert!(second.code == 0 && second.out.starts_with("cluster app: n1.deadline ") && second.out.ends_with("→2 s\n"), "{second:?}");
+        let first = first.join().unwrap();
+        assert!(first.code == 3 && first.err.contains("n1 still had 1 session: moved"), "{first:?}");
+    });
+    let node = window.node_is("n1", "drained");
+    assert_eq!((&node["then"], &node["over"]), (&"move".into(), &true.into()), "what was not said again stays: {node}");
+    assert_eq!(clients[0].get("/").node(), "n2");
+    let again = window.homing(&["drain", "app/n1", "--wait"]);
+    assert!(
+        again.code == 3 && again.out == "nothing changed: it was so already\n",
+        "a drain that has moved its sessions is over: {again:?}"
+    );
+}
+
+#[test]
+fn a_drain_that_moves_waits_for_no_request_beyond_its_deadline() {
+    let nodes = Origin::several(2);
+    let window = Window::with(Conf::over(&nodes));
+    window.all_ready();
+    let addr = window.proxy.addr;
+    let long = || std::thread::spawn(move || drop(Client::new(addr).send("GET", "/slow?ms=12000", &[], b"")));
+    let requests: Vec<_> = (0..2).map(|_| long()).collect();
+    until("each node has one of them", || {
+        nodes.iter().all(|node| node.seen().iter().any(|seen| seen.head.line.contains("/slow"))).then_some(())
+    });
+    let said = window.homing(&["drain", "app/n1", "--wait", "--deadline", "1s", "--then", "move"]);
+    assert!(said.code == 3 && said.err.contains("n1 still had 0 sessions, 1 request: moved; 1 request still open"), "{said:?}");
+    assert!(requests.iter().all(|request| !request.is_finished()), "it was not waited for");
+    let node = window.node_is("n1", "draining");
+    assert_eq!((&node["over"], &node["in_flight"]), (&true.into(), &1.into()), "{node}");
+}
+
+#[test]
 fn a_drain_asked_for_again_keeps_the_deadline_that_is_on_until_it_is_lifted() {
     let nodes = Origin::several(2);
     let window = Window::over(&nodes);

@@ -1,0 +1,202 @@
+//! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another operator may have changed
+//! the deadline meanwhile, and its clock is the one that counts.
+
+use super::operate::{Target, change};
+use super::show::{Progress, age, counts, print, span, word};
+use super::window::{Failure, Window};
+use crate::admin::operate::{Drain, Then};
+use crate::admin::status::Node;
+use crate::base::clock;
+use crate::base::words::seconds;
+use std::time::{Duration, Instant};
+
+/// How often a draining node is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long the proxy takes at most to end the sockets of a node.
+const SPREAD: Duration = Duration::from_secs(15);
+/// Seconds within which a deadline is kept by a proxy that does not say when it has passed.
+const SLACK: i64 = 2;
+
+/// What a look at a node tells whoever waits for its drain.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    /// It goes on.
+    Goes,
+    /// The node emptied by itself.
+    Empty,
+    /// The deadline ended it.
+    Ended,
+    /// Somebody wants something else of the node now.
+    Undone,
+}
+
+/// Drains a node; with `wait`, until it is drained.
+pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let limit = drain.deadline.and_then(|deadline| deadline.limit());
+    let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
+    change(window, target, "drain", drain, json && !wait)?;
+    if !wait {
+        return Ok(());
+    }
+    let (mut before, mut ended, mut progress) = (None, None, Progress::new());
+    loop {
+        let (body, mut node) = window.get::<Node>(&target.path())?;
+        let now = clock::rfc3339(clock::unix_ms());
+        if node.over.is_none() {
+            node.deadline = node.deadline.or_else(|| own.clone());
+            node.then = node.then.or(drain.then);
+        }
+        ended = is_over(&node, &now).then(|| ended.unwrap_or_else(Instant::now));
+        match judge(&node, ended.map(|at| at.elapsed())) {
+            Seen::Goes => {}
+            Seen::Empty => {
+                drop(progress);
+                let took = span(begun.elapsed().as_secs());
+                print(&if json { body } else { format!("{} is drained after {took}: safe to stop it\n", node.node) });
+                return Ok(());
+            }
+            Seen::Ended => return Err(Failure::Deadline(at_the_end(&node, before.as_deref()))),
+            Seen::Undone => {
+                let Node { node, state, why, .. } = node;
+                return Err(Failure::Failed(format!("{node} is not draining any more: it is {state} ({why})")));
+            }
+        }
+        let there = still_there(&node);
+        if !json {
+            let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
+            let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
+            progress.say(&format!("{} is {}: {there} left", node.node, word("draining")), &clock);
+        }
+        if ended.is_none() {
+            before = Some(there);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Whether the deadline has passed, as the proxy says; an earlier version leaves that to whoever looks.
+fn is_over(node: &Node, now: &str) -> bool {
+    node.over.unwrap_or_else(|| {
+        // one that is empty so shortly before its deadline was emptied by it
+        let least = if node.state == "drained" { -SLACK } else { SLACK };
+        node.deadline.as_deref().and_then(|deadline| seconds(deadline, now)).is_some_and(|late| late >= least)
+    })
+}
+
+/// `since`: how long ago the deadline was seen to have passed, if it has.
+fn judge(node: &Node, since: Option<Duration>) -> Seen {
+    let moves = node.then == Some(Then::Move);
+    match (node.state.as_str(), since) {
+        ("drained", Some(_)) if moves => Seen::Ended,
+        ("drained", _) => Seen::Empty,
+        ("draining", None) => Seen::Goes,
+        // sockets are ended one after another, requests by nobody
+        ("draining", Some(since)) if moves && node.sockets > 0 && since < SPREAD => Seen::Goes,
+        ("draining", Some(_)) => Seen::Ended,
+        _ => Seen::Undone,
+    }
+}
+
+/// What its deadline found, and did; `before` is who was there before that.
+fn at_the_end(node: &Node, before: Option<&str>) -> String {
+    let name = &node.node;
+    if node.then != Some(Then::Move) {
+        return format!("the deadline has passed, {name} has {} left", still_there(node));
+    }
+    let open = match (requests(node), node.sockets) {
+        (0, 0) => String::new(),
+        (0, sockets) => format!("; {} still open", counts(&[(sockets, "socket")])),
+        (requests, sockets) => format!("; {} still open", counts(&[(requests, "request"), (sockets, "socket")])),
+    };
+    match before {
+        Some(before) => format!("the deadline has passed, {name} still had {before}: moved{open}"),
+        None => format!("the deadline had passed already, who was left at {name} was moved{open}"),
+    }
+}
+
+/// Who is on a node: "2 sessions, 1 request, 3 sockets".
+fn still_there(node: &Node) -> String {
+    counts(&[(node.sessions, "session"), (requests(node), "request"), (node.sockets, "socket")])
+}
+
+fn requests(node: &Node) -> u64 {
+    node.in_flight.saturating_sub(node.sockets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const MOVE: Option<Then> = Some(Then::Move);
+
+    fn node(state: &str, then: Option<Then>, sessions: u64, requests: u64, sockets: u64) -> Node {
+        let node = json!({
+            "node": "n1", "url": "http://a:1", "route": "n1", "state": state, "why": "", "since": "", "sessions": sessions,
+            "capacity": null, "in_flight": requests + sockets, "sockets": sockets, "weight": 100, "load": null, "version": null,
+            "set_by": "operator", "deadline": "2026-01-01T12:00:00.000Z", "then": then, "share": 0.0, "rank": null, "requests": 0,
+            "heartbeat_ms": null,
+        });
+        serde_json::from_value(node).unwrap()
+    }
+
+    #[test]
+    fn what_ended_a_drain_is_told_by_the_node() {
+        let (just, long) = (Some(Duration::ZERO), Some(SPREAD));
+        for (node, since, seen, said) in [
+            (node("draining", MOVE, 2, 1, 3), None, Seen::Goes, ""),
+            (node("drained", MOVE, 0, 0, 0), None, Seen::Empty, ""),
+            (node("drained", None, 0, 0, 0), None, Seen::Empty, ""),
+            // those that were kept have ended by themselves
+            (node("drained", Some(Then::Keep), 0, 0, 0), just, Seen::Empty, ""),
+            (node("drained", MOVE, 0, 0, 0), just, Seen::Ended, "the deadline has passed, n1 still had 2 sessions: moved"),
+            (
+                node("draining", MOVE, 0, 2, 0),
+                just,
+                Seen::Ended,
+                "the deadline has passed, n1 still had 2 sessions: moved; 2 requests still open",
+            ),
+            (node("draining", MOVE, 0, 2, 1), just, Seen::Goes, ""),
+            (
+                node("draining", MOVE, 0, 0, 1),
+                long,
+                Seen::Ended,
+                "the deadline has passed, n1 still had 2 sessions: moved; 1 socket still open",
+            ),
+            (
+                node("draining", Some(Then::Keep), 1, 1, 1),
+                just,
+                Seen::Ended,
+                "the deadline has passed, n1 has 1 session, 1 request, 1 socket left",
+            ),
+            (node("ready", MOVE, 1, 0, 0), None, Seen::Undone, ""),
+            (node("maintenance", MOVE, 1, 0, 0), just, Seen::Undone, ""),
+        ] {
+            assert_eq!(judge(&node, since), seen, "{node:?} {since:?}");
+            if seen == Seen::Ended {
+                assert_eq!(at_the_end(&node, Some("2 sessions")), said);
+            }
+        }
+        let said = at_the_end(&node("drained", MOVE, 0, 0, 0), None);
+        assert_eq!(said, "the deadline had passed already, who was left at n1 was moved");
+    }
+
+    #[test]
+    fn a_clock_decides_only_where_the_proxy_does_not_say() {
+        for (state, over, now, is) in [
+            ("draining", Some(false), "13:00:00", false),
+            ("draining", Some(true), "11:00:00", true),
+            ("drained", Some(false), "12:00:00", false),
+            ("draining", None, "12:00:01", false),
+            ("draining", None, "12:00:02", true),
+            ("drained", None, "11:59:50", false),
+            ("drained", None, "11:59:58", true),
+        ] {
+            let node = Node { over, ..node(state, MOVE, 0, 0, 0) };
+            assert_eq!(is_over(&node, &format!("2026-01-01T{now}.000Z")), is, "{state} {over:?} at {now}");
+        }
+        let node = Node { deadline: None, ..node("draining", MOVE, 1, 0, 0) };
+        assert!(!is_over(&node, "2026-01-01T13:00:00.000Z"));
+    }
+}
