@@ -175,22 +175,15 @@ const PASSIVE: &str = "  cookie SRV
   server n3 N3 cookie n3";
 const SRV: [&str; 3] = ["s1", "s2", "s3"];
 
-fn plain(_: usize) -> Sessions {
-    Sessions::Plain("SID".into())
+/// What most have: sessions of a plain cookie, one page for all visits.
+fn simple(name: &'static str, old: Front, affinity: &'static str) -> Form {
+    let sessions = |_| Sessions::Plain("SID".into());
+    Form { name, old, affinity, routes: SRV, sessions, first: "/visit", page: "/visit", seals: false }
 }
 
 #[test]
 fn everybody_stays_on_the_way_from_haproxy_and_back() {
-    let form = |name, old, affinity| Form {
-        name,
-        old: Front::Haproxy(old),
-        affinity,
-        routes: SRV,
-        sessions: plain,
-        first: "/visit",
-        page: "/visit",
-        seals: false,
-    };
+    let form = |name, old, affinity| simple(name, Front::Haproxy(old), affinity);
     hold(&[
         form("insert", INSERT, r#"{ cookie = "SRV", value = "route" }"#),
         Form {
@@ -248,16 +241,7 @@ ProxyPass "/" "balancer://app/""#;
 
 #[test]
 fn everybody_stays_on_the_way_from_httpd_and_back() {
-    let routeid = |name, affinity| Form {
-        name,
-        old: Front::Httpd(ROUTEID),
-        affinity,
-        routes: ["1", "2", "3"],
-        sessions: plain,
-        first: "/visit",
-        page: "/visit",
-        seals: false,
-    };
+    let routeid = |name, affinity| Form { routes: ["1", "2", "3"], ..simple(name, Front::Httpd(ROUTEID), affinity) };
     hold(&[
         routeid("ROUTEID", r#"{ cookie = "ROUTEID", value = "route", separator = "." }"#),
         Form {
@@ -283,16 +267,7 @@ ProxyPass "/" "balancer://app/""#,
 
 #[test]
 fn everybody_stays_on_the_way_from_nginx_and_back() {
-    let form = |name, old, affinity| Form {
-        name,
-        old: Front::Nginx(old),
-        affinity,
-        routes: SRV,
-        sessions: plain,
-        first: "/visit",
-        page: "/visit",
-        seals: false,
-    };
+    let form = |name, old, affinity| simple(name, Front::Nginx(old), affinity);
     hold(&[
         form(
             "map of a cookie",
@@ -325,10 +300,8 @@ fn everybody_stays_on_the_way_from_mod_jk_and_from_httpds_example_with_tomcat() 
     let tomcats: Vec<Tomcat> = [21, 22].into_iter().map(Tomcat::start).collect();
     let by_http: Vec<SocketAddr> = tomcats.iter().map(|node| node.addr).collect();
     let by_ajp: Vec<SocketAddr> = tomcats.iter().map(|node| node.ajp).collect();
-    let mod_jk = Form {
-        name: "mod_jk",
-        old: Front::Httpd(
-            "JkWorkerProperty worker.list=app
+    let old = Front::Httpd(
+        "JkWorkerProperty worker.list=app
 JkWorkerProperty worker.app.type=lb
 JkWorkerProperty worker.app.balance_workers=node21,node22
 JkWorkerProperty worker.node21.type=ajp13
@@ -340,13 +313,12 @@ JkWorkerProperty worker.node22.port=P2
 JkShmFile FOLDER/jk.shm
 JkLogFile FOLDER/jk.log
 JkMount /* app",
-        ),
-        affinity: r#"{ route = "JSESSIONID" }"#,
+    );
+    let mod_jk = Form {
         routes: ["node21", "node22", ""],
-        sessions: plain,
         first: "/index.jsp",
         page: "/index.jsp",
-        seals: false,
+        ..simple("mod_jk", old, r#"{ route = "JSESSIONID" }"#)
     };
     judge(&[mod_jk], |form| over_nodes(form, &by_http, &by_ajp));
     example_of_httpd(&by_http);
