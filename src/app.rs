@@ -41,7 +41,7 @@ pub fn run(path: &Path) -> Ended {
     tasks::notice_panics();
     // the provider of all cryptography is chosen here, once
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let files = Files::new(&[path.to_owned()]);
+    let files = Files::new(&[path.to_owned().into()]);
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(findings) => return Ended::Refused(findings.iter().map(ToString::to_string).collect()),

@@ -3,6 +3,7 @@
 use super::read::read;
 use super::shape::Misfit;
 use super::source::{Part, Source, Spans, join};
+use super::watched::{Watched, fits};
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -17,8 +18,8 @@ const MOST_INCLUDES: usize = 256;
 pub struct Merged {
     /// The tree, without `include`d files' own structure.
     pub tree: Value,
-    /// The files read and the folders looked into.
-    pub files: Vec<PathBuf>,
+    /// The files read, and those that would be.
+    pub files: Vec<Watched>,
     /// What went wrong, with places.
     pub misfits: Vec<Misfit>,
 }
@@ -44,7 +45,7 @@ pub fn read_file(path: &Path) -> Result<String, Diagnostic> {
 pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> Merged {
     let environment = |name: &str| std::env::var(name).ok();
     let mut misfits = Vec::new();
-    let mut files = vec![path.to_owned()];
+    let mut files = vec![Watched::from(path.to_owned())];
     if text.len() as u64 > LARGEST {
         let finding = Diagnostic::error("the conf file is larger than 4 MiB").at(Source::whole(path));
         misfits.push(Misfit { path: String::new(), part: Part::Value, finding });
@@ -72,7 +73,7 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
         included.truncate(MOST_INCLUDES);
     }
     for path in included {
-        files.push(path.clone());
+        files.push(path.clone().into());
         match read_file(&path) {
             Ok(text) => merge(spans, &mut tree, &path, text, &mut misfits),
             Err(finding) => misfits.push(Misfit { path: "include".into(), part: Part::Value, finding }),
@@ -142,9 +143,9 @@ fn push_own(own: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnosti
     misfits.push(Misfit { path: at.to_owned(), part: Part::Key, finding });
 }
 
-/// The files that a pattern names, sorted. The folder of a pattern is noted, so that a file added to it later is seen; beside one file
-/// by its name, whatever else is written in its folder is nobody's business.
-fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Diagnostic> {
+/// The files that a pattern names, sorted. The pattern is noted, so that a file that is added later is seen; whatever else is written in
+/// its folder is nobody's business.
+fn matching(pattern: &Path, watch: &mut Vec<Watched>) -> Result<Vec<PathBuf>, Diagnostic> {
     let folder = pattern.parent().unwrap_or(Path::new("."));
     let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if folder.to_string_lossy().contains('*') {
@@ -157,7 +158,7 @@ fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Di
     if !name.contains('*') {
         let path = folder.join(name);
         // also while it is not there: it may come
-        watch.push(path.clone());
+        watch.push(path.clone().into());
         return match path.is_file() {
             true => Ok(vec![path]),
             false => {
@@ -166,51 +167,16 @@ fn matching(pattern: &Path, watch: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Di
             }
         };
     }
-    watch.push(folder.to_owned());
+    watch.push(Watched::matching(folder.to_owned(), name));
     let entries = std::fs::read_dir(folder).map_err(|error| {
         Diagnostic::error(format!("the folder to include from cannot be read: {error}")).help("make the folder, or take the line out")
     })?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| !file.starts_with('.') && wildcard(name, file))
+        .filter(|file| fits(name, file))
         .map(|file| folder.join(file))
         .filter(|path| path.is_file())
         .collect();
     found.sort();
     Ok(found)
-}
-
-/// True when the name fits the pattern; `*` stands for any run of characters.
-fn wildcard(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wildcard;
-
-    #[test]
-    fn stars_match_runs() {
-        for (pattern, name, fits) in [
-            ("*.toml", "a.toml", true),
-            ("*.toml", "a.toml~", false),
-            ("a*b*c", "aXbYc", true),
-            ("a*b", "ab", true),
-            ("a*a", "a", false),
-            ("*", "x", true),
-            ("x", "xy", false),
-        ] {
-            assert_eq!(wildcard(pattern, name), fits, "{pattern} {name}");
-        }
-    }
 }

@@ -17,6 +17,7 @@ pub mod ranges;
 mod read;
 pub mod shape;
 pub mod source;
+pub mod watched;
 
 pub use check::check;
 pub use diff::diff;
@@ -30,6 +31,7 @@ use model::Config;
 use serde_json::Value;
 use source::Spans;
 use std::path::{Path, PathBuf};
+use watched::Watched;
 
 /// A conf file that may be applied.
 #[derive(Debug, Clone)]
@@ -38,8 +40,8 @@ pub struct Loaded {
     pub config: Config,
     /// What it says, whatever it says.
     pub given: Given,
-    /// Every file and folder to watch: conf files, folders included from, certificates, keys, pages.
-    pub files: Vec<PathBuf>,
+    /// Everything to watch: conf files, those that would be included, certificates, keys, pages.
+    pub files: Vec<Watched>,
     /// What the operator should look at.
     pub warnings: Vec<Diagnostic>,
     /// The folder that relative paths start from: that of the main conf file.
@@ -101,7 +103,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         // What is missing only because its line was faulty is not a second mistake.
         checked.found.retain(|(at, _)| !broken.iter().any(|misfit| source::covers(at, &misfit.path)));
         found.extend(checked.found.into_iter().map(|(_, finding)| finding));
-        files.append(&mut checked.files);
+        files.extend(checked.files.into_iter().map(Watched::from));
     }
     found.extend(broken.into_iter().map(|misfit| misfit.finding));
     in_order(&mut found, &spans);

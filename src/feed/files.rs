@@ -7,10 +7,11 @@
 use super::fingerprint::{self, Prints};
 use super::writes::{Act, Change, Gap, STEADY, Writes};
 use crate::base::clock;
+use crate::config::watched::{Watched, fits};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,8 +25,13 @@ const POLL_ANYWAY: u64 = 10_000;
 /// Symlinks followed from one path, against loops.
 const LINKS: usize = 40;
 
-/// What matters in a folder: some names, or (`None`) every name.
-type Names = Option<HashSet<OsString>>;
+/// What matters in a folder: some names, those that fit a pattern, or every name.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    all: bool,
+    names: HashSet<OsString>,
+    patterns: HashSet<String>,
+}
 /// The folders to watch.
 type Spots = HashMap<PathBuf, Names>;
 
@@ -39,10 +45,10 @@ struct News {
 
 /// The watched files and folders.
 pub struct Files {
-    paths: Vec<PathBuf>,
+    watched: Vec<Watched>,
     prints: Prints,
     /// Those that were not there or held nothing when they were named: nobody waits for them.
-    blank: HashSet<PathBuf>,
+    blank: HashSet<Watched>,
     watcher: Option<RecommendedWatcher>,
     news: Arc<News>,
     /// A look that was begun: kept here, so that a dropped `changed` forgets nothing.
@@ -60,20 +66,20 @@ pub struct Files {
 
 impl Files {
     /// Watches these files and folders from now on. Make it *before* the first load, so that a change during the load is seen.
-    pub fn new(paths: &[PathBuf]) -> Self {
+    pub fn new(watched: &[Watched]) -> Self {
         let mut files = Self::polling();
         match start_watcher(Arc::clone(&files.news)) {
             Ok(watcher) => files.watcher = Some(watcher),
             Err(error) => files.warn_once(&error),
         }
-        files.set(paths);
+        files.set(watched);
         files
     }
 
     /// Nothing watched, and no help from the system.
     fn polling() -> Self {
         Self {
-            paths: Vec::new(),
+            watched: Vec::new(),
             prints: Prints::new(),
             blank: HashSet::new(),
             watcher: None,
@@ -89,23 +95,24 @@ impl Files {
 
     /// Watches these files and folders instead. What is known of those that stay is kept: a change to them since the last look
     /// is still reported.
-    pub fn set(&mut self, paths: &[PathBuf]) {
+    pub fn set(&mut self, watched: &[Watched]) {
         // the system names files by their whole path
-        let mut paths: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
-        paths.sort();
-        paths.dedup();
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let mut watched: Vec<Watched> = watched.iter().map(|one| Watched { path: whole(&one.path), ..one.clone() }).collect();
+        watched.sort();
+        watched.dedup();
         // whoever names files has taken what is in them
-        self.blank = paths.iter().filter(|path| gap(path).is_some()).cloned().collect();
+        self.blank = watched.iter().filter(|one| gap(&one.path).is_some()).cloned().collect();
         self.owed = false;
-        if paths == self.paths {
+        if watched == self.watched {
             return;
         }
-        self.paths = paths;
+        self.watched = watched;
         self.arm();
-        let new: Vec<PathBuf> = self.paths.iter().filter(|path| !self.prints.contains_key(*path)).cloned().collect();
+        let new: Vec<Watched> = self.watched.iter().filter(|one| !self.prints.contains_key(*one)).cloned().collect();
         self.prints.extend(fingerprint::take(&new));
-        let kept: HashSet<&PathBuf> = self.paths.iter().collect();
-        self.prints.retain(|path, _| kept.contains(path));
+        let kept: HashSet<&Watched> = self.watched.iter().collect();
+        self.prints.retain(|one, _| kept.contains(one));
     }
 
     /// Resolves when the contents differ from those of the last time. May be dropped and called again: nothing is lost.
@@ -117,8 +124,8 @@ impl Files {
             }
             // folders may have been replaced and symlinks turned: watch what is there now, then look at it
             self.arm();
-            let paths = self.paths.clone();
-            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&paths)).await else { return Change::default() };
+            let watched = self.watched.clone();
+            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&watched)).await else { return Change::default() };
             let change = self.pending.take().unwrap_or_default();
             self.looked = clock::monotonic_ms();
             if prints == self.prints {
@@ -138,7 +145,7 @@ impl Files {
 
     /// Whether the contents are still those that were reported, so that what was read since then is no mixture.
     pub fn are_still(&self) -> bool {
-        fingerprint::take(&self.paths) == self.prints
+        fingerprint::take(&self.watched) == self.prints
     }
 
     /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once more when he is.
@@ -149,7 +156,7 @@ impl Files {
     /// What was reported takes something away. Whether it may be something half done: then it is reported once more when nobody
     /// goes on with it.
     pub fn doubts(&mut self, change: &Change) -> bool {
-        let gaps = self.paths.iter().filter(|path| !self.blank.contains(*path)).filter_map(|path| Some((gap(path)?, path)));
+        let gaps = self.watched.iter().filter(|one| !self.blank.contains(*one)).filter_map(|one| Some((gap(&one.path)?, &one.path)));
         let gap = gaps.max_by_key(|(gap, _)| *gap);
         let Some(quiet) = change.doubt(gap.map(|(gap, _)| gap)) else { return false };
         if let Some((Gap::Emptied, path)) = gap {
@@ -193,7 +200,7 @@ impl Files {
 
     /// Watches the folders that matter now. Watching one again follows a folder that was replaced by another of its name.
     fn arm(&mut self) {
-        let wanted = spots_of(&self.paths);
+        let wanted = spots_of(&self.watched);
         let before = std::mem::replace(&mut *self.news.spots.lock().unwrap_or_else(PoisonError::into_inner), wanted.clone());
         self.partial = false;
         let Some(watcher) = &mut self.watcher else { return };
@@ -201,7 +208,7 @@ impl Files {
             // it may be gone from the disk, too
             watcher.unwatch(gone).ok();
         }
-        let near: HashSet<PathBuf> = self.paths.iter().map(|path| real(folder_of(path))).collect();
+        let near: HashSet<PathBuf> = self.watched.iter().map(|one| real(folder_of(&one.path))).collect();
         let mut trouble = None;
         for folder in wanted.keys().filter(|folder| folder.is_dir()) {
             if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
@@ -221,6 +228,13 @@ impl Files {
         if !std::mem::replace(&mut self.warned, true) {
             warn!("files cannot be watched ({error}): they are looked at every {} s instead", POLL / 1000);
         }
+    }
+}
+
+impl Names {
+    fn hold(&self, name: &OsStr) -> bool {
+        let fits = |pattern: &String| name.to_str().is_some_and(|name| fits(pattern, name));
+        self.all || self.names.contains(name) || self.patterns.iter().any(fits)
     }
 }
 
@@ -289,7 +303,7 @@ fn touches(event: &Event, spots: &Spots) -> bool {
         || event.paths.is_empty()
         || event.paths.iter().any(|path| {
             let named = path.file_name().zip(spots.get(folder_of(path)));
-            spots.contains_key(path) || named.is_some_and(|(name, names)| names.as_ref().is_none_or(|names| names.contains(name)))
+            spots.contains_key(path) || named.is_some_and(|(name, names)| names.hold(name))
         })
 }
 
@@ -306,12 +320,14 @@ fn real(folder: &Path) -> PathBuf {
 }
 
 /// Every folder in which something on the way to these paths could change.
-fn spots_of(paths: &[PathBuf]) -> Spots {
+fn spots_of(watched: &[Watched]) -> Spots {
     let mut spots = Spots::new();
-    for path in paths {
+    for Watched { path, pattern } in watched {
         follow(path, &mut spots, &mut 0);
         if path.is_dir() {
-            spots.insert(real(path), None);
+            let names = spots.entry(real(path)).or_default();
+            names.all |= pattern.is_none();
+            names.patterns.extend(pattern.clone());
         }
     }
     spots
@@ -325,9 +341,7 @@ fn follow(path: &Path, spots: &mut Spots, links: &mut usize) {
             at.push(part);
             continue;
         };
-        if let Some(names) = spots.entry(real(&at)).or_insert_with(|| Some(HashSet::new())) {
-            names.insert(name.to_owned());
-        }
+        spots.entry(real(&at)).or_default().names.insert(name.to_owned());
         at.push(name);
         if let Ok(target) = at.read_link() {
             *links += 1;

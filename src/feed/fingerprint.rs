@@ -1,5 +1,6 @@
 //! What the watched files and folders hold, as one number each: only what differs here counts as a change.
 
+use crate::config::watched::{Watched, fits};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -13,18 +14,18 @@ const FILE_LIMIT: u64 = 4 << 20;
 /// Entries of a folder that are looked at.
 const FOLDER_LIMIT: usize = 4096;
 
-/// By path as it was given.
-pub type Prints = HashMap<PathBuf, u64>;
+/// By what is watched.
+pub type Prints = HashMap<Watched, u64>;
 
 /// The fingerprints of these files and folders. Reads them: not for a thread that serves.
-pub fn take(paths: &[PathBuf]) -> Prints {
-    paths.iter().map(|path| (path.clone(), of_path(path))).collect()
+pub fn take(watched: &[Watched]) -> Prints {
+    watched.iter().map(|one| (one.clone(), of_one(&one.path, one.pattern.as_deref()))).collect()
 }
 
-fn of_path(path: &Path) -> u64 {
+fn of_one(path: &Path, pattern: Option<&str>) -> u64 {
     let mut hasher = XxHash64::with_seed(0);
     let outcome = match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => add_folder(&mut hasher, path),
+        Ok(meta) if meta.is_dir() => add_folder(&mut hasher, path, pattern),
         Ok(meta) if meta.is_file() => add_file(&mut hasher, path),
         // a pipe or a device would keep us waiting
         Ok(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -36,9 +37,12 @@ fn of_path(path: &Path) -> u64 {
     hasher.finish()
 }
 
-fn add_folder(hasher: &mut XxHash64, path: &Path) -> io::Result<()> {
+fn add_folder(hasher: &mut XxHash64, path: &Path, pattern: Option<&str>) -> io::Result<()> {
     hasher.write(b"folder");
-    let mut entries: Vec<PathBuf> = fs::read_dir(path)?.take(FOLDER_LIMIT).filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let counts =
+        |entry: &PathBuf| pattern.is_none_or(|pattern| entry.file_name().and_then(|n| n.to_str()).is_some_and(|n| fits(pattern, n)));
+    let entries = fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).filter(counts);
+    let mut entries: Vec<PathBuf> = entries.take(FOLDER_LIMIT).collect();
     entries.sort();
     for entry in entries {
         hasher.write(entry.as_os_str().as_encoded_bytes());
@@ -82,7 +86,11 @@ mod tests {
     #[test]
     fn contents_count_and_times_do_not() {
         let dir = tempfile::tempdir().unwrap();
-        let paths = [dir.path().join("a.toml"), dir.path().join("folder"), dir.path().join("none")];
+        let paths = ["a.toml", "folder", "none"].map(|name| dir.path().join(name));
+        let take = |paths: &[PathBuf; 3]| -> HashMap<PathBuf, u64> {
+            let prints = super::take(&paths.clone().map(Watched::from));
+            prints.into_iter().map(|(watched, print)| (watched.path, print)).collect()
+        };
         fs::write(&paths[0], "one").unwrap();
         fs::create_dir(&paths[1]).unwrap();
         let first = take(&paths);
