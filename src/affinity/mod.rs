@@ -259,6 +259,15 @@ impl Affinity {
         self.main.is_none()
     }
 
+    /// True when nothing but the ledger says where a session is.
+    pub fn stands_in_ledger(&self) -> bool {
+        match &self.main {
+            Some(Form::Learn(_)) => true,
+            Some(Form::Key(form)) => form.remembers(),
+            _ => false,
+        }
+    }
+
     /// True when sessions are pinned by a cookie that names their node.
     pub fn pins_by_cookie(&self) -> bool {
         matches!(self.main, Some(Form::Cookie(_)))

@@ -14,6 +14,7 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+use arc_swap::ArcSwapOption;
 use hashbrown::hash_table::Entry as Place;
 use reach::Reach;
 use renames::Renames;
@@ -21,6 +22,7 @@ use shard::{Entry, Rows, Shard};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread::Thread;
 
 /// Where the sessions of each node are counted.
 ///
@@ -65,6 +67,8 @@ pub struct Ledger {
     evicted: AtomicU64,
     /// Some shard has noted a change.
     noted: AtomicBool,
+    /// Who is to know of it at once.
+    wakes: ArcSwapOption<Thread>,
     /// Ids that were replaced a moment ago.
     renames: Renames,
 }
@@ -81,6 +85,7 @@ impl Ledger {
             limit: AtomicUsize::new(limit.max(1)),
             evicted: AtomicU64::new(0),
             noted: AtomicBool::new(false),
+            wakes: ArcSwapOption::empty(),
             renames: Renames::default(),
         }
     }
@@ -325,12 +330,6 @@ impl Ledger {
 
     fn note(&self, rows: &mut Rows, session: u64) {
         self.set_noted(rows.changed.note(session));
-    }
-
-    fn set_noted(&self, noted: bool) {
-        if noted && !self.noted.load(Relaxed) {
-            self.noted.store(true, Relaxed);
-        }
     }
 
     fn hash(&self, session: u64) -> u64 {

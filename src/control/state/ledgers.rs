@@ -1,7 +1,8 @@
 //! Keeps the ledgers of all clusters in one file. Each ledger notes which of its sessions changed; a thread of its own asks it
 //! many times a second what is true of those now, and appends that. So the order in which requests changed something does not
-//! matter, and a kill loses what the last moment brought. Now and then everything is written anew, to a file that replaces the
-//! one before: that keeps the file in bounds, and when each session was last seen with it.
+//! matter, and a kill loses what the last moment brought. Where sessions stand in the ledger alone, their first change wakes the
+//! thread. Now and then everything is written anew, to a file that replaces the one before: that keeps the file in bounds, and when
+//! each session was last seen with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
 //!
 //! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not yet on the disk.
 
@@ -19,15 +20,17 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// The file's name in the state folder.
 const FILE: &str = "ledgers";
-/// How often changes are appended.
+/// How often changes are appended that wake nobody.
 const TICK: Duration = Duration::from_millis(50);
+/// Changes within so long of an append go into one.
+const TOGETHER: Duration = Duration::from_millis(2);
 /// Sessions in a frame.
 const FRAME: usize = 2048;
 /// Sessions written at one tick to a file that is to replace the present one.
@@ -46,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The thread that writes.
 pub struct Keeper {
-    thread: Option<(Sender<()>, JoinHandle<()>)>,
+    thread: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Keeper {
@@ -63,9 +66,10 @@ impl Keeper {
         let mut writer = Writer::new(dir, current, damage);
         // at once, so that what is appended never follows what could not be read
         writer.write_all_anew();
-        let (stop, stopped) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
         let mut begun = false;
-        let thread = std::thread::Builder::new().name("ledgers".into()).spawn(move || {
+        let thread = thread::Builder::new().name("ledgers".into()).spawn(move || {
             kept_thread("the writer of the ledgers", || {
                 // after a fault nobody knows what the file tells
                 writer.lacking |= std::mem::replace(&mut begun, true);
@@ -83,14 +87,15 @@ impl Keeper {
 
     /// Writes everything a last time. A disk that does not write is waited for five seconds.
     pub fn close(&mut self) {
-        let Some((stop, thread)) = self.thread.take() else { return };
-        drop(stop);
+        let Some((stop, writer)) = self.thread.take() else { return };
+        stop.store(true, Relaxed);
+        writer.thread().unpark();
         let deadline = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
+        while !writer.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
         }
-        if thread.is_finished() {
-            drop(thread.join());
+        if writer.is_finished() {
+            drop(writer.join());
         }
     }
 }
@@ -105,6 +110,8 @@ impl Drop for Keeper {
 struct Writer {
     dir: Arc<StateDir>,
     current: Arc<Current>,
+    /// The thread it runs on; none while somebody waits for it.
+    thread: Option<Thread>,
     /// The newest table whose clusters are known.
     revision: u64,
     /// Clusters that have a ledger worth its name.
@@ -139,6 +146,8 @@ struct Rewrite {
     /// The next part: cluster and part of its ledger.
     at: (usize, usize),
     began: u32,
+    /// It has everything, and is being put on the disk and in its place.
+    settling: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Output {
@@ -154,6 +163,7 @@ impl Writer {
         Self {
             dir,
             current,
+            thread: None,
             revision: 0,
             kept: Vec::new(),
             file: None,
@@ -167,16 +177,22 @@ impl Writer {
         }
     }
 
-    fn run(&mut self, stopped: &Receiver<()>) {
-        while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+    fn run(&mut self, stopped: &AtomicBool) {
+        // the table is looked at again: from here on there is somebody to wake
+        (self.thread, self.revision) = (Some(thread::current()), 0);
+        while !stopped.load(Relaxed) {
             self.tick();
+            thread::sleep(TOGETHER);
+            thread::park_timeout(TICK);
         }
+        self.thread = None;
         self.write_all_anew();
     }
 
     /// Writes everything to a new file, in one go.
     fn write_all_anew(&mut self) {
-        (self.next, self.lacking, self.not_before) = (None, true, Instant::now());
+        self.abandon();
+        (self.lacking, self.not_before) = (true, Instant::now());
         self.tick();
         while self.next.is_some() {
             self.tick();
@@ -193,7 +209,8 @@ impl Writer {
         let written = self.append(&changes).and_then(|()| self.renew());
         if written.is_err() {
             // what reached the disk may be half a frame: nothing may follow it
-            (self.file, self.next, self.lacking) = (None, None, true);
+            self.abandon();
+            (self.file, self.lacking) = (None, true);
             self.not_before = Instant::now() + PAUSE;
             let _ = fs::remove_file(self.dir.beside(FILE));
         }
@@ -202,7 +219,13 @@ impl Writer {
         }
     }
 
-    /// Learns from a new table which ledgers are to be kept.
+    /// Drops the file that is being filled. One that is on its way to its place takes it first, so that it cannot take it later.
+    fn abandon(&mut self) {
+        let settling = self.next.take().and_then(|next| next.settling);
+        settling.into_iter().for_each(|settling| drop(settling.join()));
+    }
+
+    /// Learns from a new table which ledgers are to be kept, and which of them cannot wait.
     fn follow(&mut self) {
         let table = self.current.load_full();
         if table.revision == self.revision {
@@ -216,7 +239,12 @@ impl Writer {
         if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
             self.kept.iter().for_each(|(_, live)| live.ledger.note_changes(false));
             kept.iter().for_each(|(_, live)| live.ledger.note_changes(true));
-            (self.kept, self.next, self.lacking) = (kept, None, true);
+            (self.kept, self.lacking) = (kept, true);
+            // one that is on its way to its place is followed by another
+            self.next = self.next.take().filter(|next| next.settling.is_some());
+        }
+        for cluster in table.known().filter(|c| is_kept(c)) {
+            cluster.live.ledger.wakes(self.thread.clone().filter(|_| cluster.affinity.stands_in_ledger()));
         }
     }
 
@@ -248,24 +276,46 @@ impl Writer {
             }
             let mut out = Output { file: self.dir.create(FILE)?, length: 0, whole: 0 };
             out.write(FIRST_LINE)?;
-            self.next = Some(Rewrite { out, at: (0, 0), began: clock::monotonic_secs() });
+            self.next = Some(Rewrite { out, at: (0, 0), began: clock::monotonic_secs(), settling: None });
             self.lacking = false;
         }
         let Some(next) = &mut self.next else { return Ok(()) };
-        let mut bytes = Vec::new();
-        let whole = next.gather(&self.kept, &mut bytes);
-        next.out.write(&bytes)?;
-        // piece by piece, so that no single wait is long
-        next.out.file.sync_data()?;
-        if whole && let Some(Rewrite { mut out, began, .. }) = self.next.take() {
-            if let Some(Damage { why, cost }) = self.damage.take() {
-                self.dir.set_aside(FILE, why, &cost);
+        if next.settling.is_none() {
+            let mut bytes = Vec::new();
+            let whole = next.gather(&self.kept, &mut bytes);
+            next.out.write(&bytes)?;
+            if !whole {
+                return Ok(());
             }
-            self.dir.install(FILE)?;
-            out.whole = out.length;
-            (self.file, self.since, self.due) = (Some(out), began, Instant::now() + self.period);
+            self.settle()?;
         }
+        let settling = self.next.as_ref().and_then(|next| next.settling.as_ref());
+        if settling.is_some_and(|settling| !settling.is_finished()) {
+            return Ok(());
+        }
+        let Some(Rewrite { mut out, began, settling, .. }) = self.next.take() else { return Ok(()) };
+        if let Some(settling) = settling {
+            settling.join().map_err(|_| io::Error::other("it broke off"))??;
+        }
+        out.whole = out.length;
+        (self.file, self.since, self.due) = (Some(out), began, Instant::now() + self.period);
         Ok(())
+    }
+
+    /// Puts the file that has everything on the disk and in its place: on a thread of its own if nobody waits for that.
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(next) = &mut self.next else { return Ok(()) };
+        if self.thread.is_some() && self.damage.is_none() {
+            let (dir, file) = (self.dir.clone(), next.out.file.try_clone()?);
+            let settle = move || file.sync_data().and_then(|()| dir.install(FILE));
+            next.settling = Some(thread::Builder::new().name("ledgers-disk".into()).spawn(settle)?);
+            return Ok(());
+        }
+        next.out.file.sync_data()?;
+        if let Some(Damage { why, cost }) = self.damage.take() {
+            self.dir.set_aside(FILE, why, &cost);
+        }
+        self.dir.install(FILE)
     }
 
     fn is_due(&mut self) -> bool {

@@ -2,7 +2,9 @@
 
 use super::shard::Shard;
 use super::{Conflict, Ledger, Seen, Tally};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread::Thread;
 
 /// Changes that are noted at most until somebody asks for them.
 const CHANGES: usize = 1 << 18;
@@ -13,6 +15,19 @@ impl Ledger {
         let limit = if on { CHANGES / self.shards.len() } else { 0 };
         for shard in &self.shards {
             shard.write().changed.set_limit(limit);
+        }
+    }
+
+    /// Who is woken by the first change after a look at what has changed; nobody where that can wait.
+    pub fn wakes(&self, who: Option<Thread>) {
+        self.wakes.store(who.map(Arc::new));
+    }
+
+    /// There is something to tell.
+    pub(super) fn set_noted(&self, noted: bool) {
+        if noted && !self.noted.load(Relaxed) && !self.noted.swap(true, Relaxed) {
+            // one system call at most until it has looked, and none while it is awake
+            self.wakes.load().iter().for_each(|who| who.unpark());
         }
     }
 

@@ -203,6 +203,57 @@ fn a_cluster_that_is_new_is_begun_anew() {
     assert_eq!(contents(&house.read()), BTreeMap::new());
 }
 
+/// What is only learned stands nowhere else: whoever logs in is in the file a moment later.
+#[test]
+fn what_is_learned_is_written_at_once() {
+    let House { _folder, dir, current, writer } = House::new();
+    drop(writer);
+    let live = current.load().clusters[0].live.clone();
+    let _keeper = Keeper::start(dir.clone(), current);
+    let length = || std::fs::metadata(dir.path(FILE)).map_or(0, |file| file.len());
+    let mut waits: Vec<Duration> = (0..40)
+        .map(|session| {
+            let (before, begun) = (length(), Instant::now());
+            live.ledger.open(session, 0, now(), &*live);
+            while length() == before {
+                std::thread::sleep(Duration::from_micros(100));
+                assert!(begun.elapsed() < Duration::from_secs(10), "not written");
+            }
+            begun.elapsed()
+        })
+        .collect();
+    waits.sort_unstable();
+    assert!(waits[20] < Duration::from_millis(20), "{waits:?}");
+}
+
+#[test]
+fn a_slow_disk_holds_up_nothing_that_is_appended() {
+    let mut house = House::new();
+    let live = house.live();
+    live.ledger.open(1, 0, now(), &*live);
+    let (done, waits) = std::sync::mpsc::channel();
+    (house.writer.thread, house.writer.lacking) = (Some(thread::current()), true);
+    house.writer.tick();
+    // the disk takes its time
+    let settling = house.writer.next.as_mut().and_then(|next| next.settling.take()).expect("another thread waits for the disk");
+    let slow = thread::spawn(move || waits.recv().map_err(io::Error::other).and_then(|()| settling.join().unwrap()));
+    house.writer.next.as_mut().unwrap().settling = Some(slow);
+    for session in 2..10 {
+        live.ledger.open(session, 1, now(), &*live);
+        house.writer.tick();
+        house.assert_known();
+    }
+    assert!(house.writer.next.is_some(), "it goes on");
+    done.send(()).unwrap();
+    while house.writer.next.is_some() {
+        house.writer.tick();
+        house.assert_known();
+    }
+    live.ledger.open(10, 2, now(), &*live);
+    house.writer.tick();
+    house.assert_known();
+}
+
 #[test]
 fn a_full_disk_loses_nothing_once_there_is_room() {
     let mut house = House::new();
