@@ -113,13 +113,15 @@ fn tokens(line: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// The protocol asked for by a valid upgrade, e.g. `websocket`. Never `h2c`, which would carry requests past every rule.
+/// The protocol asked for by a valid upgrade, e.g. `websocket`. Never `h2c`, which would carry requests past every rule; nor a WebSocket
+/// without its key, which no server may agree to (RFC 6455 section 4.2.1).
 pub fn upgrade_of(headers: &HeaderMap) -> Option<&str> {
     let asked = headers.get(header::UPGRADE)?.to_str().ok()?.trim();
     let named = headers.get_all(header::CONNECTION).iter().flat_map(tokens).any(|token| token.eq_ignore_ascii_case("upgrade"));
     let one = headers.get_all(header::UPGRADE).iter().count() == 1;
-    let h2c = asked.split(',').any(|token| token.split('/').next().unwrap_or_default().trim().eq_ignore_ascii_case("h2c"));
-    (named && one && !h2c && !asked.is_empty()).then_some(asked)
+    let asks = |name: &str| asked.split(',').any(|token| token.split('/').next().unwrap_or_default().trim().eq_ignore_ascii_case(name));
+    let keyless = || headers.get(header::SEC_WEBSOCKET_KEY).is_none_or(|key| key.is_empty());
+    (named && one && !asked.is_empty() && !asks("h2c") && !(asks("websocket") && keyless())).then_some(asked)
 }
 
 /// Whether the client waits for leave to send its body.

@@ -38,8 +38,13 @@ fn hop_by_hop_ends_here() {
 #[test]
 fn only_a_whole_upgrade_counts() {
     for (lines, expected) in [
-        (&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")][..], Some("websocket")),
-        (&[("upgrade", "websocket")], None),
+        (&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "x")][..], Some("websocket")),
+        (&[("connection", "upgrade"), ("upgrade", "irc/6.9")], Some("irc/6.9")),
+        (&[("upgrade", "websocket"), ("sec-websocket-key", "x")], None),
+        (&[("connection", "keep-alive"), ("upgrade", "websocket"), ("sec-websocket-key", "x")], None),
+        (&[("connection", "upgrade"), ("upgrade", "WebSocket")], None),
+        (&[("connection", "upgrade"), ("upgrade", "irc, websocket")], None),
+        (&[("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "")], None),
         (&[("connection", "upgrade"), ("upgrade", "h2c")], None),
         (&[("connection", "upgrade"), ("upgrade", "websocket, H2C")], None),
         (&[("connection", "upgrade"), ("upgrade", "a"), ("upgrade", "h2c")], None),

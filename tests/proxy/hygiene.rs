@@ -213,3 +213,23 @@ fn an_upgrade_with_a_body_is_an_ordinary_request() {
     let lines: Vec<String> = node.seen().into_iter().map(|seen| seen.head.line).collect();
     assert_eq!(lines, ["POST /upload HTTP/1.1", "GET /next HTTP/1.1"]);
 }
+
+#[test]
+fn half_a_handshake_is_an_ordinary_request() {
+    let (node, proxy) = one();
+    let key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    for (path, headers) in [
+        ("/keyless", &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..]),
+        ("/empty", &[("Connection", "Upgrade"), ("Upgrade", "WebSocket"), ("Sec-WebSocket-Key", "")]),
+        ("/unconnected", &[("Upgrade", "websocket"), key]),
+        ("/kept", &[("Connection", "keep-alive"), ("Upgrade", "websocket"), key]),
+    ] {
+        let mut client = Client::new(proxy.addr);
+        assert_eq!(client.get_with(path, headers).status, 200, "{path}");
+        assert_eq!(client.get("/next").status, 200, "{path}: and the connection goes on");
+        assert_eq!(proxy.access_of(path, 1)[0]["status"], 200, "{path}: no socket in the log");
+    }
+    for seen in node.seen() {
+        assert_eq!((seen.head.get("upgrade"), seen.head.says("connection", "upgrade")), (None, false), "{}", seen.head.line);
+    }
+}
