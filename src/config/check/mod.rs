@@ -10,6 +10,7 @@ mod listener;
 mod own;
 mod rule;
 mod server;
+mod way_back;
 
 use super::Options;
 use super::model::Config;

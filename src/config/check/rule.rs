@@ -4,7 +4,7 @@ use super::super::address::is_host;
 use super::super::model::{HandOff, Mode, NodeTable, Redirect, Respond, Role, Rule};
 use super::super::nearest::did_you_mean;
 use super::super::source::join;
-use super::{Checker, nth};
+use super::{Checker, nth, way_back};
 use http::{HeaderValue, Method};
 
 pub fn check(c: &mut Checker<'_>) {
@@ -230,7 +230,7 @@ fn changes(c: &mut Checker<'_>, path: &str, rule: &Rule) {
             c.error_key(&join(path, "rewrite"), message, "remove one of the two");
         }
     }
-    way_back(c, path, rule);
+    way_back::check(c, path, rule);
     if let Some(rewrite) = &rule.rewrite {
         let at = join(path, "rewrite");
         if rule.path_regex.is_none() || !rewrite.starts_with('$') {
@@ -254,43 +254,4 @@ fn changes(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     }
     c.header_edits(&join(path, "request-headers"), &rule.request_headers);
     c.header_edits(&join(path, "response-headers"), &rule.response_headers);
-}
-
-/// Answers have to be put back into the client's terms where the request's path was changed, or sessions are lost: a cookie for
-/// `/app` is not sent to `/shop`.
-fn way_back(c: &mut Checker<'_>, path: &str, rule: &Rule) {
-    let Some(cluster) = rule.cluster.as_ref().and_then(|name| c.config.cluster.get(name)) else { return };
-    if rule.add_prefix.is_some() && !cluster.rewrite_responses {
-        c.warn_key(
-            &join(path, "add-prefix"),
-            "the node's cookies and redirects are for its own path, which clients do not know: their sessions are lost",
-            "add rewrite-responses = true to the cluster, unless the application writes the public path itself",
-        );
-    }
-    let Some(rewrite) = rule.rewrite.as_ref().filter(|_| cluster.rewrite_responses) else { return };
-    let own = rewrite.split('$').next().unwrap_or_default().trim_end_matches('/');
-    let public = match (rule.path.as_slice(), &rule.path_regex) {
-        ([one], _) => one.trim_end_matches('/'),
-        (_, Some(regex)) => literal_start(regex),
-        _ => "",
-    };
-    let name = |text: &str| if text.is_empty() { "/…".to_owned() } else { text.to_owned() };
-    let help = format!(
-        "write path = \"{0}\", strip-prefix = \"{0}\" and add-prefix = \"{1}\" in place of path-regex and rewrite: that goes both ways",
-        name(public),
-        name(own)
-    );
-    let message = "`rewrite-responses` cannot undo a `rewrite`: cookies and redirects would be for a path that clients do not know";
-    if rewrite.contains('$') {
-        c.error_key(&join(path, "rewrite"), message, help);
-    } else {
-        c.warn_key(&join(path, "rewrite"), message, help);
-    }
-}
-
-/// What every path that matches starts with, as far as it is plain to see.
-fn literal_start(regex: &str) -> &str {
-    let text = regex.strip_prefix('^').unwrap_or(regex);
-    let end = text.find(|ch: char| !ch.is_ascii_alphanumeric() && !"/-_".contains(ch)).unwrap_or(text.len());
-    text[..end].trim_end_matches('/')
 }
