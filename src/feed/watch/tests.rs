@@ -24,6 +24,13 @@ fn play(watch: &mut Watch, from_ms: u64, step_ms: u64, checks: &str) -> String {
     said
 }
 
+/// One that fell each other second, and is up at the sixth.
+fn fallen_three_times() -> Watch {
+    let mut watch = Watch::new(Health::Up, 1, 1, 1000);
+    assert_eq!(play(&mut watch, 0, 1000, "-+-+-+"), "DUDUDU");
+    watch
+}
+
 #[test]
 fn health_follows_the_table() {
     for (start, rise, fall, checks, health) in [
@@ -102,8 +109,8 @@ fn a_new_address_is_decided_by_its_first_check_and_health_stays_until_then() {
 
 #[test]
 fn the_fourth_fall_in_two_minutes_holds_the_node_down() {
-    let mut watch = Watch::new(Health::Up, 1, 1, 1000);
-    assert_eq!(play(&mut watch, 0, 1000, "-+-+-+-+++++"), "DUDUDUDDDDDD");
+    let mut watch = fallen_three_times();
+    assert_eq!(play(&mut watch, 6000, 1000, "-+++++"), "DDDDDD");
     assert_eq!(watch.held(6000), Some((4, 10_000)));
     assert_eq!(watch.observe(15_999, Outcome::Good, NEVER), None);
     assert_eq!(watch.observe(16_000, Outcome::Good, NEVER), Some(Health::Up));
@@ -112,8 +119,7 @@ fn the_fourth_fall_in_two_minutes_holds_the_node_down() {
 
 #[test]
 fn holds_grow_to_160_seconds_and_two_quiet_minutes_end_them() {
-    let mut watch = Watch::new(Health::Up, 1, 1, 1000);
-    play(&mut watch, 0, 1000, "-+-+-+");
+    let mut watch = fallen_three_times();
     let mut now = 6000;
     for seconds in [10, 20, 40, 80, 160, 160] {
         assert_eq!(watch.observe(now, Outcome::Definite, NEVER), Some(Health::Down));
