@@ -52,6 +52,7 @@ fn a_log_that_cannot_be_written_costs_lines_and_nothing_else() {
         let run = homing(&["run", "--config", path.to_str().unwrap()]).env("HOMING_LOG", "trace").stdout(out).stderr(err).spawn();
         let mut proxy = Running(run.expect("the binary starts"));
         is_up(conf.web);
+        is_up(admin);
         let state =
             |node: &str| Client::new(admin).get(&format!("/api/clusters/app/nodes/{node}")).json()["state"].as_str().unwrap().to_owned();
         for _ in 0..2 {
