@@ -27,8 +27,8 @@ use tracing::warn;
 
 /// The file's name in the state folder.
 const FILE: &str = "ledgers";
-/// How often changes are appended that wake nobody.
-const TICK: Duration = Duration::from_millis(50);
+/// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer shows.
+const TICK: Duration = if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(50) };
 /// Changes within so long of an append go into one.
 const TOGETHER: Duration = Duration::from_millis(2);
 /// Sessions in a frame.
