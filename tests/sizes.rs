@@ -9,8 +9,10 @@ mod support;
 use homing::config::Needs;
 use homing::table::ledger::{Ledger, Tally};
 use std::net::TcpStream;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use support::relay::big_h2_node;
 use support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, until};
 
@@ -95,18 +97,22 @@ fn unread(proxy: &Proxy) -> f64 {
             answers.push(answer.await.unwrap());
         }
         assert!(answers.iter().all(|answer| answer.status() == 200));
-        // until no more comes: a few pages are nothing
-        let mut last = 0;
-        loop {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            let now = proxy.memory();
-            if now.abs_diff(last) < 256 << 10 {
-                break now - before;
-            }
-            last = now;
-        }
+        settled(proxy).await - before
     });
     grown as f64 / (UNREAD_CLIENTS * UNREAD) as f64
+}
+
+/// Memory when no more comes: a few pages are nothing.
+async fn settled(proxy: &Proxy) -> u64 {
+    let mut last = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = proxy.memory();
+        if now.abs_diff(last) < 256 << 10 {
+            return now;
+        }
+        last = now;
+    }
 }
 
 #[test]
@@ -118,6 +124,61 @@ fn an_unread_answer_takes_what_it_is_said_to_take() {
     check("an unread answer", unread(&Proxy::start(&one_worker(Conf::over([&node])))), said);
     let conf = Conf::over([]).cluster("http2 = true").node("n1", &format!("\"http://{}\"", big_h2_node(1_000_000)));
     check("an unread answer of an HTTP/2 node", unread(&Proxy::start(&one_worker(conf))), said);
+}
+
+/// One worker before a node that takes all, and one that takes a connection and nothing more; on a Unix socket, which holds
+/// little, so that what is sent stays with the proxy.
+fn before_a_deaf_node(node: &Origin) -> Proxy {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = UnixListener::bind(folder.path().join("deaf.sock")).unwrap();
+    std::thread::spawn(move || {
+        let mut taken = Vec::new();
+        socket.incoming().for_each(|connection| taken.push(connection));
+    });
+    let url = format!("unix:{}", folder.path().join("deaf.sock").display());
+    let deaf = format!("[[rule]]\npath = \"/deaf\"\ncluster = \"deaf\"\n[cluster.deaf.nodes]\nn1 = \"{url}\"");
+    let text = Conf::over([node]).rule("path = \"/taken\"").more(&deaf).text().replace("workers = 2", "workers = 1");
+    std::fs::write(folder.path().join("homing.toml"), text).unwrap();
+    Proxy::start_in(folder, "homing.toml")
+}
+
+/// Begins to send 2 MiB.
+async fn upload(
+    send: &::h2::client::SendRequest<bytes::Bytes>,
+    path: &str,
+) -> (::h2::client::ResponseFuture, ::h2::SendStream<bytes::Bytes>) {
+    let post = hyper::Request::post(format!("http://app.test{path}")).body(()).unwrap();
+    let (answer, mut stream) = send.clone().ready().await.unwrap().send_request(post, false).unwrap();
+    stream.send_data(vec![7; 2 << 20].into(), true).unwrap();
+    (answer, stream)
+}
+
+#[test]
+fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
+    // of a client: uploads that are taken, and others after them that are not
+    let cases: [(&str, usize, usize, usize); 2] = [("few each", 90, 0, 8), ("many after fast ones", 5, 4, 100)];
+    let _scales = SCALES.lock().unwrap_or_else(PoisonError::into_inner);
+    let node = Origin::start("n1");
+    for (what, clients, fast, left) in cases {
+        let proxy = before_a_deaf_node(&node);
+        Client::new(proxy.addr).get("/taken");
+        let before = proxy.memory();
+        let grown = h2::run(async {
+            let mut all = Vec::new();
+            for _ in 0..clients {
+                let send = h2::connect_bare(proxy.addr).await;
+                for _ in 0..fast {
+                    assert_eq!(upload(&send, "/taken").await.0.await.unwrap().status(), 200);
+                }
+                for _ in 0..left {
+                    all.push(upload(&send, "/deaf").await);
+                }
+            }
+            settled(&proxy).await - before
+        });
+        let needs = needs(&format!("[server]\nworkers = 1\nmax-connections = {clients}"));
+        check(&format!("uploads, {what}"), grown as f64, (clients * left) as u64 * needs.unread + needs.uploads);
+    }
 }
 
 struct Nobody;

@@ -67,7 +67,7 @@ fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
     };
     let needs = config.map(needs).map(|needs| {
         let shortage = needs.shortage(open_files::most());
-        json!({"files": needs.files, "memory": needs.memory(), "connections": needs.connections, "sessions": needs.sessions, "unread": needs.unread, "unread_http2": needs.unread_http2, "shortage": shortage})
+        json!({"files": needs.files, "memory": needs.memory(), "connections": needs.connections, "sessions": needs.sessions, "unread": needs.unread, "uploads": needs.uploads, "unread_http2": needs.unread_http2, "shortage": shortage})
     });
     let findings: Vec<Value> = found.iter().map(finding).collect();
     let ok = config.is_some() && (!strict || findings.is_empty());
@@ -88,13 +88,15 @@ fn in_words(config: &Config, needs: &Needs) -> String {
     let (connections, sessions) = (config.server.max_connections, config.server.max_sessions);
     format!(
         "needs at most {} open files and {} of memory: {} for {connections} idle connections, {} for {sessions} sessions in each cluster, \
-         {} for itself; up to {} KiB more for each answer that its client leaves unread{together}",
+         {} for itself; up to {} KiB more for each answer that its client leaves unread and each upload that its node does, {} for all \
+         uploads over HTTP/2 that stop{together}",
         needs.files,
         mib(needs.memory()),
         mib(needs.connections),
         mib(needs.sessions),
         mib(needs.process),
         needs.unread >> 10,
+        mib(needs.uploads),
     )
 }
 

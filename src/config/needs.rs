@@ -11,12 +11,17 @@ const WORKER: u64 = 1 << 20;
 const CONNECTION: u64 = 5 << 9;
 /// The same with TLS. Measured likewise, ECDSA certificate, TLS 1.3 (10.0 KiB).
 const TLS_CONNECTION: u64 = 21 << 9;
-/// Of an answer whose client does not read it. Measured: resident memory before and after hundreds of them; 42.3 KiB from nodes that
+/// Of an answer whose client does not read it, or an upload whose node does not. Measured: resident memory before and after hundreds of them; 42.3 KiB from nodes that
 /// speak HTTP/1, 29.8 KiB from nodes that speak HTTP/2.
 const UNREAD: u64 = 43 << 10;
 /// Of all answers that are unread on one connection of HTTP/2 to a node: twice the windows of `upstream::window`, and what 128
 /// streams take besides. Measured: 3.7 MiB of those that were unread from their beginning.
 const UNREAD_CONNECTION: u64 = 6 << 20;
+/// Of all uploads over HTTP/2 on a worker that their nodes, or the sockets to these, took fast at first: what `net::uploads` lets
+/// them have beyond that.
+const UPLOADS: u64 = 32 << 20;
+/// The same on one connection.
+const UPLOADS_CONNECTION: u64 = 4 << 20;
 /// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16 full.
 const SESSION: u64 = 58;
 /// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and heartbeats.
@@ -29,8 +34,10 @@ pub struct Needs {
     pub files: u64,
     /// Bytes for all client connections, idle.
     pub connections: u64,
-    /// Bytes for each answer that is not read, beyond the connections.
+    /// Bytes for each answer and each upload that is not read, beyond the connections.
     pub unread: u64,
+    /// Bytes for all uploads over HTTP/2 that are read no more, beyond that.
+    pub uploads: u64,
     /// Bytes for all that are not read, of nodes that speak HTTP/2; none if there are no such nodes.
     pub unread_http2: u64,
     /// Bytes for all sessions of all ledgers.
@@ -58,6 +65,7 @@ impl Needs {
             files: 2 * connections + listening as u64 * workers + nodes as u64 + OWN_FILES,
             connections: connections * if tls { TLS_CONNECTION } else { CONNECTION },
             unread: UNREAD,
+            uploads: (workers * UPLOADS).min(connections * UPLOADS_CONNECTION),
             unread_http2: (workers * http2 * UNREAD_CONNECTION).min(connections * streams * UNREAD),
             sessions: u64::from(server.max_sessions) * config.cluster.len() as u64 * SESSION,
             process: PROCESS + workers * WORKER,
@@ -105,6 +113,8 @@ mod tests {
             needs(&format!("[server]\nworkers = 2\nmax-connections = {connections}\n{text}")).unread_http2
         };
         assert_eq!((http2(10_000), http2(1)), (2 * 6 * UNREAD_CONNECTION, 10 * UNREAD));
+        let few = needs("[server]\nmax-connections = 3");
+        assert_eq!((plain.uploads, tls.uploads, few.uploads), (4 * UPLOADS, UPLOADS, 3 * UPLOADS_CONNECTION));
         assert_eq!((tls.files, tls.connections, tls.process), (20 + 1 + OWN_FILES, 10 * TLS_CONNECTION, PROCESS + WORKER));
     }
 

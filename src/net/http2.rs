@@ -2,13 +2,14 @@
 
 use super::client_io::ClientIo;
 use super::date;
+use super::uploads::Uploads;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
 use crate::proxy::interim::Interims;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
-use crate::transport::content::Content;
-use crate::transport::h2::{STREAM_WINDOW, Tunnel, send_body};
+use crate::transport::content::{Content, Taking};
+use crate::transport::h2::{Tunnel, send_body};
 use crate::transport::http1::Side;
 use crate::transport::tunnel::End;
 use crate::wire::{Malformed, http2 as wire};
@@ -21,13 +22,9 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// What all uploads of a connection together may have under way. One that nobody reads holds back the others of the same
-/// client only when there are several of them.
-const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
 
 /// What a stream may have ready to be sent.
 const SEND_BUFFER: usize = 256 << 10;
@@ -35,22 +32,23 @@ const SEND_BUFFER: usize = 256 << 10;
 /// A client's connection: takes requests until it ends.
 pub struct Connection {
     streams: h2::server::Connection<ClientIo, Bytes>,
+    uploads: Uploads,
     client: Rc<Client>,
 }
 
 impl Connection {
     /// Opens one: the client's preface was seen, or agreed on by TLS.
     pub async fn open(io: ClientIo, conf: &Listener, client: Rc<Client>) -> Result<Self, h2::Error> {
-        let streams = h2::server::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+        let mut builder = h2::server::Builder::new();
+        let uploads = Uploads::begin(&mut builder, &client.worker.uploads);
+        let streams = builder
             .max_concurrent_streams(conf.conf.max_streams)
             .max_header_list_size(conf.conf.max_header_size.get().min(u32::MAX as usize) as u32)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_connect_protocol()
             .handshake(io)
             .await?;
-        Ok(Self { streams, client })
+        Ok(Self { streams, uploads, client })
     }
 
     /// Takes no more requests (GOAWAY), and ends when those under way are through.
@@ -63,16 +61,23 @@ impl Future for Connection {
     type Output = Result<(), h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Some(accepted) = ready!(self.streams.poll_accept(cx)) {
-            let (request, respond) = accepted?;
-            tokio::task::spawn_local(serve(self.client.clone(), request, respond));
+        let this = &mut *self;
+        loop {
+            while let Poll::Ready(accepted) = this.streams.poll_accept(cx) {
+                let Some(accepted) = accepted else { return Poll::Ready(Ok(())) };
+                let (request, respond) = accepted?;
+                let upload = (!request.body().is_end_stream()).then(|| this.uploads.welcome());
+                tokio::task::spawn_local(serve(this.client.clone(), request, respond, upload));
+            }
+            if !this.uploads.settle(&mut this.streams, cx) {
+                return Poll::Pending;
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 
 /// Serves one stream. Its errors are the client's, who has reset it or is gone.
-async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>, upload: Option<Rc<dyn Taking>>) {
     let patience = client.conf.conf.idle_timeout.get();
     let headless = request.method() == Method::HEAD;
     let (mut parts, stream) = request.into_parts();
@@ -84,9 +89,9 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     let (body, tunnel, handover) = match parts.method == Method::CONNECT {
         true => {
             let (give, handover) = oneshot::channel();
-            (Content::Empty, Some((give, stream)), Some(handover))
+            (Content::Empty, Some((give, stream, upload)), Some(handover))
         }
-        false => (Content::stream(Side::Client, &parts.headers, stream), None, None),
+        false => (Content::stream(Side::Client, &parts.headers, stream, upload), None, None),
     };
     let response = {
         let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
@@ -115,7 +120,7 @@ fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed) {
     let _ = respond.send_response(response, true);
 }
 
-type Tunnelled = (oneshot::Sender<End>, RecvStream);
+type Tunnelled = (oneshot::Sender<End>, RecvStream, Option<Rc<dyn Taking>>);
 
 async fn answer(
     mut respond: SendResponse<Bytes>,
@@ -127,7 +132,7 @@ async fn answer(
     let (mut head, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut head.headers);
     head.headers.entry(header::DATE).or_insert_with(date::now);
-    if let Some((give, receive)) = tunnel
+    if let Some((give, receive, upload)) = tunnel
         && head.status.is_success()
     {
         if give.is_closed() {
@@ -136,7 +141,7 @@ async fn answer(
             return respond.send_response(Response::from_parts(head, ()), true).map(drop);
         }
         let send = respond.send_response(Response::from_parts(head, ()), false)?;
-        drop(give.send(Box::new(Tunnel::new(send, receive))));
+        drop(give.send(Box::new(Tunnel::new(send, receive, upload))));
         return Ok(());
     }
     match head.status {

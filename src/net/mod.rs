@@ -10,3 +10,4 @@ pub mod listen;
 pub mod stream;
 pub mod threads;
 pub mod tls;
+mod uploads;

@@ -42,6 +42,8 @@ pub struct Worker {
     pub draining: tokio::sync::watch::Sender<bool>,
     /// Client connections and tunnels now open.
     pub open: Cell<usize>,
+    /// What uploads over HTTP/2 may have under way beyond the smallest windows.
+    pub uploads: Rc<Cell<u64>>,
     id_prefix: u32,
     next_id: Cell<u32>,
     ids: RefCell<BytesMut>,
@@ -65,6 +67,7 @@ impl Worker {
             rng: RefCell::new(rng),
             draining: tokio::sync::watch::Sender::new(false),
             open: Cell::new(0),
+            uploads: Rc::default(),
             next_id: Cell::new(0),
             ids: RefCell::new(BytesMut::with_capacity(IDS)),
         })

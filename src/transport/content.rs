@@ -24,7 +24,7 @@ pub enum Content {
     H2(StreamContent),
 }
 
-/// Hears how an answer is taken.
+/// Hears how a body is taken.
 pub trait Taking {
     /// So many bytes of it were passed on.
     fn took(&self, bytes: usize);
@@ -43,21 +43,14 @@ pub struct StreamContent {
 }
 
 impl Content {
-    /// What follows a head with these headers on a stream; they were read before, so a length is one.
-    pub fn stream(side: Side, headers: &HeaderMap, stream: RecvStream) -> Self {
+    /// What follows a head with these headers on a stream, with somebody who hears how it is taken. The headers were read before,
+    /// so a length is one.
+    pub fn stream(side: Side, headers: &HeaderMap, stream: RecvStream, taking: Option<Rc<dyn Taking>>) -> Self {
         let length = match headers.get(header::CONTENT_LENGTH) {
             Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
             None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, given: 0, taking: None, length, side, in_trailers: false })
-    }
-
-    /// With somebody who hears how it is taken.
-    pub fn told_to(mut self, taking: Rc<dyn Taking>) -> Self {
-        if let Self::H2(content) = &mut self {
-            content.taking = Some(taking);
-        }
-        self
+        Self::H2(StreamContent { stream, given: 0, taking, length, side, in_trailers: false })
     }
 }
 

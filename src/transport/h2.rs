@@ -1,18 +1,16 @@
 //! HTTP/2 streams as bodies and as plain bytes both ways.
 
+use super::content::Taking;
 use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use http_body::Body;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// What may be under way on one stream before its reader takes it: what a slow reader costs in memory, and a fast one far away
-/// gets per round trip.
-pub const STREAM_WINDOW: u32 = 512 << 10;
 
 /// Sends a body to its end, as fast as the other side takes it; one that takes nothing for so long is given up. If the body
 /// breaks off, so does the stream.
@@ -81,12 +79,13 @@ pub struct Tunnel {
     send: SendStream<Bytes>,
     receive: RecvStream,
     read: Bytes,
+    taking: Option<Rc<dyn Taking>>,
 }
 
 impl Tunnel {
-    /// Over a stream whose heads are exchanged.
-    pub fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
-        Self { send, receive, read: Bytes::new() }
+    /// Over a stream whose heads are exchanged, with somebody who hears how what comes is taken.
+    pub fn new(send: SendStream<Bytes>, receive: RecvStream, taking: Option<Rc<dyn Taking>>) -> Self {
+        Self { send, receive, read: Bytes::new(), taking }
     }
 }
 
@@ -103,6 +102,7 @@ impl AsyncRead for Tunnel {
         buf.put_slice(&this.read[..part]);
         this.read.advance(part);
         this.receive.flow_control().release_capacity(part).map_err(io::Error::other)?;
+        this.taking.iter().for_each(|taking| taking.took(part));
         Poll::Ready(Ok(()))
     }
 }

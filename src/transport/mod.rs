@@ -11,3 +11,4 @@ pub mod sending;
 mod spare;
 pub mod stream;
 pub mod tunnel;
+pub mod window;

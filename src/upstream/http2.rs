@@ -99,7 +99,7 @@ pub(super) async fn send(
             body::answered(upload.as_ref(), rest);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
-            let content = Content::stream(Side::Node, &head.headers, stream).told_to(place.clone());
+            let content = Content::stream(Side::Node, &head.headers, stream, Some(place.clone()));
             let lease = Lease::stream(pool, link, place, upload);
             Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms, queued })
         }

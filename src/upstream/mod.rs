@@ -15,4 +15,3 @@ mod shared;
 mod streams;
 pub mod tls;
 pub mod usage;
-mod window;

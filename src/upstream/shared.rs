@@ -4,9 +4,9 @@ use super::dial::{self, NoConnection, Speaks};
 use super::send::{Failure, SendError, fail, unconnected};
 use super::streams::Streams;
 use super::usage::Open;
-use super::window::{Admission, LEAST, STREAMS, Share, Window};
 use crate::base::clock::Now;
 use crate::transport::stream::Stream;
+use crate::transport::window::{Admission, Bounds, LEAST, STREAMS, Share, Window};
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use std::cell::{Cell, RefCell};
@@ -21,6 +21,9 @@ use tokio::time::{Instant, timeout_at};
 /// What all answers of a connection together may have under way: the windows of its streams bound it, and a client that does
 /// not read must not hold back the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// How far the windows of answers grow.
+const BOUNDS: Bounds = Bounds { start: LEAST, most: 1 << 20, sum: STREAMS as u64 * LEAST as u64, common: u64::MAX, steps: 4 };
 
 /// Between the end of a connection that served nobody and the next for those who wait.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +42,6 @@ pub struct Shared {
     served: Cell<bool>,
     /// When its last stream ended.
     rests_since: Cell<Now>,
-    driver: RefCell<Waker>,
 }
 
 impl Shared {
@@ -59,12 +61,11 @@ impl Shared {
         let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
         let shared = Rc::new(Self {
             sender: RefCell::new(sender),
-            window: Window::default(),
+            window: Window::new(BOUNDS, Rc::default()),
             told: Cell::default(),
             over: Cell::default(),
             served: Cell::default(),
             rests_since: Cell::new(Now::look()),
-            driver: RefCell::new(Waker::noop().clone()),
         });
         let (tell, told) = oneshot::channel();
         let drive = Drive { connection, shared: Rc::downgrade(&shared), streams: Rc::downgrade(streams), tell: Some(tell) };
@@ -92,11 +93,7 @@ impl Shared {
 
     /// Opens a stream, if there may be another one.
     pub(super) fn admit(&self) -> Admission {
-        let admission = self.window.admit(self.width());
-        if matches!(admission, Admission::Soon) {
-            self.driver.borrow().wake_by_ref();
-        }
-        admission
+        self.window.admit(self.width())
     }
 
     /// A stream has ended.
@@ -105,15 +102,6 @@ impl Shared {
         self.window.give_back(share);
         if self.window.streams() == 0 {
             self.rests_since.set(Now::look());
-        }
-    }
-
-    /// An answer was taken as it came; once so much was that the node may send further ahead, counting begins anew.
-    pub(super) fn took(&self, taken: &Cell<u64>, bytes: usize) {
-        taken.set(taken.get() + bytes as u64);
-        if self.window.is_outgrown_by(taken.get()) {
-            taken.set(0);
-            self.driver.borrow().wake_by_ref();
         }
     }
 
@@ -179,7 +167,6 @@ impl Drive {
                 return Poll::Ready(end);
             }
             let Some(shared) = self.shared.upgrade() else { return Poll::Pending };
-            shared.driver.borrow_mut().clone_from(cx.waker());
             if self.tell.is_some() && self.connection.max_concurrent_send_streams() != UNTOLD {
                 shared.told.set(true);
                 self.tell.take().map(|tell| tell.send(Ok(())));
@@ -188,7 +175,7 @@ impl Drive {
                 }
             }
             // refused while the node has not acknowledged the change before; when it has, this is polled again
-            if !shared.window.settle(|size| self.connection.set_initial_window_size(size).is_ok()) {
+            if !shared.window.settle(cx, |size| self.connection.set_initial_window_size(size).is_ok()) {
                 break;
             }
         }

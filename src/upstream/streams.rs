@@ -4,10 +4,10 @@
 use super::link::Link;
 use super::send::{Failure, Limits, Over, SendError, fail};
 use super::shared::Shared;
-use super::window::{Admission, STREAMS, Share};
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
 use crate::transport::content::Taking;
+use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -275,7 +275,7 @@ impl Place {
 
 impl Taking for Place {
     fn took(&self, bytes: usize) {
-        self.shared.took(&self.taken, bytes);
+        self.shared.window.took(&self.taken, bytes);
     }
 }
 
