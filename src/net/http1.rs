@@ -83,7 +83,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
 async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
     let mut response = Response::new(()).into_parts().0;
     response.status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    client.log_refused(why.status(), why.reason());
+    client.log_refused(why.status(), why.reason(), None);
     connection.queue(|out| {
         response::write(out, &response, Framing::Length(0));
         finish_head(out, &response, Some("close"));

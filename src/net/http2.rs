@@ -16,6 +16,7 @@ use crate::wire::{Malformed, http2 as wire};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use std::cell::RefCell;
@@ -82,7 +83,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     let headless = request.method() == Method::HEAD;
     let (mut parts, stream) = request.into_parts();
     if let Err(why) = wire::request(&mut parts, client.conf.conf.max_headers.into()) {
-        return refuse(&client, respond, why);
+        return refuse(&client, respond, why, &parts);
     }
     let respond = Rc::new(RefCell::new(respond));
     // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
@@ -111,11 +112,11 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
 }
 
 /// RFC 9113 section 8.2.1: an error of the stream, told with a status; the client's other requests go on.
-fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed) {
+fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed, head: &Parts) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(header::DATE, date::now());
-    client.log_refused(why.status(), why.reason());
+    client.log_refused(why.status(), why.reason(), Some(head));
     // the client may have reset it
     let _ = respond.send_response(response, true);
 }

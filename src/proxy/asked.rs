@@ -3,6 +3,7 @@
 use super::answer::Refused;
 use super::client::Client;
 use super::headers;
+use super::line::Line;
 use crate::table::{Cluster, Listener, Node};
 use crate::upstream::home;
 use crate::upstream::passages::Passages;
@@ -31,8 +32,18 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads what every later step needs; refuses what could be understood in two ways.
-    pub(super) fn read(client: &Client, mut parts: Parts, id: &RequestId) -> Result<Self, Refused> {
+    /// Reads what every later step needs; refuses what could be understood in two ways, and tells the log what is known of it.
+    pub(super) fn read(client: &Client, mut parts: Parts, line: &mut Line) -> Result<Self, Refused> {
+        match Self::judge(client, &mut parts) {
+            Ok((host, passed)) => Ok(Self::of(client, parts, host, passed, &line.id)),
+            Err(refused) => {
+                line.overhear(&parts);
+                Err(refused)
+            }
+        }
+    }
+
+    fn judge(client: &Client, parts: &mut Parts) -> Result<(String, Passages), Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
@@ -69,12 +80,16 @@ impl Asked {
                 _ => path.into(),
             };
         }
+        Ok((host, passed))
+    }
+
+    fn of(client: &Client, parts: Parts, host: String, passed: Passages, id: &RequestId) -> Self {
         let trusted = client.conf.trusts(client.address());
         let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
         let given = client.conf.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| id.clone());
         let uri = parts.uri.clone();
-        Ok(Self { id, parts, uri, host, client: asker, trusted, passed })
+        Self { id, parts, uri, host, client: asker, trusted, passed }
     }
 
     /// What header values may refer to once a node is chosen.

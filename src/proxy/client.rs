@@ -7,6 +7,7 @@ use crate::base::clock::{self, Now};
 use crate::table::Listener;
 use crate::wire::identity::Identity;
 use http::HeaderValue;
+use http::request::Parts;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -149,9 +150,10 @@ impl Client {
         self.source.ip()
     }
 
-    /// Logs a request that was refused before it became one.
-    pub fn log_refused(&self, status: u16, why: &str) {
+    /// Logs a request that was refused before it became one, with what is known of its head.
+    pub fn log_refused(&self, status: u16, why: &str, head: Option<&Parts>) {
         let mut line = Line::begin(self, Now::look());
+        head.into_iter().for_each(|head| line.overhear(head));
         line.status = status;
         line.note = why.to_owned().into();
         line.ended = *b"PR";

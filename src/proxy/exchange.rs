@@ -29,7 +29,7 @@ pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Hand
     let mut trail = Trail::begin(&client);
     let served = async {
         let (parts, body) = request.into_parts();
-        let asked = Asked::read(&client, parts, &trail.record.id)?;
+        let asked = Asked::read(&client, parts, &mut trail.record)?;
         trail.record.ask(&asked, &client);
         let table = client.worker.table();
         let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);

@@ -12,6 +12,8 @@ use crate::table::decide::{Refusal, Verdict, Why};
 use crate::table::traffic::Ended;
 use crate::table::{Cluster, ClusterLive, State};
 use crate::wire::request_id::{RequestId, trace_of};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -78,6 +80,20 @@ struct Head {
     traceparent: Option<HeaderValue>,
 }
 
+impl Head {
+    fn of(parts: &Parts, host: String) -> Self {
+        Self {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host,
+            version: parts.version,
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            referer: parts.headers.get(header::REFERER).cloned(),
+            traceparent: parts.headers.get(TRACEPARENT).cloned(),
+        }
+    }
+}
+
 impl Line {
     /// A request begins.
     pub fn begin(client: &Client, now: Now) -> Self {
@@ -125,15 +141,16 @@ impl Line {
         self.span = worker.tracer.as_ref().map(|tracer| tracer.begin(&parts.headers, &mut worker.rng.borrow_mut()));
         self.client = asked.client;
         self.id = asked.id.clone();
-        self.head = Some(Head {
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            host: asked.host.clone(),
-            version: parts.version,
-            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
-            referer: parts.headers.get(header::REFERER).cloned(),
-            traceparent: parts.headers.get(TRACEPARENT).cloned(),
-        });
+        self.head = Some(Head::of(parts, asked.host.clone()));
+    }
+
+    /// What is known of a request that cannot be understood.
+    pub fn overhear(&mut self, parts: &Parts) {
+        let told = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        // no user and no password
+        let told = told.and_then(|host| host.rsplit('@').next());
+        let host = parts.uri.authority().map(Authority::host).or(told).unwrap_or_default();
+        self.head = Some(Head::of(parts, host.to_owned()));
     }
 
     /// What is sent to the node names its place in the trace, where requests are traced.

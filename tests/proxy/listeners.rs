@@ -221,3 +221,36 @@ fn several_addresses_and_listeners() {
         assert_eq!(Client::new(addr).get("/").status, 200);
     }
 }
+
+#[test]
+fn a_request_refused_at_the_door_is_logged_with_what_is_known_of_it() {
+    let node = Origin::start("n1");
+    let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).listener("max-headers = 5").text());
+    let request = |method: &str, target: &str, headers: &[(&str, &str)]| {
+        let request = hyper::Request::builder().method(method).uri(target);
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).expect("a request")
+    };
+    let many: Vec<(String, String)> = (0..9).map(|at| (format!("x-{at}"), "1".to_owned())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let cases = [
+        ("GET", "http://app.test/host-twice", vec![("host", "app.test"), ("host", "app.test")], 400),
+        ("POST", "http://app.test:81/length-twice", vec![("content-length", "0"), ("content-length", "0")], 400),
+        ("GET", "http://app.test/many?of=them", many, 431),
+        ("GET", "http://app.test/other-host", vec![("host", "other.test")], 400),
+        ("GET", "http://user:secret@app.test/user", vec![], 400),
+    ];
+    h2::run(async {
+        let send = h2::connect_bare(proxy.addr).await;
+        for (method, target, headers, status) in &cases {
+            let answer = h2::ask(&send, request(method, target, headers), None).await.1;
+            assert_eq!(answer.status(), *status, "{target}");
+        }
+    });
+    for (method, target, _, status) in &cases {
+        let path = &target[target.rfind("test").unwrap()..].split_once('/').unwrap().1;
+        let line = proxy.access_of(&format!("/{path}"), 1).remove(0);
+        let said = serde_json::json!([line["version"], line["method"], line["host"], line["status"]]);
+        assert_eq!(said, serde_json::json!(["HTTP/2.0", method, "app.test", status]), "{line}");
+        assert!(!line.to_string().contains("secret"), "{line}");
+    }
+}
