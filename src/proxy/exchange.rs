@@ -152,7 +152,7 @@ async fn to_cluster(
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
         let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
-        let limits = tries.limits(&cluster, &verdict.node, client, upgrade.is_some(), trail.now);
+        let limits = tries.limits(&cluster, &verdict.node, client, asked.client, upgrade.is_some(), trail.now);
         client.watch.want_body(load.streams());
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {

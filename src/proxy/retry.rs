@@ -7,9 +7,10 @@ use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
+use crate::upstream::household::Household;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
 use http::{Method, StatusCode};
-use std::rc::Rc;
+use std::net::IpAddr;
 
 /// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
 pub fn is_idempotent(method: &Method) -> bool {
@@ -69,7 +70,7 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub fn limits<'a>(&self, cluster: &Cluster, node: &'a Node, client: &'a Rc<Client>, switching: bool, now: Now) -> Limits<'a> {
+    pub fn limits<'a>(&self, cluster: &Cluster, node: &'a Node, client: &'a Client, asks: IpAddr, switching: bool, now: Now) -> Limits<'a> {
         Limits {
             now,
             // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
@@ -86,7 +87,7 @@ impl Tries {
             connections: cluster.conf.pool.http2_connections,
             queue: cluster.conf.queue_timeout.get(),
             waiting: &node.live.waiting,
-            client: Rc::as_ptr(client).addr(),
+            client: Household::of(asks),
             keep: cluster.conf.retry_body.0,
         }
     }

@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod body;
 pub mod dial;
 pub mod home;
+pub mod household;
 mod http1;
 pub mod http2;
 pub mod interim;

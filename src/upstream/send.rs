@@ -2,6 +2,7 @@
 
 use super::body::{RequestBody, Upload};
 use super::dial::NoConnection;
+use super::household::Household;
 use super::interim::Interim;
 use super::link::Link;
 use super::pool::Pool;
@@ -40,8 +41,8 @@ pub struct Limits<'a> {
     pub queue: Duration,
     /// who is counted while waiting so,
     pub waiting: &'a AtomicU32,
-    /// and the client whose share of the streams it is, by a number that no other has.
-    pub client: usize,
+    /// and whose share of the streams it is.
+    pub client: Household,
     /// Bytes of an upload that are kept until it is known that the node has worked on it.
     pub keep: u64,
 }

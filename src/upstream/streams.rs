@@ -1,6 +1,7 @@
 //! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
 //! wait.
 
+use super::household::{Household, Shares};
 use super::link::Link;
 use super::send::{Failure, Limits, Over, SendError, fail};
 use super::shared::Shared;
@@ -9,8 +10,7 @@ use crate::base::waiting::Waiting;
 use crate::transport::content::Taking;
 use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub struct Streams {
     connections: RefCell<Vec<Rc<Shared>>>,
     opening: Cell<u32>,
     queue: RefCell<VecDeque<Waiter>>,
-    /// Streams of each client that has some.
-    held: RefCell<HashMap<usize, u32>>,
+    /// Whose the streams are.
+    shares: RefCell<Shares>,
     /// Streams that a connection was last seen to allow.
     width: Cell<u32>,
     most: Cell<u32>,
@@ -35,7 +35,7 @@ pub struct Streams {
 }
 
 struct Waiter {
-    client: usize,
+    client: Household,
     over: Over,
     give: oneshot::Sender<Result<Place, SendError>>,
 }
@@ -45,7 +45,7 @@ pub struct Place {
     shared: Rc<Shared>,
     streams: Rc<Streams>,
     share: Share,
-    client: usize,
+    client: Household,
     /// The connection has served before, or serves others.
     pub(super) reused: bool,
     /// How long the connection was idle, if it was.
@@ -67,7 +67,7 @@ impl Streams {
             connections: RefCell::default(),
             opening: Cell::default(),
             queue: RefCell::default(),
-            held: RefCell::default(),
+            shares: RefCell::default(),
             width: Cell::new(STREAMS),
             most: Cell::new(1),
             connect: Cell::default(),
@@ -117,7 +117,7 @@ impl Streams {
     }
 
     /// A stream over a connection that is there.
-    fn find(self: &Rc<Self>, client: usize, over: Over, now: Now) -> Found {
+    fn find(self: &Rc<Self>, client: Household, over: Over, now: Now) -> Found {
         let (kept, trusted) = (self.link.trusts(Over::Any), self.link.trusts(over));
         let mut connections = self.connections.borrow_mut();
         connections.retain(|c| !c.is_over() && c.rests(now).is_none_or(|rests| rests < kept));
@@ -130,7 +130,7 @@ impl Streams {
             let reused = shared.is_used();
             match shared.admit() {
                 Admission::Now(share) => {
-                    *self.held.borrow_mut().entry(client).or_default() += 1;
+                    self.shares.borrow_mut().take(client);
                     let (shared, streams, taken) = (shared.clone(), self.clone(), Cell::default());
                     return Found::Here(Place { shared, streams, share, client, reused, idle, taken });
                 }
@@ -141,20 +141,8 @@ impl Streams {
         found
     }
 
-    /// No client has more than half of all streams: one that leaves its answers unread holds up itself alone.
-    fn may_have_more(&self, client: usize) -> bool {
-        let half = (self.most.get().saturating_mul(self.width.get()) / 2).max(1);
-        self.held.borrow().get(&client).is_none_or(|held| *held < half)
-    }
-
-    /// A client has one less.
-    fn let_go(&self, client: usize) {
-        if let Entry::Occupied(mut held) = self.held.borrow_mut().entry(client) {
-            *held.get_mut() -= 1;
-            if *held.get() == 0 {
-                held.remove();
-            }
-        }
+    fn may_have_more(&self, client: Household) -> bool {
+        self.shares.borrow().may_have_more(client, self.most.get().saturating_mul(self.width.get()))
     }
 
     /// Whether another connection may be opened; one that nobody uses makes room for it, unless it is unused because the node
@@ -231,21 +219,9 @@ impl Streams {
 
     /// Gives what is free to those who wait.
     fn serve(self: &Rc<Self>) {
-        let (mut at, now) = (0, Now::look());
-        loop {
-            let (client, over) = match self.queue.borrow().get(at) {
-                Some(waiter) if waiter.give.is_closed() => (None, waiter.over),
-                Some(waiter) => (Some(waiter.client), waiter.over),
-                None => return,
-            };
-            let Some(client) = client else {
-                self.queue.borrow_mut().remove(at);
-                continue;
-            };
-            if !self.may_have_more(client) {
-                at += 1;
-                continue;
-            }
+        self.queue.borrow_mut().retain(|waiter| !waiter.give.is_closed());
+        let (now, mut nowhere) = (Now::look(), Vec::new());
+        while let Some((at, client, over)) = self.next(&nowhere) {
             match self.find(client, over, now) {
                 Found::Here(place) => {
                     let waiter = self.queue.borrow_mut().remove(at);
@@ -253,9 +229,16 @@ impl Streams {
                     waiter.map(|waiter| waiter.give.send(Ok(place)));
                 }
                 _ if over == Over::Any => return,
-                _ => at += 1,
+                _ => nowhere.push(over),
             }
         }
+    }
+
+    /// Who is next: of those who have the fewest streams, who has waited for longest. Not who wants one over what there is none of.
+    fn next(&self, nowhere: &[Over]) -> Option<(usize, Household, Over)> {
+        let (queue, shares) = (self.queue.borrow(), self.shares.borrow());
+        let may = queue.iter().enumerate().filter(|(_, w)| !nowhere.contains(&w.over) && self.may_have_more(w.client));
+        may.min_by_key(|(_, w)| shares.of(w.client)).map(|(at, w)| (at, w.client, w.over))
     }
 
     /// Closes what has been idle too long. Whether anything is left.
@@ -282,7 +265,7 @@ impl Taking for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.give_back(&self.share);
-        self.streams.let_go(self.client);
+        self.streams.shares.borrow_mut().give_back(self.client);
         if self.streams.is_waited_for() {
             self.streams.serve();
         }

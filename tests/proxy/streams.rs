@@ -10,6 +10,9 @@ use std::time::Duration;
 
 const SEALED: &str = r#"{ cookie = "HOMING" }"#;
 
+/// Whose clients are who they say.
+const BEHIND: &str = "trusted-proxies = [\"127.0.0.0/8\"]";
+
 const HTTP2: &str = "http2 = true\nhealth = { kind = \"off\" }\nbalance = \"round-robin\"\npassive = { failures = 0 }";
 
 fn conf(nodes: &[&H2Node]) -> Conf {
@@ -135,6 +138,47 @@ fn a_cold_node_with_few_streams_serves_a_crowd() {
     }
 }
 
+/// A proxy that has two connections of four streams to a node, and believes clients who they are.
+fn eight_streams(node: &H2Node, queue: &str) -> Proxy {
+    let conf = conf(&[node]).cluster(&format!("pool = {{ http2-connections = 2 }}\nqueue-timeout = {queue:?}"));
+    Proxy::start(&conf.listener(BEHIND).text().replacen("workers = 2\n", "workers = 1\n", 1))
+}
+
+/// A client with a connection of its own, at one of several addresses, which has asked.
+fn asking(proxy: &Proxy, path: &str, address: usize) -> Client {
+    let mut client = Client::new(proxy.addr);
+    let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.{address}\r\n\r\n");
+    client.write(head.as_bytes()).expect("sent");
+    client
+}
+
+#[test]
+fn one_machine_with_many_connections_leaves_streams_to_others() {
+    let node = H2Node::start("n1", Opens::Settings(Some(4)), |asked| if asked.post { Then::Answer } else { Then::Never });
+    let proxy = eight_streams(&node, "2s");
+    let held: Vec<_> = (0..40).map(|_| asking(&proxy, "/held", 1)).collect();
+    until("it has nearly all streams, since nobody else wants them", || (node.asked().0 >= 7).then_some(()));
+    for _ in 0..10 {
+        let other = Client::new(proxy.addr).send("POST", "/other", &[("X-Forwarded-For", "10.0.0.2")], b"a body").expect("an answer");
+        assert_eq!(other.status, 200, "{}", other.text());
+    }
+    assert_eq!(node.asked(), (17, 10));
+    drop(held);
+}
+
+#[test]
+fn who_has_fewer_streams_does_not_wait_for_all_of_who_has_more() {
+    let node = H2Node::start("n1", Opens::Settings(Some(4)), |_| Then::Late(100));
+    let proxy = eight_streams(&node, "30s");
+    let _many: Vec<_> = (0..80).map(|_| asking(&proxy, "/many", 1)).collect();
+    until("they wait", || (node.asked().0 >= 7).then_some(()));
+    let few: Vec<_> = (0..4).map(|_| asking(&proxy, "/few", 2)).collect();
+    proxy.access_of("/few", 4);
+    let before = proxy.access().iter().filter(|line| line["path"] == "/many").count();
+    assert!(before < 50, "{before} of 80 came before the last of 4");
+    drop(few);
+}
+
 #[test]
 fn streams_that_run_out_open_connections_up_to_a_limit() {
     let (release, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -143,16 +187,9 @@ fn streams_that_run_out_open_connections_up_to_a_limit() {
         count.fetch_add(1, SeqCst);
         if go.load(SeqCst) > 0 { Then::Answer } else { Then::Never }
     });
-    let conf = conf(&[&node]).cluster("pool = { http2-connections = 2 }\nqueue-timeout = \"300ms\"").server("workers = 1");
-    let proxy = Proxy::start(&conf.text().replacen("workers = 2\n", "", 1));
+    let proxy = eight_streams(&node, "300ms");
     let addr = proxy.addr;
-    let held: Vec<_> = (0..8)
-        .map(|_| {
-            let mut client = Client::new(addr);
-            client.write(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-            client
-        })
-        .collect();
+    let held: Vec<_> = (0..8).map(|at| asking(&proxy, "/held", at)).collect();
     until("all streams are taken", || (seen.load(SeqCst) == 8).then_some(()));
     assert_eq!(node.connections(), 2);
     let late = Client::new(addr).get("/late");
@@ -171,7 +208,7 @@ fn streams_that_run_out_open_connections_up_to_a_limit() {
 fn a_client_that_leaves_its_answers_unread_holds_up_itself_alone() {
     let (_node, inner) = big_node(4);
     let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster("http2 = true\npool = { http2-connections = 2 }");
-    let conf = conf.server("workers = 1").node("n1", &format!("\"http://{}\"", inner.addr));
+    let conf = conf.server("workers = 1").listener(BEHIND).node("n1", &format!("\"http://{}\"", inner.addr));
     let outer = Proxy::start(&conf.text().replacen("workers = 2\n", "", 1));
     // or the first of them may not be the first to be let go when the node is known
     assert_eq!(Client::new(outer.addr).get("/").status, 200);
@@ -185,7 +222,10 @@ fn a_client_that_leaves_its_answers_unread_holds_up_itself_alone() {
         let first = (&mut unread[0].0).await.expect("an answer");
         assert_eq!(first.status(), 200);
         let addr = outer.addr;
-        let other = tokio::task::spawn_blocking(move || Client::new(addr).get("/big?n=300000").body == pattern(300_000));
+        let other = tokio::task::spawn_blocking(move || {
+            let mut client = Client::new(addr);
+            client.get_with("/big?n=300000", &[("X-Forwarded-For", "10.0.0.9")]).body == pattern(300_000)
+        });
         assert!(other.await.expect("it ends"), "another client is served");
         drop(first);
     });
