@@ -30,6 +30,8 @@ pub struct Tries {
     /// Lost races with nodes that closed a kept connection: they cost no try, but end somewhere.
     races: u8,
     fresh: bool,
+    /// The node that wants it over HTTP/1.1.
+    http1: Option<u32>,
 }
 
 /// Tries at one node before another is asked: a node that just refused may be restarting its listener, and leaving it costs the session.
@@ -50,6 +52,7 @@ impl Tries {
             refused: Vec::new(),
             races: 0,
             fresh: false,
+            http1: None,
         }
     }
     /// Nodes given up on.
@@ -80,6 +83,7 @@ impl Tries {
             max_idle: cluster.conf.pool.max_idle,
             over: match () {
                 () if switching => Over::Switching,
+                () if self.http1 == Some(node.live.slot) => Over::Http1,
                 () if self.fresh => Over::New,
                 () if self.repeatable => Over::Any,
                 () => Over::Sure,
@@ -95,7 +99,7 @@ impl Tries {
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
     pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
-        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full | Failure::Unswitched) {
+        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full | Failure::Unswitched | Failure::WantsHttp1) {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
@@ -105,6 +109,9 @@ impl Tries {
         let may = intact && (unseen || self.repeatable) && !ends;
         if !may {
             return false;
+        }
+        if error.kind == Failure::WantsHttp1 {
+            return self.http1.replace(verdict.node.live.slot) != Some(verdict.node.live.slot);
         }
         let others = cluster.nodes().count() > self.tried.len() + 1;
         let stays = session.is_at_home(verdict);
@@ -166,7 +173,9 @@ pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
             (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC")
         }
         Failure::Full => (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", b"sQ"),
-        Failure::Unsent | Failure::NoAnswer => (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH"),
+        Failure::Unsent | Failure::NoAnswer | Failure::WantsHttp1 => {
+            (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH")
+        }
         Failure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", b"SH"),
         Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),

@@ -37,7 +37,7 @@ impl Met {
             Failure::Connect => Some(Self::Refused),
             Failure::NoAnswer | Failure::Declined => Some(Self::BrokenOff),
             Failure::Unreached | Failure::Timeout => Some(Self::Late),
-            Failure::Unsent | Failure::Unswitched | Failure::Full | Failure::BadAnswer | Failure::Client => None,
+            Failure::Unsent | Failure::WantsHttp1 | Failure::Unswitched | Failure::Full | Failure::BadAnswer | Failure::Client => None,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn send(
 ) -> Result<Answer, SendError> {
     let kept = match limits.over {
         Over::Any | Over::Sure => pool.take(link, limits.over, limits.now),
-        Over::New | Over::Switching => None,
+        Over::New | Over::Switching | Over::Http1 => None,
     };
     let (Taken { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),

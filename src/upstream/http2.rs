@@ -111,11 +111,12 @@ pub(super) async fn send(
             }
             let kind = match () {
                 () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
+                () if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
                 // RFC 9113 sections 8.7 and 6.8: not processed in any way
                 () if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
                 () => Failure::NoAnswer,
             };
-            Err(SendError { kind, detail: error.to_string(), race })
+            Err(SendError { kind, detail: error.to_string(), race: race && kind != Failure::WantsHttp1 })
         }
     }
 }

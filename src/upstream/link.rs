@@ -54,7 +54,7 @@ impl Link {
         match over {
             Over::Any => trusted,
             Over::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
-            Over::New | Over::Switching => Duration::ZERO,
+            Over::New | Over::Switching | Over::Http1 => Duration::ZERO,
         }
     }
 

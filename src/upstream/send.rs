@@ -58,6 +58,8 @@ pub enum Over {
     New,
     /// A new one that may switch to another protocol, which is HTTP/1.1's alone (RFC 9113 section 8.6).
     Switching,
+    /// A new one of HTTP/1.1, which the node wants for this request.
+    Http1,
 }
 
 /// Why an exchange failed, and what that means for the request.
@@ -82,6 +84,8 @@ pub enum Failure {
     Unsent,
     /// The node took the connection and turned the request away without working on it.
     Declined,
+    /// Likewise, for it wants the request over HTTP/1.1 (RFC 9113 section 7).
+    WantsHttp1,
     /// The node speaks HTTP/2 for requests and did not switch to another protocol, which says nothing of how it serves them.
     Unswitched,
     /// Every stream to the node is taken, and none became free in time.
@@ -99,7 +103,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
-        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::Full)
+        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::WantsHttp1 | Self::Full)
     }
 }
 
@@ -178,24 +182,26 @@ pub async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
     match (link.http2, limits.over) {
-        (true, Over::Switching) => http1::send(pool, link, &head, body, limits, on_interim).await.map_err(unswitched),
+        (true, Over::Switching) => {
+            let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
+                        cluster has http2 = false";
+            http1::send(pool, link, &head, body, limits, on_interim).await.map_err(|error| unspoken(error, hint))
+        }
+        (true, Over::Http1) => {
+            let hint = "the node wants the request over HTTP/1.1 and does not speak it on this port: its cluster may need http2 = false";
+            let sent = http1::send(pool, link, &head, body, limits, on_interim).await;
+            sent.map_err(|error| if matches!(error.kind, Failure::Declined | Failure::BadAnswer) { unspoken(error, hint) } else { error })
+        }
         (true, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
         (false, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
     }
 }
 
 /// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be reached counts.
-fn unswitched(error: SendError) -> SendError {
+fn unspoken(error: SendError, hint: &str) -> SendError {
     match error.kind {
         Failure::Connect | Failure::Unreached | Failure::Client => error,
-        _ => {
-            let detail = format!(
-                "the node did not switch over HTTP/1.1 ({}): WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
-                 cluster has http2 = false",
-                error.detail
-            );
-            SendError { kind: Failure::Unswitched, detail, race: false }
-        }
+        _ => fail(Failure::Unswitched, format!("{hint} ({})", error.detail)),
     }
 }
 

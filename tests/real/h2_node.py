@@ -1,4 +1,6 @@
-"""A node on Debian's python3-h2: few streams at a time, each connection for a few requests only, every answer a little late."""
+"""A node on Debian's python3-h2: few streams at a time, each connection for a few requests only, every answer a little late.
+
+With a third argument it wants every request over HTTP/1.1, and answers there if that is "both"."""
 
 import socket
 import sys
@@ -7,10 +9,12 @@ import time
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 from h2.settings import SettingCodes, Settings
 
 STREAMS, REQUESTS = int(sys.argv[1]), int(sys.argv[2])
+WANTS_HTTP1 = sys.argv[3] if len(sys.argv) > 3 else None
 
 
 def serve(client):
@@ -43,7 +47,10 @@ def serve(client):
             if left == REQUESTS:
                 continue  # what comes now was not worked on, as it was told
             for event in conn.receive_data(data):
-                if isinstance(event, h2.events.RequestReceived):
+                if WANTS_HTTP1:
+                    if isinstance(event, h2.events.RequestReceived):
+                        conn.reset_stream(event.stream_id, h2.errors.ErrorCodes.HTTP_1_1_REQUIRED)
+                elif isinstance(event, h2.events.RequestReceived):
                     begun += 1
                     bodies[event.stream_id] = 0
                     if begun <= REQUESTS:
@@ -57,9 +64,23 @@ def serve(client):
             flush()
 
 
+def serve_http1(client):
+    reader = client.makefile("rb")
+    while line := reader.readline():
+        length = 0
+        while (header := reader.readline()) not in (b"\r\n", b""):
+            name, value = header.lower().split(b":", 1)
+            length = int(value) if name == b"content-length" else length
+        text = b"%s with %d" % (line.split()[2], len(reader.read(length)))
+        client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text))
+
+
 def guarded(client):
     try:
-        serve(client)
+        if WANTS_HTTP1 == "both" and client.recv(3, socket.MSG_PEEK) != b"PRI":
+            serve_http1(client)
+        else:
+            serve(client)
     except OSError:
         pass
 

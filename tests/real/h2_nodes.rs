@@ -64,3 +64,26 @@ fn a_node_on_python_h2_with_few_streams_that_goes_away_often() {
         }
     }
 }
+
+#[test]
+fn what_a_node_wants_over_http_1_is_sent_so() {
+    if !have(&["/usr/lib/python3/dist-packages/h2"]) {
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/h2_node.py");
+    let body = vec![b'x'; 30_000];
+    for (speaks, status) in [("both", 200), ("h2", 502)] {
+        let node = Running::start(Command::new("/usr/bin/python3").arg(&script).args(["10", "1000", speaks]));
+        let port = node.first_line();
+        let proxy = Proxy::start(&one_worker(&format!("\"http://127.0.0.1:{port}\"")));
+        for _ in 0..5 {
+            let mut client = Client::new(proxy.addr);
+            let answer = client.get("/");
+            assert_eq!(answer.status, status, "{speaks}: {:?}", proxy.access());
+            assert!(status != 200 || answer.text() == "HTTP/1.1 with 0", "{}", answer.text());
+            let answer = Client::new(proxy.addr).post("/", &body);
+            assert_eq!(answer.status, status, "{speaks}: {:?}", proxy.access());
+            assert!(status != 200 || answer.text() == "HTTP/1.1 with 30000", "{}", answer.text());
+        }
+    }
+}
