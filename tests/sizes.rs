@@ -164,7 +164,7 @@ fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
         Client::new(proxy.addr).get("/taken");
         let before = proxy.memory();
         let grown = h2::run(async {
-            let mut all = Vec::new();
+            let (mut all, mut sends) = (Vec::new(), Vec::new());
             for _ in 0..clients {
                 let send = h2::connect_bare(proxy.addr).await;
                 for _ in 0..fast {
@@ -173,8 +173,13 @@ fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
                 for _ in 0..left {
                     all.push(upload(&send, "/deaf").await);
                 }
+                sends.push(send);
             }
-            settled(&proxy).await - before
+            let grown = settled(&proxy).await - before;
+            for send in &sends {
+                assert_eq!(upload(send, "/taken").await.0.await.unwrap().status(), 200, "{what}: another upload is not held up");
+            }
+            grown
         });
         let needs = needs(&format!("[server]\nworkers = 1\nmax-connections = {clients}"));
         check(&format!("uploads, {what}"), grown as f64, (clients * left) as u64 * needs.unread + needs.uploads);
