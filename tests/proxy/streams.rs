@@ -108,7 +108,7 @@ fn requests_in_flight_at_a_node_that_dies_are_saved_if_they_may_be_repeated() {
     let gets: Vec<_> = (0..12).map(|_| ask(false)).collect();
     until("half of them are at the first node", || (first.asked().0 == 6).then_some(()));
     let posts: Vec<_> = (0..4).map(|_| ask(true)).collect();
-    until("half of these too", || (first.asked().1 == 2).then_some(()));
+    until("half of these too, and nothing is under way", || (first.asked().1 == 2 && second.asked().1 == 2).then_some(()));
     first.kill();
     assert!(gets.into_iter().all(|get| get.join().unwrap() == 200));
     let mut statuses: Vec<u16> = posts.into_iter().map(|post| post.join().unwrap()).collect();
