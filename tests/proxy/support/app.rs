@@ -45,7 +45,10 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
     match place {
         "slow" => {
             let ms = query(target, "ms").and_then(|v| v.parse().ok()).unwrap_or(500);
+            // before it is answered: whoever has the answer may send the next request before anything else happens here
+            state.peak.fetch_max(1 + state.busy.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(ms));
+            state.busy.fetch_sub(1, Ordering::SeqCst);
             visit(state, out, head)
         }
         "big" => big(state, out, target),

@@ -45,7 +45,7 @@ pub struct State {
     /// Lets the answer behind `/early-hints?wait=1` go.
     pub go_on: AtomicBool,
     pub body_bytes: AtomicU64,
-    /// Requests being answered, and the most there ever were at one time.
+    /// Requests of `/slow` that have no answer yet, and the most there ever were at one time.
     pub busy: AtomicUsize,
     pub peak: AtomicUsize,
     /// A connection idle for so many milliseconds is closed; 0 for never.
@@ -254,11 +254,7 @@ fn one(state: &Arc<State>, wire: &mut Wire<TcpStream>, head: Head) -> Then {
         std::thread::sleep(Duration::from_millis(5));
     }
     let close = head.says("connection", "close");
-    let busy = 1 + state.busy.fetch_add(1, Ordering::SeqCst);
-    state.peak.fetch_max(busy, Ordering::SeqCst);
-    let then = app::answer(state, wire, &head);
-    state.busy.fetch_sub(1, Ordering::SeqCst);
-    match then {
+    match app::answer(state, wire, &head) {
         Ok(Then::Keep) if !close => Then::Keep,
         _ => Then::Close,
     }
