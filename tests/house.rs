@@ -29,6 +29,16 @@ fn imports_point_one_way() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// CONTRIBUTING.md says of the same modules, in the same order, what they own.
+#[test]
+fn the_map_is_told_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let told = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let row = |line: &str| Some(line.strip_prefix("| `")?.split_once("` | ")?.0.to_owned());
+    let told: Vec<String> = told.split("## The map").nth(1).unwrap().split("\n## ").next().unwrap().lines().filter_map(row).collect();
+    assert_eq!(told, order(&fs::read_to_string(root.join("src/lib.rs")).unwrap()), "CONTRIBUTING.md, and src/lib.rs");
+}
+
 /// The names in the map, each `//! - [`name`]: …`.
 fn order(lib: &str) -> Vec<String> {
     lib.lines().filter_map(|line| Some(line.strip_prefix("//! - [`")?.split_once('`')?.0.to_owned())).collect()
