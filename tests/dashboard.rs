@@ -35,11 +35,11 @@ fn an_operator_works_at_the_page() {
     assert!(said.contains("good"), "{said}");
 }
 
-/// The picture in the README: a cluster at work, one node drained, another at the door.
+/// The picture in docs/src/operations.md: a cluster at work, one node drained, another at the door.
 /// `cargo test --test dashboard -- --ignored` paints it anew.
 #[test]
-#[ignore = "paints docs/dashboard.png"]
-fn the_readme_has_a_picture() {
+#[ignore = "paints docs/src/dashboard.png"]
+fn the_book_has_a_picture() {
     let nodes = Origin::several(3);
     let newcomer = Origin::start("n4");
     let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("slow-start = \"0s\"\njoin = { admit = \"ask\" }");
@@ -65,7 +65,7 @@ fn the_readme_has_a_picture() {
     assert_eq!(fleet.homing(&["drain", "app/n3", "--deadline", "4h", "--then", "move"]).code, 0);
     fleet.beat(&newcomer, serde_json::json!({"load": 10, "version": "2.4"}));
     wait(25);
-    let picture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard.png");
+    let picture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/dashboard.png");
     let facts = serde_json::json!({ "admin": fleet.admin, "picture": picture });
     output(Command::new("node").arg(node_folder().join("dashboard.js")).arg(facts.to_string()));
     load.stop();

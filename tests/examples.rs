@@ -22,13 +22,3 @@ fn every_example_is_a_valid_conf() {
     }
     assert!(seen >= 5, "only {seen} examples");
 }
-
-#[test]
-fn the_readme_shows_a_valid_conf() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let mut blocks = readme.split("```toml\n").skip(1).peekable();
-    assert!(blocks.peek().is_some());
-    for block in blocks {
-        parse("README.md", block.split("```").next().unwrap());
-    }
-}

@@ -39,6 +39,17 @@ fn the_map_is_told_once() {
     assert_eq!(told, order(&fs::read_to_string(root.join("src/lib.rs")).unwrap()), "CONTRIBUTING.md, and src/lib.rs");
 }
 
+/// A file that the way of a request is told by is there: whoever renames it tells so.
+#[test]
+fn the_way_of_a_request_leads_through_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let told = fs::read_to_string(root.join("docs/src/architecture.md")).unwrap();
+    let named: Vec<&str> =
+        told.split('`').skip(1).step_by(2).filter(|text| text.starts_with("src/") || text.starts_with("tests/")).collect();
+    let gone: Vec<_> = named.iter().filter(|name| !root.join(name).exists()).collect();
+    assert!(named.len() > 40 && gone.is_empty(), "docs/src/architecture.md names {} files; not there: {gone:?}", named.len());
+}
+
 /// The names in the map, each `//! - [`name`]: …`.
 fn order(lib: &str) -> Vec<String> {
     lib.lines().filter_map(|line| Some(line.strip_prefix("//! - [`")?.split_once('`')?.0.to_owned())).collect()

@@ -55,7 +55,7 @@ impl End {
 }
 
 /// A WebSocket close frame, unmasked as from a server: 1012, service restart. Whatever the proxy ends may be resumed, and
-/// clients that hear 1000 or 1001 take it as meant and do not come back (docs/sockets.md).
+/// clients that hear 1000 or 1001 take it as meant and do not come back (docs/src/sockets.md).
 const SERVICE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
 /// How long the last frame under way may take, the close frame, and the client's answer to it.
 const CLOSING: Duration = Duration::from_secs(1);

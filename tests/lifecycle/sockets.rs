@@ -1,4 +1,4 @@
-//! What becomes of open sockets when their node is taken out: the table of docs/sockets.md.
+//! What becomes of open sockets when their node is taken out: the table of docs/src/sockets.md.
 
 use crate::support::socket::Socket;
 use crate::support::{Client, Conf, DEADLINE, Origin, until};

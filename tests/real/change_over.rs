@@ -131,8 +131,13 @@ fn over_nodes(form: &Form, nodes: &[SocketAddr], reached: &[SocketAddr]) -> [Cou
 /// The text stands in one of the documents, so that it is what a reader would write.
 fn is_shown(affinity: &str) -> bool {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documents =
-        ["README.md", "docs/change-over.md", "conf/homing.toml", "examples/migrate-from-haproxy.toml", "examples/migrate-from-httpd.toml"];
+    let documents = [
+        "docs/src/affinity.md",
+        "docs/src/change-over.md",
+        "conf/homing.toml",
+        "examples/migrate-from-haproxy.toml",
+        "examples/migrate-from-httpd.toml",
+    ];
     documents.iter().any(|name| std::fs::read_to_string(root.join(name)).expect("a document").contains(affinity))
 }
 
