@@ -145,20 +145,18 @@ impl Drive {
     async fn run(mut self, open: Open) {
         let end = poll_fn(|cx| self.poll(cx)).await;
         drop(open);
-        let mut was_of_use = true;
-        if let Some(shared) = self.shared.upgrade() {
+        let was_of_use = self.shared.upgrade().is_none_or(|shared| {
             shared.retire();
-            was_of_use = shared.served.get() || shared.window.streams() > 0;
-        }
+            shared.is_used()
+        });
+        let Some(streams) = self.streams.upgrade() else { return };
         if let Some(tell) = self.tell.take() {
             let why = end.err().map_or_else(|| "it was closed before the node's SETTINGS came".into(), |e| format!("HTTP/2: {e}"));
             let _ = tell.send(Err(why));
         } else if !was_of_use {
-            tokio::time::sleep(PAUSE).await;
+            streams.pause(PAUSE).await;
         }
-        if let Some(streams) = self.streams.upgrade() {
-            streams.changed();
-        }
+        streams.changed();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {

@@ -32,6 +32,8 @@ pub struct Streams {
     most: Cell<u32>,
     connect: Cell<Duration>,
     refused: Cell<Option<Now>>,
+    /// Connections that ended without use a moment ago: until that is over, no other is opened for those who wait.
+    pauses: Cell<u32>,
 }
 
 struct Waiter {
@@ -72,6 +74,7 @@ impl Streams {
             most: Cell::new(1),
             connect: Cell::default(),
             refused: Cell::default(),
+            pauses: Cell::default(),
         })
     }
 
@@ -162,7 +165,7 @@ impl Streams {
     fn open_more(self: &Rc<Self>) {
         let now = Now::look();
         let refused = self.refused.get().is_some_and(|at| now.since(at) < REFUSED);
-        if refused && !self.connections.borrow().is_empty() {
+        if self.pauses.get() > 0 || refused && !self.connections.borrow().is_empty() {
             return;
         }
         let waiting = self.queue.borrow().iter().filter(|w| !w.give.is_closed() && self.may_have_more(w.client)).count() as u32;
@@ -202,6 +205,13 @@ impl Streams {
     /// A node has said how many streams it takes.
     pub(super) fn learn(&self, width: u32) {
         self.width.set(width);
+    }
+
+    /// Lets some time pass before another connection is opened for those who wait.
+    pub(super) async fn pause(&self, so_long: Duration) {
+        self.pauses.set(self.pauses.get() + 1);
+        tokio::time::sleep(so_long).await;
+        self.pauses.set(self.pauses.get() - 1);
     }
 
     /// Whether somebody waits.
