@@ -147,7 +147,10 @@ fn the_demo_runs_where_nobody_reads_it() {
     let port = free_addr().port();
     let demo = homing(&["demo", "--nodes", "2", "--port", &port.to_string()]).stdout(full()).stderr(left()).spawn();
     let mut demo = Running(demo.expect("the binary starts"));
-    is_up(SocketAddr::from(([127, 0, 0, 1], port)));
+    // the port is tried for a moment before anybody answers there
+    let answers =
+        || Client::new(SocketAddr::from(([127, 0, 0, 1], port))).send("GET", "/", &[], b"").is_ok_and(|answer| answer.status == 200);
+    within(DEADLINE, "the demo answers", || answers().then_some(()));
     crate::support::proxy::signal(demo.0.id(), "TERM");
     assert_eq!(within(DEADLINE, "it ends", || demo.0.try_wait().unwrap()).code(), Some(1), "what it printed is lost");
 }

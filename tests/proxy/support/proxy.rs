@@ -138,9 +138,9 @@ impl Proxy {
     pub fn reloads(&self, change: impl FnOnce()) -> Reload {
         let mark = self.log.mark();
         change();
-        let line = self.log.wait(mark, DEADLINE, |line| line.contains("reloaded") || line.contains("refused"));
+        let line = self.log.wait(mark, DEADLINE, |line| line.contains("reloaded") || line.contains("reload refused"));
         let line = line.unwrap_or_else(|| panic!("no word of a reload after the change; the log:\n{}", self.log.all().join("\n")));
-        if line.contains("refused") { Reload::Refused(line) } else { Reload::Applied(line) }
+        if line.contains("reload refused") { Reload::Refused(line) } else { Reload::Applied(line) }
     }
 
     /// Sends a signal by name: "TERM", "HUP", …
