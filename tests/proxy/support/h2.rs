@@ -9,12 +9,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Runs a future to its end, or fails at the deadline.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
+    run_within(DEADLINE, future)
+}
+
+/// The same with a deadline of its own.
+pub fn run_within<T>(deadline: Duration, future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await.expect("within the deadline") })
+    runtime.block_on(async { tokio::time::timeout(deadline, future).await.expect("within the deadline") })
 }
 
 /// One connection with prior knowledge.
