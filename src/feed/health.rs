@@ -20,8 +20,6 @@ use tracing::{info, warn};
 
 /// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
 const AT_ONCE: usize = 256;
-/// The longest time that a node has to answer a check which asks because its clients wait in vain.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The shortest pause between two checks of a node, however long the first took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -65,8 +63,10 @@ struct Subject {
     live: Arc<NodeLive>,
     link: Arc<Link>,
     conf: model::Health,
-    /// How long a client waits for an answer.
-    response: Duration,
+    /// How long nothing is to be heard of it before clients that wait in vain count.
+    patience: Duration,
+    /// How long it is set aside then.
+    eject: Duration,
     /// It joined a cluster that was there before.
     joined: bool,
 }
@@ -80,21 +80,39 @@ impl Subject {
         self.is_same_node(cluster, node)
             && self.link.id == node.link.id
             && self.conf == cluster.conf.health
-            && self.response == cluster.conf.timeouts.response.get()
+            && self.patience == patience(&cluster.conf)
+            && self.eject == cluster.conf.passive.eject.get()
     }
 
-    /// Checks once. A connection is no answer: where clients wait in vain, and not for what others wait for as well, one is asked for.
-    async fn check(&self) -> Result<Seen, Failure> {
-        if self.conf.kind() != HealthKind::Tcp || !self.cluster_live.alone_in_vain(&self.live) {
-            return probe::probe(&self.link, &self.conf).await;
-        }
-        let limit = self.response.min(LONGEST_WAIT).max(self.conf.timeout.get());
-        let result = probe::rouse(&self.link, &self.conf, limit).await;
-        if result.is_ok() {
-            self.live.evidence.check_answered();
-        }
-        result
+    /// Whether its check only connects, passes, and its clients wait in vain, for something that others need not wait for.
+    fn is_to_be_asked(&self) -> bool {
+        self.conf.kind() == HealthKind::Tcp && self.live.evidence.check_passes() && self.cluster_live.alone_in_vain(&self.live)
     }
+
+    /// Asks for an answer: a connection is none. One that has none for so long, as its clients have none, hangs.
+    async fn ask(&self) {
+        let (evidence, patience) = (&self.live.evidence, self.patience);
+        let since = evidence.in_vain_since();
+        match probe::ask_for_any(&self.link, &self.conf, patience).await {
+            // an answer that takes as long speaks for it until the next is there
+            Ok(_) => evidence.vouched(2 * millis(patience)),
+            Err(Failure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject)) => {
+                let (cluster, node) = (&self.cluster, &self.node);
+                warn!("cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}");
+            }
+            Err(_) => return,
+        }
+        self.cluster_live.rescore(self.live.slot);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A page may take as long as clients wait for it, and a node that stalls for less than this is worth waiting for.
+fn patience(conf: &model::Cluster) -> Duration {
+    conf.timeouts.response.get().max(conf.passive.eject.get() * 3)
 }
 
 impl Checks {
@@ -129,7 +147,7 @@ impl Checks {
 
     fn start(&self, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Task>) -> Task {
         let conf = cluster.conf.health.clone();
-        let interval_ms = u64::try_from(conf.interval.get().as_millis()).unwrap_or(u64::MAX);
+        let interval_ms = millis(conf.interval.get());
         let subject = Rc::new(Subject {
             cluster: Arc::clone(&cluster.name),
             node: Arc::clone(&node.spec.name),
@@ -137,7 +155,8 @@ impl Checks {
             live: Arc::clone(&node.live),
             link: Arc::clone(&node.link),
             conf,
-            response: cluster.conf.timeouts.response.get(),
+            patience: patience(&cluster.conf),
+            eject: cluster.conf.passive.eject.get(),
             joined: before.map_or(joined, |task| task.subject.joined),
         });
         if subject.conf.kind() == HealthKind::Off {
@@ -166,6 +185,20 @@ impl Default for Checks {
 }
 
 async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shared>) {
+    tokio::join!(check(&subject, &watch, &shared), ask(&subject));
+}
+
+/// Asks it beside its checks, which go on meanwhile.
+async fn ask(subject: &Subject) {
+    while subject.conf.kind() == HealthKind::Tcp {
+        tokio::time::sleep(subject.conf.interval.get().max(SHORTEST_PAUSE)).await;
+        if subject.is_to_be_asked() {
+            subject.ask().await;
+        }
+    }
+}
+
+async fn check(subject: &Subject, watch: &RefCell<Watch>, shared: &Shared) {
     wait_for_name(&subject.link, subject.conf.timeout.get()).await;
     loop {
         let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));
@@ -173,9 +206,9 @@ async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shar
             // held for the check only, so that waiting for a place never counts as the node's silence
             let _place = shared.places.acquire().await;
             let from = clock::monotonic_ms();
-            (subject.check().await, clock::monotonic_ms().saturating_sub(from))
+            (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
-        settle(&subject, &mut watch.borrow_mut(), &shared, result);
+        settle(subject, &mut watch.borrow_mut(), shared, result);
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
     }
 }

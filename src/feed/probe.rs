@@ -72,13 +72,12 @@ pub async fn probe(link: &Link, health: &Health) -> Result<Seen, Failure> {
 }
 
 /// Asks for an answer where the conf asks for none: any will do, whatever it says.
-pub async fn rouse(link: &Link, health: &Health, limit: Duration) -> Result<Seen, Failure> {
+pub async fn ask_for_any(link: &Link, health: &Health, limit: Duration) -> Result<Seen, Failure> {
     let kind = Some(HealthKind::Http);
     let asked = Health { kind, status: "100-599".into(), draining: None, timeout: crate::base::units::Duration(limit), ..health.clone() };
     probe(link, &asked).await.or_else(|failure| match failure.meaning {
         Meaning::Definite => Ok(Seen { words: failure.why, drains: false }),
-        Meaning::Silent => Err(Failure { why: format!("clients wait in vain: {}", failure.why), ..failure }),
-        Meaning::Refused | Meaning::Ours => Err(failure),
+        Meaning::Silent | Meaning::Refused | Meaning::Ours => Err(failure),
     })
 }
 

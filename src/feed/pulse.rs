@@ -1,7 +1,7 @@
 //! What the mere passing of time changes: nodes that are eased in, nodes whose pause is over, sessions that fell idle.
 
 use crate::base::clock;
-use crate::table::{Cluster, Current, NodeLive};
+use crate::table::{Cluster, Current, NodeLive, State};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Pulse {
             if is {
                 ejected.insert(key);
             }
-            if was && !is {
+            if was && !is && node.state() != State::Down {
                 info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
             }
             cluster.roster.pass(node);

@@ -157,8 +157,11 @@ impl Tries {
 
 /// Whether the node is to be set aside for what a request met there.
 fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str) {
-    let passive = &cluster.conf.passive;
-    if !node.live.evidence.failed(met, cluster.witness(node), passive.failures, passive.eject.get().as_millis() as u64) {
+    let (passive, witness) = (&cluster.conf.passive, cluster.witness(node));
+    if met == Met::Late && !witness.answers {
+        node.live.evidence.waited(cluster.conf.timeouts.response.get().as_millis() as u64, passive.failures);
+    }
+    if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64) {
         return;
     }
     let kept = cluster.kept(node).map(|kept| format!("; {kept}: {}", node.keeps())).unwrap_or_default();

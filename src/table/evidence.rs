@@ -5,14 +5,19 @@
 //! | connection refused, reset, no route               | always                                               | move: with this request, or once set aside        |
 //! | turned away, broken off without an answer         | unless it answered a client within the last interval | stay while it answers clients                     |
 //! | no connection, or no answer, in time              | as above, and unless its check is answered           | stay while it answers clients or its check passes |
+//! | neither clients nor a check that asks are answered | sets it aside, see below                            | move                                              |
 //! | an answer that is no HTTP, a 5xx                  | never: something answers                             | stay                                              |
 //! | the client gave up, a race over a kept connection | never: says nothing of the node                      | stay                                              |
 //!
 //! `passive.failures` that count, in a row, set it aside for `passive.eject`: it is given no new sessions. An interval is
-//! `health.interval`. A connection opens at a process that hangs, too: at a node that was set aside because no answer came in time, a
-//! check that only connects asks for an answer, whatever it says, as soon as another node has answered a client since. Where none
-//! does they more likely wait for the same thing. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say,
-//! and who keeps pinned sessions against it, is in [`super::kept`].
+//! `health.interval`. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say, and
+//! who keeps pinned sessions against it, is in [`super::kept`].
+//!
+//! A connection opens at a process that hangs, too. Where a check only connects, clients wait in vain once `passive.failures` requests
+//! in a row had no answer in time, each begun after the one before had ended: what one client opens at once is one observation. If
+//! another node has answered a client since (else they more likely wait for the same thing), the node is asked for "/", beside its
+//! check. Any answer will do, and then speaks for it as a check would. Pins move only if there is none, to clients neither, for the
+//! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
 use crate::base::clock::{self, Now};
 use crate::upstream::send::Failure;
@@ -28,6 +33,8 @@ pub enum Met {
     BrokenOff = 2,
     /// Nothing came in time.
     Late = 3,
+    /// Nothing came for many clients, nor for the check that asked.
+    InVain = 4,
 }
 
 impl Met {
@@ -47,7 +54,7 @@ impl Met {
 pub struct Witness {
     /// It answered a client within the last interval.
     pub answers: bool,
-    /// Its check is answered: more than that a connection opens.
+    /// Its check is answered, or it was when it asked: more than that a connection opens.
     pub check_answered: bool,
 }
 
@@ -55,7 +62,7 @@ impl Witness {
     /// Whether what a request met is proof against the node.
     pub fn admits(self, met: Met) -> bool {
         match met {
-            Met::Refused => true,
+            Met::Refused | Met::InVain => true,
             Met::BrokenOff => !self.answers,
             Met::Late => !self.answers && !self.check_answered,
         }
@@ -75,8 +82,14 @@ pub struct Evidence {
     proof: AtomicU8,
     /// Its last check was good.
     check_passes: AtomicBool,
-    /// Since when so many requests that nobody answered in time set it aside.
+    /// Requests in a row that had no answer in time, each begun after the one before had ended.
+    waits: AtomicU32,
+    /// When the last of them ended.
+    last_wait: AtomicU64,
+    /// Since when clients wait in vain.
     in_vain_since: AtomicU64,
+    /// So long the answer to a check that asked speaks for it.
+    vouched_until: AtomicU64,
     /// The first failed check of those in a row, of a node that served.
     failing_since: AtomicU64,
 }
@@ -97,7 +110,7 @@ impl Evidence {
             self.against.store(0, Relaxed);
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
-            self.in_vain_since.store(0, Relaxed);
+            self.end_waits();
         }
         if now.saturating_sub(self.last_answer.load(Relaxed)) >= TICK_MS || self.last_answer.load(Relaxed) == 0 {
             self.last_answer.store(now, Relaxed);
@@ -134,17 +147,18 @@ impl Evidence {
         if limit == 0 || failures < u32::from(limit) {
             return false;
         }
-        if met == Met::Late {
-            self.in_vain_since.compare_exchange(0, clock::monotonic_ms().max(1), Relaxed, Relaxed).ok();
-        }
         if self.is_ejected() {
             return false;
         }
+        self.set_aside(met, eject_ms);
+        true
+    }
+
+    fn set_aside(&self, met: Met, eject_ms: u64) {
         let times = self.ejections.fetch_add(1, Relaxed).min(4);
         let pause = (eject_ms << times).min(eject_ms.saturating_mul(10));
         self.proof.store(met as u8, Relaxed);
         self.ejected_until.store(clock::monotonic_ms() + pause, Relaxed);
-        true
     }
 
     /// Whether failing traffic has set it aside.
@@ -160,19 +174,59 @@ impl Evidence {
         let met = match self.proof.load(Relaxed) {
             1 => Met::Refused,
             2 => Met::BrokenOff,
-            _ => Met::Late,
+            3 => Met::Late,
+            _ => Met::InVain,
         };
         self.is_ejected().then_some(met)
     }
 
-    /// Since when requests that nobody answered in time have set it aside, while none was answered; 0 if they have not.
+    /// A client's request had no answer within `limit_ms`, nor had others lately. After `limit` in a row clients wait in vain.
+    pub fn waited(&self, limit_ms: u64, limit: u8) {
+        let (now, last) = (clock::monotonic_ms().max(1), self.last_wait.load(Relaxed));
+        let began_before_it_ended = last != 0 && now.saturating_sub(last) < limit_ms;
+        if limit == 0 || began_before_it_ended || self.last_wait.compare_exchange(last, now, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        if self.waits.fetch_add(1, Relaxed) + 1 >= u32::from(limit) {
+            self.in_vain_since.compare_exchange(0, now, Relaxed, Relaxed).ok();
+        }
+    }
+
+    fn end_waits(&self) {
+        self.waits.store(0, Relaxed);
+        self.in_vain_since.store(0, Relaxed);
+    }
+
+    /// Since when clients wait in vain; 0 if they do not.
     pub fn in_vain_since(&self) -> u64 {
         self.in_vain_since.load(Relaxed)
     }
 
-    /// It answered a check: whoever waits in vain waits for a page of its own.
-    pub fn check_answered(&self) {
+    /// The check that asked was answered: who waits, waits for a page of its own. That holds for so long; the next one who waits has
+    /// it asked again.
+    pub fn vouched(&self, for_ms: u64) {
+        self.vouched_until.store(clock::monotonic_ms() + for_ms, Relaxed);
         self.in_vain_since.store(0, Relaxed);
+        if matches!(self.proof(), Some(Met::Late | Met::InVain)) {
+            self.acquit();
+            self.ejections.store(0, Relaxed);
+        }
+    }
+
+    /// Whether an answer to a check that asked speaks for it.
+    pub fn is_vouched(&self) -> bool {
+        clock::monotonic_ms() < self.vouched_until.load(Relaxed)
+    }
+
+    /// The check that asked those who wait in vain `since` then had no answer either: sets it aside. False if somebody was answered
+    /// meanwhile.
+    pub fn found_in_vain(&self, since: u64, eject_ms: u64) -> bool {
+        let still = self.in_vain_since.compare_exchange(since, 0, Relaxed, Relaxed).is_ok();
+        if still {
+            self.vouched_until.store(0, Relaxed);
+            self.set_aside(Met::InVain, eject_ms);
+        }
+        still
     }
 
     /// When a client's request was answered last; 0 if none was.
@@ -190,10 +244,12 @@ impl Evidence {
     pub fn listens(&self, listens: bool) {
         if !listens {
             self.against.store(REFUSED, Relaxed);
-            self.in_vain_since.store(0, Relaxed);
+            self.vouched_until.store(0, Relaxed);
+            self.end_waits();
         } else if self.is_refused() {
             self.against.store(0, Relaxed);
             self.failures.store(0, Relaxed);
+            self.end_waits();
         }
     }
 
@@ -225,6 +281,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const NOBODY: Witness = Witness { answers: false, check_answered: false };
     const CLIENTS: Witness = Witness { answers: true, check_answered: false };
@@ -270,25 +327,53 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_nobody_answers_in_time_ask_for_an_answer_until_there_is_one() {
+    fn requests_that_follow_each_other_unanswered_have_it_asked_until_something_is_heard() {
+        clock::pretend(Duration::from_secs(1000));
+        let at = |seconds| clock::pretend(Duration::from_secs(seconds));
         type Ends = fn(&Evidence);
-        let ends: [Ends; 3] = [|e| e.answered(Now::look()), Evidence::check_answered, |e| e.listens(false)];
+        let ends: [Ends; 4] =
+            [|e| e.answered(Now::look()), |e| e.vouched(1000), |e| e.listens(false), |e| assert!(e.found_in_vain(e.in_vain_since(), 1000))];
         for end in ends {
             let evidence = Evidence::default();
-            for (met, witness, vain) in
-                [(Met::Late, NOBODY, false), (Met::Late, CLIENTS, false), (Met::BrokenOff, NOBODY, false), (Met::Late, NOBODY, true)]
-            {
-                evidence.failed(met, witness, 2, 0);
-                assert_eq!(evidence.in_vain_since() != 0, vain, "{met:?} {witness:?}");
+            for (second, vain) in [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)] {
+                at(second);
+                evidence.failed(Met::Late, NOBODY, 9, 1000);
+                evidence.waited(60_000, 3);
+                assert_eq!(evidence.in_vain_since() != 0, vain, "{second}");
             }
             evidence.listens(true);
             assert_ne!(evidence.in_vain_since(), 0, "a connection is no answer");
             end(&evidence);
             assert_eq!(evidence.in_vain_since(), 0);
+            at(1000);
         }
         let evidence = Evidence::default();
-        evidence.failed(Met::Late, NOBODY, 0, 0);
+        evidence.waited(60_000, 0);
         assert_eq!(evidence.in_vain_since(), 0, "nothing sets it aside");
+    }
+
+    #[test]
+    fn a_node_where_all_wait_in_vain_is_set_aside_for_a_time_and_one_that_answers_when_asked_is_not() {
+        let at = |seconds| clock::pretend(Duration::from_secs(seconds));
+        at(1000);
+        let evidence = Evidence::default();
+        evidence.failed(Met::Late, NOBODY, 1, 10_000);
+        evidence.waited(1000, 1);
+        let since = evidence.in_vain_since();
+        assert!(evidence.found_in_vain(since, 10_000));
+        assert_eq!(evidence.proof(), Some(Met::InVain));
+        at(1021);
+        assert_eq!(evidence.proof(), None, "that ends by itself");
+        assert!(evidence.failed(Met::Late, NOBODY, 1, 10_000));
+        evidence.waited(1000, 1);
+        evidence.vouched(30_000);
+        assert!(evidence.is_vouched() && evidence.proof().is_none(), "an answer ends it at once");
+        assert!(!evidence.found_in_vain(since, 10_000), "somebody was answered meanwhile");
+        at(1022);
+        evidence.waited(1000, 3);
+        assert_ne!(evidence.in_vain_since(), 0, "the next who waits has it asked again");
+        at(1052);
+        assert!(!evidence.is_vouched());
     }
 
     #[test]

@@ -10,10 +10,10 @@
 //! | its check passes, but it changed sides too often and is held | stay                                           | stay    |
 //! | so do most nodes, since the same interval    | stay until `rise` intervals after most pass again, unless clients find it dead | move |
 //! | its clients' requests failed: nobody listens | move                                                           | move    |
+//! | clients and the check that asks wait in vain | move, unless it answered one within the last interval          | move    |
 //! | its clients' requests failed otherwise       | stay while it answers others, or only waits are long and its check passes | move |
 //!
-//! A connection opens at a process that hangs, too: a check that only connects passes there until it asks for an answer, which
-//! [`super::evidence`] says when.
+//! A connection opens at a process that hangs, too: [`super::evidence`] says when it is asked for an answer.
 //!
 //! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a session moves in both.
 
@@ -90,7 +90,7 @@ impl Cluster {
     pub fn witness(&self, node: &Node) -> Witness {
         let health = &self.conf.health;
         let answers = node.live.evidence.since_answer().is_some_and(|ms| ms <= millis(health.interval.get()));
-        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) }
+        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) || node.live.evidence.is_vouched() }
     }
 
     /// Whether waiting in vain at this node is no reason to move a session: it answers others, or its check passes.

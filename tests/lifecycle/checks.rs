@@ -35,6 +35,13 @@ impl User {
         (0..100).map(|n| Self::new(window, n)).find(|user| user.home == node).expect("round-robin comes to each")
     }
 
+    /// Another tab of the same browser.
+    pub fn another(&self, window: &Window) -> Self {
+        let mut client = Client::new(window.proxy.addr);
+        client.jar = self.client.jar.clone();
+        Self { client, name: self.name.clone(), home: self.home.clone() }
+    }
+
     /// Status and node.
     pub fn click(&mut self, path: &str) -> (u16, String) {
         let answer = self.client.get_with(path, &[("X-User", &self.name), ("User-Agent", &self.name)]);

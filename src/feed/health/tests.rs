@@ -192,7 +192,8 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
             live: Arc::clone(&node.live),
             link: Arc::clone(&node.link),
             conf: cluster.conf.health.clone(),
-            response: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
+            eject: Duration::from_secs(10),
             joined,
         };
         node.live.evidence.set_check_passes(*health == Health::Up);
