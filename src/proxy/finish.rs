@@ -60,7 +60,7 @@ impl Done<'_> {
                 node_port: url.port,
                 scheme: client.scheme(),
                 host: asked.parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(&asked.host),
-                swap: rule.swap.as_ref(),
+                swap: rule.swap.as_ref().filter(|swap| swap.applies(asked.uri.path())),
             };
             super::rewrite::responses(response.headers_mut(), &sides);
         }

@@ -4,6 +4,7 @@ use super::normal_path::{encode, normal};
 use super::route::TooLong;
 use super::target::finish;
 use http::uri::PathAndQuery;
+use std::borrow::Cow;
 
 /// The prefix that clients see and the one that the node has, without a slash at the end; either may be empty.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,17 +29,24 @@ impl Swap {
 
     /// The path for the node; `None` when the one asked for is not below the public prefix.
     pub(super) fn to_node(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
-        let path = normal(asked.path());
+        self.rest(asked.path()).map(|rest| finish(&self.own, &rest, asked.query())).transpose()
+    }
+
+    /// Whether the prefixes were swapped in this path, as the client asked for it: only then are they in the answer.
+    pub fn applies(&self, asked: &str) -> bool {
+        self.rest(asked).is_some()
+    }
+
+    /// What follows the public prefix.
+    fn rest<'a>(&self, asked: &'a str) -> Option<Cow<'a, str>> {
+        let path = normal(asked);
         if !path.reshaped
-            && let Some(rest) = below(&self.public, asked.path())
+            && let Some(rest) = below(&self.public, asked)
         {
-            return finish(&self.own, rest, asked.query()).map(Some);
+            return Some(rest.into());
         }
         // The rule matched another spelling of the prefix: that spelling is what goes on.
-        match below(&normal(&self.public).text, &path.text) {
-            Some(rest) => finish(&self.own, &rest.replace('?', "%3F"), asked.query()).map(Some),
-            None => Ok(None),
-        }
+        below(&normal(&self.public).text, &path.text).map(|rest| rest.replace('?', "%3F").into())
     }
 
     /// The path (with what follows it) as the client knows it; `None` when it is not below the node's own prefix.
@@ -93,6 +101,9 @@ mod tests {
         }
         assert_eq!(swap("/shop", "").to_node(&"/shop".parse().unwrap()).unwrap().unwrap(), "/");
         assert_eq!(swap("/shop", "/app").to_node(&"/shop2/x".parse().unwrap()), Ok(None));
+        for (asked, applies) in [("/shop", true), ("/sho%70/x", true), ("/shop2/x", false), ("/", false)] {
+            assert_eq!(swap("/shop", "/app").applies(asked), applies, "{asked}");
+        }
         assert_eq!(Swap::compile(Some("/a"), Some("/a/")), Ok(None));
         assert!(Swap::compile(Some("a"), None).is_err() && Swap::compile(None, Some("a")).is_err());
     }

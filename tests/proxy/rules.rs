@@ -1,6 +1,6 @@
 //! Rules: which request goes where, what becomes of it on the way, and what comes back changed.
 
-use crate::support::{Client, Conf, Origin, Proxy, free_addr};
+use crate::support::{Client, Conf, Origin, Proxy, Sessions, free_addr};
 
 /// Rules in front of two clusters, `app` on n1 and `other` on n2.
 fn with_rules(rules: &str) -> (Vec<Origin>, Proxy) {
@@ -148,6 +148,21 @@ rewrite = "/headers/$1"
     assert_eq!(Client::new(proxy.addr).get("/strip/headers?y=1").seen("x-asked"), ["/strip/headers?y=1"], "as the client sent it");
     assert_eq!(target("/old/a/b?y=1"), "/headers/a/b?y=1");
     assert_eq!(target("/headers/%41%2Fb?q=%20+"), "/headers/%41%2Fb?q=%20+", "otherwise the target stays byte for byte");
+}
+
+#[test]
+fn an_answer_is_given_the_prefix_only_where_it_was_stripped() {
+    let node = Origin::with("n1", Sessions::Jvm("n1".into()));
+    let conf = Conf::over([&node]).affinity(r#"{ route = "JSESSIONID" }"#).cluster("rewrite-responses = true");
+    let proxy = Proxy::start(&conf.text().replacen("[[rule]]", "[[rule]]\nstrip-prefix = \"/shop\"", 1));
+    let path = |asked: &str| {
+        let answer = Client::new(proxy.addr).get(asked);
+        let cookie = answer.set_cookie("JSESSIONID").expect("a session");
+        cookie.split("Path=").nth(1).map(|path| path.split(';').next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(path("/shop/login").as_deref(), Some("/shop"));
+    assert_eq!(path("/sho%70/login").as_deref(), Some("/shop"));
+    assert_eq!(path("/login").as_deref(), Some("/"), "the client does not come to /shop with it");
 }
 
 #[test]
