@@ -5,7 +5,7 @@ mod why;
 
 pub use why::Why;
 
-use super::{Cluster, Node, State};
+use super::{Cluster, Health, Node, State};
 use crate::affinity::{Found, Incoming, Lost, Reading, Via};
 use crate::balance::Tier;
 use crate::base::clock;
@@ -109,10 +109,21 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
 }
 
 /// The node of a slot, if it is down only as all the others are: with every check failing, the checks are more likely wrong than all
-/// the nodes, and the session stays.
+/// the nodes, and the session stays. Where nobody else is left for this request, one that is only set aside is as good.
 fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &Facts<'_>) -> Option<&'t Arc<Node>> {
     let node = cluster.node(slot).filter(|node| node.state() == State::Down && !facts.tried.contains(&slot))?;
-    (!cluster.live.any_up()).then_some(node)
+    (!cluster.live.any_up() || is_set_aside(node) && !is_any_ready(cluster, facts)).then_some(node)
+}
+
+/// Whether failing requests alone keep it from new sessions: its checks do not call it down, nobody takes it out.
+fn is_set_aside(node: &Node) -> bool {
+    let live = &node.live;
+    let may = node.spec.admin == AdminState::Enabled && node.spec.weight > 0 && !node.stands_aside();
+    may && node.state() == State::Down && live.health() == Health::Up && !live.told.is_down()
+}
+
+fn is_any_ready(cluster: &Cluster, facts: &Facts<'_>) -> bool {
+    cluster.nodes().any(|node| node.state() == State::Ready && !facts.tried.contains(&node.live.slot))
 }
 
 enum Pinned {
@@ -293,7 +304,8 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
             }
             // fail-open: when every node fails its check, all are tried
             let open = down.filter(|_| !cluster.live.any_up()).and_then(|(slot, _)| cluster.node(slot));
-            match open.or_else(|| busy(cluster, facts, rng)) {
+            // the last that are ready may have died a moment ago: better than nobody is one that failed before and may be back
+            match open.or_else(|| busy(cluster, facts, rng)).or_else(|| one_of(cluster, facts, rng, is_set_aside)) {
                 Some(node) => serve(node),
                 None if cluster.nodes().any(|n| n.state() == State::Full) => Decision::Refuse(Refusal::Full),
                 None => Decision::Refuse(Refusal::NoNode),
@@ -304,9 +316,14 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
 
 /// A node with room for sessions whose places for requests are all taken: the request waits there for one.
 fn busy<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
-    let waits = |n: &&Arc<Node>| n.state() == State::Ready && !facts.tried.contains(&n.live.slot);
-    let count = cluster.nodes().filter(waits).count();
-    cluster.nodes().filter(waits).nth(rng.random_range(0..count.max(1)))
+    one_of(cluster, facts, rng, |node| node.state() == State::Ready)
+}
+
+/// Any of these that the request was not tried on.
+fn one_of<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng, is: fn(&Node) -> bool) -> Option<&'t Arc<Node>> {
+    let may = |n: &&Arc<Node>| is(n) && !facts.tried.contains(&n.live.slot);
+    let count = cluster.nodes().filter(may).count();
+    cluster.nodes().filter(may).nth(rng.random_range(0..count.max(1)))
 }
 
 #[cfg(test)]

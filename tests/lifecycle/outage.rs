@@ -39,6 +39,33 @@ fn nodes_that_come_back_from_the_same_outage_share_the_new_sessions() {
     }
 }
 
+#[test]
+fn a_node_that_is_back_but_still_set_aside_serves_when_the_last_ready_one_dies() {
+    for method in ["GET", "POST"] {
+        let nodes = Origin::several(2);
+        // nobody but clients notices that a node dies
+        let lines = "balance = \"round-robin\"\nretries = 0\nhealth = { interval = \"60s\" }\npassive = { failures = 1, eject = \"60s\" }";
+        let window = Window::with(Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster(lines));
+        window.all_ready();
+        let mut user = Client::with_jar(window.proxy.addr);
+        until("it is on n1", || {
+            user.jar.iter_mut().for_each(|jar| jar.clear());
+            (user.get("/first").node() == "n1").then_some(())
+        });
+        nodes[1].kill();
+        until("somebody meets that", || {
+            Client::new(window.proxy.addr).get("/new");
+            window.proxy.log.all().iter().any(|line| line.contains("node n2 is set aside")).then_some(())
+        });
+        assert!(window.node_is("n2", "down")["why"].as_str().unwrap().starts_with("requests failed one after another"));
+        nodes[1].revive();
+        nodes[0].kill();
+        let answer = user.send(method, "/saved", &[], b"").unwrap();
+        assert_eq!((answer.status, answer.node()), (200, "n2"), "{method}");
+        assert_eq!(window.proxy.why("/saved"), "moved:down");
+    }
+}
+
 /// Checks that take a node down and up with one answer.
 fn flappy(nodes: &[Origin]) -> Window {
     let health = r#"health = { path = "/hz", interval = "50ms", timeout = "10s", rise = 1, fall = 1 }"#;

@@ -56,6 +56,27 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
 }
 
 #[test]
+fn a_node_that_is_only_set_aside_is_tried_where_nobody_else_is_left() {
+    const DRAINING: [&str; 3] = ["state = 'draining'", "", ""];
+    let tried = |name, done, tried, expected| Case { facts: Facts { tried, ..facts() }, ..case(name, done, expected) };
+    let new = |case: Case<'static>| Case { found: Found::Absent, ..case };
+    let strict = |case: Case<'static>| Case { conf: STRICT, ..case };
+    run(vec![
+        tried("another is ready", &[Eject(0)], &[1], "n2 moved:down was 1"),
+        tried("the others died", &[Eject(0)], &[1, 2], "n0 moved:down was 1"),
+        tried("one died, and one is down by its check", &[Eject(0), Down(2)], &[1], "n0 moved:down was 1"),
+        tried("it was tried too", &[Eject(0), Down(2)], &[1, 0], "no-node"),
+        tried("its check calls it down", &[Eject(0), Down(0)], &[1, 2], "no-node"),
+        Case { nodes: DRAINING, ..tried("it is drained", &[Eject(0)], &[1, 2], "no-node") },
+        new(tried("somebody new", &[Eject(0)], &[1, 2], "n0 new")),
+        tried("its own session", &[Eject(1)], &[0, 2], "n1 cookie honoured"),
+        tried("its own session, while another is ready", &[Eject(1)], &[0], "n2 moved:down was 1"),
+        strict(tried("its own session, kept for it", &[Eject(1), Down(0), Down(2)], &[], "n1 cookie honoured")),
+        strict(tried("another's, kept for that", &[Eject(0)], &[1, 2], "strict")),
+    ]);
+}
+
+#[test]
 fn what_a_node_tells_is_obeyed_while_it_is_held_down() {
     let state = |done: &[Do]| cluster(COOKIE, [""; 3], done).node(1).unwrap().state();
     assert_eq!(state(&[Down(1), Passes(1)]), State::Down);
