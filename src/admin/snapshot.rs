@@ -181,6 +181,7 @@ pub(super) fn name_of(balance: model::Balance) -> String {
 fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
     let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
     let deadline = spec.set.as_ref().and_then(|set| set.deadline);
+    let drains = matches!(spec.admin, AdminState::Draining | AdminState::Drained);
     status::Node {
         node: spec.name.to_string(),
         url: spec.url.to_string(),
@@ -199,7 +200,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         version: live.told.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
-        over: spec.set.as_ref().filter(|_| matches!(spec.admin, AdminState::Draining | AdminState::Drained)).map(|set| set.over),
+        over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
         then: deadline.and(spec.set.as_ref()).map(|set| if set.moves { Then::Move } else { Then::Keep }),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),

@@ -66,7 +66,8 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         if !json {
             let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
             let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
-            progress.say(&format!("{} is {}: {there} left", node.node, word("draining")), &clock);
+            let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(&node.state)) };
+            progress.say(&format!("{} is {}{but}: {there} left", node.node, word("draining")), &clock);
         }
         if ended.is_none() {
             before = Some(there);
@@ -87,7 +88,14 @@ fn is_over(node: &Node, now: &str) -> bool {
 /// `since`: how long ago the deadline was seen to have passed, if it has.
 fn judge(node: &Node, since: Option<Duration>) -> Seen {
     let moves = node.then == Some(Then::Move);
-    match (node.state.as_str(), since) {
+    let state = match node.state.as_str() {
+        state if shows_drain(node) => state,
+        // what is wanted of it counts, not whether it answers
+        _ if node.over.is_some() && node.sessions + node.in_flight == 0 => "drained",
+        _ if node.over.is_some() => "draining",
+        state => state,
+    };
+    match (state, since) {
         ("drained", Some(_)) if moves => Seen::Ended,
         ("drained", _) => Seen::Empty,
         ("draining", None) => Seen::Goes,
@@ -96,6 +104,11 @@ fn judge(node: &Node, since: Option<Duration>) -> Seen {
         ("draining", Some(_)) => Seen::Ended,
         _ => Seen::Undone,
     }
+}
+
+/// Whether its state is that of its drain.
+fn shows_drain(node: &Node) -> bool {
+    matches!(node.state.as_str(), "draining" | "drained")
 }
 
 /// What its deadline found, and did; `before` is who was there before that.
@@ -141,6 +154,11 @@ mod tests {
         serde_json::from_value(node).unwrap()
     }
 
+    /// One that an operator drains.
+    fn wanted(state: &str, then: Option<Then>, sessions: u64, requests: u64, sockets: u64) -> Node {
+        Node { over: Some(false), ..node(state, then, sessions, requests, sockets) }
+    }
+
     #[test]
     fn what_ended_a_drain_is_told_by_the_node() {
         let (just, long) = (Some(Duration::ZERO), Some(SPREAD));
@@ -172,6 +190,12 @@ mod tests {
             ),
             (node("ready", MOVE, 1, 0, 0), None, Seen::Undone, ""),
             (node("maintenance", MOVE, 1, 0, 0), just, Seen::Undone, ""),
+            (node("down", MOVE, 1, 0, 0), None, Seen::Undone, ""),
+            // it is down, and to be drained all the same
+            (wanted("down", MOVE, 1, 0, 0), None, Seen::Goes, ""),
+            (wanted("down", MOVE, 0, 0, 1), None, Seen::Goes, ""),
+            (wanted("down", MOVE, 0, 0, 0), None, Seen::Empty, ""),
+            (wanted("maintenance", Some(Then::Keep), 1, 0, 0), just, Seen::Ended, "the deadline has passed, n1 has 1 session left"),
         ] {
             assert_eq!(judge(&node, since), seen, "{node:?} {since:?}");
             if seen == Seen::Ended {

@@ -160,6 +160,14 @@ fn drain_waits_until_no_session_is_left() {
 }
 
 #[test]
+fn a_node_that_goes_down_is_drained_all_the_same() {
+    let looks = [("draining", 2), ("down", 1), ("down", 0)].map(|(state, left)| by(node(state, left), 3600, "move", false));
+    let said = drains(&Fake::start([vec![done()], looks.to_vec()].concat()), &["--wait"]);
+    assert!(said.code == 0 && said.out.contains("safe to stop it"), "{said:?}");
+    assert!(said.out.contains("n1 is draining, and down: 1 session left"), "{said:?}");
+}
+
+#[test]
 fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
     let kept = [by(node("draining", 3), 1, "keep", false), by(node("draining", 2), 0, "keep", true)];
     let moved = [by(node("draining", 2), 1, "move", false), by(node("drained", 0), 0, "move", true)];
