@@ -289,14 +289,18 @@ impl App {
         for (cluster, node, then) in self.registry.runtime().drains_due(clock::unix_secs()) {
             let table = self.registry.current().load_full();
             let known = table.clusters.iter().find(|known| *known.name == *cluster).and_then(|cluster| cluster.named(&node));
-            let left = known.map_or_else(|| "nobody left".to_owned(), |node| node.left());
-            let edit = Edit { cluster, node, action: Action::EndDrain, by: "deadline".into(), force: true };
+            let (left, who) = known.map_or((0, String::new()), |node| (node.count(), node.left()));
+            let edit = Edit { cluster, node, action: Action::EndDrain { left }, by: "deadline".into(), force: true };
             let (cluster, node) = (&edit.cluster, &edit.node);
             match self.edit(&edit) {
-                Ok(_) if then == Then::Move => {
-                    tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left}: they go to others");
+                Ok(_) => {
+                    let what = match then {
+                        _ if left == 0 => "nobody was left".to_owned(),
+                        Then::Move => format!("{who}: they go to others"),
+                        Then::Keep => format!("{who}: they stay"),
+                    };
+                    tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {what}");
                 }
-                Ok(_) => tracing::info!("cluster {cluster} node {node}: the deadline of its drain has passed, {left}: they stay"),
                 Err(why) => tracing::warn!("cluster {cluster} node {node}: its drain cannot be ended: {why}"),
             }
         }

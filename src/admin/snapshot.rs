@@ -201,6 +201,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
+        left: spec.set.as_ref().filter(|_| drains).and_then(|set| set.left),
         then: deadline.and(spec.set.as_ref()).map(|set| if set.moves { Then::Move } else { Then::Keep }),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),

@@ -308,9 +308,12 @@ pub struct Node {
     /// What becomes of the sessions that are left then.
     #[serde(default)]
     pub then: Option<Then>,
-    /// Whether the deadline of its drain has passed; none if no operator drains it. Earlier versions do not say.
+    /// Whether the deadline of its drain has passed; none if it is not to be drained.
     #[serde(default)]
     pub over: Option<bool>,
+    /// Sessions, requests and sockets that were there when it passed. Earlier versions do not say.
+    #[serde(default)]
+    pub left: Option<u64>,
     /// The part of new sessions that its weight gives it now, 0 to 1.
     pub share: f64,
     /// Its place in the order that new sessions are given in, from 1; none if it takes none.

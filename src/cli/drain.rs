@@ -96,7 +96,7 @@ fn judge(node: &Node, since: Option<Duration>) -> Seen {
         state => state,
     };
     match (state, since) {
-        ("drained", Some(_)) if moves => Seen::Ended,
+        ("drained", Some(_)) if moves && node.left != Some(0) => Seen::Ended,
         ("drained", _) => Seen::Empty,
         ("draining", None) => Seen::Goes,
         // sockets are ended one after another, requests by nobody
@@ -169,6 +169,8 @@ mod tests {
             // those that were kept have ended by themselves
             (node("drained", Some(Then::Keep), 0, 0, 0), just, Seen::Empty, ""),
             (node("drained", MOVE, 0, 0, 0), just, Seen::Ended, "the deadline has passed, n1 still had 2 sessions: moved"),
+            // nobody was there any more when it passed
+            (Node { left: Some(0), ..node("drained", MOVE, 0, 0, 0) }, just, Seen::Empty, ""),
             (
                 node("draining", MOVE, 0, 2, 0),
                 just,

@@ -16,6 +16,9 @@ pub struct Drain {
     /// The deadline has passed.
     #[serde(default)]
     pub over: bool,
+    /// Sessions, requests and sockets that were there then; earlier versions did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
 }
 
 /// What becomes of sessions that are left when a drain's deadline passes.
@@ -44,9 +47,9 @@ impl Asked {
         let on = on.cloned().unwrap_or_default();
         let then = self.then.unwrap_or(on.then);
         match self.deadline {
-            Some(deadline) => Drain { deadline: deadline.map(|secs| now.saturating_add(secs)), then, over: false },
+            Some(deadline) => Drain { deadline: deadline.map(|secs| now.saturating_add(secs)), then, ..Drain::default() },
             // who stayed is waited for anew; who was moved does not come back
-            None if on.over && !(on.moved() && then == Then::Move) => Drain { deadline: None, then, over: false },
+            None if on.over && !(on.moved() && then == Then::Move) => Drain { then, ..Drain::default() },
             None => Drain { then, ..on },
         }
     }
@@ -95,7 +98,7 @@ mod tests {
     const NOW: u64 = 1000;
 
     fn drain(deadline: Option<u64>, then: Then, over: bool) -> Drain {
-        Drain { deadline, then, over }
+        Drain { deadline, then, over, left: None }
     }
 
     #[test]
@@ -124,6 +127,16 @@ mod tests {
         }
         let asked = Asked { deadline: Some(Some(9)), then: Some(Move) };
         assert_eq!((asked.over(None, NOW), Asked::default().over(None, NOW)), (drain(Some(1009), Move, false), fresh));
+    }
+
+    #[test]
+    fn a_drain_of_an_earlier_version_is_read() {
+        let saved = r#"{"deadline":900,"then":"move","over":true}"#;
+        let moved = drain(Some(900), Move, true);
+        assert_eq!(serde_json::from_str::<Drain>(saved).unwrap(), moved);
+        let empty = Drain { left: Some(0), ..moved };
+        assert_eq!(serde_json::from_str::<Drain>(&serde_json::to_string(&empty).unwrap()).unwrap(), empty);
+        assert_eq!(Asked::default().over(Some(&empty), NOW), empty, "asked for again it knows it still");
     }
 
     #[test]

@@ -67,7 +67,10 @@ pub enum Action {
         admitted: Option<String>,
     },
     /// The deadline of its drain has passed.
-    EndDrain,
+    EndDrain {
+        /// Sessions, requests and sockets that are there.
+        left: u64,
+    },
 }
 
 /// Limits that can be changed at run time.
@@ -155,9 +158,9 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
             _ => return Err(Refused::Invalid(format!("node {} is not waiting: it is {}", edit.node, node.state().word()))),
         },
         Action::Set(limits) => member.limit(limits, written, &by)?,
-        Action::EndDrain => {
+        Action::EndDrain { left } => {
             if let Some(Set { to: Wanted::Draining(drain), .. }) = &mut member.wanted {
-                drain.over = true;
+                (drain.over, drain.left) = (true, Some(*left));
             }
         }
         Action::Relocate { url, from, admitted } => {

@@ -181,8 +181,9 @@ impl Member {
 
     fn apply(&self, mut table: NodeTable) -> NodeTable {
         let drain = self.drain().cloned().unwrap_or_default();
-        let (deadline, moves, over) = (drain.deadline, drain.then == Then::Move, drain.over);
-        table.set = self.set_by().map(|by| Changed { by: by.who.clone(), at: by.at, deadline, moves, over });
+        let Drain { deadline, over, left, .. } = drain;
+        let moves = drain.then == Then::Move;
+        table.set = self.set_by().map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, moves, over, left }));
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }
@@ -346,14 +347,18 @@ mod tests {
             (Then::Move, false, AdminState::Draining),
             (Then::Move, true, AdminState::Drained),
         ] {
-            let drain = Drain { deadline: Some(1), then, over };
+            let drain = Drain { deadline: Some(1), then, over, left: None };
             assert_eq!(Wanted::Draining(drain).state(), state, "{then:?} {over}");
         }
     }
 
     #[test]
     fn what_is_saved_is_read_again() {
-        let set = Set { to: Wanted::Draining(Drain { deadline: Some(9), then: Then::Move, over: true }), over: Said::Nothing, by: by("x") };
+        let set = Set {
+            to: Wanted::Draining(Drain { deadline: Some(9), then: Then::Move, over: true, left: Some(2) }),
+            over: Said::Nothing,
+            by: by("x"),
+        };
         let joined = Joined { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
         let saved = runtime("n1", Member { joined: Some(joined), wanted: Some(set), ..weight(1, Said::Value(2)) });
         let text = serde_json::to_string(&saved).unwrap();

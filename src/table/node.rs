@@ -40,7 +40,7 @@ pub struct NodeSpec {
     /// What the operator wants of it.
     pub admin: AdminState,
     /// What was changed at run time, by whom.
-    pub set: Option<Changed>,
+    pub set: Option<Box<Changed>>,
     /// It announced itself: its address is its own word.
     pub joined: bool,
 }

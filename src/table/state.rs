@@ -127,6 +127,11 @@ impl Node {
         }
     }
 
+    /// How many are still there: sessions, and requests and sockets that are under way.
+    pub fn count(&self) -> u64 {
+        u64::from(self.live.all_sessions()) + u64::from(self.live.in_flight.load(Relaxed))
+    }
+
     /// Who is still there, in words: "2 sessions, 3 sockets left".
     pub fn left(&self) -> String {
         let live = &self.live;

@@ -103,6 +103,19 @@ fn a_drain_that_is_waited_for_goes_by_the_deadline_that_another_operator_gave_it
 }
 
 #[test]
+fn a_drain_that_was_empty_before_its_deadline_has_moved_nobody() {
+    let nodes = Origin::several(2);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "1s", "--then", "move"]).code, 0);
+    logged(&window, "the deadline of its drain has passed, nobody was left");
+    let node = until("its drain is over", || Some(window.node_is("n1", "drained")).filter(|node| node["over"] == true));
+    assert_eq!(node["left"], 0, "{node}");
+    let said = window.homing(&["drain", "app/n1", "--wait"]);
+    assert!(said.code == 0 && said.out.contains("safe to stop it"), "{said:?}");
+}
+
+#[test]
 fn a_drain_that_moves_waits_for_no_request_beyond_its_deadline() {
     let nodes = Origin::several(2);
     let window = Window::with(Conf::over(&nodes));

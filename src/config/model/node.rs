@@ -63,7 +63,7 @@ conf! {
         /// What was changed at run time, by whom. Never in a file.
         #[serde(skip)]
         #[schemars(skip)]
-        pub set: Option<Changed>,
+        pub set: Option<Box<Changed>>,
         /// It announced itself: its address is its own word. Never in a file.
         #[serde(skip)]
         #[schemars(skip)]
@@ -146,4 +146,6 @@ pub struct Changed {
     pub moves: bool,
     /// Whether that moment has come.
     pub over: bool,
+    /// Sessions, requests and sockets that were there then.
+    pub left: Option<u64>,
 }
