@@ -202,7 +202,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
         left: spec.set.as_ref().filter(|_| drains).and_then(|set| set.left),
-        then: deadline.and(spec.set.as_ref()).map(|set| if set.moves { Then::Move } else { Then::Keep }),
+        then: spec.set.as_ref().filter(|_| drains).map(|set| if set.moves { Then::Move } else { Then::Keep }),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),
         requests: live.requests.load(Relaxed),

@@ -305,7 +305,7 @@ pub struct Node {
     pub set_by: String,
     /// When its drain is to be over.
     pub deadline: Option<String>,
-    /// What becomes of the sessions that are left then.
+    /// What becomes of the sessions that are left at the deadline of its drain.
     #[serde(default)]
     pub then: Option<Then>,
     /// Whether the deadline of its drain has passed; none if it is not to be drained.

@@ -1,7 +1,7 @@
 //! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another operator may have changed
 //! the deadline meanwhile, and its clock is the one that counts.
 
-use super::operate::{Target, change};
+use super::operate::{Target, ask, say};
 use super::show::{Progress, age, counts, print, span, word};
 use super::window::{Failure, Window};
 use crate::admin::operate::{Drain, Then};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How often a draining node is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// For so long a proxy that does not answer is asked again.
+const AWAY: Duration = Duration::from_secs(10);
 /// How long the proxy takes at most to end the sockets of a node.
 const SPREAD: Duration = Duration::from_secs(15);
 /// Seconds within which a deadline is kept by a proxy that does not say when it has passed.
@@ -35,32 +37,30 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
     let begun = Instant::now();
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
-    change(window, target, "drain", drain, json && !wait)?;
+    let (body, done) = ask(window, target, "drain", drain)?;
+    // what is waited for is one document, at the end
+    if !(wait && json) {
+        say(&body, &done, json);
+    }
     if !wait {
         return Ok(());
     }
     let (mut before, mut ended, mut progress) = (None, None, Progress::new());
     loop {
-        let (body, mut node) = window.get::<Node>(&target.path())?;
+        let (body, mut node) = look(window, target)?;
         let now = clock::rfc3339(clock::unix_ms());
         if node.over.is_none() {
             node.deadline = node.deadline.or_else(|| own.clone());
             node.then = node.then.or(drain.then);
         }
         ended = is_over(&node, &now).then(|| ended.unwrap_or_else(Instant::now));
-        match judge(&node, ended.map(|at| at.elapsed())) {
-            Seen::Goes => {}
-            Seen::Empty => {
-                drop(progress);
-                let took = span(begun.elapsed().as_secs());
-                print(&if json { body } else { format!("{} is drained after {took}: safe to stop it\n", node.node) });
-                return Ok(());
+        let seen = judge(&node, ended.map(|at| at.elapsed()));
+        if seen != Seen::Goes {
+            drop(progress);
+            if json {
+                print(&body);
             }
-            Seen::Ended => return Err(Failure::Deadline(at_the_end(&node, before.as_deref()))),
-            Seen::Undone => {
-                let Node { node, state, why, .. } = node;
-                return Err(Failure::Failed(format!("{node} is not draining any more: it is {state} ({why})")));
-            }
+            return the_end(&seen, &node, before.as_deref(), begun, json);
         }
         let there = still_there(&node);
         if !json {
@@ -73,6 +73,31 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
             before = Some(there);
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// How the node is now. A proxy that is being started anew is waited for.
+fn look(window: &Window, target: &Target) -> Result<(String, Node), Failure> {
+    let since = Instant::now();
+    loop {
+        match window.get::<Node>(&target.path()) {
+            Err(Failure::Unreachable(_)) if since.elapsed() < AWAY => std::thread::sleep(LOOK),
+            got => return got,
+        }
+    }
+}
+
+/// What is said when the wait is over, and whether that is a failure.
+fn the_end(seen: &Seen, node: &Node, before: Option<&str>, begun: Instant, json: bool) -> Result<(), Failure> {
+    let Node { node: name, state, why, .. } = node;
+    match seen {
+        Seen::Ended => Err(Failure::Deadline(at_the_end(node, before))),
+        Seen::Undone => Err(Failure::Failed(format!("{name} is not draining any more: it is {state} ({why})"))),
+        Seen::Goes | Seen::Empty if json => Ok(()),
+        Seen::Goes | Seen::Empty => {
+            print(&format!("{name} is drained after {}: safe to stop it\n", span(begun.elapsed().as_secs())));
+            Ok(())
+        }
     }
 }
 

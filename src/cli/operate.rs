@@ -134,13 +134,19 @@ pub fn bypass(window: &Window, target: &Target, lasts: Option<Span>, json: bool)
 
 /// Changes a node, and says what that changed.
 pub fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {
-    let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
-    let (body, done) = window.post(&format!("{}/{verb}", target.path()), Some(&how))?;
+    let (body, done) = ask(window, target, verb, how)?;
     say(&body, &done, json);
     Ok(())
 }
 
-fn say(body: &str, done: &Value, json: bool) {
+/// The same without a word.
+pub fn ask(window: &Window, target: &Target, verb: &str, how: &impl Serialize) -> Result<(String, Value), Failure> {
+    let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
+    window.post(&format!("{}/{verb}", target.path()), Some(&how))
+}
+
+/// Prints what was changed.
+pub fn say(body: &str, done: &Value, json: bool) {
     if json {
         return print(body);
     }

@@ -168,6 +168,18 @@ fn a_node_that_goes_down_is_drained_all_the_same() {
 }
 
 #[test]
+fn a_drain_that_is_waited_for_is_one_document() {
+    let empty = vec![by(node("draining", 2), 3600, "move", false), by(node("drained", 0), 3600, "move", false)];
+    let moved = vec![by(node("draining", 2), 1, "move", false), by(node("drained", 0), 0, "move", true)];
+    let undone = vec![node("ready", 2)];
+    for (looks, code) in [(empty, 0), (moved, 3), (undone, 1)] {
+        let (_, last) = looks.last().cloned().unwrap();
+        let said = drains(&Fake::start([vec![done()], looks].concat()), &["--wait", "--json"]);
+        assert_eq!((said.code, said.json()), (code, last));
+    }
+}
+
+#[test]
 fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
     let kept = [by(node("draining", 3), 1, "keep", false), by(node("draining", 2), 0, "keep", true)];
     let moved = [by(node("draining", 2), 1, "move", false), by(node("drained", 0), 0, "move", true)];

@@ -1,7 +1,7 @@
 //! Draining: no new clients, those that are there go on, and it ends.
 
 use crate::support::{Client, Conf, DEADLINE, Origin, Sessions, until};
-use crate::window::Window;
+use crate::window::{Window, homing};
 
 const COOKIE: &str = r#"{ cookie = "HOMING" }"#;
 
@@ -116,6 +116,26 @@ fn a_drain_that_was_empty_before_its_deadline_has_moved_nobody() {
 }
 
 #[test]
+fn whoever_waits_for_a_drain_outlives_a_restart_of_the_proxy() {
+    let nodes = Origin::several(2);
+    let mut window = Window::over(&nodes);
+    window.all_ready();
+    let _clients = one_on_each(&window, &nodes);
+    let admin = format!("http://{}", window.admin);
+    let waits = std::thread::spawn(move || {
+        let verb = ["drain", "app/n1", "--wait", "--deadline", "4s", "--then", "move", "--admin", &admin];
+        homing(std::path::Path::new("."), &verb, &[])
+    });
+    window.node_is("n1", "draining");
+    window.proxy.signal("TERM");
+    window.proxy.exit(DEADLINE);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    window.start_again();
+    let said = waits.join().unwrap();
+    assert!(said.code == 3 && said.err.contains("moved"), "{said:?}");
+}
+
+#[test]
 fn a_drain_that_moves_waits_for_no_request_beyond_its_deadline() {
     let nodes = Origin::several(2);
     let window = Window::with(Conf::over(&nodes));
@@ -151,6 +171,7 @@ fn a_drain_asked_for_again_keeps_the_deadline_that_is_on_until_it_is_lifted() {
     assert!(["1 h", "59 min"].map(|left| format!("cluster app: n1.deadline {left}→unset\n")).contains(&lifted), "{lifted}");
     let node = window.node_is("n1", "draining");
     assert!(node["deadline"].is_null() && node["over"] == false, "{node}");
+    assert_eq!(node["then"], "keep", "it stands without a deadline too: {node}");
 }
 
 #[test]
