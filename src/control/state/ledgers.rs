@@ -15,7 +15,7 @@ use super::load::{Damage, Times, is_kept, load};
 use crate::base::clock;
 use crate::base::tasks::kept_thread;
 use crate::table::ledger::Seen;
-use crate::table::{ClusterLive, Current};
+use crate::table::{ClusterLive, Current, Table};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -37,8 +37,8 @@ const FRAME: usize = 2048;
 const STEP: usize = if cfg!(test) { 16 } else { 64 << 10 };
 /// Everything is written anew when as much as that and this was appended.
 const SLACK: u64 = 1 << 20;
-/// It is also written anew when this part of the shortest `session-idle` has passed: by so much a session may be forgotten too
-/// soon after a kill.
+/// It is also written anew when this part of the shortest `session-idle` or `max-idle` has passed: by so much a session may be
+/// forgotten too soon after a kill.
 const PART_OF_IDLE: u32 = 20;
 /// At least and at most.
 const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -233,8 +233,7 @@ impl Writer {
         }
         self.revision = table.revision;
         let kept: Vec<_> = table.known().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
-        let idle = table.known().filter(|c| is_kept(c)).map(|c| c.conf.session_idle.get()).min();
-        self.period = idle.map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1));
+        self.period = period(&table);
         self.due = self.due.min(Instant::now() + self.period);
         if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
             self.kept.iter().for_each(|(_, live)| live.ledger.note_changes(false));
@@ -350,6 +349,15 @@ impl Rewrite {
         }
         true
     }
+}
+
+/// How often the times reach the file that sessions were last seen.
+fn period(table: &Table) -> Duration {
+    let idle = table.known().filter(|c| is_kept(c)).map(|c| {
+        let most = c.affinity.max_idle().map_or(Duration::MAX, Duration::from_secs);
+        c.conf.session_idle.get().min(most)
+    });
+    idle.min().map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1))
 }
 
 /// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused in between was empty

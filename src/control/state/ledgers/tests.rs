@@ -4,7 +4,7 @@ use super::super::frames::Reader;
 use super::*;
 use crate::affinity::KeyRing;
 use crate::config;
-use crate::table::{Table, compile};
+use crate::table::compile;
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,9 +14,13 @@ const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 /// A table whose nodes are in this order, so that their slots are.
 fn table(nodes: &[&str], more: &str, before: Option<&Table>) -> Table {
+    table_by("{ learn = \"SID\" }", nodes, more, before)
+}
+
+fn table_by(affinity: &str, nodes: &[&str], more: &str, before: Option<&Table>) -> Table {
     let nodes: String = nodes.iter().map(|n| format!("{n} = \"http://127.0.0.1:1\"\n")).collect();
     let text = format!(
-        "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = {{ learn = \"SID\" }}\n{more}\n[cluster.shop.nodes]\n{nodes}"
+        "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = {affinity}\n{more}\n[cluster.shop.nodes]\n{nodes}"
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = compile::Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
@@ -154,6 +158,21 @@ fn a_later_visit_alone_is_known_after_a_while() {
     for session in [1, 2] {
         let seen = other.clusters[0].live.ledger.find(session).unwrap();
         assert!(now() - seen.last < 10);
+    }
+}
+
+#[test]
+fn when_sessions_were_last_seen_is_known_well_enough_for_what_ends_them() {
+    for (affinity, more, seconds) in [
+        ("{ learn = \"SID\" }", "", 180),
+        ("{ learn = \"SID\" }", "session-idle = \"100s\"", 5),
+        ("{ learn = \"SID\" }", "session-idle = \"4s\"", 1),
+        ("{ cookie = \"H\" }", "session-idle = \"100h\"", 300),
+        ("{ cookie = \"H\", max-idle = \"1m\" }", "", 3),
+        ("{ cookie = \"H\", max-idle = \"6s\" }", "", 1),
+        ("{ cookie = \"H\", max-idle = \"8h\" }", "session-idle = \"2m\"", 6),
+    ] {
+        assert_eq!(period(&table_by(affinity, &NODES, more, None)), Duration::from_secs(seconds), "{affinity} {more}");
     }
 }
 
