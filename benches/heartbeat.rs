@@ -26,7 +26,7 @@ fn heartbeat(criterion: &mut Criterion) {
     (0..NODES).for_each(|n| _ = writeln!(text, "n{n} = 'http://10.0.{}.{}:8080'", n >> 8, n & 255));
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]));
     let keys = Arc::new(KeyRing::generate());
-    let context = Context { folder: Path::new("."), keys: &keys };
+    let context = Context { files: &loaded.files, keys: &keys };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("the conf compiles");
     let (desk, _orders) = desk::open();
     let beats = Beats::new(Arc::new(ArcSwap::from_pointee(table)), desk);

@@ -39,13 +39,16 @@ fn reloads(criterion: &mut Criterion) {
         let mut turn = 0;
         let mut next = || {
             turn += 1;
-            confs[turn % 2].config.clone()
+            (confs[turn % 2].config.clone(), confs[turn % 2].files.clone())
         };
         criterion.bench_with_input(BenchmarkId::new("compile", nodes), &nodes, |bencher, _| {
-            bencher.iter_batched(&mut next, |conf| registry.borrow().prepare(conf), BatchSize::PerIteration);
+            bencher.iter_batched(&mut next, |(conf, files)| registry.borrow().prepare(conf, files), BatchSize::PerIteration);
         });
         criterion.bench_with_input(BenchmarkId::new("publish", nodes), &nodes, |bencher, _| {
-            let prepared = || registry.borrow().prepare(next()).expect("the conf compiles");
+            let prepared = || {
+                let (conf, files) = next();
+                registry.borrow().prepare(conf, files).expect("the conf compiles")
+            };
             bencher.iter_batched(prepared, |prepared| registry.borrow_mut().publish(prepared), BatchSize::PerIteration);
         });
     }

@@ -128,7 +128,7 @@ impl App {
         }
         let table = registry.current().load_full();
         let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
-        let traces = Traces::start(server.traces.as_ref(), &loaded.folder)?;
+        let traces = Traces::start(server.traces.as_ref())?;
         let count = match server.workers {
             Workers::Count(n) => usize::from(n.max(1)),
             Workers::Word(_) => cores(),
@@ -164,7 +164,7 @@ impl App {
         names.reconcile(&table);
         checks.reconcile(&table);
         agents.reconcile(&table);
-        files.set(&loaded.files);
+        files.set(&loaded.watched);
         let (of, shown, curves, heard, kept_in) = (registry.current().clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
         tokio::task::spawn_local(kept("housekeeping", move || Pulse::new().run(of.clone())));
         tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));

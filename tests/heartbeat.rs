@@ -7,6 +7,8 @@
 mod again;
 #[path = "heartbeat/elsewhere.rs"]
 mod elsewhere;
+#[path = "heartbeat/files.rs"]
+mod files;
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
 #[path = "heartbeat/joining.rs"]

@@ -68,7 +68,7 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
-        let mut prepared = self.registry.prepare(loaded.config).map_err(|e| vec![e])?;
+        let mut prepared = self.registry.prepare(loaded.config, loaded.files).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
@@ -99,7 +99,7 @@ impl App {
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
-        self.files.set(&loaded.files);
+        self.files.set(&loaded.watched);
         self.given = loaded.given;
         Ok(changes)
     }

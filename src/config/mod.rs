@@ -8,6 +8,7 @@ pub mod check;
 pub mod diff;
 pub mod dump;
 mod env;
+pub mod files;
 pub mod given;
 mod include;
 pub mod model;
@@ -26,6 +27,7 @@ pub use needs::Needs;
 pub use ranges::status_ranges;
 
 use crate::base::report::{Diagnostic, Severity};
+use files::NamedFiles;
 use given::Given;
 use model::Config;
 use serde_json::Value;
@@ -40,8 +42,10 @@ pub struct Loaded {
     pub config: Config,
     /// What it says, whatever it says.
     pub given: Given,
+    /// What the files hold that it names.
+    pub files: NamedFiles,
     /// Everything to watch: conf files, those that would be included, certificates, keys, pages.
-    pub files: Vec<Watched>,
+    pub watched: Vec<Watched>,
     /// What the operator should look at.
     pub warnings: Vec<Diagnostic>,
     /// The folder that relative paths start from: that of the main conf file.
@@ -79,7 +83,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         _ => PathBuf::from("."),
     };
     let mut spans = Spans::default();
-    let include::Merged { mut tree, mut files, misfits: mut broken } = include::read_all(&mut spans, text, path, &folder);
+    let include::Merged { mut tree, files: mut watched, misfits: mut broken } = include::read_all(&mut spans, text, path, &folder);
     let unreadable = broken.iter().any(|misfit| misfit.path.is_empty());
     if !unreadable {
         for mut misfit in shape::prune(&mut tree) {
@@ -98,21 +102,23 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         }
     };
     let mut found: Vec<Diagnostic> = Vec::new();
+    let mut files = NamedFiles::default();
     if !unreadable {
         let mut checked = check::run(&config, &spans, &folder, options);
         // What is missing only because its line was faulty is not a second mistake.
         checked.found.retain(|(at, _)| !broken.iter().any(|misfit| source::covers(at, &misfit.path)));
         found.extend(checked.found.into_iter().map(|(_, finding)| finding));
-        files.extend(checked.files.into_iter().map(Watched::from));
+        watched.extend(checked.watched.into_iter().map(Watched::from));
+        files = checked.files;
     }
     found.extend(broken.into_iter().map(|misfit| misfit.finding));
     in_order(&mut found, &spans);
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(found);
     }
-    files.sort();
-    files.dedup();
-    Ok(Loaded { config, given, files, warnings: found, folder })
+    watched.sort();
+    watched.dedup();
+    Ok(Loaded { config, given, files, watched, warnings: found, folder })
 }
 
 /// In the order of the files, and by line.

@@ -75,7 +75,7 @@ fn includes_are_merged_and_duplicates_refused() {
     let loaded = load(&main).unwrap();
     assert_eq!((loaded.config.rule.len(), loaded.config.cluster.len()), (2, 2));
     let (pattern, file) = (Watched::matching(folder.path().join("conf.d"), "*.toml"), folder.path().join("conf.d/2.toml").into());
-    assert!(loaded.files.contains(&pattern) && loaded.files.contains(&file));
+    assert!(loaded.watched.contains(&pattern) && loaded.watched.contains(&file));
 
     write(
         "conf.d/3.toml",
@@ -101,7 +101,7 @@ fn certificates_are_paired_with_their_keys() {
     let text = "[listener.s]\nbind = \"127.0.0.1:0\"\ntls.certs = [\"certs\"]\n[[rule]]\nrespond = {}\n";
     let main = folder.path().join("homing.toml");
     let loaded = parse_str(text, &main).unwrap();
-    assert!(loaded.files.contains(&folder.path().join("certs").into()));
+    assert!(loaded.watched.contains(&folder.path().join("certs").into()));
     write("certs/a.key", other.signing_key.serialize_pem());
     let found = parse_str(text, &main).unwrap_err();
     assert!(found[0].message.contains("does not belong to"), "{found:?}");

@@ -13,6 +13,7 @@ mod version;
 
 use crate::affinity::KeyRing;
 use crate::base::clock;
+use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::table::{Cluster, Current, Table, compile};
@@ -21,16 +22,16 @@ use edit::{Edit, Refused};
 pub use remembered::Remembered;
 use retired::Retired;
 use runtime::Runtime;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The one writer of the table.
 pub struct Registry {
     current: Arc<Current>,
     keys: Arc<KeyRing>,
-    folder: PathBuf,
     /// What the conf file says.
     file: Config,
+    /// What the files held that it names, when it was taken.
+    named: Arc<NamedFiles>,
     /// What was decided on top of it.
     runtime: Runtime,
     retired: Retired,
@@ -40,6 +41,7 @@ pub struct Registry {
 pub struct Prepared {
     table: Table,
     file: Config,
+    named: Arc<NamedFiles>,
     runtime: Runtime,
     /// What it changes, in words; empty for nothing.
     pub changes: Vec<String>,
@@ -55,12 +57,13 @@ impl Prepared {
 impl Registry {
     /// Publishes the first table, with the decisions of an earlier run. Returns what became of those that do not stand.
     pub fn start(loaded: &Loaded, keys: Arc<KeyRing>, mut runtime: Runtime) -> Result<(Self, Vec<String>), String> {
-        let context = compile::Context { folder: &loaded.folder, keys: &keys };
+        let context = compile::Context { files: &loaded.files, keys: &keys };
         let (config, said) = runtime.overlay(&loaded.config);
         let table = compile::compile(Arc::new(config), &context, None)?;
         compile::adopt(&table);
         let current = Arc::new(ArcSwap::from_pointee(table));
-        Ok((Self { current, keys, folder: loaded.folder.clone(), file: loaded.config.clone(), runtime, retired: Retired::default() }, said))
+        let (file, named) = (loaded.config.clone(), Arc::new(loaded.files.clone()));
+        Ok((Self { current, keys, file, named, runtime, retired: Retired::default() }, said))
     }
 
     /// Where the newest table is found.
@@ -73,36 +76,37 @@ impl Registry {
         &self.runtime
     }
 
-    /// Builds the table for a new conf file. Nothing changes yet.
-    pub fn prepare(&self, file: Config) -> Result<Prepared, String> {
-        self.build(file, self.runtime.clone())
+    /// Builds the table for a new conf file and the files that it names. Nothing changes yet.
+    pub fn prepare(&self, file: Config, named: NamedFiles) -> Result<Prepared, String> {
+        self.build(file, Arc::new(named), self.runtime.clone())
     }
 
-    /// Builds the table that edits make, all of them or none. Nothing changes yet.
+    /// Builds the table that edits make, all of them or none, of the files as the conf file's last reading found them. Nothing
+    /// changes yet.
     pub fn prepare_edits(&self, edits: &[&Edit]) -> Result<Prepared, Refused> {
         let (mut runtime, mut said) = (self.runtime.clone(), Vec::new());
         for edit in edits {
             said.extend(edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?);
         }
-        let mut prepared = self.build(self.file.clone(), runtime).map_err(Refused::Invalid)?;
+        let mut prepared = self.build(self.file.clone(), self.named.clone(), runtime).map_err(Refused::Invalid)?;
         prepared.changes.extend(said);
         Ok(prepared)
     }
 
-    fn build(&self, file: Config, mut runtime: Runtime) -> Result<Prepared, String> {
+    fn build(&self, file: Config, named: Arc<NamedFiles>, mut runtime: Runtime) -> Result<Prepared, String> {
         let before = self.current.load_full();
         let (config, said) = runtime.overlay(&file);
         let mut changes = config::diff(&before.config, &config);
         changes.extend(said);
-        let context = compile::Context { folder: &self.folder, keys: &self.keys };
+        let context = compile::Context { files: &named, keys: &self.keys };
         let table = compile::compile(Arc::new(config), &context, Some(&before))?;
-        Ok(Prepared { table, file, runtime, changes })
+        Ok(Prepared { table, file, named, runtime, changes })
     }
 
     /// Publishes a prepared table.
     pub fn publish(&mut self, prepared: Prepared) -> Arc<Table> {
         compile::adopt(&prepared.table);
-        self.file = prepared.file;
+        (self.file, self.named) = (prepared.file, prepared.named);
         self.runtime = prepared.runtime;
         let table = Arc::new(prepared.table);
         self.retired.tidy();

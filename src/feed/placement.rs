@@ -101,7 +101,7 @@ impl World {
             let _ = writeln!(text, "n{n} = 'http://127.0.0.1:{}'", 8000 + n);
         }
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|e| panic!("{e:?}"));
-        let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+        let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = Arc::new(compile(Arc::new(loaded.config), &context, None).unwrap());
         adopt(&table);
         let cluster = table.clusters[0].clone();

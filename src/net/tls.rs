@@ -39,7 +39,9 @@ pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>, of
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let roots = Arc::new(pem::authorities(&folder.join(file))?);
+            let path = folder.join(file);
+            let roots = pem::read(&path).and_then(|text| pem::authorities(&text));
+            let roots = Arc::new(roots.map_err(|why| format!("{} {why}", path.display()))?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             let verifier = match tls.client_auth {
                 ClientAuth::Require => verifier,

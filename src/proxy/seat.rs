@@ -82,7 +82,7 @@ mod tests {
     async fn who_waits_knows_how_many_wait_before() {
         let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c.nodes]\nn = { url = 'http://127.0.0.1:1', max-requests = 1 }";
         let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
-        let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+        let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
         adopt(&table);
         let cluster = &table.clusters[0];

@@ -9,6 +9,7 @@ use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
 use crate::base::clock;
 use crate::config::address::{NodeUrl, Scheme};
+use crate::config::files::NamedFiles;
 use crate::config::model::{self, Config};
 use crate::heartbeat::native::Settings;
 use crate::heartbeat::{Role, Roles};
@@ -21,7 +22,6 @@ use arc_swap::ArcSwap;
 use http::HeaderName;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -29,13 +29,14 @@ static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
 /// What compiling needs beside the conf.
 pub struct Context<'a> {
-    /// What relative paths start from.
-    pub folder: &'a Path,
+    /// The files that the conf names.
+    pub files: &'a NamedFiles,
     /// The keys of sealed pins.
     pub keys: &'a Arc<KeyRing>,
 }
 
-/// Builds the table that the conf describes. Nothing that runs is touched until `adopt`; an error leaves no trace.
+/// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is touched until
+/// `adopt`; an error leaves no trace.
 pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Table>) -> Result<Table, String> {
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
@@ -99,7 +100,7 @@ fn compile_cluster(
     let mut berths = Berths::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
-    let tls_files = crate::upstream::tls::fingerprint(&conf.tls, context.folder);
+    let tls_files = crate::upstream::tls::fingerprint(&conf.tls, context.files);
     let mut links = LinkMaker::new(conf, context, before, tls_files);
     let mut slots = Vec::with_capacity(tables.len());
     for (node_name, table) in conf.nodes.keys().zip(&tables) {
@@ -148,7 +149,7 @@ fn compile_cluster(
         None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize, links.usage)),
     };
     let error_page = match &conf.error_page {
-        Some(path) => Some(std::fs::read(context.folder.join(path)).map_err(|e| format!("error-page {path}: {e}"))?.into()),
+        Some(page) => Some(context.files.held(&context.files.path(page)).map_err(|why| format!("error-page {page} {why}"))?),
         None => None,
     };
     let settings = Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
@@ -249,8 +250,8 @@ fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>
         _ => None,
     };
     let Some(file) = file else { return Ok(context.keys.clone()) };
-    let text = std::fs::read_to_string(context.folder.join(file)).map_err(|e| format!("keys {file}: {e}"))?;
-    KeyRing::parse(&text).map(Arc::new).map_err(|e| format!("keys {file}: {e}"))
+    let text = context.files.held(&context.files.path(file)).map_err(|why| format!("keys {file} {why}"))?;
+    KeyRing::parse(&String::from_utf8_lossy(&text)).map(Arc::new).map_err(|e| format!("keys {file}: {e}"))
 }
 
 /// Links by address as written; those of the table before are kept when nothing about them changed.
@@ -314,7 +315,7 @@ impl<'a> LinkMaker<'a> {
         if let Some(tls) = &self.tls {
             return Ok(tls.clone());
         }
-        let made = NodeTls::of(&self.conf.tls, self.context.folder)?;
+        let made = NodeTls::of(&self.conf.tls, self.context.files)?;
         self.tls = Some(made.clone());
         Ok(made)
     }

@@ -1,16 +1,16 @@
 //! TLS towards the nodes.
 
 use super::dial::Speaks;
+use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
-use crate::wire::pem;
+use crate::wire::pem::{self, Pair};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use std::path::Path;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::Arc;
 
 /// How handshakes with a node go: what is agreed on in them (ALPN) follows what the connection is for.
@@ -21,9 +21,9 @@ pub struct NodeTls {
 }
 
 impl NodeTls {
-    /// Of a cluster's nodes; relative files are taken from `folder`.
-    pub fn of(tls: &ClusterTls, folder: &Path) -> Result<Self, String> {
-        client_config(tls, folder).map(|config| Self::new(&config))
+    /// Of a cluster's nodes, from the files as they were read with the conf.
+    pub fn of(tls: &ClusterTls, files: &NamedFiles) -> Result<Self, String> {
+        client_config(tls, files).map(|config| Self::new(&config))
     }
 
     /// Of settings that leave it open what is spoken.
@@ -45,13 +45,16 @@ impl NodeTls {
     }
 }
 
-fn client_config(tls: &ClusterTls, folder: &Path) -> Result<ClientConfig, String> {
+fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, String> {
     let provider = Arc::new(default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
         let roots = match &tls.ca {
-            Some(file) => pem::authorities(&folder.join(file))?,
+            Some(file) => {
+                let path = files.path(file);
+                files.held(&path).and_then(|text| pem::authorities(&text)).map_err(|why| format!("{} {why}", path.display()))?
+            }
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         };
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| error.to_string())?
@@ -63,18 +66,16 @@ fn client_config(tls: &ClusterTls, folder: &Path) -> Result<ClientConfig, String
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
         Some(cert) => {
-            let cert = folder.join(cert);
-            let key = tls.key.as_ref().map_or_else(|| cert.clone(), |key| folder.join(key));
-            let chain = pem::certificates(&cert)?;
-            let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| format!("{}: {error}", key.display()))?;
-            builder.with_client_auth_cert(chain, secret).map_err(|error| format!("{}: {error}", cert.display()))
+            let pair = Pair { cert: files.path(cert), key: files.path(tls.key.as_ref().unwrap_or(cert)) };
+            let pair = pem::load_by(&pair, |path| files.held(path)).map_err(|problem| problem.message)?;
+            Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair.key))))
         }
     }
 }
 
-/// What the files behind these settings hold, as one number: a renewed certificate keeps its name and gets another.
-pub fn fingerprint(tls: &ClusterTls, folder: &Path) -> u64 {
-    pem::fingerprint([&tls.ca, &tls.cert, &tls.key].into_iter().flatten().map(|file| folder.join(file)))
+/// What the files behind these settings held, as one number.
+pub fn fingerprint(tls: &ClusterTls, files: &NamedFiles) -> u64 {
+    files.fingerprint([&tls.ca, &tls.cert, &tls.key].into_iter().flatten())
 }
 
 /// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still checked.

@@ -1,6 +1,7 @@
 //! Reads certificates with their keys from PEM files and folders.
 
 use crate::base::hash::hash64_pair;
+use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -116,9 +117,14 @@ fn pair_of(cert: &Path) -> Pair {
 
 /// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file: an older pair is found by it.
 pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
+    load_by(pair, |path| read(path).map(Bytes::from))
+}
+
+/// The same of files that are read in a way of one's own.
+pub fn load_by(pair: &Pair, mut read: impl FnMut(&Path) -> Result<Bytes, String>) -> Result<Certificate, Problem> {
     let problem = |message: &dyn Display| Problem::new(&pair.cert, message);
     let text = read(&pair.cert).map_err(|error| problem(&error))?;
-    let chain = chain(&text).map_err(|error| problem(&error))?;
+    let chain = certificates(&text).map_err(|error| problem(&error))?;
     let (subject, names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
     // a file with both is complete, whatever lies beside it
     let secret = match PrivateKeyDer::from_pem_slice(&text) {
@@ -142,15 +148,16 @@ pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
     Ok(Certificate { file: pair.cert.clone(), subject, names, not_after, key: Arc::new(key) })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
+/// What a file holds, 16 MiB at most. The error is to stand behind the file's name.
+pub fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let unreadable = |error| format!("cannot be read: {error}");
     fs::File::open(file).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST { Err("is larger than 16 MiB".into()) } else { Ok(bytes) }
 }
 
-/// The certificates in a text, one at least.
-fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in a text, one at least. The error is to stand behind the file's name.
+pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Vec<_> =
         CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|error| format!("is not a PEM file: {error}"))?;
     if all.is_empty() { Err("holds no certificate".into()) } else { Ok(all) }
@@ -168,16 +175,11 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<(String, Vec<String>, i64), Str
     Ok((parsed.subject().to_string(), names.collect(), parsed.validity().not_after.timestamp()))
 }
 
-/// The certificates of a file.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    read(file).and_then(|text| chain(&text)).map_err(|error| format!("{} {error}", file.display()))
-}
-
-/// A store of the authorities in a file.
-pub fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
+/// A store of the authorities in a text. The error is to stand behind the file's name.
+pub fn authorities(text: &[u8]) -> Result<rustls::RootCertStore, String> {
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
+    for certificate in certificates(text)? {
+        roots.add(certificate).map_err(|error| format!("holds a certificate that cannot be used: {error}"))?;
     }
     Ok(roots)
 }

@@ -3,23 +3,28 @@
 use super::Checker;
 use crate::base::token::Tokens;
 use crate::wire::pem::{self, Pair};
+use bytes::Bytes;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 impl Checker<'_> {
     /// Notes a file to be watched, and gives its whole name.
     pub(super) fn reference(&mut self, name: &str) -> PathBuf {
-        let path = self.folder.join(name);
-        self.files.push(path.clone());
+        let path = self.files.path(name);
+        self.watched.push(path.clone());
         path
+    }
+
+    /// What a file holds, which is kept for those who need it later.
+    fn read(&mut self, name: &str) -> Result<Bytes, String> {
+        let path = self.reference(name);
+        self.files.read(&path).map_err(|why| format!("{} {why}", path.display()))
     }
 
     /// Checks that a file can be read.
     pub(super) fn readable(&mut self, at: &str, name: &str) {
-        let path = self.reference(name);
-        if let Err(error) = std::fs::read(&path) {
-            let message = format!("{} cannot be read: {error}", path.display());
-            self.error(at, message, "check the name, and that the user homing runs as may read it");
+        if let Err(why) = self.read(name) {
+            self.error(at, why, "check the name, and that the user homing runs as may read it");
         }
     }
 
@@ -39,15 +44,15 @@ impl Checker<'_> {
     /// Checks a file of authorities.
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(error) = pem::certificates(&path) {
-            self.error(at, error, "name a PEM file with the certificates of the authorities");
+        if let Err(why) = self.files.read(&path).and_then(|text| pem::certificates(&text)) {
+            self.error(at, format!("{} {why}", path.display()), "name a PEM file with the certificates of the authorities");
         }
     }
 
     /// Checks a certificate and its key, in one file or two.
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
         let pair = Pair { cert: self.reference(cert), key: self.reference(key) };
-        if let Err(problem) = pem::load(&pair) {
+        if let Err(problem) = pem::load_by(&pair, |path| self.files.read(path)) {
             self.error(at, problem.message, "the key must be the one that the certificate was made for; both in PEM");
         }
     }
@@ -66,10 +71,10 @@ impl Checker<'_> {
                 self.error(at, problem.message, HELP);
             }
             if !path.is_dir() {
-                self.files.push(pair.key);
+                self.watched.push(pair.key);
             }
         }
         // folders of certbot's, and those that will be once it has filled them
-        self.files.extend(pem::folders(&path));
+        self.watched.extend(pem::folders(&path));
     }
 }

@@ -13,6 +13,7 @@ mod server;
 mod way_back;
 
 use super::Options;
+use super::files::NamedFiles;
 use super::model::Config;
 use super::source::{Part, Spans, join};
 use crate::base::report::Diagnostic;
@@ -23,12 +24,14 @@ pub struct Checked {
     /// Findings with their places, and the dotted path each is about.
     pub found: Vec<(String, Diagnostic)>,
     /// Files and folders that the conf file refers to.
-    pub files: Vec<PathBuf>,
+    pub watched: Vec<PathBuf>,
+    /// What the files among them hold that a table is made of.
+    pub files: NamedFiles,
 }
 
 /// Checks a whole file.
 pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> Checked {
-    let mut checker = Checker { config, spans, folder, options, found: Vec::new(), files: Vec::new() };
+    let mut checker = Checker { config, spans, folder, options, found: Vec::new(), watched: Vec::new(), files: NamedFiles::of(folder) };
     if config.listener.is_empty() {
         checker.error(
             "listener",
@@ -48,7 +51,7 @@ pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> C
     rule::check(&mut checker);
     covered::check(&mut checker);
     cluster::check(&mut checker);
-    Checked { found: checker.found, files: checker.files }
+    Checked { found: checker.found, watched: checker.watched, files: checker.files }
 }
 
 /// Everything that does not make sense in a file that has the right shape, each finding at its place.
@@ -62,7 +65,8 @@ struct Checker<'a> {
     folder: &'a Path,
     options: Options,
     found: Vec<(String, Diagnostic)>,
-    files: Vec<PathBuf>,
+    watched: Vec<PathBuf>,
+    files: NamedFiles,
 }
 
 impl Checker<'_> {

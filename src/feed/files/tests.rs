@@ -180,7 +180,7 @@ async fn beside_files_of_a_pattern_anything_may_be_written() {
     let at = |name: &str| dir.path().join(name);
     let loaded = crate::config::load(&at("homing.toml")).unwrap();
     let mut files = Files::new(&[]);
-    files.set(&loaded.files);
+    files.set(&loaded.watched);
     let mut log = fs::OpenOptions::new().append(true).open(at("access.log")).unwrap();
     let mut line = || std::io::Write::write_all(&mut log, b"GET /").unwrap();
     line();

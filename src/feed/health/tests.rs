@@ -15,7 +15,7 @@ pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Tab
         text.push_str(&format!("[cluster.{name}]\nhealth = {{ {health} }}\n[cluster.{name}.nodes]\n{nodes}\n"));
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-    let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, before).unwrap();
     adopt(&table);
     Arc::new(table)

@@ -1,6 +1,7 @@
 //! Certificates made on the spot, handshakes in memory.
 
 use super::*;
+use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::dial::Speaks;
 use crate::upstream::tls::NodeTls;
@@ -174,7 +175,7 @@ fn resumes_across_a_swap() {
     let store = CertStore::open(&paths).unwrap();
     let server = server_config(&tls, folder.path(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
-    let client = NodeTls::of(&trusting, folder.path()).unwrap().to_speak(Speaks::Http2).clone();
+    let client = NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(Speaks::Http2).clone();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
     assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
     renew();
@@ -196,7 +197,9 @@ fn both_ends_are_checked() {
     };
     let client = |ca: Option<&str>, cert: Option<&str>| {
         let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
-        NodeTls::of(&tls, folder.path()).unwrap().to_speak(Speaks::Http1).clone()
+        let mut files = NamedFiles::of(folder.path());
+        files.read(&files.path("a.pem")).unwrap();
+        NodeTls::of(&tls, &files).unwrap().to_speak(Speaks::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);
     assert_eq!(shake(client(Some("a.pem"), None), open(), "a.example").unwrap().1, b"http/1.1");
@@ -207,5 +210,5 @@ fn both_ends_are_checked() {
     shake(client(Some("a.pem"), Some("a.pem")), strict(), "a.example").unwrap();
     shake(client(Some("a.pem"), None), server(Some("a.pem"), ClientAuth::Optional), "a.example").unwrap();
     let missing = ClusterTls { ca: Some("none.pem".into()), ..ClusterTls::default() };
-    assert!(NodeTls::of(&missing, folder.path()).unwrap_err().contains("none.pem"));
+    assert!(NodeTls::of(&missing, &NamedFiles::default()).unwrap_err().contains("none.pem"));
 }

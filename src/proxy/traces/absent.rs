@@ -5,7 +5,6 @@ use crate::config::model;
 use crate::proxy::access_log::Record;
 use http::HeaderMap;
 use rand::rngs::SmallRng;
-use std::path::Path;
 use std::sync::Arc;
 
 /// There is none.
@@ -14,7 +13,7 @@ pub enum Traces {}
 
 impl Traces {
     /// Starts nothing: the check of the conf file has refused what would ask for it.
-    pub fn start(_: Option<&model::Traces>, _: &Path) -> Result<Option<Arc<Self>>, String> {
+    pub fn start(_: Option<&model::Traces>) -> Result<Option<Arc<Self>>, String> {
         Ok(None)
     }
 

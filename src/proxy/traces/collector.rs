@@ -2,6 +2,7 @@
 
 use crate::base::units;
 use crate::config::address::{NodeUrl, Scheme};
+use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::dial::{self, Speaks};
@@ -15,7 +16,6 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 /// For the connection, and again for the answer.
@@ -57,10 +57,10 @@ impl fmt::Display for Failed {
 
 impl Collector {
     /// Behind this address.
-    pub fn new(to: &str, folder: &Path) -> Result<Self, String> {
+    pub fn new(to: &str) -> Result<Self, String> {
         let url: NodeUrl = to.parse()?;
         let secure = url.scheme == Scheme::Https;
-        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), folder)).transpose()?;
+        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default())).transpose()?;
         let name = || ServerName::try_from(url.host.clone()).map_err(|_| format!("`{}` cannot be a certificate's name", url.host));
         let server_name = secure.then(name).transpose()?;
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;

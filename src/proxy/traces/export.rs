@@ -7,7 +7,6 @@ use super::{Totals, otlp};
 use crate::base::seldom::Seldom;
 use crate::config::model;
 use bytes::Bytes;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,10 +44,10 @@ struct Shared {
 }
 
 impl Traces {
-    /// Starts the task that sends them, if they are asked for. Relative files are in `folder`.
-    pub fn start(conf: Option<&model::Traces>, folder: &Path) -> Result<Option<Arc<Self>>, String> {
+    /// Starts the task that sends them, if they are asked for.
+    pub fn start(conf: Option<&model::Traces>) -> Result<Option<Arc<Self>>, String> {
         let Some(conf) = conf else { return Ok(None) };
-        let collector = Collector::new(&conf.to, folder).map_err(|error| format!("server.traces: {error}"))?;
+        let collector = Collector::new(&conf.to).map_err(|error| format!("server.traces: {error}"))?;
         let (queue, spans) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
         let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: Seldom::default() };

@@ -61,7 +61,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
         text.push_str(&format!("n{n} = {{ url = 'http://127.0.0.1:{}', {more} }}\n", 8080 + n));
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
-    let context = Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
     adopt(&table);
     let cluster = table.clusters[0].clone();

@@ -23,7 +23,7 @@ fn table_by(affinity: &str, nodes: &[&str], more: &str, before: Option<&Table>) 
         "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = {affinity}\n{more}\n[cluster.shop.nodes]\n{nodes}"
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-    let context = compile::Context { folder: Path::new("."), keys: &Arc::new(KeyRing::generate()) };
+    let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile::compile(Arc::new(loaded.config), &context, before).unwrap();
     compile::adopt(&table);
     table
