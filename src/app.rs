@@ -8,9 +8,10 @@ use crate::base::{clock, open_files};
 use crate::config::given::Given;
 use crate::config::model::Workers;
 use crate::config::{self, Loaded, Needs};
-use crate::control::desk::{self, Order, Orders};
+use crate::control::desk::{self, Done, Order, Orders};
 use crate::control::drain::Then;
 use crate::control::edit::{Action, Edit, Refused};
+use crate::control::state::writer::StateWriter;
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
@@ -81,7 +82,7 @@ struct App {
     files: Files,
     log: Arc<Log>,
     traces: Option<Arc<Traces>>,
-    state: Arc<StateDir>,
+    state: Rc<StateWriter>,
     keeper: ledgers::Keeper,
     signals: Signals,
     orders: Orders,
@@ -116,12 +117,12 @@ impl App {
         if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
         }
-        let state = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
-        let ring = Arc::new(keys::load_or_make(&state)?);
+        let folder = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
+        let ring = Arc::new(keys::load_or_make(&folder)?);
         let (registry, said) = Registry::start(
             loaded,
             ring,
-            state.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
+            folder.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
         )?;
         for line in said {
             tracing::warn!("{line}");
@@ -144,7 +145,7 @@ impl App {
         };
         let (desk, orders) = desk::open();
         let beats = Beats::new(registry.current().clone(), desk.clone());
-        beats.recall(&state);
+        beats.recall(&folder);
         let counts = beats.counts.clone();
         let (admin, reloads) = Admin::new(&common, counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
@@ -159,7 +160,8 @@ impl App {
         let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         admin.meet(&threads);
-        let keeper = ledgers::Keeper::start(state.clone(), registry.current().clone());
+        let keeper = ledgers::Keeper::start(folder.clone(), registry.current().clone());
+        let state = Rc::new(StateWriter::start(folder).map_err(|e| format!("thread: {e}"))?);
         let (mut checks, mut names, mut agents) = (Checks::new(), Names::new(), Agents::new(beats.clone()));
         names.reconcile(&table);
         checks.reconcile(&table);
@@ -255,7 +257,7 @@ impl App {
             if orders.len() > 1 { self.edit_all(&orders.iter().map(|order| &order.edit).collect::<Vec<_>>()).ok() } else { None };
         for order in orders.into_iter().chain(other) {
             let done = match &together {
-                Some(changes) if order.edit.is_arrival() => Ok(changes.clone()),
+                Some(done) if order.edit.is_arrival() => Ok(done.clone()),
                 _ => self.edit(&order.edit),
             };
             // whoever asked and does not wait for the answer any more has still asked
@@ -264,16 +266,16 @@ impl App {
     }
 
     /// Changes a node.
-    fn edit(&mut self, edit: &Edit) -> Result<Vec<String>, Refused> {
+    fn edit(&mut self, edit: &Edit) -> Result<Done, Refused> {
         self.edit_all(&[edit])
     }
 
     /// Changes nodes, all of them or none.
-    fn edit_all(&mut self, edits: &[&Edit]) -> Result<Vec<String>, Refused> {
+    fn edit_all(&mut self, edits: &[&Edit]) -> Result<Done, Refused> {
         let mut prepared = self.registry.prepare_edits(edits)?;
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared);
-        self.state.write(RUNTIME, self.registry.runtime());
+        let saved = self.state.write(RUNTIME, self.registry.runtime().clone());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
@@ -281,7 +283,7 @@ impl App {
             let more = if edits.len() > 1 { format!(" and {} more", edits.len() - 1) } else { String::new() };
             tracing::info!("{}/{}{more} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
         }
-        Ok(changes)
+        Ok(Done { changes, saved })
     }
 
     /// Ends the drains whose deadline has passed, also while nobody was running.
@@ -335,6 +337,7 @@ impl App {
         }
         self.keeper.close();
         self.beats.save(&self.state);
+        self.state.close();
         self.log.close();
         if let Some(traces) = &self.traces {
             traces.close().await;

@@ -5,6 +5,8 @@
 
 #[path = "heartbeat/again.rs"]
 mod again;
+#[path = "heartbeat/disk.rs"]
+mod disk;
 #[path = "heartbeat/elsewhere.rs"]
 mod elsewhere;
 #[path = "heartbeat/files.rs"]

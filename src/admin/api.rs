@@ -306,7 +306,7 @@ async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, body: &By
     let action = Action::read(verb, body)?;
     let force = action.force();
     let edit = Edit { cluster: cluster.to_owned(), node: node.to_owned(), action: action.into(), by: "operator".into(), force };
-    let changes = admin.desk.edit(edit).await?;
+    let changes = admin.desk.edit(edit).await?.once_saved().await;
     // a node that had only joined is not there any more once it is forgotten
     let now = snapshot::take(admin);
     Ok(json(&json!({ "changes": changes, "node": find_node(&now, cluster, node).ok() })))

@@ -80,7 +80,7 @@ impl App {
         let before = self.registry.runtime().clone();
         let table = self.registry.publish(prepared);
         if before != *self.registry.runtime() {
-            self.state.write(RUNTIME, self.registry.runtime());
+            self.state.write(RUNTIME, self.registry.runtime().clone());
         }
         self.doors.apply(plan, &table, &self.threads);
         if let Some(address) = self.front.apply(window) {

@@ -33,7 +33,7 @@ pub struct Registry {
     /// What the files held that it names, when it was taken.
     named: Arc<NamedFiles>,
     /// What was decided on top of it.
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     retired: Retired,
 }
 
@@ -63,7 +63,7 @@ impl Registry {
         compile::adopt(&table);
         let current = Arc::new(ArcSwap::from_pointee(table));
         let (file, named) = (loaded.config.clone(), Arc::new(loaded.files.clone()));
-        Ok((Self { current, keys, file, named, runtime, retired: Retired::default() }, said))
+        Ok((Self { current, keys, file, named, runtime: Arc::new(runtime), retired: Retired::default() }, said))
     }
 
     /// Where the newest table is found.
@@ -72,19 +72,19 @@ impl Registry {
     }
 
     /// What was decided at run time.
-    pub fn runtime(&self) -> &Runtime {
+    pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
 
     /// Builds the table for a new conf file and the files that it names. Nothing changes yet.
     pub fn prepare(&self, file: Config, named: NamedFiles) -> Result<Prepared, String> {
-        self.build(file, Arc::new(named), self.runtime.clone())
+        self.build(file, Arc::new(named), (*self.runtime).clone())
     }
 
     /// Builds the table that edits make, all of them or none, of the files as the conf file's last reading found them. Nothing
     /// changes yet.
     pub fn prepare_edits(&self, edits: &[&Edit]) -> Result<Prepared, Refused> {
-        let (mut runtime, mut said) = (self.runtime.clone(), Vec::new());
+        let (mut runtime, mut said) = ((*self.runtime).clone(), Vec::new());
         for edit in edits {
             said.extend(edit::enter(edit, &mut runtime, &self.file, &self.current.load(), clock::unix_secs())?);
         }
@@ -107,7 +107,7 @@ impl Registry {
     pub fn publish(&mut self, prepared: Prepared) -> Arc<Table> {
         compile::adopt(&prepared.table);
         (self.file, self.named) = (prepared.file, prepared.named);
-        self.runtime = prepared.runtime;
+        self.runtime = Arc::new(prepared.runtime);
         let table = Arc::new(prepared.table);
         self.retired.tidy();
         let before = self.current.swap(table.clone());

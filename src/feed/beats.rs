@@ -6,6 +6,7 @@ use crate::control::Remembered;
 use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Proof, Refusal};
 use crate::control::state::StateDir;
+use crate::control::state::writer::StateWriter;
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
@@ -180,29 +181,21 @@ impl Beats {
         state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load());
     }
 
-    /// Writes down what is new and is to outlive us.
-    pub fn save(&self, state: &StateDir) {
-        if let Some(news) = self.news(state) {
-            state.write(REMEMBERED, &news);
+    /// Has written down what is new and is to outlive us.
+    pub fn save(&self, state: &StateWriter) {
+        if let Some(news) = self.members.borrow_mut().news(&self.current.load()) {
+            state.write(REMEMBERED, Arc::new(news));
         }
     }
 
-    fn news(&self, state: &StateDir) -> Option<Remembered> {
-        self.members.borrow_mut().news(&self.current.load()).filter(|_| state.is_held())
-    }
-
     /// Looks each second, for ever, at what the passing of time changes.
-    pub async fn watch(self: Rc<Self>, state: Arc<StateDir>) {
+    pub async fn watch(self: Rc<Self>, state: Rc<StateWriter>) {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
             self.members.borrow_mut().tick(&self.current.load());
-            if let Some(news) = self.news(&state) {
-                let state = state.clone();
-                // a slow disk keeps no beat waiting
-                tokio::task::spawn_blocking(move || state.write(REMEMBERED, &news)).await.ok();
-            }
+            self.save(&state);
         }
     }
 }

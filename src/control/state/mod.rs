@@ -4,6 +4,7 @@
 mod frames;
 pub mod ledgers;
 mod load;
+pub mod writer;
 
 #[cfg(test)]
 mod tests;

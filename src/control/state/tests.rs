@@ -3,17 +3,17 @@
 use super::*;
 use std::collections::BTreeMap;
 
-type Notes = BTreeMap<String, u32>;
+pub(super) type Notes = BTreeMap<String, u32>;
 
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn open(folder: &tempfile::TempDir) -> StateDir {
+pub(super) fn open(folder: &tempfile::TempDir) -> StateDir {
     StateDir::open(&folder.path().join("deep/state")).unwrap()
 }
 
-fn notes(count: u32) -> Notes {
+pub(super) fn notes(count: u32) -> Notes {
     (0..count).map(|n| (format!("note {n}"), n)).collect()
 }
 

@@ -1,0 +1,242 @@
+//! Documents are written by a thread of their own, so that nobody who decides waits for the disk. Of a document only the newest
+//! that waits is written: whoever asked for an older one has what he asked for then, and more. One that could not be written is
+//! tried again, unless a newer one has come.
+
+use super::StateDir;
+use crate::base::tasks::kept_thread;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::watch;
+use tracing::warn;
+
+/// Pause before writing is tried again after it failed.
+const PAUSE: Duration = if cfg!(test) { Duration::from_millis(10) } else { Duration::from_secs(1) };
+/// How long the end waits for a disk that does not write.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Hands documents to the thread that writes.
+pub struct StateWriter {
+    dir: Arc<StateDir>,
+    queue: Arc<StateQueue>,
+    /// Nobody is at its other side any more once the thread has ended.
+    ended: Receiver<()>,
+}
+
+/// Known once what was handed in, or something newer, is on the disk, or could not be put there.
+#[derive(Debug, Clone)]
+pub struct Saved(watch::Receiver<()>);
+
+/// Where documents wait, the one that has waited longest in front.
+#[derive(Default)]
+struct StateQueue {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    documents: VecDeque<Queued>,
+    closed: bool,
+}
+
+/// A document to be written.
+struct Queued {
+    name: &'static str,
+    write: Box<dyn Fn(&StateDir) -> bool + Send>,
+    /// Gone once it was tried.
+    tried: Option<watch::Sender<()>>,
+}
+
+impl StateWriter {
+    /// Starts the thread.
+    pub fn start(dir: Arc<StateDir>) -> std::io::Result<Self> {
+        let (runs, ended) = channel();
+        let queue = Arc::<StateQueue>::default();
+        let (theirs, writes_to) = (queue.clone(), dir.clone());
+        thread::Builder::new().name("state".into()).spawn(move || {
+            let _runs = runs;
+            kept_thread("the writer of the state", || theirs.write_all(&writes_to));
+        })?;
+        Ok(Self { dir, queue, ended })
+    }
+
+    /// The folder that is written to.
+    pub fn dir(&self) -> &StateDir {
+        &self.dir
+    }
+
+    /// Has a document saved in place of the one before. A failure is told in the log.
+    pub fn write<T: Serialize + Send + Sync + 'static>(&self, name: &'static str, value: Arc<T>) -> Saved {
+        if !self.dir.is_held() {
+            return Saved(watch::channel(()).1);
+        }
+        let write = Box::new(move |dir: &StateDir| dir.write(name, &*value));
+        let mut waiting = self.queue.lock();
+        let saved = match waiting.documents.iter_mut().find(|known| known.name == name) {
+            Some(known) => {
+                known.write = write;
+                known.tried.get_or_insert_with(|| watch::channel(()).0).subscribe()
+            }
+            None => {
+                let (tried, saved) = watch::channel(());
+                waiting.documents.push_back(Queued { name, write, tried: Some(tried) });
+                saved
+            }
+        };
+        self.queue.news.notify_one();
+        Saved(saved)
+    }
+
+    /// Writes what waits, and nothing after that. A disk that does not write is waited for five seconds.
+    pub fn close(&self) {
+        self.queue.lock().closed = true;
+        self.queue.news.notify_one();
+        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            warn!("the disk of {} does not write: what was changed last may be lost", self.dir.path("").display());
+        }
+    }
+}
+
+impl Saved {
+    /// Waits for it. Cheap to give up.
+    pub async fn wait(&mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
+impl StateQueue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what comes, until it is closed.
+    fn write_all(&self, dir: &StateDir) {
+        let mut failed = false;
+        while let Some(mut document) = self.next(failed) {
+            failed = !(document.write)(dir);
+            document.tried = None;
+            if failed {
+                self.put_back(document);
+            }
+        }
+    }
+
+    /// The document that has waited longest. After a failure nothing is tried for a moment; at the end, once more.
+    fn next(&self, failed: bool) -> Option<Queued> {
+        let mut waiting = self.lock();
+        if failed && !waiting.closed {
+            let open = |waiting: &mut Waiting| !waiting.closed;
+            waiting = self.news.wait_timeout_while(waiting, PAUSE, open).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        loop {
+            match waiting.documents.pop_front() {
+                Some(document) => return Some(document),
+                None if waiting.closed => return None,
+                None => waiting = self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// It is tried again, unless a newer one waits or this was the last time.
+    fn put_back(&self, document: Queued) {
+        let mut waiting = self.lock();
+        if !waiting.closed && !waiting.documents.iter().any(|newer| newer.name == document.name) {
+            waiting.documents.push_back(document);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Notes, folder, notes, open};
+    use super::*;
+    use std::fs::{self, File};
+    use std::process::Command;
+
+    /// A disk that does not write this document until the pipe in its way is read: then it has failed once, and writes again.
+    fn block(dir: &StateDir, name: &str) {
+        let made = Command::new("mkfifo").arg(dir.path(&format!("{name}.json.new"))).status();
+        assert!(made.unwrap().success());
+    }
+
+    fn unblock(dir: &StateDir, name: &str) {
+        std::io::copy(&mut File::open(dir.path(&format!("{name}.json.new"))).unwrap(), &mut std::io::sink()).unwrap();
+    }
+
+    /// Until the thread has taken what was handed in.
+    fn is_taken(writer: &StateWriter) {
+        while !writer.queue.lock().documents.is_empty() {
+            thread::yield_now();
+        }
+    }
+
+    fn is_open(saved: &Saved) -> bool {
+        saved.0.has_changed().is_ok()
+    }
+
+    fn read(dir: &StateDir, name: &str) -> Notes {
+        dir.read(name, "they start empty")
+    }
+
+    #[tokio::test]
+    async fn a_slow_disk_keeps_nobody_waiting_who_does_not_ask_and_the_newest_is_written() {
+        let folder = folder();
+        let writer = StateWriter::start(Arc::new(open(&folder))).unwrap();
+        block(writer.dir(), "notes");
+        let mut all = vec![writer.write("notes", Arc::new(notes(1)))];
+        is_taken(&writer);
+        all.extend((2..5).map(|n| writer.write("notes", Arc::new(notes(n)))));
+        let mut other = writer.write("other", Arc::new(notes(9)));
+        assert!(all.iter().chain([&other]).all(is_open), "nothing is on the disk");
+        assert_eq!(writer.queue.lock().documents.len(), 2, "of each the newest alone waits");
+        unblock(writer.dir(), "notes");
+        for saved in &mut all {
+            saved.wait().await;
+        }
+        assert_eq!(read(writer.dir(), "notes"), notes(4));
+        other.wait().await;
+        assert_eq!(read(writer.dir(), "other"), notes(9));
+        assert!(!all.iter().chain([&other]).any(is_open));
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_when_it_can_be() {
+        let folder = folder();
+        let writer = StateWriter::start(Arc::new(open(&folder))).unwrap();
+        let way = writer.dir().path("notes.json.new");
+        fs::create_dir(&way).unwrap();
+        writer.write("notes", Arc::new(notes(3))).wait().await;
+        assert_eq!(read(writer.dir(), "notes"), Notes::new(), "whoever asked is not kept by a disk that fails");
+        fs::remove_dir(&way).unwrap();
+        while read(writer.dir(), "notes") != notes(3) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_writes_what_waits_and_does_not_wait_for_ever() {
+        let folder = folder();
+        let writer = StateWriter::start(Arc::new(open(&folder))).unwrap();
+        fs::create_dir(writer.dir().path("broken.json.new")).unwrap();
+        for n in 1..20 {
+            writer.write("broken", Arc::new(notes(n)));
+            writer.write("notes", Arc::new(notes(n)));
+        }
+        writer.close();
+        assert_eq!(read(writer.dir(), "notes"), notes(19));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_ours_is_not_waited_for() {
+        let folder = folder();
+        let path = folder.path().join("file");
+        fs::write(&path, "in the way").unwrap();
+        let writer = StateWriter::start(Arc::new(StateDir::open(&path.join("state")).unwrap())).unwrap();
+        writer.write("notes", Arc::new(notes(1))).wait().await;
+        writer.close();
+    }
+}
