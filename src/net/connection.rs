@@ -4,7 +4,7 @@ use super::client_io::ClientIo;
 use super::stream::{Peer, Stream};
 use super::{http1, http2};
 use crate::proxy::client::{Client, TlsFacts};
-use crate::proxy::watch::Watch;
+use crate::proxy::timers::ConnectionTimers;
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{Connection, Side};
 use crate::transport::stream::Early;
@@ -86,8 +86,9 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     }
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let client = Rc::new(Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(Watch::new()), opened.h2));
-    let pace = client.watch.pace.clone();
+    let client =
+        Rc::new(Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.h2));
+    let pace = client.timers.pace.clone();
     let speaks = match opened.h2 {
         true => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
         false => Speaks::H1(Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
@@ -154,18 +155,18 @@ async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Optio
 /// Runs a connection under its time limits, and tells it when the worker drains. `None`: it took too long and is cut.
 async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> Option<T> {
     let (header, idle) = (client.conf.conf.header_timeout.get(), client.conf.conf.idle_timeout.get());
-    let watch = &client.watch;
+    let timers = &client.timers;
     let mut draining = client.worker.draining.subscribe();
     let mut drained = *draining.borrow();
-    let mut alarm = pin!(tokio::time::sleep_until(watch.deadline(header, idle).into()));
+    let mut alarm = pin!(tokio::time::sleep_until(timers.deadline(header, idle).into()));
     loop {
         let progress = poll_fn(|cx| match step(cx, drained) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
                 // a head that came whole is an exchange by now, and costs no timer
-                let sooner = match watch.is_in_head() {
-                    true => Some(watch.deadline(header, idle)),
-                    false => watch.alarm.by(),
+                let sooner = match timers.is_in_head() {
+                    true => Some(timers.deadline(header, idle)),
+                    false => timers.alarm.by(),
                 };
                 if let Some(sooner) = sooner.filter(|by| *by < alarm.deadline().into_std()) {
                     alarm.as_mut().reset(sooner.into());
@@ -178,8 +179,9 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
             progress = progress => match progress {
                 Some(ended) => return Some(ended),
                 None => {
-                    let rung = watch.alarm.ring(Instant::now());
-                    let deadline = watch.deadline(header, idle);
+                    timers.cut_stalled(idle);
+                    let rung = timers.alarm.ring(Instant::now());
+                    let deadline = timers.deadline(header, idle);
                     if deadline <= Instant::now() && !rung {
                         return None;
                     }

@@ -52,7 +52,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
             Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
             Poll::Pending => {
                 if connection.is_in_head() {
-                    client.watch.begin_head();
+                    client.timers.begin_head();
                 }
                 Poll::Pending
             }
@@ -111,16 +111,16 @@ async fn close(connection: &Connection, client: &Client, sending: bool) {
 
 /// Waits for the rest of a request's body, within the limits of a request. True if it is through, and the next may come.
 async fn rest(connection: &Connection, client: &Client, left: &mut usize, ending: &Cell<bool>) -> bool {
-    client.watch.begin();
-    client.watch.want_body(true);
+    client.timers.begin();
+    // the answer is through, so that only the client is waited for
+    client.timers.pace.body.may_pause(false);
     let through = poll_fn(|cx| match connection.poll_rest(cx, left) {
         // within a body nobody sends another request: closing takes none away
         Poll::Pending if ending.get() && !connection.has_reader() => Poll::Ready(false),
         polled => polled,
     })
     .await;
-    client.watch.want_body(false);
-    client.watch.end(Now::look());
+    client.timers.end(Now::look());
     through
 }
 

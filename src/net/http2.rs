@@ -92,7 +92,10 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
             let (give, handover) = oneshot::channel();
             (Content::Empty, Some((give, stream, upload)), Some(handover))
         }
-        false => (Content::stream(Side::Client, &parts.headers, stream, upload), None, None),
+        false => {
+            let body = Content::stream(Side::Client, &parts.headers, stream, upload);
+            (body.timed_by(|| client.timers.begin_upload()), None, None)
+        }
     };
     let response = {
         let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));

@@ -70,7 +70,7 @@ pub struct Trail {
 impl Trail {
     /// A request begins.
     pub fn begin(client: &Rc<Client>) -> Box<Self> {
-        client.watch.begin();
+        client.timers.begin();
         let now = Now::look();
         Box::new(Self {
             record: Line::begin(client, now),
@@ -88,7 +88,7 @@ impl Trail {
     /// The tunnel that follows takes over the line, the place and the clock.
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
         self.handed_over = true;
-        self.client.watch.begin();
+        self.client.timers.begin();
         let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client, self.now));
         record.status = status;
         if let Some(cluster) = &record.cluster {
@@ -163,8 +163,7 @@ impl Drop for Trail {
         if let Some(flight) = self.flight.take() {
             self.client.worker.flights.end(flight, self.record.cluster.as_deref(), now);
         }
-        self.client.watch.end(now);
-        self.client.watch.want_body(false);
+        self.client.timers.end(now);
         if self.handed_over {
             return;
         }

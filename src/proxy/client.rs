@@ -1,7 +1,7 @@
 //! One client connection, as its requests see it.
 
 use super::line::Line;
-use super::watch::Watch;
+use super::timers::ConnectionTimers;
 use super::worker::Worker;
 use crate::base::clock::{self, Now};
 use crate::table::Listener;
@@ -34,8 +34,8 @@ pub struct Client {
     pub address_text: HeaderValue,
     /// `port`, as nodes are told of it.
     pub port_text: HeaderValue,
-    /// Its clock.
-    pub watch: Rc<Watch>,
+    /// Its time limits.
+    pub timers: Rc<ConnectionTimers>,
     /// HTTP/2.
     pub h2: bool,
     burst: RefCell<Vec<Placed>>,
@@ -95,7 +95,7 @@ impl Client {
         source: SocketAddr,
         port: u16,
         tls: Option<TlsFacts>,
-        watch: Rc<Watch>,
+        timers: Rc<ConnectionTimers>,
         h2: bool,
     ) -> Self {
         conf.connections.fetch_add(1, Relaxed);
@@ -103,7 +103,7 @@ impl Client {
         // an address is made of digits, letters, dots and colons
         let address_text = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
         let (port_text, burst) = (HeaderValue::from(port), RefCell::default());
-        Self { worker, listener, conf, direct, source, port, tls, address_text, port_text, watch, h2, burst }
+        Self { worker, listener, conf, direct, source, port, tls, address_text, port_text, timers, h2, burst }
     }
 
     /// Where an earlier first request of the same client went: node and session.

@@ -127,7 +127,7 @@ async fn to_cluster(
         asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
     }
     let bodiless = body.is_end_stream();
-    let load = Load::new(client, body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
+    let load = Load::new(body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
     if !bodiless {
         trail.look();
     }
@@ -153,10 +153,8 @@ async fn to_cluster(
         trail.seat = Some(seat);
         let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(&cluster, &verdict.node, client, asked.client, upgrade.is_some(), trail.now);
-        client.watch.want_body(load.streams());
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
-                client.watch.want_body(false);
                 verdict.node.live.answered(answer.response.status(), trail.look());
                 if load.is_repeatable() && session::is_over(&cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
                     reading = cluster.affinity.freed(&reading);

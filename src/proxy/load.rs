@@ -7,12 +7,14 @@ use super::{retry, upgrade};
 use crate::table::decide::Verdict;
 use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
+use crate::transport::body_progress::Stalled;
 use crate::transport::content::{Content, ContentError};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::passages;
+use crate::upstream::send::{Failure, SendError};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::borrow::Cow;
@@ -32,14 +34,7 @@ enum Payload {
 impl Load {
     /// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if
     /// the client `expects` to be told.
-    pub(super) async fn new(
-        client: &Client,
-        body: Content,
-        parts: &Parts,
-        cluster: &Cluster,
-        upgrade: bool,
-        expects: bool,
-    ) -> Result<Self, Refused> {
+    pub(super) async fn new(body: Content, parts: &Parts, cluster: &Cluster, upgrade: bool, expects: bool) -> Result<Self, Refused> {
         let idempotent = retry::is_idempotent(&parts.method);
         if upgrade || body.is_end_stream() {
             return Ok(Self { body: Payload::Held(Bytes::new()), repeatable: idempotent && !upgrade });
@@ -49,11 +44,7 @@ impl Load {
         }
         let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
         if small && idempotent {
-            client.watch.want_body(true);
-            let broken =
-                |e: ContentError| Refused::new(StatusCode::BAD_REQUEST, "The request's body broke off.").note(e.to_string()).ended(b"CR");
-            let bytes = body.collect().await.map_err(broken)?.to_bytes();
-            client.watch.want_body(false);
+            let bytes = body.collect().await.map_err(|error| retry::refused(&not_in_full(&error), cluster))?.to_bytes();
             return Ok(Self { body: Payload::Held(bytes), repeatable: true });
         }
         Ok(Self { body: Payload::Streamed(Upload::new(body, false)), repeatable: false })
@@ -61,9 +52,6 @@ impl Load {
 
     pub(super) fn is_repeatable(&self) -> bool {
         self.repeatable && self.is_intact()
-    }
-    pub(super) fn streams(&self) -> bool {
-        matches!(self.body, Payload::Streamed(_))
     }
     /// Nothing of the body is lost: the request can still be sent in full.
     pub(super) fn is_intact(&self) -> bool {
@@ -112,4 +100,9 @@ impl Load {
             }
         }
     }
+}
+
+fn not_in_full(error: &ContentError) -> SendError {
+    let kind = if error.is::<Stalled>() { Failure::Stalled } else { Failure::Client };
+    SendError { kind, detail: error.to_string(), race: false }
 }

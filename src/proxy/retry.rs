@@ -77,7 +77,7 @@ impl Tries {
         Limits {
             now,
             // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
-            alarm: (!client.h2).then_some(&client.watch.alarm),
+            alarm: (!client.h2).then_some(&client.timers.alarm),
             connect: cluster.conf.timeouts.connect.get(),
             response: cluster.conf.timeouts.response.get(),
             max_idle: cluster.conf.pool.max_idle,
@@ -99,13 +99,14 @@ impl Tries {
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
     pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
         let unseen = error.kind.is_before_sending();
-        if !error.race && !matches!(error.kind, Failure::Client | Failure::Full | Failure::Unswitched | Failure::WantsHttp1) {
+        let of_client = matches!(error.kind, Failure::Client | Failure::Stalled);
+        if !error.race && !of_client && !matches!(error.kind, Failure::Full | Failure::Unswitched | Failure::WantsHttp1) {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail);
         }
-        let ends = matches!(error.kind, Failure::Client | Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
+        let ends = of_client || matches!(error.kind, Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
         let may = intact && (unseen || self.repeatable) && !ends;
         if !may {
             return false;
@@ -183,6 +184,7 @@ pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
         Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
         Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),
         Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", b"CR"),
+        Failure::Stalled => (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", b"cR"),
     };
     let mut refused = Refused::new(status, message).note(error.detail.clone()).ended(ended);
     if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -44,7 +44,8 @@ impl Met {
             Failure::Connect => Some(Self::Refused),
             Failure::NoAnswer | Failure::Declined => Some(Self::BrokenOff),
             Failure::Unreached | Failure::Timeout => Some(Self::Late),
-            Failure::Unsent | Failure::WantsHttp1 | Failure::Unswitched | Failure::Full | Failure::BadAnswer | Failure::Client => None,
+            Failure::Unsent | Failure::WantsHttp1 | Failure::Unswitched | Failure::Full | Failure::BadAnswer => None,
+            Failure::Client | Failure::Stalled => None,
         }
     }
 }
@@ -295,7 +296,7 @@ mod tests {
             let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000));
             assert_eq!(found, [nobody, clients, check], "{met:?}");
         }
-        for failure in [Failure::Unsent, Failure::Unswitched, Failure::BadAnswer, Failure::Client] {
+        for failure in [Failure::Unsent, Failure::Unswitched, Failure::BadAnswer, Failure::Client, Failure::Stalled] {
             assert_eq!(Met::of(failure), None);
         }
         assert_eq!(Met::of(Failure::Declined), Some(Met::BrokenOff), "something listens");

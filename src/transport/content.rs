@@ -1,5 +1,6 @@
 //! The body of a message as it comes in, over whichever HTTP.
 
+use super::body_progress::BodyProgress;
 use super::http1::{Incoming, Side};
 use crate::wire::http2;
 use bytes::Bytes;
@@ -36,6 +37,8 @@ pub struct StreamContent {
     /// Given to the reader, who has passed it on when it asks for more: only then more may come.
     given: usize,
     taking: Option<Rc<dyn Taking>>,
+    /// Of a request's: its own deadline.
+    progress: Option<Rc<BodyProgress>>,
     /// As announced; the library resets a stream that does not keep to it.
     length: Option<u64>,
     side: Side,
@@ -50,11 +53,44 @@ impl Content {
             Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
             None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, given: 0, taking, length, side, in_trailers: false })
+        Self::H2(StreamContent { stream, given: 0, taking, progress: None, length, side, in_trailers: false })
+    }
+
+    /// With a deadline of its own.
+    pub fn timed_by(mut self, progress: impl FnOnce() -> Rc<BodyProgress>) -> Self {
+        if let Self::H2(content) = &mut self
+            && !content.stream.is_end_stream()
+        {
+            content.progress = Some(progress());
+        }
+        self
+    }
+
+    /// How it comes in, if it is a client's.
+    pub fn progress(&self) -> Option<&BodyProgress> {
+        match self {
+            Self::Empty => None,
+            Self::H1(body) => body.progress(),
+            Self::H2(body) => body.progress.as_deref(),
+        }
     }
 }
 
 impl StreamContent {
+    fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        let polled = self.poll_frame(cx);
+        match &self.progress {
+            Some(progress) if polled.is_pending() => match progress.wait_to_be_told(cx) {
+                Ok(()) => Poll::Pending,
+                Err(stalled) => Poll::Ready(Some(Err(stalled.into()))),
+            },
+            progress => {
+                progress.iter().for_each(|progress| progress.stop());
+                polled
+            }
+        }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         if !self.in_trailers {
             let given = std::mem::take(&mut self.given);
@@ -86,7 +122,7 @@ impl Body for Content {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::H1(body) => Pin::new(body).poll_frame(cx),
-            Self::H2(body) => body.poll_frame(cx),
+            Self::H2(body) => body.poll_timed(cx),
         }
     }
 

@@ -2,6 +2,7 @@
 //! over either.
 
 pub mod alarm;
+pub mod body_progress;
 pub mod content;
 pub mod h2;
 pub mod http1;

@@ -1,5 +1,6 @@
 //! When bytes last went over a connection: what its time limits are measured against.
 
+use super::body_progress::BodyProgress;
 use crate::base::clock::monotonic_ms;
 use std::cell::Cell;
 
@@ -8,11 +9,13 @@ use std::cell::Cell;
 pub struct Pace {
     moved: Cell<u64>,
     blocked: Cell<bool>,
+    /// How the body comes in, where there is one at a time.
+    pub body: BodyProgress,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { moved: Cell::new(monotonic_ms()), blocked: Cell::new(false) }
+        Self { moved: Cell::new(monotonic_ms()), blocked: Cell::new(false), body: BodyProgress::default() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The body of a request on its way to a node.
 
+use crate::transport::body_progress::{BodyProgress, Stalled};
 use crate::transport::content::{Content, ContentError};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,6 +19,7 @@ pub struct Upload {
     begun: Cell<bool>,
     done: Cell<bool>,
     failed: Cell<bool>,
+    stalled: Cell<bool>,
     hold: Cell<Hold>,
     /// Who waits for it to be released.
     reader: RefCell<Option<Waker>>,
@@ -94,6 +96,7 @@ impl Upload {
             begun: Cell::new(false),
             done: Cell::new(false),
             failed: Cell::new(false),
+            stalled: Cell::new(false),
             hold: Cell::new(if held_back { Hold::Back } else { Hold::Released }),
             reader: RefCell::default(),
             kept: RefCell::default(),
@@ -121,6 +124,7 @@ impl Upload {
     /// It is sent from its beginning.
     pub fn rewind(&self) {
         self.kept.borrow_mut().sent = 0;
+        self.progress(|progress| progress.may_pause(false));
     }
     /// All of it was taken.
     pub fn is_done(&self) -> bool {
@@ -129,6 +133,10 @@ impl Upload {
     /// The client broke off.
     pub fn has_failed(&self) -> bool {
         self.failed.get()
+    }
+    /// The client sent nothing more of it for too long.
+    pub fn has_stalled(&self) -> bool {
+        self.stalled.get()
     }
     /// The client still waits for leave to send it.
     pub fn is_held_back(&self) -> bool {
@@ -154,6 +162,13 @@ impl Upload {
     /// The answer is through.
     pub fn end(&self) {
         self.turn(Hold::Withdrawn, Hold::Over);
+        self.progress(|progress| progress.may_pause(false));
+    }
+
+    fn progress(&self, tell: impl FnOnce(&BodyProgress)) {
+        if let Some(progress) = self.source.borrow().as_ref().and_then(Content::progress) {
+            tell(progress);
+        }
     }
 
     fn turn(&self, from: Hold, to: Hold) -> bool {
@@ -193,7 +208,10 @@ impl Upload {
                 self.done.set(content.is_end_stream());
                 self.kept.borrow_mut().note(frame);
             }
-            Poll::Ready(Some(Err(_))) => self.failed.set(true),
+            Poll::Ready(Some(Err(error))) => {
+                self.failed.set(true);
+                self.stalled.set(error.is::<Stalled>());
+            }
             Poll::Ready(None) => self.done.set(true),
             Poll::Pending => {}
         }
@@ -240,6 +258,15 @@ impl RequestBody {
     }
 }
 
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        // between two tries nobody reads it, and the client is not waited for
+        if let Self::Stream(upload) = self {
+            upload.progress(BodyProgress::stop);
+        }
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = ContentError;
@@ -275,6 +302,7 @@ pub(super) fn answered(upload: Option<&Rc<Upload>>, rest: Option<impl Future + '
     if let Some(upload) = &upload {
         upload.withdraw();
         upload.forget();
+        upload.progress(|progress| progress.may_pause(true));
     }
     match rest {
         Some(rest) => drop(tokio::task::spawn_local(async move {

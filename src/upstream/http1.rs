@@ -89,11 +89,11 @@ pub(super) async fn send(
             if let (true, Some(idle)) = (race, idle) {
                 link.disprove(idle);
             }
-            let kind = match () {
-                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
-                () if connection.told() == 0 => Failure::Unsent,
-                () if matches!(error, NoAnswer::Malformed(_)) => Failure::BadAnswer,
-                () => Failure::NoAnswer,
+            let kind = match upload.and_then(|upload| Failure::of_client(&upload)) {
+                Some(failure) => failure,
+                None if connection.told() == 0 => Failure::Unsent,
+                None if matches!(error, NoAnswer::Malformed(_)) => Failure::BadAnswer,
+                None => Failure::NoAnswer,
             };
             Err(SendError { kind, detail: error.detail(), race })
         }

@@ -109,12 +109,12 @@ pub(super) async fn send(
             if let (true, Some(idle)) = (race, place.idle) {
                 link.disprove(idle);
             }
-            let kind = match () {
-                () if upload.is_some_and(|u| u.has_failed()) => Failure::Client,
-                () if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
+            let kind = match upload.and_then(|upload| Failure::of_client(&upload)) {
+                Some(failure) => failure,
+                None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
                 // RFC 9113 sections 8.7 and 6.8: not processed in any way
-                () if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
-                () => Failure::NoAnswer,
+                None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
+                None => Failure::NoAnswer,
             };
             Err(SendError { kind, detail: error.to_string(), race: race && kind != Failure::WantsHttp1 })
         }

@@ -98,9 +98,20 @@ pub enum Failure {
     BadAnswer,
     /// The client broke off while its body was read.
     Client,
+    /// It sent nothing more of its body for too long.
+    Stalled,
 }
 
 impl Failure {
+    /// What the client did, if its body did not come in full.
+    pub(super) fn of_client(upload: &Upload) -> Option<Self> {
+        match (upload.has_failed(), upload.has_stalled()) {
+            (_, true) => Some(Self::Stalled),
+            (true, false) => Some(Self::Client),
+            (false, false) => None,
+        }
+    }
+
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
         matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::WantsHttp1 | Self::Full)
@@ -200,7 +211,7 @@ pub async fn send(
 /// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be reached counts.
 fn unspoken(error: SendError, hint: &str) -> SendError {
     match error.kind {
-        Failure::Connect | Failure::Unreached | Failure::Client => error,
+        Failure::Connect | Failure::Unreached | Failure::Client | Failure::Stalled => error,
         _ => fail(Failure::Unswitched, format!("{hint} ({})", error.detail)),
     }
 }

@@ -1,6 +1,7 @@
 //! Pressure: slow readers, silent nodes, clients that go away.
 
 use crate::support::{Client, Conf, Origin, Proxy, h2, until};
+use bytes::Bytes;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
@@ -150,4 +151,47 @@ fn a_stream_that_nobody_reads_is_cut() {
         assert_eq!(end.reason(), Some(::h2::Reason::CANCEL));
         assert_eq!(h2::ask(&send, get("/status?code=204"), None).await.1.status(), 204, "the others on the connection go on");
     });
+}
+
+/// Uploads that stall on one connection, another request on it that ends meanwhile, and an upload that goes on.
+#[test]
+fn each_upload_that_stalls_is_cut_by_its_own_deadline() {
+    for (stalled, other, ends_with) in [(4, "http://x@app.test/", 400), (1, "http://app.test/status?code=204", 204)] {
+        let node = Origin::start("n1");
+        let conf = Conf::over([]).with(&node, "max-requests = 6").affinity(PLAIN).cluster("health = { kind = \"off\" }");
+        let proxy = Proxy::start(&conf.listener("idle-timeout = \"1500ms\"").text());
+        h2::run(async {
+            let send = h2::connect_bare(proxy.addr).await;
+            let begin = async |path: &str| {
+                let post = hyper::Request::post(format!("http://app.test{path}")).body(()).expect("a request");
+                let (answer, mut stream) = send.clone().ready().await.expect("open").send_request(post, false).expect("sent");
+                stream.send_data(Bytes::from_static(&[7; 10]), false).expect("taken");
+                (answer, stream)
+            };
+            let mut uploads = Vec::new();
+            for _ in 0..stalled {
+                uploads.push(begin("/upload/stalled").await);
+            }
+            let (answer, mut drips) = begin("/upload/drips").await;
+            while node.hits() <= stalled {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert_eq!(h2::ask(&send, hyper::Request::get(other).body(()).expect("a request"), None).await.1.status(), ends_with);
+            for (mut answer, _stream) in uploads {
+                let status = loop {
+                    match tokio::time::timeout(Duration::from_millis(50), &mut answer).await {
+                        Ok(answer) => break answer.expect("an answer").status(),
+                        Err(_) => drips.send_data(Bytes::from_static(b"7"), false).expect("taken"),
+                    }
+                };
+                assert_eq!(status, 408);
+            }
+            drips.send_data(Bytes::from_static(b"7"), true).expect("taken");
+            assert_eq!(answer.await.expect("an answer").status(), 200, "who goes on is not cut");
+        });
+        for line in proxy.access_of("/upload/stalled", stalled) {
+            assert_eq!((&line["status"], &line["node"]), (&408.into(), &"n1".into()), "{line}");
+            assert!(line["note"].as_str().is_some_and(|note| note.contains("1.5s")), "{line}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The body that comes over a connection: its reader, and what becomes of what that leaves.
 
 use super::{Connection, Side};
+use crate::transport::body_progress::BodyProgress;
 use crate::transport::content::ContentError;
 use crate::wire::http1::{BodyReader, Framing, Part};
 use bytes::{Bytes, BytesMut};
@@ -46,6 +47,14 @@ impl Connection {
             Side::Node => BodyReader::lenient(framing),
         };
         self.waits.set(waits);
+        if let Some(progress) = self.progress() {
+            progress.stop();
+            progress.may_pause(false);
+        }
+    }
+
+    fn progress(&self) -> Option<&BodyProgress> {
+        self.pace.as_deref().map(|pace| &pace.body)
     }
 
     /// The body that was begun is through.
@@ -85,7 +94,14 @@ impl Connection {
                 }
                 Part::More => {}
             }
-            if self.closed.get() || !ready!(self.poll_more(cx, body.expects(), &mut input))? {
+            let more = match self.closed.get() {
+                true => Poll::Ready(Ok(false)),
+                false => self.poll_more(cx, body.expects(), &mut input),
+            };
+            if let Some(progress) = self.progress() {
+                if more.is_pending() { progress.wait() } else { progress.stop() }
+            }
+            if !ready!(more)? {
                 self.closed.set(true);
                 return Poll::Ready(if body.close() { None } else { Some(Err("the connection was closed within the body".into())) });
             }
@@ -170,6 +186,11 @@ impl Incoming {
         connection.readers.incoming.set(true);
         Self(connection)
     }
+
+    /// How it comes in, if it is a client's.
+    pub fn progress(&self) -> Option<&BodyProgress> {
+        self.0.progress()
+    }
 }
 
 impl Drop for Incoming {
@@ -177,6 +198,7 @@ impl Drop for Incoming {
         let readers = &self.0.readers;
         readers.incoming.set(false);
         readers.reader.take();
+        self.0.progress().into_iter().for_each(BodyProgress::stop);
         if let Some(next) = readers.next.take() {
             next.wake();
         }
