@@ -65,14 +65,12 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let direct = peer.address().unwrap_or(unknown);
     let mut early = BytesMut::new();
-    let mut source = direct;
+    let mut told = None;
     let header_timeout = conf.conf.header_timeout.get();
     if conf.conf.proxy_protocol {
         let why = match tokio::time::timeout(header_timeout, proxy_header(&mut stream, &mut early)).await {
-            Ok(Ok(told)) => {
-                if conf.trusted.is_empty() || conf.trusts(direct.ip()) {
-                    source = told.unwrap_or(direct);
-                }
+            Ok(Ok(source)) => {
+                told = source;
                 None
             }
             Ok(Err(why)) => Some(why),
@@ -84,10 +82,9 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
             return None;
         }
     }
-    let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
     let client =
-        Rc::new(Client::new(worker, listener, conf, direct, source, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.h2));
+        Rc::new(Client::new(worker, listener, conf, direct, told, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.h2));
     let pace = client.timers.pace.clone();
     let speaks = match opened.h2 {
         true => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
@@ -154,18 +151,26 @@ async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Optio
 
 /// Runs a connection under its time limits, and tells it when the worker drains. `None`: it took too long and is cut.
 async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> Option<T> {
-    let (header, idle) = (client.conf.conf.header_timeout.get(), client.conf.conf.idle_timeout.get());
     let timers = &client.timers;
+    let limits = || {
+        let table = client.worker.table();
+        let conf = &client.listener_in(&table).conf;
+        (conf.header_timeout.get(), conf.idle_timeout.get())
+    };
+    let deadline = || {
+        let (header, idle) = limits();
+        timers.deadline(header, idle)
+    };
     let mut draining = client.worker.draining.subscribe();
     let mut drained = *draining.borrow();
-    let mut alarm = pin!(tokio::time::sleep_until(timers.deadline(header, idle).into()));
+    let mut alarm = pin!(tokio::time::sleep_until(deadline().into()));
     loop {
         let progress = poll_fn(|cx| match step(cx, drained) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
                 // a head that came whole is an exchange by now, and costs no timer
                 let sooner = match timers.is_in_head() {
-                    true => Some(timers.deadline(header, idle)),
+                    true => Some(deadline()),
                     false => timers.alarm.by(),
                 };
                 if let Some(sooner) = sooner.filter(|by| *by < alarm.deadline().into_std()) {
@@ -179,13 +184,13 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
             progress = progress => match progress {
                 Some(ended) => return Some(ended),
                 None => {
-                    timers.cut_stalled(idle);
+                    timers.cut_stalled(limits().1);
                     let rung = timers.alarm.ring(Instant::now());
-                    let deadline = timers.deadline(header, idle);
-                    if deadline <= Instant::now() && !rung {
+                    let next = deadline();
+                    if next <= Instant::now() && !rung {
                         return None;
                     }
-                    alarm.as_mut().reset(deadline.into());
+                    alarm.as_mut().reset(next.into());
                 }
             },
             _ = draining.changed(), if !drained => drained = true,
@@ -195,7 +200,7 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
 
 async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
     let ending = Cell::new(false);
-    let mut serving = pin!(http1::serve(connection.clone(), client.clone(), &client.conf, &ending));
+    let mut serving = pin!(http1::serve(connection.clone(), client.clone(), &ending));
     drive(&client, |cx, drained| {
         ending.set(drained);
         serving.as_mut().poll(cx)
@@ -206,7 +211,7 @@ async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
 }
 
 async fn serve_h2(client: Rc<Client>, io: ClientIo) {
-    let opened = tokio::time::timeout(client.conf.conf.header_timeout.get(), http2::Connection::open(io, &client.conf, client.clone()));
+    let opened = tokio::time::timeout(client.opened.conf.header_timeout.get(), http2::Connection::open(io, &client.opened, client.clone()));
     let Ok(Ok(mut connection)) = opened.await else { return };
     let mut told = false;
     let ended = drive(&client, |cx, drained| {

@@ -5,8 +5,8 @@ use crate::base::clock::Now;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
 use crate::proxy::interim::Interims;
+use crate::proxy::worker::HeldTable;
 use crate::proxy::{exchange, headers};
-use crate::table::Listener;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Upgraded};
 use crate::transport::sending::Sending;
@@ -42,26 +42,29 @@ enum After {
 }
 
 /// Serves requests until the connection is through. `ending`: no more than those that have come.
-pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Listener, ending: &Cell<bool>) {
-    let most = listener.conf.max_header_size.get().max(8192);
+pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, ending: &Cell<bool>) {
     let mut served = false;
     let sending = loop {
-        let head = poll_fn(|cx| match connection.poll_head(cx, most) {
-            Poll::Ready(head) => Poll::Ready(Some(head)),
-            // one that was just opened has its first request on the way
-            Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
-            Poll::Pending => {
-                if connection.is_in_head() {
-                    client.timers.begin_head();
+        let head = poll_fn(|cx| {
+            // the table in force when the head is there is that of the request
+            let table = client.worker.table();
+            match connection.poll_head(cx, client.listener_in(&table).conf.max_header_size.get().max(8192)) {
+                Poll::Ready(head) => Poll::Ready(Some((head, table))),
+                // one that was just opened has its first request on the way
+                Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
+                Poll::Pending => {
+                    if connection.is_in_head() {
+                        client.timers.begin_head();
+                    }
+                    Poll::Pending
                 }
-                Poll::Pending
             }
         });
-        let head = match head.await {
-            None => break false,
-            Some(Ok(head)) => request::parse(&head, listener.conf.max_headers.into()),
-            Some(Err(NoHead::Malformed(why))) => Err(why),
-            Some(Err(_)) => return,
+        let Some((head, table)) = head.await else { break false };
+        let head = match head {
+            Ok(head) => request::parse(&head, client.listener_in(&table).conf.max_headers.into()),
+            Err(NoHead::Malformed(why)) => Err(why),
+            Err(_) => return,
         };
         let head = match head {
             Ok(head) => head,
@@ -71,7 +74,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, listener: &Li
             }
         };
         // its state lives on the heap, so that an idle connection does not pay for it
-        match Box::pin(exchange(&connection, &client, head, ending)).await {
+        match Box::pin(exchange(&connection, &client, table, head, ending)).await {
             After::Next => served = true,
             After::Close(sending) => break sending,
             After::Gone => return,
@@ -124,7 +127,7 @@ async fn rest(connection: &Connection, client: &Client, left: &mut usize, ending
     through
 }
 
-async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, ending: &Cell<bool>) -> After {
+async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, table: HeldTable, head: Head, ending: &Cell<bool>) -> After {
     let Head { parts, framing, keep_alive } = head;
     let asked = Asked { headless: parts.method == Method::HEAD, version: parts.version, keep_alive };
     let waits = framing != Framing::None && parts.version > Version::HTTP_10 && headers::expects_continue(&parts.headers);
@@ -136,7 +139,7 @@ async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, head: Head, 
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);
     let response = {
-        let mut served = pin!(exchange::serve(client.clone(), Interims::H1(connection.clone()), handover, request));
+        let mut served = pin!(exchange::serve(client.clone(), table, Interims::H1(connection.clone()), handover, request));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => connection.poll_gone(cx).map(|()| None),

@@ -79,10 +79,12 @@ impl Future for Connection {
 
 /// Serves one stream. Its errors are the client's, who has reset it or is gone.
 async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>, upload: Option<Rc<dyn Taking>>) {
-    let patience = client.conf.conf.idle_timeout.get();
+    let table = client.worker.table();
+    let limits = &client.listener_in(&table).conf;
+    let (patience, most) = (limits.idle_timeout.get(), limits.max_headers.into());
     let headless = request.method() == Method::HEAD;
     let (mut parts, stream) = request.into_parts();
-    if let Err(why) = wire::request(&mut parts, client.conf.conf.max_headers.into()) {
+    if let Err(why) = wire::request(&mut parts, most) {
         return refuse(&client, respond, why, &parts);
     }
     let respond = Rc::new(RefCell::new(respond));
@@ -98,7 +100,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
         }
     };
     let response = {
-        let mut served = pin!(exchange::serve(client, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
+        let mut served = pin!(exchange::serve(client, table, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             // reset by the client, who does not want the answer any more

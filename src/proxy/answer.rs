@@ -6,7 +6,7 @@ use super::line::Line;
 use super::seat::Seat;
 use super::session::Session;
 use crate::base::clock::Now;
-use crate::table::Cluster;
+use crate::table::{Cluster, Listener};
 use crate::transport::content::{Content, ContentError};
 use crate::upstream::send::Lease;
 use bytes::Bytes;
@@ -69,11 +69,11 @@ pub struct Trail {
 
 impl Trail {
     /// A request begins.
-    pub fn begin(client: &Rc<Client>) -> Box<Self> {
+    pub fn begin(client: &Rc<Client>, listener: &Listener) -> Box<Self> {
         client.timers.begin();
         let now = Now::look();
         Box::new(Self {
-            record: Line::begin(client, now),
+            record: Line::begin(client, client.peer(listener).at, now),
             seat: None,
             lease: None,
             flight: None,
@@ -89,7 +89,7 @@ impl Trail {
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
         self.handed_over = true;
         self.client.timers.begin();
-        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client, self.now));
+        let mut record = std::mem::replace(&mut self.record, Line::begin(&self.client, self.client.direct.at, self.now));
         record.status = status;
         if let Some(cluster) = &record.cluster {
             cluster.traffic.tunnel_opened();

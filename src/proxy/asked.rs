@@ -33,9 +33,9 @@ pub struct Asked {
 
 impl Asked {
     /// Reads what every later step needs; refuses what could be understood in two ways, and tells the log what is known of it.
-    pub(super) fn read(client: &Client, mut parts: Parts, line: &mut Line) -> Result<Self, Refused> {
+    pub(super) fn read(client: &Client, listener: &Listener, mut parts: Parts, line: &mut Line) -> Result<Self, Refused> {
         match Self::judge(client, &mut parts) {
-            Ok((host, passed)) => Ok(Self::of(client, parts, host, passed, &line.id)),
+            Ok((host, passed)) => Ok(Self::of(client, listener, parts, host, passed, &line.id)),
             Err(refused) => {
                 line.overhear(&parts);
                 Err(refused)
@@ -83,10 +83,11 @@ impl Asked {
         Ok((host, passed))
     }
 
-    fn of(client: &Client, parts: Parts, host: String, passed: Passages, id: &RequestId) -> Self {
-        let trusted = client.conf.trusts(client.address());
-        let asker = if trusted { headers::real_client(&parts.headers, client.address(), &client.conf.trusted) } else { client.address() };
-        let given = client.conf.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
+    fn of(client: &Client, listener: &Listener, parts: Parts, host: String, passed: Passages, id: &RequestId) -> Self {
+        let peer = client.peer(listener).at.ip();
+        let trusted = listener.trusts(peer);
+        let asker = if trusted { headers::real_client(&parts.headers, peer, &listener.trusted) } else { peer };
+        let given = listener.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| id.clone());
         let uri = parts.uri.clone();
         Self { id, parts, uri, host, client: asker, trusted, passed }
@@ -101,7 +102,7 @@ impl Asked {
     pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> Facts<'a> {
         Facts {
             client_ip: Some(self.client),
-            client_port: Some(client.source.port()),
+            client_port: Some(client.peer(listener).at.port()),
             host: Some(&self.host),
             port: Some(client.port),
             scheme: Some(client.scheme()),

@@ -93,7 +93,7 @@ pub(super) async fn choose(
                     true => Some(first.session),
                     false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
                 };
-                let caller = Caller { fresh: first.session, met, connection: client.direct.port().into() };
+                let caller = Caller { fresh: first.session, met, connection: client.direct.at.port().into() };
                 let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), trail.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {

@@ -4,12 +4,12 @@ use super::line::Line;
 use super::timers::ConnectionTimers;
 use super::worker::Worker;
 use crate::base::clock::{self, Now};
-use crate::table::Listener;
+use crate::table::{Listener, Table};
 use crate::wire::identity::Identity;
 use http::HeaderValue;
 use http::request::Parts;
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,18 +20,17 @@ pub struct Client {
     pub worker: Rc<Worker>,
     /// Its listener's index.
     pub listener: usize,
-    /// Its listener as it was when the connection was opened.
-    pub conf: Arc<Listener>,
+    /// Its listener as it was when the connection was opened: its name, and what is counted. What rules a request is the listener
+    /// of the request's own table.
+    pub opened: Arc<Listener>,
     /// Who is at the other end of the socket.
-    pub direct: SocketAddr,
-    /// Who the client is: told by the PROXY protocol, else the other end.
-    pub source: SocketAddr,
+    pub direct: Address,
+    /// Whom that named by the PROXY protocol; whether it is believed is up to each request's table.
+    told: Option<Box<Address>>,
     /// The port it came to; 0 over a Unix socket.
     pub port: u16,
     /// What the TLS handshake told.
     pub tls: Option<TlsFacts>,
-    /// `address`, as nodes are told of it.
-    pub address_text: HeaderValue,
     /// `port`, as nodes are told of it.
     pub port_text: HeaderValue,
     /// Its time limits.
@@ -39,6 +38,23 @@ pub struct Client {
     /// HTTP/2.
     pub h2: bool,
     burst: RefCell<Vec<Placed>>,
+}
+
+/// An address, and the same as nodes are told of it.
+pub struct Address {
+    /// The address.
+    pub at: SocketAddr,
+    /// Its text, without the port.
+    pub text: HeaderValue,
+}
+
+impl Address {
+    fn new(at: SocketAddr) -> Self {
+        let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+        // an address is made of digits, letters, dots and colons
+        let text = HeaderValue::try_from(at.ip().to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { at, text }
+    }
 }
 
 /// What the TLS handshake told.
@@ -90,20 +106,28 @@ impl Client {
     pub fn new(
         worker: Rc<Worker>,
         listener: usize,
-        conf: Arc<Listener>,
+        opened: Arc<Listener>,
         direct: SocketAddr,
-        source: SocketAddr,
+        told: Option<SocketAddr>,
         port: u16,
         tls: Option<TlsFacts>,
         timers: Rc<ConnectionTimers>,
         h2: bool,
     ) -> Self {
-        conf.connections.fetch_add(1, Relaxed);
-        let text = source.ip().to_canonical().to_string();
-        // an address is made of digits, letters, dots and colons
-        let address_text = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        opened.connections.fetch_add(1, Relaxed);
+        let (direct, told) = (Address::new(direct), told.map(|told| Box::new(Address::new(told))));
         let (port_text, burst) = (HeaderValue::from(port), RefCell::default());
-        Self { worker, listener, conf, direct, source, port, tls, address_text, port_text, timers, h2, burst }
+        Self { worker, listener, opened, direct, told, port, tls, port_text, timers, h2, burst }
+    }
+
+    /// Its listener in a table; one that is gone from it serves its last connections as it was.
+    pub fn listener_in<'a>(&'a self, table: &'a Table) -> &'a Listener {
+        table.listeners.get(self.listener).and_then(Option::as_ref).unwrap_or(&self.opened)
+    }
+
+    /// Who is believed to be the client, before any header is looked at.
+    pub fn peer(&self, listener: &Listener) -> &Address {
+        self.told.as_deref().filter(|_| listener.believes_header_of(self.direct.at.ip())).unwrap_or(&self.direct)
     }
 
     /// Where an earlier first request of the same client went: node and session.
@@ -145,14 +169,10 @@ impl Client {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Who is believed to be the client, before any header is looked at.
-    pub fn address(&self) -> IpAddr {
-        self.source.ip()
-    }
-
     /// Logs a request that was refused before it became one, with what is known of its head.
     pub fn log_refused(&self, status: u16, why: &str, head: Option<&Parts>) {
-        let mut line = Line::begin(self, Now::look());
+        let table = self.worker.table();
+        let mut line = Line::begin(self, self.peer(self.listener_in(&table)).at, Now::look());
         head.into_iter().for_each(|head| line.overhear(head));
         line.status = status;
         line.note = why.to_owned().into();
@@ -163,6 +183,6 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.conf.connections.fetch_sub(1, Relaxed);
+        self.opened.connections.fetch_sub(1, Relaxed);
     }
 }

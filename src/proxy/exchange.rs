@@ -12,6 +12,7 @@ use super::load::Load;
 use super::seat::Seat;
 use super::session::{self, Session};
 use super::upgrade::{self, Handover};
+use super::worker::HeldTable;
 use super::{hand_off, respond, retry};
 use crate::affinity::{Incoming as PinRequest, PinSent};
 use crate::table::decide::{self, Verdict};
@@ -24,15 +25,20 @@ use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Serves one request.
-pub async fn serve(client: Rc<Client>, interims: Interims, handover: Option<Handover>, request: Request<Content>) -> Response<AnswerBody> {
-    let mut trail = Trail::begin(&client);
+/// Serves one request, all of it by the table that was in force when it came.
+pub async fn serve(
+    client: Rc<Client>,
+    table: HeldTable,
+    interims: Interims,
+    handover: Option<Handover>,
+    request: Request<Content>,
+) -> Response<AnswerBody> {
+    let listener = client.listener_in(&table);
+    let mut trail = Trail::begin(&client, listener);
     let served = async {
         let (parts, body) = request.into_parts();
-        let asked = Asked::read(&client, parts, &mut trail.record)?;
+        let asked = Asked::read(&client, listener, parts, &mut trail.record)?;
         trail.record.ask(&asked, &client);
-        let table = client.worker.table();
-        let listener = table.listeners.get(client.listener).and_then(Option::as_ref).unwrap_or(&client.conf);
         trail.record.shows_why = listener.shows_why(asked.client);
         let rule = find_rule(listener, &asked)?;
         trail.record.matched(table.revision, rule.index);
@@ -121,7 +127,7 @@ async fn to_cluster(
         && upgrade.is_none()
         && !body.is_end_stream();
     let told = interims.of(asked.parts.version);
-    prepare(client, rule, &cluster, &mut asked)?;
+    prepare(client, listener, rule, &cluster, &mut asked)?;
     trail.record.tell_trace(&mut asked.parts.headers);
     if expects {
         asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
@@ -184,7 +190,7 @@ async fn to_cluster(
 }
 
 /// Changes the head into what a node is sent.
-fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
+fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
     let too_long = |_| Refused::new(StatusCode::URI_TOO_LONG, "The rewritten path is too long.");
     if let Some(path) = asked.parts.uri.path_and_query().map(|p| rule.target(p)).transpose().map_err(too_long)?.flatten() {
         asked.parts.uri = path.into();
@@ -193,9 +199,10 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
     let parts = &mut asked.parts;
     cluster.affinity.prepare(&mut parts.uri, &mut parts.headers);
     let host = parts.headers.get(header::HOST).cloned();
+    let peer = client.peer(listener);
     let origin = Origin {
-        client: client.address(),
-        client_text: &client.address_text,
+        client: peer.at.ip(),
+        client_text: &peer.text,
         trusted: asked.trusted,
         scheme: client.scheme(),
         host: host.as_ref(),
@@ -207,7 +214,7 @@ fn prepare(client: &Client, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -
     if cluster.conf.via {
         headers::via(&mut parts.headers, version);
     }
-    if let Some(name) = &client.conf.request_id {
+    if let Some(name) = &listener.request_id {
         parts.headers.insert(name, client.worker.as_header(&asked.id));
     }
     parts.version = Version::HTTP_11;

@@ -16,7 +16,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -30,6 +30,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Line {
     time: u64,
     client: IpAddr,
+    client_port: u16,
     head: Option<Head>,
     /// Its id.
     pub id: RequestId,
@@ -96,10 +97,11 @@ impl Head {
 
 impl Line {
     /// A request begins.
-    pub fn begin(client: &Client, now: Now) -> Self {
+    pub fn begin(client: &Client, peer: SocketAddr, now: Now) -> Self {
         Self {
             time: now.unix_ms(),
-            client: client.address(),
+            client: peer.ip(),
+            client_port: peer.port(),
             head: None,
             id: client.worker.request_id(),
             status: 0,
@@ -261,7 +263,7 @@ impl Line {
         let mut record = Record {
             time: self.time,
             client: self.client,
-            client_port: client.source.port(),
+            client_port: self.client_port,
             status: self.status,
             bytes: self.bytes,
             duration_ms,
@@ -270,7 +272,7 @@ impl Line {
             was: self.was.as_deref(),
             why: self.why.word(),
             id: self.id.text(&mut id),
-            listener: &client.conf.name,
+            listener: &client.opened.name,
             tls: client.tls.is_some(),
             queue_ms: self.node.is_some().then_some(self.queue_ms),
             connect_ms: self.connect_ms,
@@ -313,7 +315,7 @@ impl Line {
         let table = client.worker.table();
         let mut counts = [0; 4];
         counts[0] = table.listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
-        counts[1] = client.conf.connections.load(Relaxed);
+        counts[1] = client.opened.connections.load(Relaxed);
         let cluster = self.cluster.as_ref().and_then(|live| table.clusters.iter().find(|cluster| Arc::ptr_eq(&cluster.live, live)));
         for node in cluster.into_iter().flat_map(|cluster| cluster.nodes()) {
             let in_flight = node.live.in_flight.load(Relaxed);

@@ -18,12 +18,15 @@ use std::sync::Arc;
 /// Bytes of the piece of memory that ids are written into, one after the other.
 const IDS: usize = 4096;
 
+/// A table as one thread holds it: behind a count that no other core touches.
+#[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
+pub type HeldTable = Rc<Arc<Table>>;
+
 /// One data-plane thread.
 pub struct Worker {
     newest: RefCell<Cache<Arc<Current>, Arc<Table>>>,
-    /// The newest table again, behind a count that no other core touches.
-    #[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
-    held: RefCell<Rc<Arc<Table>>>,
+    /// The newest table again.
+    held: RefCell<HeldTable>,
     /// Idle connections to nodes.
     pub pool: Rc<Pool>,
     /// Access-log lines not yet handed to the writer.
@@ -74,8 +77,7 @@ impl Worker {
     }
 
     /// The newest table.
-    #[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
-    pub fn table(&self) -> Rc<Arc<Table>> {
+    pub fn table(&self) -> HeldTable {
         let mut newest = self.newest.borrow_mut();
         let table = newest.load();
         let mut held = self.held.borrow_mut();

@@ -83,6 +83,11 @@ impl Listener {
         self.trusted.iter().any(|network| network.contains(peer))
     }
 
+    /// Whether what this peer says of the client by the PROXY protocol is believed: where nobody is named, everybody is.
+    pub fn believes_header_of(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted.is_empty() || self.trusts(peer)
+    }
+
     /// Whether this client is told in the answer why its node was chosen.
     pub fn shows_why(&self, client: std::net::IpAddr) -> bool {
         self.conf.why_header.iter().any(|network| network.contains(client))

@@ -180,6 +180,36 @@ fn an_included_file_is_watched_too() {
 }
 
 #[test]
+fn a_kept_connection_is_ruled_by_the_file_in_force() {
+    let nodes = Origin::several(1);
+    let conf = Conf::over(&nodes);
+    let within = |listener: &str| {
+        let inner = "[[rule]]\nsource = \"10.9.0.0/16\"\nrespond = { status = 200, body = \"inner\" }\n";
+        conf.clone().listener(listener).text().replacen("[[rule]]", &format!("{inner}[[rule]]"), 1)
+    };
+    let believing = "trusted-proxies = [\"127.0.0.0/8\"]\nwhy-header = [\"10.9.0.0/16\"]";
+    let proxy = Proxy::start(&within(believing));
+    let mut client = Client::new(proxy.addr);
+    let ask = |client: &mut Client| {
+        let answer = client.get_with("/visit", &[("X-Forwarded-For", "10.9.1.1"), ("X-Request-Id", "of-mine")]);
+        let said = answer.head.get("homing-why").unwrap_or_default().to_owned();
+        (answer.text() == "inner", said)
+    };
+    assert_eq!(ask(&mut client), (true, "-; why=none; id=of-mine".into()));
+    assert!(proxy.reload_to(&within("max-headers = 20")).applied());
+    assert_eq!(ask(&mut client), (false, String::new()), "nobody is believed any more");
+    let told = nodes[0].seen().pop().expect("it came there").head.all("x-forwarded-for").collect::<Vec<_>>().join(",");
+    assert_eq!(told, "127.0.0.1");
+    assert!(proxy.reload_to(&within(&format!("{believing}\nrequest-id-header = \"X-Trace\""))).applied());
+    let answer = client.get_with("/visit", &[("X-Forwarded-For", "10.9.1.1"), ("X-Trace", "of-mine")]);
+    assert_eq!(answer.head.get("homing-why"), Some("-; why=none; id=of-mine"), "and those that are named again are");
+    assert!(proxy.reload_to(&within("max-headers = 20")).applied());
+    let many: Vec<_> = (0..30).map(|_| ("X-Many", "1")).collect();
+    assert_eq!(client.connections, 1, "all over one connection");
+    assert_eq!(client.get_with("/visit", &many).status, 431);
+}
+
+#[test]
 fn hup_reads_the_file_again() {
     let nodes = Origin::several(1);
     let proxy = Proxy::start(&marked(&Conf::over(&nodes), "0"));
