@@ -156,7 +156,7 @@ fn query_of(path: &str) -> Vec<Value> {
         many("cookie", "A cookie that it shows, NAME=VALUE.", "^[ -~]*$"),
         many("header", "A header that it has, NAME: VALUE.", "^[A-Za-z0-9-]{1,60}:[ -~]*$"),
         one("method", "Its method.", "^[A-Z]{1,20}$"),
-        json!({ "name": "source", "in": "query", "description": "The address of its client.", "schema": source }),
+        json!({ "name": "source", "in": "query", "description": "Who is at the other end: the client, or a trusted proxy that names it in a header.", "schema": source }),
         one("listener", "The listener it comes through.", "^[a-z0-9-]+$"),
     ]
 }

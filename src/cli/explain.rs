@@ -27,7 +27,7 @@ pub struct What {
     /// Its method.
     #[arg(long, requires = "url")]
     method: Option<String>,
-    /// The address of its client, past trusted proxies; this machine's if not said.
+    /// Who is at the other end: the client, or a trusted proxy that names it in a header; this machine if not said.
     #[arg(long, requires = "url", value_name = "IP")]
     source: Option<String>,
     /// The listener it comes through, if the URL does not tell.

@@ -1,8 +1,9 @@
 //! The way to a decision: parallel first requests agree, first checks are waited for, and the session is entered.
 
 use super::answer::{Refused, Trail};
-use super::asked::Asked;
 use super::client::Client;
+use super::request_head::RequestHead;
+use super::resolve::{Bypass, Destination};
 use super::retry;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
@@ -18,15 +19,19 @@ use std::time::Duration;
 /// How long a request waits for the first check of a node that was never checked.
 const FIRST_CHECK: Duration = Duration::from_secs(1);
 
-/// The node that a bypass leads to. One that is not good counts for nothing.
-pub(super) fn bypassed(cluster: &Cluster, headers: &mut HeaderMap, now: u64, trail: &mut Trail) -> Option<Arc<Node>> {
-    let node = cluster.forced_by(bypass::carried(headers)?, now);
+/// The node that a bypass leads to. No node is to see the bypass, and one that is not good counts for nothing.
+pub(super) fn bypassed<'t>(to: &Destination<'t>, headers: &mut HeaderMap, trail: &mut Trail) -> Option<&'t Arc<Node>> {
+    let node = match to.bypass {
+        Bypass::Absent => return None,
+        Bypass::To(node) => Some(node),
+        Bypass::Refused => {
+            trail.record.note = "bypass-refused".into();
+            to.cluster.live.bypass_refused.fetch_add(1, Relaxed);
+            None
+        }
+    };
     bypass::hide(headers);
-    if node.is_none() {
-        trail.record.note = "bypass-refused".into();
-        cluster.live.bypass_refused.fetch_add(1, Relaxed);
-    }
-    node.cloned()
+    node
 }
 
 /// A request without a pin: what makes parallel ones of the same client go to one node.
@@ -41,7 +46,7 @@ pub(super) struct FirstRequest {
 }
 
 impl FirstRequest {
-    pub(super) fn of(client: &Client, cluster: &Cluster, reading: &Reading<'_>, asked: &Asked) -> Self {
+    pub(super) fn of(client: &Client, cluster: &Cluster, reading: &Reading<'_>, asked: &RequestHead) -> Self {
         let fresh = client.worker.rng.borrow_mut().next_u64();
         let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
         if !applies {

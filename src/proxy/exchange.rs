@@ -1,7 +1,7 @@
-//! One request, from head to answer. `serve` reads as the table of contents: rule, pin, decision, place, node, answer.
+//! One request, from head to answer. `serve` and `to_cluster` read as the table of contents: what it is, decision, place,
+//! node, answer.
 
 use super::answer::{AnswerBody, Refused, Reply, Trail};
-use super::asked::Asked;
 use super::choose::{FirstRequest, bypassed, choose, unavailable};
 use super::client::Client;
 use super::finish::Done;
@@ -9,21 +9,22 @@ use super::headers::{self, Origin};
 use super::interim::Interims;
 use super::line::WHY;
 use super::load::Load;
+use super::request_head::{Arrival, RequestHead};
+use super::resolve::{Destination, Resolution, resolve};
 use super::seat::Seat;
 use super::session::{self, Session};
 use super::upgrade::{self, Handover};
 use super::worker::HeldTable;
 use super::{hand_off, respond, retry};
-use crate::affinity::{Incoming as PinRequest, PinSent};
-use crate::table::decide::{self, Verdict};
-use crate::table::route::{Action, Ask, Rule};
+use crate::affinity::PinSent;
+use crate::table::decide::Verdict;
+use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
 use crate::transport::content::Content;
 use crate::upstream::{passages, send};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Serves one request, all of it by the table that was in force when it came.
 pub async fn serve(
@@ -37,22 +38,20 @@ pub async fn serve(
     let mut trail = Trail::begin(&client, listener);
     let served = async {
         let (parts, body) = request.into_parts();
-        let asked = Asked::read(&client, listener, parts, &mut trail.record)?;
-        trail.record.ask(&asked, &client);
+        let (id, now) = (&trail.record.id, trail.now);
+        let arrival = Arrival { peer: client.peer(listener).at.ip(), h2: client.h2, id, now, unix: now.unix_secs() };
+        let (asked, resolution) = resolve(&table, listener, &arrival, parts).map_err(|unclear| {
+            trail.record.overhear(&unclear.parts);
+            unclear.refused
+        })?;
         trail.record.shows_why = listener.shows_why(asked.client);
-        let rule = find_rule(listener, &asked)?;
-        trail.record.matched(table.revision, rule.index);
-        match &rule.action {
-            Action::Cluster(index) => {
-                let cluster = table.clusters.get(*index).cloned().ok_or_else(no_rule)?;
-                to_cluster(&client, &interims, listener, rule, cluster, asked, body, handover, &mut trail).await
-            }
-            Action::HandOff(hand_off) => {
-                let cluster = table.clusters.get(hand_off.cluster).cloned().ok_or_else(no_rule)?;
-                hand_off::serve(&client, listener, rule, hand_off.status, &cluster, asked, &mut trail).await
-            }
-            Action::Redirect(redirect) => Ok(respond::redirect(redirect, rule, &asked.facts(&client, listener))),
-            Action::Respond(answer) => Ok(respond::answer(answer, rule, &asked.facts(&client, listener))),
+        trail.record.resolved(&asked, &resolution, table.revision, &client);
+        match resolution {
+            Resolution::Cluster(to) => to_cluster(&client, &interims, listener, to, asked, body, handover, &mut trail).await,
+            Resolution::HandOff(to, status) => hand_off::serve(&client, listener, to, status, asked, &mut trail).await,
+            Resolution::Redirect(rule, redirect) => Ok(respond::redirect(redirect, rule, &asked.facts(&client, listener))),
+            Resolution::Respond(rule, answer) => Ok(respond::answer(answer, rule, &asked.facts(&client, listener))),
+            Resolution::NoRule => Err(Refused::new(StatusCode::NOT_FOUND, "No rule matches this host and path.").note("no-rule")),
         }
     }
     .await;
@@ -78,78 +77,57 @@ pub async fn serve(
     }
 }
 
-fn no_rule() -> Refused {
-    Refused::new(StatusCode::NOT_FOUND, "No rule matches this host and path.").note("no-rule")
-}
-
-fn find_rule<'t>(listener: &'t Listener, asked: &Asked) -> Result<&'t Rule, Refused> {
-    let ask = Ask {
-        host: &asked.host,
-        path: asked.parts.uri.path(),
-        query: asked.parts.uri.query(),
-        method: &asked.parts.method,
-        headers: &asked.parts.headers,
-        client: asked.client,
-    };
-    listener.router.find(&ask).ok_or_else(no_rule)
-}
-
 /// Brings a request to a node of the cluster, and the answer back.
 #[allow(clippy::too_many_arguments, reason = "everything a request comes with")]
 async fn to_cluster(
     client: &Rc<Client>,
     interims: &Interims,
     listener: &Listener,
-    rule: &Rule,
-    cluster: Arc<Cluster>,
-    mut asked: Asked,
+    to: Destination<'_>,
+    mut asked: RequestHead,
     body: Content,
     handover: Option<Handover>,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
-    trail.record.cluster = Some(cluster.live.clone());
+    let (rule, cluster, mut reading) = (to.rule, to.cluster, to.reading);
     if asked.passed.circle(rule.index) || cluster.conf.via && headers::passages(&asked.parts.headers) >= passages::MOST {
         let message = "The request goes in a circle: a node of the cluster leads back to this proxy.";
         return Err(Refused::new(StatusCode::LOOP_DETECTED, message).note("loop"));
     }
     trail.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let unix = trail.now.unix_secs();
-    let forced = bypassed(&cluster, &mut asked.parts.headers, unix, trail);
-    let head =
-        PinRequest { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now: unix };
-    let mut reading = decide::recognise(&cluster, &head);
-    trail.record.heard(&reading, &cluster, &head);
-    let mut first = FirstRequest::of(client, &cluster, &reading, &asked);
-    let mut upgrade = upgrade::wanted(client, &cluster, &asked.parts, &body, handover);
+    let forced = bypassed(&to, &mut asked.parts.headers, trail);
+    let mut first = FirstRequest::of(client, cluster, &reading, &asked);
+    let mut upgrade = upgrade::wanted(client, cluster, &asked.parts, &body, handover);
     // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
     let expects = headers::expects_continue(&asked.parts.headers)
         && asked.parts.version > Version::HTTP_10
         && upgrade.is_none()
         && !body.is_end_stream();
     let told = interims.of(asked.parts.version);
-    prepare(client, listener, rule, &cluster, &mut asked)?;
+    prepare(client, listener, rule, cluster, &mut asked)?;
     trail.record.tell_trace(&mut asked.parts.headers);
     if expects {
         asked.parts.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
     }
     let bodiless = body.is_end_stream();
-    let load = Load::new(body, &asked.parts, &cluster, upgrade.is_some(), expects).await?;
+    let load = Load::new(body, &asked.parts, cluster, upgrade.is_some(), expects).await?;
     if !bodiless {
         trail.look();
     }
-    let mut tries = retry::Tries::new(&cluster, load.is_repeatable());
+    let mut tries = retry::Tries::new(cluster, load.is_repeatable());
     loop {
-        let (verdict, session) = match &forced {
+        let (verdict, session) = match forced {
             Some(node) => (Verdict::forced(node), Session::none()),
-            None => choose(client, &cluster, &reading, &mut first, &mut tries, trail).await?,
+            None => choose(client, cluster, &reading, &mut first, &mut tries, trail).await?,
         };
         tries.begin();
-        trail.carry(&cluster, &session);
-        trail.record.chosen(&cluster, &verdict);
+        trail.carry(cluster, &session);
+        trail.record.chosen(cluster, &verdict);
         trail.seat = None;
-        let Some(seat) = Seat::take(&cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
-            session::abandon(&cluster, &session);
-            return Err(unavailable(&cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
+        let Some(seat) = Seat::take(cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
+            session::abandon(cluster, &session);
+            return Err(unavailable(cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
         };
         if let Some(waited) = seat.waited {
             trail.record.queue_ms = waited.as_secs_f64() * 1000.0;
@@ -157,40 +135,40 @@ async fn to_cluster(
         }
         trail.record.behind = seat.behind;
         trail.seat = Some(seat);
-        let head = Load::head(&asked, &verdict, &cluster, rule, client, listener, upgrade.as_ref());
-        let limits = tries.limits(&cluster, &verdict.node, client, asked.client, upgrade.is_some(), trail.now);
+        let head = Load::head(&asked, &verdict, cluster, rule, client, listener, upgrade.as_ref());
+        let limits = tries.limits(cluster, &verdict.node, client, asked.client, upgrade.is_some(), trail.now);
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
                 verdict.node.live.answered(answer.response.status(), trail.look());
-                if load.is_repeatable() && session::is_over(&cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
+                if load.is_repeatable() && session::is_over(cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
                     reading = cluster.affinity.freed(&reading);
-                    first = FirstRequest::of(client, &cluster, &reading, &asked);
+                    first = FirstRequest::of(client, cluster, &reading, &asked);
                     continue;
                 }
                 if let Some(queued) = answer.queued {
                     trail.record.queue_ms += queued.as_secs_f64() * 1000.0;
                 }
                 trail.record.answered(answer.connect_ms, trail.elapsed_ms(), tries.count());
-                let done = Done { cluster: &cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };
+                let done = Done { cluster, rule, asked: &asked, reading: &reading, verdict, session, unix };
                 return done.finish(client, listener, answer, upgrade.take(), trail).await;
             }
             Err(error) => {
                 if error.race {
                     trail.record.note = "keepalive-race".into();
                 }
-                session::abandon(&cluster, &session);
+                session::abandon(cluster, &session);
                 trail.look();
-                if tries.again(&error, &verdict, &session, &cluster, load.is_intact()) {
+                if tries.again(&error, &verdict, &session, cluster, load.is_intact()) {
                     continue;
                 }
-                return Err(retry::refused(&error, &cluster));
+                return Err(retry::refused(&error, cluster));
             }
         }
     }
 }
 
 /// Changes the head into what a node is sent.
-fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster, asked: &mut Asked) -> Result<(), Refused> {
+fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster, asked: &mut RequestHead) -> Result<(), Refused> {
     let too_long = |_| Refused::new(StatusCode::URI_TOO_LONG, "The rewritten path is too long.");
     if let Some(path) = asked.parts.uri.path_and_query().map(|p| rule.target(p)).transpose().map_err(too_long)?.flatten() {
         asked.parts.uri = path.into();

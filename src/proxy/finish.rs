@@ -1,8 +1,8 @@
 //! An answer on its way back: hop-by-hop headers go, the pin is written, the session settled, the rule's headers set.
 
 use super::answer::{Refused, Reply, Trail};
-use super::asked::Asked;
 use super::client::Client;
+use super::request_head::RequestHead;
 use super::session::{self, Session};
 use super::{headers, upgrade};
 use crate::affinity::Reading;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(super) struct Done<'a> {
     pub(super) cluster: &'a Arc<Cluster>,
     pub(super) rule: &'a Rule,
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a RequestHead,
     pub(super) reading: &'a Reading<'a>,
     pub(super) verdict: Verdict,
     pub(super) session: Session,

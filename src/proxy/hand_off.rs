@@ -1,46 +1,38 @@
 //! Hands a client over: it is told which node is its own, and goes there by itself from then on.
 
 use super::answer::{Refused, Reply, Trail};
-use super::asked::Asked;
 use super::choose::{FirstRequest, bypassed, choose};
 use super::client::Client;
+use super::request_head::RequestHead;
+use super::resolve::Destination;
 use super::{respond, retry, session};
-use crate::affinity::Incoming;
-use crate::table::decide::{self, Verdict};
-use crate::table::route::Rule;
-use crate::table::{Cluster, Listener};
+use crate::table::Listener;
+use crate::table::decide::Verdict;
 use http::StatusCode;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Chooses a node as for any request, and redirects the client to it.
 pub async fn serve(
     client: &Rc<Client>,
     listener: &Listener,
-    rule: &Rule,
+    to: Destination<'_>,
     status: StatusCode,
-    cluster: &Arc<Cluster>,
-    mut asked: Asked,
+    mut asked: RequestHead,
     trail: &mut Trail,
 ) -> Result<Reply, Refused> {
-    trail.record.cluster = Some(cluster.live.clone());
-    let now = trail.now.unix_secs();
-    let forced = bypassed(cluster, &mut asked.parts.headers, now, trail);
-    let head = Incoming { method: &asked.parts.method, uri: &asked.parts.uri, headers: &asked.parts.headers, client: asked.client, now };
-    let reading = decide::recognise(cluster, &head);
-    trail.record.heard(&reading, cluster, &head);
+    let cluster = to.cluster;
     // many such clients look alike, and each begins a session of its own
     let mut first = FirstRequest::alone(client);
-    let verdict = match &forced {
+    let verdict = match bypassed(&to, &mut asked.parts.headers, trail) {
         Some(node) => Verdict::forced(node),
         None => {
-            let (verdict, _) = choose(client, cluster, &reading, &mut first, &mut retry::Tries::new(cluster, false), trail).await?;
+            let mut tries = retry::Tries::new(cluster, false);
+            let (verdict, _) = choose(client, cluster, &to.reading, &mut first, &mut tries, trail).await?;
             session::hand_over(cluster, &verdict, first.session, trail.now);
             verdict
         }
     };
-    let node = &verdict.node;
     trail.record.chosen(cluster, &verdict);
-    let facts = asked.facts_at(client, listener, cluster, node);
-    Ok(respond::hand_off(status, node, &asked.uri, rule, &facts))
+    let facts = asked.facts_at(client, listener, cluster, &verdict.node);
+    Ok(respond::hand_off(status, &verdict.node, &asked.uri, to.rule, &facts))
 }

@@ -1,11 +1,12 @@
 //! What is gathered for a request's log line while it is under way.
 
 use super::access_log::Record;
-use super::asked::Asked;
 use super::client::Client;
 use super::recent::Decided;
+use super::request_head::RequestHead;
+use super::resolve::{Destination, Resolution};
 use super::traces::Span;
-use crate::affinity::{Gist, Heard, Incoming, Lost, PinSent, Reading};
+use crate::affinity::{Gist, PinSent};
 use crate::base::clock::Now;
 use crate::config::model::LogFormat;
 use crate::table::decide::{Refusal, Verdict, Why};
@@ -136,8 +137,18 @@ impl Line {
         self.node.is_some()
     }
 
-    /// What is asked for, and by whom.
-    pub fn ask(&mut self, asked: &Asked, client: &Client) {
+    /// It is known what is asked for, by whom, and what becomes of it by this table.
+    pub fn resolved(&mut self, asked: &RequestHead, resolution: &Resolution<'_>, revision: u64, client: &Client) {
+        self.ask(asked, client);
+        if let Some(rule) = resolution.rule() {
+            (self.revision, self.rule) = (revision, Some(rule.index as u32));
+        }
+        if let Resolution::Cluster(to) | Resolution::HandOff(to, _) = resolution {
+            self.leads_to(to);
+        }
+    }
+
+    fn ask(&mut self, asked: &RequestHead, client: &Client) {
         let parts = &asked.parts;
         let worker = &client.worker;
         self.span = worker.tracer.as_ref().map(|tracer| tracer.begin(&parts.headers, &mut worker.rng.borrow_mut()));
@@ -162,23 +173,15 @@ impl Line {
         }
     }
 
-    /// A rule matched.
-    pub fn matched(&mut self, revision: u64, rule: usize) {
-        (self.revision, self.rule) = (revision, Some(rule as u32));
-    }
-
-    /// What it says of its session was read.
-    pub fn heard(&mut self, reading: &Reading<'_>, cluster: &Cluster, head: &Incoming<'_>) {
-        self.gist = reading.gist();
-        if self.gist.heard != Heard::Lost(Lost::UnknownRoute) {
-            return;
-        }
-        self.unclaimed = cluster.affinity.unclaimed(head);
-        if let Some(text) = self.unclaimed.as_ref().filter(|text| cluster.live.warned.is_first(text)) {
-            let source = cluster.affinity.source(&self.gist).unwrap_or_default();
+    fn leads_to(&mut self, to: &Destination<'_>) {
+        self.cluster = Some(to.cluster.live.clone());
+        self.gist = to.reading.gist();
+        self.unclaimed.clone_from(&to.unclaimed);
+        if let Some(text) = to.unclaimed.as_ref().filter(|text| to.cluster.live.warned.is_first(text)) {
+            let source = to.cluster.affinity.source(&self.gist).unwrap_or_default();
             tracing::warn!(
                 "cluster {}: {source} says \"{text}\", which names no node: such sessions are placed anew; if one is meant, give it route = \"{text}\"",
-                cluster.name
+                to.cluster.name
             );
         }
     }

@@ -1,8 +1,8 @@
 //! What is sent to a node: the head made for it, and the body, held or streamed, with the word whether it can be sent again.
 
 use super::answer::Refused;
-use super::asked::Asked;
 use super::client::Client;
+use super::request_head::RequestHead;
 use super::{retry, upgrade};
 use crate::table::decide::Verdict;
 use crate::table::route::Rule;
@@ -60,7 +60,7 @@ impl Load {
     /// The head for this node: as it was prepared, unless something is to be said to it alone.
     #[allow(clippy::too_many_arguments, reason = "everything a head is made of")]
     pub(super) fn head<'a>(
-        asked: &'a Asked,
+        asked: &'a RequestHead,
         verdict: &Verdict,
         cluster: &Cluster,
         rule: &Rule,

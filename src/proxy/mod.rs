@@ -1,8 +1,7 @@
-//! The life of a request. Read `exchange.rs` first; `asked`, `choose`, `load`, `finish` are its steps.
+//! The life of a request. Read `exchange.rs` first; `resolve`, `choose`, `load`, `finish` are its steps.
 
 pub mod access_log;
 pub mod answer;
-pub mod asked;
 mod choose;
 pub mod client;
 pub mod exchange;
@@ -15,6 +14,8 @@ pub mod line;
 mod load;
 pub mod log_writer;
 pub mod recent;
+pub mod request_head;
+pub mod resolve;
 pub mod respond;
 pub mod retry;
 pub mod rewrite;

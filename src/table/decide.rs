@@ -8,7 +8,6 @@ pub use why::Why;
 use super::{Cluster, Health, Node, State};
 use crate::affinity::{Found, Incoming, Lost, Reading, Via};
 use crate::balance::Tier;
-use crate::base::clock;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
 
@@ -68,8 +67,9 @@ pub struct Facts<'a> {
 }
 
 /// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
-/// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell.
-pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>) -> Reading<'t> {
+/// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell. `now` is
+/// `clock::monotonic_secs`.
+pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>, now: u32) -> Reading<'t> {
     let own = cluster.affinity.read(head);
     if matches!(own.found, Found::Ledger { .. })
         && let Some(other) = cluster.affinity.read_other(&own, head)
@@ -80,7 +80,7 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>) -> Reading<'t> {
     if own.found == Found::Lost(Lost::Expired)
         && let Some(pinned) = cluster.affinity.read_unused(head)
         && let Some(seen) = pinned.session.and_then(|session| cluster.live.ledger.find(session))
-        && cluster.affinity.max_idle() >= Some(u64::from(clock::monotonic_secs().saturating_sub(seen.last)))
+        && cluster.affinity.max_idle() >= Some(u64::from(now.saturating_sub(seen.last)))
     {
         return pinned;
     }

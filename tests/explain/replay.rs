@@ -172,3 +172,28 @@ fn asking_changes_nothing() {
     assert!(given[..3].iter().collect::<std::collections::BTreeSet<_>>().len() == 3 && given[..3] == given[3..], "{given:?}");
     assert_eq!(window.status()["clusters"][0]["sessions"], 6);
 }
+
+#[test]
+fn what_comes_through_a_trusted_proxy_is_foretold_as_it_is_decided() {
+    let nodes = Origin::several(4);
+    let other = "[[rule]]\ncluster = \"other\"\n[cluster.other]\naffinity = { key = \"source\", remember = false }\n[cluster.other.nodes]";
+    let others: String = nodes[1..].iter().map(|node| format!("\n{} = {:?}", node.name(), node.url())).collect();
+    let conf = Conf::over(&nodes[..1]).rule("source = \"10.9.0.0/16\"").more(&format!("{other}{others}"));
+    let conf = conf.listener("trusted-proxies = [\"127.0.0.8/31\"]\nwhy-header = [\"0.0.0.0/0\"]");
+    let window = Window::with(conf);
+    window.all_ready();
+    let mut asker = window.client();
+    for (source, rules) in [([127, 0, 0, 8], [1, 2]), ([127, 0, 0, 20], [2, 2])] {
+        let peer = std::net::Ipv4Addr::from(source).to_string();
+        let mut client = Client::from(source, window.proxy.addr);
+        for (net, rule) in [9, 8].iter().zip(rules) {
+            for at in 0..12 {
+                let behind = format!("10.{net}.0.{at}, 127.0.0.9");
+                let headers = [("X-Forwarded-For", &*behind)];
+                let foretold = foretell(&window, &mut asker, &client, &Sent { path: "/x", headers: &headers, source: Some(&peer) });
+                let (told, _) = Decision::told(&client.get_with("/x", &headers));
+                assert_eq!((Decision::of(&foretold), &foretold["rule"]), (told, &rule.into()), "{peer} for {behind}: {foretold}");
+            }
+        }
+    }
+}

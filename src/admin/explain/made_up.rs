@@ -1,17 +1,17 @@
 //! What would be decided for a request that nobody has sent.
 
 use super::rng;
-use crate::affinity::{Found, Gist, Incoming, Lost, bypass};
-use crate::base::clock;
+use crate::affinity::Gist;
+use crate::base::clock::{self, Now};
 use crate::config::address::Bind;
 use crate::proxy::recent::Decided;
+use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
+use crate::proxy::resolve::{Bypass, Resolution, resolve};
 use crate::serve::problem::Problem;
-use crate::table::decide::{self, Decision, Facts, Verdict, Why};
-use crate::table::route::{Action, Ask};
+use crate::table::decide::{self, Decision, Facts, Why};
 use crate::table::{Listener, Table};
 use crate::wire::request_id::RequestId;
-use http::uri::Authority;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,30 +24,29 @@ pub struct Request {
     pub method: Method,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// Who is at the other end: the client, or a proxy that speaks for it.
     pub client: IpAddr,
     /// The listener it comes through; else the one on the URL's port, else the first with a rule for it.
     pub listener: Option<String>,
 }
 
+impl Request {
+    /// What it would be, if it came over HTTP/1 through this listener.
+    fn resolve<'t>(&self, table: &'t Table, listener: &'t Listener) -> Result<(RequestHead, Resolution<'t>), Box<Unclear>> {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        (parts.method, parts.uri, parts.headers) = (self.method.clone(), self.uri.clone(), self.headers.clone());
+        if self.uri.authority().is_none() && !self.headers.contains_key(header::HOST) {
+            // who asks about no host asks as those who need not name one
+            parts.version = Version::HTTP_10;
+        }
+        let (id, now) = (&RequestId::Own(0), Now::look());
+        resolve(table, listener, &Arrival { peer: self.client, h2: false, id, now, unix: now.unix_secs() }, parts)
+    }
+}
+
 /// Decides without a trace: no turn is charged, no session entered.
 pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
-    let host = match (request.uri.host(), request.headers.get(header::HOST)) {
-        (Some(host), _) => host.to_owned(),
-        (None, Some(value)) => {
-            value.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).map_or_else(String::new, |a| a.host().into())
-        }
-        (None, None) => String::new(),
-    };
-    let ask = Ask {
-        host: &host,
-        path: request.uri.path(),
-        query: request.uri.query(),
-        method: &request.method,
-        headers: &request.headers,
-        client: request.client,
-    };
-    let (index, listener) = listener_for(table, request, &ask)?;
+    let (index, listener) = listener_for(table, request)?;
     let mut decided = Decided {
         id: RequestId::Own(0),
         at: clock::unix_ms(),
@@ -65,40 +64,39 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
         status: StatusCode::NOT_FOUND.as_u16(),
         retries: 0,
     };
-    let Some(rule) = listener.router.find(&ask) else { return Ok(decided) };
-    decided.rule = Some(rule.index as u32);
-    let cluster = match &rule.action {
-        Action::Cluster(index) => table.clusters.get(*index),
-        Action::HandOff(hand_off) => table.clusters.get(hand_off.cluster),
-        Action::Redirect(redirect) => {
-            decided.status = redirect.status.as_u16();
-            None
-        }
-        Action::Respond(answer) => {
-            decided.status = answer.status.as_u16();
-            None
+    let (head, resolution) = match request.resolve(table, listener) {
+        Ok(resolved) => resolved,
+        Err(unclear) => {
+            decided.status = unclear.refused.status.as_u16();
+            return Ok(decided);
         }
     };
-    let Some(cluster) = cluster else { return Ok(decided) };
-    let now = clock::unix_secs();
-    let head = Incoming { method: &request.method, uri: &request.uri, headers: &request.headers, client: request.client, now };
-    let reading = decide::recognise(cluster, &head);
-    (decided.cluster, decided.gist, decided.status) = (Some(cluster.live.id), reading.gist(), 0);
-    if reading.found == Found::Lost(Lost::UnknownRoute) {
-        decided.unclaimed = cluster.affinity.unclaimed(&head);
-    }
-    if let Some(node) = bypass::carried(&request.headers).and_then(|value| cluster.forced_by(value, now)) {
-        let forced = Verdict::forced(node);
-        (decided.node, decided.why) = (Some(forced.node.live.slot), forced.why);
+    (decided.client, decided.rule) = (head.client, resolution.rule().map(|rule| rule.index as u32));
+    let to = match resolution {
+        Resolution::Cluster(to) | Resolution::HandOff(to, _) => to,
+        Resolution::NoRule => return Ok(decided),
+        Resolution::Redirect(_, redirect) => {
+            decided.status = redirect.status.as_u16();
+            return Ok(decided);
+        }
+        Resolution::Respond(_, answer) => {
+            decided.status = answer.status.as_u16();
+            return Ok(decided);
+        }
+    };
+    (decided.cluster, decided.gist, decided.status) = (Some(to.cluster.live.id), to.reading.gist(), 0);
+    decided.unclaimed = to.unclaimed;
+    if let Bypass::To(node) = to.bypass {
+        (decided.node, decided.why) = (Some(node.live.slot), Why::Forced);
         return Ok(decided);
     }
     let mut rng = rng();
     for waited in [false, true] {
         let facts = Facts { tried: &[], hint: None, waited, now: clock::monotonic_secs(), dry: true };
-        match decide::decide(cluster, &reading, &facts, &mut rng) {
+        match decide::decide(to.cluster, &to.reading, &facts, &mut rng) {
             Decision::Serve(verdict) => {
                 (decided.node, decided.why) = (Some(verdict.node.live.slot), verdict.why);
-                decided.was = verdict.was.map(|slot| (slot, cluster.node(slot).map(|node| node.state())));
+                decided.was = verdict.was.map(|slot| (slot, to.cluster.node(slot).map(|node| node.state())));
                 break;
             }
             // a first check is awaited for a moment, then it is done without
@@ -112,7 +110,7 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
     Ok(decided)
 }
 
-fn listener_for<'t>(table: &'t Table, request: &Request, ask: &Ask<'_>) -> Result<(usize, &'t Arc<Listener>), Problem> {
+fn listener_for<'t>(table: &'t Table, request: &Request) -> Result<(usize, &'t Arc<Listener>), Problem> {
     let all = || table.listeners.iter().enumerate().filter_map(|(index, listener)| Some((index, listener.as_ref()?)));
     if let Some(name) = &request.listener {
         return all().find(|(_, listener)| *listener.name == **name).ok_or_else(|| {
@@ -127,7 +125,8 @@ fn listener_for<'t>(table: &'t Table, request: &Request, ask: &Ask<'_>) -> Resul
         binds.any(|bind| matches!(bind, Bind::Tcp { port, .. } if Some(port) == wanted))
     };
     let by_port = all().find(|(_, listener)| is_on(listener));
-    let by_rule = || all().find(|(_, listener)| listener.router.find(ask).is_some());
+    let has_rule = |listener: &Listener| request.resolve(table, listener).is_ok_and(|(_, resolution)| resolution.rule().is_some());
+    let by_rule = || all().find(|(_, listener)| has_rule(listener));
     let none = || Problem::new(StatusCode::NOT_FOUND, "There is no listener that it could come through.");
     by_port.or_else(by_rule).or_else(|| all().next()).ok_or_else(none)
 }

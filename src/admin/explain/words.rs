@@ -20,7 +20,7 @@ pub enum Tense {
 
 /// Why a request went where it went.
 pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> String {
-    let Some(cluster) = cluster else { return without_cluster(decided) };
+    let Some(cluster) = cluster else { return without_cluster(decided, tense) };
     let source = cluster.affinity.source(&decided.gist).unwrap_or_else(|| "it".into());
     let was = decided.was.and_then(|(slot, _)| name_of(cluster, slot)).unwrap_or_else(|| "a node".into());
     let is = if tense == Tense::Past { "was" } else { "is" };
@@ -79,11 +79,14 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
     }
 }
 
-fn without_cluster(decided: &Decided) -> String {
+fn without_cluster(decided: &Decided, tense: Tense) -> String {
     match (decided.rule, decided.cluster, decided.status) {
         (_, Some(_), _) => "its cluster is not there any more: the conf was changed since".into(),
         (Some(_), None, status) => format!("the rule itself answers it, with {status}"),
         (None, None, 404) => "no rule matches it".into(),
+        (None, None, status) if tense == Tense::Present => {
+            format!("it is answered {status} before a rule is looked for: it is malformed, or can be understood in two ways")
+        }
         (None, None, status) => format!("it ended with {status} before a rule was looked for; the access log has a note"),
     }
 }

@@ -1,9 +1,10 @@
-//! A request as it was asked: its head, and what every later step needs to know of it.
+//! A request's head, and what every later step needs to know of it.
 
 use super::answer::Refused;
 use super::client::Client;
 use super::headers;
-use super::line::Line;
+use crate::affinity;
+use crate::base::clock::Now;
 use crate::table::{Cluster, Listener, Node};
 use crate::upstream::home;
 use crate::upstream::passages::Passages;
@@ -13,8 +14,23 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use std::net::IpAddr;
 
-/// A request with what was found out about it.
-pub struct Asked {
+/// How a request came, beside its head.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Who is at the other end, before any header is looked at.
+    pub peer: IpAddr,
+    /// It came over HTTP/2.
+    pub h2: bool,
+    /// Its id, unless a trusted proxy gave it one.
+    pub id: &'a RequestId,
+    /// When, on the monotonic clock,
+    pub now: Now,
+    /// and in seconds since 1970.
+    pub unix: u64,
+}
+
+/// A request's head with what was found out about it.
+pub struct RequestHead {
     /// Its id: given by a trusted proxy, else our own.
     pub id: RequestId,
     /// Its head; from `prepare` on as the node is sent it.
@@ -31,19 +47,24 @@ pub struct Asked {
     pub passed: Passages,
 }
 
-impl Asked {
-    /// Reads what every later step needs; refuses what could be understood in two ways, and tells the log what is known of it.
-    pub(super) fn read(client: &Client, listener: &Listener, mut parts: Parts, line: &mut Line) -> Result<Self, Refused> {
-        match Self::judge(client, &mut parts) {
-            Ok((host, passed)) => Ok(Self::of(client, listener, parts, host, passed, &line.id)),
-            Err(refused) => {
-                line.overhear(&parts);
-                Err(refused)
-            }
+/// A request that cannot be understood, or in two ways.
+pub struct Unclear {
+    /// What it is answered.
+    pub refused: Refused,
+    /// What is known of it.
+    pub parts: Parts,
+}
+
+impl RequestHead {
+    /// Reads what every later step needs; refuses what could be understood in two ways.
+    pub(super) fn read(listener: &Listener, arrival: &Arrival<'_>, mut parts: Parts) -> Result<Self, Box<Unclear>> {
+        match Self::judge(arrival, &mut parts) {
+            Ok((host, passed)) => Ok(Self::of(listener, arrival, parts, host, passed)),
+            Err(refused) => Err(Box::new(Unclear { refused, parts })),
         }
     }
 
-    fn judge(client: &Client, parts: &mut Parts) -> Result<(String, Passages), Refused> {
+    fn judge(arrival: &Arrival<'_>, parts: &mut Parts) -> Result<(String, Passages), Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
@@ -59,7 +80,7 @@ impl Asked {
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
-            if client.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+            if arrival.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
                 return Err(bad("host-and-authority-differ"));
             }
             if authority.as_str().contains('@') {
@@ -83,14 +104,19 @@ impl Asked {
         Ok((host, passed))
     }
 
-    fn of(client: &Client, listener: &Listener, parts: Parts, host: String, passed: Passages, id: &RequestId) -> Self {
-        let peer = client.peer(listener).at.ip();
-        let trusted = listener.trusts(peer);
-        let asker = if trusted { headers::real_client(&parts.headers, peer, &listener.trusted) } else { peer };
+    fn of(listener: &Listener, arrival: &Arrival<'_>, parts: Parts, host: String, passed: Passages) -> Self {
+        let trusted = listener.trusts(arrival.peer);
+        let client = if trusted { headers::real_client(&parts.headers, arrival.peer, &listener.trusted) } else { arrival.peer };
         let given = listener.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
-        let id = given.unwrap_or_else(|| id.clone());
+        let id = given.unwrap_or_else(|| arrival.id.clone());
         let uri = parts.uri.clone();
-        Self { id, parts, uri, host, client: asker, trusted, passed }
+        Self { id, parts, uri, host, client, trusted, passed }
+    }
+
+    /// What a pin is read from.
+    pub(super) fn pin_request(&self, now: u64) -> affinity::Incoming<'_> {
+        let Parts { method, uri, headers, .. } = &self.parts;
+        affinity::Incoming { method, uri, headers, client: self.client, now }
     }
 
     /// What header values may refer to once a node is chosen.
