@@ -28,6 +28,8 @@ mod fleet;
 mod hung;
 #[path = "lifecycle/leave.rs"]
 mod leave;
+#[path = "lifecycle/limits.rs"]
+mod limits;
 #[path = "lifecycle/outage.rs"]
 mod outage;
 #[path = "lifecycle/roles.rs"]

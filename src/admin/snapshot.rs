@@ -192,7 +192,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         since: rfc3339(live.since()),
         sessions: live.all_sessions().into(),
         capacity: node.capacity().filter(|_| !node.stands_aside()).map(Into::into),
-        in_flight: live.in_flight.load(Relaxed).into(),
+        in_flight: live.in_flight().into(),
         sockets: live.sockets.load(Relaxed).into(),
         weight: live.told.weight(spec.weight).into(),
         load: live.told.load().map(Into::into),

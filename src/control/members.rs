@@ -185,7 +185,7 @@ impl Members {
         if was_silent {
             info!("cluster {} node {} announces itself again", cluster.name, node.spec.name);
         }
-        live.resize_places(node.max_requests());
+        live.limit.set(node.max_requests());
         cluster.live.rescore(live.slot);
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
     }

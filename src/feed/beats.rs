@@ -171,7 +171,7 @@ impl Beats {
     pub fn forget(&self, cluster: &Cluster, node: &Node) {
         node.live.told.forget();
         node.live.fill.forget();
-        node.live.resize_places(node.max_requests());
+        node.live.limit.set(node.max_requests());
         cluster.live.rescore(node.live.slot);
     }
 

@@ -3,8 +3,8 @@
 use super::client::Client;
 use super::flights::Flight;
 use super::line::Line;
-use super::seat::Seat;
 use super::session::Session;
+use super::slot::RequestSlot;
 use crate::base::clock::Now;
 use crate::table::{Cluster, Listener};
 use crate::transport::content::{Content, ContentError};
@@ -50,7 +50,7 @@ pub struct Trail {
     /// The line that will be logged.
     pub record: Line,
     /// Its place at the node.
-    pub seat: Option<Seat>,
+    pub slot: Option<RequestSlot>,
     /// Its connection to the node.
     pub lease: Option<Lease>,
     /// Its session's mark of being in use.
@@ -74,7 +74,7 @@ impl Trail {
         let now = Now::look();
         Box::new(Self {
             record: Line::begin(client, client.peer(listener).at, now),
-            seat: None,
+            slot: None,
             lease: None,
             flight: None,
             client: client.clone(),
@@ -94,11 +94,11 @@ impl Trail {
         if let Some(cluster) = &record.cluster {
             cluster.traffic.tunnel_opened();
         }
-        let seat = self.seat.take();
+        let slot = self.slot.take();
         let client = self.client.clone();
         Box::new(Self {
             record,
-            seat,
+            slot,
             lease: None,
             flight: self.flight.take(),
             client,
@@ -145,7 +145,7 @@ impl Trail {
     }
     /// What the request waited for when its client left: its own body, a place, or the answer.
     fn given_up(&self) -> [u8; 2] {
-        match (self.record.has_node(), &self.seat) {
+        match (self.record.has_node(), &self.slot) {
             (false, _) => *b"CR",
             (true, None) => *b"CQ",
             (true, Some(_)) => *b"CH",
@@ -191,7 +191,7 @@ impl AnswerBody {
             if let Some(lease) = &mut trail.lease {
                 lease.give_back(trail.now);
             }
-            trail.seat = None;
+            trail.slot = None;
             return Self { source: Source::Empty, trail: Some(trail) };
         }
         Self { source: Source::Node(body, Flow { limit, alarm: None, waiting: false }), trail: Some(trail) }

@@ -11,8 +11,8 @@ use super::line::WHY;
 use super::load::Load;
 use super::request_head::{Arrival, RequestHead};
 use super::resolve::{Destination, Resolution, resolve};
-use super::seat::Seat;
 use super::session::{self, Session};
+use super::slot::RequestSlot;
 use super::upgrade::{self, Handover};
 use super::worker::HeldTable;
 use super::{hand_off, respond, retry};
@@ -124,17 +124,17 @@ async fn to_cluster(
         tries.begin();
         trail.carry(cluster, &session);
         trail.record.chosen(cluster, &verdict);
-        trail.seat = None;
-        let Some(seat) = Seat::take(cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
+        trail.slot = None;
+        let Some(slot) = RequestSlot::take(cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
             session::abandon(cluster, &session);
             return Err(unavailable(cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
         };
-        if let Some(waited) = seat.waited {
+        if let Some(waited) = slot.waited {
             trail.record.queue_ms = waited.as_secs_f64() * 1000.0;
             trail.look();
         }
-        trail.record.behind = seat.behind;
-        trail.seat = Some(seat);
+        trail.record.behind = slot.behind;
+        trail.slot = Some(slot);
         let head = Load::head(&asked, &verdict, cluster, rule, client, listener, upgrade.as_ref());
         let limits = tries.limits(cluster, &verdict.node, client, asked.client, upgrade.is_some(), trail.now);
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {

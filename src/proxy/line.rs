@@ -321,7 +321,7 @@ impl Line {
         counts[1] = client.opened.connections.load(Relaxed);
         let cluster = self.cluster.as_ref().and_then(|live| table.clusters.iter().find(|cluster| Arc::ptr_eq(&cluster.live, live)));
         for node in cluster.into_iter().flat_map(|cluster| cluster.nodes()) {
-            let in_flight = node.live.in_flight.load(Relaxed);
+            let in_flight = node.live.in_flight();
             counts[2] += in_flight;
             if self.node.as_ref() == Some(&node.spec.name) {
                 counts[3] = in_flight;

@@ -73,7 +73,7 @@ pub fn switch(
     lease: Lease,
     trail: &mut Box<Trail>,
 ) -> Result<Reply, Refused> {
-    let live = trail.seat.as_ref().map(|seat| seat.live().clone());
+    let live = trail.slot.as_ref().map(|slot| slot.live().clone());
     let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
     };

@@ -73,7 +73,7 @@ pub fn adopt(table: &Table) {
         cluster.live.roster.store(cluster.roster.clone());
         cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
         for node in cluster.nodes() {
-            node.live.resize_places(node.max_requests());
+            node.live.limit.set(node.max_requests());
             cluster.roster.rescore(node.live.slot);
         }
         cluster.roster.placement.redraw();
@@ -177,9 +177,7 @@ struct Berths {
 impl Berths {
     fn new(lives: Vec<Arc<NodeLive>>, conf: &model::Cluster) -> Self {
         let by_name = lives.iter().enumerate().map(|(slot, live)| (live.name.clone(), slot)).collect();
-        let left = |live: &NodeLive| {
-            !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight.load(Relaxed) == 0
-        };
+        let left = |live: &NodeLive| !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight() == 0;
         let free = lives.iter().enumerate().rev().filter(|(_, live)| left(live)).map(|(slot, _)| slot).collect();
         Self { lives, by_name, free }
     }

@@ -14,6 +14,7 @@ pub mod fill;
 pub mod kept;
 mod lasting;
 pub mod ledger;
+pub mod limit;
 pub mod node;
 pub mod normal_path;
 pub mod roster;

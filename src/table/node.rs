@@ -3,6 +3,7 @@
 use super::claim::Claim;
 use super::evidence::Evidence;
 use super::fill::Fill;
+use super::limit::RequestLimit;
 use super::told::Told;
 use crate::base::clock::{self, Now};
 use crate::config::address::NodeUrl;
@@ -12,7 +13,7 @@ use crate::upstream::link::Link;
 use http::StatusCode;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 /// What the operator said of a node. Replaced whole with each table.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,8 +94,8 @@ pub struct NodeLive {
     pub slot: u32,
     /// Live sessions, kept by the ledger.
     pub sessions: AtomicU32,
-    /// Requests it works on now, open sockets among them.
-    pub in_flight: AtomicU32,
+    /// Requests it works on now, open sockets among them, and how many those may be.
+    pub limit: RequestLimit,
     /// Tunnels to it that are open: WebSockets and the like.
     pub sockets: AtomicU32,
     /// Its sessions go elsewhere, and its sockets with them.
@@ -124,9 +125,6 @@ pub struct NodeLive {
     pub changed: Notify,
     /// Requests that wait for a place.
     pub waiting: AtomicU32,
-    /// Places for requests, when `max-requests` limits them.
-    pub places: Semaphore,
-    place_count: Mutex<u32>,
 }
 
 impl NodeLive {
@@ -136,7 +134,7 @@ impl NodeLive {
             name,
             slot,
             sessions: AtomicU32::new(0),
-            in_flight: AtomicU32::new(0),
+            limit: RequestLimit::default(),
             sockets: AtomicU32::new(0),
             leaving: AtomicBool::new(false),
             left: Notify::new(),
@@ -153,8 +151,6 @@ impl NodeLive {
             noted: Mutex::new(("", clock::unix_ms())),
             changed: Notify::new(),
             waiting: AtomicU32::new(0),
-            places: Semaphore::new(0),
-            place_count: Mutex::new(0),
         }
     }
 
@@ -181,9 +177,14 @@ impl NodeLive {
         }
     }
 
+    /// Requests it works on now, open sockets among them.
+    pub fn in_flight(&self) -> u32 {
+        self.limit.in_use()
+    }
+
     /// Requests it works on now, sockets left out.
     pub fn requests_in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed).saturating_sub(self.sockets.load(Relaxed))
+        self.in_flight().saturating_sub(self.sockets.load(Relaxed))
     }
 
     /// What checks saw last.
@@ -298,19 +299,6 @@ impl NodeLive {
     /// Whether it is being eased in.
     pub fn is_ramping(&self) -> bool {
         self.up_since.load(Relaxed) != 0
-    }
-
-    /// Makes the number of request places what the table says. Called by the registry only.
-    pub fn resize_places(&self, wanted: Option<u32>) {
-        let wanted = wanted.unwrap_or(0);
-        let mut count = self.place_count.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanted > *count {
-            self.places.add_permits((wanted - *count) as usize);
-            *count = wanted;
-        } else {
-            // permits in use are taken back as they come free, at the next resize
-            *count -= self.places.forget_permits((*count - wanted) as usize) as u32;
-        }
     }
 }
 

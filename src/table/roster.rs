@@ -113,9 +113,9 @@ impl Roster {
     }
 
     fn candidate(&self, node: &Node) -> Candidate {
-        let in_flight = node.live.in_flight.load(Relaxed);
+        let in_flight = node.live.in_flight();
         let state = node.state();
-        let busy = node.max_requests().is_some_and(|max| in_flight >= max);
+        let busy = node.live.limit.is_full();
         let mut tier = match state {
             State::Ready | State::Full if node.spec.backup => Tier::Backup,
             State::Ready | State::Full => Tier::Normal,

@@ -119,9 +119,9 @@ impl Node {
     /// stopped announcing itself.
     pub fn word(&self) -> &'static str {
         match self.state() {
-            State::Draining if self.live.all_sessions() == 0 && self.live.in_flight.load(Relaxed) == 0 => State::Drained.word(),
+            State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained.word(),
             // who was left goes elsewhere with the next request; what is under way is still here
-            State::Drained if self.live.in_flight.load(Relaxed) > 0 => State::Draining.word(),
+            State::Drained if self.live.in_flight() > 0 => State::Draining.word(),
             State::Ready if self.live.told.is_silent() => "silent",
             state => state.word(),
         }
@@ -129,7 +129,7 @@ impl Node {
 
     /// How many are still there: sessions, and requests and sockets that are under way.
     pub fn count(&self) -> u64 {
-        u64::from(self.live.all_sessions()) + u64::from(self.live.in_flight.load(Relaxed))
+        u64::from(self.live.all_sessions()) + u64::from(self.live.in_flight())
     }
 
     /// Who is still there, in words: "2 sessions, 3 sockets left".
@@ -151,7 +151,7 @@ impl Node {
             State::Pending => "announced itself and waits to be accepted".into(),
             State::Removed => "stands alone: reached by bypass only".into(),
             State::Drained if self.stands_aside() => "taken out; it had no sessions".into(),
-            State::Drained if self.live.in_flight.load(Relaxed) > 0 => {
+            State::Drained if self.live.in_flight() > 0 => {
                 format!("its drain is over: who was left goes to another node with the next request; {}", self.left())
             }
             State::Drained => "its drain is over: who was left goes to another node with the next request".into(),

@@ -12,7 +12,6 @@ use crate::table::evidence::{Met, Witness};
 use crate::table::{Health, Rise};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 
 const COOKIE: &str = "affinity = { cookie = 'S' }";
 const STRICT: &str = "failover = 'strict'\naffinity = { cookie = 'S' }";
@@ -90,7 +89,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found)),
             Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000)),
             Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &*cluster.live), *slot),
-            Busy(slot) => live(slot).in_flight.store(1, Relaxed),
+            Busy(slot) => assert!(live(slot).limit.try_enter()),
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {

@@ -1,4 +1,4 @@
-//! A request's place at a node: counted while it lasts, waited for when the node is full.
+//! A request's slot at a node: counted while it lasts, waited for when the node has as many requests as it may.
 
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
@@ -7,45 +7,34 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// A request's place at a node; given up by drop.
-pub struct Seat {
+/// A request's slot at a node; given up by drop.
+pub struct RequestSlot {
     node: Arc<Node>,
     cluster: Arc<ClusterLive>,
     counted: bool,
-    limited: bool,
-    /// Requests that waited for a place before this one.
+    /// Requests that waited for a slot before this one.
     pub behind: u32,
     /// How long it had to wait, if it had to.
     pub waited: Option<Duration>,
 }
 
-impl Seat {
-    /// Takes a place. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
+impl RequestSlot {
+    /// Takes a slot. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
     /// delay. `None` when `queue-timeout` passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
-        let mut waited = None;
-        let limited = node.max_requests().is_some();
-        let mut behind = 0;
-        if limited {
-            let permit = match node.live.places.try_acquire() {
-                Ok(permit) => permit,
-                Err(_) => {
-                    let waiting = Waiting::behind(&node.live.waiting);
-                    behind = waiting.behind;
-                    let since = Now::look();
-                    let permit = tokio::time::timeout(within, node.live.places.acquire()).await.ok()?.ok()?;
-                    waited = Some(Now::look().since(since));
-                    permit
-                }
-            };
-            permit.forget();
+        let (mut behind, mut waited) = (0, None);
+        if !node.live.limit.try_enter() {
+            let waiting = Waiting::behind(&node.live.waiting);
+            behind = waiting.behind;
+            let since = Now::look();
+            tokio::time::timeout(within, node.live.limit.enter()).await.ok()?;
+            waited = Some(Now::look().since(since));
         }
-        node.live.in_flight.fetch_add(1, Relaxed);
         node.live.requests.fetch_add(1, Relaxed);
-        let seat =
-            Self { node: node.clone(), cluster: cluster.live.clone(), counted: cluster.roster.counts_requests, limited, behind, waited };
-        seat.rescore();
-        Some(seat)
+        let counted = cluster.roster.counts_requests;
+        let slot = Self { node: node.clone(), cluster: cluster.live.clone(), counted, behind, waited };
+        slot.rescore();
+        Some(slot)
     }
 
     /// The node it is at.
@@ -54,18 +43,16 @@ impl Seat {
     }
 
     fn rescore(&self) {
-        if self.counted {
+        // a node that limits itself, or was limited meanwhile, is full by its requests whatever the method counts
+        if self.counted || self.node.live.limit.is_set() {
             self.cluster.rescore(self.node.live.slot);
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
-        self.node.live.in_flight.fetch_sub(1, Relaxed);
-        if self.limited {
-            self.node.live.places.add_permits(1);
-        }
+        self.node.live.limit.leave();
         self.rescore();
     }
 }
@@ -87,7 +74,7 @@ mod tests {
         adopt(&table);
         let cluster = &table.clusters[0];
         let node = cluster.node(0).unwrap();
-        let take = || Box::pin(Seat::take(cluster, node, Duration::from_secs(60)));
+        let take = || Box::pin(RequestSlot::take(cluster, node, Duration::from_secs(60)));
         let first = take().await.unwrap();
         let first_waited = first.behind;
         let (mut second, mut gone, mut third) = (take(), take(), take());
