@@ -315,18 +315,13 @@ impl Line {
 
     /// Client connections of the process and of the listener, requests at the cluster and at the node.
     fn connections(&self, client: &Client) -> [u32; 4] {
-        let table = client.worker.table();
-        let mut counts = [0; 4];
-        counts[0] = table.listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
-        counts[1] = client.opened.connections.load(Relaxed);
-        let cluster = self.cluster.as_ref().and_then(|live| table.clusters.iter().find(|cluster| Arc::ptr_eq(&cluster.live, live)));
-        for node in cluster.into_iter().flat_map(|cluster| cluster.nodes()) {
-            let in_flight = node.live.in_flight();
-            counts[2] += in_flight;
-            if self.node.as_ref() == Some(&node.spec.name) {
-                counts[3] = in_flight;
-            }
+        let all = client.worker.table().listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
+        let (mut cluster, mut node) = (0, 0);
+        if let Some(live) = &self.cluster {
+            cluster = live.traffic.in_flight();
+            let roster = live.roster.load();
+            node = self.slot.and_then(|slot| roster.lives.get(slot as usize)).map_or(0, |live| live.in_flight());
         }
-        counts
+        [all, client.opened.connections.load(Relaxed), cluster, node]
     }
 }

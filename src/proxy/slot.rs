@@ -31,6 +31,7 @@ impl RequestSlot {
             waited = Some(Now::look().since(since));
         }
         node.live.requests.fetch_add(1, Relaxed);
+        cluster.live.traffic.slot_taken();
         let counted = cluster.roster.counts_requests;
         let slot = Self { node: node.clone(), cluster: cluster.live.clone(), counted, behind, waited };
         slot.rescore();
@@ -53,6 +54,7 @@ impl RequestSlot {
 impl Drop for RequestSlot {
     fn drop(&mut self) {
         self.node.live.limit.leave();
+        self.cluster.traffic.slot_left();
         self.rescore();
     }
 }

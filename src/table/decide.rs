@@ -228,10 +228,6 @@ fn why_gone(cluster: &Cluster, slot: u32) -> Why {
 /// The first node from the key's place on that serves it. A busy node keeps its keys; one that is full, draining, or down though
 /// clients see it alive, those the ledger has there.
 fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
-    if !facts.waited && cluster.nodes().any(|node| node.state() == State::Unknown) {
-        // placed while some are unchecked, the key would move once they are
-        return Pinned::Unchecked;
-    }
     let seen = cluster.live.ledger.find(hash).map(|seen| seen.slot);
     let serves = |node: &&Arc<Node>| {
         let slot = node.live.slot;
@@ -244,6 +240,8 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
     };
     let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);
     match at().find(|node| !node.spec.backup).or_else(|| at().next()) {
+        // placed before it is checked, the key would move once it is; those behind it on the ring do not matter to it
+        Some(node) if !facts.waited && node.state() == State::Unknown => Pinned::Unchecked,
         Some(node) => {
             let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !cluster.keeps(n));
             let was = seen.filter(|slot| *slot != node.live.slot).filter(is_gone);

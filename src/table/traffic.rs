@@ -70,6 +70,8 @@ struct Block {
     connections: AtomicU64,
     tunnels_opened: AtomicU64,
     tunnels_closed: AtomicU64,
+    slots_taken: AtomicU64,
+    slots_left: AtomicU64,
 }
 
 impl Default for Block {
@@ -87,6 +89,8 @@ impl Default for Block {
             connections: AtomicU64::new(0),
             tunnels_opened: AtomicU64::new(0),
             tunnels_closed: AtomicU64::new(0),
+            slots_taken: AtomicU64::new(0),
+            slots_left: AtomicU64::new(0),
         }
     }
 }
@@ -133,6 +137,26 @@ impl Traffic {
     /// Counts a tunnel that ends, on the thread that it was opened on.
     pub fn tunnel_closed(&self) {
         add(&self.blocks.get_or_default().tunnels_closed, 1);
+    }
+
+    /// Counts a request that has come to a node.
+    pub fn slot_taken(&self) {
+        add(&self.blocks.get_or_default().slots_taken, 1);
+    }
+
+    /// Counts a request that is over at its node, on the thread that it came to it on.
+    pub fn slot_left(&self) {
+        add(&self.blocks.get_or_default().slots_left, 1);
+    }
+
+    /// Requests that nodes work on now, open sockets among them: by thread, so that it costs the same with any number of nodes.
+    pub fn in_flight(&self) -> u32 {
+        // those that are over first, as with tunnels
+        let one = |block: &Block| {
+            let left = block.slots_left.load(Relaxed);
+            block.slots_taken.load(Relaxed).wrapping_sub(left)
+        };
+        self.blocks.iter().map(one).fold(0, u64::wrapping_add) as u32
     }
 
     /// What all threads have counted so far.
@@ -255,6 +279,8 @@ mod tests {
                     (0..100).for_each(|_| traffic.ended(&SOME));
                     traffic.ended(&Ended { status: 500 + n, why: Why::MovedDown, retries: 2, ..SOME });
                     traffic.tunnel_opened();
+                    (0..=n).for_each(|_| traffic.slot_taken());
+                    traffic.slot_left();
                 })
             })
             .collect();
@@ -265,6 +291,7 @@ mod tests {
         assert_eq!(codes, [("200".into(), 300), ("500".into(), 1), ("501".into(), 1), ("502".into(), 1)]);
         assert_eq!(totals.whys().collect::<Vec<_>>(), [(Why::Cookie, 300), (Why::MovedDown, 3)]);
         assert_eq!((totals.requests(), totals.bytes, totals.retries, totals.tunnels), (303, 3030, 6, 2));
+        assert_eq!(traffic.in_flight(), 3);
         assert!((totals.seconds() - 0.303).abs() < 1e-9);
     }
 
