@@ -61,14 +61,15 @@ pub fn sample(site: &Site, case: &Case, round: usize, time: Duration) -> io::Res
 
 /// Has every session of a case known.
 pub fn acquaint(site: &Site, case: &Case) -> io::Result<()> {
-    let (web, case) = (site.web, *case);
+    let (web, pin, case) = (site.web, site.pin.clone(), *case);
     block_on(async move {
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
+            let pin = pin.clone();
             clients.spawn_local(async move {
                 let (mut connection, mut request) = (Http1::open(&Target::new(web, None)).await?, Vec::new());
                 for session in (client..case.sessions).step_by(CLIENTS as usize) {
-                    case.acquaint(session, &mut request);
+                    case.acquaint(session, &pin, &mut request);
                     connection.exchange(&request).await?;
                 }
                 io::Result::Ok(())
@@ -89,14 +90,14 @@ impl Load {
     fn start(site: &Site, case: &Case) -> Self {
         let (done, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let count = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        let (web, case) = (site.web, *case);
+        let (web, pin, case) = (site.web, &site.pin, *case);
         let threads = (0..count).map(|thread| {
-            let (done, over) = (done.clone(), over.clone());
+            let (done, over, pin) = (done.clone(), over.clone(), pin.clone());
             std::thread::spawn(move || {
                 block_on(async move {
                     let (target, mut clients) = (Rc::new(Target::new(web, None)), JoinSet::new());
                     for client in (thread..CLIENTS).step_by(count as usize) {
-                        clients.spawn_local(ask(target.clone(), case, client, done.clone(), over.clone()));
+                        clients.spawn_local(ask(target.clone(), case, client, pin.clone(), done.clone(), over.clone()));
                     }
                     clients.join_all().await.into_iter().collect()
                 })
@@ -116,13 +117,13 @@ impl Load {
     }
 }
 
-async fn ask(target: Rc<Target>, case: Case, client: u64, done: Arc<AtomicU64>, over: Arc<AtomicBool>) -> io::Result<()> {
+async fn ask(target: Rc<Target>, case: Case, client: u64, pin: String, done: Arc<AtomicU64>, over: Arc<AtomicBool>) -> io::Result<()> {
     let (mut connection, mut request) = (Http1::open(&target).await?, Vec::new());
     for number in (client..).step_by(CLIENTS as usize) {
         if over.load(Relaxed) {
             break;
         }
-        case.request(number, &mut request);
+        case.request(number, &pin, &mut request);
         connection.exchange(&request).await?;
         done.fetch_add(1, Relaxed);
     }

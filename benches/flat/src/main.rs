@@ -38,7 +38,7 @@ use std::time::Duration;
 /// Measures what a request costs with more of everything.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which parts: nodes, placing, rules, ledger, scaling, reload
+    /// Which parts, such as nodes, rules, "hashed key", httplog, reload: all that the table names
     #[arg(long, value_delimiter = ',')]
     parts: Vec<String>,
     /// How often each case is measured

@@ -2,8 +2,8 @@
 
 use super::client::{Http1, Target};
 use super::process::Pinned;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
@@ -23,6 +23,8 @@ pub struct Field {
 pub struct Site {
     pub process: Pinned,
     pub web: SocketAddr,
+    /// The cookie that a first visitor was given, if he was.
+    pub pin: String,
 }
 
 impl Site {
@@ -32,7 +34,7 @@ impl Site {
         let web = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         std::fs::write(folder.join("conf"), conf(web))?;
         let own = [field.homing.display().to_string(), "run".into(), "--config".into(), folder.join("conf").display().to_string()];
-        let mut site = Self { process: Pinned::start(0, &[tool, &own].concat(), &said(folder))?, web };
+        let mut site = Self { process: Pinned::start(0, &[tool, &own].concat(), &said(folder))?, web, pin: String::new() };
         let (end, target) = (Instant::now() + PATIENCE, Target::new(web, None));
         let hello = b"GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n";
         while let Err(error) = block_on(async { Http1::open(&target).await?.exchange(hello).await }) {
@@ -42,6 +44,7 @@ impl Site {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        site.pin = first_pin(web)?;
         Ok(site)
     }
 
@@ -49,6 +52,17 @@ impl Site {
     pub fn stop(mut self) {
         self.process.stop(PATIENCE);
     }
+}
+
+/// The first cookie of the answer to a visitor without one.
+fn first_pin(web: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(web)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: bench.test\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let cookies = answer.lines().filter_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")));
+    Ok(cookies.map(|(_, cookie)| cookie.split(';').next().unwrap_or_default().to_owned()).next().unwrap_or_default())
 }
 
 /// What the proxy in a folder has said.
