@@ -16,6 +16,8 @@ mod events;
 mod fake;
 #[path = "admin/guard.rs"]
 mod guard;
+#[path = "admin/lost_lines.rs"]
+mod lost_lines;
 #[path = "admin/metrics.rs"]
 mod metrics;
 #[path = "admin/page.rs"]

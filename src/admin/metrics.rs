@@ -51,6 +51,10 @@ fn process(out: &mut String, status: &Status) {
     for (dialect, results) in &status.heartbeats {
         results.iter().for_each(|(result, n)| beats.sample(&[("dialect", dialect), ("result", result)], n));
     }
+    let help = "Access-log lines lost: slow, their reader took no more; failed, they could not be written.";
+    let mut lost = family(out, "homing_access_log_lines_lost_total", "counter", help);
+    lost.sample(&[("cause", "slow")], status.lost_lines.slow);
+    lost.sample(&[("cause", "failed")], status.lost_lines.failed);
     if !status.spans.is_empty() {
         let mut spans = family(out, "homing_spans_total", "counter", "Spans of requests by what became of them.");
         status.spans.iter().for_each(|(result, n)| spans.sample(&[("result", result)], n));

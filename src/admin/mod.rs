@@ -24,6 +24,7 @@ use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
 use crate::net::threads::{Command, Common, Thread};
 use crate::net::tls::CertStore;
+use crate::proxy::access_log::Log;
 use crate::proxy::traces::Traces;
 use crate::table::{Current, Traffic};
 use events::Hub;
@@ -54,6 +55,7 @@ pub struct Admin {
     /// How many client connections there may be at one time.
     limit: usize,
     traffic: Arc<Traffic>,
+    log: Arc<Log>,
     /// What became of spans, where requests are traced.
     traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,
@@ -80,7 +82,7 @@ pub struct Admin {
 impl Admin {
     /// The window, and where the asks for a reload come out.
     pub fn new(common: &Common, counts: Rc<Counts>, desk: Desk) -> (Rc<Self>, Reloads) {
-        let Common { current, places, traffic, traces, .. } = common.clone();
+        let Common { current, log, places, traffic, traces } = common.clone();
         let (ask, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
         let admin = Self {
@@ -88,6 +90,7 @@ impl Admin {
             places,
             limit,
             traffic,
+            log,
             traces,
             counts,
             ask,

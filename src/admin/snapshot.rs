@@ -2,7 +2,7 @@
 
 use super::Admin;
 use super::operate::Then;
-use super::status::{self, Connections, Durations, Ledger, Reload, Status, Step};
+use super::status::{self, Connections, Durations, Ledger, LostLines, Reload, Status, Step};
 use crate::base::clock::{self, rfc3339};
 use crate::base::tasks;
 use crate::config::model::{self, AdminState};
@@ -68,6 +68,7 @@ pub fn take(admin: &Admin) -> Status {
         },
         heartbeats: heartbeats(&admin.counts),
         spans: admin.traces.as_deref().map(spans).unwrap_or_default(),
+        lost_lines: LostLines { slow: admin.log.dropped(), failed: admin.log.failed() },
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
         certificates: certificates(&admin.certificates.borrow(), now),

@@ -47,6 +47,9 @@ pub struct Status {
     /// collector did not take them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spans: BTreeMap<String, u64>,
+    /// Access-log lines that were lost since the start.
+    #[serde(default)]
+    pub lost_lines: LostLines,
     /// Requests that belong to no cluster: answers and redirects of rules, refusals.
     pub elsewhere: Traffic,
     /// Where clients come in.
@@ -63,6 +66,15 @@ impl Status {
     pub fn cluster(&self, name: &str) -> Option<&Cluster> {
         self.clusters.iter().find(|cluster| cluster.cluster == name)
     }
+}
+
+/// Lines that the access log lacks.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LostLines {
+    /// Their reader was too slow: the file system, or whoever reads standard output.
+    pub slow: u64,
+    /// They could not be written; the process's own log says why.
+    pub failed: u64,
 }
 
 /// How a reload ended.
@@ -393,6 +405,7 @@ pub(crate) fn nothing() -> Status {
         connections: Connections { open: 0, limit: 0, accepted: 0 },
         heartbeats: BTreeMap::new(),
         spans: BTreeMap::new(),
+        lost_lines: LostLines::default(),
         elsewhere: Traffic::default(),
         listeners: Vec::new(),
         certificates: Vec::new(),
