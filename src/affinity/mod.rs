@@ -195,7 +195,7 @@ impl Affinity {
     }
 
     /// Hides or strips our pin before the request goes to the node. No work and no allocation when there is nothing to do.
-    pub fn prepare(&self, _uri: &mut http::Uri, headers: &mut HeaderMap) {
+    pub fn prepare(&self, headers: &mut HeaderMap) {
         if let Some(Form::Cookie(form)) = &self.main {
             form.prepare(headers);
         }

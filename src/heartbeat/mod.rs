@@ -97,11 +97,6 @@ impl Load {
     pub const fn get(self) -> u8 {
         self.0
     }
-
-    /// Percent free, 100 at most.
-    pub const fn room(self) -> u8 {
-        100 - self.0
-    }
 }
 
 /// How a node says how much room it has.
@@ -144,16 +139,6 @@ pub enum Weight {
     Relative(u16),
     /// This weight.
     Absolute(u16),
-}
-
-impl Weight {
-    /// The weight to use for a node that has this one in the conf file, within what the conf file takes.
-    pub fn of(self, configured: u32) -> u32 {
-        match self {
-            Self::Relative(percent) => (u64::from(configured) * u64::from(percent) / 100).min(1000) as u32,
-            Self::Absolute(weight) => u32::from(weight),
-        }
-    }
 }
 
 /// A limit that may be lifted.
@@ -277,7 +262,6 @@ mod tests {
     fn a_load_is_a_percentage() {
         assert_eq!(Load::new(100), Some(Load::FULL));
         assert_eq!(Load::new(101), None);
-        assert_eq!(Load::new(30).unwrap().room(), 70);
     }
 
     #[test]
@@ -295,18 +279,6 @@ mod tests {
             (Room::Weight(Weight::Absolute(256)), None),
         ] {
             assert_eq!(room.load().map(Load::get), load, "{room:?}");
-        }
-    }
-
-    #[test]
-    fn weights_are_of_what_is_configured() {
-        for (weight, configured, expected) in [
-            (Weight::Relative(75), 100, 75),
-            (Weight::Relative(50), 1, 0),
-            (Weight::Relative(25_600), 1000, 1000),
-            (Weight::Absolute(256), 100, 256),
-        ] {
-            assert_eq!(weight.of(configured), expected, "{weight:?}");
         }
     }
 

@@ -175,7 +175,7 @@ fn prepare(client: &Client, listener: &Listener, rule: &Rule, cluster: &Cluster,
     }
     let version = asked.parts.version;
     let parts = &mut asked.parts;
-    cluster.affinity.prepare(&mut parts.uri, &mut parts.headers);
+    cluster.affinity.prepare(&mut parts.headers);
     let host = parts.headers.get(header::HOST).cloned();
     let peer = client.peer(listener);
     let origin = Origin {

@@ -186,11 +186,6 @@ impl Ledger {
         gone
     }
 
-    /// Forgets the sessions of a node that was removed for good. Returns how many there were.
-    pub fn purge(&self, slot: u32, tally: &impl Tally) -> usize {
-        self.shards.iter().map(|shard| self.retain(shard, tally, |entry| entry.slot != slot)).sum()
-    }
-
     /// How many sessions there are.
     pub fn len(&self) -> usize {
         self.held.load(Relaxed)

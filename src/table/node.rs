@@ -295,11 +295,6 @@ impl NodeLive {
     pub fn told_sessions(&self) -> u32 {
         self.told.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
-
-    /// Whether it is being eased in.
-    pub fn is_ramping(&self) -> bool {
-        self.up_since.load(Relaxed) != 0
-    }
 }
 
 /// A node of a table.

@@ -18,7 +18,7 @@ const MOST_SEATS: u64 = 1 << 20;
 pub struct Roster {
     /// By slot.
     pub nodes: Vec<Option<Arc<Node>>>,
-    /// By slot, those of nodes that left included: their sessions are still counted until they are purged.
+    /// By slot, those of nodes that left included: their sessions are still counted.
     pub lives: Vec<Arc<NodeLive>>,
     /// Slots by node name.
     pub slots: HashMap<Arc<str>, u32>,

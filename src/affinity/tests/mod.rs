@@ -84,7 +84,7 @@ pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -
 impl Visit<'_> {
     pub fn go(&self, affinity: &Affinity) -> Seen {
         let mut headers = request_headers(&self.cookie);
-        let mut uri: Uri = self.uri.parse().unwrap();
+        let uri: Uri = self.uri.parse().unwrap();
         let request = Incoming { method: &self.method, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: self.now };
         let own = affinity.read(&request);
         // as if the ledger knew nobody
@@ -94,7 +94,7 @@ impl Visit<'_> {
             Found::Pin { slots, .. } => (slots[0], true),
             _ => (self.balanced, false),
         };
-        affinity.prepare(&mut uri, &mut headers);
+        affinity.prepare(&mut headers);
         let cookie = texts(&headers, COOKIE);
         let mut headers = HeaderMap::new();
         for line in &self.set_cookie {

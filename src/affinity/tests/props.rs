@@ -39,10 +39,10 @@ proptest! {
         for form in FORMS {
             let affinity = affinity(form);
             let mut request = headers(COOKIE, &cookies);
-            let Ok(mut uri) = target.parse::<Uri>() else { continue };
+            let Ok(uri) = target.parse::<Uri>() else { continue };
             let client = std::net::Ipv6Addr::LOCALHOST.into();
             let reading = affinity.read(&Incoming { method: &Method::GET, uri: &uri, headers: &request, client, now });
-            affinity.prepare(&mut uri, &mut request);
+            affinity.prepare(&mut request);
             let mut answer = headers(SET_COOKIE, &set);
             let about = Answer { method: &Method::GET, secure: true, now, slot, boot: 0, honoured, stamp: reading.stamp, session: 1,
                                  status: StatusCode::OK };

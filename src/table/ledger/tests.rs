@@ -112,17 +112,6 @@ fn the_sweep_takes_the_idle_and_the_unconfirmed_sooner() {
 }
 
 #[test]
-fn a_removed_node_takes_its_sessions_along() {
-    let (ledger, tally) = new(1000);
-    for session in 0..400 {
-        ledger.touch(session, session as u32 % 4, 0, &tally);
-    }
-    assert_eq!(ledger.purge(2, &tally), 100);
-    assert_eq!(ledger.per_slot(), HashMap::from([(0, 100), (1, 100), (3, 100)]));
-    tally.assert_equal(&ledger);
-}
-
-#[test]
 fn a_small_ledger_forgets_exactly_the_longest_idle() {
     let (ledger, tally) = new(10);
     for session in 0..30 {
@@ -244,7 +233,7 @@ fn changes_are_told_once_and_only_when_asked_for() {
     ledger.rename(2, 5, 4, &tally);
     assert_eq!(changes(), [(1, Some((1, true))), (2, None), (5, Some((0, true)))]);
     ledger.sweep(5000, 4998, 1, 0, 1, &tally);
-    ledger.purge(0, &tally);
+    ledger.end(5, &tally);
     assert_eq!(changes(), [(5, None)]);
     ledger.set_limit(1);
     ledger.touch(6, 0, 5000, &tally);
@@ -319,8 +308,7 @@ fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, now:
         8 => ledger.relocate(session, slot, now, tally),
         9 => drop(ledger.sweep(now, 50, 20, slot as usize, SLOTS, tally)),
         10 => ledger.set_limit(20 + session as usize),
-        11 => drop(ledger.carried(session, now)),
-        _ => drop(ledger.purge(slot, tally)),
+        _ => drop(ledger.carried(session, now)),
     }
 }
 
@@ -335,7 +323,6 @@ fn threads_that_meet_leave_exact_counts() {
                     let mut rng = SmallRng::seed_from_u64(seed * 8 + thread);
                     for now in 0..4_000 {
                         let kind = match rng.random_range(0..500) {
-                            0 => 12,
                             n if n < 40 => 11,
                             _ => rng.random_range(0..10),
                         };
@@ -352,7 +339,7 @@ fn threads_that_meet_leave_exact_counts() {
 proptest! {
     #[test]
     fn counts_are_exact_after_anything(
-        acts in prop::collection::vec((0u32..13, 0u64..100, 0u32..4), 1..300),
+        acts in prop::collection::vec((0u32..12, 0u64..100, 0u32..4), 1..300),
     ) {
         let (ledger, tally) = new(40);
         for (now, &(kind, session, slot)) in acts.iter().enumerate() {

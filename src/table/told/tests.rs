@@ -52,7 +52,11 @@ fn a_restart_loses_what_was_before() {
 #[test]
 fn an_agents_weight_is_in_percent_or_as_it_stands() {
     let told = Told::nothing();
-    for (weight, of_50) in [(None, 50), (Some(Weight::Relative(50)), 25), (Some(Weight::Absolute(0)), 0), (Some(Weight::Absolute(7)), 7)] {
+    let relative = |percent| Some(Weight::Relative(percent));
+    let absolute = |weight| Some(Weight::Absolute(weight));
+    for (weight, of_50) in
+        [(None, 50), (relative(50), 25), (relative(1), 0), (relative(25_600), 1000), (absolute(0), 0), (absolute(256), 256)]
+    {
         told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000);
         assert_eq!(told.weight(50), of_50, "{weight:?}");
     }
