@@ -45,22 +45,21 @@ enum After {
 pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, ending: &Cell<bool>) {
     let mut served = false;
     let sending = loop {
-        let head = poll_fn(|cx| {
-            // the table in force when the head is there is that of the request
-            let table = client.worker.table();
-            match connection.poll_head(cx, client.listener_in(&table).conf.max_header_size.get().max(8192)) {
-                Poll::Ready(head) => Poll::Ready(Some((head, table))),
-                // one that was just opened has its first request on the way
-                Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
-                Poll::Pending => {
-                    if connection.is_in_head() {
-                        client.timers.begin_head();
-                    }
-                    Poll::Pending
+        let most = || client.listener_in(&client.worker.table()).conf.max_header_size.get();
+        let head = poll_fn(|cx| match connection.poll_head(cx, most) {
+            Poll::Ready(head) => Poll::Ready(Some(head)),
+            // one that was just opened has its first request on the way
+            Poll::Pending if ending.get() && served && !connection.is_in_head() => Poll::Ready(None),
+            Poll::Pending => {
+                if connection.is_in_head() {
+                    client.timers.begin_head();
                 }
+                Poll::Pending
             }
         });
-        let Some((head, table)) = head.await else { break false };
+        let Some(head) = head.await else { break false };
+        // the table in force when the head is there is that of the request
+        let table = client.worker.table();
         let head = match head {
             Ok(head) => request::parse(&head, client.listener_in(&table).conf.max_headers.into()),
             Err(NoHead::Malformed(why)) => Err(why),

@@ -154,7 +154,7 @@ impl Exchange<'_> {
             }
         }
         loop {
-            let head = match connection.poll_head(cx, LARGEST_HEAD) {
+            let head = match connection.poll_head(cx, || LARGEST_HEAD) {
                 Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => return failed(NoAnswer::Late),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(head)) => head,

@@ -47,6 +47,9 @@ pub struct Connection {
     pace: Option<Rc<Pace>>,
 }
 
+/// A head of so many bytes is never too large.
+const SMALL_HEAD: usize = 8 << 10;
+
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -127,8 +130,9 @@ impl Connection {
         self.closed.get() || !self.input.borrow().is_empty() || self.poll_read_scratch(&mut nobody, |_| ()).is_ready()
     }
 
-    /// The next head, of no more than `most` bytes. Nothing is lost if it is not asked for again.
-    pub fn poll_head(&self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Bytes, NoHead>> {
+    /// The next head, of no more than `most` bytes, which is asked of a large one only. Nothing is lost if it is not asked for again.
+    pub fn poll_head(&self, cx: &mut Context<'_>, most: impl Fn() -> usize) -> Poll<Result<Bytes, NoHead>> {
+        let is_too_large = |len: usize| len > SMALL_HEAD && len > most();
         let mut input = self.input.borrow_mut();
         let mut scan = self.scan.get();
         if !input.is_empty() {
@@ -141,11 +145,11 @@ impl Connection {
                     *input = BytesMut::new();
                 }
                 let head = whole.slice(head);
-                return Poll::Ready(if head.len() > most { Err(NoHead::Malformed(Malformed::TooLarge)) } else { Ok(head) });
+                return Poll::Ready(if is_too_large(head.len()) { Err(NoHead::Malformed(Malformed::TooLarge)) } else { Ok(head) });
             }
         }
         loop {
-            if input.len() > most {
+            if is_too_large(input.len()) {
                 return Poll::Ready(Err(NoHead::Malformed(Malformed::TooLarge)));
             }
             let read = self.poll_read_scratch(cx, |read| {
@@ -173,7 +177,7 @@ impl Connection {
                 None if input.is_empty() => return Poll::Ready(Err(NoHead::Closed)),
                 None => return Poll::Ready(Err(NoHead::Broken)),
                 Some(Err(why)) => return Poll::Ready(Err(NoHead::Malformed(why))),
-                Some(Ok(Some(head))) if head.len() > most => return Poll::Ready(Err(NoHead::Malformed(Malformed::TooLarge))),
+                Some(Ok(Some(head))) if is_too_large(head.len()) => return Poll::Ready(Err(NoHead::Malformed(Malformed::TooLarge))),
                 Some(Ok(Some(head))) => return Poll::Ready(Ok(head)),
                 Some(Ok(None)) => {}
             }
