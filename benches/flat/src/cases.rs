@@ -99,19 +99,20 @@ const fn many(part: &'static str, affinity: Affinity, log: &'static str) -> Case
 }
 
 impl Affinity {
+    /// The cluster's line.
     fn conf(self) -> &'static str {
         match self {
-            Self::None => "\"none\"",
-            Self::Sealed => "{ cookie = \"SRV\" }",
-            Self::Readable => "{ cookie = \"SRV\", value = \"route\" }",
-            Self::Dynamic => "{ cookie = \"SRV\", value = \"dynamic\", dynamic-key = \"flat\" }",
-            Self::Prefix => "{ cookie = \"PHPSESSID\", mode = \"prefix\" }",
+            Self::None => "",
+            Self::Sealed => "affinity = { cookie = \"SRV\" }",
+            Self::Readable => "affinity = { cookie = \"SRV\", value = \"route\" }",
+            Self::Dynamic => "affinity = { cookie = \"SRV\", value = \"dynamic\", dynamic-key = \"flat\" }",
+            Self::Prefix => "affinity = { cookie = \"PHPSESSID\", mode = \"prefix\" }",
             // the users of the load at a constant rate have a readable pin, all others a Tomcat's id
-            Self::Route => "{ route = \"JSESSIONID\", also = [{ cookie = \"SRV\", value = \"route\" }] }",
-            Self::Learned => "{ learn = \"PHPSESSID\" }",
-            Self::Hashed => "{ key = \"header:X-User\" }",
-            Self::Remembered => "{ key = \"header:X-User\", remember = true }",
-            Self::Source => "{ key = \"source\" }",
+            Self::Route => "affinity = { route = \"JSESSIONID\", also = [{ cookie = \"SRV\", value = \"route\" }] }",
+            Self::Learned => "affinity = { learn = \"PHPSESSID\" }",
+            Self::Hashed => "affinity = { key = \"header:X-User\" }",
+            Self::Remembered => "affinity = { key = \"header:X-User\", remember = true }",
+            Self::Source => "affinity = { key = \"source\" }",
         }
     }
 
@@ -142,7 +143,7 @@ impl Case {
             let _ = writeln!(text, "[[rule]]\nhost = \"{}\"\npath = \"{}\"\ncluster = \"app\"", host(rule), path(rule));
         }
         let affinity = self.affinity.conf();
-        let _ = writeln!(text, "[[rule]]\ncluster = \"app\"\n[cluster.app]\naffinity = {affinity}\nhealth = {{ kind = \"off\" }}");
+        let _ = writeln!(text, "[[rule]]\ncluster = \"app\"\n[cluster.app]\n{affinity}\nhealth = {{ kind = \"off\" }}");
         text += "pool = { max-idle = 256 }\n[cluster.app.nodes]\n";
         for node in 1..=self.nodes {
             let weight = if node == self.nodes { weight } else { 100 };
