@@ -105,14 +105,15 @@ fn unread(proxy: &Proxy) -> f64 {
 /// Memory when no more comes: a few pages are nothing.
 async fn settled(proxy: &Proxy) -> u64 {
     let mut last = 0;
-    loop {
+    let mut still = 0;
+    // on a busy machine it may get no turn for a while
+    while still < 5 {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let now = proxy.memory();
-        if now.abs_diff(last) < 256 << 10 {
-            return now;
-        }
+        still = if now.abs_diff(last) < 256 << 10 { still + 1 } else { 0 };
         last = now;
     }
+    last
 }
 
 #[test]
@@ -156,7 +157,6 @@ async fn upload(
 }
 
 #[test]
-#[ignore = "long: on a busy machine it does not end, which is not understood yet"]
 fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
     // of a client: uploads that are taken, and others after them that are not
     let cases: [(&str, usize, usize, usize); 2] = [("few each", 90, 0, 8), ("many after fast ones", 5, 4, 100)];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 /// The window at first: that of a client that has not heard of it yet (RFC 9113 section 6.5.2), so that a first upload is not held
 /// up.
@@ -69,6 +69,9 @@ impl Uploads {
 impl Taking for Upload {
     fn took(&self, bytes: usize) {
         self.window.took(&self.taken, bytes);
+    }
+    fn waits(&self, reader: &Waker) {
+        self.window.waits(&self.share, reader);
     }
 }
 

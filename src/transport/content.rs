@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 /// What goes wrong with a body.
 pub type ContentError = Box<dyn Error + Send + Sync>;
@@ -29,6 +29,8 @@ pub enum Content {
 pub trait Taking {
     /// So many bytes of it were passed on.
     fn took(&self, bytes: usize);
+    /// Its reader waits for more, and is woken when the window has become smaller.
+    fn waits(&self, reader: &Waker);
 }
 
 /// The body on a stream of HTTP/2.
@@ -76,6 +78,12 @@ impl Content {
     }
 }
 
+/// Lets the other side go on. The library tells it of what was taken once that is half of its window, and does not look again
+/// when the window becomes smaller: it might wait for ever.
+pub fn ask_for_more(stream: &mut RecvStream) -> Result<(), h2::Error> {
+    stream.flow_control().release_capacity(0)
+}
+
 impl StreamContent {
     fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         let polled = self.poll_frame(cx);
@@ -98,7 +106,14 @@ impl StreamContent {
                 self.stream.flow_control().release_capacity(given)?;
                 self.taking.iter().for_each(|taking| taking.took(given));
             }
-            if let Some(data) = ready!(self.stream.poll_data(cx)) {
+            let polled = self.stream.poll_data(cx);
+            if polled.is_pending()
+                && let Some(taking) = &self.taking
+            {
+                taking.waits(cx.waker());
+                ask_for_more(&mut self.stream)?;
+            }
+            if let Some(data) = ready!(polled) {
                 let data = data?;
                 self.given = data.len();
                 return Poll::Ready(Some(Ok(Frame::data(data))));

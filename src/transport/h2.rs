@@ -1,6 +1,6 @@
 //! HTTP/2 streams as bodies and as plain bytes both ways.
 
-use super::content::Taking;
+use super::content::{Taking, ask_for_more};
 use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use http_body::Body;
@@ -93,7 +93,14 @@ impl AsyncRead for Tunnel {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.read.is_empty() {
-            match ready!(this.receive.poll_data(cx)) {
+            let polled = this.receive.poll_data(cx);
+            if polled.is_pending()
+                && let Some(taking) = &this.taking
+            {
+                taking.waits(cx.waker());
+                ask_for_more(&mut this.receive).map_err(io::Error::other)?;
+            }
+            match ready!(polled) {
                 Some(data) => this.read = data.map_err(io::Error::other)?,
                 None => return Poll::Ready(Ok(())),
             }

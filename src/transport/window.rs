@@ -46,6 +46,12 @@ pub struct Window {
     beyond: Rc<Cell<u64>>,
     /// Who keeps the connection going, and tells.
     driver: RefCell<Waker>,
+    /// The other side was told of a smaller one, and has not acknowledged it as far as is known.
+    shrinks: Cell<bool>,
+    /// Who reads the streams, each at its seat.
+    readers: RefCell<Vec<Option<Waker>>>,
+    /// Seats that nobody has.
+    free: RefCell<Vec<usize>>,
 }
 
 /// What one stream may hold: the window when it was opened, and what that has grown by since.
@@ -53,6 +59,7 @@ pub struct Window {
 pub struct Share {
     size: u32,
     grown: u64,
+    seat: usize,
 }
 
 /// Whether a stream may be opened.
@@ -78,6 +85,9 @@ impl Window {
             grown: Cell::default(),
             beyond,
             driver: RefCell::new(Waker::noop().clone()),
+            shrinks: Cell::default(),
+            readers: RefCell::default(),
+            free: RefCell::default(),
         }
     }
 
@@ -135,7 +145,11 @@ impl Window {
         self.streams.set(self.streams.get() + 1);
         self.held.set(self.held.get() + u64::from(size));
         self.beyond.set(self.beyond.get() + u64::from(size - LEAST));
-        Share { size, grown: self.grown.get() }
+        let seat = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            self.readers.borrow_mut().push(None);
+            self.readers.borrow().len() - 1
+        });
+        Share { size, grown: self.grown.get(), seat }
     }
 
     /// A stream has ended.
@@ -144,6 +158,16 @@ impl Window {
         self.streams.set(self.streams.get() - 1);
         self.held.set(self.held.get() - held);
         self.beyond.set(self.beyond.get() - (held - u64::from(LEAST)));
+        self.readers.borrow_mut()[share.seat] = None;
+        self.free.borrow_mut().push(share.seat);
+    }
+
+    /// The reader of a stream waits for more of it.
+    pub fn waits(&self, share: &Share, reader: &Waker) {
+        let seat = &mut self.readers.borrow_mut()[share.seat];
+        if !seat.as_ref().is_some_and(|before| before.will_wake(reader)) {
+            *seat = Some(reader.clone());
+        }
     }
 
     /// So much of a stream was taken as it came; once so much was that the other side may send further ahead, counting begins
@@ -169,13 +193,17 @@ impl Window {
         grows.is_some()
     }
 
-    /// Tells the other side what it is to be told, by `tell`, which may not be able to as yet. Whether it was told something;
-    /// who asks is woken when there is more.
+    /// Tells the other side what it is to be told, by `tell`, which may not be able to until what it was told before is
+    /// acknowledged. A smaller window is told twice, so as to know when that is: then all readers look what they may ask for.
+    /// Whether it was told something; who asks is woken when there is more.
     pub fn settle(&self, cx: &Context<'_>, tell: impl FnOnce(u32) -> bool) -> bool {
         self.driver.borrow_mut().clone_from(cx.waker());
         let (size, wanted) = (self.size.get(), self.wanted.get());
-        if wanted == size || !tell(wanted) {
+        if (wanted == size && !self.shrinks.get()) || !tell(wanted) {
             return false;
+        }
+        if self.shrinks.replace(wanted < size) {
+            self.readers.borrow().iter().flatten().for_each(Waker::wake_by_ref);
         }
         self.size.set(wanted);
         let by = u64::from(wanted.saturating_sub(size));
@@ -246,6 +274,31 @@ mod tests {
         assert!(!window.is_outgrown_by(1 << 20), "it waits to be told");
         assert_eq!(window.size.get(), LEAST);
         assert!(settle(&window, |size| size == 4 * LEAST) && !settle(&window, |_| true));
+    }
+
+    #[test]
+    fn readers_look_again_when_a_smaller_window_is_acknowledged() {
+        struct Woken(std::sync::atomic::AtomicU32);
+        impl std::task::Wake for Woken {
+            fn wake(self: std::sync::Arc<Self>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let woken = std::sync::Arc::new(Woken(0.into()));
+        let times = || woken.0.load(std::sync::atomic::Ordering::Relaxed);
+        let window = new();
+        let shares = [open(&window), open(&window)];
+        while grow(&window) {}
+        shares.iter().for_each(|share| window.waits(share, &woken.clone().into()));
+        let mut more = Vec::new();
+        while !matches!(window.admit(STREAMS), Admission::Soon) {
+            more.push(open(&window));
+        }
+        assert!(settle(&window, |_| true) && times() == 0, "it is told of the smaller one");
+        assert!(!settle(&window, |_| false) && times() == 0, "and has not acknowledged it");
+        window.give_back(&shares[0]);
+        assert!(settle(&window, |_| true) && times() == 1, "who is still there looks again");
+        assert!(!settle(&window, |_| true) && times() == 1, "once");
     }
 
     #[test]

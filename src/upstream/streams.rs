@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -269,6 +270,9 @@ impl Place {
 impl Taking for Place {
     fn took(&self, bytes: usize) {
         self.shared.window.took(&self.taken, bytes);
+    }
+    fn waits(&self, reader: &Waker) {
+        self.shared.window.waits(&self.share, reader);
     }
 }
 
