@@ -6,7 +6,7 @@ use crate::control::Remembered;
 use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Proof, Refusal};
 use crate::control::state::StateDir;
-use crate::control::state::writer::StateWriter;
+use crate::control::state::writer::{Saved, StateWriter};
 use crate::heartbeat::{Beat, Heard};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
@@ -19,6 +19,9 @@ use std::time::Duration;
 const JOINS: u64 = 500;
 /// and so many more each second.
 const JOINS_A_SECOND: u64 = 100;
+
+/// How long a node that joined or moved waits for its answer because of the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The document with what nodes said.
 const REMEMBERED: &str = "heartbeats";
@@ -97,6 +100,26 @@ impl From<&Refusal> for Outcome {
     }
 }
 
+/// A node whose beat was taken.
+pub struct Known {
+    /// Its cluster.
+    pub cluster: Arc<Cluster>,
+    /// The node.
+    pub node: Arc<Node>,
+    /// It joined or moved with this beat: until that outlives the process.
+    saved: Option<Saved>,
+}
+
+impl Known {
+    /// Waits until what the beat changed outlives the process, so that the answer promises nothing that a kill takes back; not
+    /// for long where the disk does not write.
+    pub async fn once_saved(&mut self) {
+        if let Some(saved) = &mut self.saved {
+            let _ = tokio::time::timeout(PATIENCE, saved.wait()).await;
+        }
+    }
+}
+
 /// Beats by dialect and by what became of them, since the start.
 #[derive(Default)]
 pub struct Counts([[Cell<u64>; Outcome::ALL.len()]; Dialect::ALL.len()]);
@@ -136,23 +159,25 @@ impl Beats {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<(Arc<Cluster>, Arc<Node>), Refusal> {
+    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<Known, Refusal> {
+        let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
             let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load());
             match hearing {
-                Hearing::Taken { cluster, node } => return Ok((cluster, node)),
+                Hearing::Taken { cluster, node } => return Ok(Known { cluster, node, saved }),
                 Hearing::Refused(refusal) => return Err(refusal),
                 Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take() => return Err(Refusal::Busy),
                 Hearing::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
-                    return Ok((cluster, node));
+                    return Ok(Known { cluster, node, saved });
                 }
                 Hearing::Joins(edit) => {
                     Box::pin(place::admits_arrival(&edit, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
-                    Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    let done = Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    saved = Some(done.saved);
                 }
             }
         }

@@ -4,7 +4,7 @@
 mod post;
 mod sockets;
 
-use super::beats::{Beats, Dialect, Outcome};
+use super::beats::{Beats, Dialect, Known, Outcome};
 use crate::base::seldom::Seldom;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
@@ -172,17 +172,17 @@ impl Ear {
     }
 
     /// Hears what a sender said that was admitted.
-    async fn hear(&self, said: Result<Heard, Refusal>, from: IpAddr) -> Result<(), Deaf> {
+    async fn hear(&self, said: Result<Heard, Refusal>, from: IpAddr) -> Result<Known, Deaf> {
         let conf = self.conf.borrow().clone();
         let heard = match said {
             Ok(mut heard) => {
                 heard.beat.interval = Some(conf.interval.get());
-                self.beats.hear(&heard, from, Proof::Address(conf.cluster.as_deref())).await.map(|_| ()).map_err(Deaf::Refused)
+                self.beats.hear(&heard, from, Proof::Address(conf.cluster.as_deref())).await.map_err(Deaf::Refused)
             }
             Err(refusal) => Err(Deaf::Malformed(refusal)),
         };
         match &heard {
-            Ok(()) => self.beats.counts.note(Dialect::ModHeartbeat, Outcome::Taken),
+            Ok(_) => self.beats.counts.note(Dialect::ModHeartbeat, Outcome::Taken),
             // mod_advertise shares the group and port: that is as it should be
             Err(Deaf::Malformed(Refusal::Advertisement)) => {}
             Err(deaf @ Deaf::Malformed(_)) => self.refuse(from, Outcome::Malformed, deaf),

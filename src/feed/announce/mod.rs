@@ -115,12 +115,10 @@ impl Ear {
         let proof = proof.map_err(|problem| self.refuse(Outcome::Denied, from, problem))?;
         let heard_by = self.beats.hear(&heard, from, proof).await;
         self.beats.counts.note(Dialect::Native, &heard_by);
-        let (cluster, node) = match heard_by {
-            Ok(known) => known,
-            Err(refusal) => return Err(self.log(from, problem(refusal))),
-        };
-        let list = wants_list || node.has_role(Role::Lb);
-        Ok(json_line(&answer::to(&cluster, &node, &heard.beat, list)))
+        let mut known = heard_by.map_err(|refusal| self.log(from, problem(refusal)))?;
+        known.once_saved().await;
+        let list = wants_list || known.node.has_role(Role::Lb);
+        Ok(json_line(&answer::to(&known.cluster, &known.node, &heard.beat, list)))
     }
 
     /// Counts a beat that does not get as far as to be heard.

@@ -53,7 +53,10 @@ async fn connection(mut stream: Stream, from: IpAddr, ear: &Ear) {
     let served = tokio::time::timeout(LIMIT, async {
         let answer = match request(&mut stream).await? {
             Ok(message) => match ear.hear(datagram::read_post(&message, from), from).await {
-                Ok(()) => post::answer(StatusCode::OK, "OK"),
+                Ok(mut known) => {
+                    known.once_saved().await;
+                    post::answer(StatusCode::OK, "OK")
+                }
                 Err(deaf) => post::answer(status_of(&deaf), &deaf.to_string()),
             },
             Err(refusal) => refusal.answer(),
