@@ -19,6 +19,8 @@ fn until_takes_new(proxy: &Proxy, node: &str) {
 fn kill_under_load(affinity: &str, cause: &str) -> (Proxy, Vec<Story>) {
     let mut nodes: Vec<Spawned> = ["n1", "n2", "n3"].map(Spawned::start).into();
     let proxy = Proxy::start(&over(&nodes).affinity(affinity).cluster("balance = \"round-robin\"").text());
+    // who is checked first has everybody until the next one is
+    nodes.iter().for_each(|node| until_takes_new(&proxy, &node.name));
     let load = Load::of_visitors(12, proxy.addr);
     load.wait_for_all();
     nodes[1].sigkill();
