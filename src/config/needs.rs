@@ -18,8 +18,8 @@ const UNREAD: u64 = 43 << 10;
 /// streams take besides. Measured: 3.7 MiB of those that were unread from their beginning.
 const UNREAD_CONNECTION: u64 = 6 << 20;
 /// Of all uploads over HTTP/2 on a worker that their nodes, or the sockets to these, took fast at first: what `net::uploads` lets
-/// them have beyond that.
-const UPLOADS: u64 = 32 << 20;
+/// them have beyond that, and what is held back of memory that they used meanwhile: 37 MiB, 55 MiB on a machine that is busy.
+const UPLOADS: u64 = 48 << 20;
 /// The same on one connection.
 const UPLOADS_CONNECTION: u64 = 4 << 20;
 /// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16 full.
@@ -105,7 +105,7 @@ mod tests {
         );
         assert_eq!(plain.files, 20_000 + 2 * 4 + 2 + OWN_FILES);
         assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 2 * 1000 * SESSION));
-        let tls = needs("[server]\nworkers = 1\nmax-connections = 10\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }");
+        let tls = needs("[server]\nworkers = 1\nmax-connections = 20\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }");
         assert_eq!((plain.unread, plain.unread_http2), (UNREAD, 0));
         let http2 = |connections: u32| {
             let text = "[listener.a]\nbind = \"127.0.0.1:1\"\nmax-streams = 10\n[cluster.x]\nhttp2 = true\npool = { http2-connections = 3 }\n\
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!((http2(10_000), http2(1)), (2 * 6 * UNREAD_CONNECTION, 10 * UNREAD));
         let few = needs("[server]\nmax-connections = 3");
         assert_eq!((plain.uploads, tls.uploads, few.uploads), (4 * UPLOADS, UPLOADS, 3 * UPLOADS_CONNECTION));
-        assert_eq!((tls.files, tls.connections, tls.process), (20 + 1 + OWN_FILES, 10 * TLS_CONNECTION, PROCESS + WORKER));
+        assert_eq!((tls.files, tls.connections, tls.process), (40 + 1 + OWN_FILES, 20 * TLS_CONNECTION, PROCESS + WORKER));
     }
 
     #[test]
