@@ -38,9 +38,15 @@ impl Spawned {
         until("its port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
     }
 
-    /// Hangs: its port still takes connections, and nothing answers.
+    /// Hangs: its port still takes connections, and nothing answers. A thread that runs on another core stops a moment later.
     pub fn pause(&self) {
-        signal(self.child.id(), "STOP");
+        let pid = self.child.id();
+        signal(pid, "STOP");
+        let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
+        until("all of its threads are stopped", || {
+            let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it is there").flatten();
+            threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok()).all(is_stopped).then_some(())
+        });
     }
 
     /// Goes on where it was.
