@@ -2,7 +2,8 @@
 //! the bound in `tests/guard.toml`. One user with a known session asks for a small page, again and again, over one connection.
 //!
 //! Nobody acts before the proxy sleeps, so that it meets the same events in the same order each time. What the process costs
-//! beside its requests is taken off by counting two runs of different length.
+//! beside its requests is taken off by counting two runs, one of more requests; instructions over the same time, since what a clock
+//! does meanwhile is no request's, and a slow machine has more of it.
 //!
 //! `HOMING_BLESS=1 cargo test --test guard` writes down what is counted now. Bounds are of this profile: debug, or `--release`.
 
@@ -67,14 +68,14 @@ fn a_request_costs_as_many_instructions_among_many_nodes_as_among_few() {
 
 /// The counts of each thread in the order of their start, in the short run and in the long one.
 fn counted(conf: impl Fn(u16) -> Conf) -> Vec<[Callgrind; 2]> {
-    let callgrind = |requests| {
+    let callgrind = |requests, at_least| {
         let tool = ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=@out@"];
-        // what a clock does each second is no request's, and a slow machine has more of it
-        let clock = ["--toggle-collect=homing::net::threads::Doors::sweep", "--collect-atstart=yes"];
-        let run = Run::new(&[&tool[..], &clock].concat(), &conf, requests);
-        run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect::<Vec<_>>()
+        let run = Run::new(&tool, &conf, requests, at_least);
+        let threads: Vec<_> = run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect();
+        (threads, run.lasted)
     };
-    let [few, many] = RUNS.map(callgrind);
+    let (many, lasted) = callgrind(RUNS[1], Duration::ZERO);
+    let (few, _) = callgrind(RUNS[0], lasted);
     few.into_iter().zip(many).map(|(few, many)| [few, many]).collect()
 }
 
@@ -97,7 +98,7 @@ fn a_request_makes_no_more_system_calls_than_before() {
     }
     let strace = |requests| {
         // -D: the proxy is our child and strace its observer, so that signals reach the proxy
-        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], |port| usual("out/access.log", port), requests);
+        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], |port| usual("out/access.log", port), requests, Duration::ZERO);
         system_calls(&until("strace ends", || {
             fs::read_to_string(run.out()).ok().filter(|trace| trace.ends_with("+++ exited with 0 +++\n"))
         }))
@@ -138,13 +139,15 @@ fn check(what: &str, counted: f64, factor: f64, slack: f64) {
 /// The proxy's run under a tool, from start to end.
 struct Run {
     folder: tempfile::TempDir,
+    /// From the first request on.
+    lasted: Duration,
 }
 
 impl Run {
-    /// Runs the proxy under this command line for so many requests; `@out@` is the tool's file. The conf is told
-    /// the node's port, which is open on every address of this machine.
-    fn new(tool: &[&str], conf: impl Fn(u16) -> Conf, requests: u32) -> Self {
-        let run = Self { folder: tempfile::tempdir().unwrap() };
+    /// Runs the proxy under this command line for so many requests, and so long at least; `@out@` is the tool's file. The conf is
+    /// told the node's port, which is open on every address of this machine.
+    fn new(tool: &[&str], conf: impl Fn(u16) -> Conf, requests: u32, at_least: Duration) -> Self {
+        let mut run = Self { folder: tempfile::tempdir().unwrap(), lasted: at_least };
         // not beside the conf file: that folder is watched, and each line written there would wake the watcher
         fs::create_dir(run.folder.path().join("out")).unwrap();
         let origin = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -168,7 +171,9 @@ impl Run {
                 std::thread::spawn(move || answer(stream, pid));
             }
         });
-        ask(conf.web, pid, requests);
+        let lasted = ask(conf.web, pid, requests);
+        std::thread::sleep(at_least.saturating_sub(lasted));
+        run.lasted = run.lasted.max(lasted);
         support::proxy::signal(pid, "TERM");
         let status = within(DEADLINE, "the proxy ends", || proxy.0.try_wait().unwrap());
         assert!(status.success(), "{tool:?}: {status}");
@@ -197,13 +202,14 @@ impl Drop for Process {
     }
 }
 
-/// The user: one request after the other.
-fn ask(proxy: SocketAddr, pid: u32, requests: u32) {
+/// The user: one request after the other. How long they took.
+fn ask(proxy: SocketAddr, pid: u32, requests: u32) -> Duration {
     let mut stream = until("the proxy listens", || TcpStream::connect(proxy).ok());
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let request = "GET /shop/cart HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\n\
                    Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nCookie: theme=dark; SRV=n1\r\n\r\n";
     let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let begun = Instant::now();
     for _ in 0..requests {
         until_it_sleeps(pid);
         stream.write_all(request.as_bytes()).unwrap();
@@ -212,6 +218,7 @@ fn ask(proxy: SocketAddr, pid: u32, requests: u32) {
         let mut body = [0; 2];
         std::io::Read::read_exact(&mut answers, &mut body).unwrap();
     }
+    begun.elapsed()
 }
 
 /// The node: one answer after the other.
