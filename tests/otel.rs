@@ -181,7 +181,7 @@ fn a_busy_collector_is_asked_again() {
     let proxy = Proxy::start(&conf(&nodes, collector.addr).server(&format!("admin = \"{admin}\"")).text());
     Client::new(proxy.addr).get("/patient");
     collector.span("/patient");
-    assert!(proxy.log.all().iter().any(|line| line.contains("did not take spans: it answers 503")), "{:?}", proxy.log.all());
+    proxy.log.says("did not take spans: it answers 503");
     until("the span is counted", || {
         let metrics = Client::new(admin).get("/metrics").text();
         metrics.contains("homing_spans_total{result=\"exported\"} 1\n").then_some(())

@@ -102,8 +102,8 @@ fn an_agent_takes_its_node_down_and_up_drains_it_and_weighs_it() {
     }
     let result = |word: &str| window.metric(&format!("homing_heartbeats_total{{dialect=\"agent-check\",result=\"{word}\"}}"));
     assert!(result("taken") > 10.0 && result("unanswered") >= 1.0);
-    let said = |text: &str| window.proxy.log.all().iter().any(|line| line.contains(text));
-    assert!(said("node n1 agent says down (disk full)") && said("agent does not answer: it ends without the end of a line"));
+    window.proxy.log.says("node n1 agent says down (disk full)");
+    window.proxy.log.says("agent does not answer: it ends without the end of a line");
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn an_accepted_node_serves_on_while_another_address_of_its_waits() {
     for key in ["state", "url", "load", "sessions", "capacity", "version", "since"] {
         assert_eq!(now[key], before[key], "{key}");
     }
+    fleet.proxy.log.says("waits to be accepted: homing accept app/n1");
     let said = |what: &str| fleet.proxy.log.all().iter().filter(|line| line.contains(what)).count();
     assert_eq!(said("waits to be accepted: homing accept app/n1"), 1, "the log says it once");
     assert_eq!((user.get("/on").node(), fleet.proxy.why("/on"), second.hits()), ("first", "cookie".into(), 0));

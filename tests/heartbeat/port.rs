@@ -48,6 +48,7 @@ fn what_is_refused_changes_nothing_and_says_why() {
     assert_eq!(fleet.send(&fleet.token, "", &good).status, 200);
     let replay = fleet.send(&fleet.token, "", &good);
     assert_eq!((replay.status, fleet.counted("replayed")), (409, 1), "{}", replay.text());
+    fleet.proxy.log.says("a heartbeat from");
     let lines: Vec<String> = fleet.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
     assert!(lines.len() == 1 && lines[0].contains("homing token"), "one line, however many are refused: {lines:?}");
     for (method, path, status) in

@@ -99,8 +99,7 @@ fn a_common_cause_moves_nobody(nodes: &[Origin], affinity: &str) {
     window.all_ready();
     all_click("when all are");
     assert_eq!(moved(&window), 0, "{affinity}");
-    let log = window.proxy.log.all().join("\n");
-    assert!(log.contains("nodes began to fail at the same time: pinned sessions stay where they are"), "{log}");
+    window.proxy.log.says("nodes began to fail at the same time: pinned sessions stay where they are");
 }
 
 #[test]

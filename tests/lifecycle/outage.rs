@@ -110,6 +110,6 @@ fn nodes_that_are_held_down_one_by_one_serve_when_nobody_else_does() {
             });
         }
     }
-    assert!(window.proxy.log.all().join("\n").contains("held down for 10 s after 4 flips"));
+    window.proxy.log.says("held down for 10 s after 4 flips");
     assert_eq!(Client::new(window.proxy.addr).get("/").status, 200);
 }

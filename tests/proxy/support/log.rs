@@ -1,5 +1,6 @@
 //! What a child process says, line by line, kept for later and waited for.
 
+use super::DEADLINE;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -31,6 +32,11 @@ impl Lines {
 
     pub fn all(&self) -> Vec<String> {
         self.shared.0.lock().unwrap().clone()
+    }
+
+    /// The first line that contains this. A line is written after what it tells: it is waited for.
+    pub fn says(&self, what: &str) -> String {
+        self.wait(0, DEADLINE, |line| line.contains(what)).unwrap_or_else(|| panic!("no line has {what:?}:\n{}", self.all().join("\n")))
     }
 
     /// The first line from a mark on that fits; waits for it up to a deadline.
