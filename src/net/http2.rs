@@ -8,9 +8,10 @@ use crate::proxy::client::Client;
 use crate::proxy::interim::Interims;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
-use crate::transport::content::{Content, Taking};
+use crate::transport::content::Content;
 use crate::transport::h2::{Tunnel, send_body};
 use crate::transport::http1::Side;
+use crate::transport::receiving::{Receiving, Taking};
 use crate::transport::tunnel::End;
 use crate::wire::{Malformed, http2 as wire};
 use bytes::Bytes;
@@ -87,15 +88,15 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     if let Err(why) = wire::request(&mut parts, most) {
         return refuse(&client, respond, why, &parts);
     }
-    let respond = Rc::new(RefCell::new(respond));
+    let (respond, receiving) = (Rc::new(RefCell::new(respond)), Receiving::new(stream, upload));
     // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
     let (body, tunnel, handover) = match parts.method == Method::CONNECT {
         true => {
             let (give, handover) = oneshot::channel();
-            (Content::Empty, Some((give, stream, upload)), Some(handover))
+            (Content::Empty, Some((give, receiving)), Some(handover))
         }
         false => {
-            let body = Content::stream(Side::Client, &parts.headers, stream, upload);
+            let body = Content::stream(Side::Client, &parts.headers, receiving);
             (body.timed_by(|| client.timers.begin_upload()), None, None)
         }
     };
@@ -126,7 +127,7 @@ fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed, hea
     let _ = respond.send_response(response, true);
 }
 
-type Tunnelled = (oneshot::Sender<End>, RecvStream, Option<Rc<dyn Taking>>);
+type Tunnelled = (oneshot::Sender<End>, Receiving);
 
 async fn answer(
     mut respond: SendResponse<Bytes>,
@@ -138,7 +139,7 @@ async fn answer(
     let (mut head, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut head.headers);
     head.headers.entry(header::DATE).or_insert_with(date::now);
-    if let Some((give, receive, upload)) = tunnel
+    if let Some((give, receiving)) = tunnel
         && head.status.is_success()
     {
         if give.is_closed() {
@@ -147,7 +148,7 @@ async fn answer(
             return respond.send_response(Response::from_parts(head, ()), true).map(drop);
         }
         let send = respond.send_response(Response::from_parts(head, ()), false)?;
-        drop(give.send(Box::new(Tunnel::new(send, receive, upload))));
+        drop(give.send(Box::new(Tunnel::new(send, receiving))));
         return Ok(());
     }
     match head.status {

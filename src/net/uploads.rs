@@ -1,7 +1,7 @@
 //! How far a client may send ahead over one connection of HTTP/2 follows what nodes take of its uploads.
 
 use super::client_io::ClientIo;
-use crate::transport::content::Taking;
+use crate::transport::receiving::Taking;
 use crate::transport::window::{Bounds, Share, Window};
 use bytes::Bytes;
 use h2::server::{Builder, Connection};

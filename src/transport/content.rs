@@ -2,15 +2,15 @@
 
 use super::body_progress::BodyProgress;
 use super::http1::{Incoming, Side};
+use super::receiving::Receiving;
 use crate::wire::http2;
 use bytes::Bytes;
-use h2::RecvStream;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 /// What goes wrong with a body.
 pub type ContentError = Box<dyn Error + Send + Sync>;
@@ -25,20 +25,11 @@ pub enum Content {
     H2(StreamContent),
 }
 
-/// Hears how a body is taken.
-pub trait Taking {
-    /// So many bytes of it were passed on.
-    fn took(&self, bytes: usize);
-    /// Its reader waits for more, and is woken when the window has become smaller.
-    fn waits(&self, reader: &Waker);
-}
-
 /// The body on a stream of HTTP/2.
 pub struct StreamContent {
-    stream: RecvStream,
-    /// Given to the reader, who has passed it on when it asks for more: only then more may come.
+    stream: Receiving,
+    /// Given to the reader, who has passed it on when it asks for more.
     given: usize,
-    taking: Option<Rc<dyn Taking>>,
     /// Of a request's: its own deadline.
     progress: Option<Rc<BodyProgress>>,
     /// As announced; the library resets a stream that does not keep to it.
@@ -48,14 +39,13 @@ pub struct StreamContent {
 }
 
 impl Content {
-    /// What follows a head with these headers on a stream, with somebody who hears how it is taken. The headers were read before,
-    /// so a length is one.
-    pub fn stream(side: Side, headers: &HeaderMap, stream: RecvStream, taking: Option<Rc<dyn Taking>>) -> Self {
+    /// What follows a head with these headers on a stream. The headers were read before, so a length is one.
+    pub fn stream(side: Side, headers: &HeaderMap, stream: Receiving) -> Self {
         let length = match headers.get(header::CONTENT_LENGTH) {
             Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
             None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, given: 0, taking, progress: None, length, side, in_trailers: false })
+        Self::H2(StreamContent { stream, given: 0, progress: None, length, side, in_trailers: false })
     }
 
     /// With a deadline of its own.
@@ -78,12 +68,6 @@ impl Content {
     }
 }
 
-/// Lets the other side go on. The library tells it of what was taken once that is half of its window, and does not look again
-/// when the window becomes smaller: it might wait for ever.
-pub fn ask_for_more(stream: &mut RecvStream) -> Result<(), h2::Error> {
-    stream.flow_control().release_capacity(0)
-}
-
 impl StreamContent {
     fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         let polled = self.poll_frame(cx);
@@ -103,17 +87,9 @@ impl StreamContent {
         if !self.in_trailers {
             let given = std::mem::take(&mut self.given);
             if given > 0 {
-                self.stream.flow_control().release_capacity(given)?;
-                self.taking.iter().for_each(|taking| taking.took(given));
+                self.stream.passed_on(given)?;
             }
-            let polled = self.stream.poll_data(cx);
-            if polled.is_pending()
-                && let Some(taking) = &self.taking
-            {
-                taking.waits(cx.waker());
-                ask_for_more(&mut self.stream)?;
-            }
-            if let Some(data) = ready!(polled) {
+            if let Some(data) = ready!(self.stream.poll(cx)) {
                 let data = data?;
                 self.given = data.len();
                 return Poll::Ready(Some(Ok(Frame::data(data))));

@@ -1,13 +1,12 @@
 //! HTTP/2 streams as bodies and as plain bytes both ways.
 
-use super::content::{Taking, ask_for_more};
+use super::receiving::Receiving;
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, SendStream};
 use http_body::Body;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -77,15 +76,14 @@ fn poll_room(stream: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Resul
 /// Both directions of a stream that carries another protocol (RFC 8441).
 pub struct Tunnel {
     send: SendStream<Bytes>,
-    receive: RecvStream,
+    receive: Receiving,
     read: Bytes,
-    taking: Option<Rc<dyn Taking>>,
 }
 
 impl Tunnel {
-    /// Over a stream whose heads are exchanged, with somebody who hears how what comes is taken.
-    pub fn new(send: SendStream<Bytes>, receive: RecvStream, taking: Option<Rc<dyn Taking>>) -> Self {
-        Self { send, receive, read: Bytes::new(), taking }
+    /// Over a stream whose heads are exchanged.
+    pub fn new(send: SendStream<Bytes>, receive: Receiving) -> Self {
+        Self { send, receive, read: Bytes::new() }
     }
 }
 
@@ -93,14 +91,7 @@ impl AsyncRead for Tunnel {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.read.is_empty() {
-            let polled = this.receive.poll_data(cx);
-            if polled.is_pending()
-                && let Some(taking) = &this.taking
-            {
-                taking.waits(cx.waker());
-                ask_for_more(&mut this.receive).map_err(io::Error::other)?;
-            }
-            match ready!(polled) {
+            match ready!(this.receive.poll(cx)) {
                 Some(data) => this.read = data.map_err(io::Error::other)?,
                 None => return Poll::Ready(Ok(())),
             }
@@ -108,8 +99,7 @@ impl AsyncRead for Tunnel {
         let part = this.read.len().min(buf.remaining());
         buf.put_slice(&this.read[..part]);
         this.read.advance(part);
-        this.receive.flow_control().release_capacity(part).map_err(io::Error::other)?;
-        this.taking.iter().for_each(|taking| taking.took(part));
+        this.receive.passed_on(part).map_err(io::Error::other)?;
         Poll::Ready(Ok(()))
     }
 }

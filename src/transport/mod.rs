@@ -7,6 +7,7 @@ pub mod content;
 pub mod h2;
 pub mod http1;
 pub mod pace;
+pub mod receiving;
 pub mod sending;
 
 mod spare;

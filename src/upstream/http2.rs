@@ -10,6 +10,7 @@ use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::h2::send_body;
 use crate::transport::http1::Side;
+use crate::transport::receiving::Receiving;
 use crate::wire::http2 as wire;
 use h2::Reason;
 use http::request::Parts;
@@ -99,7 +100,7 @@ pub(super) async fn send(
             body::answered(upload.as_ref(), rest);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
-            let content = Content::stream(Side::Node, &head.headers, stream, Some(place.clone()));
+            let content = Content::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
             let lease = Lease::stream(pool, link, place, upload);
             Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms, queued })
         }

@@ -7,7 +7,7 @@ use super::send::{Failure, Limits, Over, SendError, fail};
 use super::shared::Shared;
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
-use crate::transport::content::Taking;
+use crate::transport::receiving::Taking;
 use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
