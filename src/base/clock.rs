@@ -72,6 +72,11 @@ pub fn monotonic_ms() -> u64 {
     Now::look().ms()
 }
 
+/// A length of time in milliseconds, as the shared cells have it.
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what was before the
 /// process has a place on it too.
 pub fn monotonic_secs() -> u32 {

@@ -145,14 +145,11 @@ impl Evidence {
             return false;
         }
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        if limit == 0 || failures < u32::from(limit) {
-            return false;
+        let is_proven = limit != 0 && failures >= u32::from(limit) && !self.is_ejected();
+        if is_proven {
+            self.set_aside(met, eject_ms);
         }
-        if self.is_ejected() {
-            return false;
-        }
-        self.set_aside(met, eject_ms);
-        true
+        is_proven
     }
 
     fn set_aside(&self, met: Met, eject_ms: u64) {

@@ -21,11 +21,11 @@ use super::evidence::{Met, Witness};
 use super::node::{Health, Node};
 use super::state::State;
 use super::{Cluster, ClusterLive};
+use crate::base::clock::millis;
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::heartbeat::Announced;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 /// Why a node that is down keeps its pinned sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,8 +166,4 @@ impl Doubt {
             failing != 0 && failing >= self.since.load(Relaxed)
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
