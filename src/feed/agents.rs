@@ -2,23 +2,21 @@
 //! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
 
 use super::beats::{Beats, Dialect, Outcome};
+use super::tasks::{Task, Tasks};
 use crate::base::clock;
-use crate::base::tasks::kept;
 use crate::config::model::{AdminState, Agent};
 use crate::heartbeat::Beat;
 use crate::heartbeat::agent::{self, LONGEST, Reply};
-use crate::table::{Link, Node, NodeLive, Table};
+use crate::table::{Cluster, Link, Node, NodeLive, Table};
 use crate::upstream::addresses::Addresses;
 use crate::upstream::dial;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 /// Agents that are asked at one time.
@@ -30,24 +28,13 @@ type Key = (Arc<str>, Arc<str>);
 
 /// The agents that are asked, by cluster and node name.
 pub struct Agents {
-    tasks: HashMap<Key, Task>,
+    tasks: Tasks<Key, Rc<Subject>>,
     shared: Rc<Shared>,
 }
 
 struct Shared {
     beats: Rc<Beats>,
     places: Semaphore,
-}
-
-struct Task {
-    subject: Rc<Subject>,
-    handle: AbortHandle,
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.handle.abort();
-    }
 }
 
 /// The node whose agent it is, and how it is asked.
@@ -64,47 +51,46 @@ struct Subject {
 impl Agents {
     /// None yet.
     pub fn new(beats: Rc<Beats>) -> Self {
-        Self { tasks: HashMap::new(), shared: Rc::new(Shared { beats, places: Semaphore::new(AT_ONCE) }) }
+        Self { tasks: Tasks::default(), shared: Rc::new(Shared { beats, places: Semaphore::new(AT_ONCE) }) }
     }
 
     /// Makes the agents that are asked those of the table: an unchanged one keeps its task. To be called in a `LocalSet`, after
     /// each new table.
     pub fn reconcile(&mut self, table: &Table) {
-        let mut wanted = HashSet::new();
-        for cluster in &table.clusters {
-            for node in cluster.nodes() {
-                let key = (cluster.name.clone(), node.spec.name.clone());
-                let conf = cluster.conf.agent_of(&node.spec.name);
-                // a stranger does not make us connect to where it says
-                let Some(conf) = conf.filter(|_| node.spec.admin != AdminState::Pending) else {
-                    if self.tasks.remove(&key).is_some_and(|task| Arc::ptr_eq(&task.subject.live, &node.live)) {
-                        self.shared.beats.forget(cluster, node);
-                    }
-                    continue;
-                };
-                if !self.tasks.get(&key).is_some_and(|task| task.subject.is_current(node, conf)) {
-                    self.tasks.insert(key.clone(), self.start(&key, node, conf));
-                }
-                wanted.insert(key);
+        let nodes = table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, node)));
+        // a stranger does not make us connect to where it says
+        let known = nodes.filter(|(_, node)| node.spec.admin != AdminState::Pending);
+        let wanted = known.filter_map(|(cluster, node)| {
+            let conf = cluster.conf.agent_of(&node.spec.name)?;
+            Some(((cluster.name.clone(), node.spec.name.clone()), (cluster, node, conf)))
+        });
+        let gone = self.tasks.reconcile(
+            wanted,
+            |subject, (_, node, conf)| subject.is_current(node, conf),
+            |(cluster, node, conf), _| begin(&self.shared, cluster, node, conf),
+        );
+        for subject in gone {
+            let cluster = table.clusters.iter().find(|cluster| cluster.name == subject.cluster);
+            let node = cluster.and_then(|cluster| Some((cluster, cluster.named(&subject.node)?)));
+            if let Some((cluster, node)) = node.filter(|(_, node)| Arc::ptr_eq(&subject.live, &node.live)) {
+                self.shared.beats.forget(cluster, node);
             }
         }
-        self.tasks.retain(|key, _| wanted.contains(key));
     }
+}
 
-    fn start(&self, (cluster, name): &Key, node: &Node, conf: &Agent) -> Task {
-        let subject = Rc::new(Subject {
-            cluster: cluster.clone(),
-            node: name.clone(),
-            live: node.live.clone(),
-            link: node.link.clone(),
-            conf: conf.clone(),
-            elsewhere: RefCell::default(),
-        });
-        let (of, shared) = (subject.clone(), self.shared.clone());
-        let asking = kept("the asking of an agent", move || follow(of.clone(), shared.clone()));
-        let handle = tokio::task::spawn_local(asking).abort_handle();
-        Task { subject, handle }
-    }
+fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<Subject>, Option<Task>) {
+    let subject = Rc::new(Subject {
+        cluster: cluster.name.clone(),
+        node: node.spec.name.clone(),
+        live: node.live.clone(),
+        link: node.link.clone(),
+        conf: conf.clone(),
+        elsewhere: RefCell::default(),
+    });
+    let (of, shared) = (subject.clone(), shared.clone());
+    let task = Task::spawn("the asking of an agent", move || follow(of.clone(), shared.clone()));
+    (subject, Some(task))
 }
 
 impl Subject {

@@ -2,20 +2,19 @@
 
 use super::names;
 use super::probe::{self, Failure, Meaning, Seen};
+use super::tasks::{Task, Tasks};
 use super::watch::{Outcome, Watch};
-use crate::base::clock;
-use crate::base::tasks;
+use crate::base::clock::{self, millis};
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::table::kept::{News, kept};
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise, Table};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 /// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
@@ -27,9 +26,7 @@ type Key = (Arc<str>, Arc<str>);
 
 /// The checks that run, by cluster and node name.
 pub struct Checks {
-    tasks: HashMap<Key, Task>,
-    /// How often the tasks were reconciled.
-    round: u64,
+    tasks: Tasks<Key, Watched>,
     /// Clusters of the last table: a node that joins one of them is eased in, the nodes of a new one are not.
     clusters: HashSet<Arc<str>>,
     shared: Rc<Shared>,
@@ -41,18 +38,10 @@ struct Shared {
     dark: RefCell<HashSet<Arc<str>>>,
 }
 
-struct Task {
+/// A node, and what its checks have shown so far.
+struct Watched {
     subject: Rc<Subject>,
     watch: Rc<RefCell<Watch>>,
-    handle: Option<AbortHandle>,
-    /// The last round that wanted it.
-    round: u64,
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.handle.iter().for_each(AbortHandle::abort);
-    }
 }
 
 /// The node that is checked, and how.
@@ -106,10 +95,6 @@ impl Subject {
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A page may take as long as clients wait for it, and a node that stalls for less than this is worth waiting for.
 fn patience(conf: &model::Cluster) -> Duration {
     conf.timeouts.response.get().max(conf.passive.eject.get() * 3)
@@ -119,63 +104,58 @@ impl Checks {
     /// None yet.
     pub fn new() -> Self {
         let shared = Shared { places: Semaphore::new(AT_ONCE), dark: RefCell::default() };
-        Self { tasks: HashMap::new(), round: 0, clusters: HashSet::new(), shared: Rc::new(shared) }
+        Self { tasks: Tasks::default(), clusters: HashSet::new(), shared: Rc::new(shared) }
     }
 
     /// Makes the running checks those the table asks for: a new node is checked at once, an unchanged one keeps its task, a
     /// changed one keeps its memory. To be called in a `LocalSet`, after each new table.
     pub fn reconcile(&mut self, table: &Table) {
-        self.round += 1;
-        for cluster in &table.clusters {
-            let joined = self.clusters.contains(&cluster.name);
-            // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect to
-            for node in cluster.nodes().filter(|node| node.spec.admin != AdminState::Pending) {
-                let key = (Arc::clone(&cluster.name), Arc::clone(&node.spec.name));
-                match self.tasks.get_mut(&key).filter(|task| task.subject.is_current(cluster, node)) {
-                    Some(task) => task.round = self.round,
-                    None => {
-                        let before = self.tasks.remove(&key).filter(|task| task.subject.is_same_node(cluster, node));
-                        self.tasks.insert(key, self.start(cluster, node, joined, before.as_ref()));
-                    }
-                }
-            }
-        }
-        self.tasks.retain(|_, task| task.round == self.round);
+        let nodes = table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, &**node)));
+        // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect to
+        let known = nodes.filter(|(_, node)| node.spec.admin != AdminState::Pending);
+        self.tasks.reconcile(
+            known.map(|(cluster, node)| ((Arc::clone(&cluster.name), Arc::clone(&node.spec.name)), (cluster, node))),
+            |watched, (cluster, node)| watched.subject.is_current(cluster, node),
+            |(cluster, node), before| {
+                let before = before.filter(|watched| watched.subject.is_same_node(cluster, node));
+                begin(&self.shared, cluster, node, self.clusters.contains(&cluster.name), before)
+            },
+        );
         self.clusters = table.clusters.iter().map(|cluster| Arc::clone(&cluster.name)).collect();
         self.shared.dark.borrow_mut().retain(|name| self.clusters.contains(name));
     }
+}
 
-    fn start(&self, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Task>) -> Task {
-        let conf = cluster.conf.health.clone();
-        let interval_ms = millis(conf.interval.get());
-        let subject = Rc::new(Subject {
-            cluster: Arc::clone(&cluster.name),
-            node: Arc::clone(&node.spec.name),
-            cluster_live: Arc::clone(&cluster.live),
-            live: Arc::clone(&node.live),
-            link: Arc::clone(&node.link),
-            conf,
-            patience: patience(&cluster.conf),
-            eject: cluster.conf.passive.eject.get(),
-            joined: before.map_or(joined, |task| task.subject.joined),
-        });
-        if subject.conf.kind() == HealthKind::Off {
-            settle_unchecked(&subject, &self.shared);
-            let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
-            return Task { subject, watch: Rc::new(RefCell::new(watch)), handle: None, round: self.round };
-        }
-        let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
-        let mut watch = before.map_or_else(fresh, |task| task.watch.borrow().clone());
-        watch.set_limits(subject.conf.rise, subject.conf.fall, interval_ms);
-        let is_back = before.is_none() && node.live.health() != Health::Unknown;
-        if is_back || before.is_some_and(|task| task.subject.link.id != node.link.id) {
-            watch.start_anew();
-        }
-        let watch = Rc::new(RefCell::new(watch));
-        let (of, seen, shared) = (Rc::clone(&subject), Rc::clone(&watch), Rc::clone(&self.shared));
-        let running = tasks::kept("the check of a node", move || follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared)));
-        Task { subject, watch, handle: Some(tokio::task::spawn_local(running).abort_handle()), round: self.round }
+fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Watched>) -> (Watched, Option<Task>) {
+    let conf = cluster.conf.health.clone();
+    let interval_ms = millis(conf.interval.get());
+    let subject = Rc::new(Subject {
+        cluster: Arc::clone(&cluster.name),
+        node: Arc::clone(&node.spec.name),
+        cluster_live: Arc::clone(&cluster.live),
+        live: Arc::clone(&node.live),
+        link: Arc::clone(&node.link),
+        conf,
+        patience: patience(&cluster.conf),
+        eject: cluster.conf.passive.eject.get(),
+        joined: before.map_or(joined, |watched| watched.subject.joined),
+    });
+    if subject.conf.kind() == HealthKind::Off {
+        settle_unchecked(&subject, shared);
+        let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
+        return (Watched { subject, watch: Rc::new(RefCell::new(watch)) }, None);
     }
+    let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
+    let mut watch = before.map_or_else(fresh, |watched| watched.watch.borrow().clone());
+    watch.set_limits(subject.conf.rise, subject.conf.fall, interval_ms);
+    let is_back = before.is_none() && node.live.health() != Health::Unknown;
+    if is_back || before.is_some_and(|watched| watched.subject.link.id != node.link.id) {
+        watch.start_anew();
+    }
+    let watch = Rc::new(RefCell::new(watch));
+    let (of, seen, shared) = (Rc::clone(&subject), Rc::clone(&watch), Rc::clone(shared));
+    let task = Task::spawn("the check of a node", move || follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared)));
+    (Watched { subject, watch }, Some(task))
 }
 
 impl Default for Checks {

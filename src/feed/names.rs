@@ -1,18 +1,16 @@
 //! Names of nodes: looked up at once and again and again, one bad name never stopping the others.
 
-use crate::base::tasks::kept;
+use super::tasks::{Task, Tasks};
 use crate::config::address::NodeUrl;
 use crate::table::{Link, Table};
 use crate::upstream::addresses::Addresses;
 use crate::upstream::home;
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 /// Time between two look-ups of a name that resolves.
@@ -29,49 +27,32 @@ pub fn name_of(url: &NodeUrl) -> Option<(&str, u16)> {
 
 /// The look-ups that run, one for each link with a name.
 pub struct Names {
-    tasks: HashMap<u64, AbortHandle>,
+    tasks: Tasks<u64, ()>,
     places: Rc<Semaphore>,
 }
 
 impl Names {
     /// None yet.
     pub fn new() -> Self {
-        Self { tasks: HashMap::new(), places: Rc::new(Semaphore::new(AT_ONCE)) }
+        Self { tasks: Tasks::default(), places: Rc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Makes the running look-ups those the table asks for. To be called in a `LocalSet`.
     pub fn reconcile(&mut self, table: &Table) {
-        let (mut wanted, home) = (HashSet::new(), home::now());
-        for node in table.clusters.iter().flat_map(|cluster| cluster.nodes()) {
-            node.link.review(&home);
-            if name_of(&node.link.url).is_none() || !wanted.insert(node.link.id) {
-                continue;
-            }
-            self.tasks.entry(node.link.id).or_insert_with(|| {
-                let (link, places) = (Arc::clone(&node.link), Rc::clone(&self.places));
-                let looking = kept("the look-up of a name", move || follow(Arc::clone(&link), Rc::clone(&places)));
-                tokio::task::spawn_local(looking).abort_handle()
-            });
-        }
-        self.tasks.retain(|id, task| {
-            let keep = wanted.contains(id);
-            if !keep {
-                task.abort();
-            }
-            keep
-        });
+        let home = home::now();
+        let links = table.clusters.iter().flat_map(|cluster| cluster.nodes()).map(|node| &node.link);
+        let named = links.inspect(|link| link.review(&home)).filter(|link| name_of(&link.url).is_some());
+        let begin = |link: &Arc<Link>, _: Option<&()>| {
+            let (link, places) = (Arc::clone(link), Rc::clone(&self.places));
+            ((), Some(Task::spawn("the look-up of a name", move || follow(Arc::clone(&link), Rc::clone(&places)))))
+        };
+        self.tasks.reconcile(named.map(|link| (link.id, link)), |(), _| true, begin);
     }
 }
 
 impl Default for Names {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        self.tasks.values().for_each(AbortHandle::abort);
     }
 }
 

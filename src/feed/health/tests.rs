@@ -104,13 +104,13 @@ async fn a_reload_keeps_what_did_not_change() {
             let all = || first.clusters[0].nodes().all(|node| node.live.health() == Health::Up);
             until("all up", all).await;
             let key = |name: &str| (Arc::from("shop"), Arc::from(name));
-            let subject = Rc::clone(&checks.tasks[&key("n1")].subject);
+            let subject = Rc::clone(&checks.tasks.get(&key("n1")).unwrap().subject);
 
             // n1 stays, n2 moves to where nobody is, n3 goes, n4 joins
             let nodes = format!("n1 = \"{up}\"\nn2 = \"{down}\"\nn4 = \"{moved}\"");
             let second = table(&[("shop", SLOW, &nodes)], Some(&first));
             checks.reconcile(&second);
-            assert!(Rc::ptr_eq(&subject, &checks.tasks[&key("n1")].subject));
+            assert!(Rc::ptr_eq(&subject, &checks.tasks.get(&key("n1")).unwrap().subject));
             assert_eq!(checks.tasks.len(), 3);
             let (n2, n4) = (node(&second, 0, "n2"), node(&second, 0, "n4"));
             assert_eq!(n2.live.health(), Health::Up, "health stays until the new place is checked");
@@ -122,8 +122,8 @@ async fn a_reload_keeps_what_did_not_change() {
             let third = table(&[("shop", FAST, &nodes)], Some(&second));
             checks.reconcile(&third);
             assert_eq!(node(&third, 0, "n1").live.health(), Health::Up);
-            assert!(!Rc::ptr_eq(&subject, &checks.tasks[&key("n1")].subject));
-            assert!(!checks.tasks[&key("n1")].watch.borrow().is_fresh());
+            assert!(!Rc::ptr_eq(&subject, &checks.tasks.get(&key("n1")).unwrap().subject));
+            assert!(!checks.tasks.get(&key("n1")).unwrap().watch.borrow().is_fresh());
         })
         .await;
 }
