@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
 
 /// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
@@ -58,6 +58,8 @@ struct Subject {
     eject: Duration,
     /// It joined a cluster that was there before.
     joined: bool,
+    /// Its check passes, and its clients wait in vain: it is to be asked.
+    in_vain: Notify,
 }
 
 impl Subject {
@@ -139,6 +141,7 @@ fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, befo
         patience: patience(&cluster.conf),
         eject: cluster.conf.passive.eject.get(),
         joined: before.map_or(joined, |watched| watched.subject.joined),
+        in_vain: Notify::new(),
     });
     if subject.conf.kind() == HealthKind::Off {
         settle_unchecked(&subject, shared);
@@ -170,8 +173,8 @@ async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shar
 
 /// Asks it beside its checks, which go on meanwhile.
 async fn ask(subject: &Subject) {
-    while subject.conf.kind() == HealthKind::Tcp {
-        tokio::time::sleep(subject.conf.interval.get().max(SHORTEST_PAUSE)).await;
+    loop {
+        subject.in_vain.notified().await;
         if subject.is_to_be_asked() {
             subject.ask().await;
         }
@@ -189,6 +192,9 @@ async fn check(subject: &Subject, watch: &RefCell<Watch>, shared: &Shared) {
             (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
         settle(subject, &mut watch.borrow_mut(), shared, result);
+        if subject.is_to_be_asked() {
+            subject.in_vain.notify_one();
+        }
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
     }
 }

@@ -199,6 +199,7 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
             patience: Duration::from_secs(60),
             eject: Duration::from_secs(10),
             joined,
+            in_vain: Notify::new(),
         };
         node.live.evidence.set_check_passes(*health == Health::Up);
         publish(&subject, *health, "");
