@@ -144,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_looked_up_at_once() {
-        let link = Arc::new(link_to("http://localhost:8080"));
+        let link = link_to("http://localhost:8080");
         tokio::task::LocalSet::new()
             .run_until(async {
                 let task = tokio::task::spawn_local(follow(Arc::clone(&link), Rc::new(Semaphore::new(1))));

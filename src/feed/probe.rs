@@ -1,20 +1,25 @@
-//! One health check: a connection, with TLS where the node speaks it, and for HTTP a question and the head of the answer.
+//! One health check: a connection, with TLS where the node speaks it, and for HTTP a question and the head of the answer. It goes the
+//! way that clients' requests go, so that no node passes its check and fails them, or the other way round.
 
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::config;
 use crate::config::model::{Health, HealthKind};
 use crate::table::Link;
-use crate::transport::stream::Stream;
+use crate::transport::http1::NoHead;
+use crate::upstream::body::RequestBody;
 use crate::upstream::dial::{self, NoConnection};
-use bytes::Bytes;
+use crate::upstream::household::Household;
+use crate::upstream::pool::Pool;
+use crate::upstream::send::{self, Cause, Failure as SendFailure, Limits, Over, SendError};
+use crate::wire::Malformed;
 use http::Request;
-use http_body_util::Empty;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
-
-/// The largest head of an answer that is read.
-const HEAD_LIMIT: usize = 16 << 10;
 
 /// Why a check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +65,7 @@ pub struct Seen {
 }
 
 /// Checks once.
-pub async fn probe(link: &Link, health: &Health) -> Result<Seen, Failure> {
+pub async fn probe(link: &Arc<Link>, health: &Health) -> Result<Seen, Failure> {
     let from = clock::monotonic_ms();
     let limit = health.timeout.get();
     let seen = tokio::time::timeout(limit, look(link, health)).await.unwrap_or_else(|_| Err(Failure::silent(limit)))?;
@@ -72,7 +77,7 @@ pub async fn probe(link: &Link, health: &Health) -> Result<Seen, Failure> {
 }
 
 /// Asks for an answer where the conf asks for none: any will do, whatever it says.
-pub async fn ask_for_any(link: &Link, health: &Health, limit: Duration) -> Result<Seen, Failure> {
+pub async fn ask_for_any(link: &Arc<Link>, health: &Health, limit: Duration) -> Result<Seen, Failure> {
     let kind = Some(HealthKind::Http);
     let asked = Health { kind, status: "100-599".into(), draining: None, timeout: crate::base::units::Duration(limit), ..health.clone() };
     probe(link, &asked).await.or_else(|failure| match failure.meaning {
@@ -82,17 +87,13 @@ pub async fn ask_for_any(link: &Link, health: &Health, limit: Duration) -> Resul
 }
 
 /// The status, if one was asked for, and whether it is a wish to be drained.
-async fn look(link: &Link, health: &Health) -> Result<Option<(u16, bool)>, Failure> {
+async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, Failure> {
     let limit = health.timeout.get();
-    let stream = dial::dial(link, link.speaks(), limit).await.map_err(|why| unreachable(link, &why, limit))?;
     if health.kind() != HealthKind::Http {
-        return Ok(None);
+        let opened = dial::dial(link, link.speaks(), limit).await;
+        return opened.map(|_| None).map_err(|why| unreachable(link, &why, limit));
     }
-    let http2 = match &stream {
-        Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
-        _ => link.http2,
-    };
-    let status = ask(stream, http2, link, health).await?;
+    let status = ask(link, health).await?;
     let says = |ranges: &str| Ok(config::status_ranges(ranges).map_err(Failure::definite)?.iter().any(|range| range.contains(&status)));
     let drains = health.draining.as_deref().map_or(Ok(false), says)?;
     match drains || says(&health.status)? {
@@ -121,52 +122,41 @@ fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> Failure {
 }
 
 /// Asks for the path; reads no further than the head of the answer.
-async fn ask(stream: Stream, http2: bool, link: &Link, health: &Health) -> Result<u16, Failure> {
-    let path = health.path.as_deref().unwrap_or("/");
+async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, Failure> {
+    let (limit, path) = (health.timeout.get(), health.path.as_deref().unwrap_or("/"));
     let host = health.host.as_deref().or(link.authority.to_str().ok()).unwrap_or("localhost");
-    let request = Request::get(if http2 { format!("{}://{host}{path}", scheme(link)) } else { path.to_owned() });
-    let request = if http2 { request } else { request.header("host", host).header("connection", "close") };
-    let request = request.header("user-agent", "homing-check").header("accept", "*/*");
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| Failure::definite(format!("the check cannot be asked: {error}")))?;
-    let io = TokioIo::new(stream);
-    let answer = if http2 {
-        let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-        builder.max_header_list_size(HEAD_LIMIT as u32);
-        let (mut sender, connection) = builder.handshake(io).await.map_err(|error| misfit(&error))?;
-        drive(sender.send_request(request), connection).await
-    } else {
-        let mut builder = hyper::client::conn::http1::Builder::new();
-        builder.max_buf_size(HEAD_LIMIT);
-        let (mut sender, connection) = builder.handshake(io).await.map_err(|error| misfit(&error))?;
-        drive(sender.send_request(request), connection).await
+    let request = Request::get(path).header("host", host).header("user-agent", "homing-check").header("accept", "*/*");
+    let request = request.header("connection", "close").body(());
+    let (head, ()) = request.map_err(|error| Failure::definite(format!("the check cannot be asked: {error}")))?.into_parts();
+    let limits = Limits {
+        now: Now::look(),
+        alarm: None,
+        connect: limit,
+        response: limit,
+        max_idle: 0,
+        over: Over::New,
+        connections: 1,
+        queue: limit,
+        waiting: &AtomicU32::new(0),
+        client: Household::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        keep: 0,
     };
-    answer.map(|answer| answer.status().as_u16()).map_err(|error| misfit(&error))
+    let pool = Rc::new(Pool::apart());
+    let sent = send::send(&pool, link, Cow::Owned(head), RequestBody::Empty, &limits, async |_| ()).await;
+    sent.map(|answer| answer.response.status().as_u16()).map_err(|error| unanswered(link, &error, limit))
 }
 
-fn scheme(link: &Link) -> &'static str {
-    if link.tls.is_some() { "https" } else { "http" }
-}
-
-/// Runs a connection until its one answer is there.
-async fn drive<T>(answer: impl Future<Output = T>, connection: impl Future) -> T {
-    tokio::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer,
-        // a connection that ended has settled its question, one way or the other
-        _ = connection => answer.await,
-    }
-}
-
-fn misfit(error: &hyper::Error) -> Failure {
-    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    match io {
-        Some(io) => Failure::definite(words(io)),
-        None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
-            Failure::definite("closes the connection without an answer")
-        }
-        None if error.is_parse_too_large() => Failure::definite("answers with a head over 16 KiB"),
-        None if error.is_parse() => Failure::definite("answers, but not in HTTP"),
-        None => Failure::definite(error.to_string()),
+/// What it says of a node that the check was not answered.
+fn unanswered(link: &Link, error: &SendError, limit: Duration) -> Failure {
+    match (&*error.cause, error.kind) {
+        (Cause::NoConnection(why), _) => unreachable(link, why, limit),
+        (_, SendFailure::Timeout | SendFailure::Full) => Failure::silent(limit),
+        (Cause::NoHead(NoHead::Closed | NoHead::Broken), _) => Failure::definite("closes the connection without an answer"),
+        (Cause::NoHead(NoHead::Failed(error)), _) => Failure::definite(words(error)),
+        (Cause::NoHead(NoHead::Malformed(Malformed::TooLarge)), _) => Failure::definite("answers with a head that is too large"),
+        (Cause::NoHead(NoHead::Malformed(why)), _) => Failure::definite(format!("answers, but not in HTTP: {why}")),
+        (Cause::BadHead(why), _) => Failure::definite(format!("answers, but not in HTTP: {why}")),
+        (Cause::Other(why), _) => Failure::definite(why),
     }
 }
 

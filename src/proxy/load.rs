@@ -104,5 +104,5 @@ impl Load {
 
 fn not_in_full(error: &ContentError) -> SendError {
     let kind = if error.is::<Stalled>() { Failure::Stalled } else { Failure::Client };
-    SendError { kind, detail: error.to_string(), race: false }
+    SendError::new(kind, error.to_string())
 }

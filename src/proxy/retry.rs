@@ -104,7 +104,7 @@ impl Tries {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
-            judge(cluster, &verdict.node, met, &error.detail);
+            judge(cluster, &verdict.node, met, &error.detail());
         }
         let ends = of_client || matches!(error.kind, Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
         let may = intact && (unseen || self.repeatable) && !ends;
@@ -186,7 +186,7 @@ pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
         Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", b"CR"),
         Failure::Stalled => (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", b"cR"),
     };
-    let mut refused = Refused::new(status, message).note(error.detail.clone()).ended(ended);
+    let mut refused = Refused::new(status, message).note(error.detail()).ended(ended);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         refused.page = cluster.error_page.clone();
         refused.retry_after = Some(5);

@@ -5,7 +5,7 @@ use super::dial::{self, Speaks};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
-use super::send::{Answer, Failure, Lease, Limits, Over, SendError, fail, unconnected};
+use super::send::{Answer, Cause, Failure, Lease, Limits, Over, SendError, unconnected};
 use super::usage::Open;
 use crate::base::clock::Now;
 use crate::transport::alarm::Patience;
@@ -43,7 +43,7 @@ pub(super) async fn send(
     };
     let (Taken { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
-        None => connect(link, limits).await?,
+        None => connect(pool, link, limits).await?,
     };
     let upload = body.upload().cloned();
     let framing = match (body.is_end_stream(), body.size_hint().exact()) {
@@ -83,7 +83,7 @@ pub(super) async fn send(
             let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
             Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
         }
-        Err(NoAnswer::Late) => Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Err(NoAnswer::Late) => Err(SendError::new(Failure::Timeout, format!("no answer within {:?}", limits.response))),
         Err(error) => {
             let race = idle.is_some() && !connection.has_heard();
             if let (true, Some(idle)) = (race, idle) {
@@ -92,10 +92,10 @@ pub(super) async fn send(
             let kind = match upload.and_then(|upload| Failure::of_client(&upload)) {
                 Some(failure) => failure,
                 None if connection.told() == 0 => Failure::Unsent,
-                None if matches!(error, NoAnswer::Malformed(_)) => Failure::BadAnswer,
+                None if error.is_malformed() => Failure::BadAnswer,
                 None => Failure::NoAnswer,
             };
-            Err(SendError { kind, detail: error.detail(), race })
+            Err(SendError { kind, cause: Rc::new(error.cause()), race })
         }
     }
 }
@@ -116,16 +116,22 @@ struct Exchange<'a> {
 /// Why no answer came.
 enum NoAnswer {
     Late,
-    Malformed(String),
+    NoHead(NoHead),
+    BadHead(String),
     Broken(String),
 }
 
 impl NoAnswer {
-    fn detail(self) -> String {
+    fn is_malformed(&self) -> bool {
+        matches!(self, Self::BadHead(_) | Self::NoHead(NoHead::Malformed(_)))
+    }
+
+    fn cause(self) -> Cause {
         match self {
-            Self::Late => "too late".into(),
-            Self::Malformed(why) => format!("the answer's head cannot be read: {why}"),
-            Self::Broken(why) => why,
+            Self::Late => Cause::Other("too late".into()),
+            Self::NoHead(why) => Cause::NoHead(why),
+            Self::BadHead(why) => Cause::BadHead(why),
+            Self::Broken(why) => Cause::Other(why),
         }
     }
 }
@@ -161,7 +167,7 @@ impl Exchange<'_> {
                 Poll::Ready(Err(why)) => return self.no_head(why),
             };
             match response::parse(&head, self.method) {
-                Err(why) => return failed(NoAnswer::Malformed(why)),
+                Err(why) => return failed(NoAnswer::BadHead(why)),
                 Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
                     if self.left > 0 {
                         self.left -= 1;
@@ -179,12 +185,9 @@ impl Exchange<'_> {
     }
 
     fn no_head<T>(&mut self, why: NoHead) -> Poll<Heard<Result<T, NoAnswer>>> {
-        let broken = self.broken.take();
-        match why {
-            NoHead::Malformed(why) => failed(NoAnswer::Malformed(why.to_string())),
-            NoHead::Closed => failed(NoAnswer::Broken(broken.unwrap_or_else(|| "connection closed before an answer came".into()))),
-            NoHead::Broken => failed(NoAnswer::Broken(broken.unwrap_or_else(|| "connection closed within the answer's head".into()))),
-            NoHead::Failed(error) => failed(NoAnswer::Broken(broken.unwrap_or_else(|| error.to_string()))),
+        match self.broken.take() {
+            Some(broken) if !matches!(why, NoHead::Malformed(_)) => failed(NoAnswer::Broken(broken)),
+            _ => failed(NoAnswer::NoHead(why)),
         }
     }
 }
@@ -193,11 +196,11 @@ fn failed<T>(why: NoAnswer) -> Poll<Heard<Result<T, NoAnswer>>> {
     Poll::Ready(Heard::Final(Err(why)))
 }
 
-async fn connect(link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendError> {
+async fn connect(pool: &Pool, link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendError> {
     let start = Instant::now();
-    let count = link.usage.mine();
+    let count = pool.usage(link).mine();
     count.attempted();
-    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(|why| unconnected(&why))?;
+    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(unconnected)?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
     Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }

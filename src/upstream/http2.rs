@@ -4,7 +4,7 @@ use super::body::{self, RequestBody};
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::Pool;
-use super::send::{Answer, Failure, Lease, Limits, SendError, fail};
+use super::send::{Answer, Failure, Lease, Limits, SendError};
 use crate::base::clock::Now;
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
@@ -35,7 +35,7 @@ pub(super) async fn send(
     let (place, waited) = pool.streams(link).take(limits).await?;
     let (place, spent) = (Rc::new(place), if waited { Now::look().since(start) } else { Duration::ZERO });
     if place.reused {
-        link.usage.mine().reused();
+        pool.usage(link).mine().reused();
     }
     let (connect_ms, queued) = if place.reused { (0.0, waited.then_some(spent)) } else { (spent.as_secs_f64() * 1000.0, None) };
     absolute(&mut head, link);
@@ -54,7 +54,7 @@ pub(super) async fn send(
     let sent = place.connection().sender().send_request(Request::from_parts(head, ()), end);
     // the connection may have ended since
     let (mut answer, stream) =
-        sent.map_err(|e| SendError { kind: Failure::Unsent, detail: e.to_string(), race: place.reused && !e.is_reset() })?;
+        sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(Failure::Unsent, e.to_string()) })?;
     let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
     let mut left = MOST;
     let mut patience = Patience::new(None, Instant::now(), limits.response);
@@ -86,7 +86,7 @@ pub(super) async fn send(
         None => {
             // who has not answered may never answer: the next request opens another connection and will see
             place.connection().retire();
-            Err(fail(Failure::Timeout, format!("no answer within {:?}", limits.response)))
+            Err(SendError::new(Failure::Timeout, format!("no answer within {:?}", limits.response)))
         }
         Some(Ok(response)) => {
             place.idle.iter().for_each(|idle| link.prove(*idle));
@@ -117,7 +117,7 @@ pub(super) async fn send(
                 None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
                 None => Failure::NoAnswer,
             };
-            Err(SendError { kind, detail: error.to_string(), race: race && kind != Failure::WantsHttp1 })
+            Err(SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) })
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::send::Over;
 use super::streams::Streams;
-use super::usage::{Block, Open};
+use super::usage::{Block, Open, Usage};
 use crate::base::clock::Now;
 use crate::transport::http1::Connection;
 use std::cell::RefCell;
@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct Pool {
     idle: RefCell<HashMap<u64, Kept>>,
     streams: RefCell<HashMap<u64, Rc<Streams>>>,
+    /// Where its connections are counted, if not with those of their cluster.
+    apart: Option<Arc<Usage>>,
 }
 
 /// The idle connections to one node, those used last at the end.
@@ -68,6 +70,16 @@ pub struct Taken {
 }
 
 impl Pool {
+    /// For requests that are no client's, and whose connections do not count as such.
+    pub fn apart() -> Self {
+        Self { apart: Some(Arc::default()), ..Self::default() }
+    }
+
+    /// Where its connections over a link are counted.
+    pub(super) fn usage<'a>(&'a self, link: &'a Link) -> &'a Arc<Usage> {
+        self.apart.as_ref().unwrap_or(&link.usage)
+    }
+
     /// An idle connection that is still good, most recently used first.
     pub fn take(&self, link: &Link, over: Over, now: Now) -> Option<Taken> {
         let mut idle = self.idle.borrow_mut();
@@ -98,7 +110,7 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let kept = idle.entry(link.id).or_insert_with(|| Kept { list: Vec::new(), count: link.usage.mine().clone() });
+        let kept = idle.entry(link.id).or_insert_with(|| Kept { list: Vec::new(), count: self.usage(link).mine().clone() });
         if kept.list.len() >= most as usize {
             kept.list.remove(0);
             kept.count.dropped(1);
@@ -108,7 +120,7 @@ impl Pool {
 
     /// The streams to a node that speaks HTTP/2.
     pub(super) fn streams(&self, link: &Arc<Link>) -> Rc<Streams> {
-        self.streams.borrow_mut().entry(link.id).or_insert_with(|| Streams::new(link)).clone()
+        self.streams.borrow_mut().entry(link.id).or_insert_with(|| Streams::new(link, self.usage(link))).clone()
     }
 
     /// Closes what has been idle too long, and everything of links that are no longer in the table.

@@ -12,10 +12,11 @@ use super::{http1, http2};
 use crate::base::clock::Now;
 use crate::transport::alarm::Alarm;
 use crate::transport::content::Content;
-use crate::transport::http1::{Connection, Upgraded};
+use crate::transport::http1::{Connection, NoHead, Upgraded};
 use http::Response;
 use http::request::Parts;
 use std::borrow::Cow;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -67,10 +68,53 @@ pub enum Over {
 pub struct SendError {
     /// What happened.
     pub kind: Failure,
-    /// In words.
-    pub detail: String,
+    /// What ended it.
+    pub cause: Rc<Cause>,
     /// The connection had been used before and was closed by the node without an answer: most likely a race.
     pub race: bool,
+}
+
+impl SendError {
+    /// Of what the words say.
+    pub fn new(kind: Failure, words: impl Into<String>) -> Self {
+        Self::caused(kind, Cause::Other(words.into()))
+    }
+
+    pub(super) fn caused(kind: Failure, cause: Cause) -> Self {
+        Self { kind, cause: Rc::new(cause), race: false }
+    }
+
+    /// What happened, in words.
+    pub fn detail(&self) -> String {
+        self.cause.to_string()
+    }
+}
+
+/// What ended an exchange.
+#[derive(Debug)]
+pub enum Cause {
+    /// No connection opened.
+    NoConnection(NoConnection),
+    /// No head of an answer came.
+    NoHead(NoHead),
+    /// It came, and is none.
+    BadHead(String),
+    /// What the words say.
+    Other(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection(why) => why.fmt(f),
+            Self::NoHead(NoHead::Closed) => f.write_str("connection closed before an answer came"),
+            Self::NoHead(NoHead::Broken) => f.write_str("connection closed within the answer's head"),
+            Self::NoHead(NoHead::Failed(error)) => error.fmt(f),
+            Self::NoHead(NoHead::Malformed(why)) => write!(f, "the answer's head cannot be read: {why}"),
+            Self::BadHead(why) => write!(f, "the answer's head cannot be read: {why}"),
+            Self::Other(words) => f.write_str(words),
+        }
+    }
 }
 
 /// How an exchange failed.
@@ -212,20 +256,16 @@ pub async fn send(
 fn unspoken(error: SendError, hint: &str) -> SendError {
     match error.kind {
         Failure::Connect | Failure::Unreached | Failure::Client | Failure::Stalled => error,
-        _ => fail(Failure::Unswitched, format!("{hint} ({})", error.detail)),
+        _ => SendError::new(Failure::Unswitched, format!("{hint} ({})", error.cause)),
     }
 }
 
 /// No connection could be opened.
-pub(super) fn unconnected(why: &NoConnection) -> SendError {
+pub(super) fn unconnected(why: NoConnection) -> SendError {
     let kind = match () {
         () if !why.is_certain() => Failure::Unreached,
         () if why.is_taken() => Failure::Declined,
         () => Failure::Connect,
     };
-    fail(kind, why.to_string())
-}
-
-pub(super) fn fail(kind: Failure, detail: String) -> SendError {
-    SendError { kind, detail, race: false }
+    SendError::caused(kind, Cause::NoConnection(why))
 }

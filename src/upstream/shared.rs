@@ -1,7 +1,7 @@
 //! One connection of HTTP/2 to a node, shared by as many requests at a time as both sides allow.
 
 use super::dial::{self, NoConnection, Speaks};
-use super::send::{Failure, SendError, fail, unconnected};
+use super::send::{Failure, SendError, unconnected};
 use super::streams::Streams;
 use super::usage::Open;
 use crate::base::clock::Now;
@@ -50,14 +50,14 @@ impl Shared {
     pub(super) async fn open(streams: &Rc<Streams>, within: Duration) -> Result<Rc<Self>, SendError> {
         let by = Instant::now() + within;
         let link = streams.link();
-        let count = link.usage.mine();
+        let count = streams.usage().mine();
         count.attempted();
-        let socket = dial::dial(link, Speaks::Http2, within).await.map_err(|why| unconnected(&why))?;
-        let refused = |why: String| fail(Failure::Connect, why);
+        let socket = dial::dial(link, Speaks::Http2, within).await.map_err(unconnected)?;
+        let refused = |why: String| SendError::new(Failure::Connect, why);
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
         builder.initial_max_send_streams(UNTOLD).enable_push(false);
-        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| unconnected(&NoConnection::Late(within)))?;
+        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| unconnected(NoConnection::Late(within)))?;
         let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
         let shared = Rc::new(Self {
             sender: RefCell::new(sender),

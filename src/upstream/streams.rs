@@ -3,8 +3,9 @@
 
 use super::household::{Household, Shares};
 use super::link::Link;
-use super::send::{Failure, Limits, Over, SendError, fail};
+use super::send::{Failure, Limits, Over, SendError};
 use super::shared::Shared;
+use super::usage::Usage;
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
 use crate::transport::receiving::Taking;
@@ -23,6 +24,7 @@ const REFUSED: Duration = Duration::from_secs(1);
 /// The connections to one node, and who waits for a stream.
 pub struct Streams {
     link: Arc<Link>,
+    usage: Arc<Usage>,
     connections: RefCell<Vec<Rc<Shared>>>,
     opening: Cell<u32>,
     queue: RefCell<VecDeque<Waiter>>,
@@ -64,9 +66,10 @@ enum Found {
 }
 
 impl Streams {
-    pub(super) fn new(link: &Arc<Link>) -> Rc<Self> {
+    pub(super) fn new(link: &Arc<Link>, usage: &Arc<Usage>) -> Rc<Self> {
         Rc::new(Self {
             link: link.clone(),
+            usage: usage.clone(),
             connections: RefCell::default(),
             opening: Cell::default(),
             queue: RefCell::default(),
@@ -81,6 +84,11 @@ impl Streams {
 
     pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
+    }
+
+    /// Where its connections are counted.
+    pub(super) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// A stream for a request; and whether it was waited for.
@@ -112,10 +120,10 @@ impl Streams {
         loop {
             match tokio::time::timeout(within, &mut place).await {
                 Ok(Ok(taken)) => return taken,
-                Ok(Err(_)) => return Err(fail(Failure::Connect, "the node is no longer there".into())),
+                Ok(Err(_)) => return Err(SendError::new(Failure::Connect, "the node is no longer there")),
                 // to open a connection has a limit of its own
                 Err(_) if self.connections.borrow().is_empty() && self.opening.get() > 0 => {}
-                Err(_) => return Err(fail(Failure::Full, format!("no stream to the node within {within:?}"))),
+                Err(_) => return Err(SendError::new(Failure::Full, format!("no stream to the node within {within:?}"))),
             }
         }
     }

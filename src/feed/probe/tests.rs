@@ -8,7 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 /// A link as the table makes it, in clear text.
-pub fn link_to(url: &str) -> Link {
+pub fn link_to(url: &str) -> Arc<Link> {
+    Arc::new(link_of(url))
+}
+
+fn link_of(url: &str) -> Link {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
     let url: crate::config::address::NodeUrl = url.parse().unwrap();
     let literal = url.host.parse().map(|ip| std::net::SocketAddr::new(ip, url.port));
@@ -37,7 +41,7 @@ fn tcp() -> Health {
 }
 
 /// A node that answers every connection with these bytes and then keeps it open or closes it; what it was asked is kept.
-async fn node(answer: &'static [u8], close: bool) -> (Link, Arc<Mutex<String>>) {
+async fn node(answer: &'static [u8], close: bool) -> (Arc<Link>, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let link = link_to(&format!("http://{}", listener.local_addr().unwrap()));
     let asked = Arc::new(Mutex::new(String::new()));
@@ -57,7 +61,7 @@ async fn node(answer: &'static [u8], close: bool) -> (Link, Arc<Mutex<String>>) 
     (link, asked)
 }
 
-async fn why(link: &Link, health: &Health) -> (String, Meaning) {
+async fn why(link: &Arc<Link>, health: &Health) -> (String, Meaning) {
     let failure = probe(link, health).await.unwrap_err();
     (failure.why, failure.meaning)
 }
@@ -88,7 +92,7 @@ async fn bad_answers_are_told_in_words() {
         (b"HTTP/1.1 404 No\r\n\r\n", true, "status 404", Meaning::Definite),
         (b"", true, "closes the connection without an answer", Meaning::Definite),
         (b"HTTP/1.1 200 O", true, "closes the connection without an answer", Meaning::Definite),
-        (b"SSH-2.0-OpenSSH_9\r\n\r\n", false, "answers, but not in HTTP", Meaning::Definite),
+        (b"SSH-2.0-OpenSSH_9\r\n\r\n", false, "answers, but not in HTTP: invalid HTTP version", Meaning::Definite),
         (b"", false, "no answer within 300ms", Meaning::Silent),
         (b"HTTP/1.1 200 OK\r\nX: ", false, "no answer within 300ms", Meaning::Silent),
     ] {
@@ -101,7 +105,7 @@ async fn bad_answers_are_told_in_words() {
 async fn an_endless_head_is_not_read_to_its_end() {
     let endless: &'static [u8] = Box::leak([&b"HTTP/1.1 200 OK\r\nX: "[..], &vec![b'x'; 1 << 20]].concat().into_boxed_slice());
     let (link, _) = node(endless, false).await;
-    assert_eq!(why(&link, &http()).await.0, "answers with a head over 16 KiB");
+    assert_eq!(why(&link, &http()).await.0, "answers with a head that is too large");
 }
 
 /// An address that refuses for as long as the socket is held: it is bound and does not listen.
@@ -163,7 +167,7 @@ async fn tls_is_part_of_the_check() {
     let client = NodeTls::new(&client.with_root_certificates(roots).with_no_client_auth());
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut link = link_to(&format!("https://{}", listener.local_addr().unwrap()));
+    let mut link = link_of(&format!("https://{}", listener.local_addr().unwrap()));
     tokio::spawn(async move {
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
         while let Ok((stream, _)) = listener.accept().await {
@@ -175,6 +179,7 @@ async fn tls_is_part_of_the_check() {
     });
     link.tls = Some(client);
     link.server_name = Some("app.example".try_into().unwrap());
+    let mut link = Arc::new(link);
     assert!(probe(&link, &http()).await.unwrap().words.starts_with("check 200"));
     assert!(probe(&link, &tcp()).await.unwrap().words.starts_with("connects"));
     // one that takes connections and says nothing in them is no better than one that takes none
@@ -185,7 +190,7 @@ async fn tls_is_part_of_the_check() {
     assert!(probe(&link, &patient).await.unwrap().words.starts_with("check 200"));
     assert_eq!(link.addresses.load().in_turn().next(), Some(good));
     link.addresses.store(Arc::new(Addresses::new([good])));
-    link.server_name = Some("other.example".try_into().unwrap());
+    Arc::get_mut(&mut link).unwrap().server_name = Some("other.example".try_into().unwrap());
     let (words, meaning) = why(&link, &tcp()).await;
     assert!(words.starts_with("TLS: invalid peer certificate"), "{words}");
     assert_eq!(meaning, Meaning::Definite);
