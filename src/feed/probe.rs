@@ -90,7 +90,7 @@ pub async fn ask_for_any(link: &Arc<Link>, health: &Health, limit: Duration) -> 
 async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, Failure> {
     let limit = health.timeout.get();
     if health.kind() != HealthKind::Http {
-        let opened = dial::dial(link, link.speaks(), limit).await;
+        let opened = dial::dial(link, link.protocol, limit).await;
         return opened.map(|_| None).map_err(|why| unreachable(link, &why, limit));
     }
     let status = ask(link, health).await?;

@@ -8,6 +8,7 @@ use crate::proxy::timers::ConnectionTimers;
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{Connection, Side};
 use crate::transport::stream::Early;
+use crate::wire::protocol::ClientProtocol;
 use crate::wire::proxy_protocol::{self, Header};
 use bytes::BytesMut;
 use std::cell::Cell;
@@ -84,11 +85,11 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     }
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
     let client =
-        Rc::new(Client::new(worker, listener, conf, direct, told, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.h2));
+        Rc::new(Client::new(worker, listener, conf, direct, told, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.protocol));
     let pace = client.timers.pace.clone();
-    let speaks = match opened.h2 {
-        true => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
-        false => Speaks::H1(Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
+    let speaks = match opened.protocol {
+        ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
+        ClientProtocol::Http1 => Speaks::H1(Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
     };
     Some((client, speaks))
 }
@@ -97,34 +98,34 @@ struct Opened {
     stream: Stream,
     early: BytesMut,
     facts: Option<TlsFacts>,
-    h2: bool,
+    protocol: ClientProtocol,
 }
 
 /// TLS handshake if there is TLS, and which HTTP is spoken.
 async fn open(mut stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
     let Some(config) = tls else {
-        let h2 = preface(&mut stream, &mut early).await?;
-        return Some(Opened { stream, early, facts: None, h2 });
+        let protocol = preface(&mut stream, &mut early).await?;
+        return Some(Opened { stream, early, facts: None, protocol });
     };
     let stream = TlsAcceptor::from(config).accept(Early::new(early.freeze(), stream)).await.ok()?;
     let session = stream.get_ref().1;
-    let h2 = session.alpn_protocol() == Some(b"h2");
+    let protocol = ClientProtocol::agreed(session.alpn_protocol());
     let facts = TlsFacts::of(session);
-    Some(Opened { stream: Stream::Tls(Box::new(stream.into())), early: BytesMut::new(), facts: Some(facts), h2 })
+    Some(Opened { stream: Stream::Tls(Box::new(stream.into())), early: BytesMut::new(), facts: Some(facts), protocol })
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken with prior knowledge.
-async fn preface(stream: &mut Stream, early: &mut BytesMut) -> Option<bool> {
+async fn preface(stream: &mut Stream, early: &mut BytesMut) -> Option<ClientProtocol> {
     loop {
         let seen = early.len().min(PREFACE.len());
         if early[..seen] != PREFACE[..seen] {
-            return Some(false);
+            return Some(ClientProtocol::Http1);
         }
         if seen == PREFACE.len() {
-            return Some(true);
+            return Some(ClientProtocol::Http2);
         }
         if stream.read_buf(early).await.ok()? == 0 {
-            return (!early.is_empty()).then_some(false);
+            return (!early.is_empty()).then_some(ClientProtocol::Http1);
         }
     }
 }

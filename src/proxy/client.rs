@@ -6,6 +6,7 @@ use super::worker::Worker;
 use crate::base::clock::{self, Now};
 use crate::table::{Listener, Table};
 use crate::wire::identity::Identity;
+use crate::wire::protocol::ClientProtocol;
 use http::HeaderValue;
 use http::request::Parts;
 use std::cell::RefCell;
@@ -35,8 +36,8 @@ pub struct Client {
     pub port_text: HeaderValue,
     /// Its time limits.
     pub timers: Rc<ConnectionTimers>,
-    /// HTTP/2.
-    pub h2: bool,
+    /// What it speaks.
+    pub protocol: ClientProtocol,
     burst: RefCell<Vec<Placed>>,
 }
 
@@ -112,12 +113,12 @@ impl Client {
         port: u16,
         tls: Option<TlsFacts>,
         timers: Rc<ConnectionTimers>,
-        h2: bool,
+        protocol: ClientProtocol,
     ) -> Self {
         opened.connections.fetch_add(1, Relaxed);
         let (direct, told) = (Address::new(direct), told.map(|told| Box::new(Address::new(told))));
         let (port_text, burst) = (HeaderValue::from(port), RefCell::default());
-        Self { worker, listener, opened, direct, told, port, tls, port_text, timers, h2, burst }
+        Self { worker, listener, opened, direct, told, port, tls, port_text, timers, protocol, burst }
     }
 
     /// Its listener in a table; one that is gone from it serves its last connections as it was.

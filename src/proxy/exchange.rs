@@ -22,6 +22,7 @@ use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
 use crate::transport::content::Content;
 use crate::upstream::{passages, send};
+use crate::wire::protocol::ClientProtocol;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use std::rc::Rc;
@@ -39,7 +40,7 @@ pub async fn serve(
     let served = async {
         let (parts, body) = request.into_parts();
         let (id, now) = (&trail.record.id, trail.now);
-        let arrival = Arrival { peer: client.peer(listener).at.ip(), h2: client.h2, id, now, unix: now.unix_secs() };
+        let arrival = Arrival { peer: client.peer(listener).at.ip(), protocol: client.protocol, id, now, unix: now.unix_secs() };
         let (asked, resolution) = resolve(&table, listener, &arrival, parts).map_err(|unclear| {
             trail.record.overhear(&unclear.parts);
             unclear.refused
@@ -69,7 +70,7 @@ pub async fn serve(
             let why = trail.record.why_shown();
             let mut response = refused.into_response(trail);
             why.into_iter().for_each(|why| drop(response.headers_mut().insert(WHY, why)));
-            if !client.h2 && response.status() == StatusCode::BAD_REQUEST {
+            if client.protocol == ClientProtocol::Http1 && response.status() == StatusCode::BAD_REQUEST {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response

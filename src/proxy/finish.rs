@@ -11,7 +11,7 @@ use crate::table::decide::{Verdict, Why};
 use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
 use crate::upstream::send::Answer;
-use http::{HeaderMap, StatusCode, Version, header};
+use http::{HeaderMap, StatusCode, header};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Done<'_> {
             rule.response_headers.apply(response.headers_mut(), &asked.facts_at(client, listener, cluster, &verdict.node));
         }
         trail.record.show_why(response.headers_mut());
-        *response.version_mut() = if client.h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        *response.version_mut() = client.protocol.version();
         if switching {
             return upgrade::switch(client, cluster, upgrade, protocol, response, lease, trail);
         }

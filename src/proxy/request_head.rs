@@ -8,6 +8,7 @@ use crate::base::clock::Now;
 use crate::table::{Cluster, Listener, Node};
 use crate::upstream::home;
 use crate::upstream::passages::Passages;
+use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use crate::wire::template::Facts;
 use http::request::Parts;
@@ -19,8 +20,8 @@ use std::net::IpAddr;
 pub struct Arrival<'a> {
     /// Who is at the other end, before any header is looked at.
     pub peer: IpAddr,
-    /// It came over HTTP/2.
-    pub h2: bool,
+    /// What it came in.
+    pub protocol: ClientProtocol,
     /// Its id, unless a trusted proxy gave it one.
     pub id: &'a RequestId,
     /// When, on the monotonic clock,
@@ -80,7 +81,9 @@ impl RequestHead {
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
-            if arrival.h2 && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+            if arrival.protocol == ClientProtocol::Http2
+                && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
+            {
                 return Err(bad("host-and-authority-differ"));
             }
             if authority.as_str().contains('@') {

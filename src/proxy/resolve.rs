@@ -113,6 +113,7 @@ mod tests {
     use crate::base::clock::Now;
     use crate::config;
     use crate::table::compile::{Context, adopt, compile};
+    use crate::wire::protocol::ClientProtocol;
     use crate::wire::request_id::RequestId;
     use std::path::Path;
 
@@ -153,7 +154,8 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
                 name => drop(parts.headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap())),
             }
         }
-        let arrival = Arrival { peer: peer.parse().unwrap(), h2: false, id: &RequestId::Own(7), now: Now::look(), unix: 1000 };
+        let arrival =
+            Arrival { peer: peer.parse().unwrap(), protocol: ClientProtocol::Http1, id: &RequestId::Own(7), now: Now::look(), unix: 1000 };
         let (head, resolution) = match resolve(table, table.listeners[0].as_ref().unwrap(), &arrival, parts) {
             Ok(resolved) => resolved,
             Err(unclear) => return format!("{} {}", unclear.refused.status.as_u16(), unclear.refused.note),

@@ -9,6 +9,7 @@ use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
 use crate::upstream::household::Household;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
+use crate::wire::protocol::ClientProtocol;
 use http::{Method, StatusCode};
 use std::net::IpAddr;
 
@@ -77,7 +78,7 @@ impl Tries {
         Limits {
             now,
             // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
-            alarm: (!client.h2).then_some(&client.timers.alarm),
+            alarm: (client.protocol == ClientProtocol::Http1).then_some(&client.timers.alarm),
             connect: cluster.conf.timeouts.connect.get(),
             response: cluster.conf.timeouts.response.get(),
             max_idle: cluster.conf.pool.max_idle,

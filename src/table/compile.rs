@@ -18,6 +18,7 @@ use crate::upstream::home::{Believed, Reach};
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
+use crate::wire::protocol::NodeProtocol;
 use arc_swap::ArcSwap;
 use http::HeaderName;
 use std::collections::HashMap;
@@ -226,7 +227,8 @@ pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> Reach {
 
 fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> Reach {
     match table.joined {
-        false => Reach::Written { own: table.own },
+        false if table.own => Reach::Own,
+        false => Reach::Written,
         true => announced(conf, table.from),
     }
 }
@@ -299,7 +301,7 @@ impl<'a> LinkMaker<'a> {
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
             proven_us: AtomicU64::new(0),
             tls,
-            http2: self.conf.http2,
+            protocol: if self.conf.http2 { NodeProtocol::Http2 } else { NodeProtocol::Http1 },
             server_name,
             reach,
             homeward: AtomicBool::new(false),

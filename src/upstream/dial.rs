@@ -8,6 +8,7 @@ use super::addresses::Addresses;
 use super::home;
 use super::link::Link;
 use crate::transport::stream::{Early, Stream};
+use crate::wire::protocol::NodeProtocol;
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -21,15 +22,6 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 /// How long an address is waited for before the next is tried beside it: the pause that RFC 8305 recommends.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// What a connection is to speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP/1.1, and what it switches to.
-    Http1,
-    /// HTTP/2.
-    Http2,
-}
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -80,7 +72,7 @@ pub fn is_ours(error: &io::Error) -> bool {
 }
 
 /// Opens a connection within the time given, TLS handshake included.
-pub async fn dial(link: &Link, speaks: Speaks, within: Duration) -> Result<Stream, NoConnection> {
+pub async fn dial(link: &Link, protocol: NodeProtocol, within: Duration) -> Result<Stream, NoConnection> {
     if let Some(path) = &link.url.unix {
         link.reach.admits_socket(&home::now(), path).map_err(NoConnection::Forbidden)?;
         let connected = async { UnixStream::connect(path).await.map(Stream::Unix).map_err(NoConnection::Socket) };
@@ -91,7 +83,7 @@ pub async fn dial(link: &Link, speaks: Speaks, within: Duration) -> Result<Strea
         return Err(NoConnection::Unresolved(link.url.host.clone()));
     }
     // one whose TLS does not answer is no better than one that does not answer at all
-    limited(within, race(&addresses, within, async |address| secure(link, speaks, reach(link, address).await?).await)).await
+    limited(within, race(&addresses, within, async |address| secure(link, protocol, reach(link, address).await?).await)).await
 }
 
 /// Opens a clear connection to a port beside a node's own, within the time given.
@@ -124,10 +116,10 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, NoConnection> {
     Ok(tcp)
 }
 
-async fn secure(link: &Link, speaks: Speaks, tcp: TcpStream) -> Result<Stream, NoConnection> {
+async fn secure(link: &Link, protocol: NodeProtocol, tcp: TcpStream) -> Result<Stream, NoConnection> {
     let (Some(config), Some(name)) = (&link.tls, &link.server_name) else { return Ok(Stream::Tcp(tcp)) };
     let clear = Early::new(Bytes::new(), Stream::Tcp(tcp));
-    let secure = TlsConnector::from(config.to_speak(speaks).clone()).connect(name.clone(), clear).await.map_err(NoConnection::Tls)?;
+    let secure = TlsConnector::from(config.to_speak(protocol).clone()).connect(name.clone(), clear).await.map_err(NoConnection::Tls)?;
     Ok(Stream::Tls(Box::new(TlsStream::from(secure))))
 }
 

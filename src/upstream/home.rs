@@ -149,11 +149,10 @@ impl Home {
 /// Where a link may lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// As the conf file says.
-    Written {
-        /// Also to a door of the control plane.
-        own: bool,
-    },
+    /// As the conf file says, but to no door of the control plane.
+    Written,
+    /// As the conf file says, which means a door of the control plane where it leads to one.
+    Own,
     /// As the node itself says.
     Announced {
         /// Who said it; not known of nodes that joined before that was asked.
@@ -191,8 +190,9 @@ impl Reach {
     /// Whether a connection may go there; if not, why.
     pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), String> {
         match self {
-            Self::Written { own } => match home.door(to) {
-                Some(Kind::Control(key)) if !own => Err(not_meant(&to.to_string(), key)),
+            Self::Own => Ok(()),
+            Self::Written => match home.door(to) {
+                Some(Kind::Control(key)) => Err(not_meant(&to.to_string(), key)),
                 _ => Ok(()),
             },
             Self::Announced { from, into } => {
@@ -220,7 +220,7 @@ impl Reach {
     /// The same of a Unix socket, which only the conf file can name.
     pub fn admits_socket(&self, home: &Home, path: &Path) -> Result<(), String> {
         match (self, home.socket(path)) {
-            (Self::Written { own: false }, Some(Kind::Control(key))) => Err(not_meant(&format!("unix:{}", path.display()), key)),
+            (Self::Written, Some(Kind::Control(key))) => Err(not_meant(&format!("unix:{}", path.display()), key)),
             _ => Ok(()),
         }
     }
@@ -319,7 +319,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, &other).unwrap();
         let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &[]);
         home.doors.push(Door { place: Place::Unix(path), kind: ADMIN });
-        let (plain, meant) = (Reach::Written { own: false }, Reach::Written { own: true });
+        let (plain, meant) = (Reach::Written, Reach::Own);
         for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
             let to = to.parse().unwrap();
             assert_eq!(plain.admits(&home, to).is_ok(), good, "{to}");

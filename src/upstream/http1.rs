@@ -1,7 +1,7 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
 use super::body::{self, RequestBody};
-use super::dial::{self, Speaks};
+use super::dial;
 use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::{Pool, Taken};
@@ -13,6 +13,7 @@ use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
 use crate::wire::http1::{Framing, request, response};
+use crate::wire::protocol::NodeProtocol;
 use bytes::BytesMut;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
@@ -200,7 +201,7 @@ async fn connect(pool: &Pool, link: &Link, limits: &Limits<'_>) -> Result<(Taken
     let start = Instant::now();
     let count = pool.usage(link).mine();
     count.attempted();
-    let socket = dial::dial(link, Speaks::Http1, limits.connect).await.map_err(unconnected)?;
+    let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await.map_err(unconnected)?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
     Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
 }

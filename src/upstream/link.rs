@@ -1,12 +1,12 @@
 //! Where a node is, and what was learned of the way to it.
 
 use super::addresses::Addresses;
-use super::dial::Speaks;
 use super::home::{self, Home, Reach};
 use super::send::Over;
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
+use crate::wire::protocol::NodeProtocol;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -29,8 +29,8 @@ pub struct Link {
     pub proven_us: AtomicU64,
     /// TLS towards the node.
     pub tls: Option<NodeTls>,
-    /// HTTP/2 towards the node.
-    pub http2: bool,
+    /// What requests are sent in.
+    pub protocol: NodeProtocol,
     /// The name in SNI and in the certificate check.
     pub server_name: Option<rustls::pki_types::ServerName<'static>>,
     /// Where it may lead.
@@ -58,11 +58,6 @@ impl Link {
         }
     }
 
-    /// What requests are sent in.
-    pub fn speaks(&self) -> Speaks {
-        if self.http2 { Speaks::Http2 } else { Speaks::Http1 }
-    }
-
     /// Looks whether it leads to one of our own doors.
     pub fn review(&self, home: &Home) {
         let homeward = match &self.url.unix {
@@ -82,7 +77,7 @@ impl Link {
 
     /// Somebody wrote that it may lead to a door of the control plane.
     pub fn is_meant(&self) -> bool {
-        self.reach == Reach::Written { own: true }
+        self.reach == Reach::Own
     }
 
     /// Notes that the node closes idle connections after so long.

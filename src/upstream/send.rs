@@ -13,6 +13,7 @@ use crate::base::clock::Now;
 use crate::transport::alarm::Alarm;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, NoHead, Upgraded};
+use crate::wire::protocol::NodeProtocol;
 use http::Response;
 use http::request::Parts;
 use std::borrow::Cow;
@@ -236,19 +237,19 @@ pub async fn send(
     limits: &Limits<'_>,
     on_interim: impl AsyncFn(Interim),
 ) -> Result<Answer, SendError> {
-    match (link.http2, limits.over) {
-        (true, Over::Switching) => {
+    match (link.protocol, limits.over) {
+        (NodeProtocol::Http2, Over::Switching) => {
             let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
                         cluster has http2 = false";
             http1::send(pool, link, &head, body, limits, on_interim).await.map_err(|error| unspoken(error, hint))
         }
-        (true, Over::Http1) => {
+        (NodeProtocol::Http2, Over::Http1) => {
             let hint = "the node wants the request over HTTP/1.1 and does not speak it on this port: its cluster may need http2 = false";
             let sent = http1::send(pool, link, &head, body, limits, on_interim).await;
             sent.map_err(|error| if matches!(error.kind, Failure::Declined | Failure::BadAnswer) { unspoken(error, hint) } else { error })
         }
-        (true, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
-        (false, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
+        (NodeProtocol::Http2, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
+        (NodeProtocol::Http1, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
     }
 }
 

@@ -1,12 +1,13 @@
 //! One connection of HTTP/2 to a node, shared by as many requests at a time as both sides allow.
 
-use super::dial::{self, NoConnection, Speaks};
+use super::dial::{self, NoConnection};
 use super::send::{Failure, SendError, unconnected};
 use super::streams::Streams;
 use super::usage::Open;
 use crate::base::clock::Now;
 use crate::transport::stream::Stream;
 use crate::transport::window::{Admission, Bounds, LEAST, STREAMS, Share, Window};
+use crate::wire::protocol::NodeProtocol;
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use std::cell::{Cell, RefCell};
@@ -52,7 +53,7 @@ impl Shared {
         let link = streams.link();
         let count = streams.usage().mine();
         count.attempted();
-        let socket = dial::dial(link, Speaks::Http2, within).await.map_err(unconnected)?;
+        let socket = dial::dial(link, NodeProtocol::Http2, within).await.map_err(unconnected)?;
         let refused = |why: String| SendError::new(Failure::Connect, why);
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);

@@ -1,9 +1,9 @@
 //! TLS towards the nodes.
 
-use super::dial::Speaks;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::wire::pem::{self, Pair};
+use crate::wire::protocol::NodeProtocol;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -28,19 +28,19 @@ impl NodeTls {
 
     /// Of settings that leave it open what is spoken.
     pub fn new(config: &ClientConfig) -> Self {
-        let speaking = |protocol: &[u8]| {
+        let speaking = |protocol: NodeProtocol| {
             let mut config = config.clone();
-            config.alpn_protocols = vec![protocol.to_vec()];
+            config.alpn_protocols = vec![protocol.alpn().to_vec()];
             Arc::new(config)
         };
-        Self { http1: speaking(b"http/1.1"), http2: speaking(b"h2") }
+        Self { http1: speaking(NodeProtocol::Http1), http2: speaking(NodeProtocol::Http2) }
     }
 
     /// For a connection that is to speak this.
-    pub fn to_speak(&self, speaks: Speaks) -> &Arc<ClientConfig> {
-        match speaks {
-            Speaks::Http1 => &self.http1,
-            Speaks::Http2 => &self.http2,
+    pub fn to_speak(&self, protocol: NodeProtocol) -> &Arc<ClientConfig> {
+        match protocol {
+            NodeProtocol::Http1 => &self.http1,
+            NodeProtocol::Http2 => &self.http2,
         }
     }
 }

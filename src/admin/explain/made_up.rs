@@ -10,6 +10,7 @@ use crate::proxy::resolve::{Bypass, Resolution, resolve};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts, Why};
 use crate::table::{Listener, Table};
+use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use std::net::IpAddr;
@@ -40,7 +41,7 @@ impl Request {
             parts.version = Version::HTTP_10;
         }
         let (id, now) = (&RequestId::Own(0), Now::look());
-        resolve(table, listener, &Arrival { peer: self.client, h2: false, id, now, unix: now.unix_secs() }, parts)
+        resolve(table, listener, &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now, unix: now.unix_secs() }, parts)
     }
 }
 

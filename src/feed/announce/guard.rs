@@ -25,8 +25,8 @@ pub struct Guard {
 /// What a cluster asks for.
 struct Wants {
     tokens: Rc<Tokens>,
-    /// Each node has to show a token of its own.
-    own: bool,
+    /// Whose tokens speak for a node.
+    whose: JoinToken,
     /// Which certificates stand for a token; all if none is named.
     names: Vec<String>,
 }
@@ -57,8 +57,8 @@ impl Guard {
                 None => common.get_or_insert_with(|| Rc::new(made(&folder.join(config.server.join_token())))).clone(),
             };
             let names = cluster.join.as_ref().map(|join| join.client_names.clone()).unwrap_or_default();
-            let each = cluster.join.as_ref().is_some_and(|join| join.token == JoinToken::Node);
-            clusters.insert(name.clone(), Wants { tokens: own, own: each, names });
+            let whose = cluster.join.as_ref().map(|join| join.token).unwrap_or_default();
+            clusters.insert(name.clone(), Wants { tokens: own, whose, names });
         }
         known.extend(common);
         Ok(Self { clusters, known, local: bind.is_local() })
@@ -83,7 +83,7 @@ impl Guard {
             };
         }
         if shown.token.as_ref().is_some_and(|token| wants.tokens.admit(token)) {
-            return match node.filter(|_| wants.own) {
+            return match node.filter(|_| wants.whose == JoinToken::Node) {
                 None => Ok(Proof::Token),
                 Some(node) => Err(asks_for_its_own(cluster, node)),
             };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::tls::NodeTls;
+use crate::wire::protocol::NodeProtocol;
 use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -24,9 +25,9 @@ fn link_of(url: &str) -> Link {
         reuse_ms: AtomicU64::new(1000),
         proven_us: AtomicU64::new(0),
         tls: None,
-        http2: false,
+        protocol: NodeProtocol::Http1,
         server_name: None,
-        reach: crate::upstream::home::Reach::Written { own: false },
+        reach: crate::upstream::home::Reach::Written,
         homeward: std::sync::atomic::AtomicBool::new(false),
         usage: std::sync::Arc::default(),
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
-use crate::upstream::dial::Speaks;
 use crate::upstream::tls::NodeTls;
+use crate::wire::protocol::NodeProtocol;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
 use std::fs;
@@ -175,7 +175,7 @@ fn resumes_across_a_swap() {
     let store = CertStore::open(&paths).unwrap();
     let server = server_config(&tls, folder.path(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
-    let client = NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(Speaks::Http2).clone();
+    let client = NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(NodeProtocol::Http2).clone();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
     assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
     renew();
@@ -199,7 +199,7 @@ fn both_ends_are_checked() {
         let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
         let mut files = NamedFiles::of(folder.path());
         files.read(&files.path("a.pem")).unwrap();
-        NodeTls::of(&tls, &files).unwrap().to_speak(Speaks::Http1).clone()
+        NodeTls::of(&tls, &files).unwrap().to_speak(NodeProtocol::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);
     assert_eq!(shake(client(Some("a.pem"), None), open(), "a.example").unwrap().1, b"http/1.1");

@@ -5,10 +5,11 @@ use crate::config::address::{NodeUrl, Scheme};
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
-use crate::upstream::dial::{self, Speaks};
+use crate::upstream::dial;
 use crate::upstream::home::Reach;
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
+use crate::wire::protocol::NodeProtocol;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
@@ -66,9 +67,9 @@ impl Collector {
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
         // never pooled, so it needs no number and learns nothing
         let (addresses, reuse_ms, proven_us, usage, homeward) = Default::default();
-        let reach = Reach::Written { own: true };
+        let (reach, protocol) = (Reach::Own, NodeProtocol::Http1);
         Ok(Self {
-            link: Link { id: 0, url, authority, addresses, reuse_ms, proven_us, tls, http2: false, server_name, reach, homeward, usage },
+            link: Link { id: 0, url, authority, addresses, reuse_ms, proven_us, tls, protocol, server_name, reach, homeward, usage },
         })
     }
 
@@ -76,7 +77,7 @@ impl Collector {
     pub async fn post(&self, batch: Bytes) -> Result<(), Failed> {
         let away = |error: &dyn fmt::Display| Failed::Away(error.to_string());
         self.resolve().await.map_err(|error| away(&error))?;
-        let stream = dial::dial(&self.link, Speaks::Http1, LIMIT).await.map_err(|error| away(&error))?;
+        let stream = dial::dial(&self.link, NodeProtocol::Http1, LIMIT).await.map_err(|error| away(&error))?;
         let ask = async {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(HEAD_LIMIT);
