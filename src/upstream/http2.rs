@@ -90,6 +90,7 @@ pub(super) async fn send(
         }
         Some(Ok(response)) => {
             place.idle.iter().for_each(|idle| link.prove(*idle));
+            place.answered();
             let rest = sending.map(|rest| {
                 let place = place.clone();
                 async move {
@@ -105,8 +106,9 @@ pub(super) async fn send(
             Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms, queued })
         }
         Some(Err(error)) => {
-            // a connection that ends may have crossed the request; a stream that is reset was answered, if not kindly
-            let race = place.reused && (error.is_io() || error.is_go_away());
+            // a connection that the node ends may have crossed the request; one that we end for what came over it has not, and a
+            // stream that is reset was answered, if not kindly
+            let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
             if let (true, Some(idle)) = (race, place.idle) {
                 link.disprove(idle);
             }
@@ -115,6 +117,8 @@ pub(super) async fn send(
                 None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
                 // RFC 9113 sections 8.7 and 6.8: not processed in any way
                 None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
+                // which ends this stream alone
+                None if error.is_library() && error.is_reset() => Failure::BadAnswer,
                 None => Failure::NoAnswer,
             };
             Err(SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) })

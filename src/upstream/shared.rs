@@ -41,6 +41,8 @@ pub struct Shared {
     /// It takes no more requests; those under way are finished.
     over: Cell<bool>,
     served: Cell<bool>,
+    /// Its one request has it for itself.
+    alone: Cell<bool>,
     /// When its last stream ended.
     rests_since: Cell<Now>,
 }
@@ -66,6 +68,7 @@ impl Shared {
             told: Cell::default(),
             over: Cell::default(),
             served: Cell::default(),
+            alone: Cell::default(),
             rests_since: Cell::new(Now::look()),
         });
         let (tell, told) = oneshot::channel();
@@ -119,6 +122,16 @@ impl Shared {
     /// It has been used before, or is in use by others.
     pub(super) fn is_used(&self) -> bool {
         self.served.get() || self.window.streams() > 0
+    }
+
+    /// Whether its one request has it for itself: it takes no others beside it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone.get()
+    }
+
+    /// Its one request has it for itself, or does not need that any more.
+    pub(super) fn set_alone(&self, alone: bool) {
+        self.alone.set(alone);
     }
 
     /// It takes no more requests.

@@ -136,21 +136,30 @@ impl Streams {
         let mut found = Found::Nowhere;
         for shared in connections.iter() {
             let idle = shared.idle(now);
-            if idle.is_some_and(|idle| idle >= trusted) {
+            if idle.is_some_and(|idle| idle >= trusted) || shared.is_alone() {
                 continue;
             }
-            let reused = shared.is_used();
-            match shared.admit() {
-                Admission::Now(share) => {
-                    self.shares.borrow_mut().take(client);
-                    let (shared, streams, taken) = (shared.clone(), self.clone(), Cell::default());
-                    return Found::Here(Place { shared, streams, share, client, reused, idle, taken });
-                }
-                Admission::Soon => found = Found::Soon,
-                Admission::Later => {}
+            match self.admit(shared, client, idle) {
+                Found::Nowhere => {}
+                Found::Soon => found = Found::Soon,
+                here @ Found::Here(_) => return here,
             }
         }
         found
+    }
+
+    /// A stream over this connection.
+    fn admit(self: &Rc<Self>, shared: &Rc<Shared>, client: Household, idle: Option<Duration>) -> Found {
+        let reused = shared.is_used();
+        match shared.admit() {
+            Admission::Now(share) => {
+                self.shares.borrow_mut().take(client);
+                let (shared, streams, taken) = (shared.clone(), self.clone(), Cell::default());
+                Found::Here(Place { shared, streams, share, client, reused, idle, taken })
+            }
+            Admission::Soon => Found::Soon,
+            Admission::Later => Found::Nowhere,
+        }
     }
 
     fn may_have_more(&self, client: Household) -> bool {
@@ -193,10 +202,8 @@ impl Streams {
             streams.opening.set(streams.opening.get() - 1);
             match opened {
                 Ok(shared) => {
-                    streams.connections.borrow_mut().push(shared);
-                    if let Some(first) = first {
-                        streams.queue.borrow_mut().push_front(first);
-                    }
+                    streams.connections.borrow_mut().push(shared.clone());
+                    first.into_iter().for_each(|first| streams.begin_alone(&shared, first));
                 }
                 Err(why) => {
                     streams.refused.set(Some(Now::look()));
@@ -209,6 +216,19 @@ impl Streams {
             }
             streams.changed();
         });
+    }
+
+    /// Gives a new connection to the one request that it was opened for: its answer may have ended one that it shared, and others
+    /// share this one only once there is an answer.
+    fn begin_alone(self: &Rc<Self>, shared: &Rc<Shared>, first: Waiter) {
+        match self.may_have_more(first.client).then(|| self.admit(shared, first.client, None)) {
+            Some(Found::Here(place)) => {
+                shared.set_alone(true);
+                // of one who left it comes back
+                let _ = first.give.send(Ok(place));
+            }
+            _ => self.queue.borrow_mut().push_front(first),
+        }
     }
 
     /// A node has said how many streams it takes.
@@ -273,6 +293,14 @@ impl Place {
     pub(super) fn connection(&self) -> &Shared {
         &self.shared
     }
+
+    /// An answer is there: others may share the connection.
+    pub(super) fn answered(&self) {
+        if self.shared.is_alone() {
+            self.shared.set_alone(false);
+            self.streams.changed();
+        }
+    }
 }
 
 impl Taking for Place {
@@ -287,6 +315,7 @@ impl Taking for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.give_back(&self.share);
+        self.shared.set_alone(false);
         self.streams.shares.borrow_mut().give_back(self.client);
         if self.streams.is_waited_for() {
             self.streams.serve();

@@ -363,3 +363,32 @@ fn a_node_that_takes_no_streams_as_yet_is_waited_for_over_the_connections_it_has
         assert!(node.connections() <= most, "{opens:?}: {} connections", node.connections());
     }
 }
+
+/// A request of which the node makes something that no client can be given, beside others that it answers a little later.
+fn beside_others(then: Then) -> (H2Node, Vec<u16>, u16) {
+    let script = move |asked: Asked| if asked.other { then } else { Then::Late(400) };
+    let node = H2Node::start("n1", Opens::Settings(None), script);
+    let proxy = Proxy::start(&conf(&[&node]).text().replacen("workers = 2\n", "workers = 1\n", 1));
+    assert_eq!(Client::new(proxy.addr).get("/").status, 200, "the connection has served");
+    let others = std::thread::scope(|scope| {
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(|| Client::new(proxy.addr).get("/").status)).collect();
+        until("the others are there", || (node.asked().0 >= 4).then_some(()));
+        let bad = Client::new(proxy.addr).send("DELETE", "/", &[], b"").expect("an answer").status;
+        (others.into_iter().map(|other| other.join().expect("an answer")).collect(), bad)
+    });
+    (node, others.0, others.1)
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_costs_its_own_request_alone() {
+    let (node, others, bad) = beside_others(Then::BadHead);
+    assert_eq!((others, bad), (vec![200; 3], 502));
+    assert_eq!((node.asked().0, node.connections()), (5, 1), "it is not asked again, and the connection stays");
+}
+
+#[test]
+fn an_answer_that_ends_the_connection_is_tried_again_apart_from_others() {
+    let (node, others, bad) = beside_others(Then::BadFrame);
+    assert_eq!((others, bad), (vec![200; 3], 502));
+    assert_eq!(node.asked().0, 1 + 3 * 2 + 3, "the others once more, and the bad one as often as `retries` says");
+}

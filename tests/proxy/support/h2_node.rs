@@ -15,6 +15,8 @@ pub struct Asked {
     /// Its number on that connection, from 0.
     pub at: usize,
     pub post: bool,
+    /// Neither GET nor POST.
+    pub other: bool,
 }
 
 /// What becomes of a request.
@@ -29,6 +31,10 @@ pub enum Then {
     GoAway,
     /// Answers, and says GOAWAY first, so that no more come.
     Last,
+    /// Answers with a head that is malformed (RFC 9113 section 8.2.2).
+    BadHead,
+    /// Answers with a body that has no head, which ends the connection (RFC 9113 section 5.4.1).
+    BadFrame,
     /// Closes without a word.
     Close,
     /// Says nothing.
@@ -199,7 +205,12 @@ impl Connection {
                 SETTINGS if flags & 1 == 0 => this.frame(SETTINGS, 1, 0, b"")?,
                 PING if flags & 1 == 0 => this.frame(PING, 1, 0, &payload)?,
                 HEADERS => {
-                    let asked = Asked { connection: number, at, post: payload.first() == Some(&0x83) };
+                    let asked = Asked {
+                        connection: number,
+                        at,
+                        post: payload.first() == Some(&0x83),
+                        other: !matches!(payload.first(), Some(0x82 | 0x83)),
+                    };
                     at += 1;
                     state.asked.lock().unwrap().push(asked);
                     state.peak.fetch_max(1 + this.open.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
@@ -243,6 +254,11 @@ impl Connection {
                 self.go_away(id)?;
                 self.answer(state, id)
             }
+            Then::BadHead => {
+                self.open.fetch_sub(1, Ordering::SeqCst);
+                self.frame(HEADERS, 5, id, b"\x88\x00\x0aconnection\x05close")
+            }
+            Then::BadFrame => self.frame(DATA, 1, id, b"ok"),
             Then::Close => self.out.lock().unwrap().shutdown(Shutdown::Both),
             Then::Never => Ok(()),
         }
