@@ -14,6 +14,8 @@ mod alike;
 mod certificates;
 #[path = "proxy/chain.rs"]
 mod chain;
+#[path = "proxy/checks.rs"]
+mod checks;
 #[path = "proxy/early.rs"]
 mod early;
 #[path = "proxy/failover.rs"]
