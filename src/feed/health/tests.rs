@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
-const SOON: u64 = 5000;
+const SOON: u64 = 60_000;
 
 /// A table of these clusters: name, health in TOML, and nodes in TOML.
 pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Table> {
