@@ -107,7 +107,9 @@ fn demo(steps: &[Step]) {
     assert!(is_as_told(&said, &steps[0].printed, true), "{said}");
     let address = |what: &str| regex(&format!(r"{what} +http://(\S+)/")).captures(&said).unwrap()[1].to_owned();
     let (proxy, admin) = (address("proxy"), address("page"));
-    until("the demo serves", || std::net::TcpStream::connect(&proxy).ok());
+    for door in [&proxy, &admin] {
+        until("the demo serves", || std::net::TcpStream::connect(door).ok());
+    }
     let page = support::Client::new(admin.parse().unwrap()).get("/");
     assert!(page.status == 200 && page.text().contains("n3"), "the page is there: {}", page.text());
     for step in &steps[1..] {

@@ -17,7 +17,9 @@ fn a_pin_comes_back_and_stays() {
     let first = Visit::default().go(&sealed);
     let line = &first.set_cookie[0];
     assert!(line.starts_with("HOMING=") && line.ends_with("; Path=/; HttpOnly"), "{line}");
-    assert!(!line.contains("s1") && !line.contains("10.0.0"));
+    // two letters may be in one of them by chance
+    let others = (0..8).map(|_| Visit::default().go(&sealed).set_cookie[0].clone());
+    assert!(!line.contains("10.0.0") && others.filter(|line| line.contains("s1")).count() < 4);
     let tls = Visit { secure: true, ..Visit::default() }.go(&sealed);
     assert!(tls.set_cookie[0].ends_with("; Path=/; HttpOnly; Secure; SameSite=None"), "{tls:?}");
     let cookie = line.split(';').next().unwrap();
