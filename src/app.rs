@@ -319,14 +319,14 @@ impl App {
         self.admin.stopping();
         tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
         self.tell(|| Command::Drain);
-        let deadline = tokio::time::Instant::now() + grace;
+        let deadline = clock::timer_instant() + grace;
         while self.threads.iter().any(|t| !t.handle.is_finished()) {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
             }
-            if tokio::time::Instant::now() >= deadline {
+            if clock::timer_instant() >= deadline {
                 tracing::warn!("shutdown-grace is over: connections that are still open are cut");
                 break;
             }

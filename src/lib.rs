@@ -20,6 +20,8 @@
 //! - [`app`]: wires everything
 //! - [`cli`]: the command line
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod admin;
 pub mod affinity;
 pub mod app;

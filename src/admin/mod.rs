@@ -130,12 +130,12 @@ impl Admin {
         let mut clock = tokio::time::interval(history::EVERY);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         clock.tick().await;
-        let mut last = Instant::now();
+        let mut last = clock::instant();
         loop {
             clock.tick().await;
             let status = snapshot::take(&self);
-            self.history.borrow_mut().sample(&status, last.elapsed());
-            last = Instant::now();
+            self.history.borrow_mut().sample(&status, clock::since(last));
+            last = clock::instant();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The latest snapshots by number: what one view showed can be asked for in another form, for a few seconds.
 
 use super::status::Status;
+use crate::base::clock;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -23,7 +24,7 @@ impl Shown {
             kept.pop_front();
         }
         let status = Rc::new(status);
-        kept.push_back((Instant::now(), status.clone()));
+        kept.push_back((clock::instant(), status.clone()));
         status
     }
 
@@ -34,7 +35,7 @@ impl Shown {
 
     /// Lets go of what is too old.
     pub fn forget(&self) {
-        self.0.borrow_mut().retain(|(taken, _)| taken.elapsed() < LASTS);
+        self.0.borrow_mut().retain(|(taken, _)| clock::since(*taken) < LASTS);
     }
 }
 

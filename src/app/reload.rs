@@ -2,6 +2,7 @@
 
 use super::{App, RUNTIME};
 use crate::admin::status::Reload;
+use crate::base::clock;
 use crate::base::report::Diagnostic;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
@@ -14,7 +15,7 @@ use std::time::Instant;
 impl App {
     /// Applies what was saved, once it is whole.
     pub(super) fn follow(&mut self, change: &Change) {
-        let start = Instant::now();
+        let start = clock::instant();
         let loaded = config::load(&self.path);
         if !self.files.are_still() {
             // somebody goes on writing: the next look comes when he is done
@@ -39,7 +40,7 @@ impl App {
 
     /// Applies the conf file as it is now.
     pub(super) fn reload(&mut self, cause: &str) -> Reload {
-        let start = Instant::now();
+        let start = clock::instant();
         let loaded = config::load(&self.path);
         self.take(cause, start, loaded)
     }
@@ -51,14 +52,14 @@ impl App {
         match &outcome {
             Ok(changes) => {
                 let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
-                tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", start.elapsed().as_secs_f64() * 1000.0);
+                tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", clock::since(start).as_secs_f64() * 1000.0);
             }
             Err(findings) => {
                 tracing::error!("reload refused ({cause}), still running the conf of before: {}", in_a_line(findings));
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let reload = Reload::ended(cause, start.elapsed(), outcome);
+        let reload = Reload::ended(cause, clock::since(start), outcome);
         self.admin.reloaded(&reload);
         reload
     }

@@ -1,4 +1,5 @@
-//! The only place that asks the machine what time it is.
+//! The only place that asks the machine what time it is. What decides over time is given a [`Now`].
+#![allow(clippy::disallowed_methods, reason = "here and nowhere else")]
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -65,6 +66,21 @@ thread_local! {
 #[cfg(test)]
 pub fn pretend(now: Duration) {
     PRETENDED.set(Some(now));
+}
+
+/// Now, on the clock of deadlines that no timer of the runtime keeps, and of what is only measured.
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// The time since then.
+pub fn since(then: Instant) -> Duration {
+    then.elapsed()
+}
+
+/// Now, on the clock of the runtime's timers.
+pub fn timer_instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 /// Milliseconds since the process started; never goes back.

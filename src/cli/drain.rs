@@ -34,7 +34,7 @@ enum Seen {
 
 /// Drains a node; with `wait`, until it is drained.
 pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
-    let begun = Instant::now();
+    let begun = clock::instant();
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
     let (body, done) = ask(window, target, "drain", drain)?;
@@ -53,8 +53,8 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
             node.deadline = node.deadline.or_else(|| own.clone());
             node.then = node.then.or(drain.then);
         }
-        ended = is_over(&node, &now).then(|| ended.unwrap_or_else(Instant::now));
-        let seen = judge(&node, ended.map(|at| at.elapsed()));
+        ended = is_over(&node, &now).then(|| ended.unwrap_or_else(clock::instant));
+        let seen = judge(&node, ended.map(clock::since));
         if seen != Seen::Goes {
             drop(progress);
             if json {
@@ -65,7 +65,7 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         let there = still_there(&node);
         if !json {
             let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
-            let clock = format!(", {} so far{until}", span(begun.elapsed().as_secs()));
+            let clock = format!(", {} so far{until}", span(clock::since(begun).as_secs()));
             let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(&node.state)) };
             progress.say(&format!("{} is {}{but}: {there} left", node.node, word("draining")), &clock);
         }
@@ -78,10 +78,10 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
 
 /// How the node is now. A proxy that is being started anew is waited for.
 fn look(window: &Window, target: &Target) -> Result<(String, Node), Failure> {
-    let since = Instant::now();
+    let since = clock::instant();
     loop {
         match window.get::<Node>(&target.path()) {
-            Err(Failure::Unreachable(_)) if since.elapsed() < AWAY => std::thread::sleep(LOOK),
+            Err(Failure::Unreachable(_)) if clock::since(since) < AWAY => std::thread::sleep(LOOK),
             got => return got,
         }
     }
@@ -95,7 +95,7 @@ fn the_end(seen: &Seen, node: &Node, before: Option<&str>, begun: Instant, json:
         Seen::Undone => Err(Failure::Failed(format!("{name} is not draining any more: it is {state} ({why})"))),
         Seen::Goes | Seen::Empty if json => Ok(()),
         Seen::Goes | Seen::Empty => {
-            print(&format!("{name} is drained after {}: safe to stop it\n", span(begun.elapsed().as_secs())));
+            print(&format!("{name} is drained after {}: safe to stop it\n", span(clock::since(begun).as_secs())));
             Ok(())
         }
     }

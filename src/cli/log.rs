@@ -53,10 +53,10 @@ pub struct Log {
 impl Drop for Log {
     /// Waits until all of it is written, or nobody reads it.
     fn drop(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = clock::instant() + PATIENCE;
         let waits = || {
             std::thread::sleep(Duration::from_millis(1));
-            Instant::now() < deadline
+            clock::instant() < deadline
         };
         while self.queue.try_send(None).is_err() && waits() {}
         if let Some(thread) = self.thread.take() {

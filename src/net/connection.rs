@@ -3,6 +3,7 @@
 use super::client_io::ClientIo;
 use super::stream::{Peer, Stream};
 use super::{http1, http2};
+use crate::base::clock;
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::timers::ConnectionTimers;
 use crate::proxy::worker::Worker;
@@ -186,9 +187,9 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
                 Some(ended) => return Some(ended),
                 None => {
                     timers.cut_stalled(limits().1);
-                    let rung = timers.alarm.ring(Instant::now());
+                    let rung = timers.alarm.ring(clock::instant());
                     let next = deadline();
-                    if next <= Instant::now() && !rung {
+                    if next <= clock::instant() && !rung {
                         return None;
                     }
                     alarm.as_mut().reset(next.into());

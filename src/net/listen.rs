@@ -11,6 +11,7 @@ mod tests;
 pub use bind::{Address, Socket, bind, bind_alone, bind_many};
 
 use super::stream::{Peer, Stream, canonical};
+use crate::base::clock;
 use bind::SocketFile;
 use std::future::Future;
 use std::io;
@@ -74,21 +75,21 @@ impl Listener {
 
     /// Accepts whoever is in the queue or about to be. The socket is to be dropped when this returns.
     pub async fn drain(&self, mut each: impl FnMut(Stream, Peer)) {
-        let end = Instant::now() + DRAIN;
-        let mut quiet = Instant::now() + SETTLE;
+        let end = clock::timer_instant() + DRAIN;
+        let mut quiet = clock::timer_instant() + SETTLE;
         while let Some((stream, peer)) = self.accept_until(quiet.min(end)).await {
             each(stream, peer);
-            quiet = Instant::now() + SETTLE;
+            quiet = clock::timer_instant() + SETTLE;
         }
     }
 
     /// The next client; `None` when the time is over or the socket broken. After `until` it still takes who already is in the queue.
     async fn accept_until(&self, until: Instant) -> Option<(Stream, Peer)> {
         loop {
-            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let left = until.saturating_duration_since(clock::timer_instant()).max(Duration::from_millis(1));
             match timeout(left, self.accept()).await {
                 Ok(Ok(client)) => return Some(client),
-                Ok(Err(error)) if is_transient(&error) && Instant::now() < until => pause(&error).await,
+                Ok(Err(error)) if is_transient(&error) && clock::timer_instant() < until => pause(&error).await,
                 _ => return None,
             }
         }

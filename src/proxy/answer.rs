@@ -5,7 +5,7 @@ use super::flights::Flight;
 use super::line::Line;
 use super::session::Session;
 use super::slot::RequestSlot;
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::table::{Cluster, Listener};
 use crate::transport::content::{Content, ContentError};
 use crate::upstream::send::Lease;
@@ -285,7 +285,7 @@ impl Body for AnswerBody {
 
 impl Flow {
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = tokio::time::Instant::now() + self.limit;
+        let deadline = clock::timer_instant() + self.limit;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if !self.waiting {
             self.waiting = true;

@@ -7,6 +7,7 @@ use super::resolve::{Bypass, Destination};
 use super::retry;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
+use crate::base::clock;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use http::{HeaderMap, StatusCode};
@@ -119,7 +120,7 @@ pub(super) async fn choose(
                 return Ok((verdict, session));
             }
             Decision::Wait => {
-                let deadline = *first_check.get_or_insert_with(|| tokio::time::Instant::now() + FIRST_CHECK);
+                let deadline = *first_check.get_or_insert_with(|| clock::timer_instant() + FIRST_CHECK);
                 tries.waited = !checked(cluster, deadline).await;
                 trail.look();
                 // all that waited here are let go at once
@@ -158,7 +159,7 @@ async fn checked(cluster: &Cluster, deadline: tokio::time::Instant) -> bool {
         false => std::task::Poll::Pending,
     });
     // woken at least every 50 ms: a change between the look and the wait is then not missed for long
-    let step = deadline.min(tokio::time::Instant::now() + Duration::from_millis(50));
+    let step = deadline.min(clock::timer_instant() + Duration::from_millis(50));
     let _ = tokio::time::timeout_at(step, any).await;
-    tokio::time::Instant::now() < deadline
+    clock::timer_instant() < deadline
 }

@@ -1,6 +1,7 @@
 //! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
 
 use super::access_log::{Record, write};
+use crate::base::clock;
 use crate::base::tasks::kept_thread;
 use crate::config::model::{AccessLog, LogFormat};
 use std::cell::{Cell, RefCell};
@@ -95,8 +96,8 @@ impl Log {
         self.signals.closing.store(true, Relaxed);
         self.wake();
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let deadline = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < deadline {
+        let deadline = clock::instant() + PATIENCE;
+        while !thread.is_finished() && clock::instant() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
         if thread.is_finished() {
@@ -234,13 +235,13 @@ impl Told {
     fn tell(&mut self, signals: &Signals, error: Option<&io::Error>) {
         let (dropped, failed) = (signals.dropped.load(Relaxed), signals.failed.load(Relaxed));
         let news = (dropped, failed) != (self.dropped, self.failed);
-        if !news || self.at.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+        if !news || self.at.is_some_and(|at| clock::since(at) < REPORT_EVERY) {
             return;
         }
         let (late, bad) = (dropped - self.dropped, failed - self.failed);
         let error = error.map_or_else(String::new, |error| format!(" ({error})"));
         tracing::warn!("access-log lines were lost: {late} that its reader was too slow for, {bad} that could not be written{error}");
-        *self = Self { at: Some(Instant::now()), dropped, failed };
+        *self = Self { at: Some(clock::instant()), dropped, failed };
     }
 }
 

@@ -1,6 +1,6 @@
 //! The time limits of one client connection: its own, and the nearest of those of its requests.
 
-use crate::base::clock::{Now, monotonic_ms};
+use crate::base::clock::{self, Now, monotonic_ms};
 use crate::transport::alarm::Alarm;
 use crate::transport::body_progress::BodyProgress;
 use crate::transport::pace::Pace;
@@ -83,7 +83,7 @@ impl ConnectionTimers {
 
     /// When the connection is to be cut, or something on it, unless something happens before.
     pub fn deadline(&self, header: Duration, idle: Duration) -> Instant {
-        let (now, at) = (monotonic_ms(), Instant::now());
+        let (now, at) = (monotonic_ms(), clock::instant());
         let after = |since: u64, limit: Duration| {
             let left = (u128::from(since) + limit.as_millis()).saturating_sub(u128::from(now));
             at + Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX).min(86_400_000))

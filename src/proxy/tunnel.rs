@@ -1,6 +1,7 @@
 //! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other Upgrade).
 
 use super::worker::Worker;
+use crate::base::clock;
 use crate::table::NodeLive;
 use crate::transport::tunnel::{End as Side, Pump};
 use rand::Rng;
@@ -102,7 +103,7 @@ impl Drop for Socket {
 
 /// Copies until either side closes. Returns the bytes sent to the client and what ended it.
 pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut node: Side, idle: Duration, websocket: bool) -> (u64, End) {
-    let last = Cell::new(Instant::now());
+    let last = Cell::new(clock::instant());
     let mut sent = 0;
     let mut frames = FrameBorder::default();
     let (mut up, mut down) = (Pump::default(), Pump::default());
@@ -111,11 +112,11 @@ pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut nod
     let mut leaving = std::pin::pin!(socket.leave());
     let end = loop {
         let ended = poll_fn(|cx| {
-            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(Instant::now())).is_ready() {
+            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant())).is_ready() {
                 return Poll::Ready(End::Client);
             }
             let see = |data: &[u8]| {
-                last.set(Instant::now());
+                last.set(clock::instant());
                 sent += data.len() as u64;
                 if websocket {
                     frames.feed(data);
@@ -132,7 +133,7 @@ pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut nod
             _ = stopping.wait_for(|s| *s) => break End::Stopping,
             () = &mut leaving => break End::Leaving,
             () = tokio::time::sleep_until((last.get() + idle).into()) => {
-                if last.get().elapsed() >= idle { break End::Idle }
+                if clock::since(last.get()) >= idle { break End::Idle }
             }
         }
     };

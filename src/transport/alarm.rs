@@ -1,5 +1,6 @@
 //! A deadline that the timer of a whole connection keeps, so that its exchanges need none of their own.
 
+use crate::base::clock;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -62,7 +63,7 @@ impl<'a> Patience<'a> {
 
     /// Something happened: the waiting begins anew.
     pub fn renew(&mut self) {
-        let by = Instant::now() + self.limit;
+        let by = clock::instant() + self.limit;
         match &mut self.keeper {
             Keeper::Alarm(alarm) => alarm.set(Some(by)),
             Keeper::Timer(timer) => timer.as_mut().reset(by.into()),

@@ -7,6 +7,7 @@
 use super::addresses::Addresses;
 use super::home;
 use super::link::Link;
+use crate::base::clock;
 use crate::transport::stream::{Early, Stream};
 use crate::wire::protocol::NodeProtocol;
 use bytes::Bytes;
@@ -166,7 +167,7 @@ async fn race<T>(
             }
             running.push(begin(address));
             next = waiting.next();
-            turn.as_mut().reset(tokio::time::Instant::now() + pause);
+            turn.as_mut().reset(clock::timer_instant() + pause);
         }
     })
     .await

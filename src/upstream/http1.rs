@@ -7,7 +7,7 @@ use super::link::Link;
 use super::pool::{Pool, Taken};
 use super::send::{Answer, Cause, Failure, Lease, Limits, Over, SendError, unconnected};
 use super::usage::Open;
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
@@ -198,12 +198,12 @@ fn failed<T>(why: NoAnswer) -> Poll<Heard<Result<T, NoAnswer>>> {
 }
 
 async fn connect(pool: &Pool, link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendError> {
-    let start = Instant::now();
+    let start = clock::instant();
     let count = pool.usage(link).mine();
     count.attempted();
     let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await.map_err(unconnected)?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
-    Ok((Taken { connection, open: Open::new(count), idle: None }, start.elapsed().as_secs_f64() * 1000.0))
+    Ok((Taken { connection, open: Open::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.

@@ -5,7 +5,7 @@ use super::interim::{self, Heard, Interim, MOST};
 use super::link::Link;
 use super::pool::Pool;
 use super::send::{Answer, Failure, Lease, Limits, SendError};
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::h2::send_body;
@@ -57,7 +57,7 @@ pub(super) async fn send(
         sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(Failure::Unsent, e.to_string()) })?;
     let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
     let mut left = MOST;
-    let mut patience = Patience::new(None, Instant::now(), limits.response);
+    let mut patience = Patience::new(None, clock::instant(), limits.response);
     let heard = |cx: &mut Context<'_>| {
         if sending.as_mut().is_some_and(|s| s.as_mut().poll(cx).is_ready()) {
             sending = None;

@@ -4,7 +4,7 @@ use super::dial::{self, NoConnection};
 use super::send::{Failure, SendError, unconnected};
 use super::streams::Streams;
 use super::usage::Open;
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::transport::stream::Stream;
 use crate::transport::window::{Admission, Bounds, LEAST, STREAMS, Share, Window};
 use crate::wire::protocol::NodeProtocol;
@@ -51,7 +51,7 @@ impl Shared {
     /// Opens one. It is open when the node's SETTINGS are here, which say how many streams it takes. From a node that is late
     /// with them it may do with one.
     pub(super) async fn open(streams: &Rc<Streams>, within: Duration) -> Result<Rc<Self>, SendError> {
-        let by = Instant::now() + within;
+        let by = clock::timer_instant() + within;
         let link = streams.link();
         let count = streams.usage().mine();
         count.attempted();

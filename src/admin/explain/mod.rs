@@ -93,7 +93,7 @@ async fn recall(admin: &Admin) -> Vec<Recent> {
         };
         admin.threads.borrow().iter().filter_map(ask).collect()
     };
-    let deadline = tokio::time::Instant::now() + RECALL;
+    let deadline = clock::timer_instant() + RECALL;
     let mut all = Vec::new();
     for answer in asked {
         // a thread on its way out remembers nothing

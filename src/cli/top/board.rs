@@ -2,6 +2,7 @@
 
 use crate::admin::snapshot::quantile;
 use crate::admin::status::{Cluster, Moves, Node, Status, Traffic};
+use crate::base::clock;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -94,7 +95,7 @@ pub struct Rates {
 impl Board {
     /// With the first snapshot.
     pub fn new(first: Status) -> Self {
-        let taken = VecDeque::from([(Instant::now(), first)]);
+        let taken = VecDeque::from([(clock::instant(), first)]);
         Self { taken, moves: None, trouble: None, message: String::new(), asked: None, sort: Sort::File, selected: None }
     }
 

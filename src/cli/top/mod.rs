@@ -8,6 +8,7 @@ mod tests;
 use super::show::print;
 use super::window::{Failure, Window};
 use crate::admin::status::{Moves, Status};
+use crate::base::clock;
 use board::{Board, Order};
 use ratatui::DefaultTerminal;
 use ratatui::Terminal;
@@ -44,7 +45,7 @@ pub fn top(window: Window, once: bool, json: bool) -> Result<(), Failure> {
     let mut board = Board::new(first);
     if once || !io::stdout().is_terminal() {
         std::thread::sleep(EVERY);
-        board.take(Instant::now(), window.get("/api/status")?.1);
+        board.take(clock::instant(), window.get("/api/status")?.1);
         board.moves = Some(window.get("/api/moves")?.1);
         print(&frame(&board));
         return Ok(());
@@ -163,7 +164,7 @@ fn look(window: &Window, tell: &SyncSender<News>) {
                 {
                     return;
                 }
-                News::Status(Instant::now(), Box::new(status))
+                News::Status(clock::instant(), Box::new(status))
             }
             Err(failure) => News::Trouble(failure.to_string()),
         };

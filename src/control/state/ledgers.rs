@@ -90,8 +90,8 @@ impl Keeper {
         let Some((stop, writer)) = self.thread.take() else { return };
         stop.store(true, Relaxed);
         writer.thread().unpark();
-        let deadline = Instant::now() + PATIENCE;
-        while !writer.is_finished() && Instant::now() < deadline {
+        let deadline = clock::instant() + PATIENCE;
+        while !writer.is_finished() && clock::instant() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
         if writer.is_finished() {
@@ -159,7 +159,7 @@ impl Output {
 
 impl Writer {
     fn new(dir: Arc<StateDir>, current: Arc<Current>, damage: Option<Damage>) -> Self {
-        let now = Instant::now();
+        let now = clock::instant();
         Self {
             dir,
             current,
@@ -192,7 +192,7 @@ impl Writer {
     /// Writes everything to a new file, in one go.
     fn write_all_anew(&mut self) {
         self.abandon();
-        (self.lacking, self.not_before) = (true, Instant::now());
+        (self.lacking, self.not_before) = (true, clock::instant());
         self.tick();
         while self.next.is_some() {
             self.tick();
@@ -211,7 +211,7 @@ impl Writer {
             // what reached the disk may be half a frame: nothing may follow it
             self.abandon();
             (self.file, self.lacking) = (None, true);
-            self.not_before = Instant::now() + PAUSE;
+            self.not_before = clock::instant() + PAUSE;
             let _ = fs::remove_file(self.dir.beside(FILE));
         }
         if written.is_err() || self.file.is_some() {
@@ -234,7 +234,7 @@ impl Writer {
         self.revision = table.revision;
         let kept: Vec<_> = table.known().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
         self.period = period(&table);
-        self.due = self.due.min(Instant::now() + self.period);
+        self.due = self.due.min(clock::instant() + self.period);
         if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
             self.kept.iter().for_each(|(_, live)| live.ledger.note_changes(false));
             kept.iter().for_each(|(_, live)| live.ledger.note_changes(true));
@@ -297,7 +297,7 @@ impl Writer {
             settling.join().map_err(|_| io::Error::other("it broke off"))??;
         }
         out.whole = out.length;
-        (self.file, self.since, self.due) = (Some(out), began, Instant::now() + self.period);
+        (self.file, self.since, self.due) = (Some(out), began, clock::instant() + self.period);
         Ok(())
     }
 
@@ -318,7 +318,7 @@ impl Writer {
     }
 
     fn is_due(&mut self) -> bool {
-        let now = Instant::now();
+        let now = clock::instant();
         let Some(file) = self.file.as_ref().filter(|_| !self.lacking) else { return now >= self.not_before };
         if file.length > 2 * file.whole + SLACK {
             return true;

@@ -27,7 +27,7 @@ pub fn is_kept(cluster: &Cluster) -> bool {
 
 /// Gives the ledgers what the file tells, up to its end or the first damage.
 pub fn load(path: &Path, table: &Table) -> Option<Damage> {
-    let start = Instant::now();
+    let start = clock::instant();
     let mut lost = HashSet::new();
     let read = match File::open(path) {
         Err(error) if is_absent(&error) => return None,
@@ -41,7 +41,7 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
         count += cluster.live.ledger.len();
     }
     if count > 0 {
-        info!("{count} sessions are known from before, read in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+        info!("{count} sessions are known from before, read in {:.0} ms", clock::since(start).as_secs_f64() * 1000.0);
     }
     if !lost.is_empty() {
         warn!("{} sessions were on nodes that the cluster no longer has: they are placed anew when they come", lost.len());

@@ -4,6 +4,7 @@
 use super::collector::{Collector, Failed};
 use super::span::Finished;
 use super::{Totals, otlp};
+use crate::base::clock;
 use crate::base::seldom::Seldom;
 use crate::config::model;
 use bytes::Bytes;
@@ -114,7 +115,7 @@ impl Export {
 
     /// What comes within a while.
     async fn gather(&mut self, first: Vec<Finished>) -> Vec<Finished> {
-        let (mut batch, late) = (first, Instant::now() + GATHER);
+        let (mut batch, late) = (first, clock::timer_instant() + GATHER);
         while batch.len() < BATCH
             && let Ok(Some(more)) = tokio::time::timeout_at(late, self.spans.recv()).await
         {
