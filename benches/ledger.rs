@@ -4,7 +4,7 @@
 use arc_swap::ArcSwap;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use homing::affinity::KeyRing;
-use homing::base::clock;
+use homing::base::clock::{self, Now};
 use homing::config;
 use homing::control::state::{StateDir, ledgers::Keeper};
 use homing::table::ledger::{Ledger, Tally};
@@ -83,7 +83,7 @@ fn keeping(criterion: &mut Criterion) {
     let dir = Arc::new(StateDir::open(&folder).expect("a folder of our own"));
     let full = Arc::new(ArcSwap::from_pointee(table()));
     let live = full.load().clusters[0].live.clone();
-    (0..1_000_000).for_each(|i| live.ledger.touch(id(i), (i % 10) as u32, clock::monotonic_secs(), &*live));
+    (0..1_000_000).for_each(|i| live.ledger.touch(id(i), (i % 10) as u32, clock::monotonic_secs(), &live.tally(Now::look())));
     let mut group = criterion.benchmark_group("keeper");
     group.sample_size(10);
     group.bench_function("save-twice", |bencher| {
@@ -108,7 +108,7 @@ fn table() -> Table {
     let loaded = config::parse_str(&text, Path::new("homing.toml")).expect("a conf");
     let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("a table");
-    compile::adopt(&table);
+    compile::adopt(&table, Now::look());
     table
 }
 

@@ -3,6 +3,7 @@
 use arc_swap::Cache;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use homing::affinity::KeyRing;
+use homing::base::clock::Now;
 use homing::config::{self, Loaded};
 use homing::control::Registry;
 use homing::control::runtime::Runtime;
@@ -28,7 +29,7 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
 
 fn start(conf: &Loaded) -> Registry {
     let ring = Arc::new(KeyRing::generate());
-    Registry::start(conf, ring, Runtime::default()).expect("the conf compiles").0
+    Registry::start(conf, ring, Runtime::default(), Now::look()).expect("the conf compiles").0
 }
 
 /// The reloads of a file in which one node of many changed.
@@ -42,14 +43,14 @@ fn reloads(criterion: &mut Criterion) {
             (confs[turn % 2].config.clone(), confs[turn % 2].files.clone())
         };
         criterion.bench_with_input(BenchmarkId::new("compile", nodes), &nodes, |bencher, _| {
-            bencher.iter_batched(&mut next, |(conf, files)| registry.borrow().prepare(conf, files), BatchSize::PerIteration);
+            bencher.iter_batched(&mut next, |(conf, files)| registry.borrow().prepare(conf, files, Now::look()), BatchSize::PerIteration);
         });
         criterion.bench_with_input(BenchmarkId::new("publish", nodes), &nodes, |bencher, _| {
             let prepared = || {
                 let (conf, files) = next();
-                registry.borrow().prepare(conf, files).expect("the conf compiles")
+                registry.borrow().prepare(conf, files, Now::look()).expect("the conf compiles")
             };
-            bencher.iter_batched(prepared, |prepared| registry.borrow_mut().publish(prepared), BatchSize::PerIteration);
+            bencher.iter_batched(prepared, |prepared| registry.borrow_mut().publish(prepared, Now::look()), BatchSize::PerIteration);
         });
     }
 }

@@ -3,8 +3,9 @@
 mod reload;
 
 use crate::admin::{Admin, Front, Reloads};
+use crate::base::clock::{self, Now};
+use crate::base::open_files;
 use crate::base::tasks::{self, kept};
-use crate::base::{clock, open_files};
 use crate::config::given::Given;
 use crate::config::model::Workers;
 use crate::config::{self, Loaded, Needs};
@@ -123,6 +124,7 @@ impl App {
             loaded,
             ring,
             folder.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
+            Now::look(),
         )?;
         for line in said {
             tracing::warn!("{line}");
@@ -272,9 +274,9 @@ impl App {
 
     /// Changes nodes, all of them or none.
     fn edit_all(&mut self, edits: &[&Edit]) -> Result<Done, Refused> {
-        let mut prepared = self.registry.prepare_edits(edits)?;
+        let mut prepared = self.registry.prepare_edits(edits, Now::look())?;
         let changes = std::mem::take(&mut prepared.changes);
-        let table = self.registry.publish(prepared);
+        let table = self.registry.publish(prepared, Now::look());
         let saved = self.state.write(RUNTIME, self.registry.runtime().clone());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);

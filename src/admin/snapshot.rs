@@ -3,7 +3,7 @@
 use super::Admin;
 use super::operate::Then;
 use super::status::{self, Connections, Durations, Ledger, LostLines, Reload, Status, Step};
-use crate::base::clock::{self, rfc3339};
+use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::config::model::{self, AdminState};
 use crate::feed::beats::{Counts, Dialect, Outcome};
@@ -19,13 +19,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Looks at every node's state, so that its age is known and a change is told.
 pub fn observe(admin: &Admin) {
+    let now = Now::look();
     for cluster in &admin.current.load().clusters {
         for node in cluster.nodes() {
-            let state = node.word();
+            let state = node.word(now);
             if let Some(before) = node.live.note(state) {
                 let at = rfc3339(node.live.since());
                 let before = Some(before).filter(|before| !before.is_empty());
-                let why = cluster.why(node);
+                let why = cluster.why(node, now);
                 if state == State::Drained.word() && before.is_some() {
                     tracing::info!("cluster {} node {} is drained: {why}", cluster.name, node.spec.name);
                 }
@@ -131,13 +132,14 @@ pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
 
 /// A cluster's nodes with their slots, in the order of the file.
 pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
-    let shares = Shares::of(cluster);
-    cluster.nodes().map(move |node| (node.live.slot, node_now(cluster, node, &shares)))
+    let now = Now::look();
+    let shares = Shares::of(cluster, now);
+    cluster.nodes().map(move |node| (node.live.slot, node_now(cluster, node, &shares, now)))
 }
 
 fn cluster_now(cluster: &Cluster) -> status::Cluster {
-    let nodes: Vec<status::Node> = nodes(cluster).map(|(_, node)| node).collect();
-    let serving = cluster.nodes().filter(|node| node.state().keeps_sessions()).count();
+    let (nodes, now): (Vec<status::Node>, _) = (nodes(cluster).map(|(_, node)| node).collect(), Now::look());
+    let serving = cluster.nodes().filter(|node| node.state(now).keeps_sessions()).count();
     // what the operator took out on purpose, or has not let in, is as it should be
     let as_wanted = |node: &status::Node| matches!(node.state.as_str(), "ready" | "maintenance" | "removed" | "drained" | "pending");
     let ledger = &cluster.live.ledger;
@@ -179,7 +181,7 @@ pub(super) fn name_of(balance: model::Balance) -> String {
     serde_json::to_value(balance).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
+fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status::Node {
     let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
     let deadline = spec.set.as_ref().and_then(|set| set.deadline);
     let drains = matches!(spec.admin, AdminState::Draining | AdminState::Drained);
@@ -188,8 +190,8 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         url: spec.url.to_string(),
         claimed: node.claim().map(|claim| claim.url),
         route: spec.route.to_string(),
-        state: node.word().into(),
-        why: cluster.why(node),
+        state: node.word(now).into(),
+        why: cluster.why(node, now),
         since: rfc3339(live.since()),
         sessions: live.all_sessions().into(),
         capacity: node.capacity().filter(|_| !node.stands_aside()).map(Into::into),
@@ -197,7 +199,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
         sockets: live.sockets.load(Relaxed).into(),
         weight: live.told.weight(spec.weight).into(),
         load: live.told.load().map(Into::into),
-        known: cluster.roster.doubted(node).map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
+        known: cluster.roster.doubted(node, now).map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
         version: live.told.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
@@ -213,7 +215,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares) -> status::Node {
             answers: live.errors.answers.load(Relaxed),
             checks: live.errors.checks.load(Relaxed),
         },
-        heartbeat_ms: live.told.since(),
+        heartbeat_ms: live.told.since(now),
     }
 }
 
@@ -225,11 +227,11 @@ struct Shares {
 }
 
 impl Shares {
-    fn of(cluster: &Cluster) -> Self {
+    fn of(cluster: &Cluster, now: Now) -> Self {
         let order = cluster.roster.placement.order();
         let weight = |slot: &u32| {
             let node = cluster.node(*slot)?;
-            Some((*slot, cluster.roster.share(node)))
+            Some((*slot, cluster.roster.share(node, now)))
         };
         let weights: HashMap<u32, f64> = order.iter().filter_map(weight).collect();
         let sum = weights.values().sum();

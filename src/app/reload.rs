@@ -2,7 +2,7 @@
 
 use super::{App, RUNTIME};
 use crate::admin::status::Reload;
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::base::report::Diagnostic;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
@@ -69,7 +69,7 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
-        let mut prepared = self.registry.prepare(loaded.config, loaded.files).map_err(|e| vec![e])?;
+        let mut prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
@@ -79,7 +79,7 @@ impl App {
         home::settle(doors.chain(self.announce.home(&ear)).chain(self.mod_heartbeat.home(&ears)).collect());
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
-        let table = self.registry.publish(prepared);
+        let table = self.registry.publish(prepared, Now::look());
         if before != *self.registry.runtime() {
             self.state.write(RUNTIME, self.registry.runtime().clone());
         }

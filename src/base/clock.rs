@@ -20,11 +20,11 @@ thread_local! {
 impl Now {
     /// Looks.
     pub fn look() -> Self {
-        #[cfg(test)]
-        if let Some(pretended) = PRETENDED.get() {
-            return Self(pretended);
-        }
         Self(START.elapsed())
+    }
+    /// So long after the process started: time that somebody makes up.
+    pub const fn at(since_start: Duration) -> Self {
+        Self(since_start)
     }
     /// As [`monotonic_ms`] says it.
     pub fn ms(self) -> u64 {
@@ -55,17 +55,6 @@ impl Now {
     pub fn instant(self) -> Instant {
         *START + self.0
     }
-}
-
-#[cfg(test)]
-thread_local! {
-    static PRETENDED: Cell<Option<Duration>> = const { Cell::new(None) };
-}
-
-/// From now on it is that late on this thread, for a test on made-up time.
-#[cfg(test)]
-pub fn pretend(now: Duration) {
-    PRETENDED.set(Some(now));
 }
 
 /// Now, on the clock of deadlines that no timer of the runtime keeps, and of what is only measured.

@@ -3,7 +3,7 @@
 
 use super::drain::Asked;
 use super::runtime::{By, Joined, MOST_MEMBERS, Member, Runtime, Said, Set, Wanted};
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
 use crate::table::{Cluster, Node, State, Table};
@@ -112,7 +112,8 @@ impl std::fmt::Display for Refused {
 
 /// Enters an edit into the decisions, or says why not. `table` is what runs now, `file` what the conf file says. Returns what it
 /// changes that no conf file could say, in words.
-pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, now: u64) -> Result<Option<String>, Refused> {
+pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, at: Now) -> Result<Option<String>, Refused> {
+    let now = at.unix_secs();
     let unknown = |what: &str, name: &str, known: Vec<&str>| Refused::Unknown(format!("no {what} \"{name}\"; there is {}", list(&known)));
     let cluster = table.clusters.iter().find(|cluster| *cluster.name == *edit.cluster);
     let names = || table.clusters.iter().map(|cluster| &*cluster.name).collect();
@@ -134,7 +135,7 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
     let names = || cluster.nodes().map(|node| &*node.spec.name).collect();
     let node = node.ok_or_else(|| unknown("node", &edit.node, names()))?;
     if !edit.force || edit.action == Action::Remove {
-        preflight(cluster, node, edit)?;
+        preflight(cluster, node, edit, at)?;
     }
     let written = file.cluster.get(&edit.cluster).and_then(|conf| conf.nodes.get(&edit.node)).map(NodeConf::table);
     let written = written.as_ref();
@@ -154,8 +155,8 @@ pub fn enter(edit: &Edit, runtime: &mut Runtime, file: &Config, table: &Table, n
         Action::Accept => match (&mut member.joined, node.claim()) {
             (Some(joined), _) if joined.accepted.is_none() => joined.accepted = Some(by),
             (Some(joined), Some(claim)) => (joined.url, joined.from, joined.accepted) = (claim.url, Some(claim.from), Some(by)),
-            _ if node.state() == State::Removed => member.want(Wanted::Enabled, written, by),
-            _ => return Err(Refused::Invalid(format!("node {} is not waiting: it is {}", edit.node, node.state().word()))),
+            _ if node.state(at) == State::Removed => member.want(Wanted::Enabled, written, by),
+            _ => return Err(Refused::Invalid(format!("node {} is not waiting: it is {}", edit.node, node.state(at).word()))),
         },
         Action::Set(limits) => member.limit(limits, written, &by)?,
         Action::EndDrain { left } => {
@@ -212,7 +213,7 @@ impl Member {
 }
 
 /// What would stop working: the last node that takes sessions, the last with a role, sessions that are still there.
-fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Refused> {
+fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit, now: Now) -> Result<(), Refused> {
     let leaves = matches!(edit.action, Action::Drain(_) | Action::Disable | Action::Remove)
         || matches!(edit.action, Action::Set(Limits { weight: Some(0), .. }));
     if !leaves {
@@ -231,27 +232,26 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, edit: &Edit) -> Result<(), Ref
     for (role, stops) in [(Role::Lb, "clients that ask for the list of nodes find nobody"), (Role::Batch, "no batch job runs")] {
         // one that is draining is on its way out itself
         let is_there = |state| matches!(state, State::Ready | State::Full | State::Syncing | State::Aside);
-        let serves = |other: &&Arc<Node>| other.has_role(role) && is_there(other.state());
+        let serves = |other: &&Arc<Node>| other.has_role(role) && is_there(other.state(now));
         if node.has_role(role) && !others().any(|other| serves(&other)) {
             return harm(format!("{name} is the last {} node of {}: {stops}", role.word(), edit.cluster));
         }
     }
-    if node.state() == State::Ready && !others().any(|other| matches!(other.state(), State::Ready | State::Full)) {
+    if node.state(now) == State::Ready && !others().any(|other| matches!(other.state(now), State::Ready | State::Full)) {
         return harm(format!("{name} is the last node of {} that takes sessions: new clients would be refused", edit.cluster));
     }
     let sessions = node.live.all_sessions();
     if edit.action == Action::Remove && sessions > 0 {
         let many = if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
-        let who = who(cluster, node, sessions);
+        let who = who(cluster, node, sessions, now.secs());
         return harm(format!("{name} has {many}{who}: drain it first, or they are lost"));
     }
     Ok(())
 }
 
 /// The sessions of a node that were seen last, in brackets.
-fn who(cluster: &Cluster, node: &Node, all: u32) -> String {
+fn who(cluster: &Cluster, node: &Node, all: u32, now: u32) -> String {
     const MOST: usize = 5;
-    let now = clock::monotonic_secs();
     let newest = cluster.live.ledger.newest_on(node.live.slot, MOST).into_iter();
     let mut said: Vec<String> = newest.map(|(id, seen)| format!("{id:016x} seen {} s ago", now.saturating_sub(seen.last))).collect();
     if said.is_empty() {

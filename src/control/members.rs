@@ -3,7 +3,7 @@
 use super::edit::{Action, Edit};
 use super::remembered::Remembered;
 use super::version;
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::base::seldom::Seldom;
 use crate::config::model::AdminState;
@@ -113,7 +113,7 @@ pub enum Refusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted.
-    pub fn hear(&mut self, heard: &Heard, from: IpAddr, proof: Proof<'_>, table: &Table) -> Hearing {
+    pub fn hear(&mut self, heard: &Heard, from: IpAddr, proof: Proof<'_>, table: &Table, now: Now) -> Hearing {
         match &heard.speaker {
             Speaker::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
@@ -131,7 +131,7 @@ impl Members {
                             true if known.live.told.is_replay(heard.beat.run.as_ref()) => Hearing::Refused(Refusal::Replayed),
                             true => elsewhere(cluster, known, url.to_string(), from, proof),
                             false => {
-                                let hearing = self.take(cluster, known, &heard.beat);
+                                let hearing = self.take(cluster, known, &heard.beat, now);
                                 self.news |= matches!(hearing, Hearing::Taken { .. }) && known.live.told.claims.withdraw();
                                 hearing
                             }
@@ -143,19 +143,19 @@ impl Members {
             Speaker::Address { ip, port } => {
                 let stranger = if let Proof::Address(stranger) = proof { stranger } else { None };
                 let at = (ip.to_canonical(), *port);
-                let mut there = self.addresses.find(at, table);
+                let mut there = self.addresses.find(at, table, now.ms());
                 if there.is_empty() && stranger.is_none() {
                     // A node may tell the port of a connector that we do not use. Where nobody can join, the only one there is meant.
-                    there = self.addresses.find((at.0, None), table);
+                    there = self.addresses.find((at.0, None), table, now.ms());
                 }
-                let heard = there.iter().map(|(cluster, node)| self.take(cluster, node, &heard.beat)).reduce(|first, _| first);
+                let heard = there.iter().map(|(cluster, node)| self.take(cluster, node, &heard.beat, now)).reduce(|first, _| first);
                 heard.unwrap_or_else(|| self.unknown_address(at, from, stranger, table))
             }
         }
     }
 
     /// Takes the beat of a node that is known.
-    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Hearing {
+    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat, now: Now) -> Hearing {
         if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
             return Hearing::Refused(Refusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
         }
@@ -168,16 +168,16 @@ impl Members {
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
         let was_silent = live.told.is_silent();
         let ours = live.sessions.load(std::sync::atomic::Ordering::Relaxed);
-        self.news |= live.told.hear(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
+        self.news |= live.told.hear(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX), now);
         if novelty == Novelty::Rebooted {
             live.fill.restart(ours);
         }
-        cluster.roster.hear(node, beat, ours);
+        cluster.roster.hear(node, beat, ours, now);
         if let Some(run) = &beat.run {
             // 0 is for not known
             let boot = (hash64(run.boot.as_bytes()) as u32).max(1);
             self.news |= live.told.boot() != boot;
-            live.told.runs(boot, novelty == Novelty::Rebooted);
+            live.told.runs(boot, novelty == Novelty::Rebooted, now);
         }
         if novelty == Novelty::Rebooted {
             info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
@@ -186,7 +186,7 @@ impl Members {
             info!("cluster {} node {} announces itself again", cluster.name, node.spec.name);
         }
         live.limit.set(node.max_requests());
-        cluster.live.rescore(live.slot);
+        cluster.live.rescore(live.slot, now);
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
     }
 
@@ -204,8 +204,8 @@ impl Members {
     }
 
     /// What is to be remembered, if there is something new.
-    pub fn news(&mut self, table: &Table) -> Option<Remembered> {
-        std::mem::take(&mut self.news).then(|| Remembered::of(table))
+    pub fn news(&mut self, table: &Table, now: Now) -> Option<Remembered> {
+        std::mem::take(&mut self.news).then(|| Remembered::of(table, now))
     }
 
     fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
@@ -223,25 +223,25 @@ impl Members {
     }
 
     /// What the passing of time changes: nodes that fell silent, and which version is the newest that is ready.
-    pub fn tick(&mut self, table: &Table) {
+    pub fn tick(&mut self, table: &Table, now: Now) {
         for cluster in &table.clusters {
-            for node in cluster.nodes().filter(|node| node.live.told.notice_silence()) {
+            for node in cluster.nodes().filter(|node| node.live.told.notice_silence(now)) {
                 warn!("cluster {} node {} is silent: its load is forgotten, checks decide", cluster.name, node.spec.name);
                 node.live.fill.forget();
-                cluster.live.rescore(node.live.slot);
+                cluster.live.rescore(node.live.slot, now);
             }
-            compare_versions(cluster);
+            compare_versions(cluster, now);
         }
     }
 }
 
 impl Addresses {
     /// The nodes of one server.
-    fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table) -> Vec<(Arc<Cluster>, Arc<Node>)> {
+    fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table, now_ms: u64) -> Vec<(Arc<Cluster>, Arc<Node>)> {
         // A name may have been resolved since. Strangers do not make us look at every node each time.
-        let stale = |addresses: &Self| addresses.at(ip, port).is_empty() && clock::monotonic_ms() >= addresses.looked + REFILL;
+        let stale = |addresses: &Self| addresses.at(ip, port).is_empty() && now_ms >= addresses.looked + REFILL;
         if self.revision != table.revision || stale(self) {
-            self.fill(table);
+            self.fill(table, now_ms);
         }
         let node = |(cluster, slot): &(usize, u32)| {
             let cluster = table.clusters.get(*cluster)?;
@@ -256,11 +256,11 @@ impl Addresses {
         port.and_then(|port| self.by.get(&(ip, port))).map_or(&[], Vec::as_slice)
     }
 
-    fn fill(&mut self, table: &Table) {
+    fn fill(&mut self, table: &Table, now_ms: u64) {
         self.by.clear();
         self.alone.clear();
         self.revision = table.revision;
-        self.looked = clock::monotonic_ms();
+        self.looked = now_ms;
         for (at, cluster) in table.clusters.iter().enumerate() {
             for node in cluster.nodes() {
                 for address in node.link.addresses.load().iter() {
@@ -320,9 +320,9 @@ fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {
 }
 
 /// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy logs nobody out.
-fn compare_versions(cluster: &Cluster) {
+fn compare_versions(cluster: &Cluster, now: Now) {
     // as if no version were behind
-    let ready = |node: &Node| match node.state() {
+    let ready = |node: &Node| match node.state(now) {
         State::Ready => true,
         State::Syncing => node.live.told.announced() == Announced::Ready,
         _ => false,
@@ -341,7 +341,7 @@ fn compare_versions(cluster: &Cluster) {
                 true => info!("cluster {} node {name} serves version {own}: a newer one is ready, it keeps its sessions", cluster.name),
                 false => info!("cluster {} node {name} takes new sessions again", cluster.name),
             }
-            cluster.live.rescore(node.live.slot);
+            cluster.live.rescore(node.live.slot, now);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! sessions, and one that tells clients where to go is given none. Written only when it changes: what changes with every beat
 //! is told again by the next.
 
+use crate::base::clock::Now;
 use crate::table::told::Lasting;
 use crate::table::{Cluster, Table};
 use serde::{Deserialize, Serialize};
@@ -16,24 +17,24 @@ pub struct Remembered {
 
 impl Remembered {
     /// What the nodes of a table said.
-    pub fn of(table: &Table) -> Self {
+    pub fn of(table: &Table, now: Now) -> Self {
         let of = |cluster: &Cluster| {
-            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting()));
+            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting(now)));
             (cluster.name.to_string(), all.filter(|(_, said)| *said != Lasting::default()).collect())
         };
         Self { clusters: table.known().map(|cluster| of(cluster)).collect() }
     }
 
     /// Gives the nodes of a table what they said before. An agent is asked again instead.
-    pub fn recall(&self, table: &Table) {
+    pub fn recall(&self, table: &Table, now: Now) {
         for cluster in &table.clusters {
             let Some(nodes) = self.clusters.get(&*cluster.name) else { continue };
             for node in cluster.nodes() {
                 if let Some(said) = nodes.get(&*node.spec.name)
                     && cluster.conf.agent_of(&node.spec.name).is_none()
                 {
-                    node.live.told.recall(said);
-                    cluster.live.rescore(node.live.slot);
+                    node.live.told.recall(said, now);
+                    cluster.live.rescore(node.live.slot, now);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Where every heartbeat ends, whatever it came by: it is heard, and a node that is new is let in first.
 
 use super::place;
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::control::Remembered;
 use crate::control::desk::Desk;
 use crate::control::members::{Hearing, Members, Proof, Refusal};
@@ -150,7 +150,7 @@ pub struct Beats {
 impl Beats {
     /// Nothing was heard yet.
     pub fn new(current: Arc<Current>, desk: Desk) -> Rc<Self> {
-        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk, joins: Allowance::new() })
+        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk, joins: Allowance::new(clock::monotonic_ms()) })
     }
 
     /// The table as it is now.
@@ -163,11 +163,11 @@ impl Beats {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
-            let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load());
+            let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load(), Now::look());
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok(Known { cluster, node, saved }),
                 Hearing::Refused(refusal) => return Err(refusal),
-                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take() => return Err(Refusal::Busy),
+                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => return Err(Refusal::Busy),
                 Hearing::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
@@ -186,7 +186,7 @@ impl Beats {
 
     /// Hears a beat of a node that is known, such as its agent's answer.
     pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Result<(), Refusal> {
-        match self.members.borrow_mut().take(cluster, node, beat) {
+        match self.members.borrow_mut().take(cluster, node, beat, Now::look()) {
             Hearing::Refused(refusal) => Err(refusal),
             _ => Ok(()),
         }
@@ -197,18 +197,18 @@ impl Beats {
         node.live.told.forget();
         node.live.fill.forget();
         node.live.limit.set(node.max_requests());
-        cluster.live.rescore(node.live.slot);
+        cluster.live.rescore(node.live.slot, Now::look());
     }
 
     /// Knows again what nodes said before a restart of ours.
     pub fn recall(&self, state: &StateDir) {
         let cost = "what nodes said of themselves is known again with their next heartbeat";
-        state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load());
+        state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load(), Now::look());
     }
 
     /// Has written down what is new and is to outlive us.
     pub fn save(&self, state: &StateWriter) {
-        if let Some(news) = self.members.borrow_mut().news(&self.current.load()) {
+        if let Some(news) = self.members.borrow_mut().news(&self.current.load(), Now::look()) {
             state.write(REMEMBERED, Arc::new(news));
         }
     }
@@ -219,7 +219,7 @@ impl Beats {
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
-            self.members.borrow_mut().tick(&self.current.load());
+            self.members.borrow_mut().tick(&self.current.load(), Now::look());
             self.save(&state);
         }
     }
@@ -233,13 +233,12 @@ struct Allowance {
 }
 
 impl Allowance {
-    fn new() -> Self {
-        Self { left: Cell::new(JOINS * 1000), at: Cell::new(clock::monotonic_ms()) }
+    fn new(now_ms: u64) -> Self {
+        Self { left: Cell::new(JOINS * 1000), at: Cell::new(now_ms) }
     }
 
-    fn take(&self) -> bool {
-        let now = clock::monotonic_ms();
-        let since = now - self.at.replace(now);
+    fn take(&self, now_ms: u64) -> bool {
+        let since = now_ms - self.at.replace(now_ms);
         let left = (self.left.get() + since.saturating_mul(JOINS_A_SECOND)).min(JOINS * 1000);
         self.left.set(left.checked_sub(1000).unwrap_or(left));
         left >= 1000
@@ -252,11 +251,9 @@ mod tests {
 
     #[test]
     fn so_many_join_at_one_time_and_more_as_time_passes() {
-        let joins = Allowance::new();
-        assert_eq!((0..2 * JOINS).filter(|_| joins.take()).count() as u64 / JOINS, 1);
-        joins.left.set(0);
-        assert!(!joins.take());
-        joins.left.set(1000);
-        assert!(joins.take());
+        let joins = Allowance::new(7);
+        assert_eq!((0..2 * JOINS).filter(|_| joins.take(7)).count() as u64, JOINS);
+        assert!(!joins.take(16) && joins.take(17) && !joins.take(26), "one in ten milliseconds");
+        assert_eq!((0..2 * JOINS).filter(|_| joins.take(1_000_000)).count() as u64, JOINS, "and no more at one time");
     }
 }

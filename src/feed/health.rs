@@ -4,7 +4,7 @@ use super::names;
 use super::probe::{self, Failure, Meaning, Seen};
 use super::tasks::{Task, Tasks};
 use super::watch::{Outcome, Watch};
-use crate::base::clock::{self, millis};
+use crate::base::clock::{self, Now, millis};
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::table::kept::{News, kept};
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise, Table};
@@ -84,16 +84,18 @@ impl Subject {
     async fn ask(&self) {
         let (evidence, patience) = (&self.live.evidence, self.patience);
         let since = evidence.in_vain_since();
-        match probe::ask_for_any(&self.link, &self.conf, patience).await {
+        let found = probe::ask_for_any(&self.link, &self.conf, patience).await;
+        let now = Now::look();
+        match found {
             // an answer that takes as long speaks for it until the next is there
-            Ok(_) => evidence.vouched(2 * millis(patience)),
-            Err(Failure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject)) => {
+            Ok(_) => evidence.vouched(2 * millis(patience), now),
+            Err(Failure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject), now) => {
                 let (cluster, node) = (&self.cluster, &self.node);
                 warn!("cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}");
             }
             Err(_) => return,
         }
-        self.cluster_live.rescore(self.live.slot);
+        self.cluster_live.rescore(self.live.slot, now);
     }
 }
 
@@ -144,7 +146,7 @@ fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, befo
         in_vain: Notify::new(),
     });
     if subject.conf.kind() == HealthKind::Off {
-        settle_unchecked(&subject, shared);
+        settle_unchecked(&subject, shared, Now::look());
         let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
         return (Watched { subject, watch: Rc::new(RefCell::new(watch)) }, None);
     }
@@ -191,7 +193,7 @@ async fn check(subject: &Subject, watch: &RefCell<Watch>, shared: &Shared) {
             let from = clock::monotonic_ms();
             (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
-        settle(subject, &mut watch.borrow_mut(), shared, result);
+        settle(subject, &mut watch.borrow_mut(), shared, result, Now::look());
         if subject.is_to_be_asked() {
             subject.in_vain.notify_one();
         }
@@ -213,8 +215,8 @@ async fn wait_for_name(link: &Link, limit: Duration) {
     tokio::time::timeout(limit, resolved).await.ok();
 }
 
-fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<Seen, Failure>) {
-    let now = clock::monotonic_ms();
+fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<Seen, Failure>, at: Now) {
+    let now = at.ms();
     let outcome = match &result {
         Ok(_) => Outcome::Good,
         Err(Failure { meaning: Meaning::Definite | Meaning::Refused, .. }) => Outcome::Definite,
@@ -224,7 +226,7 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
             let why = format!("could not be checked: {why}");
             if subject.live.why() != why {
                 warn!("cluster {} node {} {why}", subject.cluster, subject.node);
-                publish(subject, watch.health(), &why);
+                publish(subject, watch.health(), &why, at);
             }
             return;
         }
@@ -239,14 +241,14 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
         watch.assume_served();
     }
     // where the check alone decides, an answer to a client does not outweigh a silent one
-    let since_answer = subject.live.evidence.since_answer().filter(|_| subject.conf.pinned == PinnedBy::Traffic);
-    if outcome == Outcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot) {
+    let since_answer = subject.live.evidence.since_answer(at).filter(|_| subject.conf.pinned == PinnedBy::Traffic);
+    if outcome == Outcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot, at) {
         watch.lift_hold();
     }
     let change = watch.observe(now, outcome, since_answer);
     let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
     note_row(subject, watch, now);
-    if is_doubted(subject) {
+    if is_doubted(subject, at) {
         watch.excuse_fall();
     }
     let why = match &result {
@@ -264,10 +266,10 @@ fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<
     }
     // what it asks for is obeyed at once
     if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) || is_news {
-        subject.cluster_live.rescore(subject.live.slot);
+        subject.cluster_live.rescore(subject.live.slot, at);
     }
-    if publish(subject, watch.health(), &why) {
-        say(subject, watch.health(), &why);
+    if publish(subject, watch.health(), &why, at) {
+        say(subject, watch.health(), &why, at);
         say_of_cluster(subject, shared);
     }
 }
@@ -294,33 +296,33 @@ fn note_row(subject: &Subject, watch: &Watch, now: u64) {
 }
 
 /// Whether it fails with most others.
-fn is_doubted(subject: &Subject) -> bool {
+fn is_doubted(subject: &Subject, now: Now) -> bool {
     let roster = subject.cluster_live.roster.load();
-    roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node))
+    roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
 }
 
-fn settle_unchecked(subject: &Subject, shared: &Shared) {
+fn settle_unchecked(subject: &Subject, shared: &Shared, now: Now) {
     subject.live.set_check_drains(false);
     subject.live.evidence.set_check_passes(true);
-    subject.live.evidence.check(false, clock::monotonic_ms());
-    if publish(subject, Health::Up, "no checks") {
+    subject.live.evidence.check(false, now.ms());
+    if publish(subject, Health::Up, "no checks", now) {
         say_of_cluster(subject, shared);
     }
 }
 
 /// Writes health and its reason into the live cells. Returns whether health changed.
-fn publish(subject: &Subject, health: Health, why: &str) -> bool {
+fn publish(subject: &Subject, health: Health, why: &str, now: Now) -> bool {
     let live = &subject.live;
     // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to others
     let rise = match live.health() {
         before if before == health => Rise::Found,
         Health::Unknown if !subject.joined => Rise::Found,
-        _ if subject.cluster_live.others_serve(live.slot) => Rise::Among,
+        _ if subject.cluster_live.others_serve(live.slot, now) => Rise::Among,
         _ => Rise::Alone,
     };
-    let changed = live.set_health(health, why, rise).is_some();
+    let changed = live.set_health(health, why, rise, now).is_some();
     if changed {
-        subject.cluster_live.rescore(live.slot);
+        subject.cluster_live.rescore(live.slot, now);
     }
     changed
 }
@@ -351,14 +353,15 @@ fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str)
     }
 }
 
-fn say(subject: &Subject, health: Health, why: &str) {
+fn say(subject: &Subject, health: Health, why: &str, now: Now) {
     let (cluster, node) = (&subject.cluster, &subject.node);
     match health {
         Health::Up => info!("cluster {cluster} node {node} is up: {why}"),
         _ => {
             let roster = subject.cluster_live.roster.load();
             let at = roster.node(subject.live.slot);
-            let kept = at.and_then(|node| Some(format!(", but {}: {}", kept(&subject.conf, &subject.cluster_live, node)?, node.keeps())));
+            let kept =
+                at.and_then(|node| Some(format!(", but {}: {}", kept(&subject.conf, &subject.cluster_live, node, now)?, node.keeps())));
             warn!("cluster {cluster} node {node} is down: {why}{}", kept.unwrap_or_default());
         }
     }

@@ -3,7 +3,7 @@
 
 use super::pulse::Pulse;
 use crate::affinity::KeyRing;
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::config;
 use crate::control::members::Members;
 use crate::heartbeat::{Beat, Load, Room};
@@ -22,6 +22,7 @@ const SEEDS: u64 = 3;
 /// Microseconds in a second.
 const SECOND: u64 = 1_000_000;
 const RATE: f64 = 200.0;
+const START: Now = Now::at(Duration::from_secs(1000));
 
 /// A course of events.
 #[derive(Clone, Copy)]
@@ -92,7 +93,6 @@ struct World {
 
 impl World {
     fn new(course: Course, seed: u64) -> Self {
-        clock::pretend(Duration::from_secs(1000));
         let mut text = format!(
             "[listener.web]\nbind = '127.0.0.1:0'\n[[rule]]\ncluster = 'c'\n[cluster.c]\nbalance = '{}'\n[cluster.c.nodes]\n",
             course.balance
@@ -103,7 +103,7 @@ impl World {
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|e| panic!("{e:?}"));
         let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = Arc::new(compile(Arc::new(loaded.config), &context, None).unwrap());
-        adopt(&table);
+        adopt(&table, START);
         let cluster = table.clusters[0].clone();
         let mut world = Self {
             course,
@@ -123,15 +123,15 @@ impl World {
         }
         world.up[8] = !course.joins;
         for slot in (0..SEATS.len()).filter(|slot| *slot != 8 || !course.joins) {
-            world.set_up(slot, false);
+            world.set_up(slot, false, START);
         }
         world
     }
 
-    fn set_up(&mut self, slot: usize, eased: bool) {
+    fn set_up(&mut self, slot: usize, eased: bool, now: Now) {
         self.up[slot] = true;
-        self.cluster.node(slot as u32).unwrap().live.set_health(Health::Up, "", if eased { Rise::Among } else { Rise::Found });
-        self.cluster.live.rescore(slot as u32);
+        self.cluster.node(slot as u32).unwrap().live.set_health(Health::Up, "", if eased { Rise::Among } else { Rise::Found }, now);
+        self.cluster.live.rescore(slot as u32, now);
     }
 
     fn after(&mut self, now: u64, mean: f64) -> u64 {
@@ -139,7 +139,7 @@ impl World {
         now + (-dice.ln() * mean * SECOND as f64) as u64
     }
 
-    fn beat(&mut self, slot: usize) {
+    fn beat(&mut self, slot: usize, now: Now) {
         self.beats[slot] += 1;
         let true_load = (100 * self.here[slot]).div_ceil(self.strength[slot]).min(100);
         let (load, sessions) = match slot {
@@ -155,7 +155,7 @@ impl World {
             ..Beat::default()
         };
         let node = self.cluster.node(slot as u32).unwrap().clone();
-        self.members.take(&self.cluster, &node, &beat);
+        self.members.take(&self.cluster, &node, &beat, now);
     }
 
     fn part(&self, slot: usize) -> f64 {
@@ -174,7 +174,7 @@ impl World {
         let whole = (f64::from(self.course.sessions) / RATE * SECOND as f64) as u64;
         for slot in 0..SEATS.len() {
             if self.up[slot] {
-                self.beat(slot);
+                self.beat(slot, START);
             }
             let first = self.rng.random_range(0..self.course.beat * SECOND);
             self.at(first, Event::Beats(slot));
@@ -186,26 +186,26 @@ impl World {
         let mut given: Vec<(u32, u32)> = Vec::new();
         while left > 0 {
             let Some(Reverse((now, event))) = self.events.pop() else { break };
-            clock::pretend(Duration::from_secs(1000) + Duration::from_micros(now));
+            let at = Now::at(Duration::from_secs(1000) + Duration::from_micros(now));
             match event {
                 Event::Leaves { slot, id } => {
                     self.here[slot] -= 1;
                     if self.course.released {
-                        self.cluster.live.ledger.end(id, &*self.cluster.live);
+                        self.cluster.live.ledger.end(id, &self.cluster.live.tally(at));
                     }
                 }
                 Event::Beats(slot) => {
                     if slot == 8 && !self.up[8] && now > whole / 2 {
-                        self.set_up(8, true);
+                        self.set_up(8, true, at);
                         joined = Some(now);
                     }
                     if self.up[slot] {
-                        self.beat(slot);
+                        self.beat(slot, at);
                     }
                     self.at(now + self.course.beat * SECOND, event);
                 }
                 Event::Pulse => {
-                    self.pulse.tick(&self.current);
+                    self.pulse.tick(&self.current, at);
                     self.at(now + SECOND, event);
                 }
                 Event::Measure => {
@@ -217,7 +217,7 @@ impl World {
                 }
                 Event::Arrives => {
                     left -= 1;
-                    let slot = self.arrive(now, left.into());
+                    let slot = self.arrive(now, at, left.into());
                     let room = |slot: usize| self.up[slot] && self.here[slot] < self.strength[slot];
                     if self.here[slot] > self.strength[slot] && (0..SEATS.len()).any(room) {
                         over += 1;
@@ -245,12 +245,12 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, now: u64, id: u64) -> usize {
+    fn arrive(&mut self, now: u64, at: Now, id: u64) -> usize {
         let (slot, _) = self.cluster.roster.placement.pick(None, &[], &mut self.rng).unwrap_or_else(|| {
-            let why = |node: &Arc<crate::table::Node>| format!("{}: {}\n", node.spec.name, node.why());
+            let why = |node: &Arc<crate::table::Node>| format!("{}: {}\n", node.spec.name, node.why(at));
             panic!("{}: nobody takes a session\n{}", self.course.name, self.cluster.nodes().map(why).collect::<String>())
         });
-        let (ledger, live, second) = (&self.cluster.live.ledger, &*self.cluster.live, clock::monotonic_secs());
+        let (ledger, live, second) = (&self.cluster.live.ledger, &self.cluster.live.tally(at), at.secs());
         ledger.open(id, slot, second, live);
         ledger.touch(id, slot, second, live);
         let slot = slot as usize;
@@ -343,20 +343,20 @@ fn nodes_that_speak_apaches_dialect_have_the_shares_that_apache_gives_them() {
         for (seed, rate) in [(0, 1), (1, 20), (2, 100)] {
             let mut world = World::new(STEADY, seed);
             for slot in 2..SEATS.len() {
-                world.cluster.node(slot as u32).unwrap().live.set_health(Health::Down, "", Rise::Found);
+                world.cluster.node(slot as u32).unwrap().live.set_health(Health::Down, "", Rise::Found, START);
             }
             let (mut first, mut all) = (0u32, 0u32);
             for second in 0..2000 / rate {
-                clock::pretend(Duration::from_secs(1000 + second));
+                let now = Now::at(Duration::from_secs(1000 + second));
                 for (slot, (ready, busy)) in slots.into_iter().enumerate() {
                     let node = world.cluster.node(slot as u32).unwrap().clone();
                     let beat = Beat { room: Some(Room::Slots { ready, busy }), ..Beat::default() };
-                    world.members.take(&world.cluster, &node, &beat);
+                    world.members.take(&world.cluster, &node, &beat, now);
                 }
-                world.pulse.tick(&world.current);
+                world.pulse.tick(&world.current, now);
                 for _ in 0..rate {
                     all += 1;
-                    first += u32::from(world.arrive(0, all.into()) == 0);
+                    first += u32::from(world.arrive(0, now, all.into()) == 0);
                 }
             }
             let share = f64::from(first) / f64::from(all);

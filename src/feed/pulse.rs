@@ -1,6 +1,6 @@
 //! What the mere passing of time changes: nodes that are eased in, nodes whose pause is over, sessions that fell idle.
 
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::table::{Cluster, Current, NodeLive, State};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,45 +30,45 @@ impl Pulse {
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
-            self.tick(&current);
+            self.tick(&current, Now::look());
         }
     }
 
     /// Brings every board up to date and forgets idle sessions.
-    pub fn tick(&mut self, current: &Current) {
+    pub fn tick(&mut self, current: &Current, now: Now) {
         let table = current.load_full();
         let mut ejected = HashSet::new();
         for cluster in &table.clusters {
-            self.refresh(cluster, &mut ejected);
+            self.refresh(cluster, &mut ejected, now);
             if cluster.roster.any_tells() {
-                cluster.live.look_through(clock::monotonic_secs(), self.part, PARTS);
+                cluster.live.look_through(now, self.part, PARTS);
             }
             cluster.roster.placement.redraw();
         }
         for cluster in table.known() {
             let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-            cluster.live.sweep(clock::monotonic_secs(), idle, self.part, PARTS);
+            cluster.live.sweep(now, idle, self.part, PARTS);
         }
         self.ejected = ejected;
         self.part = (self.part + 1) % PARTS;
     }
 
-    fn refresh(&self, cluster: &Cluster, ejected: &mut HashSet<usize>) {
+    fn refresh(&self, cluster: &Cluster, ejected: &mut HashSet<usize>, now: Now) {
         for node in cluster.nodes() {
             let live = &node.live;
             let key = Arc::as_ptr(live).cast::<NodeLive>() as usize;
-            let (is, was) = (live.evidence.is_ejected(), self.ejected.contains(&key));
+            let (is, was) = (live.evidence.is_ejected(now), self.ejected.contains(&key));
             if is {
                 ejected.insert(key);
             }
-            if was && !is && node.state() != State::Down {
+            if was && !is && node.state(now) != State::Down {
                 info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
             }
-            cluster.roster.pass(node);
+            cluster.roster.pass(node, now);
             // what a node says of itself is in no table
-            live.send_sockets_away(node.sends_sockets_away());
+            live.send_sockets_away(node.sends_sockets_away(now));
             // all of them, each second: an ejection that began and ended between two ticks must not be missed
-            cluster.live.rescore(live.slot);
+            cluster.live.rescore(live.slot, now);
         }
     }
 }
@@ -86,19 +86,19 @@ mod tests {
     use crate::table::evidence::{Met, Witness};
     use crate::table::{Health, Rise};
 
-    #[tokio::test]
-    async fn pauses_are_noticed_to_begin_and_to_end() {
+    #[test]
+    fn pauses_are_noticed_to_begin_and_to_end() {
         let current = Current::from(table(&[("shop", "", "n1 = \"http://127.0.0.1:1\"")], None));
         let live = Arc::clone(&current.load().clusters[0].nodes().next().unwrap().live);
-        live.set_health(Health::Up, "", Rise::Found);
+        let at = |ms| Now::at(Duration::from_millis(ms));
+        live.set_health(Health::Up, "", Rise::Found, at(0));
         let mut pulse = Pulse::new();
-        pulse.tick(&current);
+        pulse.tick(&current, at(0));
         assert!(pulse.ejected.is_empty());
-        assert!(live.evidence.failed(Met::Refused, Witness::default(), 1, 40));
-        pulse.tick(&current);
+        assert!(live.evidence.failed(Met::Refused, Witness::default(), 1, 40, at(10)));
+        pulse.tick(&current, at(49));
         assert_eq!(pulse.ejected.len(), 1);
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        pulse.tick(&current);
+        pulse.tick(&current, at(50));
         assert!(pulse.ejected.is_empty());
         assert_eq!(pulse.part, 3);
     }

@@ -19,7 +19,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 

@@ -7,7 +7,7 @@ use super::resolve::{Bypass, Destination};
 use super::retry;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use http::{HeaderMap, StatusCode};
@@ -90,7 +90,7 @@ pub(super) async fn choose(
     let mut hint = first.hint;
     let mut first_check = None;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now.secs(), dry: false };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now, dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
@@ -121,7 +121,7 @@ pub(super) async fn choose(
             }
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| clock::timer_instant() + FIRST_CHECK);
-                tries.waited = !checked(cluster, deadline).await;
+                tries.waited = !checked(cluster, deadline, trail.now).await;
                 trail.look();
                 // all that waited here are let go at once
                 first.look(client, cluster);
@@ -148,8 +148,8 @@ pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &str) 
 }
 
 /// Waits until the first check of some node is over. False when it is the deadline that is.
-async fn checked(cluster: &Cluster, deadline: tokio::time::Instant) -> bool {
-    let unknown = cluster.nodes().filter(|n| n.state() == crate::table::State::Unknown);
+async fn checked(cluster: &Cluster, deadline: tokio::time::Instant, now: Now) -> bool {
+    let unknown = cluster.nodes().filter(|n| n.state(now) == crate::table::State::Unknown);
     let mut changes: Vec<_> = unknown.take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
     for change in &mut changes {
         change.as_mut().enable();

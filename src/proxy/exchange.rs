@@ -124,10 +124,10 @@ async fn to_cluster(
         };
         tries.begin();
         trail.carry(cluster, &session);
-        trail.record.chosen(cluster, &verdict);
+        trail.record.chosen(cluster, &verdict, trail.now);
         trail.slot = None;
         let Some(slot) = RequestSlot::take(cluster, &verdict.node, cluster.conf.queue_timeout.get()).await else {
-            session::abandon(cluster, &session);
+            session::abandon(cluster, &session, trail.look());
             return Err(unavailable(cluster, "Every place at the server is taken. Please try again.", "queue-timeout").ended(b"sQ"));
         };
         if let Some(waited) = slot.waited {
@@ -141,7 +141,8 @@ async fn to_cluster(
         match send::send(&client.worker.pool, &verdict.node.link, head, load.body(), &limits, async |i| told.pass_on(i).await).await {
             Ok(answer) => {
                 verdict.node.live.answered(answer.response.status(), trail.look());
-                if load.is_repeatable() && session::is_over(cluster, &session, &verdict, &asked.parts, answer.response.headers(), unix) {
+                if load.is_repeatable() && session::is_over(cluster, &session, &verdict, &asked.parts, answer.response.headers(), trail.now)
+                {
                     reading = cluster.affinity.freed(&reading);
                     first = FirstRequest::of(client, cluster, &reading, &asked);
                     continue;
@@ -157,9 +158,9 @@ async fn to_cluster(
                 if error.race {
                     trail.record.note = "keepalive-race".into();
                 }
-                session::abandon(cluster, &session);
-                trail.look();
-                if tries.again(&error, &verdict, &session, cluster, load.is_intact()) {
+                let now = trail.look();
+                session::abandon(cluster, &session, now);
+                if tries.again(&error, &verdict, &session, cluster, load.is_intact(), now) {
                     continue;
                 }
                 return Err(retry::refused(&error, cluster));

@@ -32,7 +32,7 @@ pub async fn serve(
             verdict
         }
     };
-    trail.record.chosen(cluster, &verdict);
+    trail.record.chosen(cluster, &verdict, trail.now);
     let facts = asked.facts_at(client, listener, cluster, &verdict.node);
     Ok(respond::hand_off(status, &verdict.node, &asked.uri, to.rule, &facts))
 }

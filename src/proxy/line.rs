@@ -187,7 +187,7 @@ impl Line {
     }
 
     /// A node was chosen.
-    pub fn chosen(&mut self, cluster: &Cluster, verdict: &Verdict) {
+    pub fn chosen(&mut self, cluster: &Cluster, verdict: &Verdict, now: Now) {
         let node = &verdict.node.spec.name;
         self.redispatched |= self.node.as_ref().is_some_and(|before| before != node);
         (self.node, self.slot) = (Some(node.clone()), Some(verdict.node.live.slot));
@@ -195,7 +195,7 @@ impl Line {
         if self.left.is_none() {
             self.why = verdict.why;
             self.was = verdict.was.and_then(|slot| cluster.roster.lives.get(slot as usize)).map(|live| live.name.clone());
-            self.left = verdict.was.map(|slot| (slot, cluster.node(slot).map(|node| node.state())));
+            self.left = verdict.was.map(|slot| (slot, cluster.node(slot).map(|node| node.state(now))));
         }
     }
 

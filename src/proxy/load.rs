@@ -4,6 +4,7 @@ use super::answer::Refused;
 use super::client::Client;
 use super::request_head::RequestHead;
 use super::{retry, upgrade};
+use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::route::Rule;
 use crate::table::{Cluster, Listener};
@@ -73,7 +74,7 @@ impl Load {
             head.to_mut().headers.insert(header::HOST, verdict.node.link.authority.clone());
         }
         if cluster.conf.tell_state {
-            head.to_mut().headers.insert("homing-state", HeaderValue::from_static(verdict.node.state().word()));
+            head.to_mut().headers.insert("homing-state", HeaderValue::from_static(verdict.node.state(Now::look()).word()));
         }
         if !rule.request_headers.is_empty() {
             rule.request_headers.apply(&mut head.to_mut().headers, &asked.facts_at(client, listener, cluster, &verdict.node));

@@ -190,7 +190,7 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
         let loaded = config::parse_str(CONF, Path::new("homing.toml")).unwrap();
         let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
-        adopt(&table);
+        adopt(&table, Now::look());
         let good = table.clusters.iter().find(|cluster| &*cluster.name == "shop").unwrap().bypass.issue("b", 2000).unwrap();
         let cases: &[Case] = &[
             ("203.0.113.1", &[("host", "shop.test")], "203.0.113.1 2 shop"),

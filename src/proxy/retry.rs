@@ -98,14 +98,14 @@ impl Tries {
     }
 
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
-    pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool) -> bool {
+    pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool, now: Now) -> bool {
         let unseen = error.kind.is_before_sending();
         let of_client = matches!(error.kind, Failure::Client | Failure::Stalled);
         if !error.race && !of_client && !matches!(error.kind, Failure::Full | Failure::Unswitched | Failure::WantsHttp1) {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
-            judge(cluster, &verdict.node, met, &error.detail());
+            judge(cluster, &verdict.node, met, &error.detail(), now);
         }
         let ends = of_client || matches!(error.kind, Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
         let may = intact && (unseen || self.repeatable) && !ends;
@@ -130,7 +130,7 @@ impl Tries {
         self.fresh = true;
         // short of nobody listening it says little where others are answered, and a session that is on its node is not moved for it
         let node = &verdict.node;
-        let waits = error.kind != Failure::Connect && stays && cluster.keeps(node) && cluster.outweighs_waits(node);
+        let waits = error.kind != Failure::Connect && stays && cluster.keeps(node, now) && cluster.outweighs_waits(node, now);
         let leaves = match error.kind {
             Failure::Connect | Failure::Unreached => !waits,
             Failure::Unsent | Failure::Declined => !waits && others,
@@ -158,17 +158,17 @@ impl Tries {
 }
 
 /// Whether the node is to be set aside for what a request met there.
-fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str) {
-    let (passive, witness) = (&cluster.conf.passive, cluster.witness(node));
+fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str, now: Now) {
+    let (passive, witness) = (&cluster.conf.passive, cluster.witness(node, now));
     if met == Met::Late && !witness.answers {
-        node.live.evidence.waited(cluster.conf.timeouts.response.get().as_millis() as u64, passive.failures);
+        node.live.evidence.waited(cluster.conf.timeouts.response.get().as_millis() as u64, passive.failures, now);
     }
-    if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64) {
+    if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64, now) {
         return;
     }
-    let kept = cluster.kept(node).map(|kept| format!("; {kept}: {}", node.keeps())).unwrap_or_default();
+    let kept = cluster.kept(node, now).map(|kept| format!("; {kept}: {}", node.keeps())).unwrap_or_default();
     tracing::warn!("cluster {} node {} is set aside after {} failures: {detail}{kept}", cluster.name, node.spec.name, passive.failures);
-    cluster.live.rescore(node.live.slot);
+    cluster.live.rescore(node.live.slot, now);
 }
 
 /// The answer for a failure that could not be mended.

@@ -2,6 +2,7 @@
 
 use crate::affinity::{Outcome, PinSent, Reading};
 use crate::base::clock::Now;
+use crate::table::cluster::LiveTally;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node, State};
 use http::request::Parts;
@@ -63,7 +64,7 @@ pub struct Caller {
 
 impl Caller {
     /// The session's identity: its own, or that of one of those that look alike.
-    fn identity(&self, cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict) -> u64 {
+    fn identity(&self, cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, tally: &LiveTally<'_>) -> u64 {
         let Some(visitor) = reading.session.filter(|_| !cluster.affinity.identifies()) else {
             return reading.session.unwrap_or(self.fresh);
         };
@@ -75,7 +76,7 @@ impl Caller {
             return crowd(&verdict.node).returning(self.connection);
         }
         if let Some(was) = verdict.was.and_then(|slot| cluster.node(slot)) {
-            cluster.live.ledger.end(crowd(was).returning(self.connection), &*cluster.live);
+            cluster.live.ledger.end(crowd(was).returning(self.connection), tally);
         }
         crowd(&verdict.node).newcomer(self.fresh)
     }
@@ -90,14 +91,14 @@ pub fn enter(
     tried: &[u32],
     now: Now,
 ) -> Result<Session, Clash> {
-    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
+    let (ledger, tally, at, now) = (&cluster.live.ledger, &cluster.live.tally(now), now, now.secs());
     let slot = verdict.node.live.slot;
     if cluster.affinity.is_none() {
         return Ok(Session::none());
     }
-    let id = ledger.current(caller.identity(cluster, reading, verdict));
+    let id = ledger.current(caller.identity(cluster, reading, verdict, tally));
     if verdict.honoured {
-        let quiet = verdict.node.state() == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
+        let quiet = verdict.node.state(at) == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
         ledger.touch(id, slot, now, tally);
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
@@ -123,7 +124,7 @@ pub fn enter(
     }
     if !known {
         let on = ledger.open(id, slot, now, tally);
-        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node)) {
+        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node, at)) {
             return Err(Clash::Elsewhere(on));
         }
         if on != slot {
@@ -146,7 +147,7 @@ fn over(node: &Arc<Node>) -> bool {
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
 pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) -> Option<u64> {
     session.live()?;
-    let (ledger, tally, now) = (&cluster.live.ledger, &*cluster.live, now.secs());
+    let (ledger, tally, now) = (&cluster.live.ledger, &cluster.live.tally(now), now.secs());
     if let Some(learned) = outcome.learned {
         if learned != session.id {
             ledger.rename(session.id, learned, now, tally);
@@ -167,25 +168,25 @@ pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome
 ///
 /// Only an answer in place of an id that was shown counts, and only from a session that nobody had seen for a while: one that is
 /// alive gets a new id at its sign-in.
-pub fn is_over(cluster: &Cluster, session: &Session, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: u64) -> bool {
+pub fn is_over(cluster: &Cluster, session: &Session, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: Now) -> bool {
     session.quiet
         && verdict.honoured
         && matches!(asked.method, Method::GET | Method::HEAD)
-        && cluster.affinity.replaces_id(&asked.headers, answer, now)
-        && cluster.nodes().any(|node| node.state() == State::Ready)
-        && cluster.live.ledger.end(session.id, &*cluster.live)
+        && cluster.affinity.replaces_id(&asked.headers, answer, now.unix_secs())
+        && cluster.nodes().any(|node| node.state(now) == State::Ready)
+        && cluster.live.ledger.end(session.id, &cluster.live.tally(now))
 }
 
 /// A client is told to go to a node itself: it counts there until the node counts it.
 pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
     if cluster.affinity.is_none() {
-        cluster.live.ledger.open(fresh, verdict.node.live.slot, now.secs(), &*cluster.live);
+        cluster.live.ledger.open(fresh, verdict.node.live.slot, now.secs(), &cluster.live.tally(now));
     }
 }
 
 /// The request failed before an answer came: what it began is undone.
-pub fn abandon(cluster: &Cluster, session: &Session) {
+pub fn abandon(cluster: &Cluster, session: &Session, now: Now) {
     if session.placed && !session.known {
-        cluster.live.ledger.end(session.id, &*cluster.live);
+        cluster.live.ledger.end(session.id, &cluster.live.tally(now));
     }
 }

@@ -46,7 +46,7 @@ impl RequestSlot {
     fn rescore(&self) {
         // a node that limits itself, or was limited meanwhile, is full by its requests whatever the method counts
         if self.counted || self.node.live.limit.is_set() {
-            self.cluster.rescore(self.node.live.slot);
+            self.cluster.rescore(self.node.live.slot, Now::look());
         }
     }
 }
@@ -73,7 +73,7 @@ mod tests {
         let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
         let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
-        adopt(&table);
+        adopt(&table, Now::look());
         let cluster = &table.clusters[0];
         let node = cluster.node(0).unwrap();
         let take = || Box::pin(RequestSlot::take(cluster, node, Duration::from_secs(60)));

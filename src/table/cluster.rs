@@ -10,6 +10,7 @@ use super::state::State;
 use super::traffic::Traffic;
 use super::warned::Warned;
 use crate::affinity::{Affinity, Bypass};
+use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
@@ -52,8 +53,8 @@ impl Cluster {
         self.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted)
     }
     /// Why a node is in its state, and what to do about it where that is one step.
-    pub fn why(&self, node: &Node) -> String {
-        let why = self.why_its_state(node);
+    pub fn why(&self, node: &Node, now: Now) -> String {
+        let why = self.why_its_state(node, now);
         match node.claim() {
             Some(claim) => {
                 let at = format!("announced itself at {} too, which waits to be accepted", claim.url);
@@ -62,20 +63,22 @@ impl Cluster {
             None => why,
         }
     }
-    fn why_its_state(&self, node: &Node) -> String {
-        match node.state() {
-            State::Pending => format!("{}: homing accept {}/{}", node.why(), self.name, node.spec.name),
-            State::Ready | State::Draining if self.roster.doubted(node).is_some() => {
+    fn why_its_state(&self, node: &Node, now: Now) -> String {
+        match node.state(now) {
+            State::Pending => format!("{}: homing accept {}/{}", node.why(now), self.name, node.spec.name),
+            State::Ready | State::Draining if self.roster.doubted(node, now).is_some() => {
                 let known = node.live.fill.lately(node.live.sessions.load(Relaxed));
                 let tells = node.live.fill.sessions().map_or_else(
                     || format!("a load of {} %", node.live.told.load().unwrap_or_default()),
                     |sessions| format!("{sessions} sessions"),
                 );
-                format!("{}; tells {tells}, {known} known: our own count goes first", node.why())
+                format!("{}; tells {tells}, {known} known: our own count goes first", node.why(now))
             }
-            State::Ready if node.live.ramp(self.roster.slow_start) < 1 << 16 => format!("{}; eased in", node.why()),
-            State::Down => self.kept(node).map_or_else(|| node.why(), |kept| format!("{}, but {kept}: {}", node.why(), node.keeps())),
-            _ => node.why(),
+            State::Ready if node.live.ramp(self.roster.slow_start, now) < 1 << 16 => format!("{}; eased in", node.why(now)),
+            State::Down => {
+                self.kept(node, now).map_or_else(|| node.why(now), |kept| format!("{}, but {kept}: {}", node.why(now), node.keeps()))
+            }
+            _ => node.why(now),
         }
     }
     /// The node in a slot, if it is in this table.
@@ -162,8 +165,13 @@ impl ClusterLive {
     }
 
     /// Brings the board up to date for one node.
-    pub fn rescore(&self, slot: u32) {
-        self.roster.load().rescore(slot);
+    pub fn rescore(&self, slot: u32, now: Now) {
+        self.roster.load().rescore(slot, now);
+    }
+
+    /// Where the ledger counts what changes now.
+    pub fn tally(&self, now: Now) -> LiveTally<'_> {
+        LiveTally { live: self, now }
     }
 
     /// Remembers that a session left a node, so that a recovery does not flip it back.
@@ -224,27 +232,27 @@ impl ClusterLive {
     }
 
     /// Ends restored sessions that fell idle meanwhile, and counts the others on their nodes.
-    pub fn count_restored(&self, now: u32, idle: u32) {
-        self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), 0, 1, &Uncounted);
+    pub fn count_restored(&self, now: Now, idle: u32) {
+        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), 0, 1, &Uncounted);
         for (slot, count) in self.ledger.per_slot() {
-            self.change(slot, i32::try_from(count).unwrap_or(i32::MAX));
+            self.tally(now).change(slot, i32::try_from(count).unwrap_or(i32::MAX));
         }
     }
 
     /// Forgets what has been idle too long. Returns how many sessions ended.
-    pub fn sweep(&self, now: u32, idle: u32, part: usize, parts: usize) -> usize {
+    pub fn sweep(&self, now: Now, idle: u32, part: usize, parts: usize) -> usize {
         if self.move_count.load(Relaxed) > 0 && part == 0 {
             // a session that lives on one long stream shows its pin seldom
             let lives = |id, to| self.ledger.find(id).is_some_and(|seen| seen.slot == to);
-            self.moves.retain(|id, m| now.saturating_sub(m.last) <= idle || lives(*id, m.to));
+            self.moves.retain(|id, m| now.secs().saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
         }
-        self.ledger.sweep(now, idle, UNCONFIRMED_IDLE.min(idle), part, parts, self)
+        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), part, parts, &self.tally(now))
     }
 
     /// Counts the sessions that nobody has seen lately in one of `parts` parts of the ledger. After the last one it is known what
     /// is usual.
-    pub fn look_through(&self, now: u32, part: usize, parts: usize) {
+    pub fn look_through(&self, now: Now, part: usize, parts: usize) {
         let roster = self.roster.load();
         let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
         if part == 0 {
@@ -254,25 +262,25 @@ impl ClusterLive {
         stale.resize(slots, 0);
         self.ledger.look_through(part, parts, |seen| {
             let slot = seen.slot as usize;
-            if now.saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.first)) {
+            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.first)) {
                 stale.get_mut(slot).into_iter().for_each(|count| *count += 1);
             }
         });
         if part + 1 == parts {
-            roster.survey(&stale);
+            roster.survey(&stale, now);
         }
     }
 
     /// Whether any node serves, for the decision to try them all when none does.
-    pub fn any_up(&self) -> bool {
+    pub fn any_up(&self, now: Now) -> bool {
         let roster = self.roster.load();
-        roster.nodes.iter().flatten().any(|n| n.state().keeps_sessions())
+        roster.nodes.iter().flatten().any(|n| n.state(now).keeps_sessions())
     }
 
     /// Whether another node takes new sessions.
-    pub fn others_take_new(&self, slot: u32) -> bool {
+    pub fn others_take_new(&self, slot: u32, now: Now) -> bool {
         let roster = self.roster.load();
-        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.state() == State::Ready)
+        roster.nodes.iter().flatten().any(|n| n.live.slot != slot && n.state(now) == State::Ready)
     }
 
     /// Whether clients of this node wait in vain while those of another one are answered.
@@ -283,9 +291,9 @@ impl ClusterLive {
     }
 
     /// Whether a node that comes up now joins others that serve already: those that are back from the same outage do not count.
-    pub fn others_serve(&self, slot: u32) -> bool {
+    pub fn others_serve(&self, slot: u32, now: Now) -> bool {
         let roster = self.roster.load();
-        let serves = |n: &Node| matches!(n.state(), State::Ready | State::Full) && !n.live.is_cold(roster.slow_start);
+        let serves = |n: &Node| matches!(n.state(now), State::Ready | State::Full) && !n.live.is_cold(roster.slow_start, now);
         roster.nodes.iter().flatten().any(|n| n.live.slot != slot && serves(n))
     }
 }
@@ -293,9 +301,15 @@ impl ClusterLive {
 /// Seconds a new session counts before its client comes back with the pin: what never returns is no session.
 pub const UNCONFIRMED_IDLE: u32 = 60;
 
-impl Tally for ClusterLive {
+/// The sessions of a cluster's nodes, as they change at one moment: what is counted is scored at once.
+pub struct LiveTally<'a> {
+    live: &'a ClusterLive,
+    now: Now,
+}
+
+impl Tally for LiveTally<'_> {
     fn change(&self, slot: u32, by: i32) {
-        let roster = self.roster.load();
+        let roster = self.live.roster.load();
         let Some(live) = roster.lives.get(slot as usize) else { return };
         if by >= 0 {
             live.sessions.fetch_add(by as u32, Relaxed);
@@ -303,7 +317,7 @@ impl Tally for ClusterLive {
             live.sessions.fetch_sub(by.unsigned_abs(), Relaxed);
             live.fill.ended(by.unsigned_abs());
         }
-        roster.rescore(slot);
+        roster.rescore(slot, self.now);
     }
 }
 

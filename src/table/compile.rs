@@ -7,7 +7,7 @@ use super::roster::Roster;
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::files::NamedFiles;
 use crate::config::model::{self, Config};
@@ -38,7 +38,8 @@ pub struct Context<'a> {
 
 /// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is touched until
 /// `adopt`; an error leaves no trace.
-pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Table>) -> Result<Table, String> {
+pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<(&Table, Now)>) -> Result<Table, String> {
+    let (previous, now) = previous.unzip();
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
         let before = previous.and_then(|t| t.known().find(|c| *c.name == **name));
@@ -64,18 +65,18 @@ pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<&Tab
             None => listeners.push(Some(listener)),
         }
     }
-    let departed = previous.map_or_else(Vec::new, |previous| departed(previous, &clusters, clock::monotonic_secs()));
+    let departed = previous.zip(now).map_or_else(Vec::new, |(previous, now)| departed(previous, &clusters, now.secs()));
     Ok(Table { revision: previous.map_or(1, |t| t.revision + 1), config, listeners, clusters, departed })
 }
 
 /// Makes the live cells follow a table that is about to be published.
-pub fn adopt(table: &Table) {
+pub fn adopt(table: &Table, now: Now) {
     for cluster in &table.clusters {
         cluster.live.roster.store(cluster.roster.clone());
         cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
         for node in cluster.nodes() {
             node.live.limit.set(node.max_requests());
-            cluster.roster.rescore(node.live.slot);
+            cluster.roster.rescore(node.live.slot, now);
         }
         cluster.roster.placement.redraw();
     }

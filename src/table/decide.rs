@@ -8,6 +8,7 @@ pub use why::Why;
 use super::{Cluster, Health, Node, State};
 use crate::affinity::{Found, Incoming, Lost, Reading, Via};
 use crate::balance::Tier;
+use crate::base::clock::Now;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
 
@@ -60,8 +61,8 @@ pub struct Facts<'a> {
     pub hint: Option<u32>,
     /// The wait for first checks is over.
     pub waited: bool,
-    /// `clock::monotonic_secs`.
-    pub now: u32,
+    /// When it is asked.
+    pub now: Now,
     /// Somebody only asks what would be decided: no turn is charged, and no memory renewed.
     pub dry: bool,
 }
@@ -97,7 +98,9 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
         }
         Pinned::Unchecked => Decision::Wait,
-        Pinned::Gone { slot, why } if left_for_good(cluster, slot) => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
+        Pinned::Gone { slot, why } if left_for_good(cluster, slot, facts.now) => {
+            place(cluster, key_of(reading), facts, rng, why, Some(slot))
+        }
         Pinned::Gone { slot, why } => match doubted(cluster, slot, facts) {
             Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading).into(), was: None, honoured: true }),
             None if cluster.conf.failover == Failover::Strict => Decision::Refuse(Refusal::Strict),
@@ -111,19 +114,19 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
 /// The node of a slot, if it is down only as all the others are: with every check failing, the checks are more likely wrong than all
 /// the nodes, and the session stays. Where nobody else is left for this request, one that is only set aside is as good.
 fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &Facts<'_>) -> Option<&'t Arc<Node>> {
-    let node = cluster.node(slot).filter(|node| node.state() == State::Down && !facts.tried.contains(&slot))?;
-    (!cluster.live.any_up() || is_set_aside(node) && !is_any_ready(cluster, facts)).then_some(node)
+    let node = cluster.node(slot).filter(|node| node.state(facts.now) == State::Down && !facts.tried.contains(&slot))?;
+    (!cluster.live.any_up(facts.now) || is_set_aside(node, facts.now) && !is_any_ready(cluster, facts)).then_some(node)
 }
 
 /// Whether failing requests alone keep it from new sessions: its checks do not call it down, nobody takes it out.
-fn is_set_aside(node: &Node) -> bool {
+fn is_set_aside(node: &Node, now: Now) -> bool {
     let live = &node.live;
     let may = node.spec.admin == AdminState::Enabled && node.spec.weight > 0 && !node.stands_aside();
-    may && node.state() == State::Down && live.health() == Health::Up && !live.told.is_down()
+    may && node.state(now) == State::Down && live.health() == Health::Up && !live.told.is_down()
 }
 
 fn is_any_ready(cluster: &Cluster, facts: &Facts<'_>) -> bool {
-    cluster.nodes().any(|node| node.state() == State::Ready && !facts.tried.contains(&node.live.slot))
+    cluster.nodes().any(|node| node.state(facts.now) == State::Ready && !facts.tried.contains(&node.live.slot))
 }
 
 enum Pinned {
@@ -180,9 +183,9 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         if let Some(to) = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|s| moved_to(cluster, s, slot, facts))
             && let Some(node) = cluster.node(to).filter(|_| !facts.tried.contains(&to))
         {
-            match node.state() {
+            match node.state(facts.now) {
                 State::Unknown if !facts.waited => return Pinned::Unchecked,
-                _ if cluster.keeps(node) => return Pinned::Followed { node: node.clone(), via },
+                _ if cluster.keeps(node, facts.now) => return Pinned::Followed { node: node.clone(), via },
                 _ => {}
             }
         }
@@ -190,11 +193,11 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) {
             return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
-        match node.state() {
+        match node.state(facts.now) {
             // the first check is late: it is tried rather than its sessions moved
             State::Unknown if facts.waited => return Pinned::Here { node: node.clone(), via },
             State::Unknown => unchecked = true,
-            _ if cluster.keeps(node) => return Pinned::Here { node: node.clone(), via },
+            _ if cluster.keeps(node, facts.now) => return Pinned::Here { node: node.clone(), via },
             _ => {}
         }
     }
@@ -207,12 +210,12 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
 
 /// Where a session went that still shows a pin to the slot.
 fn moved_to(cluster: &Cluster, session: u64, slot: u32, facts: &Facts<'_>) -> Option<u32> {
-    if facts.dry { cluster.live.went_to(session, slot) } else { cluster.live.moved_to(session, slot, facts.now) }
+    if facts.dry { cluster.live.went_to(session, slot) } else { cluster.live.moved_to(session, slot, facts.now.secs()) }
 }
 
 /// Whether waiting for a slot's node would be in vain: its drain is over, it was removed, or it only tells clients where to go.
-fn left_for_good(cluster: &Cluster, slot: u32) -> bool {
-    cluster.node(slot).is_some_and(|node| node.stands_aside() || matches!(node.state(), State::Drained | State::Removed))
+fn left_for_good(cluster: &Cluster, slot: u32, now: Now) -> bool {
+    cluster.node(slot).is_some_and(|node| node.stands_aside() || matches!(node.state(now), State::Drained | State::Removed))
 }
 
 /// Why the sessions of a slot go elsewhere.
@@ -232,18 +235,18 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
     let serves = |node: &&Arc<Node>| {
         let slot = node.live.slot;
         !facts.tried.contains(&slot)
-            && match node.state() {
+            && match node.state(facts.now) {
                 // the first check is late: it is tried rather than its keys moved
                 State::Ready | State::Unknown => true,
-                _ => seen == Some(slot) && cluster.keeps(node),
+                _ => seen == Some(slot) && cluster.keeps(node, facts.now),
             }
     };
     let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);
     match at().find(|node| !node.spec.backup).or_else(|| at().next()) {
         // placed before it is checked, the key would move once it is; those behind it on the ring do not matter to it
-        Some(node) if !facts.waited && node.state() == State::Unknown => Pinned::Unchecked,
+        Some(node) if !facts.waited && node.state(facts.now) == State::Unknown => Pinned::Unchecked,
         Some(node) => {
-            let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !cluster.keeps(n));
+            let is_gone = |slot: &u32| facts.tried.contains(slot) || cluster.node(*slot).is_none_or(|n| !cluster.keeps(n, facts.now));
             let was = seen.filter(|slot| *slot != node.live.slot).filter(is_gone);
             Pinned::Keyed { node: node.clone(), why, was: was.map(|slot| (slot, why_gone(cluster, slot))) }
         }
@@ -285,7 +288,7 @@ fn key_of(reading: &Reading<'_>) -> Option<u64> {
 fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
     let serve = |node: &Arc<Node>| Decision::Serve(Verdict { node: node.clone(), why, was, honoured: false });
     if let Some(node) = facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
-        && cluster.keeps(node)
+        && cluster.keeps(node, facts.now)
     {
         return serve(node);
     }
@@ -297,15 +300,15 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
             None => Decision::Refuse(Refusal::NoNode),
         },
         down => {
-            if !facts.waited && cluster.nodes().any(|n| n.state() == State::Unknown) {
+            if !facts.waited && cluster.nodes().any(|n| n.state(facts.now) == State::Unknown) {
                 return Decision::Wait;
             }
             // fail-open: when every node fails its check, all are tried
-            let open = down.filter(|_| !cluster.live.any_up()).and_then(|(slot, _)| cluster.node(slot));
+            let open = down.filter(|_| !cluster.live.any_up(facts.now)).and_then(|(slot, _)| cluster.node(slot));
             // the last that are ready may have died a moment ago: better than nobody is one that failed before and may be back
             match open.or_else(|| busy(cluster, facts, rng)).or_else(|| one_of(cluster, facts, rng, is_set_aside)) {
                 Some(node) => serve(node),
-                None if cluster.nodes().any(|n| n.state() == State::Full) => Decision::Refuse(Refusal::Full),
+                None if cluster.nodes().any(|n| n.state(facts.now) == State::Full) => Decision::Refuse(Refusal::Full),
                 None => Decision::Refuse(Refusal::NoNode),
             }
         }
@@ -314,12 +317,12 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
 
 /// A node with room for sessions whose places for requests are all taken: the request waits there for one.
 fn busy<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
-    one_of(cluster, facts, rng, |node| node.state() == State::Ready)
+    one_of(cluster, facts, rng, |node, now| node.state(now) == State::Ready)
 }
 
 /// Any of these that the request was not tried on.
-fn one_of<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng, is: fn(&Node) -> bool) -> Option<&'t Arc<Node>> {
-    let may = |n: &&Arc<Node>| is(n) && !facts.tried.contains(&n.live.slot);
+fn one_of<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng, is: fn(&Node, Now) -> bool) -> Option<&'t Arc<Node>> {
+    let may = |n: &&Arc<Node>| is(n, facts.now) && !facts.tried.contains(&n.live.slot);
     let count = cluster.nodes().filter(may).count();
     cluster.nodes().filter(may).nth(rng.random_range(0..count.max(1)))
 }

@@ -38,7 +38,7 @@ pub fn departed(before: &Table, clusters: &[Arc<Cluster>], now: u32) -> Vec<Depa
 mod tests {
     use super::*;
     use crate::affinity::KeyRing;
-    use crate::base::clock;
+    use crate::base::clock::Now;
     use crate::config;
     use crate::table::compile;
     use std::path::Path;
@@ -56,7 +56,7 @@ mod tests {
         let text = format!("[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\nrespond = {{ status = 404 }}\n{clusters}");
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
         let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-        compile::compile(Arc::new(loaded.config), &context, before).unwrap()
+        compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap()
     }
 
     fn names(n: std::ops::Range<usize>) -> Vec<String> {
@@ -67,7 +67,7 @@ mod tests {
     fn a_cluster_that_comes_back_is_the_one_that_left() {
         let first = table(&names(0..2), None);
         let live = first.clusters[1].live.clone();
-        live.ledger.open(7, 0, clock::monotonic_secs(), &*live);
+        live.ledger.open(7, 0, Now::look().secs(), &live.tally(Now::look()));
         // and is not forgotten by tables in between
         let without = table(&names(0..1), Some(&table(&names(0..1), Some(&first))));
         assert_eq!((without.clusters.len(), without.departed.len()), (1, 1));
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn those_that_left_are_kept_for_their_time_and_in_number() {
-        let now = clock::monotonic_secs();
+        let now = Now::look().secs();
         let first = table(&names(0..2), None);
         let without = table(&names(0..1), Some(&first));
         assert_eq!(departed(&without, &without.clusters, now + 50).len(), 1);

@@ -19,7 +19,7 @@
 //! check. Any answer will do, and then speaks for it as a check would. Pins move only if there is none, to clients neither, for the
 //! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
-use crate::base::clock::{self, Now};
+use crate::base::clock::Now;
 use crate::upstream::send::Failure;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -119,10 +119,10 @@ impl Evidence {
     }
 
     /// Milliseconds since a client's request was answered; `None` if none was.
-    pub fn since_answer(&self) -> Option<u64> {
+    pub fn since_answer(&self, now: Now) -> Option<u64> {
         match self.last_answer.load(Relaxed) {
             0 => None,
-            at => Some(clock::monotonic_ms().saturating_sub(at)),
+            at => Some(now.ms().saturating_sub(at)),
         }
     }
 
@@ -138,49 +138,49 @@ impl Evidence {
 
     /// A client's request failed. After `limit` that count in a row the node is set aside for `eject_ms`, doubled each time up to ten
     /// times. True when that just happened.
-    pub fn failed(&self, met: Met, witness: Witness, limit: u8, eject_ms: u64) -> bool {
+    pub fn failed(&self, met: Met, witness: Witness, limit: u8, eject_ms: u64, now: Now) -> bool {
         // what breaks off may be a connection from before nobody listened
         self.against.fetch_max(if met == Met::Refused { REFUSED } else { UNANSWERED }, Relaxed);
         if !witness.admits(met) {
             return false;
         }
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        let is_proven = limit != 0 && failures >= u32::from(limit) && !self.is_ejected();
+        let is_proven = limit != 0 && failures >= u32::from(limit) && !self.is_ejected(now);
         if is_proven {
-            self.set_aside(met, eject_ms);
+            self.set_aside(met, eject_ms, now);
         }
         is_proven
     }
 
-    fn set_aside(&self, met: Met, eject_ms: u64) {
+    fn set_aside(&self, met: Met, eject_ms: u64, now: Now) {
         let times = self.ejections.fetch_add(1, Relaxed).min(4);
         let pause = (eject_ms << times).min(eject_ms.saturating_mul(10));
         self.proof.store(met as u8, Relaxed);
-        self.ejected_until.store(clock::monotonic_ms() + pause, Relaxed);
+        self.ejected_until.store(now.ms() + pause, Relaxed);
     }
 
     /// Whether failing traffic has set it aside.
-    pub fn is_ejected(&self) -> bool {
+    pub fn is_ejected(&self, now: Now) -> bool {
         match self.ejected_until.load(Relaxed) {
             0 => false,
-            until => clock::monotonic_ms() < until,
+            until => now.ms() < until,
         }
     }
 
     /// What set it aside, while it is.
-    pub fn proof(&self) -> Option<Met> {
+    pub fn proof(&self, now: Now) -> Option<Met> {
         let met = match self.proof.load(Relaxed) {
             1 => Met::Refused,
             2 => Met::BrokenOff,
             3 => Met::Late,
             _ => Met::InVain,
         };
-        self.is_ejected().then_some(met)
+        self.is_ejected(now).then_some(met)
     }
 
     /// A client's request had no answer within `limit_ms`, nor had others lately. After `limit` in a row clients wait in vain.
-    pub fn waited(&self, limit_ms: u64, limit: u8) {
-        let (now, last) = (clock::monotonic_ms().max(1), self.last_wait.load(Relaxed));
+    pub fn waited(&self, limit_ms: u64, limit: u8, now: Now) {
+        let (now, last) = (now.ms().max(1), self.last_wait.load(Relaxed));
         let began_before_it_ended = last != 0 && now.saturating_sub(last) < limit_ms;
         if limit == 0 || began_before_it_ended || self.last_wait.compare_exchange(last, now, Relaxed, Relaxed).is_err() {
             return;
@@ -202,27 +202,27 @@ impl Evidence {
 
     /// The check that asked was answered: who waits, waits for a page of its own. That holds for so long; the next one who waits has
     /// it asked again.
-    pub fn vouched(&self, for_ms: u64) {
-        self.vouched_until.store(clock::monotonic_ms() + for_ms, Relaxed);
+    pub fn vouched(&self, for_ms: u64, now: Now) {
+        self.vouched_until.store(now.ms() + for_ms, Relaxed);
         self.in_vain_since.store(0, Relaxed);
-        if matches!(self.proof(), Some(Met::Late | Met::InVain)) {
+        if matches!(self.proof(now), Some(Met::Late | Met::InVain)) {
             self.acquit();
             self.ejections.store(0, Relaxed);
         }
     }
 
     /// Whether an answer to a check that asked speaks for it.
-    pub fn is_vouched(&self) -> bool {
-        clock::monotonic_ms() < self.vouched_until.load(Relaxed)
+    pub fn is_vouched(&self, now: Now) -> bool {
+        now.ms() < self.vouched_until.load(Relaxed)
     }
 
     /// The check that asked those who wait in vain `since` then had no answer either: sets it aside. False if somebody was answered
     /// meanwhile.
-    pub fn found_in_vain(&self, since: u64, eject_ms: u64) -> bool {
+    pub fn found_in_vain(&self, since: u64, eject_ms: u64, now: Now) -> bool {
         let still = self.in_vain_since.compare_exchange(since, 0, Relaxed, Relaxed).is_ok();
         if still {
             self.vouched_until.store(0, Relaxed);
-            self.set_aside(Met::InVain, eject_ms);
+            self.set_aside(Met::InVain, eject_ms, now);
         }
         still
     }
@@ -281,6 +281,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    const AT: Now = at(1000);
+
+    const fn at(second: u64) -> Now {
+        Now::at(Duration::from_secs(second))
+    }
+
     const NOBODY: Witness = Witness { answers: false, check_answered: false };
     const CLIENTS: Witness = Witness { answers: true, check_answered: false };
     const CHECK: Witness = Witness { answers: false, check_answered: true };
@@ -290,7 +296,7 @@ mod tests {
         for (met, nobody, clients, check) in
             [(Met::Refused, true, true, true), (Met::BrokenOff, true, false, true), (Met::Late, true, false, false)]
         {
-            let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000));
+            let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000, AT));
             assert_eq!(found, [nobody, clients, check], "{met:?}");
         }
         for failure in [Failure::Unsent, Failure::Unswitched, Failure::BadAnswer, Failure::Client, Failure::Stalled] {
@@ -302,76 +308,71 @@ mod tests {
     #[test]
     fn an_answer_ends_the_row_and_what_does_not_count_is_remembered_as_unanswered() {
         let evidence = Evidence::default();
-        assert_eq!(evidence.since_answer(), None);
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000));
-        evidence.answered(Now::look());
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000));
-        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000) && evidence.is_unanswered());
-        assert!(evidence.failed(Met::BrokenOff, NOBODY, 2, 60_000));
-        assert_eq!(evidence.proof(), Some(Met::BrokenOff));
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000), "it is set aside already");
+        assert_eq!(evidence.since_answer(AT), None);
+        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT));
+        evidence.answered(AT);
+        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT));
+        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000, AT) && evidence.is_unanswered());
+        assert!(evidence.failed(Met::BrokenOff, NOBODY, 2, 60_000, AT));
+        assert_eq!(evidence.proof(AT), Some(Met::BrokenOff));
+        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT), "it is set aside already");
         evidence.acquit();
-        assert_eq!(evidence.proof(), None);
+        assert_eq!(evidence.proof(AT), None);
         assert!(evidence.is_refused(), "what breaks off later changes nothing");
         evidence.listens(true);
         assert!(!evidence.is_unanswered(), "but a good check does");
-        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000));
+        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000, AT));
         evidence.listens(true);
         assert!(evidence.is_unanswered() && !evidence.is_refused(), "it is no answer, though");
         evidence.listens(false);
         assert!(evidence.is_refused());
-        evidence.answered(Now::look());
+        evidence.answered(AT);
         assert!(!evidence.is_unanswered());
     }
 
     #[test]
     fn requests_that_follow_each_other_unanswered_have_it_asked_until_something_is_heard() {
-        clock::pretend(Duration::from_secs(1000));
-        let at = |seconds| clock::pretend(Duration::from_secs(seconds));
         type Ends = fn(&Evidence);
-        let ends: [Ends; 4] =
-            [|e| e.answered(Now::look()), |e| e.vouched(1000), |e| e.listens(false), |e| assert!(e.found_in_vain(e.in_vain_since(), 1000))];
+        let ends: [Ends; 4] = [
+            |e| e.answered(at(1120)),
+            |e| e.vouched(1000, at(1120)),
+            |e| e.listens(false),
+            |e| assert!(e.found_in_vain(e.in_vain_since(), 1000, at(1120))),
+        ];
         for end in ends {
             let evidence = Evidence::default();
             for (second, vain) in [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)] {
-                at(second);
-                evidence.failed(Met::Late, NOBODY, 9, 1000);
-                evidence.waited(60_000, 3);
+                evidence.failed(Met::Late, NOBODY, 9, 1000, at(second));
+                evidence.waited(60_000, 3, at(second));
                 assert_eq!(evidence.in_vain_since() != 0, vain, "{second}");
             }
             evidence.listens(true);
             assert_ne!(evidence.in_vain_since(), 0, "a connection is no answer");
             end(&evidence);
             assert_eq!(evidence.in_vain_since(), 0);
-            at(1000);
         }
         let evidence = Evidence::default();
-        evidence.waited(60_000, 0);
+        evidence.waited(60_000, 0, at(1000));
         assert_eq!(evidence.in_vain_since(), 0, "nothing sets it aside");
     }
 
     #[test]
     fn a_node_where_all_wait_in_vain_is_set_aside_for_a_time_and_one_that_answers_when_asked_is_not() {
-        let at = |seconds| clock::pretend(Duration::from_secs(seconds));
-        at(1000);
         let evidence = Evidence::default();
-        evidence.failed(Met::Late, NOBODY, 1, 10_000);
-        evidence.waited(1000, 1);
+        evidence.failed(Met::Late, NOBODY, 1, 10_000, at(1000));
+        evidence.waited(1000, 1, at(1000));
         let since = evidence.in_vain_since();
-        assert!(evidence.found_in_vain(since, 10_000));
-        assert_eq!(evidence.proof(), Some(Met::InVain));
-        at(1021);
-        assert_eq!(evidence.proof(), None, "that ends by itself");
-        assert!(evidence.failed(Met::Late, NOBODY, 1, 10_000));
-        evidence.waited(1000, 1);
-        evidence.vouched(30_000);
-        assert!(evidence.is_vouched() && evidence.proof().is_none(), "an answer ends it at once");
-        assert!(!evidence.found_in_vain(since, 10_000), "somebody was answered meanwhile");
-        at(1022);
-        evidence.waited(1000, 3);
+        assert!(evidence.found_in_vain(since, 10_000, at(1000)));
+        assert_eq!(evidence.proof(at(1000)), Some(Met::InVain));
+        assert_eq!(evidence.proof(at(1021)), None, "that ends by itself");
+        assert!(evidence.failed(Met::Late, NOBODY, 1, 10_000, at(1021)));
+        evidence.waited(1000, 1, at(1021));
+        evidence.vouched(30_000, at(1021));
+        assert!(evidence.is_vouched(at(1021)) && evidence.proof(at(1021)).is_none(), "an answer ends it at once");
+        assert!(!evidence.found_in_vain(since, 10_000, at(1021)), "somebody was answered meanwhile");
+        evidence.waited(1000, 3, at(1022));
         assert_ne!(evidence.in_vain_since(), 0, "the next who waits has it asked again");
-        at(1052);
-        assert!(!evidence.is_vouched());
+        assert!(!evidence.is_vouched(at(1052)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::evidence::{Met, Witness};
 use super::node::{Health, Node};
 use super::state::State;
 use super::{Cluster, ClusterLive};
-use crate::base::clock::millis;
+use crate::base::clock::{Now, millis};
 use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
 use crate::heartbeat::Announced;
 use std::fmt;
@@ -49,25 +49,25 @@ impl fmt::Display for Kept {
 }
 
 /// Why this node keeps its pinned sessions although it is down; `None` if it does not, or is not.
-pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node) -> Option<Kept> {
+pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now) -> Option<Kept> {
     let evidence = &node.live.evidence;
-    let proof = evidence.proof();
+    let proof = evidence.proof(now);
     let is_refused = evidence.is_refused() || proof == Some(Met::Refused);
     let says_so = node.live.told.is_down() || node.live.told.announced() == Announced::Maintenance;
-    if node.state() != State::Down || says_so || is_refused {
+    if node.state(now) != State::Down || says_so || is_refused {
         return None;
     }
     if health.pinned == PinnedBy::Check {
         let is_held = node.live.health() == Health::Down && evidence.failing_since() == 0;
         return (is_held && proof.is_none() && passes(health, node)).then_some(Kept::Passes);
     }
-    if let Some(ms) = evidence.since_answer().filter(|ms| *ms <= millis(health.interval.get())) {
+    if let Some(ms) = evidence.since_answer(now).filter(|ms| *ms <= millis(health.interval.get())) {
         return Some(Kept::Answers(ms));
     }
     if passes(health, node) {
         return proof.is_none_or(|met| met == Met::Late).then_some(Kept::Passes);
     }
-    (node.live.health() == Health::Down && cluster.doubt.covers(node) && !evidence.is_unanswered()).then_some(Kept::Doubted)
+    (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered()).then_some(Kept::Doubted)
 }
 
 /// Whether it is checked, and the last check was good.
@@ -77,25 +77,25 @@ fn passes(health: &model::Health, node: &Node) -> bool {
 
 impl Cluster {
     /// Why this node keeps its pinned sessions although it is down.
-    pub fn kept(&self, node: &Node) -> Option<Kept> {
-        kept(&self.conf.health, &self.live, node)
+    pub fn kept(&self, node: &Node, now: Now) -> Option<Kept> {
+        kept(&self.conf.health, &self.live, node, now)
     }
 
     /// Whether a session that is on this node stays there.
-    pub fn keeps(&self, node: &Node) -> bool {
-        node.state().keeps_sessions() || self.kept(node).is_some()
+    pub fn keeps(&self, node: &Node, now: Now) -> bool {
+        node.state(now).keeps_sessions() || self.kept(node, now).is_some()
     }
 
     /// Who else speaks for a node where a request just failed.
-    pub fn witness(&self, node: &Node) -> Witness {
+    pub fn witness(&self, node: &Node, now: Now) -> Witness {
         let health = &self.conf.health;
-        let answers = node.live.evidence.since_answer().is_some_and(|ms| ms <= millis(health.interval.get()));
-        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) || node.live.evidence.is_vouched() }
+        let answers = node.live.evidence.since_answer(now).is_some_and(|ms| ms <= millis(health.interval.get()));
+        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) || node.live.evidence.is_vouched(now) }
     }
 
     /// Whether waiting in vain at this node is no reason to move a session: it answers others, or its check passes.
-    pub fn outweighs_waits(&self, node: &Node) -> bool {
-        self.conf.health.pinned == PinnedBy::Traffic && (self.witness(node).answers || passes(&self.conf.health, node))
+    pub fn outweighs_waits(&self, node: &Node, now: Now) -> bool {
+        self.conf.health.pinned == PinnedBy::Traffic && (self.witness(node, now).answers || passes(&self.conf.health, node))
     }
 }
 
@@ -160,8 +160,8 @@ impl Doubt {
     }
 
     /// Whether it is one of those whose check is doubted.
-    pub fn covers(&self, node: &Node) -> bool {
-        self.is_any(crate::base::clock::monotonic_ms()) && {
+    pub fn covers(&self, node: &Node, now: Now) -> bool {
+        self.is_any(now.ms()) && {
             let failing = node.live.evidence.failing_since();
             failing != 0 && failing >= self.since.load(Relaxed)
         }

@@ -197,7 +197,7 @@ impl NodeLive {
     }
 
     /// Sets what checks see. Returns the former value if it changed. `rise`: what it means if it comes up.
-    pub fn set_health(&self, health: Health, why: &str, rise: Rise) -> Option<Health> {
+    pub fn set_health(&self, health: Health, why: &str, rise: Rise, now: Now) -> Option<Health> {
         let before = match self.health.swap(health as u8, Relaxed) {
             1 => Health::Up,
             2 => Health::Down,
@@ -208,7 +208,7 @@ impl NodeLive {
             return None;
         }
         if health == Health::Up {
-            let now_if = |is: bool| if is { clock::monotonic_secs() } else { 0 };
+            let now_if = |is: bool| if is { now.secs() } else { 0 };
             self.up_since.store(now_if(rise == Rise::Among), Relaxed);
             self.cold_since.store(now_if(rise == Rise::Alone), Relaxed);
             self.evidence.acquit();
@@ -256,13 +256,13 @@ impl NodeLive {
     }
 
     /// The share of its weight it gets while it is eased in, in 1/65536.
-    pub fn ramp(&self, slow_start_secs: u32) -> u32 {
+    pub fn ramp(&self, slow_start_secs: u32, now: Now) -> u32 {
         const WHOLE: u64 = 1 << 16;
         let since = self.up_since.load(Relaxed);
         if since == 0 {
             return WHOLE as u32;
         }
-        let age = u64::from(clock::monotonic_secs().saturating_sub(since));
+        let age = u64::from(now.secs().saturating_sub(since));
         if age >= u64::from(slow_start_secs) {
             if age >= u64::from(YOUNG_SECS) {
                 self.up_since.store(0, Relaxed);
@@ -274,15 +274,15 @@ impl NodeLive {
     }
 
     /// Whether it came up while nobody served, less than `slow_start_secs` ago: nobody is eased in beside a node as new as itself.
-    pub fn is_cold(&self, slow_start_secs: u32) -> bool {
+    pub fn is_cold(&self, slow_start_secs: u32, now: Now) -> bool {
         let since = self.cold_since.load(Relaxed);
-        since != 0 && clock::monotonic_secs().saturating_sub(since) < slow_start_secs
+        since != 0 && now.secs().saturating_sub(since) < slow_start_secs
     }
 
     /// Whether it came to others less than a minute ago.
-    pub fn is_young(&self) -> bool {
+    pub fn is_young(&self, now: Now) -> bool {
         let since = self.up_since.load(Relaxed);
-        since != 0 && clock::monotonic_secs().saturating_sub(since) < YOUNG_SECS
+        since != 0 && now.secs().saturating_sub(since) < YOUNG_SECS
     }
 
     /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there lately. A drain and
@@ -362,7 +362,7 @@ mod tests {
     fn telling(sessions: u32) -> NodeLive {
         let live = NodeLive::new("n1".into(), 0);
         live.sessions.store(10, Relaxed);
-        live.told.hear(&Beat { sessions: Some(sessions), ..Beat::default() }, 10, 5000);
+        live.told.hear(&Beat { sessions: Some(sessions), ..Beat::default() }, 10, 5000, Now::look());
         live
     }
 

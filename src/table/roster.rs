@@ -4,7 +4,7 @@ use super::fill::{Norm, Said, Sight};
 use super::node::{Node, NodeLive};
 use super::state::State;
 use crate::balance::{Candidate, Method, Placement, SEAT, Tier};
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::config::model::AdminState;
 use crate::heartbeat::{Beat, Room};
 use std::collections::HashMap;
@@ -41,20 +41,20 @@ impl Roster {
     }
 
     /// Time has passed for one node: what it told grows old.
-    pub fn pass(&self, node: &Node) {
+    pub fn pass(&self, node: &Node, now: Now) {
         let ours = node.live.sessions.load(Relaxed);
-        node.live.fill.pass(node.live.told.sessions(ours), &self.sight(node, ours), &self.norm);
+        node.live.fill.pass(node.live.told.sessions(ours), &self.sight(node, ours, now), &self.norm);
     }
 
     /// Brings the board up to date for one node.
-    pub fn rescore(&self, slot: u32) {
+    pub fn rescore(&self, slot: u32, now: Now) {
         if let Some(node) = self.node(slot) {
-            self.placement.refresh(slot, || self.candidate(node));
+            self.placement.refresh(slot, || self.candidate(node, now));
         }
     }
 
     /// Takes what a node says of its room. `ours`: sessions that the ledger has there.
-    pub fn hear(&self, node: &Node, beat: &Beat, ours: u32) {
+    pub fn hear(&self, node: &Node, beat: &Beat, ours: u32, now: Now) {
         let mut said = Said { sessions: beat.sessions, ..Said::default() };
         match beat.room {
             Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
@@ -69,20 +69,20 @@ impl Roster {
             // who asks for a weight has said with it how much room there is
             Some(Room::Weight(_)) | None => {}
         }
-        let sight = self.sight(node, ours);
+        let sight = self.sight(node, ours, now);
         // workers that are busy count no sessions
         let counted = sight.counted && !matches!(beat.room, Some(Room::Slots { .. }));
         node.live.fill.hear(said, &Sight { counted, ..sight }, &self.norm);
     }
 
     /// Takes how many sessions nobody has seen lately, by slot, and learns from all nodes what is usual.
-    pub fn survey(&self, stale: &[u32]) {
+    pub fn survey(&self, stale: &[u32], now: Now) {
         self.lives.iter().zip(stale).for_each(|(live, stale)| live.fill.unseen(*stale));
         let nodes = || self.nodes.iter().flatten();
         let sizes: Vec<u32> = nodes().filter_map(|node| size(node)).collect();
         let tellers = nodes().filter_map(|node| {
             let ours = node.live.sessions.load(Relaxed);
-            let sight = self.sight(node, ours);
+            let sight = self.sight(node, ours, now);
             let used = node.live.fill.told(&sight, &self.norm).filter(|_| node.capacity().is_some())?;
             Some((used, node.live.fill.lately(ours)))
         });
@@ -95,26 +95,26 @@ impl Roster {
     }
 
     /// Our own count of its sessions, if it goes before the node's word.
-    pub fn doubted(&self, node: &Node) -> Option<u32> {
+    pub fn doubted(&self, node: &Node, now: Now) -> Option<u32> {
         let ours = node.live.sessions.load(Relaxed);
-        node.live.fill.doubted(ours, clock::monotonic_ms(), &self.norm).map(|known| known.round() as u32)
+        node.live.fill.doubted(ours, now.ms(), &self.norm).map(|known| known.round() as u32)
     }
 
     /// The share of new sessions that it has for its size and weight, eased in if it is.
-    pub fn share(&self, node: &Node) -> f64 {
+    pub fn share(&self, node: &Node, now: Now) -> f64 {
         let weight = node.live.told.weight(node.spec.weight);
-        let share = if self.method == Method::Room { self.room(node, weight, None).0 } else { weight.into() };
-        share as f64 * f64::from(node.live.ramp(self.slow_start))
+        let share = if self.method == Method::Room { self.room(node, weight, None, now).0 } else { weight.into() };
+        share as f64 * f64::from(node.live.ramp(self.slow_start, now))
     }
 
-    fn sight(&self, node: &Node, ours: u32) -> Sight {
+    fn sight(&self, node: &Node, ours: u32, now: Now) -> Sight {
         let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.told.weight(node.spec.weight));
-        Sight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: clock::monotonic_ms() }
+        Sight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
     }
 
-    fn candidate(&self, node: &Node) -> Candidate {
+    fn candidate(&self, node: &Node, now: Now) -> Candidate {
         let in_flight = node.live.in_flight();
-        let state = node.state();
+        let state = node.state(now);
         let busy = node.live.limit.is_full();
         let mut tier = match state {
             State::Ready | State::Full if node.spec.backup => Tier::Backup,
@@ -124,12 +124,12 @@ impl Roster {
             _ => Tier::Never,
         };
         let (weight, capacity) = (node.live.told.weight(node.spec.weight), node.capacity());
-        let ramp = u64::from(node.live.ramp(self.slow_start));
+        let ramp = u64::from(node.live.ramp(self.slow_start, now));
         let mut sessions = node.live.told_sessions();
-        let doubted = self.doubted(node);
+        let doubted = self.doubted(node, now);
         let (share, used) = match self.method {
             Method::Room => {
-                let (share, load, used) = self.room(node, weight, doubted);
+                let (share, load, used) = self.room(node, weight, doubted, now);
                 (((share * ramp) >> 16, load), used)
             }
             _ => ((u64::from(weight) * ramp, 0), doubted.unwrap_or(0)),
@@ -149,14 +149,14 @@ impl Roster {
             load: share.1,
             capacity,
             full: state == State::Full || busy,
-            young: node.live.is_young(),
+            young: node.live.is_young(now),
         }
     }
 
     /// By room: its share before it is eased in, how full that is in 1/65536, and the seats in use.
-    fn room(&self, node: &Node, weight: u32, doubted: Option<u32>) -> (u64, u32, u32) {
+    fn room(&self, node: &Node, weight: u32, doubted: Option<u32>, now: Now) -> (u64, u32, u32) {
         let ours = node.live.sessions.load(Relaxed);
-        let sight = self.sight(node, ours);
+        let sight = self.sight(node, ours, now);
         let told = || node.live.fill.told(&sight, &self.norm);
         let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.told_sessions()));
         // a size that was told counts as much as the weight says; the weight of one that was not is its size

@@ -19,6 +19,7 @@
 
 use super::evidence::Met;
 use super::node::{Health, Node};
+use crate::base::clock::Now;
 use crate::base::words;
 use crate::config::model::AdminState;
 use crate::heartbeat::Announced;
@@ -75,7 +76,7 @@ impl State {
 
 impl Node {
     /// The effective state. Nothing else decides it.
-    pub fn state(&self) -> State {
+    pub fn state(&self, now: Now) -> State {
         match (self.spec.admin, self.live.health()) {
             (AdminState::Pending, _) => State::Pending,
             (AdminState::Removed, _) => State::Removed,
@@ -85,7 +86,7 @@ impl Node {
             _ if self.live.told.is_down() => State::Down,
             _ if self.stands_aside() => self.aside(),
             (_, Health::Unknown) => State::Unknown,
-            _ if self.live.evidence.is_ejected() => State::Down,
+            _ if self.live.evidence.is_ejected(now) => State::Down,
             (AdminState::Draining, _) => State::Draining,
             _ if self.spec.weight == 0 || self.live.check_drains() => State::Draining,
             _ => match self.live.told.announced() {
@@ -117,8 +118,8 @@ impl Node {
 
     /// The word for it in status, API and metrics: `drained` once a drain has nobody left, no open socket either, `silent` when a node that serves has
     /// stopped announcing itself.
-    pub fn word(&self) -> &'static str {
-        match self.state() {
+    pub fn word(&self, now: Now) -> &'static str {
+        match self.state(now) {
             State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained.word(),
             // who was left goes elsewhere with the next request; what is under way is still here
             State::Drained if self.live.in_flight() > 0 => State::Draining.word(),
@@ -140,14 +141,14 @@ impl Node {
     }
 
     /// Whether the open sockets of its sessions are ended: they do not stay where their sessions are not served.
-    pub fn sends_sockets_away(&self) -> bool {
-        matches!(self.state(), State::Maintenance | State::Drained | State::Removed | State::Pending)
+    pub fn sends_sockets_away(&self, now: Now) -> bool {
+        matches!(self.state(now), State::Maintenance | State::Drained | State::Removed | State::Pending)
     }
 
     /// Why it is in that state, in words.
-    pub fn why(&self) -> String {
+    pub fn why(&self, now: Now) -> String {
         let told = &self.live.told;
-        match self.state() {
+        match self.state(now) {
             State::Pending => "announced itself and waits to be accepted".into(),
             State::Removed => "stands alone: reached by bypass only".into(),
             State::Drained if self.stands_aside() => "taken out; it had no sessions".into(),
@@ -158,7 +159,7 @@ impl Node {
             State::Maintenance if self.spec.admin == AdminState::Maintenance => "the operator took it out".into(),
             State::Maintenance => "it asked to be left alone".into(),
             State::Down if self.live.health() == Health::Up && told.is_down() => "its agent calls it down".into(),
-            State::Down if self.live.health() == Health::Up && self.live.evidence.proof() == Some(Met::InVain) => {
+            State::Down if self.live.health() == Health::Up && self.live.evidence.proof(now) == Some(Met::InVain) => {
                 "clients waited in vain, and so did a check that asked for \"/\": it is left alone for a moment".into()
             }
             State::Down if self.live.health() == Health::Up => "requests failed one after another: it is left alone for a moment".into(),
@@ -182,7 +183,7 @@ impl Node {
             },
             State::Aside => "tells clients where to go, serves nobody itself".into(),
             State::Ready if told.is_silent() => {
-                let seconds = told.since().unwrap_or_default() / 1000;
+                let seconds = told.since(now).unwrap_or_default() / 1000;
                 format!("no heartbeat for {seconds} s: its checks decide ({})", self.live.why())
             }
             State::Down | State::Unknown | State::Ready => self.live.why(),

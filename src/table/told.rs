@@ -2,7 +2,7 @@
 
 use super::claim::Claims;
 pub use super::lasting::Lasting;
-use crate::base::clock;
+use crate::base::clock::Now;
 use crate::heartbeat::replay::{History, Novelty};
 use crate::heartbeat::{Announced, Beat, Health, Limit, Roles, Room, Run, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -83,9 +83,9 @@ impl Told {
 
     /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
     /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
-    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32) -> bool {
+    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32, now: Now) -> bool {
         let mut changed = false;
-        self.heard.store(clock::monotonic_ms() + 1, Relaxed);
+        self.heard.store(now.ms() + 1, Relaxed);
         self.patience.store(patience, Relaxed);
         self.silent.store(false, Relaxed);
         if let Some(state) = beat.state {
@@ -126,12 +126,12 @@ impl Told {
     }
 
     /// What is to be known of it after a restart of ours.
-    pub fn lasting(&self) -> Lasting {
+    pub fn lasting(&self, now: Now) -> Lasting {
         let booted = Some(self.booted.load(Relaxed)).filter(|booted| *booted != 0);
         Lasting {
             runs: self.history(|history| history.clone()),
             boot: Some(self.boot()).filter(|boot| *boot != 0),
-            booted: booted.map(|booted| clock::unix_secs().saturating_sub(clock::monotonic_secs().saturating_sub(booted).into())),
+            booted: booted.map(|booted| now.unix_secs().saturating_sub(now.secs().saturating_sub(booted).into())),
             state: Some(self.announced()).filter(|state| *state != Announced::Ready),
             capacity: self.capacity(),
             roles: self.roles().iter().collect(),
@@ -142,7 +142,7 @@ impl Told {
     }
 
     /// Takes up what was known before a restart of ours.
-    pub fn recall(&self, known: &Lasting) {
+    pub fn recall(&self, known: &Lasting, now: Now) {
         let Lasting { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
         self.own_token.store(*own_token, Relaxed);
         if let Some(claim) = claim {
@@ -150,8 +150,8 @@ impl Told {
         }
         self.history(|history| history.clone_from(runs));
         self.boot.store(boot.unwrap_or(0), Relaxed);
-        let since = |at: &u64| u32::try_from(clock::unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
-        let booted = booted.as_ref().map(|at| clock::monotonic_secs().saturating_sub(since(at)));
+        let since = |at: &u64| u32::try_from(now.unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
+        let booted = booted.as_ref().map(|at| now.secs().saturating_sub(since(at)));
         self.booted.store(booted.unwrap_or(0), Relaxed);
         self.announced.store(state.unwrap_or(Announced::Ready) as u8, Relaxed);
         self.capacity.store(capacity.unwrap_or(NONE), Relaxed);
@@ -183,17 +183,17 @@ impl Told {
     }
 
     /// Takes note of the run the node is in, by its hash, and whether it has just begun.
-    pub fn runs(&self, boot: u32, rebooted: bool) {
+    pub fn runs(&self, boot: u32, rebooted: bool, now: Now) {
         self.boot.store(boot, Relaxed);
         if rebooted {
-            self.booted.store(clock::monotonic_secs(), Relaxed);
+            self.booted.store(now.secs(), Relaxed);
             self.beyond.store(0, Relaxed);
         }
     }
 
     /// Forgets a load that is too old. Returns true when the node has just fallen silent.
-    pub fn notice_silence(&self) -> bool {
-        let Some(since) = self.since() else { return false };
+    pub fn notice_silence(&self, now: Now) -> bool {
+        let Some(since) = self.since(now) else { return false };
         if since <= u64::from(self.patience.load(Relaxed)) || self.silent.swap(true, Relaxed) {
             return false;
         }
@@ -203,9 +203,9 @@ impl Told {
     }
 
     /// Milliseconds since the last heartbeat, if there ever was one.
-    pub fn since(&self) -> Option<u64> {
+    pub fn since(&self, now: Now) -> Option<u64> {
         let at = self.heard.load(Relaxed).checked_sub(1)?;
-        Some(clock::monotonic_ms().saturating_sub(at))
+        Some(now.ms().saturating_sub(at))
     }
 
     /// It used to announce itself and does not any more.

@@ -22,7 +22,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 

@@ -91,13 +91,13 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
         (decided.node, decided.why) = (Some(node.live.slot), Why::Forced);
         return Ok(decided);
     }
-    let mut rng = rng();
+    let (mut rng, now) = (rng(), Now::look());
     for waited in [false, true] {
-        let facts = Facts { tried: &[], hint: None, waited, now: clock::monotonic_secs(), dry: true };
+        let facts = Facts { tried: &[], hint: None, waited, now, dry: true };
         match decide::decide(to.cluster, &to.reading, &facts, &mut rng) {
             Decision::Serve(verdict) => {
                 (decided.node, decided.why) = (Some(verdict.node.live.slot), verdict.why);
-                decided.was = verdict.was.map(|slot| (slot, to.cluster.node(slot).map(|node| node.state())));
+                decided.was = verdict.was.map(|slot| (slot, to.cluster.node(slot).map(|node| node.state(now))));
                 break;
             }
             // a first check is awaited for a moment, then it is done without

@@ -10,7 +10,7 @@ pub use question::Question;
 use super::status::{self, Explanation, Moved, Moves};
 use super::{Admin, snapshot};
 use crate::affinity::Reading;
-use crate::base::clock::{self, rfc3339};
+use crate::base::clock::{self, Now, rfc3339};
 use crate::net::threads::Command;
 use crate::proxy::recent::{Decided, Recent};
 use crate::serve::problem::Problem;
@@ -128,7 +128,7 @@ fn told(table: &Table, decided: &Decided, request: Option<status::Asked>) -> Exp
 
 /// Where a new session would go.
 fn fresh(cluster: &Cluster) -> Option<String> {
-    let facts = Facts { tried: &[], hint: None, waited: true, now: clock::monotonic_secs(), dry: true };
+    let facts = Facts { tried: &[], hint: None, waited: true, now: Now::look(), dry: true };
     match decide::decide(cluster, &Reading::absent(None), &facts, &mut rng()) {
         Decision::Serve(verdict) => Some(verdict.node.spec.name.to_string()),
         Decision::Wait | Decision::Refuse(_) => None,

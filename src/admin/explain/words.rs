@@ -3,7 +3,7 @@
 use super::super::snapshot;
 use super::name_of;
 use crate::affinity::{Heard, Via};
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::base::units::span;
 use crate::proxy::recent::Decided;
 use crate::table::decide::{Refusal, Why};
@@ -94,7 +94,7 @@ fn without_cluster(decided: &Decided, tense: Tense) -> String {
 /// Why it may stay on a node that is down now.
 fn against(cluster: &Cluster, decided: &Decided, tense: Tense) -> String {
     let node = decided.node.and_then(|slot| cluster.node(slot)).filter(|_| tense == Tense::Present);
-    node.and_then(|node| cluster.kept(node)).map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
+    node.and_then(|node| cluster.kept(node, Now::look())).map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
 }
 
 fn age(decided: &Decided) -> String {

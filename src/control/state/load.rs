@@ -2,14 +2,13 @@
 
 use super::frames::{Frame, Reader, Record};
 use super::is_absent;
-use crate::base::clock;
+use crate::base::clock::{self, Now};
 use crate::table::ledger::Seen;
 use crate::table::{Cluster, Table};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
-use std::time::Instant;
 use tracing::{info, warn};
 
 /// A file that could not be read to its end.
@@ -37,7 +36,7 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
     let mut count = 0;
     for cluster in table.clusters.iter().filter(|c| is_kept(c)) {
         let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-        cluster.live.count_restored(clock::monotonic_secs(), idle);
+        cluster.live.count_restored(Now::look(), idle);
         count += cluster.live.ledger.len();
     }
     if count > 0 {

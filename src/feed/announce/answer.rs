@@ -1,6 +1,7 @@
 //! What a node is told in answer to its heartbeat.
 
 use super::list;
+use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::control::members::INTERVAL;
 use crate::heartbeat::Beat;
@@ -19,6 +20,7 @@ pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Beat, list: bool) -> 
     let limits = Limits { max_sessions: spec.max_sessions, max_requests: spec.max_requests };
     let revision = hash64(format!("{} {interval} {} {limits:?}", spec.route, settings.hash).as_bytes()) & EXACT;
     let route = (&*spec.route).into();
-    let nodes = list.then(|| list::ranked(cluster).into());
-    Answer { state: node.word().into(), why: cluster.why(node).into(), route, interval, settings, limits, revision, nodes }
+    let now = Now::look();
+    let nodes = list.then(|| list::ranked(cluster, now).into());
+    Answer { state: node.word(now).into(), why: cluster.why(node, now).into(), route, interval, settings, limits, revision, nodes }
 }

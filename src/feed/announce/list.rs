@@ -1,6 +1,7 @@
 //! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload first.
 
 use super::guard::Guard;
+use crate::base::clock::Now;
 use crate::heartbeat::ranked::{self, Ranked};
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, json_line, text};
@@ -9,8 +10,8 @@ use http::{HeaderMap, Response, StatusCode, header};
 use std::sync::Arc;
 
 /// The nodes that take new sessions, smallest workload first; backups when there is no other.
-pub fn ranked(cluster: &Cluster) -> Vec<Ranked<'_>> {
-    let takes = |node: &&Arc<Node>| node.state() == State::Ready && node.live.told.weight(node.spec.weight) > 0;
+pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
+    let takes = |node: &&Arc<Node>| node.state(now) == State::Ready && node.live.told.weight(node.spec.weight) > 0;
     let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
     let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
     let entry = |node| {
@@ -29,7 +30,7 @@ pub fn respond(table: &Table, guard: &Guard, name: &str, caller: &Caller, header
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {name:?}.")));
     };
-    let list = ranked(cluster);
+    let list = ranked(cluster, Now::look());
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     match accept.contains("text/plain") && !accept.contains("application/json") {
         true => Ok(text(StatusCode::OK, ranked::plain(&list))),

@@ -16,8 +16,8 @@ pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Tab
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-    let table = compile(Arc::new(loaded.config), &context, before).unwrap();
-    adopt(&table);
+    let table = compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
+    adopt(&table, Now::look());
     Arc::new(table)
 }
 
@@ -46,8 +46,8 @@ async fn dead_url() -> String {
 const FAST: &str = r#"interval = "20ms", timeout = "500ms", rise = 2, fall = 2"#;
 const SLOW: &str = r#"interval = "1h", rise = 2, fall = 2"#;
 
-fn is_eased_in(live: &NodeLive) -> bool {
-    live.ramp(u32::MAX) < 1 << 16
+fn is_eased_in(live: &NodeLive, now: Now) -> bool {
+    live.ramp(u32::MAX, now) < 1 << 16
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn new_nodes_are_decided_by_their_first_check() {
             assert_eq!((n1.live.health(), n2.live.health()), (Health::Up, Health::Down));
             assert!(n1.live.why().starts_with("connects in "), "{}", n1.live.why());
             assert_eq!(n2.live.why(), "connection refused (1 check failed)");
-            assert!(!is_eased_in(&n1.live), "a cluster that starts is not eased in");
+            assert!(!is_eased_in(&n1.live, Now::look()), "a cluster that starts is not eased in");
         })
         .await;
 }
@@ -116,7 +116,7 @@ async fn a_reload_keeps_what_did_not_change() {
             assert_eq!(n2.live.health(), Health::Up, "health stays until the new place is checked");
             until("n2 down", || n2.live.health() == Health::Down).await;
             until("n4 up", || n4.live.health() == Health::Up).await;
-            assert!(is_eased_in(&n4.live), "a node that joins others is eased in");
+            assert!(is_eased_in(&n4.live, Now::look()), "a node that joins others is eased in");
 
             // new limits: checked at once with the memory kept
             let third = table(&[("shop", FAST, &nodes)], Some(&second));
@@ -184,10 +184,10 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
     let nodes = "n1 = \"http://127.0.0.1:1\"\nn2 = \"http://127.0.0.1:2\"\nn3 = \"http://127.0.0.1:3\"";
     let table = table(&[("shop", SLOW, nodes)], None);
     let cluster = &table.clusters[0];
+    let at = |second| Now::at(Duration::from_secs(second));
     let mut now = 1000;
     for (name, seconds, health) in courses {
         now += seconds;
-        clock::pretend(Duration::from_secs(now));
         let node = node(&table, 0, name);
         let subject = Subject {
             cluster: Arc::clone(&cluster.name),
@@ -202,9 +202,9 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
             in_vain: Notify::new(),
         };
         node.live.evidence.set_check_passes(*health == Health::Up);
-        publish(&subject, *health, "");
+        publish(&subject, *health, "", at(now));
     }
-    cluster.nodes().map(|node| is_eased_in(&node.live)).collect()
+    cluster.nodes().map(|node| is_eased_in(&node.live, at(now))).collect()
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod down;
 
 use super::*;
 use crate::affinity::{KeyRing, Lost, Stamp};
-use crate::base::clock::{self, Now};
+use crate::base::clock::Now;
 use crate::config;
 use crate::heartbeat::{Beat, Role, Roles};
 use crate::table::compile::{Context, adopt, compile};
@@ -12,6 +12,7 @@ use crate::table::evidence::{Met, Witness};
 use crate::table::{Health, Rise};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::path::Path;
+use std::time::Duration;
 
 const COOKIE: &str = "affinity = { cookie = 'S' }";
 const STRICT: &str = "failover = 'strict'\naffinity = { cookie = 'S' }";
@@ -19,6 +20,7 @@ const READABLE: &str = "affinity = { cookie = 'S', value = 'route' }";
 const KEY: &str = "affinity = { key = 'query:sid', remember = false }";
 const LEARN: &str = "affinity = { learn = 'ID' }";
 const SESSION: u64 = 7;
+const NOW: Now = Now::at(Duration::from_secs(1000));
 
 /// What a case does to the nodes before it asks; nodes by their place in the file, from 0.
 enum Do {
@@ -62,47 +64,47 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
     let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
-    adopt(&table);
+    adopt(&table, NOW);
     let cluster = table.clusters[0].clone();
     for node in cluster.nodes() {
-        node.live.set_health(Health::Up, "", Rise::Found);
+        node.live.set_health(Health::Up, "", Rise::Found, NOW);
         node.live.evidence.set_check_passes(true);
     }
     let live = |slot: &u32| &cluster.node(*slot).unwrap().live;
     for step in done {
         match step {
             Down(slot) => {
-                live(slot).set_health(Health::Down, "", Rise::Found);
+                live(slot).set_health(Health::Down, "", Rise::Found, NOW);
                 live(slot).evidence.set_check_passes(false);
             }
             Passes(slot) => drop(live(slot).evidence.set_check_passes(true)),
             Drains(slot) => drop(live(slot).set_check_drains(true)),
-            Answers(slot) => live(slot).answered(http::StatusCode::OK, Now::look()),
-            Late(slot) => drop(live(slot).evidence.failed(Met::Late, Witness::default(), 1, 3_600_000)),
+            Answers(slot) => live(slot).answered(http::StatusCode::OK, NOW),
+            Late(slot) => drop(live(slot).evidence.failed(Met::Late, Witness::default(), 1, 3_600_000, NOW)),
             Fails(slot) => {
-                assert!(live(slot).evidence.check(true, clock::monotonic_ms()));
+                assert!(live(slot).evidence.check(true, NOW.ms()));
                 live(slot).evidence.set_check_passes(false);
-                live(slot).set_health(Health::Down, "", Rise::Found);
+                live(slot).set_health(Health::Down, "", Rise::Found, NOW);
                 let nodes: Vec<&Node> = cluster.nodes().map(|node| &**node).collect();
-                cluster.live.doubt.look(&cluster.conf.health, &nodes, clock::monotonic_ms());
+                cluster.live.doubt.look(&cluster.conf.health, &nodes, NOW.ms());
             }
-            Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found)),
-            Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000)),
-            Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &*cluster.live), *slot),
+            Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found, NOW)),
+            Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000, NOW)),
+            Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &cluster.live.tally(NOW)), *slot),
             Busy(slot) => assert!(live(slot).limit.try_enter()),
-            Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &*cluster.live), *slot),
+            Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {
                 let beat = Beat { roles: Roles::new([Role::Lb]).ok(), ..Beat::default() };
-                live(slot).told.hear(&beat, 0, u32::MAX);
+                live(slot).told.hear(&beat, 0, u32::MAX, NOW);
             }
             Rebooted(slot) => {
-                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).told.runs(boot, rebooted));
+                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).told.runs(boot, rebooted, NOW));
             }
         }
     }
     for node in cluster.nodes() {
-        cluster.live.rescore(node.live.slot);
+        cluster.live.rescore(node.live.slot, NOW);
     }
     cluster
 }
@@ -112,7 +114,7 @@ fn pin(slots: &'static [u32]) -> Found<'static> {
 }
 
 fn facts() -> Facts<'static> {
-    Facts { tried: &[], hint: None, waited: false, now: 1, dry: false }
+    Facts { tried: &[], hint: None, waited: false, now: NOW, dry: false }
 }
 
 /// The decision as a line: `n1 moved:down was 0`, `n1 cookie honoured`, `wait`, `strict`, `full`, `no-node`.

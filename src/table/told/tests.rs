@@ -3,6 +3,11 @@
 use super::*;
 use crate::heartbeat::Load;
 use crate::heartbeat::Role;
+use std::time::Duration;
+
+fn at(second: u64) -> Now {
+    Now::at(Duration::from_secs(second))
+}
 
 fn beat(load: u8) -> Beat {
     Beat { room: Load::new(load).map(Room::Load), ..Beat::default() }
@@ -12,10 +17,10 @@ fn beat(load: u8) -> Beat {
 fn sessions_that_come_past_us_count_and_those_placed_since_are_added() {
     let told = Told::nothing();
     assert_eq!((told.sessions(5), told.load(), told.capacity()), (5, None, None));
-    told.hear(&Beat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000);
+    told.hear(&Beat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000, at(0));
     assert_eq!((told.sessions(5), told.sessions(7), told.sessions(2)), (40, 42, 37));
     assert_eq!((told.load(), told.capacity()), (Some(80), Some(50)));
-    told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000);
+    told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000, at(0));
     assert_eq!((told.sessions(5), told.sessions(0), told.load()), (1, 0, Some(80)), "what is not said again stays");
 }
 
@@ -29,23 +34,23 @@ fn what_lasts_is_known_again_and_told_only_when_it_changes() {
         ..beat(80)
     };
     let told = Told::nothing();
-    assert_eq!((told.hear(&said, 0, 1), told.hear(&said, 0, 1), told.hear(&beat(7), 0, 1)), (true, false, false));
-    told.runs(7, true);
+    assert_eq!((told.hear(&said, 0, 1, at(0)), told.hear(&said, 0, 1, at(0)), told.hear(&beat(7), 0, 1, at(0))), (true, false, false));
+    told.runs(7, true, at(0));
     let again = Told::nothing();
-    again.recall(&told.lasting());
-    assert_eq!(again.lasting(), told.lasting());
+    again.recall(&told.lasting(at(9)), at(9));
+    assert_eq!(again.lasting(at(9)), told.lasting(at(9)));
     assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (7, Announced::Draining, Some(50), None));
-    assert!(again.forgot(clock::monotonic_secs() - 2) && !again.forgot(clock::monotonic_secs() + 1));
-    assert_eq!(Told::nothing().lasting(), Lasting::default());
+    assert!(again.forgot(at(0).secs() - 2) && !again.forgot(at(0).secs() + 2));
+    assert_eq!(Told::nothing().lasting(at(0)), Lasting::default());
 }
 
 #[test]
 fn a_restart_loses_what_was_before() {
     let told = Told::nothing();
-    told.runs(7, false);
+    told.runs(7, false, at(0));
     assert!(!told.forgot(0));
-    told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000);
-    told.runs(8, true);
+    told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000, at(0));
+    told.runs(8, true, at(0));
     assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (8, true, 5));
 }
 
@@ -57,7 +62,7 @@ fn an_agents_weight_is_in_percent_or_as_it_stands() {
     for (weight, of_50) in
         [(None, 50), (relative(50), 25), (relative(1), 0), (relative(25_600), 1000), (absolute(0), 0), (absolute(256), 256)]
     {
-        told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000);
+        told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000, at(0));
         assert_eq!(told.weight(50), of_50, "{weight:?}");
     }
 }
@@ -66,12 +71,12 @@ fn an_agents_weight_is_in_percent_or_as_it_stands() {
 fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
     let told = Told::nothing();
     let said = agent_said("down maint 50% maxconn:3 # gone");
-    told.hear(&said, 5, 0);
+    told.hear(&said, 5, 0, at(0));
     assert!(told.is_down() && told.max_requests() == Some(3) && told.announced() == Announced::Maintenance);
     told.forget();
-    assert!(!told.is_down() && !told.notice_silence() && !told.is_silent());
+    assert!(!told.is_down() && !told.notice_silence(at(9)) && !told.is_silent());
     assert_eq!((told.announced(), told.weight(70), told.max_requests(), told.load()), (Announced::Ready, 70, None, None));
-    assert_eq!(told.since(), None);
+    assert_eq!(told.since(at(9)), None);
 }
 
 fn agent_said(line: &str) -> Beat {
@@ -84,14 +89,10 @@ fn agent_said(line: &str) -> Beat {
 #[test]
 fn a_silent_node_keeps_its_word_and_loses_its_load() {
     let told = Told::nothing();
-    assert!(!told.notice_silence(), "who never spoke is not silent");
+    assert!(!told.notice_silence(at(9)), "who never spoke is not silent");
     let last = Beat { state: Some(Announced::Draining), ..beat(90) };
-    told.hear(&last, 0, u32::MAX);
-    assert!(!told.notice_silence());
-    told.hear(&last, 0, 0);
-    while told.since() == Some(0) {
-        std::hint::spin_loop();
-    }
-    assert_eq!((told.notice_silence(), told.notice_silence()), (true, false), "it is said once");
+    told.hear(&last, 0, 15_000, at(10));
+    assert!(!told.notice_silence(at(25)));
+    assert_eq!((told.notice_silence(at(26)), told.notice_silence(at(27))), (true, false), "it is said once");
     assert_eq!((told.is_silent(), told.load(), told.announced()), (true, None, Announced::Draining));
 }

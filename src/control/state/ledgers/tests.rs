@@ -3,6 +3,7 @@
 use super::super::frames::Reader;
 use super::*;
 use crate::affinity::KeyRing;
+use crate::base::clock::Now;
 use crate::config;
 use crate::table::compile;
 use arc_swap::ArcSwap;
@@ -24,8 +25,8 @@ fn table_by(affinity: &str, nodes: &[&str], more: &str, before: Option<&Table>) 
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-    let table = compile::compile(Arc::new(loaded.config), &context, before).unwrap();
-    compile::adopt(&table);
+    let table = compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
+    compile::adopt(&table, Now::look());
     table
 }
 
@@ -93,16 +94,16 @@ fn now() -> u32 {
 fn act(house: &mut House, kind: u32, session: u64, slot: u32) {
     let live = house.live();
     match kind {
-        0..=2 => drop(live.ledger.open(session, slot, now(), &*live)),
-        3..=5 => live.ledger.touch(session, slot, now(), &*live),
-        6 => drop(live.ledger.end(session, &*live)),
-        7 => live.ledger.rename(session, session + 1, now(), &*live),
+        0..=2 => drop(live.ledger.open(session, slot, now(), &live.tally(Now::look()))),
+        3..=5 => live.ledger.touch(session, slot, now(), &live.tally(Now::look())),
+        6 => drop(live.ledger.end(session, &live.tally(Now::look()))),
+        7 => live.ledger.rename(session, session + 1, now(), &live.tally(Now::look())),
         8 => {
             let was = live.ledger.find(session).map_or(0, |seen| seen.slot);
             if was != slot {
                 live.remember_move(session, was, slot, now());
             }
-            live.ledger.relocate(session, slot, now(), &*live);
+            live.ledger.relocate(session, slot, now(), &live.tally(Now::look()));
         }
         9 => house.writer.lacking = true,
         _ => house.writer.tick(),
@@ -128,9 +129,9 @@ proptest! {
 fn ages_are_kept() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.open(1, 0, now() - 50, &*live);
-    live.ledger.touch(2, 1, now() - 3000, &*live);
-    live.ledger.touch(3, 1, now() - 4000, &*live);
+    live.ledger.open(1, 0, now() - 50, &live.tally(Now::look()));
+    live.ledger.touch(2, 1, now() - 3000, &live.tally(Now::look()));
+    live.ledger.touch(3, 1, now() - 4000, &live.tally(Now::look()));
     house.writer.tick();
     let other = house.read();
     let age = |id| other.clusters[0].live.ledger.find(id).map(|seen| (now() - seen.last, now() - seen.first));
@@ -143,11 +144,11 @@ fn ages_are_kept() {
 fn a_later_visit_alone_is_known_after_a_while() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.touch(1, 0, now() - 3000, &*live);
+    live.ledger.touch(1, 0, now() - 3000, &live.tally(Now::look()));
     house.writer.tick();
-    live.ledger.touch(2, 0, now() - 3000, &*live);
+    live.ledger.touch(2, 0, now() - 3000, &live.tally(Now::look()));
     house.writer.tick();
-    live.ledger.touch(1, 0, now(), &*live);
+    live.ledger.touch(1, 0, now(), &live.tally(Now::look()));
     // this one lives on a socket
     live.ledger.carried(2, now());
     house.writer.tick();
@@ -180,8 +181,8 @@ fn when_sessions_were_last_seen_is_known_well_enough_for_what_ends_them() {
 fn sessions_of_a_node_that_left_are_dropped() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.touch(1, 0, now(), &*live);
-    live.ledger.touch(2, 2, now(), &*live);
+    live.ledger.touch(1, 0, now(), &live.tally(Now::look()));
+    live.ledger.touch(2, 2, now(), &live.tally(Now::look()));
     house.writer.tick();
     let other = table(&["n3", "n4"], "", None);
     assert!(load(&house.dir.path(FILE), &other).is_none());
@@ -192,12 +193,12 @@ fn sessions_of_a_node_that_left_are_dropped() {
 fn a_reload_is_followed() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.touch(1, 0, now(), &*live);
+    live.ledger.touch(1, 0, now(), &live.tally(Now::look()));
     // n1 stays where it is although it is named last, n4 gets the place of n2
     let second = table(&["n3", "n4", "n1"], "", Some(&house.current.load()));
     house.current.store(Arc::new(second));
     let live = house.live();
-    live.ledger.touch(2, 1, now(), &*live);
+    live.ledger.touch(2, 1, now(), &live.tally(Now::look()));
     house.writer.tick();
     let other = table(&["n4", "n1"], "", None);
     assert!(load(&house.dir.path(FILE), &other).is_none());
@@ -209,7 +210,7 @@ fn a_reload_is_followed() {
 fn a_cluster_that_is_new_is_begun_anew() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.touch(1, 0, now(), &*live);
+    live.ledger.touch(1, 0, now(), &live.tally(Now::look()));
     house.writer.tick();
     // removed and made again: nothing of the old one's sessions is true
     let mut fresh = table(&NODES, "", None);
@@ -232,7 +233,7 @@ fn what_is_learned_is_written_at_once() {
     let length = || std::fs::metadata(dir.path(FILE)).map_or(0, |file| file.len());
     for session in 0..10 {
         let (before, begun) = (length(), Instant::now());
-        live.ledger.open(session, 0, now(), &*live);
+        live.ledger.open(session, 0, now(), &live.tally(Now::look()));
         while length() == before {
             std::thread::sleep(Duration::from_micros(100));
             assert!(begun.elapsed() < Duration::from_secs(10), "nobody called the writer");
@@ -244,7 +245,7 @@ fn what_is_learned_is_written_at_once() {
 fn a_slow_disk_holds_up_nothing_that_is_appended() {
     let mut house = House::new();
     let live = house.live();
-    live.ledger.open(1, 0, now(), &*live);
+    live.ledger.open(1, 0, now(), &live.tally(Now::look()));
     let (done, waits) = std::sync::mpsc::channel();
     (house.writer.thread, house.writer.lacking) = (Some(thread::current()), true);
     house.writer.tick();
@@ -253,7 +254,7 @@ fn a_slow_disk_holds_up_nothing_that_is_appended() {
     let slow = thread::spawn(move || waits.recv().map_err(io::Error::other).and_then(|()| settling.join().unwrap()));
     house.writer.next.as_mut().unwrap().settling = Some(slow);
     for session in 2..10 {
-        live.ledger.open(session, 1, now(), &*live);
+        live.ledger.open(session, 1, now(), &live.tally(Now::look()));
         house.writer.tick();
         house.assert_known();
     }
@@ -263,7 +264,7 @@ fn a_slow_disk_holds_up_nothing_that_is_appended() {
         house.writer.tick();
         house.assert_known();
     }
-    live.ledger.open(10, 2, now(), &*live);
+    live.ledger.open(10, 2, now(), &live.tally(Now::look()));
     house.writer.tick();
     house.assert_known();
 }
@@ -276,7 +277,7 @@ fn a_full_disk_loses_nothing_once_there_is_room() {
     std::fs::create_dir(&in_the_way).unwrap();
     house.writer.lacking = true;
     for session in 0..10 {
-        live.ledger.touch(session, 0, now(), &*live);
+        live.ledger.touch(session, 0, now(), &live.tally(Now::look()));
         house.writer.tick();
         assert!(house.writer.file.is_none());
     }
@@ -294,9 +295,9 @@ fn more_changes_than_can_be_noted_are_found_by_looking_at_all() {
     let mut house = House::new();
     let live = house.live();
     for session in 0..400_000 {
-        live.ledger.touch(session, 0, now(), &*live);
+        live.ledger.touch(session, 0, now(), &live.tally(Now::look()));
     }
-    (1..400_000).for_each(|session| assert!(live.ledger.end(session, &*live)));
+    (1..400_000).for_each(|session| assert!(live.ledger.end(session, &live.tally(Now::look()))));
     house.writer.tick();
     while house.writer.next.is_some() {
         house.writer.tick();
@@ -311,7 +312,7 @@ fn the_file_stays_in_bounds() {
     let mut longest = 0;
     for round in 0..100 {
         for session in 0..2_000 {
-            live.ledger.touch(session, round % 3, now(), &*live);
+            live.ledger.touch(session, round % 3, now(), &live.tally(Now::look()));
         }
         house.writer.tick();
         while house.writer.next.is_some() {

@@ -78,7 +78,7 @@ fn a_node_that_is_only_set_aside_is_tried_where_nobody_else_is_left() {
 
 #[test]
 fn what_a_node_tells_is_obeyed_while_it_is_held_down() {
-    let state = |done: &[Do]| cluster(COOKIE, [""; 3], done).node(1).unwrap().state();
+    let state = |done: &[Do]| cluster(COOKIE, [""; 3], done).node(1).unwrap().state(NOW);
     assert_eq!(state(&[Down(1), Passes(1)]), State::Down);
     assert_eq!(state(&[Down(1), Passes(1), Drains(1)]), State::Draining);
     assert_eq!(state(&[Down(1), Drains(1)]), State::Down, "a check that fails tells nothing");
@@ -93,7 +93,7 @@ fn checks_that_are_not_there_yet_are_not_those_that_fail() {
         nodes[slot].live.evidence.check(fails, 1000);
         nodes[slot].live.evidence.set_check_passes(!fails);
         let news = doubt.look(&cluster.conf.health, &nodes, 1000);
-        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found);
+        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found, NOW);
         news
     };
     assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(News::Begun(2, 3))]);
@@ -106,7 +106,7 @@ fn checks_are_doubted_when_most_nodes_begin_to_fail_them_at_once() {
     let check = |slot: usize, fails, at| {
         nodes[slot].live.evidence.check(fails, at);
         nodes[slot].live.evidence.set_check_passes(!fails);
-        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found);
+        nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found, NOW);
         doubt.look(&cluster.conf.health, &nodes, at)
     };
     // two intervals apart is not at once: an interval of 2 s, its tenth, and 1 s for a check
