@@ -16,10 +16,11 @@ use crate::control::state::writer::StateWriter;
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Registry, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
-use crate::net::doors::Doors;
-use crate::net::threads::{self, Command, Common, Thread};
+use crate::net::listeners::ClientListeners;
+use crate::net::threads::{self, Command, Thread};
 use crate::proxy::access_log::Log;
 use crate::proxy::traces::Traces;
+use crate::proxy::worker::WorkerConfig;
 use crate::upstream::home;
 use sd_notify::NotifyState;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,7 @@ struct App {
     given: Given,
     registry: Registry,
     threads: Vec<Thread>,
-    doors: Doors,
+    listeners: ClientListeners,
     checks: Checks,
     agents: Agents,
     mod_heartbeat: ModHeartbeat,
@@ -136,32 +137,29 @@ impl App {
             Workers::Count(n) => usize::from(n.max(1)),
             Workers::Word(_) => cores(),
         };
-        let mut doors = Doors::new(&loaded.folder, count);
-        let plan = doors.prepare(&table)?;
-        let common = Common {
+        let mut listeners = ClientListeners::new(&loaded.folder, count);
+        let plan = listeners.prepare(&table)?;
+        let config = WorkerConfig {
             current: registry.current().clone(),
             log: log.clone(),
             traces: traces.clone(),
             places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
             traffic: Arc::default(),
         };
+        let start = |n| threads::spawn(n, config.clone()).map_err(|e| format!("thread: {e}"));
+        let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
         let (desk, orders) = desk::open();
         let beats = Beats::new(registry.current().clone(), desk.clone());
         beats.recall(&folder);
         let counts = beats.counts.clone();
-        let (admin, reloads) = Admin::new(&common, counts, desk);
+        let (admin, reloads) = Admin::new(&config, threads::recall(&threads), counts, desk);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
-        let mut mod_heartbeat = ModHeartbeat::new(beats.clone());
+        let mut mod_heartbeat = ModHeartbeat::new(beats.clone(), &loaded.folder);
         let ears = mod_heartbeat.prepare(&loaded.config)?;
         let mut announce = Announce::new(beats.clone(), &loaded.folder);
         let ear = announce.prepare(&loaded.config)?;
-        home::settle(
-            doors.homes(&plan).into_iter().chain(front.home(&window)).chain(announce.home(&ear)).chain(mod_heartbeat.home(&ears)).collect(),
-        );
-        let start = |n| threads::spawn(n, common.clone()).map_err(|e| format!("thread: {e}"));
-        let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
-        admin.meet(&threads);
+        home::settle([listeners.homes(&plan), front.homes(&window), announce.homes(&ear), mod_heartbeat.homes(&ears)].concat());
         let keeper = ledgers::Keeper::start(folder.clone(), registry.current().clone());
         let state = Rc::new(StateWriter::start(folder).map_err(|e| format!("thread: {e}"))?);
         let (mut checks, mut names, mut agents) = (Checks::new(), Names::new(), Agents::new(beats.clone()));
@@ -174,25 +172,25 @@ impl App {
         tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));
         tokio::task::spawn_local(kept("the curves", move || curves.clone().remember()));
         tokio::task::spawn_local(kept("the watch over heartbeats", move || heard.clone().watch(kept_in.clone())));
-        let opened = doors.apply(plan, &table, &threads);
+        let opened = listeners.commit(plan, &table, &threads);
         tracing::info!("homing {} listens on {} with {count} workers", env!("CARGO_PKG_VERSION"), opened.join(", "));
-        if let Some(address) = front.apply(window) {
+        if let Some(address) = front.commit(window) {
             tracing::info!("status, API and metrics are at {address}");
         }
-        if let Some(address) = mod_heartbeat.apply(ears) {
+        if let Some(address) = mod_heartbeat.commit(ears) {
             tracing::info!("heartbeats of Apache and Tomcat are heard at {address}");
         }
-        if let Some(address) = announce.apply(ear) {
+        if let Some(address) = announce.commit(ear) {
             tracing::info!("nodes announce themselves at {address}");
         }
-        admin.shows(doors.certificates().into_iter().chain(announce.certificates()).collect());
+        admin.shows(listeners.certificates().into_iter().chain(announce.certificates()).collect());
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Self {
             path: path.to_owned(),
             given: loaded.given.clone(),
             registry,
             threads,
-            doors,
+            listeners,
             checks,
             agents,
             mod_heartbeat,

@@ -6,6 +6,7 @@
 //! - [`wire`]: codecs, bytes to values and back
 //! - [`transport`]: connections and streams to clients and nodes: bodies and bytes over either HTTP
 //! - [`config`]: the conf file, from text to checked data
+//! - [`listen`]: where this process listens: addresses, sockets, PROXY protocol, TLS
 //! - [`heartbeat`]: what nodes say of themselves, every dialect read into one value
 //! - [`upstream`]: one link to a node: dial, keep connections, send
 //! - [`balance`]: which node a new session is given
@@ -32,6 +33,7 @@ pub mod config;
 pub mod control;
 pub mod feed;
 pub mod heartbeat;
+pub mod listen;
 pub mod net;
 pub mod proxy;
 pub mod serve;

@@ -1,31 +1,44 @@
-//! The house keeps its order: a module imports only from those before it in the map of `src/lib.rs`.
+//! The house keeps its order: a module imports only from those before it in the map of `src/lib.rs`, and the planes stay apart.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What serves clients' requests.
+const DATA_PLANE: [&str; 7] = ["transport", "upstream", "balance", "affinity", "table", "proxy", "net"];
+/// What changes the table, and shows it.
+const CONTROL_PLANE: [&str; 4] = ["control", "serve", "feed", "admin"];
+
 #[test]
 fn imports_point_one_way() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let order = order(&fs::read_to_string(source.join("lib.rs")).unwrap());
-    let mut wrong = Vec::new();
-    let mut files = Vec::new();
-    collect(&source, &mut files);
-    for file in &files {
-        let inner = file.strip_prefix(&source).unwrap();
-        let top = inner.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
-        if matches!(top, "lib" | "main") || is_test(inner) {
-            continue;
-        }
-        let place = order.iter().position(|name| name == top).unwrap_or_else(|| panic!("{top} is not in the map of src/lib.rs"));
-        for (line, name) in imports(&fs::read_to_string(file).unwrap()) {
-            match order.iter().position(|known| *known == name) {
-                Some(other) if other <= place => {}
-                _ => wrong.push(format!("src/{}:{line}: `{top}` stands before `{name}` and may not import it", inner.display())),
-            }
+    let order = order(&fs::read_to_string(source().join("lib.rs")).unwrap());
+    let place = |of: &str| order.iter().position(|name| name == of).unwrap_or_else(|| panic!("{of} is not in the map of src/lib.rs"));
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (at, top, name) in all_imports() {
+        seen += 1;
+        if !order.contains(&name) || place(&name) > place(&top) {
+            wrong.push(format!("{at}: `{top}` stands before `{name}` and may not import it"));
         }
     }
-    assert!(files.len() > 50 && order.len() > 10, "{} files, {} modules", files.len(), order.len());
+    assert!(seen > 500 && order.len() > 10, "{seen} imports, {} modules", order.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Who waits for whom: requests for nothing of the control plane, and that knows nothing of connections and their threads. Only
+/// `app`, which wires both, may.
+#[test]
+fn the_planes_stay_apart() {
+    let parts = |planes: &[&str]| planes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (data, control) = (parts(&DATA_PLANE), parts(&CONTROL_PLANE));
+    let known = order(&fs::read_to_string(source().join("lib.rs")).unwrap());
+    let gone: Vec<_> = data.iter().chain(&control).filter(|name| !known.contains(name)).collect();
+    assert!(gone.is_empty(), "not in the map of src/lib.rs: {gone:?}");
+    let crosses = |top: &String, name: &String| match data.contains(top) {
+        true => control.contains(name).then(|| format!("`{top}` is of the data plane, which waits for nothing: not for `{name}`")),
+        false => (control.contains(top) && name == "net")
+            .then(|| format!("`{top}` is of the control plane and knows no `net`: `app` wires them")),
+    };
+    let wrong: Vec<_> = all_imports().iter().filter_map(|(at, top, name)| crosses(top, name).map(|why| format!("{at}: {why}"))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -48,6 +61,25 @@ fn the_way_of_a_request_leads_through_files() {
         told.split('`').skip(1).step_by(2).filter(|text| text.starts_with("src/") || text.starts_with("tests/")).collect();
     let gone: Vec<_> = named.iter().filter(|name| !root.join(name).exists()).collect();
     assert!(named.len() > 40 && gone.is_empty(), "docs/src/architecture.md names {} files; not there: {gone:?}", named.len());
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Each import of the crate outside of tests: where, of which module, and what.
+fn all_imports() -> Vec<(String, String, String)> {
+    let (source, mut files, mut found) = (source(), Vec::new(), Vec::new());
+    collect(&source, &mut files);
+    for file in &files {
+        let inner = file.strip_prefix(&source).unwrap();
+        let top = inner.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if !matches!(top, "lib" | "main") && !is_test(inner) {
+            let all = imports(&fs::read_to_string(file).unwrap()).into_iter();
+            found.extend(all.map(|(line, name)| (format!("src/{}:{line}", inner.display()), top.to_owned(), name)));
+        }
+    }
+    found
 }
 
 /// The names in the map, each `//! - [`name`]: …`.

@@ -3,7 +3,7 @@
 
 use crate::base::clock;
 use crate::base::token::{Passes, Shown, Tokens};
-use crate::config::address::Bind;
+use crate::config::address::Address;
 use crate::config::model::Config;
 use crate::serve::problem::Problem;
 use crate::serve::{host_of, is_plain};
@@ -41,7 +41,7 @@ pub struct Guard {
 
 impl Guard {
     /// For this conf; the token is read from its file.
-    pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
+    pub fn new(config: &Config, bind: &Address, folder: &Path) -> Result<Self, String> {
         let tokens = match &config.server.admin_token_file {
             Some(name) => {
                 let path = folder.join(name);
@@ -49,16 +49,12 @@ impl Guard {
             }
             None => None,
         };
-        let hosts = match bind {
-            // no browser gets to a Unix socket by a name
-            Bind::Unix(_) => None,
-            // a page that made its own name point here has no token to show
-            Bind::Tcp { .. } if tokens.is_some() => None,
-            Bind::Tcp { host, .. } => {
-                let named = config.rule.iter().flat_map(|rule| rule.host.as_slice()).filter(|name| !name.contains('*'));
-                Some(named.chain([host]).map(|name| name.to_ascii_lowercase()).collect())
-            }
-        };
+        // no browser gets to a Unix socket by a name, and a page that made its own name point here has no token to show
+        let by_name = bind.host_and_port().filter(|_| tokens.is_none());
+        let hosts = by_name.map(|(host, _)| {
+            let named = config.rule.iter().flat_map(|rule| rule.host.as_slice()).filter(|name| !name.contains('*'));
+            named.chain([&host]).map(|name| name.to_ascii_lowercase()).collect()
+        });
         Ok(Self { tokens, hosts })
     }
 

@@ -22,10 +22,11 @@ pub use front::Front;
 use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
-use crate::net::threads::{Command, Common, Thread};
-use crate::net::tls::CertStore;
+use crate::listen::tls::CertStore;
 use crate::proxy::access_log::Log;
+use crate::proxy::recent::Recent;
 use crate::proxy::traces::Traces;
+use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Traffic};
 use events::Hub;
 use history::History;
@@ -48,6 +49,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Where the control loop is asked to read the conf file again, and by whom.
 pub type Reloads = mpsc::Receiver<oneshot::Sender<Reload>>;
 
+/// Asks each worker for its latest requests.
+pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<Recent>>>;
+
 /// What the window looks at.
 pub struct Admin {
     current: Arc<Current>,
@@ -62,8 +66,8 @@ pub struct Admin {
     /// Where a reload is asked for.
     ask: mpsc::Sender<oneshot::Sender<Reload>>,
     desk: Desk,
-    /// The data-plane threads, which remember their latest requests.
-    threads: RefCell<Vec<mpsc::UnboundedSender<Command>>>,
+    /// Asks each worker for its latest requests.
+    recall: Recall,
     /// Who follows what happens.
     pub events: Hub,
     /// The latest reloads, the newest first.
@@ -81,8 +85,8 @@ pub struct Admin {
 
 impl Admin {
     /// The window, and where the asks for a reload come out.
-    pub fn new(common: &Common, counts: Rc<Counts>, desk: Desk) -> (Rc<Self>, Reloads) {
-        let Common { current, log, places, traffic, traces } = common.clone();
+    pub fn new(workers: &WorkerConfig, recall: Recall, counts: Rc<Counts>, desk: Desk) -> (Rc<Self>, Reloads) {
+        let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
         let (ask, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
         let admin = Self {
@@ -95,7 +99,7 @@ impl Admin {
             counts,
             ask,
             desk,
-            threads: RefCell::default(),
+            recall,
             events: Hub::default(),
             reloads: RefCell::default(),
             applied_at: Cell::new(clock::unix_secs()),
@@ -107,11 +111,6 @@ impl Admin {
             stopping: Cell::new(false),
         };
         (Rc::new(admin), inbox)
-    }
-
-    /// These threads may be asked for their latest requests.
-    pub fn meet(&self, threads: &[Thread]) {
-        *self.threads.borrow_mut() = threads.iter().map(|thread| thread.commands.clone()).collect();
     }
 
     /// Looks at the nodes' states for ever, so that each change is told with its time.

@@ -7,7 +7,7 @@ use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::config::model::{self, AdminState};
 use crate::feed::beats::{Counts, Dialect, Outcome};
-use crate::net::tls::{CertStore, Certs};
+use crate::listen::tls::{CertStore, Certs};
 use crate::proxy::traces::{self, Traces};
 use crate::table::traffic::Totals;
 use crate::table::{Cluster, Node, State, Traffic};

@@ -74,27 +74,28 @@ impl App {
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let plan = self.doors.prepare(prepared.table()).map_err(|e| vec![e])?;
-        let doors = self.doors.homes(&plan).into_iter().chain(self.front.home(&window));
-        home::settle(doors.chain(self.announce.home(&ear)).chain(self.mod_heartbeat.home(&ears)).collect());
+        let plan = self.listeners.prepare(prepared.table()).map_err(|e| vec![e])?;
+        home::settle(
+            [self.listeners.homes(&plan), self.front.homes(&window), self.announce.homes(&ear), self.mod_heartbeat.homes(&ears)].concat(),
+        );
         let changes = std::mem::take(&mut prepared.changes);
         let before = self.registry.runtime().clone();
         let table = self.registry.publish(prepared, Now::look());
         if before != *self.registry.runtime() {
             self.state.write(RUNTIME, self.registry.runtime().clone());
         }
-        self.doors.apply(plan, &table, &self.threads);
-        if let Some(address) = self.front.apply(window) {
+        self.listeners.commit(plan, &table, &self.threads);
+        if let Some(address) = self.front.commit(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }
-        if let Some(address) = self.mod_heartbeat.apply(ears) {
+        if let Some(address) = self.mod_heartbeat.commit(ears) {
             tracing::info!("heartbeats of Apache and Tomcat are heard at {address} from here on");
         }
-        if let Some(address) = self.announce.apply(ear) {
+        if let Some(address) = self.announce.commit(ear) {
             tracing::info!("nodes announce themselves at {address} from here on");
         }
-        self.admin.shows(self.doors.certificates().into_iter().chain(self.announce.certificates()).collect());
-        for warning in self.doors.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
+        self.admin.shows(self.listeners.certificates().into_iter().chain(self.announce.certificates()).collect());
+        for warning in self.listeners.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
             tracing::warn!("{warning}");
         }
         self.names.reconcile(&table);

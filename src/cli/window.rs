@@ -2,7 +2,7 @@
 
 use super::show::complain;
 use crate::base::token;
-use crate::config::{self, address::Bind};
+use crate::config::{self, address::Address};
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, StatusCode, header};
@@ -245,20 +245,18 @@ impl At {
             None => url,
         };
         match rest.parse() {
-            Ok(Bind::Tcp { .. }) => Ok(Self::Tcp(rest.to_owned())),
+            Ok(Address::Tcp(_) | Address::Name(..)) => Ok(Self::Tcp(rest.to_owned())),
             _ => Err(format!("{url:?} is no address: write http://host:port or unix:/path")),
         }
     }
 
     /// How to get to what listens there.
-    fn of(bind: Bind, folder: &Path) -> Self {
+    fn of(bind: Address, folder: &Path) -> Self {
         match bind {
-            Bind::Unix(path) => Self::Unix(folder.join(path)),
-            Bind::Tcp { host, port } => Self::Tcp(match host.as_str() {
-                "0.0.0.0" => format!("127.0.0.1:{port}"),
-                "::" => format!("[::1]:{port}"),
-                _ => Bind::Tcp { host, port }.to_string(),
-            }),
+            Address::Unix(path) => Self::Unix(folder.join(path)),
+            Address::Tcp(at) if at.ip().is_unspecified() && at.is_ipv4() => Self::Tcp(format!("127.0.0.1:{}", at.port())),
+            Address::Tcp(at) if at.ip().is_unspecified() => Self::Tcp(format!("[::1]:{}", at.port())),
+            other => Self::Tcp(other.to_string()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// How a node is spoken to.
@@ -87,41 +87,60 @@ impl fmt::Display for NodeUrl {
     }
 }
 
-/// Where a listener listens.
+/// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Bind {
-    /// A TCP port of an address or of a host name.
-    Tcp {
-        /// Host name or address, without brackets.
-        host: String,
-        /// Port; 0 lets the system choose.
-        port: u16,
-    },
+pub enum Address {
+    /// An IP address and a port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A host name, looked up when it is listened on, and a port.
+    Name(String, u16),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-impl Bind {
-    /// The socket addresses to listen on; none for a Unix socket. A host name is looked up.
-    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+impl Address {
+    /// The IP addresses that it stands for; none for a Unix socket. A host name is looked up.
+    pub fn look_up(&self) -> std::io::Result<Vec<SocketAddr>> {
         match self {
-            Self::Tcp { host, port } => (host.as_str(), *port).to_socket_addrs().map(Iterator::collect),
+            Self::Tcp(at) => Ok(vec![*at]),
+            Self::Name(host, port) => (host.as_str(), *port).to_socket_addrs().map(Iterator::collect),
             Self::Unix(_) => Ok(Vec::new()),
         }
     }
-}
 
-impl Bind {
+    /// Host, without brackets, and port; none for a Unix socket.
+    pub fn host_and_port(&self) -> Option<(String, u16)> {
+        match self {
+            Self::Tcp(at) => Some((at.ip().to_string(), at.port())),
+            Self::Name(host, port) => Some((host.clone(), *port)),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// True when the system chooses the port.
+    pub fn is_any_port(&self) -> bool {
+        matches!(self.host_and_port(), Some((_, 0)))
+    }
+
     /// True when only this machine can reach it.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Tcp { host, .. } => host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()),
+            Self::Tcp(at) => at.ip().to_canonical().is_loopback(),
+            Self::Name(host, _) => host == "localhost",
             Self::Unix(_) => true,
+        }
+    }
+
+    /// The same, the path of a Unix socket taken from this folder.
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Unix(path) => Self::Unix(folder.join(path)),
+            other => other,
         }
     }
 }
 
-impl FromStr for Bind {
+impl FromStr for Address {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -136,14 +155,16 @@ impl FromStr for Bind {
         if text.parse::<u16>().is_ok() {
             return Err(format!("`{text}` is only a port: write \"127.0.0.1:{text}\", or \"0.0.0.0:{text}\" for all addresses"));
         }
-        split_host_port(text, None).map(|(host, port)| Self::Tcp { host, port })
+        let (host, port) = split_host_port(text, None)?;
+        Ok(host.parse().map_or_else(|_| Self::Name(host, port), |ip: IpAddr| Self::Tcp(SocketAddr::new(ip, port))))
     }
 }
 
-impl fmt::Display for Bind {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } => f.write_str(&host_and_port(host, *port)),
+            Self::Tcp(at) => at.fmt(f),
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -269,16 +290,18 @@ mod tests {
     #[test]
     fn binds_read_and_print() {
         for text in ["127.0.0.1:8080", "[::]:80", "localhost:0", "unix:/run/homing.sock"] {
-            assert_eq!(text.parse::<Bind>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b", "a:1:2"] {
-            assert!(bad.parse::<Bind>().is_err(), "{bad}");
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
         for (text, local) in
             [("127.0.0.9:1", true), ("[::1]:1", true), ("localhost:1", true), ("unix:a", true), ("0.0.0.0:1", false), ("app:1", false)]
         {
-            assert_eq!(text.parse::<Bind>().unwrap().is_local(), local, "{text}");
+            assert_eq!(text.parse::<Address>().unwrap().is_local(), local, "{text}");
         }
-        assert_eq!("127.0.0.1:80".parse::<Bind>().unwrap().addresses().unwrap().len(), 1);
+        assert_eq!("127.0.0.1:80".parse::<Address>().unwrap().look_up().unwrap().len(), 1);
+        assert_eq!("[0::1]:80".parse::<Address>(), "[::1]:80".parse());
+        assert_eq!("unix:a".parse::<Address>().unwrap().within(Path::new("/run")).to_string(), "unix:/run/a");
     }
 }

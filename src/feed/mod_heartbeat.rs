@@ -2,7 +2,6 @@
 //! groups beside it. Neither knows a secret, so that only senders in the networks of the conf are heard.
 
 mod post;
-mod sockets;
 
 use super::beats::{Beats, Dialect, Known, Outcome};
 use crate::base::seldom::Seldom;
@@ -11,98 +10,82 @@ use crate::config::model::{self, Config};
 use crate::control::members::{self, Proof};
 use crate::heartbeat::Heard;
 use crate::heartbeat::datagram::{self, LONGEST, Refusal};
-use crate::upstream::home::{Door, Kind, Place};
-use sockets::Sockets;
+use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, Wanted};
+use crate::upstream::home::{Door, Kind};
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+/// Its key in the conf.
+const KEY: &str = "server.mod-heartbeat";
+/// New connections that may wait in the kernel's queue.
+const BACKLOG: i32 = 128;
 /// Datagrams that are read before others on the thread have their turn.
 const AT_ONCE: usize = 64;
 
-/// The open address, if there is one.
+/// The address, while there is one.
 pub struct ModHeartbeat {
-    beats: Rc<Beats>,
-    open: Option<Open>,
-}
-
-struct Open {
     ear: Rc<Ear>,
-    place: Place,
-    _tasks: JoinSet<()>,
+    set: ListenerSet<JoinSet<()>>,
 }
 
 /// What a conf asks for, made ready.
-pub struct Plan(Option<Wanted>);
-
-struct Wanted {
-    conf: model::ModHeartbeat,
-    /// None when they are open already.
-    sockets: Option<Sockets>,
+pub struct Plan {
+    conf: Option<model::ModHeartbeat>,
+    listener: ListenerPlan,
 }
 
 impl ModHeartbeat {
     /// Nothing is open yet.
-    pub fn new(beats: Rc<Beats>) -> Self {
-        Self { beats, open: None }
+    pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
+        // shared: with the sockets that these replace at a reload
+        let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
+        let ear = Ear { beats, conf: RefCell::default(), lines: Seldom::default() };
+        Self { ear: Rc::new(ear), set: ListenerSet::new("", options, &[], folder) }
     }
 
     /// Binds the address and joins the groups, if they are not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config) -> Result<Plan, String> {
-        let Some(conf) = config.server.mod_heartbeat.clone() else { return Ok(Plan(None)) };
-        let is_open = self.open.as_ref().is_some_and(|open| {
-            let now = open.ear.conf.borrow();
-            now.bind == conf.bind && now.groups == conf.groups
-        });
-        let sockets = match is_open {
-            true => None,
-            false => Some(Sockets::open(&conf).map_err(|e| format!("server.mod-heartbeat: {e}"))?),
-        };
-        Ok(Plan(Some(Wanted { conf, sockets })))
+        let mut listener = ListenerPlan::default();
+        let conf = config.server.mod_heartbeat.clone();
+        if let Some(conf) = &conf {
+            let address = conf.bind.parse().map_err(|e| format!("{KEY}: {e}"))?;
+            let groups: Result<Vec<IpAddr>, String> =
+                conf.groups.iter().map(|group| group.parse().map_err(|e| format!("{KEY}: group {group}: {e}"))).collect();
+            self.set.prepare(&mut listener, KEY, vec![Wanted::with_datagrams(address, groups?)], None)?;
+        }
+        Ok(Plan { conf, listener })
     }
 
-    /// Where it will be once the plan is applied.
-    pub fn home(&self, plan: &Plan) -> Option<Door> {
-        let place = match &plan.0.as_ref()?.sockets {
-            Some(sockets) => sockets.tcp.address().into(),
-            None => self.open.as_ref()?.place.clone(),
-        };
-        Some(Door { place, kind: Kind::Control("server.mod-heartbeat") })
+    /// Where it will be once the plan is committed.
+    pub fn homes(&self, plan: &Plan) -> Vec<Door> {
+        self.set.addresses(&plan.listener).into_iter().map(|place| Door { place, kind: Kind::Control(KEY) }).collect()
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in a `LocalSet`.
-    pub fn apply(&mut self, plan: Plan) -> Option<String> {
-        let Some(Wanted { conf, sockets }) = plan.0 else {
-            self.open = None;
-            return None;
-        };
-        let Some(sockets) = sockets else {
-            if let Some(open) = &self.open {
-                open.ear.conf.replace(Rc::new(conf));
-            }
-            return None;
-        };
-        let (opened, place) = (sockets.to_string(), sockets.tcp.address().into());
-        let ear = Rc::new(Ear { beats: self.beats.clone(), conf: RefCell::new(Rc::new(conf)), lines: Seldom::default() });
-        match open(sockets, &ear) {
-            Ok(tasks) => self.open = Some(Open { ear, place, _tasks: tasks }),
-            Err(error) => tracing::error!("server.mod-heartbeat: {error}"),
+    pub fn commit(&mut self, plan: Plan) -> Option<String> {
+        if let Some(conf) = plan.conf {
+            self.ear.conf.replace(Rc::new(conf));
         }
-        Some(opened)
+        let ear = &self.ear;
+        self.set.commit(plan.listener, |_, bound, _| open(bound, ear)).into_iter().next()
     }
 }
 
-fn open(sockets: Sockets, ear: &Rc<Ear>) -> std::io::Result<JoinSet<()>> {
+fn open(bound: BoundListener, ear: &Rc<Ear>) -> std::io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
-    let (tcp, heard) = (Rc::new(sockets.tcp.into_tokio()?), ear.clone());
-    tasks.spawn_local(kept("server.mod-heartbeat", move || post::accept(tcp.clone(), heard.clone())));
-    for socket in sockets.udp {
+    for socket in bound.streams {
+        let (tcp, heard) = (Rc::new(socket.into_tokio()?), ear.clone());
+        tasks.spawn_local(kept(KEY, move || post::accept(tcp.clone(), heard.clone())));
+    }
+    for socket in bound.datagrams {
         let (udp, heard) = (Rc::new(UdpSocket::from_std(socket)?), ear.clone());
-        tasks.spawn_local(kept("server.mod-heartbeat", move || listen(udp.clone(), heard.clone())));
+        tasks.spawn_local(kept(KEY, move || listen(udp.clone(), heard.clone())));
     }
     Ok(tasks)
 }
@@ -120,7 +103,7 @@ async fn listen(socket: Rc<UdpSocket>, ear: Rc<Ear>) {
                 }
             }
             Err(error) => {
-                debug!("server.mod-heartbeat: {error}");
+                debug!("{KEY}: {error}");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }

@@ -1,16 +1,15 @@
 //! One client connection, from accept to close: PROXY header, TLS, which HTTP, time limits, graceful end.
 
 use super::client_io::ClientIo;
-use super::stream::{Peer, Stream};
 use super::{http1, http2};
 use crate::base::clock;
+use crate::listen::{Peer, proxy_header};
 use crate::proxy::client::{Client, TlsFacts};
 use crate::proxy::timers::ConnectionTimers;
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{Connection, Side};
-use crate::transport::stream::Early;
+use crate::transport::stream::{Early, Stream};
 use crate::wire::protocol::ClientProtocol;
-use crate::wire::proxy_protocol::{self, Header};
 use bytes::BytesMut;
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -69,7 +68,7 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let mut told = None;
     let header_timeout = conf.conf.header_timeout.get();
     if conf.conf.proxy_protocol {
-        let why = match tokio::time::timeout(header_timeout, proxy_header(&mut stream, &mut early)).await {
+        let why = match tokio::time::timeout(header_timeout, proxy_header::read(&mut stream, &mut early)).await {
             Ok(Ok(source)) => {
                 told = source;
                 None
@@ -126,26 +125,6 @@ async fn preface(stream: &mut Stream, early: &mut BytesMut) -> Option<ClientProt
         }
         if stream.read_buf(early).await.ok()? == 0 {
             return (!early.is_empty()).then_some(ClientProtocol::Http1);
-        }
-    }
-}
-
-/// The PROXY protocol header: who the client is, if it says so.
-async fn proxy_header(stream: &mut Stream, early: &mut BytesMut) -> Result<Option<SocketAddr>, String> {
-    loop {
-        match proxy_protocol::parse(early) {
-            Header::Parsed { len, source, .. } => {
-                let _ = early.split_to(len);
-                return Ok(source);
-            }
-            Header::Incomplete => {}
-            Header::NotProxy => return Err("it does not begin with a PROXY header".into()),
-            Header::Invalid(why) => return Err(format!("bad PROXY header: {why}")),
-        }
-        match stream.read_buf(early).await {
-            Ok(0) => return Err("closed before the PROXY header was there".into()),
-            Ok(_) => {}
-            Err(error) => return Err(error.to_string()),
         }
     }
 }

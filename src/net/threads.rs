@@ -1,15 +1,14 @@
 //! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
 
 use super::connection::{self, Accepted};
-use super::listen::{Address, Listener, Socket, is_exhausted, is_transient};
-use super::stream::{Peer, Stream};
-use super::tls::SharedTls;
 use crate::base::clock::Now;
-use crate::proxy::access_log::{Log, LogBuffer};
+use crate::listen::tls::SharedTls;
+use crate::listen::{AcceptSocket, Address, BoundSocket, Peer};
+use crate::proxy::access_log::LogBuffer;
 use crate::proxy::recent::Recent;
-use crate::proxy::traces::{Tracer, Traces};
-use crate::proxy::worker::Worker;
-use crate::table::{Current, Traffic};
+use crate::proxy::traces::Tracer;
+use crate::proxy::worker::{Worker, WorkerConfig};
+use crate::transport::stream::Stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// What the control plane tells a thread.
 pub enum Command {
@@ -29,7 +28,7 @@ pub enum Command {
         /// The listener's index in the table.
         listener: usize,
         /// The socket.
-        socket: Socket,
+        socket: BoundSocket,
         /// Its TLS.
         tls: SharedTls,
     },
@@ -43,6 +42,19 @@ pub enum Command {
     Stop,
 }
 
+/// Asks each of these threads for its latest requests.
+pub fn recall(threads: &[Thread]) -> Box<dyn Fn() -> Vec<oneshot::Receiver<Recent>>> {
+    let threads: Vec<_> = threads.iter().map(|thread| thread.commands.clone()).collect();
+    Box::new(move || {
+        let ask = |thread: &mpsc::UnboundedSender<Command>| {
+            let (reply, answer) = oneshot::channel();
+            // a thread on its way out remembers nothing
+            thread.send(Command::Recall(reply)).ok().map(|()| answer)
+        };
+        threads.iter().filter_map(ask).collect()
+    })
+}
+
 /// A data-plane thread.
 pub struct Thread {
     /// To tell it something.
@@ -51,24 +63,9 @@ pub struct Thread {
     pub handle: JoinHandle<()>,
 }
 
-/// What all threads have in common.
-#[derive(Clone)]
-pub struct Common {
-    /// Where the newest table is.
-    pub current: Arc<Current>,
-    /// The access log.
-    pub log: Arc<Log>,
-    /// Where spans go, where requests are traced.
-    pub traces: Option<Arc<Traces>>,
-    /// One for each client connection that all threads together may have.
-    pub places: Arc<Semaphore>,
-    /// Counts what belongs to no cluster.
-    pub traffic: Arc<Traffic>,
-}
-
 /// Starts a thread.
-pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
-    let Common { current, log, traces, places, traffic } = common;
+pub fn spawn(number: usize, config: WorkerConfig) -> io::Result<Thread> {
+    let WorkerConfig { current, log, traces, places, traffic } = config;
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
@@ -78,7 +75,7 @@ pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
             let worker = Worker::new(current, LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
-            Doors { worker, places, open: RefCell::default() }.run(inbox).await;
+            Acceptors { worker, places, open: RefCell::default() }.run(inbox).await;
         });
         runtime.block_on(run);
     })?;
@@ -86,16 +83,16 @@ pub fn spawn(number: usize, common: Common) -> io::Result<Thread> {
 }
 
 /// The sockets of one thread.
-struct Doors {
+struct Acceptors {
     worker: Rc<Worker>,
     places: Arc<Semaphore>,
-    open: RefCell<HashMap<u64, Door>>,
+    open: RefCell<HashMap<u64, Acceptor>>,
 }
 
 /// Tells an accepting task to close, and waits for it.
-type Door = (Rc<Notify>, tokio::task::JoinHandle<()>);
+type Acceptor = (Rc<Notify>, tokio::task::JoinHandle<()>);
 
-impl Doors {
+impl Acceptors {
     async fn run(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let mut housekeeping = tokio::time::interval(Duration::from_millis(100));
         let mut beat = 0u32;
@@ -122,7 +119,7 @@ impl Doors {
         self.drain(inbox).await;
     }
 
-    fn open(&self, door: u64, listener: usize, socket: Socket, tls: SharedTls) {
+    fn open(&self, door: u64, listener: usize, socket: BoundSocket, tls: SharedTls) {
         let socket = match socket.into_tokio() {
             Ok(socket) => socket,
             Err(error) => return tracing::error!("a socket cannot be used: {error}"),
@@ -176,43 +173,17 @@ impl Doors {
 }
 
 /// Accepts on one socket until told to close.
-async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: Listener, tls: SharedTls, closing: Rc<Notify>) {
+async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: AcceptSocket, tls: SharedTls, closing: Rc<Notify>) {
     let port = match socket.address() {
         Ok(Address::Tcp(address)) => address.port(),
         _ => 0,
     };
-    let start = |stream: Stream, peer: Peer, place: Option<tokio::sync::OwnedSemaphorePermit>| {
+    let start = |stream: Stream, peer: Peer, place: Option<OwnedSemaphorePermit>| {
         worker.traffic.connected();
         let accepted = Accepted { listener, port, stream, peer, tls: tls.load_full() };
         tokio::task::spawn_local(connection::serve(worker.clone(), accepted, (worker.hold_open(), place)));
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = closing.notified() => break,
-            accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    // taken after the accept, so that no thread keeps a place for a client that never comes
-                    tokio::select! {
-                        place = places.clone().acquire_owned() => start(stream, peer, place.ok()),
-                        () = closing.notified() => {
-                            start(stream, peer, None);
-                            break;
-                        }
-                    }
-                }
-                Err(error) if is_exhausted(&error) => {
-                    tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files (ulimit -n)");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(error) if is_transient(&error) => {}
-                Err(error) => {
-                    tracing::error!("accept failed: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-    }
+    socket.accept_until(closing.notified(), &places, start).await;
     if let Err(error) = socket.quiesce() {
         tracing::debug!("closing without a filter: {error}");
     }

@@ -1,9 +1,9 @@
 //! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
 
-use super::access_log::LogBuffer;
+use super::access_log::{Log, LogBuffer};
 use super::flights::Flights;
 use super::recent::Recent;
-use super::traces::Tracer;
+use super::traces::{Tracer, Traces};
 use crate::table::{Current, Table, Traffic};
 use crate::upstream::pool::Pool;
 use crate::wire::request_id::RequestId;
@@ -14,6 +14,7 @@ use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Bytes of the piece of memory that ids are written into, one after the other.
 const IDS: usize = 4096;
@@ -21,6 +22,21 @@ const IDS: usize = 4096;
 /// A table as one thread holds it: behind a count that no other core touches.
 #[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
 pub type HeldTable = Rc<Arc<Table>>;
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub struct WorkerConfig {
+    /// Where the newest table is.
+    pub current: Arc<Current>,
+    /// The access log.
+    pub log: Arc<Log>,
+    /// Where spans go, where requests are traced.
+    pub traces: Option<Arc<Traces>>,
+    /// One for each client connection that all workers together may have.
+    pub places: Arc<Semaphore>,
+    /// Counts what belongs to no cluster.
+    pub traffic: Arc<Traffic>,
+}
 
 /// One data-plane thread.
 pub struct Worker {

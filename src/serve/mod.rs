@@ -1,16 +1,15 @@
 //! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow keeps nobody but itself.
 
-mod gate;
+mod control_listener;
 mod patient;
 pub mod problem;
 
-pub use gate::{Gate, Kind, Plan};
+pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
 
 use crate::base::seldom::Seldom;
 use crate::base::tasks::kept;
-use crate::net::listen::{Listener, Socket, is_exhausted};
-use crate::net::stream::Peer;
-use crate::net::tls::SharedTls;
+use crate::listen::tls::SharedTls;
+use crate::listen::{AcceptSocket, BoundSocket, Peer};
 use crate::upstream::passages;
 use crate::wire::identity;
 use bytes::Bytes;
@@ -100,13 +99,13 @@ pub struct Caller {
 }
 
 /// An open address; closed by drop, gracefully.
-struct Door {
+struct ControlHandle {
     _closing: watch::Sender<()>,
 }
 
-/// Serves an address with `handler` until the door is dropped, as many connections at one time as its kind says; further ones wait
-/// in the kernel's queue. To be called in a `LocalSet`.
-fn serve<H, F>(socket: Socket, kind: Kind, tls: SharedTls, handler: H) -> io::Result<Door>
+/// Serves an address with `handler` until the handle is dropped, as many connections at one time as its options say; further ones
+/// wait. To be called in a `LocalSet`.
+fn serve<H, F>(socket: BoundSocket, options: ControlOptions, tls: SharedTls, handler: H) -> io::Result<ControlHandle>
 where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
@@ -114,48 +113,37 @@ where
     let listener = socket.into_tokio()?;
     let (closing, closed) = watch::channel(());
     let (listener, handler) = (Rc::new(listener), Rc::new(handler));
-    let accepting = move || accept(listener.clone(), kind, tls.clone(), handler.clone(), closed.clone());
-    tokio::task::spawn_local(kept(kind.key, accepting));
-    Ok(Door { _closing: closing })
+    let accepting = move || accept(listener.clone(), options, tls.clone(), handler.clone(), closed.clone());
+    tokio::task::spawn_local(kept(options.key, accepting));
+    Ok(ControlHandle { _closing: closing })
 }
 
-async fn accept<H, F>(listener: Rc<Listener>, kind: Kind, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
+async fn accept<H, F>(listener: Rc<AcceptSocket>, options: ControlOptions, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
 where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let places = Arc::new(Semaphore::new(kind.connections));
-    let log = Rc::new(Seldom::default());
-    loop {
-        let accepted = tokio::select! {
-            _ = closed.changed() => return,
-            accepted = async { (places.clone().acquire_owned().await, listener.accept().await) } => accepted,
-        };
-        match accepted {
-            (Ok(place), Ok((stream, peer))) => {
-                let (handler, closed, free) = (handler.clone(), closed.clone(), places.clone());
-                let crowded = move || free.available_permits() <= kind.connections / 8;
-                let (tls, log) = (tls.load_full(), log.clone());
-                let stream = Patient::new(stream, PATIENCE);
-                tokio::task::spawn_local(async move {
-                    match tls {
-                        None => connection(stream, Caller { peer, names: None }, kind.pages, handler, crowded, closed).await,
-                        Some(tls) => match handshake(stream, tls).await {
-                            Ok((stream, names)) => connection(stream, Caller { peer, names }, kind.pages, handler, crowded, closed).await,
-                            Err(error) => refused(kind, peer, &error, &log),
-                        },
-                    }
-                    drop(place);
-                });
+    let ControlOptions { key, connections, pages, .. } = options;
+    let (places, log) = (Arc::new(Semaphore::new(connections)), Rc::new(Seldom::default()));
+    let (of_all, until) = (places.clone(), closed.clone());
+    let closing = async { drop(closed.changed().await) };
+    let start = move |stream, peer, place| {
+        let (handler, closed, free, log) = (handler.clone(), until.clone(), of_all.clone(), log.clone());
+        let near_limit = move || free.available_permits() <= connections / 8;
+        let tls = tls.load_full();
+        let stream = Patient::new(stream, PATIENCE);
+        tokio::task::spawn_local(async move {
+            match tls {
+                None => connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await,
+                Some(tls) => match handshake(stream, tls).await {
+                    Ok((stream, names)) => connection(stream, Caller { peer, names }, pages, handler, near_limit, closed).await,
+                    Err(error) => refused(key, peer, &error, &log),
+                },
             }
-            (_, Err(error)) => {
-                tracing::debug!("accept: {error}");
-                // out of descriptors: trying again at once would spin
-                tokio::time::sleep(Duration::from_millis(if is_exhausted(&error) { 50 } else { 1 })).await;
-            }
-            (Err(_), _) => return,
-        }
-    }
+            drop(place);
+        });
+    };
+    listener.accept_until(closing, &places, start).await;
 }
 
 type Encrypted<S> = tokio_rustls::server::TlsStream<S>;
@@ -172,16 +160,16 @@ where
 }
 
 /// Who shows a certificate that is no good, or none, finds it in the log: it is one of ours with a mistake, more likely than not.
-fn refused(kind: Kind, peer: Peer, error: &io::Error, log: &Seldom) {
+fn refused(key: &str, peer: Peer, error: &io::Error, log: &Seldom) {
     let from = peer.address().map_or_else(|| "this machine".to_owned(), |address| address.ip().to_string());
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
             if let Some(held) = log.now() {
                 let more = if held == 0 { String::new() } else { format!(" ({held} more were refused since the last such line)") };
-                tracing::warn!("{}: a TLS handshake from {from} is refused: {why}{more}", kind.key);
+                tracing::warn!("{key}: a TLS handshake from {from} is refused: {why}{more}");
             }
         }
-        _ => tracing::debug!("{}: handshake from {from}: {error}", kind.key),
+        _ => tracing::debug!("{key}: handshake from {from}: {error}"),
     }
 }
 
@@ -190,7 +178,7 @@ async fn connection<S, H, F>(
     caller: Caller,
     pages: bool,
     handler: Rc<H>,
-    crowded: impl Fn() -> bool,
+    near_limit: impl Fn() -> bool,
     mut closed: watch::Receiver<()>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -200,14 +188,14 @@ async fn connection<S, H, F>(
     let service = service_fn(move |request: Request<Incoming>| {
         // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
         let answer = (!passages::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
-        let crowded = crowded();
+        let near_limit = near_limit();
         async move {
             let answer = match answer {
                 Some(answer) => answer.await,
                 None => stray().into_response(),
             };
             let mut answer = sealed(answer, pages);
-            if crowded {
+            if near_limit {
                 // whoever waits outside has his turn
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }

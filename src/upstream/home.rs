@@ -6,10 +6,11 @@
 
 use crate::base::clock;
 use crate::base::units::Network;
+use crate::config::address::Address;
 use arc_swap::ArcSwap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
@@ -20,18 +21,9 @@ const AGAIN: u64 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door {
     /// Where.
-    pub place: Place,
+    pub place: Address,
     /// What for.
     pub kind: Kind,
-}
-
-/// Where a door is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A bound address.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
 }
 
 /// What a door is for.
@@ -130,7 +122,7 @@ impl Home {
     pub fn socket(&self, path: &Path) -> Option<Kind> {
         let file = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         let same =
-            |door: &&Door| matches!(&door.place, Place::Unix(own) if own == path || file(own).is_some_and(|own| Some(own) == file(path)));
+            |door: &&Door| matches!(&door.place, Address::Unix(own) if own == path || file(own).is_some_and(|own| Some(own) == file(path)));
         self.doors.iter().find(same).map(|door| door.kind)
     }
 
@@ -141,7 +133,7 @@ impl Home {
     }
 
     fn find(&self, port: u16, bound: impl Fn(IpAddr) -> bool) -> Option<Kind> {
-        let there = |door: &&Door| matches!(door.place, Place::Tcp(at) if at.port() == port && bound(at.ip()));
+        let there = |door: &&Door| matches!(door.place, Address::Tcp(at) if at.port() == port && bound(at.ip()));
         self.doors.iter().find(there).map(|door| door.kind)
     }
 }
@@ -242,7 +234,7 @@ mod tests {
     use super::*;
 
     fn home(doors: &[(&str, Kind)], interfaces: &[&str]) -> Home {
-        let door = |(at, kind): &(&str, Kind)| Door { place: Place::Tcp(at.parse().unwrap()), kind: *kind };
+        let door = |(at, kind): &(&str, Kind)| Door { place: Address::Tcp(at.parse().unwrap()), kind: *kind };
         Home { doors: doors.iter().map(door).collect(), interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect() }
     }
 
@@ -318,7 +310,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
         std::os::unix::fs::symlink(&path, &other).unwrap();
         let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &[]);
-        home.doors.push(Door { place: Place::Unix(path), kind: ADMIN });
+        home.doors.push(Door { place: Address::Unix(path), kind: ADMIN });
         let (plain, meant) = (Reach::Written, Reach::Own);
         for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
             let to = to.parse().unwrap();

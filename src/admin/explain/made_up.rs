@@ -3,7 +3,7 @@
 use super::rng;
 use crate::affinity::Gist;
 use crate::base::clock::{self, Now};
-use crate::config::address::Bind;
+use crate::config::address::Address;
 use crate::proxy::recent::Decided;
 use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
 use crate::proxy::resolve::{Bypass, Resolution, resolve};
@@ -122,8 +122,8 @@ fn listener_for<'t>(table: &'t Table, request: &Request) -> Result<(usize, &'t A
     let implied = request.uri.scheme_str().map(|scheme| if scheme == "https" { 443 } else { 80 });
     let wanted = request.uri.port_u16().or(implied);
     let is_on = |listener: &Listener| {
-        let mut binds = listener.conf.bind.as_slice().iter().filter_map(|bind| bind.parse::<Bind>().ok());
-        binds.any(|bind| matches!(bind, Bind::Tcp { port, .. } if Some(port) == wanted))
+        let mut binds = listener.conf.bind.as_slice().iter().filter_map(|bind| bind.parse::<Address>().ok());
+        binds.any(|bind| bind.host_and_port().is_some_and(|(_, port)| Some(port) == wanted))
     };
     let by_port = all().find(|(_, listener)| is_on(listener));
     let has_rule = |listener: &Listener| request.resolve(table, listener).is_ok_and(|(_, resolution)| resolution.rule().is_some());

@@ -11,7 +11,6 @@ use super::status::{self, Explanation, Moved, Moves};
 use super::{Admin, snapshot};
 use crate::affinity::Reading;
 use crate::base::clock::{self, Now, rfc3339};
-use crate::net::threads::Command;
 use crate::proxy::recent::{Decided, Recent};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts};
@@ -19,7 +18,6 @@ use crate::table::{Cluster, Table};
 use http::StatusCode;
 use rand::{SeedableRng, rngs::SmallRng};
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// The longest a thread may take to say what it remembers.
 const RECALL: Duration = Duration::from_secs(2);
@@ -86,16 +84,9 @@ fn one_move(cluster: &Cluster, decided: &Decided) -> status::Move {
 
 /// What every thread remembers.
 async fn recall(admin: &Admin) -> Vec<Recent> {
-    let asked: Vec<_> = {
-        let ask = |thread: &tokio::sync::mpsc::UnboundedSender<Command>| {
-            let (reply, answer) = oneshot::channel();
-            thread.send(Command::Recall(reply)).ok().map(|()| answer)
-        };
-        admin.threads.borrow().iter().filter_map(ask).collect()
-    };
     let deadline = clock::timer_instant() + RECALL;
     let mut all = Vec::new();
-    for answer in asked {
+    for answer in (admin.recall)() {
         // a thread on its way out remembers nothing
         all.extend(tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok));
     }

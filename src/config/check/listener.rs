@@ -1,13 +1,13 @@
 //! `[listener.NAME]`.
 
-use super::super::address::Bind;
+use super::super::address::Address;
 use super::super::model::{Listener, ListenerTls};
 use super::super::source::{Part, join};
 use super::{Checker, nth};
 use std::collections::HashMap;
 
 pub fn check(c: &mut Checker<'_>) {
-    let mut taken: HashMap<Bind, String> = HashMap::new();
+    let mut taken: HashMap<Address, String> = HashMap::new();
     let config = c.config;
     for (name, listener) in &config.listener {
         let path = join("listener", name);
@@ -50,7 +50,7 @@ pub(super) fn encryption(c: &mut Checker<'_>, path: &str, tls: &ListenerTls) {
     }
 }
 
-fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashMap<Bind, String>) {
+fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashMap<Address, String>) {
     let at = join(path, "bind");
     if listener.bind.is_empty() {
         c.error_key(
@@ -61,9 +61,9 @@ fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashM
     }
     for (n, text) in listener.bind.as_slice().iter().enumerate() {
         let at = nth(c.spans, &at, n);
-        match text.parse::<Bind>() {
+        match text.parse::<Address>() {
             Ok(bind) => {
-                if let Some(first) = taken.get(&bind).filter(|_| !matches!(bind, Bind::Tcp { port: 0, .. })) {
+                if let Some(first) = taken.get(&bind).filter(|_| !bind.is_any_port()) {
                     let place = c.spans.place(first, Part::Value).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
                     c.error(&at, format!("{bind} is already listened on by `{first}` ({place})"), "give one of the two another port");
                 } else {

@@ -1,6 +1,6 @@
 //! Nodes that are the proxy itself.
 
-use super::super::address::{Bind, NodeUrl};
+use super::super::address::{Address, NodeUrl};
 use super::super::model::{Announce, NodeTable};
 use super::Checker;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,11 +23,14 @@ pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
     );
 }
 
-fn leads(c: &Checker<'_>, url: &NodeUrl, bind: &Bind) -> bool {
+fn leads(c: &Checker<'_>, url: &NodeUrl, bind: &Address) -> bool {
     match (bind, &url.unix) {
-        (Bind::Unix(path), Some(node)) => c.folder.join(path) == c.folder.join(node),
-        (Bind::Tcp { host, port }, None) if *port == url.port => match (target(&url.host), target(host)) {
-            (Some(node), Some(_)) if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) => node.is_loopback(),
+        (Address::Unix(path), Some(node)) => c.folder.join(path) == c.folder.join(node),
+        (Address::Tcp(at), None) if at.port() == url.port => target(&url.host).is_some_and(|node| match at.ip() {
+            ip if ip.is_unspecified() => node.is_loopback(),
+            ip => node == reached(ip),
+        }),
+        (Address::Name(host, port), None) if *port == url.port => match (target(&url.host), target(host)) {
             (Some(node), Some(bound)) => node == bound,
             _ => url.host.eq_ignore_ascii_case(host),
         },
@@ -40,9 +43,13 @@ fn target(host: &str) -> Option<IpAddr> {
     if host.eq_ignore_ascii_case("localhost") {
         return Some(Ipv4Addr::LOCALHOST.into());
     }
-    Some(match host.parse::<IpAddr>().ok()?.to_canonical() {
+    host.parse().ok().map(reached)
+}
+
+fn reached(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
-    })
+    }
 }

@@ -1,6 +1,6 @@
 //! `[server]`.
 
-use super::super::address::{Bind, NodeUrl};
+use super::super::address::{Address, NodeUrl};
 use super::super::model::Announce;
 use super::super::nearest::did_you_mean;
 use super::super::source::{Part, join};
@@ -66,7 +66,7 @@ fn admin(c: &mut Checker<'_>) {
         }
         return;
     };
-    let bind = match text.parse::<Bind>() {
+    let bind = match text.parse::<Address>() {
         Ok(bind) => bind,
         Err(text) => return c.refuse("server.admin", &text),
     };
@@ -97,18 +97,18 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
     }
     c.not_zero(AT, "interval", conf.interval.get().is_zero(), "write how often the nodes send, as in \"10s\"");
     let at = if c.given(AT, "bind") { join(AT, "bind") } else { AT.into() };
-    let bind = match conf.bind.parse::<Bind>() {
-        Ok(bind @ Bind::Tcp { .. }) => bind,
-        Ok(Bind::Unix(_)) => return c.error(&at, "datagrams do not come to a Unix socket", "write \"0.0.0.0:23364\""),
+    let bind = match conf.bind.parse::<Address>() {
+        Ok(Address::Unix(_)) => return c.error(&at, "datagrams do not come to a Unix socket", "write \"0.0.0.0:23364\""),
+        Ok(bind) => bind,
         Err(text) => return c.refuse(&at, &text),
     };
     listened_on(c, &at, &bind);
     not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
     not_also(c, &at, &bind, "announce", c.config.server.announce.as_ref().map(Announce::bind));
-    let Bind::Tcp { host, .. } = &bind else { return };
+    let ip = if let Address::Tcp(at) = &bind { Some(at.ip()) } else { None };
     for (n, text) in conf.groups.iter().enumerate() {
         let at = format!("{AT}.groups[{n}]");
-        match (text.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+        match (text.parse::<IpAddr>(), ip) {
             (Ok(group), _) if !group.is_multicast() => {
                 c.error(&at, format!("{group} is not a multicast group"), "Tomcat's is \"224.0.1.105\"; for unicast remove the line");
             }
@@ -117,7 +117,7 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
                 c.error(&at, format!("{group} does not leave its link"), "write a group of a wider scope, as in \"ff05::7703\"");
             }
             (Err(_), _) => c.error(&at, format!("`{text}` is not an address"), "write a multicast group, as in \"224.0.1.105\""),
-            (Ok(group), Ok(bind)) if group.is_ipv4() == bind.is_ipv4() => {}
+            (Ok(group), Some(bind)) if group.is_ipv4() == bind.is_ipv4() => {}
             (Ok(group), _) => {
                 let all = if group.is_ipv4() { "0.0.0.0:23364" } else { "[::]:23364" };
                 c.error(
@@ -142,7 +142,7 @@ fn announce(c: &mut Checker<'_>) {
     if conf.bind().is_empty() {
         return c.error(&at, "`server.announce` has no address to listen on", "add bind = \"0.0.0.0:9901\"");
     }
-    let bind = match conf.bind().parse::<Bind>() {
+    let bind = match conf.bind().parse::<Address>() {
         Ok(bind) => bind,
         Err(text) => return c.refuse(&at, &text),
     };
@@ -150,22 +150,18 @@ fn announce(c: &mut Checker<'_>) {
     not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
 }
 
-fn not_also(c: &mut Checker<'_>, at: &str, bind: &Bind, key: &str, other: Option<&str>) {
-    if is_fixed(bind) && other.is_some_and(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind)) {
+fn not_also(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str, other: Option<&str>) {
+    if !bind.is_any_port() && other.is_some_and(|other| other.parse::<Address>().is_ok_and(|other| other == *bind)) {
         c.error(at, format!("{bind} is `{key}` already"), "give one of the two another port");
     }
 }
 
-fn is_fixed(bind: &Bind) -> bool {
-    !matches!(bind, Bind::Tcp { port: 0, .. })
-}
-
 /// No address is listened on twice.
-fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Bind) {
+fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Address) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
-        listener.bind.as_slice().iter().any(|other| other.parse::<Bind>().is_ok_and(|other| other == *bind))
+        listener.bind.as_slice().iter().any(|other| other.parse::<Address>().is_ok_and(|other| other == *bind))
     };
-    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| is_fixed(bind)) {
+    if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| !bind.is_any_port()) {
         let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
         c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");

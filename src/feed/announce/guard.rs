@@ -1,7 +1,7 @@
 //! What nodes have to show: a token of their cluster, or a certificate that stands for it.
 
 use crate::base::token::{self, NodeToken, Shown, Tokens};
-use crate::config::address::Bind;
+use crate::config::address::Address;
 use crate::config::model::{Config, JoinToken};
 use crate::control::members::Proof;
 use crate::serve::problem::Problem;
@@ -41,7 +41,7 @@ pub struct Credentials {
 
 impl Guard {
     /// For this conf: reads the tokens' files. The one in the state folder is made if need be.
-    pub fn new(config: &Config, bind: &Bind, folder: &Path) -> Result<Self, String> {
+    pub fn new(config: &Config, bind: &Address, folder: &Path) -> Result<Self, String> {
         let mut common = None;
         let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {

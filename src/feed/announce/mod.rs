@@ -11,9 +11,9 @@ use crate::base::seldom::Seldom;
 use crate::config::model::Config;
 use crate::control::members::Refusal;
 use crate::heartbeat::{Role, Speaker, native};
-use crate::net::tls::CertStore;
+use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Caller, Gate, Kind, Plan, body_of, json_line};
+use crate::serve::{Body, Caller, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
 use crate::upstream::home::Door;
 use guard::Guard;
 use http::{Method, Request, Response, StatusCode, header};
@@ -25,47 +25,47 @@ use std::sync::Arc;
 use tracing::warn;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
-const KIND: Kind = Kind { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
+const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
 /// The address, while there is one.
 pub struct Announce {
     ear: Rc<Ear>,
     folder: PathBuf,
-    gate: Gate<Guard>,
+    listener: ControlListener<Guard>,
 }
 
 impl Announce {
     /// Nothing is open yet.
     pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
         let ear = Ear { beats, log: Seldom::default() };
-        Self { ear: Rc::new(ear), folder: folder.to_owned(), gate: Gate::new(KIND, folder) }
+        Self { ear: Rc::new(ear), folder: folder.to_owned(), listener: ControlListener::new(OPTIONS, folder) }
     }
 
     /// Reads the tokens and binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config) -> Result<Plan<Guard>, String> {
+    pub fn prepare(&self, config: &Config) -> Result<ControlPlan<Guard>, String> {
         let conf = config.server.announce.as_ref();
-        self.gate.prepare(conf.map(|conf| conf.bind()), conf.and_then(|conf| conf.tls()), |bind| Guard::new(config, bind, &self.folder))
+        self.listener.prepare(conf.map(|conf| conf.bind()), conf.and_then(|conf| conf.tls()), |bind| Guard::new(config, bind, &self.folder))
     }
 
-    /// Where it will be once the plan is applied.
-    pub fn home(&self, plan: &Plan<Guard>) -> Option<Door> {
-        self.gate.home(plan)
+    /// Where it will be once the plan is committed.
+    pub fn homes(&self, plan: &ControlPlan<Guard>) -> Vec<Door> {
+        self.listener.homes(plan)
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
-    pub fn apply(&mut self, plan: Plan<Guard>) -> Option<String> {
+    pub fn commit(&mut self, plan: ControlPlan<Guard>) -> Option<String> {
         let ear = self.ear.clone();
-        self.gate.apply(plan, move |guard, request, caller| answer(ear.clone(), guard, request, caller))
+        self.listener.commit(plan, move |guard, request, caller| answer(ear.clone(), guard, request, caller))
     }
 
     /// The certificates that it shows.
-    pub fn certificates(&self) -> Option<(String, Arc<CertStore>)> {
-        self.gate.certificates()
+    pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
+        self.listener.certificates()
     }
 
     /// Reads the certificates again. Returns what to warn of.
     pub fn reload_certificates(&self) -> Vec<String> {
-        self.gate.reload_certificates()
+        self.listener.reload_certificates()
     }
 }
 

@@ -7,10 +7,11 @@
 use super::{Deaf, Ear};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
-use crate::net::listen::{Listener, is_exhausted};
-use crate::net::stream::Stream;
+use crate::listen::{AcceptSocket, Peer};
+use crate::transport::stream::Stream;
 use crate::upstream::passages;
 use http::StatusCode;
+use std::future::pending;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -18,35 +19,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
-use tracing::debug;
 
-/// Connections at one time; further ones wait in the kernel's queue.
+/// Connections at one time; further ones wait.
 const CONNECTIONS: usize = 128;
 /// The longest a request may take, and its answer.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How long the sender has to close once it is answered.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn accept(listener: Rc<Listener>, ear: Rc<Ear>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| ear.admits(*from)) {
-                    let ear = ear.clone();
-                    tokio::task::spawn_local(async move {
-                        connection(stream, from, &ear).await;
-                        drop(place);
-                    });
-                }
-            }
-            Err(error) => {
-                debug!("server.mod-heartbeat: {error}");
-                tokio::time::sleep(Duration::from_millis(if is_exhausted(&error) { 50 } else { 1 })).await;
-            }
+pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<Ear>) {
+    let start = |stream, peer: Peer, place| {
+        if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| ear.admits(*from)) {
+            let ear = ear.clone();
+            tokio::task::spawn_local(async move {
+                connection(stream, from, &ear).await;
+                drop(place);
+            });
         }
-    }
+    };
+    // closed by ending the task
+    listener.accept_until(pending(), &Arc::new(Semaphore::new(CONNECTIONS)), start).await;
 }
 
 async fn connection(mut stream: Stream, from: IpAddr, ear: &Ear) {

@@ -1,6 +1,4 @@
-//! A client's connection, and who is at its other end.
-
-pub use crate::transport::stream::Stream;
+//! Who is at the other end of a connection.
 
 use std::net::SocketAddr;
 

@@ -1,60 +1,14 @@
 //! How a listening socket comes to be.
 
-use super::Listener;
-use crate::upstream::home::Place;
+use super::{AcceptSocket, Address};
 use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, Type};
-use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Address {
-    /// An IP address and a port; port 0 takes a free one.
-    Tcp(SocketAddr),
-    /// A Unix domain socket in the file system.
-    Unix(PathBuf),
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    /// Reads "host:port", `[::]:port` or "unix:/path". A host name is looked up, its first address taken.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() { Err("no path behind unix:".into()) } else { Ok(Self::Unix(path.into())) };
-        }
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Tcp(address));
-        }
-        let mut found = text.to_socket_addrs().map_err(|error| format!("{text:?}: {error}"))?;
-        found.next().map(Self::Tcp).ok_or_else(|| format!("{text:?}: no address"))
-    }
-}
-
-impl From<&Address> for Place {
-    fn from(address: &Address) -> Self {
-        match address {
-            Address::Tcp(address) => Self::Tcp(*address),
-            Address::Unix(path) => Self::Unix(path.clone()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// The file of a Unix domain socket; dropping the last handle removes it.
 #[derive(Debug)]
@@ -96,62 +50,63 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// A bound, listening socket that no runtime owns yet.
 #[derive(Debug)]
-pub struct Socket {
+pub struct BoundSocket {
     socket: socket2::Socket,
     address: Address,
     file: Option<Arc<SocketFile>>,
 }
 
-impl Socket {
+impl BoundSocket {
     /// Where it listens, with the port that was found for port 0.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
     /// Hands the socket to the runtime that this is called in.
-    pub fn into_tokio(self) -> io::Result<Listener> {
+    pub fn into_tokio(self) -> io::Result<AcceptSocket> {
         match self.file {
-            None => TcpListener::from_std(self.socket.into()).map(Listener::Tcp),
-            Some(file) => Ok(Listener::Unix(tokio::net::UnixListener::from_std(self.socket.into())?, file)),
+            None => TcpListener::from_std(self.socket.into()).map(AcceptSocket::Tcp),
+            Some(file) => Ok(AcceptSocket::Unix(tokio::net::UnixListener::from_std(self.socket.into())?, file)),
         }
     }
 }
 
-/// Binds one socket.
-pub fn bind(address: &Address, backlog: i32) -> io::Result<Socket> {
-    match address {
-        Address::Tcp(address) => tcp(*address, backlog, true),
-        Address::Unix(path) => unix(path, backlog, None),
+/// How sockets are bound.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketOptions {
+    /// So many share an address: on TCP each its own queue, among which the kernel spreads clients; on a Unix domain socket one queue
+    /// that all accept from. None: no other may listen beside it.
+    pub shared_by: Option<usize>,
+    /// New connections that may wait in the kernel's queue; the kernel lowers it to net.core.somaxconn.
+    pub backlog: i32,
+    /// Who may connect to it as a Unix domain socket; by the umask if not said.
+    pub mode: Option<u32>,
+}
+
+/// Binds the sockets of one address, one at least. Of a host name the first address is taken.
+pub fn bind(address: &Address, options: SocketOptions) -> io::Result<Vec<BoundSocket>> {
+    let SocketOptions { shared_by, backlog, mode } = options;
+    let at = match address {
+        Address::Unix(path) => return unix(path, backlog, mode)?.and_clones(shared_by.unwrap_or(1)),
+        Address::Tcp(at) => *at,
+        Address::Name(..) => address.look_up()?.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?,
+    };
+    let first = tcp(at, backlog, shared_by.is_some())?;
+    // the port that port 0 stood for
+    let at = first.socket.local_addr()?.as_socket().unwrap_or(at);
+    let others = (1..shared_by.unwrap_or(1)).map(|_| tcp(at, backlog, true));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+impl BoundSocket {
+    fn and_clones(self, n: usize) -> io::Result<Vec<Self>> {
+        let clone = |_| Ok(Self { socket: self.socket.try_clone()?, address: self.address.clone(), file: self.file.clone() });
+        let clones: io::Result<Vec<_>> = (1..n).map(clone).collect();
+        Ok(std::iter::once(self).chain(clones?).collect())
     }
 }
 
-/// Binds one socket that no other may listen beside; a Unix domain socket has this mode.
-pub fn bind_alone(address: &Address, backlog: i32, mode: Option<u32>) -> io::Result<Socket> {
-    match address {
-        Address::Tcp(address) => tcp(*address, backlog, false),
-        Address::Unix(path) => unix(path, backlog, mode),
-    }
-}
-
-/// Binds sockets for `n` workers on one address: on TCP each its own queue, among which the kernel spreads clients; on a Unix domain
-/// socket one queue that all accept from.
-pub fn bind_many(address: &Address, n: usize, backlog: i32) -> io::Result<Vec<Socket>> {
-    let mut sockets = Vec::with_capacity(n);
-    for _ in 0..n {
-        let next = match sockets.first() {
-            None => bind(address, backlog)?,
-            Some(Socket { file: Some(file), socket, address }) => {
-                Socket { socket: socket.try_clone()?, address: address.clone(), file: Some(file.clone()) }
-            }
-            // The first one's address: it has the port that port 0 stood for.
-            Some(first) => bind(first.address(), backlog)?,
-        };
-        sockets.push(next);
-    }
-    Ok(sockets)
-}
-
-fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<Socket> {
+fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<BoundSocket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
@@ -164,10 +119,10 @@ fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<Socket> {
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok(Socket { socket, address: Address::Tcp(bound), file: None })
+    Ok(BoundSocket { socket, address: Address::Tcp(bound), file: None })
 }
 
-fn unix(path: &Path, backlog: i32, mode: Option<u32>) -> io::Result<Socket> {
+fn unix(path: &Path, backlog: i32, mode: Option<u32>) -> io::Result<BoundSocket> {
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -178,7 +133,7 @@ fn unix(path: &Path, backlog: i32, mode: Option<u32>) -> io::Result<Socket> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     socket.listen(backlog)?;
-    Ok(Socket { socket, address: Address::Unix(path.to_owned()), file: Some(file) })
+    Ok(BoundSocket { socket, address: Address::Unix(path.to_owned()), file: Some(file) })
 }
 
 /// Removes a socket file that nobody listens on. Anything else there makes bind fail, which is right.

@@ -1,0 +1,17 @@
+//! Where this process listens, whatever for: addresses, sockets, who connects, the PROXY protocol, TLS. Both planes stand on it.
+
+mod accept;
+mod datagram;
+mod peer;
+pub mod proxy_header;
+mod set;
+mod socket;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+pub use crate::config::address::Address;
+pub use accept::AcceptSocket;
+pub use peer::Peer;
+pub use set::{BoundListener, ListenerPlan, ListenerSet, Wanted};
+pub use socket::{BoundSocket, SocketOptions};

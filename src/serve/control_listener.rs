@@ -1,0 +1,108 @@
+//! An address of the control plane that the conf names: opened at the start, then kept, moved or closed by a reload.
+
+use super::{Body, Caller, ControlHandle, serve};
+use crate::config::model::ListenerTls;
+use crate::listen::tls::{CertStore, HTTP1};
+use crate::listen::{Address, ListenerPlan, ListenerSet, SocketOptions, Wanted};
+use crate::upstream::home::{Door, Kind};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is particular to such an address.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlOptions {
+    /// Its key in the conf.
+    pub key: &'static str,
+    /// Connections at one time.
+    pub connections: usize,
+    /// New ones that may wait in the kernel's queue.
+    pub backlog: i32,
+    /// Who may connect to it as a Unix socket; by the umask if not said.
+    pub mode: Option<u32>,
+    /// People look at it with a browser.
+    pub pages: bool,
+}
+
+/// The address, while there is one. `R` is what each request is held against; it is replaced with each conf.
+pub struct ControlListener<R> {
+    options: ControlOptions,
+    set: ListenerSet<ControlHandle>,
+    rules: Option<Rc<RefCell<Rc<R>>>>,
+}
+
+/// What a conf asks for, made ready.
+pub struct ControlPlan<R> {
+    rules: Option<R>,
+    listener: ListenerPlan,
+}
+
+impl<R: 'static> ControlListener<R> {
+    /// Nothing is open yet.
+    pub fn new(options: ControlOptions, folder: &Path) -> Self {
+        let ControlOptions { backlog, mode, .. } = options;
+        let set = ListenerSet::new("", SocketOptions { shared_by: None, backlog, mode }, HTTP1, folder);
+        Self { options, set, rules: None }
+    }
+
+    /// Makes the rules, reads certificates and binds the address, if one is wanted that is not open already. A failure changes
+    /// nothing.
+    pub fn prepare(
+        &self,
+        address: Option<&str>,
+        tls: Option<&ListenerTls>,
+        rules: impl FnOnce(&Address) -> Result<R, String>,
+    ) -> Result<ControlPlan<R>, String> {
+        let (key, mut listener) = (self.options.key, ListenerPlan::default());
+        let Some(text) = address else { return Ok(ControlPlan { rules: None, listener }) };
+        let address: Address = text.parse().map_err(|e| format!("{key}: {e}"))?;
+        let rules = rules(&address)?;
+        self.set.prepare(&mut listener, key, vec![Wanted::streams(address)], tls)?;
+        Ok(ControlPlan { rules: Some(rules), listener })
+    }
+
+    /// Where it will be once the plan is committed.
+    pub fn homes(&self, plan: &ControlPlan<R>) -> Vec<Door> {
+        let kind = Kind::Control(self.options.key);
+        self.set.addresses(&plan.listener).into_iter().map(|place| Door { place, kind }).collect()
+    }
+
+    /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the address opened.
+    pub fn commit<F>(
+        &mut self,
+        plan: ControlPlan<R>,
+        answer: impl Fn(Rc<R>, Request<Incoming>, Caller) -> F + Clone + 'static,
+    ) -> Option<String>
+    where
+        F: Future<Output = Response<Body>> + 'static,
+    {
+        let rules = plan.rules.map(Rc::new);
+        let fresh = rules.clone().map(|rules| Rc::new(RefCell::new(rules)));
+        let options = self.options;
+        let opened = self.set.commit(plan.listener, |_, mut bound, tls| {
+            let (Some(socket), Some(present)) = (bound.streams.pop(), fresh.clone()) else { return Err(io::ErrorKind::NotFound.into()) };
+            let answer = answer.clone();
+            serve(socket, options, tls, move |request, caller| answer(present.borrow().clone(), request, caller))
+        });
+        match (&self.rules, rules) {
+            (Some(present), Some(rules)) if opened.is_empty() => drop(present.replace(rules)),
+            _ => self.rules = fresh,
+        }
+        opened.into_iter().next()
+    }
+
+    /// The certificates that it shows.
+    pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
+        self.set.certificates()
+    }
+
+    /// Reads the certificates again. Returns what to warn of.
+    pub fn reload_certificates(&self) -> Vec<String> {
+        self.set.reload_certificates()
+    }
+}
