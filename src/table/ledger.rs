@@ -38,7 +38,7 @@ pub trait Tally {
 pub struct Seen {
     /// The node it is on.
     pub slot: u32,
-    /// When it was placed.
+    /// When it was placed there.
     pub first: u32,
     /// When it was last seen.
     pub last: u32,
@@ -147,7 +147,9 @@ impl Ledger {
         match rows.entries.entry(hash, |entry| entry.session == new, |entry| self.hash(entry.session)) {
             Place::Occupied(mut place) => {
                 let entry = place.get_mut();
-                entry.first = entry.first.min(known.first);
+                if entry.slot == known.slot {
+                    entry.first = entry.first.min(known.first);
+                }
                 entry.confirmed |= known.confirmed;
                 *entry.busy.get_mut() |= known.busy.into_inner();
                 entry.meet(now);
@@ -314,7 +316,7 @@ impl Ledger {
     fn meet(&self, rows: &mut Rows, hash: u64, session: u64, new: Seen, conflict: Conflict, tally: &impl Tally) -> Option<u32> {
         let entry = rows.entries.find_mut(hash, |entry| entry.session == session)?;
         if conflict == Conflict::Move {
-            entry.put_on(new.slot, tally);
+            entry.put_on(new.slot, new.first, tally);
         }
         entry.confirmed |= new.confirmed;
         entry.meet(new.last);

@@ -47,12 +47,13 @@ impl Entry {
         }
     }
 
-    /// Puts the session on another node, and the count with it.
-    pub fn put_on(&mut self, slot: u32, tally: &impl Tally) {
+    /// Puts the session on another node, where it begins now, and the count with it.
+    pub fn put_on(&mut self, slot: u32, now: u32, tally: &impl Tally) {
         if self.slot != slot {
             tally.change(self.slot, -1);
             tally.change(slot, 1);
-            self.slot = slot;
+            // what that node forgot before then is not this session
+            (self.slot, self.first) = (slot, now);
         }
     }
 }

@@ -65,7 +65,7 @@ fn the_count_moves_with_the_session() {
     ledger.relocate(1, 3, 3, &tally);
     ledger.relocate(9, 3, 3, &tally);
     assert_eq!(ledger.per_slot(), HashMap::from([(3, 2)]));
-    assert_eq!(ledger.find(1).unwrap().first, 1);
+    assert_eq!(ledger.find(1).unwrap().first, 3);
     tally.assert_equal(&ledger);
 }
 
@@ -79,7 +79,7 @@ fn a_new_id_at_login_is_the_same_session() {
     // Seen under the new id before the change was noticed: what was seen stands.
     ledger.touch(6, 3, 21, &tally);
     ledger.rename(5, 6, 22, &tally);
-    assert_eq!(ledger.find(6), Some(Seen { slot: 3, first: 10, last: 22, confirmed: true }));
+    assert_eq!(ledger.find(6), Some(Seen { slot: 3, first: 21, last: 22, confirmed: true }));
     ledger.rename(6, 6, 23, &tally);
     ledger.rename(404, 7, 23, &tally);
     assert_eq!(ledger.len(), 1);
@@ -108,6 +108,24 @@ fn the_sweep_takes_the_idle_and_the_unconfirmed_sooner() {
     let swept: usize = (0..7).map(|part| ledger.sweep(100, 60, 30, part, 7, &tally)).sum();
     assert_eq!((swept, ledger.len()), (200, 200));
     assert!(ledger.find(0).is_none() && ledger.find(100).is_some() && ledger.find(300).is_none());
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn a_session_that_moves_begins_where_it_goes() {
+    let (ledger, tally) = new(10);
+    let first = |session| ledger.find(session).map(|seen| seen.first);
+    ledger.touch(1, 0, 5, &tally);
+    ledger.touch(1, 0, 6, &tally);
+    assert_eq!(first(1), Some(5));
+    ledger.relocate(1, 1, 20, &tally);
+    ledger.touch(1, 1, 30, &tally);
+    assert_eq!(first(1), Some(20), "what its new node lost before that is no loss of it");
+    ledger.rename(1, 2, 40, &tally);
+    assert_eq!(first(2), Some(20));
+    ledger.touch(3, 0, 7, &tally);
+    ledger.rename(3, 2, 50, &tally);
+    assert_eq!((first(2), ledger.find(2).map(|seen| seen.slot)), (Some(20), Some(1)), "one that was on another node says nothing of it");
     tally.assert_equal(&ledger);
 }
 
