@@ -236,8 +236,9 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
         let slot = node.live.slot;
         !facts.tried.contains(&slot)
             && match node.state(facts.now) {
+                State::Ready => true,
                 // the first check is late: it is tried rather than its keys moved
-                State::Ready | State::Unknown => true,
+                State::Unknown => seen == Some(slot) || node.spec.admin == AdminState::Enabled && node.spec.weight > 0,
                 _ => seen == Some(slot) && cluster.keeps(node, facts.now),
             }
     };

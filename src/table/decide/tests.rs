@@ -321,6 +321,8 @@ fn a_key_goes_where_it_falls() {
         Case { nodes: at(a, "backup = true"), ..keyed("only the backup, unchecked", &[Down(b), Down(c), Unchecked(a)], "wait") },
         Case { facts: waited, ..keyed("its check is late", &[Unchecked(a)], &on_a) },
         Case { facts: waited, ..keyed("another's check is late", &[Unchecked(c)], &on_a) },
+        Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, unchecked", &[Unchecked(a)], &on_b) },
+        Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, unchecked, and has it", &[Unchecked(a), Seen(a)], "wait") },
         Case { facts: tried, ..keyed("tried in vain", &[], &on_b) },
         Case { facts: tried, ..keyed("tried in vain, and it had it", &[Seen(a)], &on(b, &format!("moved:down was {a}"))) },
     ]);
