@@ -1,21 +1,22 @@
-//! Who is checked, and what becomes of what a check says: one task a node, its memory kept over reloads.
+//! Who is checked: one task a node, its memory kept over reloads.
 
+pub mod judge;
+
+use self::judge::{Outages, Subject, patience, settle, settle_unchecked};
 use super::names;
-use super::probe::{self, Failure, Meaning, Seen};
+use super::probe::{self, Failure, Meaning};
 use super::tasks::{Task, Tasks};
-use super::watch::{Outcome, Watch};
+use super::watch::Watch;
 use crate::base::clock::{self, Now, millis};
-use crate::config::model::{self, AdminState, HealthKind, PinnedBy};
-use crate::table::kept::{News, kept};
-use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise, Table};
+use crate::config::model::{AdminState, HealthKind};
+use crate::table::{Cluster, Health, Link, Node, Table};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
-use tracing::{info, warn};
+use tokio::sync::Semaphore;
+use tracing::warn;
 
 /// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
 const AT_ONCE: usize = 256;
@@ -34,32 +35,13 @@ pub struct Checks {
 
 struct Shared {
     places: Semaphore,
-    /// Clusters none of whose nodes is up, as far as it was said.
-    dark: RefCell<HashSet<Arc<str>>>,
+    outages: Outages,
 }
 
 /// A node, and what its checks have shown so far.
 struct Watched {
     subject: Rc<Subject>,
     watch: Rc<RefCell<Watch>>,
-}
-
-/// The node that is checked, and how.
-struct Subject {
-    cluster: Arc<str>,
-    node: Arc<str>,
-    cluster_live: Arc<ClusterLive>,
-    live: Arc<NodeLive>,
-    link: Arc<Link>,
-    conf: model::Health,
-    /// How long nothing is to be heard of it before clients that wait in vain count.
-    patience: Duration,
-    /// How long it is set aside then.
-    eject: Duration,
-    /// It joined a cluster that was there before.
-    joined: bool,
-    /// Its check passes, and its clients wait in vain: it is to be asked.
-    in_vain: Notify,
 }
 
 impl Subject {
@@ -99,15 +81,10 @@ impl Subject {
     }
 }
 
-/// A page may take as long as clients wait for it, and a node that stalls for less than this is worth waiting for.
-fn patience(conf: &model::Cluster) -> Duration {
-    conf.timeouts.response.get().max(conf.passive.eject.get() * 3)
-}
-
 impl Checks {
     /// None yet.
     pub fn new() -> Self {
-        let shared = Shared { places: Semaphore::new(AT_ONCE), dark: RefCell::default() };
+        let shared = Shared { places: Semaphore::new(AT_ONCE), outages: Outages::default() };
         Self { tasks: Tasks::default(), clusters: HashSet::new(), shared: Rc::new(shared) }
     }
 
@@ -126,27 +103,16 @@ impl Checks {
             },
         );
         self.clusters = table.clusters.iter().map(|cluster| Arc::clone(&cluster.name)).collect();
-        self.shared.dark.borrow_mut().retain(|name| self.clusters.contains(name));
+        self.shared.outages.forget_others(&self.clusters);
     }
 }
 
 fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Watched>) -> (Watched, Option<Task>) {
-    let conf = cluster.conf.health.clone();
-    let interval_ms = millis(conf.interval.get());
-    let subject = Rc::new(Subject {
-        cluster: Arc::clone(&cluster.name),
-        node: Arc::clone(&node.spec.name),
-        cluster_live: Arc::clone(&cluster.live),
-        live: Arc::clone(&node.live),
-        link: Arc::clone(&node.link),
-        conf,
-        patience: patience(&cluster.conf),
-        eject: cluster.conf.passive.eject.get(),
-        joined: before.map_or(joined, |watched| watched.subject.joined),
-        in_vain: Notify::new(),
-    });
+    let joined = before.map_or(joined, |watched| watched.subject.joined);
+    let subject = Rc::new(Subject::of(cluster, node, joined));
+    let interval_ms = millis(subject.conf.interval.get());
     if subject.conf.kind() == HealthKind::Off {
-        settle_unchecked(&subject, shared, Now::look());
+        settle_unchecked(&subject, &shared.outages, Now::look());
         let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
         return (Watched { subject, watch: Rc::new(RefCell::new(watch)) }, None);
     }
@@ -193,7 +159,7 @@ async fn check(subject: &Subject, watch: &RefCell<Watch>, shared: &Shared) {
             let from = clock::monotonic_ms();
             (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
-        settle(subject, &mut watch.borrow_mut(), shared, result, Now::look());
+        settle(subject, &mut watch.borrow_mut(), &shared.outages, result, Now::look());
         if subject.is_to_be_asked() {
             subject.in_vain.notify_one();
         }
@@ -213,172 +179,6 @@ async fn wait_for_name(link: &Link, limit: Duration) {
     };
     // without an answer in time the check itself says that the name does not resolve
     tokio::time::timeout(limit, resolved).await.ok();
-}
-
-fn settle(subject: &Subject, watch: &mut Watch, shared: &Shared, result: Result<Seen, Failure>, at: Now) {
-    let now = at.ms();
-    let outcome = match &result {
-        Ok(_) => Outcome::Good,
-        Err(Failure { meaning: Meaning::Definite | Meaning::Refused, .. }) => Outcome::Definite,
-        Err(Failure { meaning: Meaning::Silent, .. }) => Outcome::Silent,
-        Err(Failure { meaning: Meaning::Ours, why }) => {
-            // our own lack takes no node down; it lasts, so it is said once
-            let why = format!("could not be checked: {why}");
-            if subject.live.why() != why {
-                warn!("cluster {} node {} {why}", subject.cluster, subject.node);
-                publish(subject, watch.health(), &why, at);
-            }
-            return;
-        }
-    };
-    if outcome != Outcome::Good {
-        subject.live.errors.checks.fetch_add(1, Relaxed);
-    }
-    let was_fresh = watch.is_fresh();
-    let is_refused = matches!(&result, Err(failure) if failure.meaning == Meaning::Refused);
-    if was_fresh && !is_refused && (!subject.joined || subject.live.all_sessions() > 0) {
-        // it listens and may have sessions from before this process, which began in the middle of whatever it is
-        watch.assume_served();
-    }
-    // where the check alone decides, an answer to a client does not outweigh a silent one
-    let since_answer = subject.live.evidence.since_answer(at).filter(|_| subject.conf.pinned == PinnedBy::Traffic);
-    if outcome == Outcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot, at) {
-        watch.lift_hold();
-    }
-    let change = watch.observe(now, outcome, since_answer);
-    let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
-    note_row(subject, watch, now);
-    if is_doubted(subject, at) {
-        watch.excuse_fall();
-    }
-    let why = match &result {
-        Ok(seen) => why_good(watch, now, &seen.words),
-        Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
-    };
-    if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
-        // the node itself is still to be checked for the first time
-        watch.start_anew();
-    }
-    match &result {
-        Ok(_) => subject.live.evidence.listens(true),
-        Err(failure) if failure.meaning == Meaning::Refused => subject.live.evidence.listens(false),
-        Err(_) => {}
-    }
-    // what it asks for is obeyed at once
-    if result.is_ok_and(|seen| subject.live.set_check_drains(seen.drains)) || is_news {
-        subject.cluster_live.rescore(subject.live.slot, at);
-    }
-    if publish(subject, watch.health(), &why, at) {
-        say(subject, watch.health(), &why, at);
-        say_of_cluster(subject, shared);
-    }
-}
-
-/// Notes whether the checks of a node that served begin to fail, or call it up again, and what that means for all of them.
-fn note_row(subject: &Subject, watch: &Watch, now: u64) {
-    let (evidence, doubt) = (&subject.live.evidence, &subject.cluster_live.doubt);
-    let is_news = watch.fails().is_some_and(|fails| evidence.check(fails, now));
-    if !is_news && !doubt.is_any(now) {
-        return;
-    }
-    let roster = subject.cluster_live.roster.load();
-    let nodes: Vec<&Node> = roster.nodes.iter().flatten().map(|node| &**node).collect();
-    let cluster = &subject.cluster;
-    match doubt.look(&subject.conf, &nodes, now) {
-        Some(News::Begun(fail, of)) if subject.conf.pinned == PinnedBy::Traffic => {
-            warn!(
-                "cluster {cluster}: the checks of {fail} of {of} nodes began to fail at the same time: pinned sessions stay where they are"
-            );
-        }
-        Some(News::Passed) if subject.conf.pinned == PinnedBy::Traffic => info!("cluster {cluster}: most nodes pass their checks again"),
-        _ => {}
-    }
-}
-
-/// Whether it fails with most others.
-fn is_doubted(subject: &Subject, now: Now) -> bool {
-    let roster = subject.cluster_live.roster.load();
-    roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
-}
-
-fn settle_unchecked(subject: &Subject, shared: &Shared, now: Now) {
-    subject.live.set_check_drains(false);
-    subject.live.evidence.set_check_passes(true);
-    subject.live.evidence.check(false, now.ms());
-    if publish(subject, Health::Up, "no checks", now) {
-        say_of_cluster(subject, shared);
-    }
-}
-
-/// Writes health and its reason into the live cells. Returns whether health changed.
-fn publish(subject: &Subject, health: Health, why: &str, now: Now) -> bool {
-    let live = &subject.live;
-    // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to others
-    let rise = match live.health() {
-        before if before == health => Rise::Found,
-        Health::Unknown if !subject.joined => Rise::Found,
-        _ if subject.cluster_live.others_serve(live.slot, now) => Rise::Among,
-        _ => Rise::Alone,
-    };
-    let changed = live.set_health(health, why, rise, now).is_some();
-    if changed {
-        subject.cluster_live.rescore(live.slot, now);
-    }
-    changed
-}
-
-fn is_nowhere(link: &Link) -> bool {
-    link.url.unix.is_none() && link.addresses.load().is_empty()
-}
-
-fn why_good(watch: &Watch, now: u64, seen: &str) -> String {
-    match (watch.health(), watch.held(now)) {
-        (Health::Down, Some((flips, left))) => format!("held down after {flips} flips, for {} s more; {seen}", left.div_ceil(1000)),
-        (Health::Down, None) => format!("answers again: {seen}"),
-        _ => seen.to_owned(),
-    }
-}
-
-fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str) -> String {
-    let failed = watch.failed_checks();
-    let checks = if failed == 1 { "check" } else { "checks" };
-    match (watch.health(), watch.held(now)) {
-        (Health::Down, Some((flips, left))) if fell => {
-            format!("{why} ({failed} {checks} failed), held down for {} s after {flips} flips", left.div_ceil(1000))
-        }
-        (Health::Down, _) if fell => format!("{why} ({failed} {checks} failed)"),
-        (Health::Up, _) if failed == 0 => format!("{why}, but clients are answered"),
-        (Health::Up, _) => format!("{why} ({failed} of {} checks failed)", conf.fall),
-        _ => why.to_owned(),
-    }
-}
-
-fn say(subject: &Subject, health: Health, why: &str, now: Now) {
-    let (cluster, node) = (&subject.cluster, &subject.node);
-    match health {
-        Health::Up => info!("cluster {cluster} node {node} is up: {why}"),
-        _ => {
-            let roster = subject.cluster_live.roster.load();
-            let at = roster.node(subject.live.slot);
-            let kept =
-                at.and_then(|node| Some(format!(", but {}: {}", kept(&subject.conf, &subject.cluster_live, node, now)?, node.keeps())));
-            warn!("cluster {cluster} node {node} is down: {why}{}", kept.unwrap_or_default());
-        }
-    }
-}
-
-/// Says once when the last node of a cluster falls, and once when one is back.
-fn say_of_cluster(subject: &Subject, shared: &Shared) {
-    let roster = subject.cluster_live.roster.load();
-    let mut meant = roster.nodes.iter().flatten().filter(|node| node.spec.admin != AdminState::Maintenance).peekable();
-    let (name, mut dark) = (&subject.cluster, shared.dark.borrow_mut());
-    if subject.live.health() == Health::Up {
-        if dark.remove(name) {
-            info!("cluster {name} is served again: node {} passes its check", subject.node);
-        }
-    } else if meant.peek().is_some() && meant.all(|node| node.live.health() == Health::Down) && dark.insert(Arc::clone(name)) {
-        warn!("every node of cluster {name} fails its check: all are tried");
-    }
 }
 
 #[cfg(test)]

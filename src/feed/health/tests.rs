@@ -1,6 +1,7 @@
 use super::*;
 use crate::affinity::KeyRing;
 use crate::config;
+use crate::table::NodeLive;
 use crate::table::compile::{Context, adopt, compile};
 use std::path::Path;
 use tokio::net::TcpListener;
@@ -83,10 +84,10 @@ async fn falling_and_rising_takes_several_checks_and_is_said_for_the_cluster() {
             until("up", || n1.live.health() == Health::Up).await;
             drop(open);
             until("down", || n1.live.health() == Health::Down).await;
-            assert!(checks.shared.dark.borrow().contains("shop"));
+            assert!(checks.shared.outages.0.borrow().contains("shop"));
             let _open = TcpListener::bind(address).await.unwrap();
             until("up again", || n1.live.health() == Health::Up).await;
-            assert!(checks.shared.dark.borrow().is_empty());
+            assert!(checks.shared.outages.0.borrow().is_empty());
         })
         .await;
 }
@@ -189,20 +190,9 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
     for (name, seconds, health) in courses {
         now += seconds;
         let node = node(&table, 0, name);
-        let subject = Subject {
-            cluster: Arc::clone(&cluster.name),
-            node: Arc::clone(&node.spec.name),
-            cluster_live: Arc::clone(&cluster.live),
-            live: Arc::clone(&node.live),
-            link: Arc::clone(&node.link),
-            conf: cluster.conf.health.clone(),
-            patience: Duration::from_secs(60),
-            eject: Duration::from_secs(10),
-            joined,
-            in_vain: Notify::new(),
-        };
+        let subject = Subject::of(cluster, &node, joined);
         node.live.evidence.set_check_passes(*health == Health::Up);
-        publish(&subject, *health, "", at(now));
+        judge::publish(&subject, *health, "", at(now));
     }
     cluster.nodes().map(|node| is_eased_in(&node.live, at(now))).collect()
 }
