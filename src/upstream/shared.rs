@@ -60,6 +60,8 @@ impl Shared {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
         builder.initial_max_send_streams(UNTOLD).enable_push(false);
+        // each costs its own request; the library would end the connection for their sum, under those who had no part in it
+        builder.max_local_error_reset_streams(None);
         let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| unconnected(NoConnection::Late(within)))?;
         let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
         let shared = Rc::new(Self {

@@ -1,6 +1,7 @@
 //! Pressure: slow readers, silent nodes, clients that go away.
 
-use crate::support::{Client, Conf, Origin, Proxy, h2, until};
+use crate::support::h2_node::{Opens, Then};
+use crate::support::{Client, Conf, H2Node, Origin, Proxy, h2, until};
 use bytes::Bytes;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -194,4 +195,15 @@ fn each_upload_that_stalls_is_cut_by_its_own_deadline() {
             assert!(line["note"].as_str().is_some_and(|note| note.contains("1.5s")), "{line}");
         }
     }
+}
+
+#[test]
+fn answers_that_cannot_be_read_do_not_add_up_to_the_end_of_a_connection() {
+    let node = H2Node::start("n1", Opens::Settings(None), |_| Then::BadHead);
+    let conf = Conf::over(std::iter::empty::<&Origin>()).node("n1", &node.url());
+    let proxy =
+        Proxy::start(&conf.cluster("http2 = true\nhealth = { kind = \"off\" }").text().replacen("workers = 2\n", "workers = 1\n", 1));
+    let mut client = Client::new(proxy.addr);
+    assert!((0..1100).all(|_| client.get("/").status == 502));
+    assert_eq!((node.asked().0, node.connections()), (1100, 1));
 }
