@@ -128,21 +128,27 @@ async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, Failure> {
     let request = Request::get(path).header("host", host).header("user-agent", "homing-check").header("accept", "*/*");
     let request = request.header("connection", "close").body(());
     let (head, ()) = request.map_err(|error| Failure::definite(format!("the check cannot be asked: {error}")))?.into_parts();
-    let limits = Limits {
-        now: Now::look(),
-        alarm: None,
-        connect: limit,
-        response: limit,
-        max_idle: 0,
-        over: Over::New,
-        connections: 1,
-        queue: limit,
-        waiting: &AtomicU32::new(0),
-        client: Household::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        keep: 0,
-    };
     let pool = Rc::new(Pool::apart());
-    let sent = send::send(&pool, link, Cow::Owned(head), RequestBody::Empty, &limits, async |_| ()).await;
+    let ask = async |over| {
+        let limits = Limits {
+            now: Now::look(),
+            alarm: None,
+            connect: limit,
+            response: limit,
+            max_idle: 0,
+            over,
+            connections: 1,
+            queue: limit,
+            waiting: &AtomicU32::new(0),
+            client: Household::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            keep: 0,
+        };
+        send::send(&pool, link, Cow::Borrowed(&head), RequestBody::Empty, &limits, async |_| ()).await
+    };
+    let sent = match ask(Over::New).await {
+        Err(error) if error.kind == SendFailure::WantsHttp1 => ask(Over::Http1).await,
+        sent => sent,
+    };
     sent.map(|answer| answer.response.status().as_u16()).map_err(|error| unanswered(link, &error, limit))
 }
 

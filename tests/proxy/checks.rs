@@ -82,8 +82,10 @@ fn a_node_of_http_2_passes_its_check_as_it_serves() {
     let always = |then: Then| H2Node::start("n1", Opens::Settings(None), move |_| then);
     let (good, old) = (H2Node::good("n1"), H2Node::start("n1", Opens::Http1, |_| Then::Answer));
     let (bad, ends, closes) = (always(Then::BadHead), always(Then::BadFrame), always(Then::Close));
+    let wants = H2Node::start("n1", Opens::Either, |_| Then::WantsHttp1);
     let nodes = [
         ("HTTP/2", &good, true),
+        ("HTTP/2 that wants these requests over HTTP/1.1", &wants, true),
         ("HTTP/1.1 alone", &old, false),
         ("a malformed head", &bad, false),
         ("frames out of order", &ends, false),

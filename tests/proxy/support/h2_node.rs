@@ -27,6 +27,8 @@ pub enum Then {
     Late(u64),
     /// RST_STREAM, REFUSED_STREAM.
     Refuse,
+    /// RST_STREAM, HTTP_1_1_REQUIRED.
+    WantsHttp1,
     /// GOAWAY that says that this one was not worked on, and the end.
     GoAway,
     /// Answers, and says GOAWAY first, so that no more come.
@@ -56,6 +58,8 @@ pub enum Opens {
     Closes,
     /// It answers as HTTP/1.1 does.
     Http1,
+    /// As whoever connects does: it answers requests of HTTP/1.1 as well.
+    Either,
 }
 
 type Script = Box<dyn Fn(Asked) -> Then + Send + Sync>;
@@ -167,6 +171,9 @@ impl Connection {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface)?;
         if !preface.starts_with(b"PRI * HTTP/2.0") {
+            if matches!(state.opens, Opens::Either) {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+            }
             return stream.shutdown(Shutdown::Both);
         }
         let settings = match state.opens {
@@ -178,6 +185,7 @@ impl Connection {
             }
             Opens::Raises(_) | Opens::Leaves => Some(0),
             Opens::Settings(streams) => streams,
+            Opens::Either => None,
         };
         let this = Self { out: Arc::new(Mutex::new(stream.try_clone()?)), open: Arc::default() };
         let streams = settings.map(|n| [&3_u16.to_be_bytes()[..], &n.to_be_bytes()].concat());
@@ -245,6 +253,10 @@ impl Connection {
             Then::Refuse => {
                 self.open.fetch_sub(1, Ordering::SeqCst);
                 self.frame(RST_STREAM, 0, id, &7_u32.to_be_bytes())
+            }
+            Then::WantsHttp1 => {
+                self.open.fetch_sub(1, Ordering::SeqCst);
+                self.frame(RST_STREAM, 0, id, &13_u32.to_be_bytes())
             }
             Then::GoAway => {
                 self.go_away(id.saturating_sub(2))?;
