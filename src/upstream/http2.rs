@@ -117,8 +117,8 @@ pub(super) async fn send(
                 None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
                 // RFC 9113 sections 8.7 and 6.8: not processed in any way
                 None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
-                // which ends this stream alone
-                None if error.is_library() && error.is_reset() => Failure::BadAnswer,
+                // what is refused of it ends this stream alone
+                None if !error.is_io() && !error.is_go_away() && !error.is_remote() => Failure::BadAnswer,
                 None => Failure::NoAnswer,
             };
             Err(SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) })

@@ -381,9 +381,11 @@ fn beside_others(then: Then) -> (H2Node, Vec<u16>, u16) {
 
 #[test]
 fn an_answer_that_cannot_be_read_costs_its_own_request_alone() {
-    let (node, others, bad) = beside_others(Then::BadHead);
-    assert_eq!((others, bad), (vec![200; 3], 502));
-    assert_eq!((node.asked().0, node.connections()), (5, 1), "it is not asked again, and the connection stays");
+    for then in [Then::BadHead, Then::Switches] {
+        let (node, others, bad) = beside_others(then);
+        assert_eq!((others, bad), (vec![200; 3], 502), "{then:?}");
+        assert_eq!((node.asked().0, node.connections()), (5, 1), "{then:?}: it is not asked again, and the connection stays");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub enum Then {
     Last,
     /// Answers with a head that is malformed (RFC 9113 section 8.2.2).
     BadHead,
+    /// Answers 101, which HTTP/2 does not have (RFC 9113 section 8.6).
+    Switches,
     /// Answers with a body that has no head, which ends the connection (RFC 9113 section 5.4.1).
     BadFrame,
     /// Closes without a word.
@@ -269,6 +271,10 @@ impl Connection {
             Then::BadHead => {
                 self.open.fetch_sub(1, Ordering::SeqCst);
                 self.frame(HEADERS, 5, id, b"\x88\x00\x0aconnection\x05close")
+            }
+            Then::Switches => {
+                self.open.fetch_sub(1, Ordering::SeqCst);
+                self.frame(HEADERS, 4, id, b"\x08\x03101")
             }
             Then::BadFrame => self.frame(DATA, 1, id, b"ok"),
             Then::Close => self.out.lock().unwrap().shutdown(Shutdown::Both),
