@@ -219,11 +219,12 @@ impl Streams {
     }
 
     /// Gives a new connection to the one request that it was opened for: its answer may have ended one that it shared, and others
-    /// share this one only once there is an answer.
+    /// share this one only once there is an answer, which may take long: half of the connections remain for those who share.
     fn begin_alone(self: &Rc<Self>, shared: &Rc<Shared>, first: Waiter) {
         match self.may_have_more(first.client).then(|| self.admit(shared, first.client, None)) {
             Some(Found::Here(place)) => {
-                shared.set_alone(true);
+                let alone = self.connections.borrow().iter().filter(|c| c.is_alone()).count() as u32;
+                shared.set_alone(alone < self.most.get() / 2);
                 // of one who left it comes back
                 let _ = first.give.send(Ok(place));
             }

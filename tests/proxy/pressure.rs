@@ -207,3 +207,22 @@ fn answers_that_cannot_be_read_do_not_add_up_to_the_end_of_a_connection() {
     assert!((0..1100).all(|_| client.get("/").status == 502));
     assert_eq!((node.asked().0, node.connections()), (1100, 1));
 }
+
+#[test]
+fn requests_that_wait_long_for_their_second_answer_leave_connections_to_others() {
+    let node = H2Node::start("n1", Opens::Settings(None), |asked| match asked {
+        _ if asked.post => Then::Answer,
+        _ if (asked.connection, asked.at) == (0, 2) => Then::BadFrame,
+        _ => Then::Never,
+    });
+    let lines = "http2 = true\nhealth = { kind = \"off\" }\npool = { http2-connections = 2 }\nqueue-timeout = \"1s\"";
+    let conf = Conf::over(std::iter::empty::<&Origin>()).node("n1", &node.url()).cluster(lines);
+    let proxy = Proxy::start(&conf.text().replacen("workers = 2\n", "workers = 1\n", 1));
+    let _waiting = [1, 2, 5].map(|asked| {
+        let mut stream = TcpStream::connect(proxy.addr).expect("the listener accepts");
+        write!(stream, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").expect("sent");
+        until("it is at the node, and those that the third one ended are there again", || (node.asked().0 >= asked).then_some(()));
+        stream
+    });
+    assert_eq!(Client::new(proxy.addr).post("/", b"a body").status, 200);
+}
