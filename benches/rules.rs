@@ -1,10 +1,14 @@
 //! What finding a rule, filling a template and writing a log line cost.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use homing::base::clock::Now;
 use homing::config::model::{self, LogFormat, OneOrMany};
-use homing::proxy::access_log::{Record, write};
 use homing::table::route::{Ask, Router};
-use http::{HeaderMap, Method};
+use homing::telemetry::log_fields::{ConnectionFacts, Entry};
+use homing::telemetry::log_format::Format;
+use homing::telemetry::record::RequestRecord;
+use homing::wire::request_id::RequestId;
+use http::{HeaderMap, Method, Request};
 use std::hint::black_box;
 
 fn rule(host: Option<String>, path: Option<String>) -> model::Rule {
@@ -33,13 +37,21 @@ fn matching(c: &mut Criterion) {
 }
 
 fn lines(c: &mut Criterion) {
-    let record = Record { method: "GET", host: "shop.example.com", path: "/shop/cart?item=1", status: 200, id: "r1", ..Record::default() };
+    let id = RequestId::Own(1);
+    let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 50_000));
+    let mut record = RequestRecord::begin(id.clone(), peer, 0, Now::look());
+    if let Ok(request) = Request::get("/shop/cart?item=1").body(()) {
+        record.asked(peer.ip(), &id, "shop.example.com", &request.into_parts().0, None);
+    }
+    record.decision.status = 200;
+    let connection = ConnectionFacts { listener: "web", ..ConnectionFacts::default() };
+    let entry = Entry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
     let mut out = Vec::with_capacity(1024);
     for (name, format) in [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)] {
         c.bench_function(&format!("log/{name}"), |b| {
             b.iter(|| {
                 out.clear();
-                write(format, black_box(&record), &mut out);
+                Format::from(format).write(black_box(&entry), &mut out);
                 out.len()
             });
         });

@@ -13,6 +13,7 @@
 //! - [`affinity`]: how a session is recognised and marked
 //! - [`table`]: the immutable picture the data plane reads, and the live cells that outlive it
 //! - [`control`]: the one writer of the table
+//! - [`telemetry`]: what is written down of requests: record, access log, latest decisions, spans
 //! - [`proxy`]: the life of a request; read `proxy::exchange` first
 //! - [`net`]: client connections and the threads that serve them
 //! - [`serve`]: a small HTTP server for what the control thread answers itself
@@ -38,6 +39,7 @@ pub mod net;
 pub mod proxy;
 pub mod serve;
 pub mod table;
+pub mod telemetry;
 pub mod transport;
 pub mod upstream;
 pub mod wire;

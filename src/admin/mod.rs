@@ -23,11 +23,11 @@ use crate::base::clock;
 use crate::control::desk::Desk;
 use crate::feed::beats::Counts;
 use crate::listen::tls::CertStore;
-use crate::proxy::access_log::Log;
-use crate::proxy::recent::Recent;
-use crate::proxy::traces::Traces;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Traffic};
+use crate::telemetry::log_writer::Log;
+use crate::telemetry::recent::RecentDecisions;
+use crate::telemetry::traces::Traces;
 use events::Hub;
 use history::History;
 use shown::Shown;
@@ -50,7 +50,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub type Reloads = mpsc::Receiver<oneshot::Sender<Reload>>;
 
 /// Asks each worker for its latest requests.
-pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<Recent>>>;
+pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
 
 /// What the window looks at.
 pub struct Admin {

@@ -4,10 +4,11 @@ use super::connection::{self, Accepted};
 use crate::base::clock::Now;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, Address, BoundSocket, Peer};
-use crate::proxy::access_log::LogBuffer;
-use crate::proxy::recent::Recent;
-use crate::proxy::traces::Tracer;
 use crate::proxy::worker::{Worker, WorkerConfig};
+use crate::telemetry::Telemetry;
+use crate::telemetry::log_writer::LogBuffer;
+use crate::telemetry::recent::RecentDecisions;
+use crate::telemetry::traces::Tracer;
 use crate::transport::stream::Stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,7 +36,7 @@ pub enum Command {
     /// Accept what is queued, then close the socket.
     Close(u64),
     /// Hand over the latest requests.
-    Recall(oneshot::Sender<Recent>),
+    Recall(oneshot::Sender<RecentDecisions>),
     /// Close all sockets, end all connections gracefully, then stop.
     Drain,
     /// Stop at once.
@@ -43,7 +44,7 @@ pub enum Command {
 }
 
 /// Asks each of these threads for its latest requests.
-pub fn recall(threads: &[Thread]) -> Box<dyn Fn() -> Vec<oneshot::Receiver<Recent>>> {
+pub fn recall(threads: &[Thread]) -> Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>> {
     let threads: Vec<_> = threads.iter().map(|thread| thread.commands.clone()).collect();
     Box::new(move || {
         let ask = |thread: &mpsc::UnboundedSender<Command>| {
@@ -74,7 +75,8 @@ pub fn spawn(number: usize, config: WorkerConfig) -> io::Result<Thread> {
         };
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
-            let worker = Worker::new(current, LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
+            let telemetry = Telemetry::new(LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
+            let worker = Worker::new(current, telemetry);
             Acceptors { worker, places, open: RefCell::default() }.run(inbox).await;
         });
         runtime.block_on(run);
@@ -101,16 +103,16 @@ impl Acceptors {
                 command = inbox.recv() => match command {
                     Some(Command::Open { door, listener, socket, tls }) => self.open(door, listener, socket, tls),
                     Some(Command::Close(door)) => self.close(door),
-                    Some(Command::Recall(reply)) => drop(reply.send(self.worker.recent.borrow().clone())),
+                    Some(Command::Recall(reply)) => drop(reply.send(self.worker.telemetry.recall())),
                     Some(Command::Drain) => break,
-                    Some(Command::Stop) | None => return self.worker.flush(),
+                    Some(Command::Stop) | None => return self.worker.telemetry.flush(),
                 },
                 _ = housekeeping.tick() => {
-                    self.worker.flush();
+                    self.worker.telemetry.flush();
                     beat += 1;
                     if self.open.borrow().values().any(|(_, door)| door.is_finished()) {
                         // it accepts no more: the control plane sees the end of this thread
-                        return self.worker.flush();
+                        return self.worker.telemetry.flush();
                     }
                     if beat.is_multiple_of(10) { self.sweep() }
                 }
@@ -149,7 +151,7 @@ impl Acceptors {
             }
             self.worker.draining.send_replace(true);
             while self.worker.open.get() > 0 {
-                self.worker.flush();
+                self.worker.telemetry.flush();
                 self.worker.flights.tell(&self.worker.table(), Now::look());
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -158,7 +160,7 @@ impl Acceptors {
             () = ended => {}
             () = async { while !matches!(inbox.recv().await, Some(Command::Stop) | None) {} } => {}
         }
-        self.worker.flush();
+        self.worker.telemetry.flush();
     }
 
     fn sweep(&self) {
@@ -179,7 +181,7 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
         _ => 0,
     };
     let start = |stream: Stream, peer: Peer, place: Option<OwnedSemaphorePermit>| {
-        worker.traffic.connected();
+        worker.telemetry.traffic.connected();
         let accepted = Accepted { listener, port, stream, peer, tls: tls.load_full() };
         tokio::task::spawn_local(connection::serve(worker.clone(), accepted, (worker.hold_open(), place)));
     };

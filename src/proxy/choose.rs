@@ -1,7 +1,8 @@
 //! The way to a decision: parallel first requests agree, first checks are waited for, and the session is entered.
 
-use super::answer::{Refused, Trail};
 use super::client::Client;
+use super::open_request::OpenRequest;
+use super::refused::Refused;
 use super::request_head::RequestHead;
 use super::resolve::{Bypass, Destination};
 use super::retry;
@@ -10,6 +11,7 @@ use crate::affinity::{Found, Reading, bypass, visitor};
 use crate::base::clock::{self, Now};
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
+use crate::telemetry::termination::Termination;
 use http::{HeaderMap, StatusCode};
 use rand::RngCore;
 use std::rc::Rc;
@@ -21,12 +23,12 @@ use std::time::Duration;
 const FIRST_CHECK: Duration = Duration::from_secs(1);
 
 /// The node that a bypass leads to. No node is to see the bypass, and one that is not good counts for nothing.
-pub(super) fn bypassed<'t>(to: &Destination<'t>, headers: &mut HeaderMap, trail: &mut Trail) -> Option<&'t Arc<Node>> {
+pub(super) fn bypassed<'t>(to: &Destination<'t>, headers: &mut HeaderMap, open: &mut OpenRequest) -> Option<&'t Arc<Node>> {
     let node = match to.bypass {
         Bypass::Absent => return None,
         Bypass::To(node) => Some(node),
         Bypass::Refused => {
-            trail.record.note = "bypass-refused".into();
+            open.record.note = "bypass-refused".into();
             to.cluster.live.bypass_refused.fetch_add(1, Relaxed);
             None
         }
@@ -84,13 +86,13 @@ pub(super) async fn choose(
     reading: &Reading<'_>,
     first: &mut FirstRequest,
     tries: &mut retry::Tries,
-    trail: &mut Trail,
+    open: &mut OpenRequest,
 ) -> Result<(Verdict, Session), Refused> {
     let alike = FirstRequest::visitor(cluster, reading);
     let mut hint = first.hint;
     let mut first_check = None;
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: trail.now, dry: false };
+        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: open.now, dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
@@ -100,7 +102,7 @@ pub(super) async fn choose(
                     false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
                 };
                 let caller = Caller { fresh: first.session, met, connection: client.direct.at.port().into() };
-                let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), trail.now) {
+                let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), open.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {
                         hint = Some(slot);
@@ -121,14 +123,14 @@ pub(super) async fn choose(
             }
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| clock::timer_instant() + FIRST_CHECK);
-                tries.waited = !checked(cluster, deadline, trail.now).await;
-                trail.look();
+                tries.waited = !checked(cluster, deadline, open.now).await;
+                open.look();
                 // all that waited here are let go at once
                 first.look(client, cluster);
                 hint = first.hint;
             }
             Decision::Refuse(refusal) => {
-                trail.record.refused(refusal);
+                open.record.decision.refused(refusal);
                 return Err(match refusal {
                     Refusal::Strict => {
                         unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict")
@@ -141,8 +143,8 @@ pub(super) async fn choose(
     }
 }
 
-pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &str) -> Refused {
-    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(b"SC").retry_after(5);
+pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &'static str) -> Refused {
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(Termination::ServerConnect).retry_after(5);
     refused.page = cluster.error_page.clone();
     refused
 }

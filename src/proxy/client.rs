@@ -1,10 +1,12 @@
 //! One client connection, as its requests see it.
 
-use super::line::Line;
 use super::timers::ConnectionTimers;
 use super::worker::Worker;
 use crate::base::clock::{self, Now};
 use crate::table::{Listener, Table};
+use crate::telemetry::log_fields::ConnectionFacts;
+use crate::telemetry::record::RequestRecord;
+use crate::telemetry::termination::Termination;
 use crate::wire::identity::Identity;
 use crate::wire::protocol::ClientProtocol;
 use http::HeaderValue;
@@ -170,15 +172,28 @@ impl Client {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Logs a request that was refused before it became one, with what is known of its head.
-    pub fn log_refused(&self, status: u16, why: &str, head: Option<&Parts>) {
+    /// What is told of it with its requests, when they are over.
+    pub fn facts(&self) -> ConnectionFacts<'_> {
+        let (listener, tls) = (&*self.opened.name, self.tls.is_some());
+        if !self.worker.telemetry.tells_connections() {
+            return ConnectionFacts { listener, tls, ..ConnectionFacts::default() };
+        }
+        let of_process = self.worker.table().listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
+        ConnectionFacts { listener, tls, of_process, of_listener: self.opened.connections.load(Relaxed) }
+    }
+
+    /// The record of a request that begins.
+    pub fn record(&self, peer: &Address, now: Now) -> RequestRecord {
+        RequestRecord::begin(self.worker.request_id(), peer.at, self.listener, now)
+    }
+
+    /// Records a request that was refused before it became one, with what is known of its head.
+    pub fn log_refused(&self, status: u16, why: &'static str, head: Option<&Parts>) {
         let table = self.worker.table();
-        let mut line = Line::begin(self, self.peer(self.listener_in(&table)).at, Now::look());
-        head.into_iter().for_each(|head| line.overhear(head));
-        line.status = status;
-        line.note = why.to_owned().into();
-        line.ended = *b"PR";
-        line.end(self, std::time::Duration::ZERO, false);
+        let mut record = self.record(self.peer(self.listener_in(&table)), Now::look());
+        head.into_iter().for_each(|head| record.overhear(head));
+        (record.decision.status, record.note, record.ended) = (status, why.into(), Termination::Refused);
+        self.worker.telemetry.end(&record, &self.facts(), std::time::Duration::ZERO, false);
     }
 }
 

@@ -1,7 +1,9 @@
 //! An answer on its way back: hop-by-hop headers go, the pin is written, the session settled, the rule's headers set.
 
-use super::answer::{Refused, Reply, Trail};
+use super::answer::Reply;
 use super::client::Client;
+use super::open_request::OpenRequest;
+use super::refused::Refused;
 use super::request_head::RequestHead;
 use super::session::{self, Session};
 use super::{headers, upgrade};
@@ -33,7 +35,7 @@ impl Done<'_> {
         listener: &Listener,
         answer: Answer,
         upgrade: Option<upgrade::Wanted>,
-        trail: &mut Box<Trail>,
+        open: &mut Box<OpenRequest>,
     ) -> Result<Reply, Refused> {
         let Self { cluster, rule, asked, verdict, session, .. } = self;
         let Answer { mut response, lease, .. } = answer;
@@ -68,17 +70,17 @@ impl Done<'_> {
             Why::Forced => cluster.affinity.pass_by(response.headers_mut()),
             _ => cluster.affinity.finish(&marks, response.headers_mut()),
         };
-        trail.carry_on(session::settle(cluster, &session, verdict.node.live.slot, &outcome, trail.now));
-        trail.record.cookie = trail.record.cookie.map(|_| outcome.cookie);
+        open.carry_on(session::settle(cluster, &session, verdict.node.live.slot, &outcome, open.now));
+        open.record.cookie = open.record.cookie.map(|_| outcome.cookie);
         if !rule.response_headers.is_empty() {
             rule.response_headers.apply(response.headers_mut(), &asked.facts_at(client, listener, cluster, &verdict.node));
         }
-        trail.record.show_why(response.headers_mut());
+        open.show_why(response.headers_mut());
         *response.version_mut() = client.protocol.version();
         if switching {
-            return upgrade::switch(client, cluster, upgrade, protocol, response, lease, trail);
+            return upgrade::switch(client, cluster, upgrade, protocol, response, lease, open);
         }
-        trail.lease = Some(lease);
+        open.lease = Some(lease);
         Ok(Reply::Node(response, cluster.conf.timeouts.response.get()))
     }
 }

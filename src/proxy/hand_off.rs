@@ -1,8 +1,10 @@
 //! Hands a client over: it is told which node is its own, and goes there by itself from then on.
 
-use super::answer::{Refused, Reply, Trail};
+use super::answer::Reply;
 use super::choose::{FirstRequest, bypassed, choose};
 use super::client::Client;
+use super::open_request::OpenRequest;
+use super::refused::Refused;
 use super::request_head::RequestHead;
 use super::resolve::Destination;
 use super::{respond, retry, session};
@@ -18,21 +20,21 @@ pub async fn serve(
     to: Destination<'_>,
     status: StatusCode,
     mut asked: RequestHead,
-    trail: &mut Trail,
+    open: &mut OpenRequest,
 ) -> Result<Reply, Refused> {
     let cluster = to.cluster;
     // many such clients look alike, and each begins a session of its own
     let mut first = FirstRequest::alone(client);
-    let verdict = match bypassed(&to, &mut asked.parts.headers, trail) {
+    let verdict = match bypassed(&to, &mut asked.parts.headers, open) {
         Some(node) => Verdict::forced(node),
         None => {
             let mut tries = retry::Tries::new(cluster, false);
-            let (verdict, _) = choose(client, cluster, &to.reading, &mut first, &mut tries, trail).await?;
-            session::hand_over(cluster, &verdict, first.session, trail.now);
+            let (verdict, _) = choose(client, cluster, &to.reading, &mut first, &mut tries, open).await?;
+            session::hand_over(cluster, &verdict, first.session, open.now);
             verdict
         }
     };
-    trail.record.chosen(cluster, &verdict, trail.now);
+    open.record.chosen(cluster, &verdict, open.now);
     let facts = asked.facts_at(client, listener, cluster, &verdict.node);
     Ok(respond::hand_off(status, &verdict.node, &asked.uri, to.rule, &facts))
 }

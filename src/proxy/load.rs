@@ -1,7 +1,7 @@
 //! What is sent to a node: the head made for it, and the body, held or streamed, with the word whether it can be sent again.
 
-use super::answer::Refused;
 use super::client::Client;
+use super::refused::Refused;
 use super::request_head::RequestHead;
 use super::{retry, upgrade};
 use crate::base::clock::Now;

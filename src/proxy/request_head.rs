@@ -1,8 +1,8 @@
 //! A request's head, and what every later step needs to know of it.
 
-use super::answer::Refused;
 use super::client::Client;
 use super::headers;
+use super::refused::Refused;
 use crate::affinity;
 use crate::base::clock::Now;
 use crate::table::{Cluster, Listener, Node};

@@ -1,12 +1,13 @@
 //! Whether a request that failed may be sent again, and where.
 
-use super::answer::Refused;
 use super::client::Client;
+use super::refused::Refused;
 use super::session::Session;
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
+use crate::telemetry::termination::Termination;
 use crate::upstream::household::Household;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
 use crate::wire::protocol::ClientProtocol;
@@ -175,17 +176,21 @@ fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str, now: Now) {
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
     let (status, message, ended) = match error.kind {
         Failure::Connect | Failure::Unreached | Failure::Declined => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", b"SC")
+            (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", Termination::ServerConnect)
         }
-        Failure::Full => (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", b"sQ"),
+        Failure::Full => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", Termination::QueueTimeout)
+        }
         Failure::Unsent | Failure::NoAnswer | Failure::WantsHttp1 => {
-            (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", b"SH")
+            (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", Termination::ServerHeaders)
         }
-        Failure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", b"SH"),
-        Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", b"PH"),
-        Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", b"sH"),
-        Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", b"CR"),
-        Failure::Stalled => (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", b"cR"),
+        Failure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", Termination::ServerHeaders),
+        Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", Termination::BadAnswer),
+        Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", Termination::ServerHeadersTimeout),
+        Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", Termination::ClientRequest),
+        Failure::Stalled => {
+            (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", Termination::ClientRequestTimeout)
+        }
     };
     let mut refused = Refused::new(status, message).note(error.detail()).ended(ended);
     if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -3,6 +3,7 @@
 use super::worker::Worker;
 use crate::base::clock;
 use crate::table::NodeLive;
+use crate::telemetry::termination::Termination;
 use crate::transport::tunnel::{End as Side, Pump};
 use rand::Rng;
 use std::cell::Cell;
@@ -41,12 +42,12 @@ impl End {
         }
     }
 
-    /// As HAProxy abbreviates it.
-    pub fn letters(self) -> [u8; 2] {
+    /// How the request ended by it.
+    pub fn termination(self) -> Termination {
         match self {
-            Self::Client | Self::Node => *b"--",
-            Self::Idle => *b"cD",
-            Self::Leaving | Self::Stopping => *b"KD",
+            Self::Client | Self::Node => Termination::Complete,
+            Self::Idle => Termination::TunnelTimeout,
+            Self::Leaving | Self::Stopping => Termination::Killed,
         }
     }
 

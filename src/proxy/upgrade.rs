@@ -1,11 +1,14 @@
 //! Upgrades: WebSocket and any other protocol over HTTP/1.1, and WebSocket over HTTP/2 (RFC 8441).
 
-use super::answer::{Refused, Reply, Trail};
+use super::answer::Reply;
 use super::client::Client;
 use super::headers;
+use super::open_request::OpenRequest;
+use super::refused::Refused;
 use super::tunnel::{self, Socket};
 use crate::table::Cluster;
 use crate::table::decide::Why;
+use crate::telemetry::termination::Termination;
 use crate::transport::content::Content;
 use crate::transport::tunnel::End;
 use crate::upstream::send::Lease;
@@ -71,9 +74,9 @@ pub fn switch(
     protocol: Option<HeaderValue>,
     response: Response<Content>,
     lease: Lease,
-    trail: &mut Box<Trail>,
+    open: &mut Box<OpenRequest>,
 ) -> Result<Reply, Refused> {
-    let live = trail.slot.as_ref().map(|slot| slot.live().clone());
+    let live = open.slot.as_ref().map(|slot| slot.live().clone());
     let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
     };
@@ -88,22 +91,22 @@ pub fn switch(
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         answer.headers_mut().insert(header::UPGRADE, protocol.unwrap_or(wanted.protocol));
     }
-    let line = trail.hand_over(answer.status().as_u16());
+    let tunnelled = open.hand_over(answer.status().as_u16());
     let (worker, idle) = (client.worker.clone(), cluster.conf.timeouts.tunnel_idle.get());
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
-        let mut line = line;
-        let socket = Socket::open(live, line.record.why != Why::Forced);
+        let mut tunnelled = tunnelled;
+        let socket = Socket::open(live, tunnelled.record.decision.why != Why::Forced);
         let ended = match wanted.client.await {
             Ok(client) => Some(tunnel::run(&worker, &socket, client, Box::new(node), idle, websocket).await),
             Err(_) => None,
         };
         match ended {
             Some((sent, end)) => {
-                line.record.bytes = sent;
-                (line.record.note, line.record.ended) = (end.word().into(), end.letters());
+                tunnelled.record.bytes = sent;
+                (tunnelled.record.note, tunnelled.record.ended) = (end.word().into(), end.termination());
             }
-            None => (line.record.note, line.record.ended) = ("upgrade-broken-off".into(), *b"SD"),
+            None => (tunnelled.record.note, tunnelled.record.ended) = ("upgrade-broken-off".into(), Termination::ServerData),
         }
     });
     Ok(Reply::Own(answer))

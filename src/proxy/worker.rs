@@ -1,10 +1,10 @@
-//! What the requests of one data-plane thread share: the table, the idle connections, the log's buffer. Nothing here is locked.
+//! What the requests of one data-plane thread share: the table, the idle connections, what is written down. Nothing here is locked.
 
-use super::access_log::{Log, LogBuffer};
 use super::flights::Flights;
-use super::recent::Recent;
-use super::traces::{Tracer, Traces};
 use crate::table::{Current, Table, Traffic};
+use crate::telemetry::Telemetry;
+use crate::telemetry::log_writer::Log;
+use crate::telemetry::traces::Traces;
 use crate::upstream::pool::Pool;
 use crate::wire::request_id::RequestId;
 use arc_swap::Cache;
@@ -45,16 +45,10 @@ pub struct Worker {
     held: RefCell<HeldTable>,
     /// Idle connections to nodes.
     pub pool: Rc<Pool>,
-    /// Access-log lines not yet handed to the writer.
-    pub log: LogBuffer,
-    /// Makes spans, where requests are traced.
-    pub tracer: Option<Tracer>,
-    /// Its latest requests, and why they went where they went.
-    pub recent: RefCell<Recent>,
+    /// What is written down of its requests.
+    pub telemetry: Telemetry,
     /// Sessions with something in flight here.
     pub flights: Flights,
-    /// What is counted of requests that belong to no cluster, and of connections.
-    pub traffic: Arc<Traffic>,
     /// For draws and ids; not for secrets.
     pub rng: RefCell<SmallRng>,
     /// True once connections are to end.
@@ -70,18 +64,15 @@ pub struct Worker {
 
 impl Worker {
     /// A thread's share.
-    pub fn new(current: Arc<Current>, log: LogBuffer, tracer: Option<Tracer>, traffic: Arc<Traffic>) -> Rc<Self> {
+    pub fn new(current: Arc<Current>, telemetry: Telemetry) -> Rc<Self> {
         let table = current.load_full();
         let mut rng = SmallRng::from_os_rng();
         Rc::new(Self {
             newest: RefCell::new(Cache::new(current)),
             held: RefCell::new(Rc::new(table)),
             pool: Rc::default(),
-            log,
-            tracer,
-            recent: RefCell::default(),
+            telemetry,
             flights: Flights::default(),
-            traffic,
             id_prefix: rng.next_u32(),
             rng: RefCell::new(rng),
             draining: tokio::sync::watch::Sender::new(false),
@@ -101,14 +92,6 @@ impl Worker {
             *held = Rc::new(table.clone());
         }
         held.clone()
-    }
-
-    /// Hands over what is to be told of requests; called every 100 ms. Never waits.
-    pub fn flush(&self) {
-        self.log.flush();
-        if let Some(tracer) = &self.tracer {
-            tracer.flush();
-        }
     }
 
     /// A request id: unique among all threads and restarts for all practical purposes.

@@ -1,15 +1,14 @@
 //! What would be decided for a request that nobody has sent.
 
 use super::rng;
-use crate::affinity::Gist;
 use crate::base::clock::{self, Now};
 use crate::config::address::Address;
-use crate::proxy::recent::Decided;
 use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
 use crate::proxy::resolve::{Bypass, Resolution, resolve};
 use crate::serve::problem::Problem;
-use crate::table::decide::{self, Decision, Facts, Why};
+use crate::table::decide::{self, Decision, Facts, Verdict};
 use crate::table::{Listener, Table};
+use crate::telemetry::recent::RecentDecision;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
@@ -46,25 +45,10 @@ impl Request {
 }
 
 /// Decides without a trace: no turn is charged, no session entered.
-pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
+pub fn decide(table: &Table, request: &Request) -> Result<RecentDecision, Problem> {
     let (index, listener) = listener_for(table, request)?;
-    let mut decided = Decided {
-        id: RequestId::Own(0),
-        at: clock::unix_ms(),
-        client: request.client,
-        listener: index as u32,
-        revision: table.revision,
-        rule: None,
-        cluster: None,
-        node: None,
-        was: None,
-        why: Why::None,
-        gist: Gist::default(),
-        unclaimed: None,
-        refused: None,
-        status: StatusCode::NOT_FOUND.as_u16(),
-        retries: 0,
-    };
+    let mut decided = RecentDecision::begin(RequestId::Own(0), clock::unix_ms(), request.client, index as u32);
+    decided.status = StatusCode::NOT_FOUND.as_u16();
     let (head, resolution) = match request.resolve(table, listener) {
         Ok(resolved) => resolved,
         Err(unclear) => {
@@ -72,7 +56,10 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
             return Ok(decided);
         }
     };
-    (decided.client, decided.rule) = (head.client, resolution.rule().map(|rule| rule.index as u32));
+    decided.client = head.client;
+    if let Some(rule) = resolution.rule() {
+        decided.ruled(table.revision, rule.index);
+    }
     let to = match resolution {
         Resolution::Cluster(to) | Resolution::HandOff(to, _) => to,
         Resolution::NoRule => return Ok(decided),
@@ -85,25 +72,25 @@ pub fn decide(table: &Table, request: &Request) -> Result<Decided, Problem> {
             return Ok(decided);
         }
     };
-    (decided.cluster, decided.gist, decided.status) = (Some(to.cluster.live.id), to.reading.gist(), 0);
-    decided.unclaimed = to.unclaimed;
+    decided.status = 0;
+    decided.leads_to(to.cluster, &to.reading, to.unclaimed);
+    let (mut rng, now) = (rng(), Now::look());
     if let Bypass::To(node) = to.bypass {
-        (decided.node, decided.why) = (Some(node.live.slot), Why::Forced);
+        decided.chosen(to.cluster, &Verdict::forced(node), now);
         return Ok(decided);
     }
-    let (mut rng, now) = (rng(), Now::look());
     for waited in [false, true] {
         let facts = Facts { tried: &[], hint: None, waited, now, dry: true };
         match decide::decide(to.cluster, &to.reading, &facts, &mut rng) {
             Decision::Serve(verdict) => {
-                (decided.node, decided.why) = (Some(verdict.node.live.slot), verdict.why);
-                decided.was = verdict.was.map(|slot| (slot, to.cluster.node(slot).map(|node| node.state(now))));
+                decided.chosen(to.cluster, &verdict, now);
                 break;
             }
             // a first check is awaited for a moment, then it is done without
             Decision::Wait => {}
             Decision::Refuse(refusal) => {
-                (decided.refused, decided.status) = (Some(refusal), StatusCode::SERVICE_UNAVAILABLE.as_u16());
+                decided.refused(refusal);
+                decided.status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
                 break;
             }
         }

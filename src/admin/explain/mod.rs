@@ -11,10 +11,10 @@ use super::status::{self, Explanation, Moved, Moves};
 use super::{Admin, snapshot};
 use crate::affinity::Reading;
 use crate::base::clock::{self, Now, rfc3339};
-use crate::proxy::recent::{Decided, Recent};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, Facts};
 use crate::table::{Cluster, Table};
+use crate::telemetry::recent::{RecentDecision, RecentDecisions};
 use http::StatusCode;
 use rand::{SeedableRng, rngs::SmallRng};
 use std::time::Duration;
@@ -35,10 +35,12 @@ pub async fn explain(admin: &Admin, question: Question) -> Result<Explanation, P
             return Ok(told(&table, &decided, None));
         }
         Question::Last => {
-            let last = recall(admin).await.iter().flat_map(Recent::iter).max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id))).cloned();
+            let last = recall(admin).await.iter().flat_map(RecentDecisions::iter).max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id))).cloned();
             (last, "No request has come yet.")
         }
-        Question::Id(id) => (recall(admin).await.iter().flat_map(Recent::iter).find(|decided| decided.id == id).cloned(), FORGOTTEN),
+        Question::Id(id) => {
+            (recall(admin).await.iter().flat_map(RecentDecisions::iter).find(|decided| decided.id == id).cloned(), FORGOTTEN)
+        }
     };
     let decided = kept.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))?;
     let request = status::Asked {
@@ -57,7 +59,8 @@ pub async fn moves(admin: &Admin) -> Moves {
     let table = admin.current.load_full();
     let of = |cluster: &std::sync::Arc<Cluster>| {
         let totals = cluster.live.traffic.totals();
-        let mut latest: Vec<&Decided> = recent.iter().flat_map(Recent::moved).filter(|d| d.cluster == Some(cluster.live.id)).collect();
+        let mut latest: Vec<&RecentDecision> =
+            recent.iter().flat_map(RecentDecisions::moved).filter(|d| d.cluster == Some(cluster.live.id)).collect();
         latest.sort_unstable_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
         latest.truncate(MOVES);
         Moved {
@@ -70,7 +73,7 @@ pub async fn moves(admin: &Admin) -> Moves {
     Moves { time: rfc3339(clock::unix_ms()), clusters: table.clusters.iter().map(of).collect() }
 }
 
-fn one_move(cluster: &Cluster, decided: &Decided) -> status::Move {
+fn one_move(cluster: &Cluster, decided: &RecentDecision) -> status::Move {
     status::Move {
         id: decided.id.to_string(),
         at: rfc3339(decided.at),
@@ -83,7 +86,7 @@ fn one_move(cluster: &Cluster, decided: &Decided) -> status::Move {
 }
 
 /// What every thread remembers.
-async fn recall(admin: &Admin) -> Vec<Recent> {
+async fn recall(admin: &Admin) -> Vec<RecentDecisions> {
     let deadline = clock::timer_instant() + RECALL;
     let mut all = Vec::new();
     for answer in (admin.recall)() {
@@ -94,7 +97,7 @@ async fn recall(admin: &Admin) -> Vec<Recent> {
 }
 
 /// In words, with the cluster's nodes as they are now.
-fn told(table: &Table, decided: &Decided, request: Option<status::Asked>) -> Explanation {
+fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>) -> Explanation {
     let cluster = decided.cluster.and_then(|id| table.clusters.iter().find(|cluster| cluster.live.id == id)).map(|cluster| &**cluster);
     let name = |slot: u32| name_of(cluster?, slot);
     let tense = if request.is_some() { words::Tense::Past } else { words::Tense::Present };

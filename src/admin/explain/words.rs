@@ -5,9 +5,9 @@ use super::name_of;
 use crate::affinity::{Heard, Via};
 use crate::base::clock::{self, Now};
 use crate::base::units::span;
-use crate::proxy::recent::Decided;
 use crate::table::decide::{Refusal, Why};
 use crate::table::{Cluster, State};
+use crate::telemetry::recent::RecentDecision;
 
 /// Whether it was or might be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Tense {
 }
 
 /// Why a request went where it went.
-pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> String {
+pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense) -> String {
     let Some(cluster) = cluster else { return without_cluster(decided, tense) };
     let source = cluster.affinity.source(&decided.gist).unwrap_or_else(|| "it".into());
     let was = decided.was.and_then(|(slot, _)| name_of(cluster, slot)).unwrap_or_else(|| "a node".into());
@@ -55,16 +55,11 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
             Some(state) if !state.keeps_sessions() => format!("{source} pins it to {was}, which {is} {}", state.word()),
             _ => format!("{source} pins it to {was}, which did not answer"),
         },
-        Why::MovedDraining => {
-            let state = decided.was.and_then(|(_, state)| state).map_or("leaving", State::word);
-            match state {
-                _ if decided.was.is_some_and(|(_, state)| state == Some(State::Aside)) => {
-                    format!("{source} pins it to {was}, which only tells clients where to go")
-                }
-                "draining" => format!("{source} pins it to {was}, which {is} being drained and did not answer"),
-                state => format!("{source} pins it to {was}, which {is} taken out ({state})"),
-            }
-        }
+        Why::MovedDraining => match decided.was.and_then(|(_, state)| state) {
+            Some(State::Aside) => format!("{source} pins it to {was}, which only tells clients where to go"),
+            Some(State::Draining) => format!("{source} pins it to {was}, which {is} being drained and did not answer"),
+            state => format!("{source} pins it to {was}, which {is} taken out ({})", state.map_or("leaving", State::word)),
+        },
         Why::MovedUnknownRoute if decided.was.is_some() => {
             format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
         }
@@ -79,7 +74,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &Decided, tense: Tense) -> St
     }
 }
 
-fn without_cluster(decided: &Decided, tense: Tense) -> String {
+fn without_cluster(decided: &RecentDecision, tense: Tense) -> String {
     match (decided.rule, decided.cluster, decided.status) {
         (_, Some(_), _) => "its cluster is not there any more: the conf was changed since".into(),
         (Some(_), None, status) => format!("the rule itself answers it, with {status}"),
@@ -92,12 +87,12 @@ fn without_cluster(decided: &Decided, tense: Tense) -> String {
 }
 
 /// Why it may stay on a node that is down now.
-fn against(cluster: &Cluster, decided: &Decided, tense: Tense) -> String {
+fn against(cluster: &Cluster, decided: &RecentDecision, tense: Tense) -> String {
     let node = decided.node.and_then(|slot| cluster.node(slot)).filter(|_| tense == Tense::Present);
     node.and_then(|node| cluster.kept(node, Now::look())).map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
 }
 
-fn age(decided: &Decided) -> String {
+fn age(decided: &RecentDecision) -> String {
     let ago = |began: u64| span((decided.at / 1000).max(clock::unix_secs()).saturating_sub(began));
     decided.gist.began().map_or_else(String::new, |began| format!(" (its session began {} ago)", ago(began)))
 }

@@ -51,9 +51,22 @@ impl Why {
         Self::None,
     ];
 
+    /// Whether the session was moved.
+    pub fn is_move(self) -> bool {
+        self.cause().is_some()
+    }
+
     /// What broke the pin, if the session was moved.
     pub fn cause(self) -> Option<&'static str> {
-        self.word().strip_prefix("moved:")
+        match self {
+            Self::MovedDown => Some("down"),
+            Self::MovedDraining => Some("draining"),
+            Self::MovedUnknownRoute => Some("unknown-route"),
+            Self::MovedTampered => Some("tampered"),
+            Self::MovedExpired => Some("expired"),
+            Self::MovedRebooted => Some("rebooted"),
+            Self::New | Self::Cookie | Self::Route | Self::Learned | Self::Key | Self::Forced | Self::None => None,
+        }
     }
 
     /// The word in the log.
@@ -93,6 +106,18 @@ impl From<Lost> for Why {
             Lost::UnknownRoute => Self::MovedUnknownRoute,
             Lost::Tampered => Self::MovedTampered,
             Lost::Expired => Self::MovedExpired,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_is_told_with_its_cause() {
+        for why in Why::ALL {
+            assert_eq!(why.word().strip_prefix("moved:"), why.cause(), "{why:?}");
         }
     }
 }

@@ -1,15 +1,15 @@
 //! A request's span: begun from its head, ended with its log line, handed over with others of its worker. Nothing here waits.
 
 use super::export::Traces;
+use super::finished::FinishedSpan;
 use crate::base::clock;
-use crate::proxy::access_log::Record;
+use crate::telemetry::log_fields::Entry;
 use crate::wire::traceparent::Traceparent;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use std::cell::RefCell;
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::mpsc;
@@ -54,37 +54,14 @@ impl Span {
     }
 }
 
-/// A span of a request that is over.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub place: Traceparent,
-    pub parent: Option<u64>,
-    /// Nanoseconds since 1970.
-    pub start: u64,
-    pub end: u64,
-    pub client: IpAddr,
-    pub tls: bool,
-    pub status: u16,
-    pub why: String,
-    pub rule: Option<u32>,
-    pub method: String,
-    pub path: String,
-    pub host: String,
-    pub version: String,
-    pub cluster: Option<String>,
-    pub node: Option<String>,
-    pub was: Option<String>,
-    pub id: String,
-}
-
 /// Makes the spans of one worker, and keeps those that are not yet handed over. Dropping it hands them over.
 #[derive(Debug)]
 pub struct Tracer {
-    queue: Option<mpsc::Sender<Vec<Finished>>>,
+    queue: Option<mpsc::Sender<Vec<FinishedSpan>>>,
     dropped: Arc<AtomicU64>,
     /// A new trace is kept when its id, so to speak, is below this.
     below: u64,
-    finished: RefCell<Vec<Finished>>,
+    finished: RefCell<Vec<FinishedSpan>>,
 }
 
 impl Tracer {
@@ -108,27 +85,27 @@ impl Tracer {
     }
 
     /// A request is over, and this is what is known of it.
-    pub fn end(&self, span: &Span, record: &Record<'_>, rule: Option<u32>) {
+    pub fn end(&self, span: &Span, entry: &Entry<'_>) {
         let end = clock::unix_ns();
-        let path = record.path.split('?').next().unwrap_or_default();
-        let finished = Finished {
+        let decision = &entry.record.decision;
+        let finished = FinishedSpan {
             place: span.place,
             parent: span.parent,
-            start: end.saturating_sub((record.duration_ms * 1e6) as u64),
+            start: end.saturating_sub((entry.duration_ms * 1e6) as u64),
             end,
-            client: record.client.to_canonical(),
-            tls: record.tls,
-            status: record.status,
-            why: record.why.to_owned(),
-            rule,
-            method: cut(record.method),
-            path: cut(path),
-            host: cut(record.host),
-            version: record.version.to_owned(),
-            cluster: record.cluster.map(str::to_owned),
-            node: record.node.map(str::to_owned),
-            was: record.was.map(str::to_owned),
-            id: record.id.to_owned(),
+            client: decision.client.to_canonical(),
+            tls: entry.connection.tls,
+            status: decision.status,
+            why: decision.why,
+            rule: decision.rule,
+            method: cut(entry.method()),
+            path: cut(entry.path().split('?').next().unwrap_or_default()),
+            host: cut(entry.host()),
+            version: entry.version(),
+            cluster: entry.cluster().map(str::to_owned),
+            node: entry.node().map(str::to_owned),
+            was: entry.was().map(str::to_owned),
+            id: entry.id.to_owned(),
         };
         let full = {
             let mut all = self.finished.borrow_mut();
@@ -169,9 +146,13 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Now;
+    use crate::telemetry::log_fields::SOME_CONNECTION;
+    use crate::telemetry::record::RequestRecord;
+    use crate::wire::request_id::RequestId;
     use rand::SeedableRng;
 
-    fn tracer(share: f64) -> (Tracer, mpsc::Receiver<Vec<Finished>>) {
+    fn tracer(share: f64) -> (Tracer, mpsc::Receiver<Vec<FinishedSpan>>) {
         let (queue, receiver) = mpsc::channel(1);
         (Tracer { queue: Some(queue), dropped: Arc::default(), below: below(share), finished: RefCell::default() }, receiver)
     }
@@ -206,8 +187,12 @@ mod tests {
     fn a_full_queue_loses_spans_and_counts_them() {
         let (tracer, mut receiver) = tracer(1.0);
         let span = tracer.begin(&HeaderMap::new(), &mut SmallRng::seed_from_u64(1));
-        let path = "ä".repeat(LONGEST);
-        (0..FULL * 3 + 1).for_each(|_| tracer.end(&span, &Record { path: &path, ..Record::default() }, None));
+        let id = RequestId::Own(1);
+        let mut record = RequestRecord::begin(id.clone(), ([127, 0, 0, 1], 1).into(), 0, Now::look());
+        let (parts, ()) = http::Request::get(format!("/{}", "a".repeat(LONGEST))).body(()).unwrap().into_parts();
+        record.asked([127, 0, 0, 1].into(), &id, "h", &parts, None);
+        let entry = Entry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 };
+        (0..FULL * 3 + 1).for_each(|_| tracer.end(&span, &entry));
         let dropped = tracer.dropped.clone();
         assert_eq!((dropped.load(Relaxed), receiver.try_recv().unwrap()[0].path.chars().count()), (2 * FULL as u64, LONGEST));
         drop(tracer);

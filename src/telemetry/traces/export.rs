@@ -2,7 +2,7 @@
 //! costs spans, never requests.
 
 use super::collector::{Collector, Failed};
-use super::span::Finished;
+use super::finished::FinishedSpan;
 use super::{Totals, otlp};
 use crate::base::clock;
 use crate::base::seldom::Seldom;
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Traces {
     sample: f64,
-    queue: Mutex<Option<mpsc::Sender<Vec<Finished>>>>,
+    queue: Mutex<Option<mpsc::Sender<Vec<FinishedSpan>>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
     dropped: Arc<AtomicU64>,
@@ -68,7 +68,7 @@ impl Traces {
     }
 
     /// Where a worker hands over its spans.
-    pub(super) fn queue(&self) -> Option<mpsc::Sender<Vec<Finished>>> {
+    pub(super) fn queue(&self) -> Option<mpsc::Sender<Vec<FinishedSpan>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -98,7 +98,7 @@ impl Traces {
 struct Export {
     collector: Collector,
     service: String,
-    spans: mpsc::Receiver<Vec<Finished>>,
+    spans: mpsc::Receiver<Vec<FinishedSpan>>,
     shared: Arc<Shared>,
     seldom: Seldom,
 }
@@ -114,7 +114,7 @@ impl Export {
     }
 
     /// What comes within a while.
-    async fn gather(&mut self, first: Vec<Finished>) -> Vec<Finished> {
+    async fn gather(&mut self, first: Vec<FinishedSpan>) -> Vec<FinishedSpan> {
         let (mut batch, late) = (first, clock::timer_instant() + GATHER);
         while batch.len() < BATCH
             && let Ok(Some(more)) = tokio::time::timeout_at(late, self.spans.recv()).await

@@ -8,6 +8,8 @@ mod collector;
 #[cfg(feature = "otel")]
 mod export;
 #[cfg(feature = "otel")]
+mod finished;
+#[cfg(feature = "otel")]
 mod otlp;
 #[cfg(feature = "otel")]
 mod span;

@@ -1,6 +1,6 @@
 //! Spans as OpenTelemetry's protocol writes them, named by its semantic conventions for HTTP servers.
 
-use super::span::Finished;
+use super::finished::FinishedSpan;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -15,7 +15,7 @@ const PARENT: (u32, u32) = (0x100, 0x200);
 const METHODS: [&str; 10] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
 /// A batch, as it is sent.
-pub fn encode(service: &str, batch: Vec<Finished>) -> Vec<u8> {
+pub fn encode(service: &str, batch: Vec<FinishedSpan>) -> Vec<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let resource = Resource { attributes: vec![text("service.name", service), text("service.version", version)], ..Resource::default() };
     let scope = InstrumentationScope { name: "homing".into(), version: version.into(), ..InstrumentationScope::default() };
@@ -25,7 +25,7 @@ pub fn encode(service: &str, batch: Vec<Finished>) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans: vec![all] }.encode_to_vec()
 }
 
-fn span(done: Finished) -> Span {
+fn span(done: FinishedSpan) -> Span {
     let (remote_known, remote) = PARENT;
     let failed = done.status >= 500;
     Span {
@@ -44,7 +44,7 @@ fn span(done: Finished) -> Span {
 }
 
 /// What requests of one kind have in common: the method, and what the rule leads to.
-fn name(done: &Finished) -> String {
+fn name(done: &FinishedSpan) -> String {
     let method = if is_known(&done.method) { &done.method } else { "HTTP" };
     match (&done.cluster, done.rule) {
         (Some(cluster), _) => format!("{method} {cluster}"),
@@ -57,7 +57,7 @@ fn is_known(method: &str) -> bool {
     METHODS.contains(&method)
 }
 
-fn attributes(done: Finished, failed: bool) -> Vec<KeyValue> {
+fn attributes(done: FinishedSpan, failed: bool) -> Vec<KeyValue> {
     let status = done.status.to_string();
     let version = done.version.trim_start_matches("HTTP/").trim_end_matches(".0");
     // HTTP/1.0 is the one whose nought says something
@@ -69,7 +69,7 @@ fn attributes(done: Finished, failed: bool) -> Vec<KeyValue> {
         text("server.address", done.host),
         text("client.address", done.client.to_string()),
         text("network.protocol.version", version),
-        text("homing.why", done.why),
+        text("homing.why", done.why.word()),
         text("homing.request_id", done.id),
     ];
     if is_known(&done.method) {
@@ -100,10 +100,11 @@ fn attribute(key: &str, value: Value) -> KeyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::decide::Why;
     use crate::wire::traceparent::Traceparent;
 
-    fn done(method: &str, version: &str, cluster: Option<&str>, rule: Option<u32>) -> Finished {
-        Finished {
+    fn done(method: &str, version: &'static str, cluster: Option<&str>, rule: Option<u32>) -> FinishedSpan {
+        FinishedSpan {
             place: Traceparent::first(1, 2, true),
             parent: None,
             start: 0,
@@ -111,12 +112,12 @@ mod tests {
             client: [127, 0, 0, 1].into(),
             tls: true,
             status: 204,
-            why: "none".into(),
+            why: Why::None,
             rule,
             method: method.into(),
             path: "/".into(),
             host: String::new(),
-            version: version.into(),
+            version,
             cluster: cluster.map(str::to_owned),
             node: None,
             was: None,

@@ -1,13 +1,14 @@
 //! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
 
-use super::access_log::{Record, write};
+use super::destination::Destination;
+use super::log_fields::Entry;
+use super::log_format::Format;
 use crate::base::clock;
 use crate::base::tasks::kept_thread;
-use crate::config::model::{AccessLog, LogFormat};
+use crate::config::model::AccessLog;
 use std::cell::{Cell, RefCell};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +41,7 @@ struct Signals {
 /// The access log, shared by all workers.
 #[derive(Debug)]
 pub struct Log {
-    format: LogFormat,
+    format: Format,
     sender: Option<SyncSender<Lines>>,
     signals: Arc<Signals>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -49,23 +50,20 @@ pub struct Log {
 impl Log {
     /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in `folder`.
     pub fn start(conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
-        match conf.to.as_str() {
-            "off" => Ok(Arc::new(Self { format: conf.format, sender: None, signals: Arc::default(), thread: Mutex::new(None) })),
-            "stdout" => Self::with(conf.format, Sink { out: Box::new(io::stdout()), path: None }),
-            file => {
-                let path = folder.join(file);
-                Self::with(conf.format, Sink { out: Box::new(append_to(&path)?), path: Some(path) })
-            }
+        let format = conf.format.into();
+        match Destination::open(&conf.to, folder)? {
+            Some(destination) => Self::with(format, destination),
+            None => Ok(Arc::new(Self { format, sender: None, signals: Arc::default(), thread: Mutex::new(None) })),
         }
     }
 
-    fn with(format: LogFormat, sink: Sink) -> io::Result<Arc<Self>> {
+    fn with(format: Format, destination: Destination) -> io::Result<Arc<Self>> {
         let (sender, receiver) = sync_channel(BUFFERS);
         let signals = Arc::new(Signals::default());
         let shared = Arc::clone(&signals);
         let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            let mut sink = sink;
-            kept_thread("the access log", || sink.run(&receiver, &shared));
+            let mut destination = destination;
+            kept_thread("the access log", || run(&mut destination, &receiver, &shared));
         })?;
         Ok(Arc::new(Self { format, sender: Some(sender), signals, thread: Mutex::new(Some(thread)) }))
     }
@@ -126,12 +124,14 @@ pub struct LogBuffer {
     log: Arc<Log>,
     text: RefCell<Vec<u8>>,
     count: Cell<u64>,
+    tells_connections: bool,
 }
 
 impl LogBuffer {
     /// An empty one.
     pub fn new(log: Arc<Log>) -> Self {
-        Self { log, text: RefCell::default(), count: Cell::new(0) }
+        let tells_connections = log.on() && log.format.tells_connections();
+        Self { log, text: RefCell::default(), count: Cell::new(0), tells_connections }
     }
 
     /// False when there is no access log.
@@ -139,19 +139,19 @@ impl LogBuffer {
         self.log.on()
     }
 
-    /// How lines are written.
-    pub fn format(&self) -> LogFormat {
-        self.log.format
+    /// Whether lines tell how many connections there are.
+    pub fn tells_connections(&self) -> bool {
+        self.tells_connections
     }
 
     /// Adds a line. Never waits.
-    pub fn push(&self, record: &Record<'_>) {
+    pub fn push(&self, entry: &Entry<'_>) {
         if !self.log.on() {
             return;
         }
         let full = {
             let mut text = self.text.borrow_mut();
-            write(self.log.format, record, &mut text);
+            self.log.format.write(entry, &mut text);
             text.len() > FULL
         };
         self.count.set(self.count.get() + 1);
@@ -176,52 +176,25 @@ impl Drop for LogBuffer {
     }
 }
 
-fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
-/// Where the lines go.
-struct Sink {
-    out: Box<dyn Write + Send>,
-    path: Option<PathBuf>,
-}
-
-impl Sink {
-    fn run(&mut self, receiver: &Receiver<Lines>, signals: &Signals) {
-        let mut told = Told { at: None, dropped: 0, failed: 0 };
-        loop {
-            let closing = signals.closing.load(Relaxed);
-            let next = if closing { receiver.try_recv().ok() } else { receiver.recv().ok() };
-            if signals.reopen.swap(false, Relaxed) {
-                self.reopen();
-            }
-            let Some(lines) = next else { break };
-            if let Err(error) = self.put(&lines.text) {
-                signals.failed.fetch_add(lines.count, Relaxed);
-                told.tell(signals, Some(&error));
-            } else {
-                told.tell(signals, None);
-            }
+/// Writes lines until there are no more.
+fn run(destination: &mut Destination, receiver: &Receiver<Lines>, signals: &Signals) {
+    let mut told = Told { at: None, dropped: 0, failed: 0 };
+    loop {
+        let closing = signals.closing.load(Relaxed);
+        let next = if closing { receiver.try_recv().ok() } else { receiver.recv().ok() };
+        if signals.reopen.swap(false, Relaxed) {
+            destination.reopen();
         }
-        told.at = None;
-        told.tell(signals, None);
-    }
-
-    fn put(&mut self, text: &[u8]) -> io::Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.out.write_all(text)?;
-        self.out.flush()
-    }
-
-    fn reopen(&mut self) {
-        let Some(path) = &self.path else { return };
-        match append_to(path) {
-            Ok(file) => self.out = Box::new(file),
-            Err(error) => tracing::warn!("access log {}: {error}; the old file stays in use", path.display()),
+        let Some(lines) = next else { break };
+        if let Err(error) = destination.write(&lines.text) {
+            signals.failed.fetch_add(lines.count, Relaxed);
+            told.tell(signals, Some(&error));
+        } else {
+            told.tell(signals, None);
         }
     }
+    told.at = None;
+    told.tell(signals, None);
 }
 
 /// What was already said of lost lines.
@@ -247,15 +220,33 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use super::super::log_fields::SOME_CONNECTION;
+    use super::super::record::RequestRecord;
     use super::*;
+    use crate::base::clock::Now;
+    use crate::config::model::LogFormat;
+    use crate::wire::request_id::RequestId;
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    /// Adds a line.
+    fn push(buffer: &LogBuffer) {
+        let record = RequestRecord::begin(RequestId::Own(1), ([127, 0, 0, 1], 1).into(), 0, Now::look());
+        buffer.push(&Entry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 });
+    }
+
+    fn to(pipe: io::PipeWriter) -> Arc<Log> {
+        let file = File::from(OwnedFd::from(pipe));
+        Log::with(LogFormat::Json.into(), Destination::File { file, path: "a pipe".into() }).unwrap()
+    }
 
     #[test]
     fn a_reader_that_does_not_read_costs_lines_only() {
         let (_unread, pipe) = io::pipe().unwrap();
-        let log = Log::with(LogFormat::Json, Sink { out: Box::new(pipe), path: None }).unwrap();
+        let log = to(pipe);
         let buffer = LogBuffer::new(Arc::clone(&log));
         for _ in 0..20_000 {
-            buffer.push(&Record { path: "/x", ..Record::default() });
+            push(&buffer);
         }
         assert!(log.dropped() > 1000, "{}", log.dropped());
     }
@@ -267,7 +258,7 @@ mod tests {
         let log = Log::start(&conf, folder.path()).unwrap();
         let buffer = LogBuffer::new(Arc::clone(&log));
         let lines = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count();
-        buffer.push(&Record::default());
+        push(&buffer);
         buffer.flush();
         while lines("a.log") == 0 {
             std::thread::sleep(Duration::from_millis(1));
@@ -278,12 +269,12 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         for _ in 0..1000 {
-            buffer.push(&Record::default());
+            push(&buffer);
         }
         buffer.flush();
         log.close();
         assert_eq!((lines("a.log"), lines("b.log"), log.dropped(), log.failed()), (1000, 1, 0, 0));
-        buffer.push(&Record::default());
+        push(&buffer);
         drop(buffer);
         assert_eq!(log.dropped(), 1);
     }
@@ -292,12 +283,12 @@ mod tests {
     fn off_is_off_and_failures_count() {
         let off = Log::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/")).unwrap();
         assert!(!off.on());
-        LogBuffer::new(Arc::clone(&off)).push(&Record::default());
+        push(&LogBuffer::new(Arc::clone(&off)));
         off.close();
         let (reader, pipe) = io::pipe().unwrap();
         drop(reader);
-        let log = Log::with(LogFormat::Json, Sink { out: Box::new(pipe), path: None }).unwrap();
-        LogBuffer::new(Arc::clone(&log)).push(&Record::default());
+        let log = to(pipe);
+        push(&LogBuffer::new(Arc::clone(&log)));
         log.close();
         assert_eq!(log.failed(), 1);
     }

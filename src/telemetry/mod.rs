@@ -1,0 +1,102 @@
+//! What is written down of requests: a record for each while it is under way, and from it the access log, the latest decisions,
+//! spans and counts. It takes plain facts and knows nothing of how a request is served.
+
+pub mod destination;
+pub mod log_fields;
+pub mod log_format;
+mod log_text;
+pub mod log_writer;
+pub mod recent;
+pub mod record;
+pub mod termination;
+pub mod traces;
+
+use crate::table::Traffic;
+use crate::table::traffic::Ended;
+use crate::wire::request_id::trace_of;
+use http::HeaderMap;
+use log_fields::{ConnectionFacts, Entry};
+use log_writer::LogBuffer;
+use rand::rngs::SmallRng;
+use recent::RecentDecisions;
+use record::RequestRecord;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+use traces::{Span, Tracer};
+
+/// What one data-plane thread writes down. Nothing here is locked, and nothing waits.
+pub struct Telemetry {
+    /// Access-log lines not yet handed to the writer.
+    log: LogBuffer,
+    /// Makes spans, where requests are traced.
+    tracer: Option<Tracer>,
+    /// The latest requests, and why they went where they went.
+    recent: RefCell<RecentDecisions>,
+    /// What is counted of requests that belong to no cluster, and of connections.
+    pub traffic: Arc<Traffic>,
+}
+
+impl Telemetry {
+    /// A thread's.
+    pub fn new(log: LogBuffer, tracer: Option<Tracer>, traffic: Arc<Traffic>) -> Self {
+        Self { log, tracer, recent: RefCell::default(), traffic }
+    }
+
+    /// The span of a request that begins with this head, where requests are traced.
+    pub fn span(&self, headers: &HeaderMap, rng: &RefCell<SmallRng>) -> Option<Span> {
+        self.tracer.as_ref().map(|tracer| tracer.begin(headers, &mut rng.borrow_mut()))
+    }
+
+    /// Whether lines tell how many connections there are: finding that out costs something.
+    pub fn tells_connections(&self) -> bool {
+        self.log.tells_connections()
+    }
+
+    /// A request ends: it is counted and remembered, its line is written and its span handed over.
+    pub fn end(&self, record: &RequestRecord, connection: &ConnectionFacts<'_>, took: Duration, tunnel: bool) {
+        let traffic = record.cluster.as_ref().map_or(&*self.traffic, |cluster| &cluster.traffic);
+        let decision = &record.decision;
+        let took_if_counted = (!tunnel).then_some(took);
+        traffic.ended(&Ended {
+            status: decision.status,
+            why: decision.why,
+            bytes: record.bytes,
+            retries: decision.retries,
+            took: took_if_counted,
+        });
+        self.recent.borrow_mut().note(decision.clone());
+        self.log(record, connection, took);
+    }
+
+    fn log(&self, record: &RequestRecord, connection: &ConnectionFacts<'_>, took: Duration) {
+        let kept = record.span.as_ref().filter(|span| span.is_sampled());
+        if !self.log.on() && kept.is_none() {
+            return;
+        }
+        let (mut id, mut trace) = ([0; 16], [0; 32]);
+        let trace = match &record.span {
+            Some(span) => Some(span.trace(&mut trace)),
+            None => record.head.as_ref().and_then(|head| head.traceparent.as_ref()).and_then(trace_of),
+        };
+        let (id, duration_ms) = (record.decision.id.text(&mut id), took.as_secs_f64() * 1000.0);
+        let entry = Entry { record, connection, id, trace, duration_ms };
+        self.log.push(&entry);
+        if let (Some(span), Some(tracer)) = (kept, &self.tracer) {
+            tracer.end(span, &entry);
+        }
+    }
+
+    /// Hands over what is to be told of requests; called every 100 ms. Never waits.
+    pub fn flush(&self) {
+        self.log.flush();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush();
+        }
+    }
+
+    /// The latest requests, for whoever asks why.
+    pub fn recall(&self) -> RecentDecisions {
+        self.recent.borrow().clone()
+    }
+}
