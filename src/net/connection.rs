@@ -4,8 +4,7 @@ use super::client_io::ClientIo;
 use super::{http1, http2};
 use crate::base::clock;
 use crate::listen::{Peer, proxy_header};
-use crate::proxy::client::{Client, TlsFacts};
-use crate::proxy::timers::ConnectionTimers;
+use crate::proxy::client::{Client, NewConnection, TlsFacts};
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{Connection, Side};
 use crate::transport::stream::{Early, Stream};
@@ -83,8 +82,8 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
         }
     }
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let client =
-        Rc::new(Client::new(worker, listener, conf, direct, told, port, opened.facts, Rc::new(ConnectionTimers::new()), opened.protocol));
+    let new = NewConnection { listener, opened: conf, direct, told, port, tls: opened.facts, protocol: opened.protocol };
+    let client = Rc::new(Client::new(worker, new));
     let pace = client.timers.pace.clone();
     let speaks = match opened.protocol {
         ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),

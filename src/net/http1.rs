@@ -4,7 +4,7 @@ use super::date;
 use crate::base::clock::Now;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
-use crate::proxy::interim::Interims;
+use crate::proxy::interim::InterimSink;
 use crate::proxy::worker::HeldTable;
 use crate::proxy::{exchange, headers};
 use crate::transport::content::Content;
@@ -138,7 +138,7 @@ async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, table: HeldT
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);
     let response = {
-        let mut served = pin!(exchange::serve(client.clone(), table, Interims::H1(connection.clone()), handover, request));
+        let mut served = pin!(exchange::serve(client.clone(), table, InterimSink::H1(connection.clone()), handover, request));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => connection.poll_gone(cx).map(|()| None),

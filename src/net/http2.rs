@@ -5,7 +5,7 @@ use super::date;
 use super::uploads::Uploads;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
-use crate::proxy::interim::Interims;
+use crate::proxy::interim::InterimSink;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
 use crate::transport::content::Content;
@@ -101,7 +101,7 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
         }
     };
     let response = {
-        let mut served = pin!(exchange::serve(client, table, Interims::H2(respond.clone()), handover, Request::from_parts(parts, body)));
+        let mut served = pin!(exchange::serve(client, table, InterimSink::H2(respond.clone()), handover, Request::from_parts(parts, body)));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             // reset by the client, who does not want the answer any more

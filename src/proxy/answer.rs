@@ -1,12 +1,13 @@
 //! Answers on their way to the client: those of nodes, and our own.
 
-use super::open_request::OpenRequest;
+use super::open_request::{OpenRequest, WHY};
 use super::refused::Refused;
 use crate::base::clock;
 use crate::telemetry::termination::Termination;
 use crate::transport::content::{Content, ContentError};
+use crate::wire::protocol::ClientProtocol;
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,6 +20,31 @@ pub enum Reply {
     Node(Response<Content>, Duration),
     /// Ourselves.
     Own(Response<Bytes>),
+}
+
+/// What the client is given. The request is over with the answer's body.
+pub fn answer(served: Result<Reply, Refused>, mut request: Box<OpenRequest>, protocol: ClientProtocol) -> Response<AnswerBody> {
+    let record = &mut request.record;
+    match served {
+        Ok(Reply::Node(response, limit)) => {
+            record.decision.status = response.status().as_u16();
+            response.map(|body| AnswerBody::node(body, limit, request))
+        }
+        Ok(Reply::Own(mut response)) => {
+            (record.decision.status, record.ended) = (response.status().as_u16(), Termination::Local);
+            request.show_why(response.headers_mut());
+            response.map(|body| AnswerBody::held(body, request))
+        }
+        Err(refused) => {
+            let why = record.why_shown();
+            let mut response = refusal(refused, request);
+            why.into_iter().for_each(|why| drop(response.headers_mut().insert(WHY, why)));
+            if protocol == ClientProtocol::Http1 && response.status() == StatusCode::BAD_REQUEST {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }
 }
 
 /// The body of an answer. Its end, or its drop, ends the request.
@@ -156,25 +182,23 @@ impl Flow {
     }
 }
 
-impl Refused {
-    /// As an answer.
-    pub fn into_response(self, mut request: Box<OpenRequest>) -> Response<AnswerBody> {
-        let record = &mut request.record;
-        (record.decision.status, record.ended) = (self.status.as_u16(), self.ended);
-        if !self.note.is_empty() {
-            record.note = self.note;
-        }
-        let (html, id) = (self.page.is_some(), &record.decision.id);
-        let body = self.page.unwrap_or_else(|| Bytes::from(format!("{} {}\nRequest {id}\n", self.status.as_u16(), self.message)));
-        let mut response = Response::new(AnswerBody::held(body, request));
-        *response.status_mut() = self.status;
-        let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+/// The answer in place of a node's.
+fn refusal(refused: Refused, mut request: Box<OpenRequest>) -> Response<AnswerBody> {
+    let record = &mut request.record;
+    (record.decision.status, record.ended) = (refused.status.as_u16(), refused.ended);
+    if !refused.note.is_empty() {
+        record.note = refused.note;
     }
+    let (html, id, status) = (refused.page.is_some(), &record.decision.id, refused.status);
+    let body = refused.page.unwrap_or_else(|| Bytes::from(format!("{} {}\nRequest {id}\n", status.as_u16(), refused.message)));
+    let mut response = Response::new(AnswerBody::held(body, request));
+    *response.status_mut() = status;
+    let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = refused.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

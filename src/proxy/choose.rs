@@ -1,11 +1,10 @@
 //! The way to a decision: parallel first requests agree, first checks are waited for, and the session is entered.
 
 use super::client::Client;
-use super::open_request::OpenRequest;
+use super::context::RequestContext;
 use super::refused::Refused;
-use super::request_head::RequestHead;
-use super::resolve::{Bypass, Destination};
-use super::retry;
+use super::resolve::Bypass;
+use super::retry::Tries;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
 use crate::base::clock::{self, Now};
@@ -14,7 +13,6 @@ use crate::table::{Cluster, Node};
 use crate::telemetry::termination::Termination;
 use http::{HeaderMap, StatusCode};
 use rand::RngCore;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,18 +20,36 @@ use std::time::Duration;
 /// How long a request waits for the first check of a node that was never checked.
 const FIRST_CHECK: Duration = Duration::from_secs(1);
 
+/// The node that was chosen, and the session's entry in the ledger.
+pub(super) struct Chosen {
+    pub(super) verdict: Verdict,
+    pub(super) session: Session,
+}
+
+impl Chosen {
+    /// A bypass leads there, past everything else.
+    pub(super) fn forced(node: &Arc<Node>) -> Self {
+        Self { verdict: Verdict::forced(node), session: Session::none() }
+    }
+
+    /// Whether this answer shows that the session was over before the request came.
+    pub(super) fn is_over(&self, context: &RequestContext<'_>, answer: &HeaderMap) -> bool {
+        session::is_over(context.to.cluster, &self.session, &self.verdict, &context.head.parts, answer, context.open.now)
+    }
+}
+
 /// The node that a bypass leads to. No node is to see the bypass, and one that is not good counts for nothing.
-pub(super) fn bypassed<'t>(to: &Destination<'t>, headers: &mut HeaderMap, open: &mut OpenRequest) -> Option<&'t Arc<Node>> {
-    let node = match to.bypass {
+pub(super) fn bypassed<'t>(context: &mut RequestContext<'t>) -> Option<&'t Arc<Node>> {
+    let node = match context.to.bypass {
         Bypass::Absent => return None,
         Bypass::To(node) => Some(node),
         Bypass::Refused => {
-            open.record.note = "bypass-refused".into();
-            to.cluster.live.bypass_refused.fetch_add(1, Relaxed);
+            context.open.record.note = "bypass-refused".into();
+            context.to.cluster.live.bypass_refused.fetch_add(1, Relaxed);
             None
         }
     };
-    bypass::hide(headers);
+    bypass::hide(&mut context.head.parts.headers);
     node
 }
 
@@ -49,13 +65,15 @@ pub(super) struct FirstRequest {
 }
 
 impl FirstRequest {
-    pub(super) fn of(client: &Client, cluster: &Cluster, reading: &Reading<'_>, asked: &RequestHead) -> Self {
+    pub(super) fn of(context: &RequestContext<'_>) -> Self {
+        let RequestContext { client, to, head, .. } = context;
+        let (cluster, reading) = (to.cluster, &to.reading);
         let fresh = client.worker.rng.borrow_mut().next_u64();
         let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
         if !applies {
             return Self { identity: 0, session: fresh, hint: None, joined: false, applies };
         }
-        let identity = visitor(asked.client, &asked.parts.headers);
+        let identity = visitor(head.client, &head.parts.headers);
         let mut first = Self { identity, session: fresh, hint: None, joined: false, applies };
         first.look(client, cluster);
         first
@@ -80,14 +98,8 @@ impl FirstRequest {
 }
 
 /// Decides, waits for first checks, and enters the session into the ledger.
-pub(super) async fn choose(
-    client: &Rc<Client>,
-    cluster: &Arc<Cluster>,
-    reading: &Reading<'_>,
-    first: &mut FirstRequest,
-    tries: &mut retry::Tries,
-    open: &mut OpenRequest,
-) -> Result<(Verdict, Session), Refused> {
+pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRequest, tries: &mut Tries) -> Result<Chosen, Refused> {
+    let (client, cluster, reading, open) = (context.client, context.to.cluster, &context.to.reading, &mut *context.open);
     let alike = FirstRequest::visitor(cluster, reading);
     let mut hint = first.hint;
     let mut first_check = None;
@@ -119,7 +131,7 @@ pub(super) async fn choose(
                 if first.applies && first.hint.is_none() {
                     client.remember(&cluster.name, first.identity, slot, session.id);
                 }
-                return Ok((verdict, session));
+                return Ok(Chosen { verdict, session });
             }
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| clock::timer_instant() + FIRST_CHECK);

@@ -43,6 +43,24 @@ pub struct Client {
     burst: RefCell<Vec<Placed>>,
 }
 
+/// What is known of a connection that was just opened.
+pub struct NewConnection {
+    /// Its listener's index.
+    pub listener: usize,
+    /// Its listener, as it is now.
+    pub opened: Arc<Listener>,
+    /// Who is at the other end of the socket.
+    pub direct: SocketAddr,
+    /// Whom that names by the PROXY protocol.
+    pub told: Option<SocketAddr>,
+    /// The port it came to; 0 over a Unix socket.
+    pub port: u16,
+    /// What the TLS handshake told.
+    pub tls: Option<TlsFacts>,
+    /// What it speaks.
+    pub protocol: ClientProtocol,
+}
+
 /// An address, and the same as nodes are told of it.
 pub struct Address {
     /// The address.
@@ -105,21 +123,11 @@ const BURST_KEPT: usize = 32;
 
 impl Client {
     /// A connection that was just opened.
-    #[allow(clippy::too_many_arguments, reason = "one field each, called once")]
-    pub fn new(
-        worker: Rc<Worker>,
-        listener: usize,
-        opened: Arc<Listener>,
-        direct: SocketAddr,
-        told: Option<SocketAddr>,
-        port: u16,
-        tls: Option<TlsFacts>,
-        timers: Rc<ConnectionTimers>,
-        protocol: ClientProtocol,
-    ) -> Self {
+    pub fn new(worker: Rc<Worker>, new: NewConnection) -> Self {
+        let NewConnection { listener, opened, direct, told, port, tls, protocol } = new;
         opened.connections.fetch_add(1, Relaxed);
         let (direct, told) = (Address::new(direct), told.map(|told| Box::new(Address::new(told))));
-        let (port_text, burst) = (HeaderValue::from(port), RefCell::default());
+        let (port_text, timers, burst) = (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
         Self { worker, listener, opened, direct, told, port, tls, port_text, timers, protocol, burst }
     }
 

@@ -2,39 +2,28 @@
 
 use super::answer::Reply;
 use super::choose::{FirstRequest, bypassed, choose};
-use super::client::Client;
-use super::open_request::OpenRequest;
+use super::context::RequestContext;
 use super::refused::Refused;
-use super::request_head::RequestHead;
-use super::resolve::Destination;
-use super::{respond, retry, session};
-use crate::table::Listener;
+use super::retry::Tries;
+use super::{respond, session};
 use crate::table::decide::Verdict;
 use http::StatusCode;
-use std::rc::Rc;
 
 /// Chooses a node as for any request, and redirects the client to it.
-pub async fn serve(
-    client: &Rc<Client>,
-    listener: &Listener,
-    to: Destination<'_>,
-    status: StatusCode,
-    mut asked: RequestHead,
-    open: &mut OpenRequest,
-) -> Result<Reply, Refused> {
-    let cluster = to.cluster;
+pub(super) async fn serve(context: &mut RequestContext<'_>, status: StatusCode) -> Result<Reply, Refused> {
+    let cluster = context.to.cluster;
     // many such clients look alike, and each begins a session of its own
-    let mut first = FirstRequest::alone(client);
-    let verdict = match bypassed(&to, &mut asked.parts.headers, open) {
+    let mut first = FirstRequest::alone(context.client);
+    let verdict = match bypassed(context) {
         Some(node) => Verdict::forced(node),
         None => {
-            let mut tries = retry::Tries::new(cluster, false);
-            let (verdict, _) = choose(client, cluster, &to.reading, &mut first, &mut tries, open).await?;
-            session::hand_over(cluster, &verdict, first.session, open.now);
-            verdict
+            let mut tries = Tries::new(cluster, false);
+            let chosen = choose(context, &mut first, &mut tries).await?;
+            session::hand_over(cluster, &chosen.verdict, first.session, context.open.now);
+            chosen.verdict
         }
     };
-    open.record.chosen(cluster, &verdict, open.now);
-    let facts = asked.facts_at(client, listener, cluster, &verdict.node);
-    Ok(respond::hand_off(status, &verdict.node, &asked.uri, to.rule, &facts))
+    context.open.record.chosen(cluster, &verdict, context.open.now);
+    let facts = context.facts_at(&verdict.node);
+    Ok(respond::hand_off(status, &verdict.node, &context.head.uri, context.to.rule, &facts))
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Waker};
 
 /// How a client is told of interim answers.
 #[derive(Clone)]
-pub enum Interims {
+pub enum InterimSink {
     /// Not at all.
     Untold,
     /// Over HTTP/1.1.
@@ -22,7 +22,7 @@ pub enum Interims {
     H2(Rc<RefCell<SendResponse<Bytes>>>),
 }
 
-impl Interims {
+impl InterimSink {
     /// The way for a request of this version.
     pub fn of(&self, version: Version) -> &Self {
         // HTTP/1.0 knows no interim answers (RFC 9110 section 15.2)

@@ -1,16 +1,18 @@
-//! The life of a request. Read `exchange.rs` first; `resolve`, `choose`, `load`, `finish` are its steps.
+//! The life of a request. Read `exchange.rs` first; `resolve`, `choose`, `outbound`, `place`, `finish` and `answer` are its phases.
 
 pub mod answer;
 mod choose;
 pub mod client;
+mod context;
 pub mod exchange;
 mod finish;
 pub mod flights;
 mod hand_off;
 pub mod headers;
 pub mod interim;
-mod load;
 pub mod open_request;
+mod outbound;
+mod place;
 pub mod refused;
 pub mod request_head;
 pub mod resolve;

@@ -5,7 +5,7 @@ use super::headers;
 use super::refused::Refused;
 use crate::affinity;
 use crate::base::clock::Now;
-use crate::table::{Cluster, Listener, Node};
+use crate::table::Listener;
 use crate::upstream::home;
 use crate::upstream::passages::Passages;
 use crate::wire::protocol::ClientProtocol;
@@ -34,7 +34,7 @@ pub struct Arrival<'a> {
 pub struct RequestHead {
     /// Its id: given by a trusted proxy, else our own.
     pub id: RequestId,
-    /// Its head; from `prepare` on as the node is sent it.
+    /// Its head; from `OutboundRequest::prepare` on as the node is sent it.
     pub parts: Parts,
     /// Its target as it came.
     pub uri: Uri,
@@ -120,11 +120,6 @@ impl RequestHead {
     pub(super) fn pin_request(&self, now: u64) -> affinity::Incoming<'_> {
         let Parts { method, uri, headers, .. } = &self.parts;
         affinity::Incoming { method, uri, headers, client: self.client, now }
-    }
-
-    /// What header values may refer to once a node is chosen.
-    pub fn facts_at<'a>(&'a self, client: &'a Client, listener: &'a Listener, cluster: &'a Cluster, node: &'a Node) -> Facts<'a> {
-        Facts { cluster: Some(&cluster.name), node: Some(&node.spec.name), route: Some(&node.spec.route), ..self.facts(client, listener) }
     }
 
     /// What header values may refer to.

@@ -1,6 +1,6 @@
 //! Whether a request that failed may be sent again, and where.
 
-use super::client::Client;
+use super::context::RequestContext;
 use super::refused::Refused;
 use super::session::Session;
 use crate::base::clock::Now;
@@ -12,7 +12,6 @@ use crate::upstream::household::Household;
 use crate::upstream::send::{Failure, Limits, Over, SendError};
 use crate::wire::protocol::ClientProtocol;
 use http::{Method, StatusCode};
-use std::net::IpAddr;
 
 /// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
 pub fn is_idempotent(method: &Method) -> bool {
@@ -75,14 +74,15 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub fn limits<'a>(&self, cluster: &Cluster, node: &'a Node, client: &'a Client, asks: IpAddr, switching: bool, now: Now) -> Limits<'a> {
+    pub(super) fn limits<'a>(&self, context: &RequestContext<'a>, node: &'a Node, switching: bool) -> Limits<'a> {
+        let (client, conf) = (context.client, &context.to.cluster.conf);
         Limits {
-            now,
+            now: context.open.now,
             // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
             alarm: (client.protocol == ClientProtocol::Http1).then_some(&client.timers.alarm),
-            connect: cluster.conf.timeouts.connect.get(),
-            response: cluster.conf.timeouts.response.get(),
-            max_idle: cluster.conf.pool.max_idle,
+            connect: conf.timeouts.connect.get(),
+            response: conf.timeouts.response.get(),
+            max_idle: conf.pool.max_idle,
             over: match () {
                 () if switching => Over::Switching,
                 () if self.http1 == Some(node.live.slot) => Over::Http1,
@@ -90,11 +90,11 @@ impl Tries {
                 () if self.repeatable => Over::Any,
                 () => Over::Sure,
             },
-            connections: cluster.conf.pool.http2_connections,
-            queue: cluster.conf.queue_timeout.get(),
+            connections: conf.pool.http2_connections,
+            queue: conf.queue_timeout.get(),
             waiting: &node.live.waiting,
-            client: Household::of(asks),
-            keep: cluster.conf.retry_body.0,
+            client: Household::of(context.head.client),
+            keep: conf.retry_body.0,
         }
     }
 

@@ -1,12 +1,10 @@
 //! Upgrades: WebSocket and any other protocol over HTTP/1.1, and WebSocket over HTTP/2 (RFC 8441).
 
 use super::answer::Reply;
-use super::client::Client;
+use super::context::RequestContext;
 use super::headers;
-use super::open_request::OpenRequest;
 use super::refused::Refused;
 use super::tunnel::{self, Socket};
-use crate::table::Cluster;
 use crate::table::decide::Why;
 use crate::telemetry::termination::Termination;
 use crate::transport::content::Content;
@@ -18,43 +16,42 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body::Body;
 use rand::RngCore;
-use std::rc::Rc;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// An upgrade that the client asks for.
-pub struct Wanted {
+pub struct UpgradeRequest {
     protocol: HeaderValue,
     /// The client's bytes, once it is told.
-    client: Handover,
+    client: UpgradeHandoff,
     /// Asked for by an extended CONNECT: the key that WebSocket over HTTP/1.1 needs and HTTP/2 has not.
     key: Option<HeaderValue>,
 }
 
 /// Where a client's connection or stream will come from, if the answer agrees to the upgrade that the request asks for.
-pub type Handover = oneshot::Receiver<End>;
+pub type UpgradeHandoff = oneshot::Receiver<End>;
 
-/// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
-/// followed by it. Nor does one that may as well be answered without where nodes speak HTTP/2, which switches to nothing: a
-/// WebSocket alone is worth a connection of HTTP/1.1.
-pub fn wanted(client: &Client, cluster: &Cluster, parts: &Parts, body: &Content, handover: Option<Handover>) -> Option<Wanted> {
-    let handover = handover.filter(|_| body.is_end_stream())?;
-    if parts.method == Method::CONNECT {
-        let mut nonce = [0; 16];
-        client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
-        let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-        return Some(Wanted { protocol: HeaderValue::from_static("websocket"), client: handover, key: HeaderValue::try_from(key).ok() });
+impl UpgradeRequest {
+    /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
+    /// followed by it. Nor does one that may as well be answered without where nodes speak HTTP/2, which switches to nothing: a
+    /// WebSocket alone is worth a connection of HTTP/1.1.
+    pub(super) fn wanted(context: &RequestContext<'_>, body: &Content, handoff: Option<UpgradeHandoff>) -> Option<Self> {
+        let client = handoff.filter(|_| body.is_end_stream())?;
+        let parts = &context.head.parts;
+        if parts.method == Method::CONNECT {
+            let mut nonce = [0; 16];
+            context.client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
+            let key = base64::engine::general_purpose::STANDARD.encode(nonce);
+            return Some(Self { protocol: HeaderValue::from_static("websocket"), client, key: HeaderValue::try_from(key).ok() });
+        }
+        // RFC 9110 section 7.8: not over HTTP/1.0
+        let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
+        if context.to.cluster.conf.http2 && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")) {
+            return None;
+        }
+        let protocol = HeaderValue::try_from(protocol).ok()?;
+        Some(Self { protocol, client, key: None })
     }
-    // RFC 9110 section 7.8: not over HTTP/1.0
-    let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
-    if cluster.conf.http2 && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")) {
-        return None;
-    }
-    let protocol = HeaderValue::try_from(protocol).ok()?;
-    Some(Wanted { protocol, client: handover, key: None })
-}
 
-impl Wanted {
     /// Asks the node for it.
     pub fn ask(&self, parts: &mut Parts) {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -67,15 +64,14 @@ impl Wanted {
 }
 
 /// The node has switched: the client is told, and a tunnel carries bytes from then on.
-pub fn switch(
-    client: &Rc<Client>,
-    cluster: &Arc<Cluster>,
-    wanted: Option<Wanted>,
+pub(super) fn switch(
+    context: &mut RequestContext<'_>,
+    wanted: Option<UpgradeRequest>,
     protocol: Option<HeaderValue>,
     response: Response<Content>,
     lease: Lease,
-    open: &mut Box<OpenRequest>,
 ) -> Result<Reply, Refused> {
+    let open = &mut context.open;
     let live = open.slot.as_ref().map(|slot| slot.live().clone());
     let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
@@ -92,7 +88,7 @@ pub fn switch(
         answer.headers_mut().insert(header::UPGRADE, protocol.unwrap_or(wanted.protocol));
     }
     let tunnelled = open.hand_over(answer.status().as_u16());
-    let (worker, idle) = (client.worker.clone(), cluster.conf.timeouts.tunnel_idle.get());
+    let (worker, idle) = (context.client.worker.clone(), context.to.cluster.conf.timeouts.tunnel_idle.get());
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
         let mut tunnelled = tunnelled;
