@@ -186,7 +186,12 @@ async fn answer(connection: &Rc<Connection>, client: &Client, response: Response
     let mut sending = Sending::new(body, framing);
     let mut left = if unwanted { 0 } else { FORGOTTEN };
     let sent = poll_fn(|cx| match sending.poll(cx, connection) {
-        Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+        Poll::Ready(Ok(())) => Poll::Ready(true),
+        Poll::Ready(Err(_)) => {
+            // to hear nothing at all reads as if the request had not come, and browsers send it again
+            let _ = connection.poll_flush(cx);
+            Poll::Ready(false)
+        }
         // a client that sends all before it reads takes nothing of the answer until then
         Poll::Pending => match connection.poll_rest(cx, &mut left) {
             Poll::Ready(true) => connection.poll_gone(cx).map(|()| false),

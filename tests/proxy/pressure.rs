@@ -4,7 +4,7 @@ use crate::support::h2_node::{Opens, Then};
 use crate::support::{Client, Conf, H2Node, Origin, Proxy, h2, until};
 use bytes::Bytes;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -225,4 +225,22 @@ fn requests_that_wait_long_for_their_second_answer_leave_connections_to_others()
         stream
     });
     assert_eq!(Client::new(proxy.addr).post("/", b"a body").status, 200);
+}
+
+#[test]
+fn an_answer_that_breaks_off_right_after_its_head_is_told_of_as_far_as_it_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("\"http://{}\"", listener.local_addr().expect("a bound socket has an address"));
+    std::thread::spawn(move || {
+        let (mut node, _) = listener.accept().expect("the proxy comes");
+        assert!(node.read(&mut [0; 4096]).expect("a request") > 0);
+        node.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok").expect("sent");
+    });
+    let conf = Conf::over(std::iter::empty::<&Origin>()).node("n1", &url).cluster("health = { kind = \"off\" }");
+    let proxy = Proxy::start(&conf.text());
+    let mut stream = TcpStream::connect(proxy.addr).expect("the listener accepts");
+    write!(stream, "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n").expect("sent");
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    assert!(heard.starts_with(b"HTTP/1.1 200 OK\r\n") && heard.ends_with(b"\r\n\r\nok"), "{}", String::from_utf8_lossy(&heard));
 }
