@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use criterion::{Criterion, criterion_group, criterion_main};
 use homing::affinity::KeyRing;
 use homing::config;
-use homing::control::desk;
+use homing::control::handle;
 use homing::control::members::Proof;
 use homing::feed::Beats;
 use homing::heartbeat::native;
@@ -28,8 +28,8 @@ fn heartbeat(criterion: &mut Criterion) {
     let keys = Arc::new(KeyRing::generate());
     let context = Context { files: &loaded.files, keys: &keys };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("the conf compiles");
-    let (desk, _orders) = desk::open();
-    let beats = Beats::new(Arc::new(ArcSwap::from_pointee(table)), desk);
+    let (registry, _commands) = handle::channel();
+    let beats = Beats::new(Arc::new(ArcSwap::from_pointee(table)), registry);
     let body = |n: usize, sequence: u64| {
         let (node, load) = (n % NODES, sequence % 100);
         format!(

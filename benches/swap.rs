@@ -6,7 +6,7 @@ use homing::affinity::KeyRing;
 use homing::base::clock::Now;
 use homing::config::{self, Loaded};
 use homing::control::Registry;
-use homing::control::runtime::Runtime;
+use homing::control::overlay::Overlay;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -29,7 +29,7 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
 
 fn start(conf: &Loaded) -> Registry {
     let ring = Arc::new(KeyRing::generate());
-    Registry::start(conf, ring, Runtime::default(), Now::look()).expect("the conf compiles").0
+    Registry::start(conf, ring, Overlay::default(), Now::look()).expect("the conf compiles").0
 }
 
 /// The reloads of a file in which one node of many changed.

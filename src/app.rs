@@ -2,19 +2,18 @@
 
 mod reload;
 
-use crate::admin::{Admin, Front, Reloads};
+use crate::admin::{Admin, Front};
 use crate::base::clock::{self, Now};
 use crate::base::open_files;
 use crate::base::tasks::{self, kept};
 use crate::config::given::Given;
-use crate::config::model::Workers;
+use crate::config::model::{Then, Workers};
 use crate::config::{self, Loaded, Needs};
-use crate::control::desk::{self, Done, Order, Orders};
-use crate::control::drain::Then;
-use crate::control::edit::{Action, Edit, Refused};
-use crate::control::state::writer::StateWriter;
+use crate::control::handle::{self, Done, RegistryCommand, RegistryCommands};
+use crate::control::op::{Change, NodeChange, Op, ProxyChange, Target};
+use crate::control::state::writer::{Saved, StateWriter};
 use crate::control::state::{StateDir, ledgers};
-use crate::control::{Registry, keys};
+use crate::control::{Error, Registry, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{self, Command, Thread};
@@ -67,7 +66,7 @@ pub fn run(path: &Path) -> Ended {
 /// Where the lines of this module and its parts in the process's log come from.
 pub const LOG: &str = module_path!();
 /// The document with what was decided at run time.
-const RUNTIME: &str = "runtime";
+const OVERLAY: &str = "runtime";
 
 /// The control plane as it runs.
 struct App {
@@ -87,12 +86,11 @@ struct App {
     state: Rc<StateWriter>,
     keeper: ledgers::Keeper,
     signals: Signals,
-    orders: Orders,
+    commands: RegistryCommands,
     admin: Rc<Admin>,
     front: Front,
     announce: Announce,
     beats: Rc<Beats>,
-    reloads: Reloads,
 }
 
 struct Signals {
@@ -119,14 +117,16 @@ impl App {
         if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
         }
-        let folder = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
-        let ring = Arc::new(keys::load_or_make(&folder)?);
+        let told = |error: Error| error.to_string();
+        let folder = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir)).map_err(told)?);
+        let ring = Arc::new(keys::load_or_make(&folder).map_err(told)?);
         let (registry, said) = Registry::start(
             loaded,
             ring,
-            folder.read(RUNTIME, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
+            folder.read(OVERLAY, "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat"),
             Now::look(),
-        )?;
+        )
+        .map_err(told)?;
         for line in said {
             tracing::warn!("{line}");
         }
@@ -148,11 +148,11 @@ impl App {
         };
         let start = |n| threads::spawn(n, config.clone()).map_err(|e| format!("thread: {e}"));
         let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
-        let (desk, orders) = desk::open();
-        let beats = Beats::new(registry.current().clone(), desk.clone());
+        let (handle, commands) = handle::channel();
+        let beats = Beats::new(registry.current().clone(), handle.clone());
         beats.recall(&folder);
         let counts = beats.counts.clone();
-        let (admin, reloads) = Admin::new(&config, threads::recall(&threads), counts, desk);
+        let admin = Admin::new(&config, threads::recall(&threads), counts, handle);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
         let mut mod_heartbeat = ModHeartbeat::new(beats.clone(), &loaded.folder);
@@ -201,12 +201,11 @@ impl App {
             state,
             keeper,
             signals,
-            orders,
+            commands,
             admin,
             front,
             announce,
             beats,
-            reloads,
         })
     }
 
@@ -230,8 +229,7 @@ impl App {
                 }
                 change = self.files.changed() => self.follow(&change),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
-                Some(order) = self.orders.recv() => self.obey(order),
-                Some(reply) = self.reloads.recv() => drop(reply.send(self.reload("asked for"))),
+                Some(command) = self.commands.recv() => self.handle(command),
                 _ = self.signals.reopen.recv() => {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
@@ -244,57 +242,65 @@ impl App {
         ended
     }
 
-    fn obey(&mut self, order: Order) {
-        let mut orders = vec![order];
+    /// Makes a change that is asked for.
+    fn handle(&mut self, command: RegistryCommand) {
+        let is_arrival = |command: &RegistryCommand| command.op.arrival().is_some();
+        let mut commands = vec![command];
         // nodes that come at one time are let in by one table
-        while orders.last().is_some_and(|order| order.edit.is_arrival())
-            && let Ok(next) = self.orders.try_recv()
+        while commands.last().is_some_and(is_arrival)
+            && let Ok(next) = self.commands.try_recv()
         {
-            orders.push(next);
+            commands.push(next);
         }
-        let other = orders.pop_if(|order| !order.edit.is_arrival());
+        let other = commands.pop_if(|command| !is_arrival(command));
         let together =
-            if orders.len() > 1 { self.edit_all(&orders.iter().map(|order| &order.edit).collect::<Vec<_>>()).ok() } else { None };
-        for order in orders.into_iter().chain(other) {
+            if commands.len() > 1 { self.change_all(&commands.iter().map(|command| &command.op).collect::<Vec<_>>()).ok() } else { None };
+        for command in commands.into_iter().chain(other) {
             let done = match &together {
-                Some(done) if order.edit.is_arrival() => Ok(done.clone()),
-                _ => self.edit(&order.edit),
+                Some(done) if is_arrival(&command) => Ok(done.clone()),
+                _ => self.change(&command.op),
             };
             // whoever asked and does not wait for the answer any more has still asked
-            drop(order.answer.send(done));
+            drop(command.answer.send(done));
         }
     }
 
-    /// Changes a node.
-    fn edit(&mut self, edit: &Edit) -> Result<Done, Refused> {
-        self.edit_all(&[edit])
+    /// Makes one change.
+    fn change(&mut self, op: &Op) -> Result<Done, Error> {
+        match op.change {
+            Change::Proxy(ProxyChange::Reload) => match self.reload("asked for") {
+                reload if reload.ok => Ok(Done { changes: reload.changes, saved: Saved::nothing() }),
+                reload => Err(Error::Findings(reload.findings)),
+            },
+            _ => self.change_all(&[op]),
+        }
     }
 
-    /// Changes nodes, all of them or none.
-    fn edit_all(&mut self, edits: &[&Edit]) -> Result<Done, Refused> {
-        let mut prepared = self.registry.prepare_edits(edits, Now::look())?;
+    /// Makes changes that a table is made of, all of them or none.
+    fn change_all(&mut self, ops: &[&Op]) -> Result<Done, Error> {
+        let mut prepared = self.registry.prepare_ops(ops, Now::look())?;
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared, Now::look());
-        let saved = self.state.write(RUNTIME, self.registry.runtime().clone());
+        let saved = self.state.write(OVERLAY, self.registry.overlay().clone());
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
-        if let (Some(edit), false) = (edits.first(), changes.is_empty()) {
-            let more = if edits.len() > 1 { format!(" and {} more", edits.len() - 1) } else { String::new() };
-            tracing::info!("{}/{}{more} changed by {}: {}", edit.cluster, edit.node, edit.by, changes.join("; "));
+        if let (Some(op), false) = (ops.first(), changes.is_empty()) {
+            let more = if ops.len() > 1 { format!(" and {} more", ops.len() - 1) } else { String::new() };
+            tracing::info!("{}{more} changed by {}: {}", op.target(), op.by, changes.join("; "));
         }
         Ok(Done { changes, saved })
     }
 
     /// Ends the drains whose deadline has passed, also while nobody was running.
     fn end_drains(&mut self) {
-        for (cluster, node, then) in self.registry.runtime().drains_due(clock::unix_secs()) {
+        for (target, then) in self.registry.overlay().drains_due(clock::unix_secs()) {
+            let Target::Node { cluster, node } = &target else { continue };
             let table = self.registry.current().load_full();
-            let known = table.clusters.iter().find(|known| *known.name == *cluster).and_then(|cluster| cluster.named(&node));
+            let known = table.clusters.iter().find(|known| *known.name == **cluster).and_then(|cluster| cluster.named(node));
             let (left, who) = known.map_or((0, String::new()), |node| (node.count(), node.left()));
-            let edit = Edit { cluster, node, action: Action::EndDrain { left }, by: "deadline".into(), force: true };
-            let (cluster, node) = (&edit.cluster, &edit.node);
-            match self.edit(&edit) {
+            let op = Op { force: true, ..Op::of_node(cluster, node, NodeChange::EndDrain { left }, "deadline") };
+            match self.change(&op) {
                 Ok(_) => {
                     let what = match then {
                         _ if left == 0 => "nobody was left".to_owned(),
@@ -313,9 +319,8 @@ impl App {
         let grace = self.registry.current().load().config.server.shutdown_grace.get();
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         // whoever asks for a change from here on is told that it is too late
-        self.reloads.close();
-        self.orders.close();
-        while self.reloads.try_recv().is_ok() || self.orders.try_recv().is_ok() {}
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         self.admin.stopping();
         tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
         self.tell(|| Command::Drain);

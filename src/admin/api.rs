@@ -3,12 +3,13 @@
 use super::explain::Question;
 use super::form::{self, Form};
 use super::guard::{self, Guard, Proof};
-use super::operate::{Action, Bypass, VERBS};
+use super::operate::{Bypass, NodeAction};
 use super::page::{self, Notice, Sight};
 use super::status::Status;
 use super::{Admin, explain, metrics, open, openapi, snapshot};
 use crate::base::clock;
-use crate::control::edit::Edit;
+use crate::control::Error;
+use crate::control::op::{Change, Op, ProxyChange};
 use crate::serve::problem::Problem;
 use crate::serve::{Body, LARGEST, body_of, json, kind, text};
 use crate::table::{Cluster, Node, Table};
@@ -18,7 +19,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::json;
 use std::rc::Rc;
-use tokio::sync::oneshot;
+
+/// Who asks for what is changed here.
+const OPERATOR: &str = "operator";
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ enum Place<'a> {
     Cluster(&'a str),
     Nodes(&'a str),
     Node(&'a str, &'a str),
-    Operate(&'a str, &'a str, &'a str),
+    Operate(&'a str, &'a str, NodeAction),
     Sessions(&'a str, &'a str),
     Bypass(&'a str, &'a str),
     Config,
@@ -73,13 +76,13 @@ impl<'a> Place<'a> {
             [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), None, ..] => Self::Nodes(cluster),
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), None, _] => Self::Node(cluster, node),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some(verb), None] if VERBS.contains(&verb) => {
-                Self::Operate(cluster, node, verb)
-            }
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("sessions"), None] => {
                 Self::Sessions(cluster, node)
             }
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("bypass"), None] => Self::Bypass(cluster, node),
+            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some(verb), None] => {
+                Self::Operate(cluster, node, NodeAction::of_word(verb)?)
+            }
             _ => return None,
         })
     }
@@ -274,14 +277,16 @@ fn events(admin: &Admin) -> Result<Response<Body>, Problem> {
 
 async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
     let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping: nothing is changed any more.");
-    let (reply, answer) = oneshot::channel();
-    admin.ask.send(reply).await.map_err(|_| gone())?;
-    let reload = answer.await.map_err(|_| gone())?;
-    if reload.ok {
-        return Ok(json(&reload));
+    let op = Op { change: Change::Proxy(ProxyChange::Reload), by: OPERATOR.into(), force: false };
+    match admin.registry.apply(op).await {
+        Ok(_) => Ok(json(&admin.reloads.borrow().front())),
+        Err(Error::Stopping) => Err(gone()),
+        Err(Error::Findings(findings)) => {
+            let detail = "The conf file was refused. What ran before goes on.";
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("findings", findings))
+        }
+        Err(other) => Err(other.into()),
     }
-    let detail = "The conf file was refused. What ran before goes on.";
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("findings", reload.findings))
 }
 
 fn of_table<'t>(table: &'t Table, cluster: &str, node: &str) -> Result<(&'t Cluster, &'t Node), Problem> {
@@ -302,11 +307,10 @@ async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Resul
     Ok(json(&json!({ "value": value, "until": clock::rfc3339(until * 1000) })))
 }
 
-async fn operate(admin: &Admin, cluster: &str, node: &str, verb: &str, body: &Bytes) -> Result<Response<Body>, Problem> {
-    let action = Action::read(verb, body)?;
-    let force = action.force();
-    let edit = Edit { cluster: cluster.to_owned(), node: node.to_owned(), action: action.into(), by: "operator".into(), force };
-    let changes = admin.desk.edit(edit).await?.once_saved().await;
+async fn operate(admin: &Admin, cluster: &str, node: &str, verb: NodeAction, body: &Bytes) -> Result<Response<Body>, Problem> {
+    let (change, force) = verb.read(body)?;
+    let op = Op { force, ..Op::of_node(cluster, node, change, OPERATOR) };
+    let changes = admin.registry.apply(op).await?.once_saved().await;
     // a node that had only joined is not there any more once it is forgotten
     let now = snapshot::take(admin);
     Ok(json(&json!({ "changes": changes, "node": find_node(&now, cluster, node).ok() })))
@@ -327,7 +331,7 @@ mod tests {
             ("/api/clusters/app", Some(Place::Cluster("app"))),
             ("/api/clusters/app/nodes", Some(Place::Nodes("app"))),
             ("/api/clusters/app/nodes/n1", Some(Place::Node("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/drain", Some(Place::Operate("app", "n1", "drain"))),
+            ("/api/clusters/app/nodes/n1/drain", Some(Place::Operate("app", "n1", NodeAction::Drain))),
             ("/api/clusters/app/nodes/n1/sessions", Some(Place::Sessions("app", "n1"))),
             ("/api/clusters/app/nodes/n1/bypass", Some(Place::Bypass("app", "n1"))),
             ("/api/clusters/app/nodes/n1/explode", None),
@@ -379,12 +383,12 @@ mod tests {
             let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
             assert_eq!(methods, [if place.changes() { "post" } else { "get" }], "{path}");
         }
-        for verb in VERBS {
-            let path = format!("{}{verb}", documented(Place::Operate("", "", verb)));
+        for verb in NodeAction::ALL {
+            let path = format!("{}{}", documented(Place::Operate("", "", *verb)), verb.word());
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs
-        assert_eq!(paths.len(), 16 + VERBS.len());
+        assert_eq!(paths.len(), 16 + NodeAction::ALL.len());
         let text = document.to_string();
         for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -1,7 +1,8 @@
 //! The snapshot as Prometheus reads it, in HAProxy's words where it has one. Counts are by cluster; by node there are only a few, which
 //! `server.node-metrics` turns off; nothing is by session or address.
 
-use super::status::{Cluster, Node, STATES, Status, Traffic};
+use super::status::{Cluster, Node, Status, Traffic};
+use crate::table::State;
 use crate::table::decide::Why;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -104,9 +105,9 @@ fn requests(out: &mut String, status: &Status) {
 fn clusters(out: &mut String, clusters: &[Cluster]) {
     let mut states = family(out, "homing_cluster_nodes", "gauge", "Nodes by state.");
     for cluster in clusters {
-        for state in STATES {
+        for state in State::all_shown() {
             let count = cluster.nodes.iter().filter(|node| node.state == state).count();
-            states.sample(&[("cluster", &*cluster.cluster), ("state", state)], count);
+            states.sample(&[("cluster", &*cluster.cluster), ("state", state.word())], count);
         }
     }
     let mut one = |name, kind, help, value: fn(&Cluster) -> u64| {
@@ -138,8 +139,8 @@ fn nodes(out: &mut String, clusters: &[Cluster]) {
     let all = || clusters.iter().flat_map(|cluster| cluster.nodes.iter().map(move |node| (&*cluster.cluster, node)));
     let mut states = family(out, "homing_node_state", "gauge", "1 for the state that the node is in.");
     for (cluster, node) in all() {
-        for state in STATES {
-            states.sample(&[("cluster", cluster), ("node", &*node.node), ("state", state)], u8::from(node.state == state));
+        for state in State::all_shown() {
+            states.sample(&[("cluster", cluster), ("node", &*node.node), ("state", state.word())], u8::from(node.state == state));
         }
     }
     let mut one = |name, kind, help, value: fn(&Node) -> Option<u64>| {

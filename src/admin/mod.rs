@@ -1,5 +1,5 @@
 //! The operator's window: page, API, metrics and events on `server.admin`. All of it shows one snapshot (`snapshot::take`), and what is
-//! to be changed goes to the control loop's desk. Runs on the control thread.
+//! to be changed goes to the registry. Runs on the control thread.
 
 mod api;
 pub mod events;
@@ -20,7 +20,7 @@ pub mod status;
 pub use front::Front;
 
 use crate::base::clock;
-use crate::control::desk::Desk;
+use crate::control::handle::RegistryHandle;
 use crate::feed::beats::Counts;
 use crate::listen::tls::CertStore;
 use crate::proxy::worker::WorkerConfig;
@@ -37,17 +37,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-/// Reloads that may wait.
-const WAITING: usize = 16;
 /// Reloads that are remembered.
 const RELOADS: usize = 20;
 /// How often node states are looked at: they depend on counters that tell nobody when they change.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// Where the control loop is asked to read the conf file again, and by whom.
-pub type Reloads = mpsc::Receiver<oneshot::Sender<Reload>>;
 
 /// Asks each worker for its latest requests.
 pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
@@ -63,9 +58,8 @@ pub struct Admin {
     /// What became of spans, where requests are traced.
     traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,
-    /// Where a reload is asked for.
-    ask: mpsc::Sender<oneshot::Sender<Reload>>,
-    desk: Desk,
+    /// Where changes are asked for.
+    registry: RegistryHandle,
     /// Asks each worker for its latest requests.
     recall: Recall,
     /// Who follows what happens.
@@ -84,10 +78,9 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The window, and where the asks for a reload come out.
-    pub fn new(workers: &WorkerConfig, recall: Recall, counts: Rc<Counts>, desk: Desk) -> (Rc<Self>, Reloads) {
+    /// The window; what is to be changed is asked of the registry.
+    pub fn new(workers: &WorkerConfig, recall: Recall, counts: Rc<Counts>, registry: RegistryHandle) -> Rc<Self> {
         let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
-        let (ask, inbox) = mpsc::channel(WAITING);
         let limit = places.available_permits();
         let admin = Self {
             current,
@@ -97,8 +90,7 @@ impl Admin {
             log,
             traces,
             counts,
-            ask,
-            desk,
+            registry,
             recall,
             events: Hub::default(),
             reloads: RefCell::default(),
@@ -110,7 +102,7 @@ impl Admin {
             started: clock::unix_ms(),
             stopping: Cell::new(false),
         };
-        (Rc::new(admin), inbox)
+        Rc::new(admin)
     }
 
     /// Looks at the nodes' states for ever, so that each change is told with its time.

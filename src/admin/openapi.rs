@@ -1,7 +1,8 @@
 //! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they cannot differ.
 
-use super::operate::{Bypass, Drain, Force, Set};
+use super::operate::{Bypass, Drain, Force, NodeAction};
 use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
+use crate::control::limits::Limits;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -73,20 +74,19 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words, "node": node } });
     let changed = json!({ "application/json": { "schema": changed } });
     let nothing = json!({ "type": "object", "additionalProperties": false });
-    let mut body = |verb: &str| match verb {
-        "drain" => schemas.subschema_for::<Drain>().into(),
-        "set" => schemas.subschema_for::<Set>().into(),
-        "disable" | "remove" => schemas.subschema_for::<Force>().into(),
-        "bypass" => schemas.subschema_for::<Bypass>().into(),
-        _ => nothing.clone(),
+    let mut body = |verb: NodeAction| match verb {
+        NodeAction::Drain => schemas.subschema_for::<Drain>().into(),
+        NodeAction::Set => schemas.subschema_for::<Limits>().into(),
+        NodeAction::Disable | NodeAction::Remove => schemas.subschema_for::<Force>().into(),
+        NodeAction::Enable | NodeAction::Accept => nothing.clone(),
     };
     let mut all: Vec<Change> = [
-        ("/api/clusters/{cluster}/nodes/{node}/drain", "Its sessions stay, new ones go elsewhere.", "drain"),
-        ("/api/clusters/{cluster}/nodes/{node}/enable", "It takes everything again, whatever took it out.", "enable"),
-        ("/api/clusters/{cluster}/nodes/{node}/disable", "Nobody is sent there.", "disable"),
-        ("/api/clusters/{cluster}/nodes/{node}/accept", "A node that announced itself is let in.", "accept"),
-        ("/api/clusters/{cluster}/nodes/{node}/remove", "It leaves the cluster.", "remove"),
-        ("/api/clusters/{cluster}/nodes/{node}/set", "Its weight and limits change.", "set"),
+        ("/api/clusters/{cluster}/nodes/{node}/drain", "Its sessions stay, new ones go elsewhere.", NodeAction::Drain),
+        ("/api/clusters/{cluster}/nodes/{node}/enable", "It takes everything again, whatever took it out.", NodeAction::Enable),
+        ("/api/clusters/{cluster}/nodes/{node}/disable", "Nobody is sent there.", NodeAction::Disable),
+        ("/api/clusters/{cluster}/nodes/{node}/accept", "A node that announced itself is let in.", NodeAction::Accept),
+        ("/api/clusters/{cluster}/nodes/{node}/remove", "It leaves the cluster.", NodeAction::Remove),
+        ("/api/clusters/{cluster}/nodes/{node}/set", "Its weight and limits change.", NodeAction::Set),
     ]
     .into_iter()
     .map(|(path, summary, verb)| (path, summary, Some(body(verb)), changed.clone()))
@@ -95,7 +95,7 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
     let value = json!({ "application/json": { "schema": value } });
     let path = "/api/clusters/{cluster}/nodes/{node}/bypass";
-    all.push((path, "A value that leads past everything to this node.", Some(body("bypass")), value));
+    all.push((path, "A value that leads past everything to this node.", Some(schemas.subschema_for::<Bypass>().into()), value));
     all.push(("/api/reload", "The conf file is read again and applied, or refused and nothing changes.", None, of::<Reload>(schemas)));
     all
 }

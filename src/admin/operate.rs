@@ -1,30 +1,35 @@
-//! What an operator can do to a node: the words of the API for an edit.
+//! What an operator can do to a node: the words of the API for a change.
 
 use crate::base::units::Duration;
-use crate::control::drain::{self, Asked};
-use crate::control::edit;
+use crate::base::words::words;
+use crate::config::model::Then;
+use crate::control::Error;
+use crate::control::drain::DrainRequest;
+use crate::control::limits::{Limits, said};
+use crate::control::op::NodeChange;
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A change of a node.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Its sessions stay, new ones go elsewhere.
-    Drain(Drain),
-    /// It takes everything again, whatever took it out.
-    Enable,
-    /// Nobody is sent there.
-    Disable(Force),
-    /// A node that announced itself is let in.
-    Accept,
-    /// It leaves the cluster.
-    Remove(Force),
-    /// Its limits change.
-    Set(Set),
+words! {
+    /// What an operator asks for, as the last word of the API's path.
+    pub enum NodeAction {
+        /// Its sessions stay, new ones go elsewhere.
+        Drain = "drain",
+        /// It takes everything again, whatever took it out.
+        Enable = "enable",
+        /// Nobody is sent there.
+        Disable = "disable",
+        /// A node that announced itself is let in.
+        Accept = "accept",
+        /// It leaves the cluster.
+        Remove = "remove",
+        /// Its limits change.
+        Set = "set",
+    }
 }
 
 /// How a node is drained; what is not said of a drain that is on stays.
@@ -41,17 +46,6 @@ pub struct Drain {
     pub then: Option<Then>,
     /// Even if something stops working without it.
     pub force: bool,
-}
-
-/// What becomes of sessions that are left at the deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Then {
-    /// They stay as long as they live.
-    #[default]
-    Keep,
-    /// They are moved to other nodes.
-    Move,
 }
 
 /// Whether it is done even if something stops working.
@@ -92,70 +86,26 @@ impl Bypass {
     }
 }
 
-/// New limits; what is not said stays.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[schemars(extend("minProperties" = 1))]
-pub struct Set {
-    /// Share of new sessions, 0 to 1000.
-    #[schemars(with = "u16", range(max = 1000))]
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
-    pub weight: Option<u16>,
-    /// The most live sessions.
-    #[schemars(with = "Limit")]
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
-    pub max_sessions: Option<Limit>,
-    /// The most requests at one time.
-    #[schemars(with = "Limit")]
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
-    pub max_requests: Option<Limit>,
-}
-
-/// A limit, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Limit {
-    /// So many.
-    Most(#[schemars(range(min = 1, max = 4_294_967_295_u32))] u32),
-    /// No limit.
-    Word(Off),
-}
-
-/// The word for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Off {
-    /// "off"
-    Off,
-}
-
-impl Limit {
-    /// As the conf has it.
-    pub fn get(self) -> Option<u32> {
-        match self {
-            Self::Most(n) => Some(n),
-            Self::Word(Off::Off) => None,
-        }
-    }
-}
-
-/// The words of the API's path.
-pub const VERBS: [&str; 6] = ["drain", "enable", "disable", "accept", "remove", "set"];
-
-/// The largest weight.
-const HEAVIEST: u16 = 1000;
-
-impl Action {
-    /// From the path's last word and the body, which may be empty where nothing need be said.
-    pub fn read(verb: &str, body: &Bytes) -> Result<Self, Problem> {
-        Ok(match verb {
-            "drain" => Self::Drain(parse(body)?),
-            "disable" => Self::Disable(parse(body)?),
-            "remove" => Self::Remove(parse(body)?),
-            "set" => Self::Set(parse::<Set>(body)?.checked()?),
-            "enable" => parse::<Nothing>(body).map(|_| Self::Enable)?,
-            "accept" => parse::<Nothing>(body).map(|_| Self::Accept)?,
-            _ => return Err(Problem::new(StatusCode::NOT_FOUND, "There is nothing here.")),
+impl NodeAction {
+    /// What it does to a node, and whether even if something stops working: by the body, which may be empty where nothing need be
+    /// said.
+    pub fn read(self, body: &Bytes) -> Result<(NodeChange, bool), Problem> {
+        Ok(match self {
+            Self::Drain => {
+                let Drain { deadline, then, force } = parse(body)?;
+                (NodeChange::Drain(DrainRequest { deadline, then }), force)
+            }
+            Self::Disable => (NodeChange::Disable, parse::<Force>(body)?.force),
+            Self::Remove => (NodeChange::Remove, parse::<Force>(body)?.force),
+            Self::Set => {
+                let limits = parse::<Limits>(body)?;
+                if let Some(flaw) = limits.flaw() {
+                    return Err(Problem::new(StatusCode::BAD_REQUEST, flaw.to_string()));
+                }
+                (NodeChange::Set(limits), false)
+            }
+            Self::Enable => parse::<Nothing>(body).map(|_| (NodeChange::Enable, false))?,
+            Self::Accept => parse::<Nothing>(body).map(|_| (NodeChange::Accept, false))?,
         })
     }
 }
@@ -165,11 +115,6 @@ fn whole(value: &mut Value) {
     if let Some(n) = value.as_f64().filter(|n| value.is_f64() && n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n)) {
         *value = (n as u64).into();
     }
-}
-
-/// A field that may be left out, and is no `null` if it is there.
-fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
 }
 
 #[derive(Default, Deserialize)]
@@ -188,59 +133,12 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Prob
     read.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body does not fit: {error}.")))
 }
 
-impl Set {
-    fn checked(self) -> Result<Self, Problem> {
-        if self == Self::default() {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "Nothing is set: write weight, max-sessions or max-requests."));
-        }
-        if self.weight.is_some_and(|weight| weight > HEAVIEST) {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "weight is a number from 0 to 1000."));
-        }
-        if [self.max_sessions, self.max_requests].contains(&Some(Limit::Most(0))) {
-            let detail = "A limit of 0 would refuse everything: write at least 1, or \"off\"; to take a node out, drain or disable it.";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-        }
-        Ok(self)
-    }
-}
-
-impl From<Action> for edit::Action {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Drain(Drain { deadline, then, .. }) => {
-                let deadline = deadline.map(|deadline| deadline.limit().map(|limit| limit.as_secs()));
-                let then = then.map(|then| if then == Then::Move { drain::Then::Move } else { drain::Then::Keep });
-                Self::Drain(Asked { deadline, then })
-            }
-            Action::Enable => Self::Enable,
-            Action::Disable(_) => Self::Disable,
-            Action::Accept => Self::Accept,
-            Action::Remove(_) => Self::Remove,
-            Action::Set(Set { weight, max_sessions, max_requests }) => {
-                let (max_sessions, max_requests) = (max_sessions.map(Limit::get), max_requests.map(Limit::get));
-                Self::Set(edit::Limits { weight, max_sessions, max_requests })
-            }
-        }
-    }
-}
-
-impl Action {
-    /// Even if something stops working.
-    pub fn force(&self) -> bool {
-        match self {
-            Self::Drain(drain) => drain.force,
-            Self::Disable(force) | Self::Remove(force) => force.force,
-            Self::Enable | Self::Accept | Self::Set(_) => false,
-        }
-    }
-}
-
-impl From<edit::Refused> for Problem {
-    fn from(refused: edit::Refused) -> Self {
-        match refused {
-            edit::Refused::Harm { why, force } => Self::new(StatusCode::CONFLICT, why).with("force", force),
-            edit::Refused::Invalid(why) => Self::new(StatusCode::CONFLICT, why).with("force", false),
-            edit::Refused::Unknown(why) => Self::new(StatusCode::NOT_FOUND, why),
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Harm(harm) => Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced()),
+            Error::NoCluster { .. } | Error::NoNode { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            _ => Self::new(StatusCode::CONFLICT, error.to_string()).with("force", false),
         }
     }
 }
@@ -248,29 +146,35 @@ impl From<edit::Refused> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::limits::{Limit, Off};
 
-    fn read(verb: &str, body: &'static str) -> Option<Action> {
-        Action::read(verb, &Bytes::from_static(body.as_bytes())).ok()
+    fn read(verb: &str, body: &'static str) -> Option<(NodeChange, bool)> {
+        NodeAction::of_word(verb)?.read(&Bytes::from_static(body.as_bytes())).ok()
     }
 
     #[test]
     fn bodies_say_how() {
-        assert_eq!(read("drain", ""), Some(Action::Drain(Drain::default())));
-        let drain = Drain { deadline: Some(Duration::secs(14_400)), then: Some(Then::Move), force: true };
-        assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some(Action::Drain(drain)));
-        for (body, deadline) in [("", None), (r#"{"deadline":"off"}"#, Some(None)), (r#"{"deadline":"30s"}"#, Some(Some(30)))] {
-            let asked = Asked { deadline, then: None };
-            assert_eq!(read("drain", body).map(edit::Action::from), Some(edit::Action::Drain(asked)), "{body}");
+        let drain = |deadline, then| NodeChange::Drain(DrainRequest { deadline, then });
+        assert_eq!(read("drain", ""), Some((drain(None, None), false)));
+        let four = Some(Duration::secs(14_400));
+        assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some((drain(four, Some(Then::Move)), true)));
+        assert_eq!(read("drain", r#"{"deadline":"off"}"#), Some((drain("off".parse().ok(), None), false)));
+        let set = |weight, max_sessions, max_requests| Some((NodeChange::Set(Limits { weight, max_sessions, max_requests }), false));
+        let limits = set(Some(50), Some(Limit::Most(1)), Some(Limit::Word(Off::Off)));
+        assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), limits);
+        assert_eq!(read("set", r#"{"weight":50.0}"#), set(Some(50), None, None));
+        assert_eq!(read("remove", r#"{"force":true}"#), Some((NodeChange::Remove, true)));
+        assert_eq!((read("enable", "{}"), read("accept", "")), (Some((NodeChange::Enable, false)), Some((NodeChange::Accept, false))));
+        for verb in NodeAction::ALL {
+            assert_eq!(read(verb.word(), "").is_some(), *verb != NodeAction::Set, "{verb:?}");
         }
-        let set = Set { weight: Some(50), max_sessions: Some(Limit::Most(1)), max_requests: Some(Limit::Word(Off::Off)) };
-        assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), Some(Action::Set(set)));
-        let weight = Set { weight: Some(50), ..Set::default() };
-        assert_eq!(read("set", r#"{"weight":50.0}"#), Some(Action::Set(weight)));
-        assert_eq!(read("remove", r#"{"force":true}"#), Some(Action::Remove(Force { force: true })));
-        assert_eq!((read("enable", "{}"), read("accept", "")), (Some(Action::Enable), Some(Action::Accept)));
-        for verb in VERBS {
-            assert_eq!(read(verb, "").is_some(), verb != "set", "{verb}");
-        }
+    }
+
+    #[test]
+    fn what_nothing_can_change_is_told() {
+        let problem = Problem::from(Error::Fixed(crate::control::op::Target::Listener("web".into())));
+        assert_eq!((problem.status(), problem.offers_force()), (StatusCode::CONFLICT, false));
+        assert!(problem.detail().starts_with("listener web cannot be changed at run time"), "{}", problem.detail());
     }
 
     #[test]

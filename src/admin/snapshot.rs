@@ -1,15 +1,15 @@
 //! The one snapshot that API, page, command line and metrics show.
 
 use super::Admin;
-use super::operate::Then;
-use super::status::{self, Connections, Durations, Ledger, LostLines, Reload, Status, Step};
+use super::status::{self, ClusterState, Connections, Durations, Ledger, LostLines, Reload, Status, Step};
 use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
+use crate::base::words::Word;
 use crate::config::model::{self, AdminState};
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::Totals;
-use crate::table::{Cluster, Node, State, Traffic};
+use crate::table::{Cluster, Node, State, StateChange, Traffic};
 use crate::telemetry::traces::{self, Traces};
 use crate::upstream::usage;
 use crate::wire::pem::Certificate;
@@ -22,15 +22,14 @@ pub fn observe(admin: &Admin) {
     let now = Now::look();
     for cluster in &admin.current.load().clusters {
         for node in cluster.nodes() {
-            let state = node.word(now);
-            if let Some(before) = node.live.note(state) {
+            if let Some(StateChange { before, now: state }) = node.live.note(node.shown(now)) {
                 let at = rfc3339(node.live.since());
-                let before = Some(before).filter(|before| !before.is_empty());
                 let why = cluster.why(node, now);
-                if state == State::Drained.word() && before.is_some() {
+                if state == State::Drained && before.is_some() {
                     tracing::info!("cluster {} node {} is drained: {why}", cluster.name, node.spec.name);
                 }
                 let (cluster, node) = (&*cluster.name, &*node.spec.name);
+                let (state, before) = (Word::from(state), before.map(Word::from));
                 let news = serde_json::json!({"cluster": cluster, "node": node, "state": state, "before": before, "why": why, "at": at});
                 admin.events.tell("state", &news);
             }
@@ -141,14 +140,16 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
     let (nodes, now): (Vec<status::Node>, _) = (nodes(cluster).map(|(_, node)| node).collect(), Now::look());
     let serving = cluster.nodes().filter(|node| node.state(now).keeps_sessions()).count();
     // what the operator took out on purpose, or has not let in, is as it should be
-    let as_wanted = |node: &status::Node| matches!(node.state.as_str(), "ready" | "maintenance" | "removed" | "drained" | "pending");
+    let as_wanted = |node: &status::Node| {
+        matches!(node.state.known(), Some(State::Ready | State::Maintenance | State::Removed | State::Drained | State::Pending))
+    };
     let ledger = &cluster.live.ledger;
     status::Cluster {
         cluster: cluster.name.to_string(),
         state: match serving {
-            0 => "down",
-            _ if nodes.iter().all(as_wanted) => "ready",
-            _ => "degraded",
+            0 => ClusterState::Down,
+            _ if nodes.iter().all(as_wanted) => ClusterState::Ready,
+            _ => ClusterState::Degraded,
         }
         .into(),
         serving: serving as u64,
@@ -190,7 +191,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status
         url: spec.url.to_string(),
         claimed: node.claim().map(|claim| claim.url),
         route: spec.route.to_string(),
-        state: node.word(now).into(),
+        state: node.shown(now).into(),
         why: cluster.why(node, now),
         since: rfc3339(live.since()),
         sessions: live.all_sessions().into(),
@@ -205,7 +206,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
         left: spec.set.as_ref().filter(|_| drains).and_then(|set| set.left),
-        then: spec.set.as_ref().filter(|_| drains).map(|set| if set.moves { Then::Move } else { Then::Keep }),
+        then: spec.set.as_ref().filter(|_| drains).map(|set| set.then),
         share: shares.share(slot),
         rank: shares.ranks.get(&slot).copied(),
         requests: live.requests.load(Relaxed),

@@ -6,8 +6,10 @@ mod traffic;
 pub use explained::{Asked, Candidate, Explanation, Move, Moved, Moves};
 pub use traffic::{Durations, LostLines, Step, Traffic};
 
-use super::operate::Then;
 use crate::base::clock;
+use crate::base::words::{Word, words};
+use crate::config::model::Then;
+use crate::table::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -151,13 +153,26 @@ pub struct Certificate {
     pub left: i64,
 }
 
+words! {
+    /// How a cluster is as a whole.
+    pub enum ClusterState {
+        /// Every node is as it is wanted.
+        Ready = "ready",
+        /// A node is not.
+        Degraded = "degraded",
+        /// No node serves.
+        Down = "down",
+    }
+}
+
 /// A cluster.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Cluster {
     /// Its name.
     pub cluster: String,
     /// `ready`, `degraded` when a node is not as it should be, `down` when none serves.
-    pub state: String,
+    #[schemars(with = "String")]
+    pub state: Word<ClusterState>,
     /// Nodes that serve.
     pub serving: u64,
     /// The method new sessions are placed by.
@@ -229,8 +244,9 @@ pub struct Node {
     pub claimed: Option<String>,
     /// Its name as sessions carry it.
     pub route: String,
-    /// One of `STATES`.
-    pub state: String,
+    /// pending, checking, syncing, ready, full, draining, drained, silent, down, maintenance or removed.
+    #[schemars(with = "String")]
+    pub state: Word<State>,
     /// Why, in words.
     pub why: String,
     /// When it came to be so.
@@ -322,10 +338,6 @@ pub struct Session {
     /// Its client came back with the pin.
     pub confirmed: bool,
 }
-
-/// The states a node can be in.
-pub const STATES: [&str; 11] =
-    ["pending", "checking", "syncing", "ready", "full", "draining", "drained", "silent", "down", "maintenance", "removed"];
 
 /// A snapshot of nothing.
 #[cfg(test)]

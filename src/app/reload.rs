@@ -1,6 +1,6 @@
 //! The conf file again: read, checked, and applied to all that stands on it.
 
-use super::{App, RUNTIME};
+use super::{App, OVERLAY};
 use crate::admin::status::Reload;
 use crate::base::clock::{self, Now};
 use crate::base::report::Diagnostic;
@@ -69,7 +69,7 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
-        let mut prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e])?;
+        let mut prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e.to_string()])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
@@ -79,10 +79,10 @@ impl App {
             [self.listeners.homes(&plan), self.front.homes(&window), self.announce.homes(&ear), self.mod_heartbeat.homes(&ears)].concat(),
         );
         let changes = std::mem::take(&mut prepared.changes);
-        let before = self.registry.runtime().clone();
+        let before = self.registry.overlay().clone();
         let table = self.registry.publish(prepared, Now::look());
-        if before != *self.registry.runtime() {
-            self.state.write(RUNTIME, self.registry.runtime().clone());
+        if before != *self.registry.overlay() {
+            self.state.write(OVERLAY, self.registry.overlay().clone());
         }
         self.listeners.commit(plan, &table, &self.threads);
         if let Some(address) = self.front.commit(window) {

@@ -1,8 +1,111 @@
-//! Times and numbers as people read them.
+//! Times, numbers and the values of enumerations as people read them.
 
 pub use super::units::span;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+/// An enumeration whose values have a word each.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$inner:meta])* $value:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$inner])* $value,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$value),*];
+
+            /// The word for it, wherever it is shown.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$value => $word,)* }
+            }
+
+            /// The first that has this word.
+            pub fn of_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.word() == word)
+            }
+        }
+
+        impl crate::base::words::Worded for $name {
+            fn word(self) -> &'static str {
+                self.word()
+            }
+
+            fn of_word(word: &str) -> Option<Self> {
+                Self::of_word(word)
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// What has a word for each of its values.
+pub trait Worded: Copy + PartialEq {
+    /// The word.
+    fn word(self) -> &'static str;
+    /// The value.
+    fn of_word(word: &str) -> Option<Self>;
+}
+
+/// A value by its word, as a proxy of any version says it: a newer one may have words that are not known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word<T> {
+    /// One that is known.
+    Known(T),
+    /// Another.
+    Other(String),
+}
+
+impl<T: Worded> Word<T> {
+    /// The value, if it is known.
+    pub fn known(&self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(*value),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// As it is said.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(value) => value.word(),
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl<T> From<T> for Word<T> {
+    fn from(value: T) -> Self {
+        Self::Known(value)
+    }
+}
+
+impl<T: Worded> PartialEq<T> for Word<T> {
+    fn eq(&self, other: &T) -> bool {
+        self.known() == Some(*other)
+    }
+}
+
+impl<T: Worded> fmt::Display for Word<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl<T: Worded> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, T: Worded> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        Ok(T::of_word(&word).map_or(Self::Other(word), Self::Known))
+    }
+}
 
 /// The time between two moments as RFC 3339 writes them, roughly; empty if they are no such.
 pub fn age(since: &str, now: &str) -> String {
@@ -35,6 +138,25 @@ pub fn counts(of: &[(u64, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    words! {
+        /// Two of them.
+        pub enum Side {
+            /// Here.
+            Left = "left",
+            /// There.
+            Right = "right",
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_kept_as_it_is() {
+        for (word, side) in [("left", Some(Side::Left)), ("right", Some(Side::Right)), ("above", None)] {
+            let read: Word<Side> = serde_json::from_value(word.into()).unwrap();
+            assert_eq!((read.known(), read.as_str()), (side, word));
+            assert_eq!(serde_json::to_value(&read).unwrap(), word);
+        }
+    }
 
     #[test]
     fn what_there_is_none_of_is_left_out() {

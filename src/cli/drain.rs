@@ -1,13 +1,15 @@
 //! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another operator may have changed
 //! the deadline meanwhile, and its clock is the one that counts.
 
-use super::operate::{Target, ask, say};
+use super::operate::{NodePath, ask, say};
 use super::show::{Progress, age, counts, print, span, word};
 use super::window::{Failure, Window};
-use crate::admin::operate::{Drain, Then};
+use crate::admin::operate::{Drain, NodeAction};
 use crate::admin::status::Node;
 use crate::base::clock;
 use crate::base::words::seconds;
+use crate::config::model::Then;
+use crate::table::State;
 use std::time::{Duration, Instant};
 
 /// How often a draining node is looked at.
@@ -33,11 +35,11 @@ enum Seen {
 }
 
 /// Drains a node; with `wait`, until it is drained.
-pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
+pub fn drain(window: &Window, target: &NodePath, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
     let begun = clock::instant();
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
-    let (body, done) = ask(window, target, "drain", drain)?;
+    let (body, done) = ask(window, target, NodeAction::Drain, drain)?;
     // what is waited for is one document, at the end
     if !(wait && json) {
         say(&body, &done, json);
@@ -66,8 +68,8 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
         if !json {
             let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
             let clock = format!(", {} so far{until}", span(clock::since(begun).as_secs()));
-            let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(&node.state)) };
-            progress.say(&format!("{} is {}{but}: {there} left", node.node, word("draining")), &clock);
+            let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(node.state.as_str())) };
+            progress.say(&format!("{} is {}{but}: {there} left", node.node, word(State::Draining.word())), &clock);
         }
         if ended.is_none() {
             before = Some(there);
@@ -77,7 +79,7 @@ pub fn drain(window: &Window, target: &Target, drain: &Drain, wait: bool, json: 
 }
 
 /// How the node is now. A proxy that is being started anew is waited for.
-fn look(window: &Window, target: &Target) -> Result<(String, Node), Failure> {
+fn look(window: &Window, target: &NodePath) -> Result<(String, Node), Failure> {
     let since = clock::instant();
     loop {
         match window.get::<Node>(&target.path()) {
@@ -105,7 +107,7 @@ fn the_end(seen: &Seen, node: &Node, before: Option<&str>, begun: Instant, json:
 fn is_over(node: &Node, now: &str) -> bool {
     node.over.unwrap_or_else(|| {
         // one that is empty so shortly before its deadline was emptied by it
-        let least = if node.state == "drained" { -SLACK } else { SLACK };
+        let least = if node.state == State::Drained { -SLACK } else { SLACK };
         node.deadline.as_deref().and_then(|deadline| seconds(deadline, now)).is_some_and(|late| late >= least)
     })
 }
@@ -113,27 +115,27 @@ fn is_over(node: &Node, now: &str) -> bool {
 /// `since`: how long ago the deadline was seen to have passed, if it has.
 fn judge(node: &Node, since: Option<Duration>) -> Seen {
     let moves = node.then == Some(Then::Move);
-    let state = match node.state.as_str() {
+    let state = match node.state.known() {
         state if shows_drain(node) => state,
         // what is wanted of it counts, not whether it answers
-        _ if node.over.is_some() && node.sessions + node.in_flight == 0 => "drained",
-        _ if node.over.is_some() => "draining",
+        _ if node.over.is_some() && node.sessions + node.in_flight == 0 => Some(State::Drained),
+        _ if node.over.is_some() => Some(State::Draining),
         state => state,
     };
     match (state, since) {
-        ("drained", Some(_)) if moves && node.left != Some(0) => Seen::Ended,
-        ("drained", _) => Seen::Empty,
-        ("draining", None) => Seen::Goes,
+        (Some(State::Drained), Some(_)) if moves && node.left != Some(0) => Seen::Ended,
+        (Some(State::Drained), _) => Seen::Empty,
+        (Some(State::Draining), None) => Seen::Goes,
         // sockets are ended one after another, requests by nobody
-        ("draining", Some(since)) if moves && node.sockets > 0 && since < SPREAD => Seen::Goes,
-        ("draining", Some(_)) => Seen::Ended,
+        (Some(State::Draining), Some(since)) if moves && node.sockets > 0 && since < SPREAD => Seen::Goes,
+        (Some(State::Draining), Some(_)) => Seen::Ended,
         _ => Seen::Undone,
     }
 }
 
 /// Whether its state is that of its drain.
 fn shows_drain(node: &Node) -> bool {
-    matches!(node.state.as_str(), "draining" | "drained")
+    matches!(node.state.known(), Some(State::Draining | State::Drained))
 }
 
 /// What its deadline found, and did; `before` is who was there before that.

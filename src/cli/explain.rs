@@ -108,7 +108,7 @@ fn nodes(candidates: &[Candidate]) -> Table {
         table.row(vec![
             node.rank.map_or_else(|| "-".into(), |rank| rank.to_string()),
             node.node.clone(),
-            node.state.clone(),
+            node.state.to_string(),
             score.map_or_else(|| "-".into(), |score| format!("{score:.4}")),
             node.sessions.to_string(),
             node.in_flight.to_string(),

@@ -15,10 +15,11 @@ mod token;
 mod top;
 mod window;
 
-use crate::admin::operate::{Drain, Then};
+use crate::admin::operate::{Drain, NodeAction};
 use crate::base::units::Duration;
+use crate::config::model::Then;
 use clap::{CommandFactory, Parser, Subcommand};
-use operate::{Setting, Target};
+use operate::{NodePath, Setting};
 use std::path::{Path, PathBuf};
 use window::{Remote, Window};
 
@@ -144,7 +145,7 @@ enum RemoteVerb {
     #[command(after_help = "Example: homing drain app/n1 --wait --deadline 4h --then move")]
     Drain {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         /// Wait until no session, request or socket is left, or the deadline has passed (exit 3).
         #[arg(long)]
         wait: bool,
@@ -163,14 +164,14 @@ enum RemoteVerb {
     /// Give a node everything again, whatever took it out.
     Enable {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         #[command(flatten)]
         remote: Remote,
     },
     /// Send nobody to a node; its sessions move to others.
     Disable {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         /// Even if something stops working without it.
         #[arg(long)]
         force: bool,
@@ -180,14 +181,14 @@ enum RemoteVerb {
     /// Let in a node that announced itself.
     Accept {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         #[command(flatten)]
         remote: Remote,
     },
     /// Take a node out of its cluster.
     Remove {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         /// Even if something stops working without it.
         #[arg(long)]
         force: bool,
@@ -198,7 +199,7 @@ enum RemoteVerb {
     #[command(after_help = "Example: homing set app/n1 weight=50 max-sessions=1")]
     Set {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         /// weight=N, max-sessions=N, max-requests=N; "off" for no limit.
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
@@ -209,7 +210,7 @@ enum RemoteVerb {
     #[command(after_help = "Example: homing sessions app/n1")]
     Sessions {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         #[command(flatten)]
         remote: Remote,
     },
@@ -217,7 +218,7 @@ enum RemoteVerb {
     #[command(after_help = "Example: curl -H \"Homing-Bypass: $(homing bypass app/n1 | head -1)\" http://app.example.com/")]
     Bypass {
         /// CLUSTER/NODE
-        target: Target,
+        target: NodePath,
         /// How long it is good for, 24h at most.
         #[arg(long = "for", value_name = "DURATION", default_value = "10m")]
         lasts: Duration,
@@ -285,10 +286,10 @@ impl RemoteVerb {
             Self::Drain { target, wait, deadline, then, force, remote } => {
                 drain::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
             }
-            Self::Enable { target, remote } => operate::let_in(&open(&remote)?, &target, "enable", remote.json),
-            Self::Accept { target, remote } => operate::let_in(&open(&remote)?, &target, "accept", remote.json),
-            Self::Disable { target, force, remote } => operate::take_out(&open(&remote)?, &target, "disable", force, remote.json),
-            Self::Remove { target, force, remote } => operate::take_out(&open(&remote)?, &target, "remove", force, remote.json),
+            Self::Enable { target, remote } => operate::let_in(&open(&remote)?, &target, NodeAction::Enable, remote.json),
+            Self::Accept { target, remote } => operate::let_in(&open(&remote)?, &target, NodeAction::Accept, remote.json),
+            Self::Disable { target, force, remote } => operate::take_out(&open(&remote)?, &target, NodeAction::Disable, force, remote.json),
+            Self::Remove { target, force, remote } => operate::take_out(&open(&remote)?, &target, NodeAction::Remove, force, remote.json),
             Self::Set { target, settings, remote } => operate::set(&open(&remote)?, &target, &settings, remote.json),
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
             Self::Bypass { target, lasts, remote } => operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json),

@@ -2,22 +2,23 @@
 
 use super::show::{Side, Table, age, count, print};
 use super::window::{Failure, Window};
-use crate::admin::operate::{Bypass, Force, Limit, Off, Set};
+use crate::admin::operate::{Bypass, Force, NodeAction};
 use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
+use crate::control::limits::{Limit, Limits, Off};
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
 
 /// A node as the command line names it: `CLUSTER/NODE`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct NodePath {
     cluster: String,
     node: String,
 }
 
-impl FromStr for Target {
+impl FromStr for NodePath {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let plain = |name: &str| {
@@ -31,7 +32,7 @@ impl FromStr for Target {
     }
 }
 
-impl Target {
+impl NodePath {
     /// Where the API has it.
     pub fn path(&self) -> String {
         format!("/api/clusters/{}/nodes/{}", self.cluster, self.node)
@@ -67,8 +68,8 @@ impl FromStr for Setting {
 }
 
 /// Changes a node's limits.
-pub fn set(window: &Window, target: &Target, settings: &[Setting], json: bool) -> Result<(), Failure> {
-    let mut set = Set::default();
+pub fn set(window: &Window, target: &NodePath, settings: &[Setting], json: bool) -> Result<(), Failure> {
+    let mut set = Limits::default();
     for setting in settings {
         match setting {
             Setting::Weight(weight) => set.weight = Some(*weight),
@@ -76,23 +77,23 @@ pub fn set(window: &Window, target: &Target, settings: &[Setting], json: bool) -
             Setting::MaxRequests(limit) => set.max_requests = Some(*limit),
         }
     }
-    change(window, target, "set", &set, json)
+    change(window, target, NodeAction::Set, &set, json)
 }
 
 /// Takes a node out, or removes it.
-pub fn take_out(window: &Window, target: &Target, verb: &str, force: bool, json: bool) -> Result<(), Failure> {
+pub fn take_out(window: &Window, target: &NodePath, verb: NodeAction, force: bool, json: bool) -> Result<(), Failure> {
     change(window, target, verb, &Force { force }, json)
 }
 
 /// Lets a node in, or back.
-pub fn let_in(window: &Window, target: &Target, verb: &str, json: bool) -> Result<(), Failure> {
-    let (body, done) = window.post(&format!("{}/{verb}", target.path()), None)?;
+pub fn let_in(window: &Window, target: &NodePath, verb: NodeAction, json: bool) -> Result<(), Failure> {
+    let (body, done) = window.post(&format!("{}/{}", target.path(), verb.word()), None)?;
     say(&body, &done, json);
     Ok(())
 }
 
 /// Who is on a node.
-pub fn sessions(window: &Window, target: &Target, json: bool) -> Result<(), Failure> {
+pub fn sessions(window: &Window, target: &NodePath, json: bool) -> Result<(), Failure> {
     let (body, on) = window.get::<Sessions>(&format!("{}/sessions", target.path()))?;
     if json {
         print(&body);
@@ -116,7 +117,7 @@ pub fn sessions(window: &Window, target: &Target, json: bool) -> Result<(), Fail
 }
 
 /// What leads to a node whatever its state.
-pub fn bypass(window: &Window, target: &Target, lasts: Option<Span>, json: bool) -> Result<(), Failure> {
+pub fn bypass(window: &Window, target: &NodePath, lasts: Option<Span>, json: bool) -> Result<(), Failure> {
     let ask = serde_json::to_value(Bypass { lasts }).map_err(|error| Failure::Failed(error.to_string()))?;
     let (body, given) = window.post(&format!("{}/bypass", target.path()), Some(&ask))?;
     let (value, until) = (given["value"].as_str().unwrap_or_default(), given["until"].as_str().unwrap_or_default());
@@ -133,16 +134,16 @@ pub fn bypass(window: &Window, target: &Target, lasts: Option<Span>, json: bool)
 }
 
 /// Changes a node, and says what that changed.
-pub fn change(window: &Window, target: &Target, verb: &str, how: &impl Serialize, json: bool) -> Result<(), Failure> {
+pub fn change(window: &Window, target: &NodePath, verb: NodeAction, how: &impl Serialize, json: bool) -> Result<(), Failure> {
     let (body, done) = ask(window, target, verb, how)?;
     say(&body, &done, json);
     Ok(())
 }
 
 /// The same without a word.
-pub fn ask(window: &Window, target: &Target, verb: &str, how: &impl Serialize) -> Result<(String, Value), Failure> {
+pub fn ask(window: &Window, target: &NodePath, verb: NodeAction, how: &impl Serialize) -> Result<(String, Value), Failure> {
     let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
-    window.post(&format!("{}/{verb}", target.path()), Some(&how))
+    window.post(&format!("{}/{}", target.path(), verb.word()), Some(&how))
 }
 
 /// Prints what was changed.
@@ -160,9 +161,9 @@ mod tests {
 
     #[test]
     fn targets_and_settings_are_read() {
-        assert_eq!("app/n1".parse(), Ok(Target { cluster: "app".into(), node: "n1".into() }));
+        assert_eq!("app/n1".parse(), Ok(NodePath { cluster: "app".into(), node: "n1".into() }));
         for bad in ["app", "app/", "/n1", "app/n1/x", "app/n 1", ""] {
-            assert!(bad.parse::<Target>().is_err(), "{bad}");
+            assert!(bad.parse::<NodePath>().is_err(), "{bad}");
         }
         for (text, setting) in [
             ("weight=50", Setting::Weight(50)),

@@ -1,6 +1,8 @@
 //! How things are shown to people: tables, ages, colours.
 
+use crate::admin::status::ClusterState;
 pub use crate::base::words::{age, count, counts, span};
+use crate::table::State;
 use anstyle::AnsiColor;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -56,11 +58,16 @@ impl Table {
 
 /// A state in its colour; anything else as it is. `print` takes the colours off where nobody would see them.
 pub fn word(text: &str) -> String {
-    let colour = match text {
-        "ready" | "applied" | "ok" => AnsiColor::Green,
-        "full" | "draining" | "syncing" | "silent" | "checking" | "pending" | "degraded" => AnsiColor::Yellow,
-        "down" | "refused" | "expired" => AnsiColor::Red,
-        "drained" | "maintenance" | "removed" => AnsiColor::Cyan,
+    let colour = match (State::of_word(text), ClusterState::of_word(text), text) {
+        (Some(state), ..) => match state {
+            State::Ready | State::Aside => AnsiColor::Green,
+            State::Full | State::Draining | State::Syncing | State::Silent | State::Unknown | State::Pending => AnsiColor::Yellow,
+            State::Down => AnsiColor::Red,
+            State::Drained | State::Maintenance | State::Removed => AnsiColor::Cyan,
+        },
+        (_, Some(ClusterState::Degraded), _) => AnsiColor::Yellow,
+        (.., "applied" | "ok") => AnsiColor::Green,
+        (.., "refused" | "expired") => AnsiColor::Red,
         _ => return text.to_owned(),
     };
     let style = colour.on_default();

@@ -71,7 +71,7 @@ fn write_process(text: &mut String, status: &Status) {
 
 fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {
     let traffic = &cluster.traffic;
-    let _ = write!(text, "CLUSTER {}  {}, ", cluster.cluster, word(&cluster.state));
+    let _ = write!(text, "CLUSTER {}  {}, ", cluster.cluster, word(cluster.state.as_str()));
     let _ = write!(text, "{} of {} serve, ", cluster.serving, count(cluster.nodes.len() as u64, "node"));
     let _ = write!(text, "{}, {}", count(cluster.sessions, "session"), count(traffic.tunnels, "socket"));
     let _ = write!(text, ", {}", count(traffic.requests, "request"));
@@ -97,7 +97,7 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {
         table.row(vec![
             node.node.clone(),
             address(node),
-            node.state.clone(),
+            node.state.to_string(),
             age(&node.since, now),
             sessions(node),
             node.in_flight.to_string(),
@@ -136,7 +136,7 @@ pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> 
             or_dash(node.rank),
             node.node.clone(),
             address(node),
-            node.state.clone(),
+            node.state.to_string(),
             sessions(node),
             or_dash(node.load),
             node.weight.to_string(),

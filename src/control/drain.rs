@@ -1,6 +1,7 @@
 //! A drain: a job with an end, and what becomes of it when it is asked for again.
 
-use crate::base::units::span;
+use crate::base::units::{Duration, span};
+use crate::config::model::Then;
 use serde::{Deserialize, Serialize};
 
 /// A drain that is on.
@@ -21,33 +22,28 @@ pub struct Drain {
     pub left: Option<u64>,
 }
 
-/// What becomes of sessions that are left when a drain's deadline passes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Then {
-    /// They stay until they end.
-    #[default]
-    Keep,
-    /// They go to other nodes.
-    Move,
-}
-
 /// How a drain is asked for; what is not said stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Seconds from now by which it is to be over; `Some(None)` lifts the limit.
-    pub deadline: Option<Option<u64>>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct DrainRequest {
+    /// How long its sessions may take to end; "off" lifts the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
     /// What becomes of sessions that are left then.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub then: Option<Then>,
 }
 
-impl Asked {
+impl DrainRequest {
     /// The drain that is on from now on.
     pub fn over(self, on: Option<&Drain>, now: u64) -> Drain {
         let on = on.cloned().unwrap_or_default();
         let then = self.then.unwrap_or(on.then);
         match self.deadline {
-            Some(deadline) => Drain { deadline: deadline.map(|secs| now.saturating_add(secs)), then, ..Drain::default() },
+            Some(deadline) => {
+                let deadline = deadline.limit().map(|limit| now.saturating_add(limit.as_secs()));
+                Drain { deadline, then, ..Drain::default() }
+            }
             // who stayed is waited for anew; who was moved does not come back
             None if on.over && !(on.moved() && then == Then::Move) => Drain { then, ..Drain::default() },
             None => Drain { then, ..on },
@@ -77,16 +73,6 @@ impl Drain {
         let then = (self.then != to.then).then(|| format!("{node}.then {}→{}", self.then.word(), to.then.word()));
         let phrases: Vec<String> = deadline.into_iter().chain(then).collect();
         (!phrases.is_empty()).then(|| phrases.join(", "))
-    }
-}
-
-impl Then {
-    /// As the command line has it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Move => "move",
-        }
     }
 }
 
@@ -121,12 +107,13 @@ mod tests {
             (&moved, None, Some(Keep), drain(None, Keep, false), Some("n1.deadline passed→unset, n1.then move→keep")),
             (&moved, Some(Some(5)), None, drain(Some(1005), Move, false), Some("n1.deadline passed→5 s")),
         ] {
-            let asked = Asked { deadline, then };
+            let deadline = deadline.map(|secs: Option<u64>| secs.map_or_else(|| "off".parse().unwrap(), Duration::secs));
+            let asked = DrainRequest { deadline, then };
             let got = asked.over(Some(before), NOW);
             assert_eq!((&got, before.change(&got, "n1", NOW).as_deref()), (&after, told), "{before:?} {asked:?}");
         }
-        let asked = Asked { deadline: Some(Some(9)), then: Some(Move) };
-        assert_eq!((asked.over(None, NOW), Asked::default().over(None, NOW)), (drain(Some(1009), Move, false), fresh));
+        let asked = DrainRequest { deadline: Some(Duration::secs(9)), then: Some(Move) };
+        assert_eq!((asked.over(None, NOW), DrainRequest::default().over(None, NOW)), (drain(Some(1009), Move, false), fresh));
     }
 
     #[test]
@@ -136,7 +123,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Drain>(saved).unwrap(), moved);
         let empty = Drain { left: Some(0), ..moved };
         assert_eq!(serde_json::from_str::<Drain>(&serde_json::to_string(&empty).unwrap()).unwrap(), empty);
-        assert_eq!(Asked::default().over(Some(&empty), NOW), empty, "asked for again it knows it still");
+        assert_eq!(DrainRequest::default().over(Some(&empty), NOW), empty, "asked for again it knows it still");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
-use super::edit::{Action, Edit};
+use super::op::{Arrival, NodeChange, Op};
 use super::remembered::Remembered;
 use super::version;
 use crate::base::clock::Now;
@@ -79,8 +79,8 @@ pub enum Hearing {
         /// The node.
         node: Arc<Node>,
     },
-    /// The node is new, or has moved: this edit lets it in, and then it is to be heard again.
-    Joins(Edit),
+    /// The node is new, or has moved: this lets it in, and then it is to be heard again.
+    Joins(Op),
     /// The node was accepted at another address than it is announced at: this claim may be lodged.
     Claims {
         /// The node's cluster.
@@ -284,7 +284,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
         return Hearing::Refused(Refusal::Wrong(why));
     }
     let admitted = admitted(cluster, from, proof);
-    edit(cluster, node, Action::Join { url, from, admitted }, proof.word())
+    joins(cluster, node, NodeChange::Join(Arrival { url, from, admitted }), proof.word())
 }
 
 /// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
@@ -292,7 +292,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
 fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
     let admitted = admitted(cluster, from, proof);
     if admitted.is_some() || node.spec.admin == AdminState::Pending {
-        return edit(cluster, &node.spec.name, Action::Relocate { url, from, admitted }, "node");
+        return joins(cluster, &node.spec.name, NodeChange::Relocate(Arrival { url, from, admitted }), "node");
     }
     let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
     match node.live.told.claims.is_standing(&claim) {
@@ -315,8 +315,8 @@ fn admitted(cluster: &Cluster, from: IpAddr, proof: Proof<'_>) -> Option<String>
     })
 }
 
-fn edit(cluster: &Cluster, node: &str, action: Action, by: &str) -> Hearing {
-    Hearing::Joins(Edit { cluster: cluster.name.to_string(), node: node.to_owned(), action, by: by.to_owned(), force: false })
+fn joins(cluster: &Cluster, node: &str, change: NodeChange, by: &str) -> Hearing {
+    Hearing::Joins(Op::of_node(&cluster.name, node, change, by))
 }
 
 /// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy logs nobody out.

@@ -1,13 +1,16 @@
 //! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes nothing.
 
-pub mod desk;
+mod apply;
 pub mod drain;
-pub mod edit;
+pub mod error;
+pub mod handle;
 pub mod keys;
+pub mod limits;
 pub mod members;
+pub mod op;
+pub mod overlay;
 mod remembered;
 mod retired;
-pub mod runtime;
 pub mod state;
 mod version;
 
@@ -17,11 +20,13 @@ use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::table::{Cluster, Current, Table, compile};
+use apply::{Ground, apply};
 use arc_swap::ArcSwap;
-use edit::{Edit, Refused};
+pub use error::Error;
+use op::Op;
+use overlay::Overlay;
 pub use remembered::Remembered;
 use retired::Retired;
-use runtime::Runtime;
 use std::sync::Arc;
 
 /// The one writer of the table.
@@ -33,7 +38,7 @@ pub struct Registry {
     /// What the files held that it names, when it was taken.
     named: Arc<NamedFiles>,
     /// What was decided on top of it.
-    runtime: Arc<Runtime>,
+    overlay: Arc<Overlay>,
     retired: Retired,
 }
 
@@ -42,7 +47,7 @@ pub struct Prepared {
     table: Table,
     file: Config,
     named: Arc<NamedFiles>,
-    runtime: Runtime,
+    overlay: Overlay,
     /// What it changes, in words; empty for nothing.
     pub changes: Vec<String>,
 }
@@ -56,14 +61,14 @@ impl Prepared {
 
 impl Registry {
     /// Publishes the first table, with the decisions of an earlier run. Returns what became of those that do not stand.
-    pub fn start(loaded: &Loaded, keys: Arc<KeyRing>, mut runtime: Runtime, now: Now) -> Result<(Self, Vec<String>), String> {
+    pub fn start(loaded: &Loaded, keys: Arc<KeyRing>, mut overlay: Overlay, now: Now) -> Result<(Self, Vec<String>), Error> {
         let context = compile::Context { files: &loaded.files, keys: &keys };
-        let (config, said) = runtime.overlay(&loaded.config);
-        let table = compile::compile(Arc::new(config), &context, None)?;
+        let (config, said) = overlay.overlay(&loaded.config);
+        let table = compile::compile(Arc::new(config), &context, None).map_err(Error::Table)?;
         compile::adopt(&table, now);
         let current = Arc::new(ArcSwap::from_pointee(table));
         let (file, named) = (loaded.config.clone(), Arc::new(loaded.files.clone()));
-        Ok((Self { current, keys, file, named, runtime: Arc::new(runtime), retired: Retired::default() }, said))
+        Ok((Self { current, keys, file, named, overlay: Arc::new(overlay), retired: Retired::default() }, said))
     }
 
     /// Where the newest table is found.
@@ -72,42 +77,44 @@ impl Registry {
     }
 
     /// What was decided at run time.
-    pub fn runtime(&self) -> &Arc<Runtime> {
-        &self.runtime
+    pub fn overlay(&self) -> &Arc<Overlay> {
+        &self.overlay
     }
 
     /// Builds the table for a new conf file and the files that it names. Nothing changes yet.
-    pub fn prepare(&self, file: Config, named: NamedFiles, now: Now) -> Result<Prepared, String> {
-        self.build(file, Arc::new(named), (*self.runtime).clone(), now)
+    pub fn prepare(&self, file: Config, named: NamedFiles, now: Now) -> Result<Prepared, Error> {
+        self.build(file, Arc::new(named), (*self.overlay).clone(), now)
     }
 
-    /// Builds the table that edits make, all of them or none, of the files as the conf file's last reading found them. Nothing
+    /// Builds the table that operations make, all of them or none, of the files as the conf file's last reading found them. Nothing
     /// changes yet.
-    pub fn prepare_edits(&self, edits: &[&Edit], now: Now) -> Result<Prepared, Refused> {
-        let (mut runtime, mut said) = ((*self.runtime).clone(), Vec::new());
-        for edit in edits {
-            said.extend(edit::enter(edit, &mut runtime, &self.file, &self.current.load(), now)?);
+    pub fn prepare_ops(&self, ops: &[&Op], now: Now) -> Result<Prepared, Error> {
+        let (mut overlay, mut said) = ((*self.overlay).clone(), Vec::new());
+        let table = self.current.load();
+        let ground = Ground { file: &self.file, table: &table, now };
+        for op in ops {
+            said.extend(apply(op, &mut overlay, ground)?);
         }
-        let mut prepared = self.build(self.file.clone(), self.named.clone(), runtime, now).map_err(Refused::Invalid)?;
+        let mut prepared = self.build(self.file.clone(), self.named.clone(), overlay, now)?;
         prepared.changes.extend(said);
         Ok(prepared)
     }
 
-    fn build(&self, file: Config, named: Arc<NamedFiles>, mut runtime: Runtime, now: Now) -> Result<Prepared, String> {
+    fn build(&self, file: Config, named: Arc<NamedFiles>, mut overlay: Overlay, now: Now) -> Result<Prepared, Error> {
         let before = self.current.load_full();
-        let (config, said) = runtime.overlay(&file);
+        let (config, said) = overlay.overlay(&file);
         let mut changes = config::diff(&before.config, &config);
         changes.extend(said);
         let context = compile::Context { files: &named, keys: &self.keys };
-        let table = compile::compile(Arc::new(config), &context, Some((&before, now)))?;
-        Ok(Prepared { table, file, named, runtime, changes })
+        let table = compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;
+        Ok(Prepared { table, file, named, overlay, changes })
     }
 
     /// Publishes a prepared table.
     pub fn publish(&mut self, prepared: Prepared, now: Now) -> Arc<Table> {
         compile::adopt(&prepared.table, now);
         (self.file, self.named) = (prepared.file, prepared.named);
-        self.runtime = Arc::new(prepared.runtime);
+        self.overlay = Arc::new(prepared.overlay);
         let table = Arc::new(prepared.table);
         self.retired.tidy();
         let before = self.current.swap(table.clone());

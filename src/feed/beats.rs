@@ -2,8 +2,9 @@
 
 use super::place;
 use crate::base::clock::{self, Now};
+use crate::base::words::words;
 use crate::control::Remembered;
-use crate::control::desk::Desk;
+use crate::control::handle::RegistryHandle;
 use crate::control::members::{Hearing, Members, Proof, Refusal};
 use crate::control::state::StateDir;
 use crate::control::state::writer::{Saved, StateWriter};
@@ -25,25 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The document with what nodes said.
 const REMEMBERED: &str = "heartbeats";
-
-/// An enumeration whose values have a word each.
-macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$inner:meta])* $value:ident = $word:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$inner])* $value,)* }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$value),*];
-
-            /// The word for it in metrics.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$value => $word,)* }
-            }
-        }
-    };
-}
 
 words! {
     /// The languages in which a node speaks for itself.
@@ -143,14 +125,20 @@ pub struct Beats {
     pub counts: Rc<Counts>,
     members: RefCell<Members>,
     current: Arc<Current>,
-    desk: Desk,
+    registry: RegistryHandle,
     joins: Allowance,
 }
 
 impl Beats {
     /// Nothing was heard yet.
-    pub fn new(current: Arc<Current>, desk: Desk) -> Rc<Self> {
-        Rc::new(Self { counts: Rc::default(), members: RefCell::default(), current, desk, joins: Allowance::new(clock::monotonic_ms()) })
+    pub fn new(current: Arc<Current>, registry: RegistryHandle) -> Rc<Self> {
+        Rc::new(Self {
+            counts: Rc::default(),
+            members: RefCell::default(),
+            current,
+            registry,
+            joins: Allowance::new(clock::monotonic_ms()),
+        })
     }
 
     /// The table as it is now.
@@ -173,10 +161,10 @@ impl Beats {
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
                     return Ok(Known { cluster, node, saved });
                 }
-                Hearing::Joins(edit) => {
-                    Box::pin(place::admits_arrival(&edit, &self.current.load_full())).await?;
+                Hearing::Joins(op) => {
+                    Box::pin(place::admits_arrival(&op, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
-                    let done = Box::pin(self.desk.edit(edit)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    let done = Box::pin(self.registry.apply(op)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
                     saved = Some(done.saved);
                 }
             }

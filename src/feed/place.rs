@@ -3,8 +3,8 @@
 
 use super::names;
 use crate::config::address::NodeUrl;
-use crate::control::edit::{Action, Edit};
 use crate::control::members::Refusal;
+use crate::control::op::Op;
 use crate::table::{Cluster, Table, compile};
 use crate::upstream::home;
 use std::net::{IpAddr, SocketAddr};
@@ -14,10 +14,10 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks it of a node that joins or moves.
-pub async fn admits_arrival(edit: &Edit, table: &Table) -> Result<(), Refusal> {
-    let (Action::Join { url, from, .. } | Action::Relocate { url, from, .. }) = &edit.action else { return Ok(()) };
-    let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *edit.cluster) else { return Ok(()) };
-    admits(cluster, url, *from).await
+pub async fn admits_arrival(op: &Op, table: &Table) -> Result<(), Refusal> {
+    let Some((name, arrival)) = op.arrival() else { return Ok(()) };
+    let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else { return Ok(()) };
+    admits(cluster, &arrival.url, arrival.from).await
 }
 
 /// Refuses what leads to ourselves, and what nobody said that the node is believed in.

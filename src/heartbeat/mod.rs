@@ -15,6 +15,7 @@ pub mod post;
 pub mod ranked;
 pub mod replay;
 
+pub use crate::config::model::Role;
 pub use replay::Run;
 
 use crate::config::address::NodeUrl;
@@ -189,29 +190,6 @@ pub enum Health {
     Up,
     /// It does not.
     Down,
-}
-
-/// What a node is there for beside serving sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It only tells clients where to go and takes no sessions.
-    Lb,
-    /// It runs batch jobs.
-    Batch,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Lb, Self::Batch];
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Lb => "lb",
-            Self::Batch => "batch",
-        }
-    }
 }
 
 /// A set of roles that may stand together.

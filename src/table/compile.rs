@@ -11,8 +11,8 @@ use crate::base::clock::Now;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::files::NamedFiles;
 use crate::config::model::{self, Config};
+use crate::heartbeat::Roles;
 use crate::heartbeat::native::Settings;
-use crate::heartbeat::{Role, Roles};
 use crate::upstream::addresses::Addresses;
 use crate::upstream::home::{Believed, Reach};
 use crate::upstream::link::Link;
@@ -200,10 +200,6 @@ impl Berths {
 }
 
 fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpec, String> {
-    let roles = table.roles.iter().map(|role| match role {
-        model::Role::Lb => Role::Lb,
-        model::Role::Batch => Role::Batch,
-    });
     Ok(NodeSpec {
         name: name.into(),
         route: table.route.as_deref().unwrap_or(name).into(),
@@ -212,7 +208,7 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
         max_sessions: table.max_sessions,
         max_requests: table.max_requests,
         backup: table.backup,
-        roles: Roles::new(roles).map_err(|e| format!("node {name}: {e}"))?,
+        roles: Roles::new(table.roles.iter().copied()).map_err(|e| format!("node {name}: {e}"))?,
         shared,
         public_url: table.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
         admin: table.state,

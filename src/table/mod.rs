@@ -38,7 +38,7 @@ pub use cluster::{Cluster, ClusterLive};
 pub use departed::Departed;
 pub use node::{Health, Node, NodeLive, NodeSpec, Rise};
 pub use roster::Roster;
-pub use state::State;
+pub use state::{State, StateChange};
 pub use traffic::Traffic;
 
 /// Everything a request needs to know, in one immutable piece.

@@ -4,6 +4,7 @@ use super::claim::Claim;
 use super::evidence::Evidence;
 use super::fill::Fill;
 use super::limit::RequestLimit;
+use super::state::{State, StateChange};
 use super::told::Told;
 use crate::base::clock::{self, Now};
 use crate::config::address::NodeUrl;
@@ -119,8 +120,8 @@ pub struct NodeLive {
     /// How full it is.
     pub fill: Fill,
     why: Mutex<String>,
-    /// The word for its state when it was last looked at, and since when in milliseconds since 1970.
-    noted: Mutex<(&'static str, u64)>,
+    /// Its state as it was last shown, and since when in milliseconds since 1970.
+    noted: Mutex<(Option<State>, u64)>,
     /// Woken on each change of health, for requests that wait for the first check.
     pub changed: Notify,
     /// Requests that wait for a place.
@@ -148,7 +149,7 @@ impl NodeLive {
             told: Told::nothing(),
             fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
-            noted: Mutex::new(("", clock::unix_ms())),
+            noted: Mutex::new((None, clock::unix_ms())),
             changed: Notify::new(),
             waiting: AtomicU32::new(0),
         }
@@ -232,13 +233,13 @@ impl NodeLive {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes the word for its state now. The word before, if it was another; empty at the first time.
-    pub fn note(&self, word: &'static str) -> Option<&'static str> {
+    /// Notes the state that it is shown in now, and what it was before; none if it is the same.
+    pub fn note(&self, now: State) -> Option<StateChange> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let before = noted.0;
-        (before != word).then(|| {
-            *noted = (word, clock::unix_ms());
-            before
+        (before != Some(now)).then(|| {
+            *noted = (Some(now), clock::unix_ms());
+            StateChange { before, now }
         })
     }
 

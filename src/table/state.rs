@@ -20,57 +20,59 @@
 use super::evidence::Met;
 use super::node::{Health, Node};
 use crate::base::clock::Now;
-use crate::base::words;
+use crate::base::words::{self, words};
 use crate::config::model::AdminState;
 use crate::heartbeat::Announced;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The effective state: the one word that decides what a node is given.
+words! {
+    /// The effective state: the one word that decides what a node is given.
+    pub enum State {
+        /// It announced itself and nobody has accepted it.
+        Pending = "pending",
+        /// Not yet checked.
+        Unknown = "checking",
+        /// Catching up with the others: keeps its sessions, takes no new ones.
+        Syncing = "syncing",
+        /// Takes everything.
+        Ready = "ready",
+        /// Has all the sessions it may have; takes no new ones.
+        Full = "full",
+        /// Keeps its sessions, takes no new ones.
+        Draining = "draining",
+        /// Its drain is over, and who was left goes elsewhere.
+        Drained = "drained",
+        /// Takes everything, and has stopped announcing itself: shown so, and given what one that is ready is.
+        Silent = "silent",
+        /// Does not answer.
+        Down = "down",
+        /// Taken out by the operator.
+        Maintenance = "maintenance",
+        /// Stands alone: known, reached by bypass only.
+        Removed = "removed",
+        /// There, and for telling clients where to go alone: shown as ready.
+        Aside = "ready",
+    }
+}
+
+/// A node is shown in another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Takes everything.
-    Ready,
-    /// Has all the sessions it may have; takes no new ones.
-    Full,
-    /// There, and for telling clients where to go alone.
-    Aside,
-    /// Keeps its sessions, takes no new ones.
-    Draining,
-    /// Catching up with the others: keeps its sessions, takes no new ones.
-    Syncing,
-    /// Not yet checked.
-    Unknown,
-    /// Does not answer.
-    Down,
-    /// Taken out by the operator.
-    Maintenance,
-    /// Its drain is over, and who was left goes elsewhere.
-    Drained,
-    /// It announced itself and nobody has accepted it.
-    Pending,
-    /// Stands alone: known, reached by bypass only.
-    Removed,
+pub struct StateChange {
+    /// The one before; none at the first look.
+    pub before: Option<State>,
+    /// From here on.
+    pub now: State,
 }
 
 impl State {
+    /// Those that a node is shown in.
+    pub fn all_shown() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|state| *state != Self::Aside)
+    }
+
     /// Whether a session that is on this node stays there.
     pub fn keeps_sessions(self) -> bool {
-        matches!(self, Self::Ready | Self::Full | Self::Draining | Self::Syncing)
-    }
-    /// The word in status and log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ready | Self::Aside => "ready",
-            Self::Full => "full",
-            Self::Draining => "draining",
-            Self::Syncing => "syncing",
-            Self::Unknown => "checking",
-            Self::Down => "down",
-            Self::Maintenance => "maintenance",
-            Self::Drained => "drained",
-            Self::Pending => "pending",
-            Self::Removed => "removed",
-        }
+        matches!(self, Self::Ready | Self::Silent | Self::Full | Self::Draining | Self::Syncing)
     }
 }
 
@@ -116,15 +118,16 @@ impl Node {
         self.live.told.load() == Some(100) || self.surplus() >= Some(0)
     }
 
-    /// The word for it in status, API and metrics: `drained` once a drain has nobody left, no open socket either, `silent` when a node that serves has
-    /// stopped announcing itself.
-    pub fn word(&self, now: Now) -> &'static str {
+    /// As it is shown in status, API and metrics: drained once a drain has nobody left, no open socket either, silent when a node
+    /// that serves has stopped announcing itself.
+    pub fn shown(&self, now: Now) -> State {
         match self.state(now) {
-            State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained.word(),
+            State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained,
             // who was left goes elsewhere with the next request; what is under way is still here
-            State::Drained if self.live.in_flight() > 0 => State::Draining.word(),
-            State::Ready if self.live.told.is_silent() => "silent",
-            state => state.word(),
+            State::Drained if self.live.in_flight() > 0 => State::Draining,
+            State::Ready if self.live.told.is_silent() => State::Silent,
+            State::Aside => State::Ready,
+            state => state,
         }
     }
 
@@ -186,7 +189,7 @@ impl Node {
                 let seconds = told.since(now).unwrap_or_default() / 1000;
                 format!("no heartbeat for {seconds} s: its checks decide ({})", self.live.why())
             }
-            State::Down | State::Unknown | State::Ready => self.live.why(),
+            State::Down | State::Unknown | State::Ready | State::Silent => self.live.why(),
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::commands::World;
 use crate::pages::{self, page};
 use crate::support::{Client, until};
 use crate::told::regex;
-use homing::admin::status::STATES;
 use homing::config::model::Affinity;
+use homing::table::State;
 use homing::table::decide::Why;
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ fn every_why_has_its_line() {
 #[test]
 fn every_state_of_a_node_has_its_line() {
     let told: Vec<_> = rows(&page("docs/src/health.md").text).collect();
-    for state in STATES {
+    for state in State::all_shown().map(State::word) {
         assert!(told.iter().any(|row| row == state), "{state} is not in docs/src/health.md");
     }
 }

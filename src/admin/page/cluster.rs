@@ -1,10 +1,12 @@
 //! A cluster: its figures, and its nodes with what can be done to them.
 
-use super::{anchor, brief, clock, number, since, spark, state};
+use super::{anchor, brief, clock, cluster_state, number, since, spark, state};
 use crate::admin::history::{NodePast, Past, Series};
-use crate::admin::operate::Then;
+use crate::admin::operate::NodeAction;
 use crate::admin::status::{Cluster, Errors, Node, Pool};
 use crate::base::words;
+use crate::config::model::Then;
+use crate::table::State;
 use maud::{Markup, html};
 
 /// All of a cluster.
@@ -15,7 +17,7 @@ pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
         section.cluster id=(format!("{heading}-all")) aria-labelledby=(heading) {
             div.head {
                 h2 id=(heading) { (name) }
-                (state(&cluster.state))
+                (cluster_state(&cluster.state))
                 p { (cluster.serving) " of " (words::count(cluster.nodes.len() as u64, "node")) @if cluster.nodes.len() == 1 { " serves, " } @else { " serve, " } (cluster.balance) }
             }
             (figures(cluster, past))
@@ -89,7 +91,7 @@ fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup
             td.why role="cell" data-label="State" {
                 (state(&node.state)) " for " (since(&node.since, now))
                 small { (node.why) }
-                @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == "draining") {
+                @if let Some(deadline) = node.deadline.as_ref().filter(|_| node.state == State::Draining) {
                     small.countdown { (countdown(deadline, now)) (what_then(node)) }
                 }
             }
@@ -168,27 +170,28 @@ fn bar(part: u64, all: u64) -> Markup {
 }
 
 fn changes(cluster: &str, node: &Node) -> Markup {
-    let path = |verb: &str| format!("/api/clusters/{cluster}/nodes/{}/{verb}", node.node);
+    let path = |verb: NodeAction| format!("/api/clusters/{cluster}/nodes/{}/{}", node.node, verb.word());
     let whom = html! { span.unseen { " " (cluster) "/" (node.node) } };
-    let button =
-        |verb: &str, word: &str, kind: &str| html! { form method="post" action=(path(verb)) { button class=(kind) { (word) (whom) } } };
-    let state = node.state.as_str();
-    let out = matches!(state, "draining" | "drained" | "maintenance" | "removed");
+    let button = |verb: NodeAction, word: &str, kind: &str| html! { form method="post" action=(path(verb)) { button class=(kind) { (word) (whom) } } };
+    let state = node.state.known();
+    let away = matches!(state, Some(State::Maintenance | State::Removed));
+    let out = away || matches!(state, Some(State::Draining | State::Drained));
+    let waits = state == Some(State::Pending);
     html! {
-        @if state == "pending" || node.claimed.is_some() { (button("accept", "Accept", "main")) }
-        @if state != "pending" {
-            @if out { (button("enable", "Enable", "main")) }
+        @if waits || node.claimed.is_some() { (button(NodeAction::Accept, "Accept", "main")) }
+        @if !waits {
+            @if out { (button(NodeAction::Enable, "Enable", "main")) }
             @else {
                 details {
                     summary.button { "Drain…" (whom) }
-                    form.drain method="post" action=(path("drain")) {
+                    form.drain method="post" action=(path(NodeAction::Drain)) {
                         label { "Deadline " input name="deadline" placeholder="none" size="6" autocomplete="off" title="such as 30m or 4h"; }
                         label { "Sessions left then " select name="then" { option value="keep" { "stay" } option value="move" { "are moved" } } }
                         button.main { "Drain" (whom) }
                     }
                 }
             }
-            @if !matches!(state, "maintenance" | "removed") { (button("disable", "Maintenance", "")) }
+            @if !away { (button(NodeAction::Disable, "Maintenance", "")) }
         }
     }
 }

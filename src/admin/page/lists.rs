@@ -1,8 +1,10 @@
 //! What needs attention, and what happened lately.
 
-use super::{anchor, clock, number, since, state};
-use crate::admin::status::{Certificate, Move, Moves, Reload, Status};
+use super::{BAD, GOOD, ODD, anchor, clock, cluster_state, number, sign, since, state};
+use crate::admin::operate::NodeAction;
+use crate::admin::status::{Certificate, ClusterState, Move, Moves, Reload, Status};
 use crate::base::words;
+use crate::table::State;
 use maud::{Markup, html};
 
 /// Certificates shown at most, those that expire first.
@@ -15,23 +17,23 @@ pub fn attention(status: &Status) -> Markup {
     let mut items = Vec::new();
     if !status.reload.ok {
         items.push(html! {
-            (state("refused")) " The conf file was refused " (since(&status.reload.at, &status.time)) " ago; what ran before goes on."
+            (sign(BAD, "refused")) " The conf file was refused " (since(&status.reload.at, &status.time)) " ago; what ran before goes on."
             (findings(&status.reload))
         });
     }
     for cluster in status.clusters.iter().filter(|cluster| cluster.serving == 0) {
         items.push(
-            html! { (state("down")) " No node of " a href=(format!("#cluster-{}", cluster.cluster)) { (cluster.cluster) } " serves." },
+            html! { (cluster_state(&ClusterState::Down.into())) " No node of " a href=(format!("#cluster-{}", cluster.cluster)) { (cluster.cluster) } " serves." },
         );
     }
-    for (cluster, node) in
-        nodes().filter(|(_, node)| node.claimed.is_some() || matches!(node.state.as_str(), "down" | "silent" | "pending"))
+    for (cluster, node) in nodes()
+        .filter(|(_, node)| node.claimed.is_some() || matches!(node.state.known(), Some(State::Down | State::Silent | State::Pending)))
     {
         let name = html! { a href=(format!("#{}", anchor(&cluster.cluster, &node.node))) { (cluster.cluster) "/" (node.node) } };
         items.push(html! {
             (state(&node.state)) " " (name) " " (node.why)
-            @if node.state == "pending" || node.claimed.is_some() {
-                form method="post" action=(format!("/api/clusters/{}/nodes/{}/accept", cluster.cluster, node.node)) {
+            @if node.state == State::Pending || node.claimed.is_some() {
+                form method="post" action=(format!("/api/clusters/{}/nodes/{}/{}", cluster.cluster, node.node, NodeAction::Accept.word())) {
                     button.main { "Accept " (node.node) }
                 }
             }
@@ -43,7 +45,7 @@ pub fn attention(status: &Status) -> Markup {
     html! {
         section #attention .quiet[items.is_empty()] aria-labelledby="attention-title" {
             h2 #attention-title { "Needs attention" }
-            @if items.is_empty() { p { (state("good")) " Nothing." } }
+            @if items.is_empty() { p { (sign(GOOD, "good")) " Nothing." } }
             @else { ul { @for item in items { li { (item) } } } }
         }
     }
@@ -86,7 +88,7 @@ pub fn reloads(status: &Status) -> Markup {
             h2 #reloads-title { "Reloads" }
             @if status.reloads.is_empty() { p { "None since the start " (since(&status.started, &status.time)) " ago." } }
             @else { ol { @for reload in &status.reloads { li {
-                (state(if reload.ok { "applied" } else { "refused" }))
+                (if reload.ok { sign(GOOD, "applied") } else { sign(BAD, "refused") })
                 " " (since(&reload.at, &status.time)) " ago, " (reload.cause) ", took " (format!("{:.0}", reload.took_ms)) " ms"
                 @if !reload.ok { (findings(reload)) }
                 @else if reload.changes.is_empty() { p { "Nothing changed." } }
@@ -128,10 +130,10 @@ fn called(certificate: &Certificate) -> &str {
 
 fn validity(certificate: &Certificate) -> Markup {
     match certificate.left {
-        ..0 => state("expired"),
-        left if left < 7 * DAY => html! { span.state.bad { span.sign aria-hidden="true" { "✕" } "very soon" } },
-        left if left < 30 * DAY => state("soon"),
-        _ => state("good"),
+        ..0 => sign(BAD, "expired"),
+        left if left < 7 * DAY => sign(BAD, "very soon"),
+        left if left < 30 * DAY => sign(ODD, "soon"),
+        _ => sign(GOOD, "good"),
     }
 }
 

@@ -7,10 +7,11 @@ mod spark;
 
 use super::guard::Proof;
 use super::history::History;
-use super::status::{Moves, Status};
+use super::status::{ClusterState, Moves, Status};
 use crate::admin::form::Form;
-use crate::base::words;
+use crate::base::words::{self, Word};
 use crate::serve::problem::Problem;
+use crate::table::State;
 use maud::{DOCTYPE, Markup, html};
 
 /// Its looks.
@@ -53,7 +54,8 @@ pub fn anchor(cluster: &str, node: &str) -> String {
 pub fn whole(sight: &Sight<'_>) -> String {
     let Sight { status, moves, history, notice, proof } = *sight;
     let clusters = &status.clusters;
-    let lacking: Vec<&str> = clusters.iter().filter(|cluster| cluster.state != "ready").map(|cluster| &*cluster.cluster).collect();
+    let lacking: Vec<&str> =
+        clusters.iter().filter(|cluster| cluster.state != ClusterState::Ready).map(|cluster| &*cluster.cluster).collect();
     let title = if lacking.is_empty() { "Homing".to_owned() } else { format!("! {} · Homing", lacking.join(", ")) };
     let body = html! {
         a.skip href="#main" { "To the clusters" }
@@ -141,16 +143,38 @@ fn refused(notice: &Notice<'_>) -> Markup {
     }
 }
 
-/// A state: a sign, a word, a colour.
-fn state(word: &str) -> Markup {
-    let (kind, sign) = match word {
-        "ready" | "applied" | "good" => ("good", "✓"),
-        "down" | "refused" | "expired" => ("bad", "✕"),
-        "drained" | "maintenance" | "removed" => ("off", "–"),
-        "draining" => ("odd", "↓"),
-        "pending" => ("odd", "?"),
-        _ => ("odd", "!"),
+/// The state of a node.
+fn state(state: &Word<State>) -> Markup {
+    let look = match state.known() {
+        Some(State::Ready | State::Aside) => GOOD,
+        Some(State::Down) => BAD,
+        Some(State::Drained | State::Maintenance | State::Removed) => OUT,
+        Some(State::Draining) => ("odd", "↓"),
+        Some(State::Pending) => ("odd", "?"),
+        Some(State::Full | State::Syncing | State::Silent | State::Unknown) | None => ODD,
     };
+    sign(look, state.as_str())
+}
+
+/// The state of a cluster.
+fn cluster_state(state: &Word<ClusterState>) -> Markup {
+    let look = match state.known() {
+        Some(ClusterState::Ready) => GOOD,
+        Some(ClusterState::Down) => BAD,
+        Some(ClusterState::Degraded) | None => ODD,
+    };
+    sign(look, state.as_str())
+}
+
+/// A look: its colour and its sign.
+type Look = (&'static str, &'static str);
+const GOOD: Look = ("good", "✓");
+const ODD: Look = ("odd", "!");
+const BAD: Look = ("bad", "✕");
+const OUT: Look = ("off", "–");
+
+/// A word in a look.
+fn sign((kind, sign): Look, word: &str) -> Markup {
     html! { span.state.(kind) { span.sign aria-hidden="true" { (sign) } (word) } }
 }
 

@@ -1,8 +1,10 @@
 //! What `homing top` knows: the latest snapshots, what is selected, and what its user is being asked.
 
+use crate::admin::operate::NodeAction;
 use crate::admin::snapshot::quantile;
 use crate::admin::status::{Cluster, Moves, Node, Status, Traffic};
 use crate::base::clock;
+use crate::table::State;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -29,11 +31,11 @@ pub struct Board {
 /// A change that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
-    /// `drain` or `enable`.
-    pub verb: &'static str,
-    /// Of this cluster
+    /// What is to be done
+    pub verb: NodeAction,
+    /// in this cluster
     pub cluster: String,
-    /// this node.
+    /// with this node.
     pub node: String,
 }
 
@@ -152,7 +154,7 @@ impl Board {
                 Sort::File => {}
                 Sort::Sessions => nodes.sort_by_key(|node| std::cmp::Reverse(node.sessions)),
                 Sort::Rate => nodes.sort_by(|a, b| self.rate(cluster, b).total_cmp(&self.rate(cluster, a))),
-                Sort::State => nodes.sort_by_key(|node| node.state == "ready"),
+                Sort::State => nodes.sort_by_key(|node| node.state == State::Ready),
             }
             rows.push(Row::Cluster(cluster));
             rows.extend(nodes.into_iter().map(|node| Row::Node(cluster, node)));
@@ -182,7 +184,7 @@ impl Board {
     }
 
     /// Asks whether the selected node is to be changed.
-    pub fn ask(&mut self, verb: &'static str) {
+    pub fn ask(&mut self, verb: NodeAction) {
         let rows = self.rows();
         let order = self.selected(&rows).and_then(|at| match &rows[at] {
             Row::Node(cluster, node) => Some(Order { verb, cluster: cluster.cluster.clone(), node: node.node.clone() }),

@@ -3,6 +3,7 @@
 use super::board::{Board, Row};
 use crate::admin::status::{Move, Node};
 use crate::base::words::{age, count, span};
+use crate::table::State;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
@@ -93,7 +94,7 @@ fn cells(board: &Board, row: &Row<'_>) -> [String; COLUMNS.len()] {
             let ms = |ms: Option<f64>| ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1}"));
             [
                 cluster.cluster.clone(),
-                cluster.state.clone(),
+                cluster.state.to_string(),
                 String::new(),
                 of(cluster.sessions, cluster.capacity),
                 cluster.in_flight.to_string(),
@@ -107,7 +108,7 @@ fn cells(board: &Board, row: &Row<'_>) -> [String; COLUMNS.len()] {
         }
         Row::Node(cluster, node) => [
             format!("  {}", node.node),
-            node.state.clone(),
+            node.state.to_string(),
             age(&node.since, &board.now().time),
             of(node.sessions, node.capacity),
             node.in_flight.to_string(),
@@ -130,10 +131,10 @@ fn rate(a_second: f64) -> String {
 }
 
 fn colour(state: &str) -> Color {
-    match state {
-        "ready" => Color::Green,
-        "down" => Color::Red,
-        "drained" | "maintenance" | "removed" => Color::Cyan,
+    match State::of_word(state) {
+        Some(State::Ready) => Color::Green,
+        Some(State::Down) => Color::Red,
+        Some(State::Drained | State::Maintenance | State::Removed) => Color::Cyan,
         _ => Color::Yellow,
     }
 }
@@ -154,7 +155,7 @@ fn last_move(board: &Board) -> Line<'static> {
 
 fn bottom(board: &Board) -> Line<'static> {
     match &board.asked {
-        Some(order) => Line::styled(format!("{} {}/{}? y or n", order.verb, order.cluster, order.node), Modifier::BOLD),
+        Some(order) => Line::styled(format!("{} {}/{}? y or n", order.verb.word(), order.cluster, order.node), Modifier::BOLD),
         None if board.message.is_empty() => Line::styled(format!("{KEYS} ({})", board.sort.word()), Modifier::DIM),
         None => Line::from(board.message.clone()),
     }

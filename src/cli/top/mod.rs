@@ -7,6 +7,7 @@ mod tests;
 
 use super::show::print;
 use super::window::{Failure, Window};
+use crate::admin::operate::NodeAction;
 use crate::admin::status::{Moves, Status};
 use crate::base::clock;
 use board::{Board, Order};
@@ -127,7 +128,7 @@ fn press(board: &mut Board, key: KeyEvent) -> Pressed {
     if let Some(order) = board.asked.take() {
         match key.code {
             KeyCode::Char('y' | 'Y') => {
-                board.message = format!("{} {}/{} …", order.verb, order.cluster, order.node);
+                board.message = format!("{} {}/{} …", order.verb.word(), order.cluster, order.node);
                 return Pressed::Go(order);
             }
             _ => board.message = "nothing was changed".into(),
@@ -144,8 +145,8 @@ fn press(board: &mut Board, key: KeyEvent) -> Pressed {
         KeyCode::Home => board.select(isize::MIN),
         KeyCode::End => board.select(isize::MAX),
         KeyCode::Char('s') => board.sort = board.sort.next(),
-        KeyCode::Char('d') => board.ask("drain"),
-        KeyCode::Char('e') => board.ask("enable"),
+        KeyCode::Char('d') => board.ask(NodeAction::Drain),
+        KeyCode::Char('e') => board.ask(NodeAction::Enable),
         _ => {}
     }
     Pressed::Shown
@@ -178,7 +179,7 @@ fn look(window: &Window, tell: &SyncSender<News>) {
 /// What came of it, in a line.
 fn carry_out(window: &Window, order: &Order) -> String {
     let Order { verb, cluster, node } = order;
-    match window.post(&format!("/api/clusters/{cluster}/nodes/{node}/{verb}"), None) {
+    match window.post(&format!("/api/clusters/{cluster}/nodes/{node}/{}", verb.word()), None) {
         Ok((_, done)) => {
             let changes: Vec<&str> = done["changes"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
             if changes.is_empty() { "nothing changed: it was so already".into() } else { changes.join("; ") }

@@ -1,5 +1,6 @@
 use super::board::Sort;
 use super::*;
+use crate::admin::operate::NodeAction;
 use serde_json::{Value, json};
 
 fn node(name: &str, state: &str, sessions: u64, requests: u64) -> Value {
@@ -80,7 +81,7 @@ fn what_changes_a_node_is_asked_first() {
     let mut board = Board::new(status(0));
     assert_eq!(key(&mut board, KeyCode::Char('y')), None, "nothing was asked");
     [KeyCode::Down, KeyCode::Char('d')].into_iter().for_each(|code| assert_eq!(key(&mut board, code), None));
-    let drain = Order { verb: "drain", cluster: "shop".into(), node: "n2".into() };
+    let drain = Order { verb: NodeAction::Drain, cluster: "shop".into(), node: "n2".into() };
     assert_eq!(board.asked.as_ref(), Some(&drain));
     // the answer is of the node that was asked about, whatever is sorted meanwhile
     board.sort = Sort::State;

@@ -36,7 +36,7 @@ pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValu
 pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts};
 pub use health::{Agent, Health, HealthKind, Passive, PinnedBy};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
-pub use node::{AdminState, Changed, Node, NodeTable, Role};
+pub use node::{AdminState, Changed, Node, NodeTable, Role, Then};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
 pub use server::{AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Traces, Workers, WorkersWord};
 

@@ -133,6 +133,41 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of sessions that are left at the deadline.
+    #[derive(clap::ValueEnum)]
+    pub enum Then {
+        /// They stay as long as they live.
+        #[default]
+        Keep,
+        /// They are moved to other nodes.
+        Move,
+    }
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Lb, Self::Batch];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Lb => "lb",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+impl Then {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Move => "move",
+        }
+    }
+}
+
 /// That a node was changed at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -142,8 +177,8 @@ pub struct Changed {
     pub at: u64,
     /// Unix seconds by which its drain is to be over.
     pub deadline: Option<u64>,
-    /// Whether the sessions that are left then are moved.
-    pub moves: bool,
+    /// What becomes of the sessions that are left then.
+    pub then: Then,
     /// Whether that moment has come.
     pub over: bool,
     /// Sessions, requests and sockets that were there then.

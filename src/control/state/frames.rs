@@ -2,6 +2,7 @@
 //! what is true of some sessions of one cluster; a later one wins. It stands on its own: nodes are named in it, not numbered.
 
 use crate::base::hash::hash64;
+use crate::control::error::Error;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 
@@ -65,40 +66,40 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     /// Reads the first line.
-    pub fn new(mut from: R) -> Result<Self, String> {
+    pub fn new(mut from: R) -> Result<Self, Error> {
         let mut line = [0; FIRST_LINE.len()];
         match from.read_exact(&mut line) {
             Ok(()) if line == FIRST_LINE => Ok(Self { from, buffer: Vec::new() }),
-            Ok(()) if line.starts_with(b"homing ledgers ") => Err("it was written by another version of Homing".into()),
-            Ok(()) => Err("it is no file of ours".into()),
-            Err(error) => Err(cut_short(&error)),
+            Ok(()) if line.starts_with(b"homing ledgers ") => Err(Error::OtherVersion(None)),
+            Ok(()) => Err(Error::Foreign),
+            Err(error) => Err(cut_short(error)),
         }
     }
 
     /// The next frame; none at the end.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, String> {
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
         let mut head = [0; HEAD];
-        match self.from.read(&mut head[..1]).map_err(|e| e.to_string())? {
+        match self.from.read(&mut head[..1]).map_err(Error::Io)? {
             0 => return Ok(None),
-            _ => self.from.read_exact(&mut head[1..]).map_err(|e| cut_short(&e))?,
+            _ => self.from.read_exact(&mut head[1..]).map_err(cut_short)?,
         }
         let (length, sum) = head.split_at(4);
         let length = length.iter().rev().fold(0, |n, &byte| n << 8 | usize::from(byte));
         if length > LONGEST {
-            return Err("it is damaged (a length that cannot be)".into());
+            return Err(Error::Frames("a length that cannot be"));
         }
         self.buffer.resize(length, 0);
-        self.from.read_exact(&mut self.buffer).map_err(|e| cut_short(&e))?;
+        self.from.read_exact(&mut self.buffer).map_err(cut_short)?;
         if hash64(&self.buffer).to_le_bytes() != sum {
-            return Err("it is damaged (a checksum does not fit)".into());
+            return Err(Error::Frames("a checksum does not fit"));
         }
-        postcard::from_bytes(&self.buffer).map(Some).map_err(|e| format!("it is damaged ({e})"))
+        postcard::from_bytes(&self.buffer).map(Some).map_err(Error::Frame)
     }
 }
 
-fn cut_short(error: &io::Error) -> String {
+fn cut_short(error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it is cut short".into(),
-        _ => error.to_string(),
+        io::ErrorKind::UnexpectedEof => Error::CutShort,
+        _ => Error::Io(error),
     }
 }

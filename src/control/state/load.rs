@@ -3,6 +3,7 @@
 use super::frames::{Frame, Reader, Record};
 use super::is_absent;
 use crate::base::clock::{self, Now};
+use crate::control::error::Error;
 use crate::table::ledger::Seen;
 use crate::table::{Cluster, Table};
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,7 @@ use tracing::{info, warn};
 /// A file that could not be read to its end.
 pub struct Damage {
     /// Why.
-    pub why: String,
+    pub why: Error,
     /// What that costs.
     pub cost: String,
 }
@@ -30,7 +31,7 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
     let mut lost = HashSet::new();
     let read = match File::open(path) {
         Err(error) if is_absent(&error) => return None,
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Error::Io(error)),
         Ok(file) => restore(BufReader::new(file), table, &mut lost),
     };
     let mut count = 0;
@@ -48,7 +49,7 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
     read.err().map(|why| Damage { why, cost: format!("what comes after that place in it is lost; {count} sessions are known") })
 }
 
-fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Result<(), String> {
+fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Result<(), Error> {
     let clusters: HashMap<&str, (&Cluster, HashMap<&str, u32>)> = table
         .clusters
         .iter()

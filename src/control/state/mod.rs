@@ -9,6 +9,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
+use super::error::{Error, Formats};
 use crate::base::clock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -53,27 +54,14 @@ struct Version {
     format: u32,
 }
 
-/// Why a folder is not ours.
-enum Refused {
-    /// Another instance holds it.
-    Held(String),
-    /// It cannot be used.
-    Unusable(io::Error),
-}
-
 impl StateDir {
     /// Makes the folder if need be, and locks it. Refused only when another instance holds it: a folder that cannot be used is
     /// no reason not to serve, and a warning says what that costs.
-    pub fn open(path: &Path) -> Result<Self, String> {
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let lock = match lock(path) {
             Ok(lock) => Some(lock),
-            Err(Refused::Held(by)) => {
-                return Err(format!(
-                    "state-dir {} is in use by another instance{by}: stop that one first, or give this one a folder of its own with server.state-dir",
-                    path.display()
-                ));
-            }
-            Err(Refused::Unusable(error)) => {
+            Err(held @ Error::Held { .. }) => return Err(held),
+            Err(error) => {
                 warn!(
                     "state-dir {}: {error}; sessions, pins and changes made while running will not outlive this process: \
                      make the folder writable, or set server.state-dir, and restart",
@@ -101,7 +89,7 @@ impl StateDir {
         let file = format!("{name}.json");
         let text = match read_up_to(&self.path(&file), LONGEST) {
             Err(error) if is_absent(&error) => return T::default(),
-            other => other.map_err(|e| e.to_string()),
+            other => other.map_err(Error::Io),
         };
         text.and_then(|text| parse(&text)).unwrap_or_else(|why| {
             self.set_aside(&file, why, cost);
@@ -185,11 +173,11 @@ impl StateDir {
 }
 
 /// Locks the folder, which is made if need be.
-fn lock(folder: &Path) -> Result<File, Refused> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Refused::Unusable)?;
+fn lock(folder: &Path) -> Result<File, Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::Io)?;
     let path = folder.join(LOCK);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = open.map_err(Refused::Unusable)?;
+    let mut file = open.map_err(Error::Io)?;
     match file.try_lock() {
         Ok(()) => {
             // who holds it is a courtesy to the operator: the lock is what counts
@@ -198,18 +186,18 @@ fn lock(folder: &Path) -> Result<File, Refused> {
         }
         Err(TryLockError::WouldBlock) => {
             let pid = read_up_to(&path, 20).ok().and_then(|text| String::from_utf8(text).ok());
-            Err(Refused::Held(pid.filter(|p| !p.is_empty()).map_or_else(String::new, |pid| format!(" (process {pid})"))))
+            Err(Error::Held { folder: folder.to_owned(), holder: pid.filter(|pid| !pid.is_empty()) })
         }
-        Err(TryLockError::Error(error)) => Err(Refused::Unusable(error)),
+        Err(TryLockError::Error(error)) => Err(Error::Io(error)),
     }
 }
 
-fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    let version: Version = serde_json::from_slice(text).map_err(|e| format!("it is damaged ({e})"))?;
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+    let version: Version = serde_json::from_slice(text).map_err(Error::Document)?;
     if version.format != FORMAT {
-        return Err(format!("it was written by another version of Homing (format {}, this one reads {FORMAT})", version.format));
+        return Err(Error::OtherVersion(Some(Formats { found: version.format, read: FORMAT })));
     }
-    serde_json::from_slice::<Document<T>>(text).map(|d| d.data).map_err(|e| format!("it is damaged ({e})"))
+    serde_json::from_slice::<Document<T>>(text).map(|d| d.data).map_err(Error::Document)
 }
 
 fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {

@@ -74,8 +74,8 @@ fn what_cannot_be_understood_is_set_aside() {
 
 #[test]
 fn a_later_version_is_told_from_damage() {
-    assert!(parse::<Notes>(br#"{"format":7,"data":"?"}"#).unwrap_err().contains("another version"));
-    assert!(parse::<Notes>(br#"{"format":1,"data":"?"}"#).unwrap_err().contains("damaged"));
+    assert!(parse::<Notes>(br#"{"format":7,"data":"?"}"#).unwrap_err().to_string().contains("another version"));
+    assert!(parse::<Notes>(br#"{"format":1,"data":"?"}"#).unwrap_err().to_string().contains("damaged"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_newest_few_damaged_files_are_kept() {
 fn a_folder_has_one_holder() {
     let folder = folder();
     let dir = open(&folder);
-    let refusal = StateDir::open(&dir.path).unwrap_err();
+    let refusal = StateDir::open(&dir.path).unwrap_err().to_string();
     assert!(refusal.contains("in use") && refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
     drop(dir);
     assert!(open(&folder).is_held());

@@ -72,7 +72,7 @@ impl StateWriter {
     /// Has a document saved in place of the one before. A failure is told in the log.
     pub fn write<T: Serialize + Send + Sync + 'static>(&self, name: &'static str, value: Arc<T>) -> Saved {
         if !self.dir.is_held() {
-            return Saved(watch::channel(()).1);
+            return Saved::nothing();
         }
         let write = Box::new(move |dir: &StateDir| dir.write(name, &*value));
         let mut waiting = self.queue.lock();
@@ -102,6 +102,11 @@ impl StateWriter {
 }
 
 impl Saved {
+    /// Of what changes nothing that is written down.
+    pub fn nothing() -> Self {
+        Self(watch::channel(()).1)
+    }
+
     /// Waits for it. Cheap to give up.
     pub async fn wait(&mut self) {
         while self.0.changed().await.is_ok() {}

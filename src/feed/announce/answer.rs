@@ -22,5 +22,5 @@ pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Beat, list: bool) -> 
     let route = (&*spec.route).into();
     let now = Now::look();
     let nodes = list.then(|| list::ranked(cluster, now).into());
-    Answer { state: node.word(now).into(), why: cluster.why(node, now).into(), route, interval, settings, limits, revision, nodes }
+    Answer { state: node.shown(now).word().into(), why: cluster.why(node, now).into(), route, interval, settings, limits, revision, nodes }
 }

@@ -3,26 +3,42 @@
 //! Each decision remembers what the file said when it was made. A file that says something else by now was edited later, and
 //! the later word wins.
 
-use super::drain::{Drain, Then};
-use crate::config::model::{AdminState, Changed, Config, Node, NodeTable};
+use super::drain::Drain;
+use super::op::{Arrival, Target};
+use crate::config::model::{AdminState, Changed, Config, Node, NodeTable, Then};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Nodes with decisions of their own in one cluster, at most: a join token in wrong hands must not fill the memory.
-pub const MOST_MEMBERS: usize = 20_000;
+pub const MOST_NODES: usize = 20_000;
 
-/// All decisions, by cluster and node name.
+/// All decisions, by what they are of.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Runtime {
+#[serde(from = "OverlayDocument", into = "OverlayDocument")]
+pub struct Overlay {
+    /// Each of the kind that its target is of.
+    overrides: BTreeMap<Target, Override>,
+}
+
+/// What was decided of one target.
+#[derive(Debug, Clone, PartialEq)]
+enum Override {
+    /// Of a node.
+    Node(NodeOverride),
+}
+
+/// The decisions as they are saved, the same since 0.1.
+#[derive(Serialize, Deserialize)]
+struct OverlayDocument {
     /// By cluster, then by node.
-    pub clusters: BTreeMap<String, BTreeMap<String, Member>>,
+    clusters: BTreeMap<String, BTreeMap<String, NodeOverride>>,
 }
 
 /// What was decided of one node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Member {
+pub struct NodeOverride {
     /// It announced itself: the file does not know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joined: Option<Joined>,
@@ -51,7 +67,7 @@ pub struct Joined {
     pub route: Option<String>,
     /// Who let it in; nobody yet for a node that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accepted: Option<By>,
+    pub accepted: Option<Actor>,
     /// Unix seconds of its first heartbeat.
     pub at: u64,
     /// Who said that address; not known of those that joined before it was asked.
@@ -75,7 +91,7 @@ pub enum Wanted {
 
 /// Who decided something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct By {
+pub struct Actor {
     /// In a word or two: "operator", "token", "network 10.0.0.0/8", "node".
     pub who: String,
     /// Unix seconds.
@@ -88,38 +104,61 @@ pub struct Set<T> {
     /// The value.
     pub to: T,
     /// What the file said then.
-    pub over: Said<T>,
+    pub over: FileValue<T>,
     /// Who and when.
-    pub by: By,
+    pub by: Actor,
 }
 
 /// What the file said of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Said<T> {
+pub enum FileValue<T> {
     /// This.
     Value(T),
     /// Nothing: the node is not in it.
     Nothing,
 }
 
-impl Runtime {
-    /// What was decided of a node.
-    pub fn member(&self, cluster: &str, node: &str) -> Option<&Member> {
-        self.clusters.get(cluster)?.get(node)
+impl From<OverlayDocument> for Overlay {
+    fn from(saved: OverlayDocument) -> Self {
+        let of = |(cluster, nodes): (String, BTreeMap<String, NodeOverride>)| {
+            nodes.into_iter().map(move |(node, decided)| (Target::node(&cluster, &node), Override::Node(decided)))
+        };
+        Self { overrides: saved.clusters.into_iter().flat_map(of).collect() }
     }
+}
 
+impl From<Overlay> for OverlayDocument {
+    fn from(overlay: Overlay) -> Self {
+        let mut clusters = BTreeMap::<String, BTreeMap<String, NodeOverride>>::new();
+        for (target, Override::Node(decided)) in overlay.overrides {
+            if let Target::Node { cluster, node } = target {
+                clusters.entry(cluster).or_default().insert(node, decided);
+            }
+        }
+        Self { clusters }
+    }
+}
+
+impl Overlay {
     /// The entry of a node, made if there is none.
-    pub fn member_mut(&mut self, cluster: &str, node: &str) -> &mut Member {
-        self.clusters.entry(cluster.to_owned()).or_default().entry(node.to_owned()).or_default()
+    pub fn node_mut(&mut self, cluster: &str, node: &str) -> &mut NodeOverride {
+        let new = || Override::Node(NodeOverride::default());
+        let Override::Node(decided) = self.overrides.entry(Target::node(cluster, node)).or_insert_with(new);
+        decided
     }
 
-    /// Drains whose deadline has passed and that are not over yet: cluster and node, with what becomes of who is left.
-    pub fn drains_due(&self, now: u64) -> Vec<(String, String, Then)> {
-        let members = self.clusters.iter().flat_map(|(cluster, members)| members.iter().map(move |(node, member)| (cluster, node, member)));
-        let due = members.filter_map(|(cluster, node, member)| {
-            let drain = member.drain().filter(|drain| drain.is_due(now))?;
-            Some((cluster.clone(), node.clone(), drain.then))
+    /// How many nodes of a cluster have decisions of their own.
+    pub fn nodes_of(&self, cluster: &str) -> usize {
+        let is_of = |target: &Target| matches!(target, Target::Node { cluster: of, .. } if of == cluster);
+        self.overrides.range(Target::node(cluster, "")..).take_while(|(target, _)| is_of(target)).count()
+    }
+
+    /// Drains whose deadline has passed and that are not over yet: of whom, and what becomes of who is left.
+    pub fn drains_due(&self, now: u64) -> Vec<(Target, Then)> {
+        let due = self.overrides.iter().filter_map(|(target, Override::Node(decided))| {
+            let drain = decided.drain().filter(|drain| drain.is_due(now))?;
+            Some((target.clone(), drain.then))
         });
         due.collect()
     }
@@ -128,29 +167,22 @@ impl Runtime {
     /// dropped, each with a line that says so. Those of a cluster that the file does not have now are kept for its return.
     pub fn overlay(&mut self, file: &Config) -> (Config, Vec<String>) {
         let (mut config, mut said) = (file.clone(), Vec::new());
-        for (name, members) in &mut self.clusters {
-            let Some(cluster) = config.cluster.get_mut(name) else { continue };
-            let written = file.cluster.get(name).map(|cluster| &cluster.nodes);
-            members.retain(|node, member| {
-                let in_file = written.and_then(|nodes| nodes.get(node)).map(Node::table);
-                let label = format!("{name}/{node}");
-                member.settle(in_file.as_ref(), &label, &mut said);
-                let base = in_file.or_else(|| member.joined.as_ref().map(Joined::table));
-                match base {
-                    Some(table) if !member.is_empty() => {
-                        cluster.nodes.insert(node.clone(), Node::Table(member.apply(table)));
-                    }
-                    _ => {}
-                }
-                !member.is_empty()
-            });
-        }
-        self.clusters.retain(|_, members| !members.is_empty());
+        self.overrides.retain(|target, Override::Node(decided)| {
+            let Target::Node { cluster: name, node } = target else { return false };
+            let Some(cluster) = config.cluster.get_mut(name) else { return !decided.is_empty() };
+            let in_file = file.cluster.get(name).and_then(|cluster| cluster.nodes.get(node)).map(Node::table);
+            decided.settle(in_file.as_ref(), &target.to_string(), &mut said);
+            let base = in_file.or_else(|| decided.joined.as_ref().map(Joined::table));
+            if let (Some(table), false) = (base, decided.is_empty()) {
+                cluster.nodes.insert(node.clone(), Node::Table(decided.apply(table)));
+            }
+            !decided.is_empty()
+        });
         (config, said)
     }
 }
 
-impl Member {
+impl NodeOverride {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -161,7 +193,7 @@ impl Member {
             said.push(format!("{label} is in the conf file now: what the file says of it stands"));
         }
         let gone = file.is_none() && self.joined.is_none();
-        let mut drop = |what: &str, by: &By| {
+        let mut drop = |what: &str, by: &Actor| {
             let why = if gone { "it is not in the conf file any more" } else { "the conf file was edited since" };
             said.push(format!("{label}: {what} set by {} is dropped: {why}", by.who));
         };
@@ -181,9 +213,8 @@ impl Member {
 
     fn apply(&self, mut table: NodeTable) -> NodeTable {
         let drain = self.drain().cloned().unwrap_or_default();
-        let Drain { deadline, over, left, .. } = drain;
-        let moves = drain.then == Then::Move;
-        table.set = self.set_by().map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, moves, over, left }));
+        let Drain { deadline, then, over, left } = drain;
+        table.set = self.set_by().map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, then, over, left }));
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }
@@ -203,7 +234,7 @@ impl Member {
     }
 
     /// The newest decision: who made it.
-    pub fn set_by(&self) -> Option<&By> {
+    pub fn set_by(&self) -> Option<&Actor> {
         let accepted = self.joined.as_ref().and_then(|joined| joined.accepted.as_ref());
         let sets = [
             self.wanted.as_ref().map(|set| &set.by),
@@ -226,9 +257,9 @@ impl<T: PartialEq> Set<T> {
     fn stands(&self, now: Option<T>, gone: bool) -> bool {
         !gone
             && match (&self.over, now) {
-                (Said::Value(then), Some(now)) => *then == now,
+                (FileValue::Value(then), Some(now)) => *then == now,
                 // made before the file knew the node: its word is newer
-                (Said::Nothing, Some(_)) => false,
+                (FileValue::Nothing, Some(_)) => false,
                 (_, None) => true,
             }
     }
@@ -266,102 +297,16 @@ impl Wanted {
 }
 
 impl Joined {
+    /// One that says where it is for the first time.
+    pub fn new(arrival: &Arrival, now: u64) -> Self {
+        let Arrival { url, from, admitted } = arrival.clone();
+        Self { url, route: None, accepted: admitted.map(|who| Actor { who, at: now }), at: now, from: Some(from) }
+    }
+
     fn table(&self) -> NodeTable {
         NodeTable { url: self.url.clone(), route: self.route.clone(), joined: true, from: self.from, ..NodeTable::default() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(nodes: &str) -> Config {
-        let text = format!("[listener.web]\nbind = '127.0.0.1:0'\n[cluster.shop]\n[cluster.shop.nodes]\n{nodes}");
-        toml::from_str(&text).unwrap()
-    }
-
-    fn by(who: &str) -> By {
-        By { who: who.into(), at: 1 }
-    }
-
-    fn node(config: &Config, name: &str) -> Option<NodeTable> {
-        config.cluster["shop"].nodes.get(name).map(Node::table)
-    }
-
-    fn weight(to: u16, over: Said<u16>) -> Member {
-        Member { weight: Some(Set { to, over, by: by("operator") }), ..Member::default() }
-    }
-
-    fn runtime(node: &str, member: Member) -> Runtime {
-        let mut runtime = Runtime::default();
-        *runtime.member_mut("shop", node) = member;
-        runtime
-    }
-
-    #[test]
-    fn a_decision_stands_until_the_file_says_something_else() {
-        let old = file("n1 = { url = 'http://a:1', weight = 50 }");
-        let mut runtime = runtime("n1", weight(7, Said::Value(50)));
-        let (config, said) = runtime.overlay(&old);
-        assert_eq!((node(&config, "n1").unwrap().weight, said.len()), (7, 0));
-        let moved = file("n1 = { url = 'http://b:2', weight = 50 }");
-        let (config, said) = runtime.overlay(&moved);
-        let n1 = node(&config, "n1").unwrap();
-        assert_eq!((n1.weight, n1.url.as_str(), said.len()), (7, "http://b:2", 0), "another key does not matter");
-        let (config, said) = runtime.overlay(&file("n1 = { url = 'http://a:1', weight = 60 }"));
-        assert_eq!(node(&config, "n1").unwrap().weight, 60);
-        assert_eq!(said, ["shop/n1: weight set by operator is dropped: the conf file was edited since"]);
-        assert_eq!(runtime, Runtime::default());
-    }
-
-    #[test]
-    fn a_node_that_joined_waits_until_it_is_accepted_and_the_file_wins_over_it() {
-        let joined = Joined { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
-        let mut runtime = runtime("n3", Member { joined: Some(joined), ..Member::default() });
-        let old = file("n1 = 'http://a:1'");
-        assert_eq!(node(&runtime.overlay(&old).0, "n3").unwrap().state, AdminState::Pending);
-        runtime.member_mut("shop", "n3").joined.as_mut().unwrap().accepted = Some(by("operator"));
-        let n3 = node(&runtime.overlay(&old).0, "n3").unwrap();
-        assert_eq!((n3.state, n3.url.as_str(), n3.route.as_deref()), (AdminState::Enabled, "http://c:3", Some("r3")));
-        let (config, said) = runtime.overlay(&file("n1 = 'http://a:1'\nn3 = 'http://d:4'"));
-        assert_eq!((node(&config, "n3").unwrap().url.as_str(), said.len()), ("http://d:4", 1));
-    }
-
-    #[test]
-    fn a_node_gone_from_the_file_takes_its_decisions_along_and_a_cluster_does_not() {
-        let mut gone = runtime("n9", weight(7, Said::Value(100)));
-        let (config, said) = gone.overlay(&file("n1 = 'http://a:1'"));
-        assert_eq!((node(&config, "n9"), said.len(), gone), (None, 1, Runtime::default()));
-        let mut elsewhere = Runtime::default();
-        *elsewhere.member_mut("bank", "n1") = weight(7, Said::Value(100));
-        let before = elsewhere.clone();
-        assert_eq!(elsewhere.overlay(&file("n1 = 'http://a:1'")).1.len(), 0);
-        assert_eq!(elsewhere, before);
-    }
-
-    #[test]
-    fn a_drain_moves_who_is_left_only_when_it_was_told_to() {
-        for (then, over, state) in [
-            (Then::Keep, false, AdminState::Draining),
-            (Then::Keep, true, AdminState::Draining),
-            (Then::Move, false, AdminState::Draining),
-            (Then::Move, true, AdminState::Drained),
-        ] {
-            let drain = Drain { deadline: Some(1), then, over, left: None };
-            assert_eq!(Wanted::Draining(drain).state(), state, "{then:?} {over}");
-        }
-    }
-
-    #[test]
-    fn what_is_saved_is_read_again() {
-        let set = Set {
-            to: Wanted::Draining(Drain { deadline: Some(9), then: Then::Move, over: true, left: Some(2) }),
-            over: Said::Nothing,
-            by: by("x"),
-        };
-        let joined = Joined { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
-        let saved = runtime("n1", Member { joined: Some(joined), wanted: Some(set), ..weight(1, Said::Value(2)) });
-        let text = serde_json::to_string(&saved).unwrap();
-        assert_eq!(serde_json::from_str::<Runtime>(&text).unwrap(), saved);
-    }
-}
+mod tests;

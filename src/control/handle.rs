@@ -1,6 +1,7 @@
-//! Where the control loop is asked to change nodes: one at a time, each with its answer.
+//! Where the control loop is asked for changes: one at a time, each with its answer.
 
-use super::edit::{Edit, Refused};
+use super::error::Error;
+use super::op::Op;
 use super::state::writer::Saved;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -11,11 +12,11 @@ const WAITING: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A change that is asked for.
-pub struct Order {
+pub struct RegistryCommand {
     /// The change.
-    pub edit: Edit,
+    pub op: Op,
     /// Where what changed is told.
-    pub answer: oneshot::Sender<Result<Done, Refused>>,
+    pub answer: oneshot::Sender<Result<Done, Error>>,
 }
 
 /// A change that was made: it is in force.
@@ -27,26 +28,25 @@ pub struct Done {
     pub saved: Saved,
 }
 
-/// Hands orders in. Cheap to clone.
+/// Hands changes to the registry. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk(mpsc::Sender<Order>);
+pub struct RegistryHandle(mpsc::Sender<RegistryCommand>);
 
 /// Where the control loop takes them.
-pub type Orders = mpsc::Receiver<Order>;
+pub type RegistryCommands = mpsc::Receiver<RegistryCommand>;
 
-/// A desk and its other side.
-pub fn open() -> (Desk, Orders) {
+/// A handle and its other side.
+pub fn channel() -> (RegistryHandle, RegistryCommands) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Desk(sender), receiver)
+    (RegistryHandle(sender), receiver)
 }
 
-impl Desk {
-    /// Changes a node.
-    pub async fn edit(&self, edit: Edit) -> Result<Done, Refused> {
+impl RegistryHandle {
+    /// Has a change made.
+    pub async fn apply(&self, op: Op) -> Result<Done, Error> {
         let (answer, told) = oneshot::channel();
-        let stopping = || Refused::Invalid("the proxy is stopping".into());
-        self.0.send(Order { edit, answer }).await.map_err(|_| stopping())?;
-        told.await.unwrap_or_else(|_| Err(stopping()))
+        self.0.send(RegistryCommand { op, answer }).await.map_err(|_| Error::Stopping)?;
+        told.await.unwrap_or(Err(Error::Stopping))
     }
 }
 

@@ -1,0 +1,255 @@
+//! Why something was not done: a change that was refused, a table that could not be built, a file of the state folder that is of
+//! no use.
+
+use super::limits::LimitsFlaw;
+use super::op::Target;
+use crate::heartbeat::Role;
+use crate::table::State;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What may go wrong in this module. In words only where it is shown.
+#[derive(Debug)]
+pub enum Error {
+    /// There is no such cluster.
+    NoCluster {
+        /// What was asked for.
+        cluster: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// There is no such node.
+    NoNode {
+        /// What was asked for.
+        node: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// It cannot be changed at run time.
+    Fixed(Target),
+    /// Limits that make no sense.
+    Limits(LimitsFlaw),
+    /// So many nodes joined the cluster that no more are taken.
+    Crowded {
+        /// The cluster.
+        cluster: String,
+        /// How many.
+        most: usize,
+    },
+    /// It waits for nobody to accept it.
+    NotWaiting {
+        /// The node.
+        node: String,
+        /// What it is instead.
+        state: State,
+    },
+    /// Something would stop working.
+    Harm(Harm),
+    /// It is too late.
+    Stopping,
+    /// The conf file was refused: a finding each.
+    Findings(Vec<String>),
+    /// The table cannot be built.
+    Table(String),
+    /// Another instance holds the state folder.
+    Held {
+        /// The folder.
+        folder: PathBuf,
+        /// Its process.
+        holder: Option<String>,
+    },
+    /// The keys of sealed pins cannot be read.
+    Keys {
+        /// Their file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file cannot be read.
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refuses.
+    Io(io::Error),
+    /// It ends too early.
+    CutShort,
+    /// Another version has written it.
+    OtherVersion(Option<Formats>),
+    /// It is nothing of ours.
+    Foreign,
+    /// A document that cannot be understood.
+    Document(serde_json::Error),
+    /// A frame that cannot be understood.
+    Frame(postcard::Error),
+    /// A frame is not what was written.
+    Frames(&'static str),
+}
+
+/// The formats of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Formats {
+    /// That it has.
+    pub found: u32,
+    /// That is read.
+    pub read: u32,
+}
+
+/// What would stop working.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Harm {
+    /// Clients ask the node where to go. Nothing forces that.
+    TellsClients {
+        /// The node.
+        node: String,
+    },
+    /// No other node has its role.
+    LastOfRole {
+        /// The node.
+        node: String,
+        /// Its cluster.
+        cluster: String,
+        /// The role.
+        role: Role,
+    },
+    /// No other node takes sessions.
+    LastOfAll {
+        /// The node.
+        node: String,
+        /// Its cluster.
+        cluster: String,
+    },
+    /// Sessions would be lost.
+    Sessions {
+        /// The node.
+        node: String,
+        /// Its cluster.
+        cluster: String,
+        /// How many.
+        sessions: u32,
+        /// Those that were seen last, and how many seconds ago.
+        newest: Vec<(u64, u32)>,
+    },
+}
+
+impl Harm {
+    /// Whether it may be done all the same.
+    pub fn can_be_forced(&self) -> bool {
+        !matches!(self, Self::TellsClients { .. })
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } | Self::Io(source) => Some(source),
+            Self::Document(source) => Some(source),
+            Self::Frame(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCluster { cluster, known } => write!(out, "no cluster \"{cluster}\"; there is {}", list(known)),
+            Self::NoNode { node, known } => write!(out, "no node \"{node}\"; there is {}", list(known)),
+            Self::Fixed(target) => write!(out, "{target} cannot be changed at run time, nodes can: edit the conf file"),
+            Self::Limits(flaw) => write!(out, "{flaw}"),
+            Self::Crowded { cluster, most } => write!(out, "cluster {cluster} has {most} nodes that joined: no more are taken"),
+            Self::NotWaiting { node, state } => write!(out, "node {node} is not waiting: it is {}", state.word()),
+            Self::Harm(harm) if harm.can_be_forced() => write!(out, "{harm}; --force does it all the same"),
+            Self::Harm(harm) => write!(out, "{harm}"),
+            Self::Stopping => out.write_str("the proxy is stopping"),
+            Self::Findings(findings) => out.write_str(&findings.join("\n")),
+            Self::Table(why) => out.write_str(why),
+            Self::Held { folder, holder } => {
+                let by = holder.as_ref().map_or_else(String::new, |pid| format!(" (process {pid})"));
+                write!(
+                    out,
+                    "state-dir {} is in use by another instance{by}: stop that one first, or give this one a folder of its own with server.state-dir",
+                    folder.display()
+                )
+            }
+            Self::Keys { file, why } => write!(out, "{}: {why}; mend it, or remove it to have a new one made", file.display()),
+            Self::File { file, source } => write!(out, "{}: {source}", file.display()),
+            Self::Io(source) => write!(out, "{source}"),
+            Self::CutShort => out.write_str("it is cut short"),
+            Self::OtherVersion(None) => out.write_str("it was written by another version of Homing"),
+            Self::OtherVersion(Some(Formats { found, read })) => {
+                write!(out, "it was written by another version of Homing (format {found}, this one reads {read})")
+            }
+            Self::Foreign => out.write_str("it is no file of ours"),
+            Self::Document(source) => write!(out, "it is damaged ({source})"),
+            Self::Frame(source) => write!(out, "it is damaged ({source})"),
+            Self::Frames(why) => write!(out, "it is damaged ({why})"),
+        }
+    }
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TellsClients { node } => {
+                write!(out, "{node} has the role lb: clients ask it for the list of nodes; take the role from it first")
+            }
+            Self::LastOfRole { node, cluster, role } => {
+                let stops = match role {
+                    Role::Lb => "clients that ask for the list of nodes find nobody",
+                    Role::Batch => "no batch job runs",
+                };
+                write!(out, "{node} is the last {} node of {cluster}: {stops}", role.word())
+            }
+            Self::LastOfAll { node, cluster } => {
+                write!(out, "{node} is the last node of {cluster} that takes sessions: new clients would be refused")
+            }
+            Self::Sessions { node, cluster, sessions, newest } => {
+                let many = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
+                let mut said: Vec<String> = newest.iter().map(|(id, ago)| format!("{id:016x} seen {ago} s ago")).collect();
+                if *sessions as usize > said.len() {
+                    said.push("…".into());
+                }
+                let who = match newest.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({}; `homing sessions {cluster}/{node}` lists them)", said.join(", ")),
+                };
+                write!(out, "{node} has {many}{who}: drain it first, or they are lost")
+            }
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() > MOST => format!("{}, … ({} in all)", names[..MOST].join(", "), names.len()),
+        names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn what_an_error_comes_from_is_kept() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let file = Error::File { file: "pin.keys".into(), source: denied() };
+        assert_eq!(file.source().map(ToString::to_string), Some(denied().to_string()));
+        assert!(Error::Document(serde_json::from_str::<u8>("?").unwrap_err()).source().is_some());
+        assert!(Error::Stopping.source().is_none());
+    }
+
+    #[test]
+    fn many_names_are_not_all_told() {
+        let known: Vec<String> = (1..=14).map(|n| format!("n{n}")).collect();
+        let error = Error::NoNode { node: "x".into(), known }.to_string();
+        assert!(error.starts_with("no node \"x\"; there is n1, n2") && error.ends_with("n12, … (14 in all)"), "{error}");
+    }
+}
