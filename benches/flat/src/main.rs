@@ -57,7 +57,7 @@ struct Arguments {
     #[arg(long, default_value_t = 2000.0)]
     rate: f64,
     /// The binary under test
-    #[arg(long, default_value = "target/release/homing")]
+    #[arg(long, default_value = "target/dist/homing")]
     homing: PathBuf,
     /// The folder of flat.md and flat.json
     #[arg(long, default_value = "benches/flat/results")]

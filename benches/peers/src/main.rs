@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     core: usize,
     /// The binary under test
-    #[arg(long, default_value = "target/release/homing")]
+    #[arg(long, default_value = "target/dist/homing")]
     homing: PathBuf,
     /// The folder of peers.md, peers.json and peers.svg
     #[arg(long, default_value = "benches/peers/results")]
