@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 /// Workers' shares on their way at one time, of 64 spans at most: this bounds the memory.
 const QUEUE: usize = 128;
