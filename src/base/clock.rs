@@ -38,7 +38,7 @@ impl Now {
     pub fn unix_ms(self) -> u64 {
         let (seen, mut ahead) = WALL.get();
         if seen != self.0.as_secs() {
-            ahead = unix_ms().saturating_sub(self.ms());
+            ahead = unix_ms().saturating_sub(Self::look().ms());
             WALL.set((self.0.as_secs(), ahead));
         }
         ahead + self.ms()
