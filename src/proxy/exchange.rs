@@ -36,7 +36,7 @@ pub async fn serve(
         let (parts, body) = request.into_parts();
         let (id, now) = (&open.record.decision.id, open.now);
         let (interims, unix) = (interims.of(parts.version), now.unix_secs());
-        let arrival = Arrival { peer: client.peer(listener).at.ip(), protocol: client.protocol, id, now, unix };
+        let arrival = Arrival { peer: client.peer(listener).at.ip(), protocol: client.protocol, id, now };
         let (head, resolution) = resolve(&table, listener, &arrival, parts).map_err(|unclear| {
             open.record.overhear(&unclear.parts);
             unclear.refused

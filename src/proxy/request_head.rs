@@ -24,10 +24,8 @@ pub struct Arrival<'a> {
     pub protocol: ClientProtocol,
     /// Its id, unless a trusted proxy gave it one.
     pub id: &'a RequestId,
-    /// When, on the monotonic clock,
+    /// When.
     pub now: Now,
-    /// and in seconds since 1970.
-    pub unix: u64,
 }
 
 /// A request's head with what was found out about it.

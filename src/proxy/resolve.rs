@@ -94,9 +94,9 @@ impl<'t> Destination<'t> {
     fn of(rule: &'t Rule, cluster: &'t Arc<Cluster>, arrival: &Arrival<'_>, head: &RequestHead) -> Self {
         let bypass = match bypass::carried(&head.parts.headers) {
             None => Bypass::Absent,
-            Some(value) => cluster.forced_by(value, arrival.unix).map_or(Bypass::Refused, Bypass::To),
+            Some(value) => cluster.forced_by(value, arrival.now.unix_secs()).map_or(Bypass::Refused, Bypass::To),
         };
-        let pin = head.pin_request(arrival.unix);
+        let pin = head.pin_request(arrival.now.unix_secs());
         let reading = decide::recognise(cluster, &pin, arrival.now.secs());
         let unclaimed = match reading.found {
             Found::Lost(Lost::UnknownRoute) => cluster.affinity.unclaimed(&pin),
@@ -154,8 +154,7 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
                 name => drop(parts.headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap())),
             }
         }
-        let arrival =
-            Arrival { peer: peer.parse().unwrap(), protocol: ClientProtocol::Http1, id: &RequestId::Own(7), now: Now::look(), unix: 1000 };
+        let arrival = Arrival { peer: peer.parse().unwrap(), protocol: ClientProtocol::Http1, id: &RequestId::Own(7), now: Now::look() };
         let (head, resolution) = match resolve(table, table.listeners[0].as_ref().unwrap(), &arrival, parts) {
             Ok(resolved) => resolved,
             Err(unclear) => return format!("{} {}", unclear.refused.status.as_u16(), unclear.refused.note),
@@ -191,7 +190,14 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
         let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
         adopt(&table, Now::look());
-        let good = table.clusters.iter().find(|cluster| &*cluster.name == "shop").unwrap().bypass.issue("b", 2000).unwrap();
+        let good = table
+            .clusters
+            .iter()
+            .find(|cluster| &*cluster.name == "shop")
+            .unwrap()
+            .bypass
+            .issue("b", Now::look().unix_secs() + 1000)
+            .unwrap();
         let cases: &[Case] = &[
             ("203.0.113.1", &[("host", "shop.test")], "203.0.113.1 2 shop"),
             ("203.0.113.1", &[("host", "shop.test"), ("x-forwarded-for", "192.0.2.1")], "203.0.113.1 2 shop"),

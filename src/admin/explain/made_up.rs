@@ -40,7 +40,7 @@ impl Request {
             parts.version = Version::HTTP_10;
         }
         let (id, now) = (&RequestId::Own(0), Now::look());
-        resolve(table, listener, &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now, unix: now.unix_secs() }, parts)
+        resolve(table, listener, &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now }, parts)
     }
 }
 
