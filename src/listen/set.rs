@@ -136,10 +136,12 @@ impl<T> ListenerSet<T> {
             let (told, bound) = (listener.to_string(), listener.bound.clone());
             let tls = self.tls.get(&key.0).map(LiveTls::shared).unwrap_or_default();
             match open(&key.0, listener, tls) {
-                Ok(acceptor) => drop(self.open.insert(key, Open { bound, _acceptor: acceptor })),
+                Ok(acceptor) => {
+                    self.open.insert(key, Open { bound, _acceptor: acceptor });
+                    opened.push(told);
+                }
                 Err(error) => tracing::error!("{}{}: {error}", self.label, key.0),
             }
-            opened.push(told);
         }
         self.open.retain(|key, _| plan.wanted.contains(key));
         self.tls.retain(|name, _| plan.wanted.iter().any(|(wanted, _)| wanted == name));
