@@ -15,6 +15,14 @@ pub struct Seldom {
 }
 
 impl Seldom {
+    /// What stands at the end of a line, if one may be said now: how many of these were held back since the last.
+    pub fn rest(&self, of_these: &str) -> Option<String> {
+        Some(match self.now()? {
+            0 => String::new(),
+            held => format!(" ({held} more {of_these} since the last such line)"),
+        })
+    }
+
     /// How many were held back since the last line, if one may be said now.
     pub fn now(&self) -> Option<u64> {
         let now = clock::monotonic_ms();
@@ -37,5 +45,10 @@ mod tests {
         assert_eq!((seldom.now(), seldom.now(), seldom.now()), (Some(0), None, None));
         seldom.next.set(0);
         assert_eq!(seldom.now(), Some(2));
+        assert_eq!(seldom.rest("came"), None);
+        seldom.next.set(0);
+        assert_eq!(seldom.rest("came").as_deref(), Some(" (1 more came since the last such line)"));
+        seldom.next.set(0);
+        assert_eq!(seldom.rest("came").as_deref(), Some(""));
     }
 }

@@ -196,9 +196,8 @@ impl Members {
         let said = format!("{url} too, says {from}, which waits to be accepted: homing accept {}/{}", cluster.name, node.spec.name);
         self.news = true;
         if node.live.told.claims.lodge(claim)
-            && let Some(held) = self.claims.now()
+            && let Some(more) = self.claims.rest("came")
         {
-            let more = if held == 0 { String::new() } else { format!(" ({held} more came since the last such line)") };
             warn!("cluster {} node {} serves on at {} and is at {said}{more}", cluster.name, node.spec.name, node.spec.url);
         }
     }

@@ -133,8 +133,7 @@ async fn recover(error: &io::Error, log: &Seldom) {
         return;
     }
     let exhausted = is_exhausted(error);
-    if let Some(held) = log.now() {
-        let more = if held == 0 { String::new() } else { format!(" ({held} more such errors since the last such line)") };
+    if let Some(more) = log.rest("such errors") {
         match exhausted {
             true => {
                 tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files (ulimit -n){more}")

@@ -164,8 +164,7 @@ fn refused(key: &str, peer: Peer, error: &io::Error, log: &Seldom) {
     let from = peer.address().map_or_else(|| "this machine".to_owned(), |address| address.ip().to_string());
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
-            if let Some(held) = log.now() {
-                let more = if held == 0 { String::new() } else { format!(" ({held} more were refused since the last such line)") };
+            if let Some(more) = log.rest("were refused") {
                 tracing::warn!("{key}: a TLS handshake from {from} is refused: {why}{more}");
             }
         }

@@ -128,8 +128,7 @@ impl Ear {
     }
 
     fn log(&self, from: IpAddr, problem: Problem) -> Problem {
-        if let Some(held) = self.log.now() {
-            let more = if held == 0 { String::new() } else { format!(" ({held} more were refused since the last such line)") };
+        if let Some(more) = self.log.rest("were refused") {
             warn!("a heartbeat from {from} is refused: {}{more}", problem.detail());
         }
         problem
