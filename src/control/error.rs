@@ -3,6 +3,7 @@
 
 use super::limits::LimitsFlaw;
 use super::op::Target;
+use crate::base::words::count;
 use crate::heartbeat::Role;
 use crate::table::State;
 use std::fmt;
@@ -208,7 +209,7 @@ impl fmt::Display for Harm {
                 write!(out, "{node} is the last node of {cluster} that takes sessions: new clients would be refused")
             }
             Self::Sessions { node, cluster, sessions, newest } => {
-                let many = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
+                let many = count((*sessions).into(), "session");
                 let mut said: Vec<String> = newest.iter().map(|(id, ago)| format!("{id:016x} seen {ago} s ago")).collect();
                 if *sessions as usize > said.len() {
                     said.push("…".into());

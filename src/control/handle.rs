@@ -53,7 +53,7 @@ impl RegistryHandle {
 impl Done {
     /// What changed, once it outlives the process; also that it does not, if the disk does not take it in time.
     pub async fn once_saved(mut self) -> Vec<String> {
-        if tokio::time::timeout(PATIENCE, self.saved.wait()).await.is_err() {
+        if !self.saved.within(PATIENCE).await {
             let secs = PATIENCE.as_secs();
             self.changes
                 .push(format!("it is in force, but the disk of state-dir has not taken it within {secs} s: a restart now would undo it"));

@@ -97,7 +97,7 @@ impl Known {
     /// for long where the disk does not write.
     pub async fn once_saved(&mut self) {
         if let Some(saved) = &mut self.saved {
-            let _ = tokio::time::timeout(PATIENCE, saved.wait()).await;
+            saved.within(PATIENCE).await;
         }
     }
 }

@@ -107,6 +107,11 @@ impl Saved {
         Self(watch::channel(()).1)
     }
 
+    /// Waits for it no longer than this; whether it came.
+    pub async fn within(&mut self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.wait()).await.is_ok()
+    }
+
     /// Waits for it. Cheap to give up.
     pub async fn wait(&mut self) {
         while self.0.changed().await.is_ok() {}

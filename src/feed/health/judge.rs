@@ -1,6 +1,7 @@
 //! What becomes of what a check says: no task, no socket, and the time is an argument.
 
 use crate::base::clock::Now;
+use crate::base::words::count;
 use crate::config::model::{self, AdminState, PinnedBy};
 use crate::feed::probe::{Failure, Meaning, Seen};
 use crate::feed::watch::{Outcome, Watch};
@@ -193,12 +194,12 @@ fn why_good(watch: &Watch, now: u64, seen: &str) -> String {
 
 fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str) -> String {
     let failed = watch.failed_checks();
-    let checks = if failed == 1 { "check" } else { "checks" };
+    let checks = || count(failed.into(), "check");
     match (watch.health(), watch.held(now)) {
         (Health::Down, Some((flips, left))) if fell => {
-            format!("{why} ({failed} {checks} failed), held down for {} s after {flips} flips", left.div_ceil(1000))
+            format!("{why} ({} failed), held down for {} s after {flips} flips", checks(), left.div_ceil(1000))
         }
-        (Health::Down, _) if fell => format!("{why} ({failed} {checks} failed)"),
+        (Health::Down, _) if fell => format!("{why} ({} failed)", checks()),
         (Health::Up, _) if failed == 0 => format!("{why}, but clients are answered"),
         (Health::Up, _) => format!("{why} ({failed} of {} checks failed)", conf.fall),
         _ => why.to_owned(),
