@@ -4,7 +4,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use homing::base::clock::Now;
 use homing::config::model::{self, LogFormat, OneOrMany};
 use homing::table::route::{Ask, Router};
-use homing::telemetry::log_fields::{ConnectionFacts, Entry};
+use homing::telemetry::log_fields::{ConnectionFacts, LogEntry};
 use homing::telemetry::log_format::Format;
 use homing::telemetry::record::RequestRecord;
 use homing::wire::request_id::RequestId;
@@ -45,7 +45,7 @@ fn lines(c: &mut Criterion) {
     }
     record.decision.status = 200;
     let connection = ConnectionFacts { listener: "web", ..ConnectionFacts::default() };
-    let entry = Entry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
+    let entry = LogEntry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
     let mut out = Vec::with_capacity(1024);
     for (name, format) in [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)] {
         c.bench_function(&format!("log/{name}"), |b| {

@@ -18,7 +18,7 @@ use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, P
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{self, Command, Thread};
 use crate::proxy::worker::WorkerConfig;
-use crate::telemetry::log_writer::Log;
+use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::traces::Traces;
 use crate::upstream::home;
 use sd_notify::NotifyState;
@@ -81,7 +81,7 @@ struct App {
     mod_heartbeat: ModHeartbeat,
     names: Names,
     files: Files,
-    log: Arc<Log>,
+    log: Arc<LogWriter>,
     traces: Option<Arc<Traces>>,
     state: Rc<StateWriter>,
     keeper: ledgers::Keeper,
@@ -131,7 +131,7 @@ impl App {
             tracing::warn!("{line}");
         }
         let table = registry.current().load_full();
-        let log = Log::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
+        let log = LogWriter::start(&server.access_log, &loaded.folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?;
         let traces = Traces::start(server.traces.as_ref())?;
         let count = match server.workers {
             Workers::Count(n) => usize::from(n.max(1)),

@@ -25,7 +25,7 @@ use crate::feed::beats::Counts;
 use crate::listen::tls::CertStore;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Traffic};
-use crate::telemetry::log_writer::Log;
+use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
 use events::Hub;
@@ -54,7 +54,7 @@ pub struct Admin {
     /// How many client connections there may be at one time.
     limit: usize,
     traffic: Arc<Traffic>,
-    log: Arc<Log>,
+    log: Arc<LogWriter>,
     /// What became of spans, where requests are traced.
     traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,

@@ -2,7 +2,7 @@
 
 use super::operate::{Bypass, Drain, Force, NodeAction};
 use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
-use crate::control::limits::Limits;
+use crate::control::limits::NodeLimits;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let nothing = json!({ "type": "object", "additionalProperties": false });
     let mut body = |verb: NodeAction| match verb {
         NodeAction::Drain => schemas.subschema_for::<Drain>().into(),
-        NodeAction::Set => schemas.subschema_for::<Limits>().into(),
+        NodeAction::Set => schemas.subschema_for::<NodeLimits>().into(),
         NodeAction::Disable | NodeAction::Remove => schemas.subschema_for::<Force>().into(),
         NodeAction::Enable | NodeAction::Accept => nothing.clone(),
     };

@@ -5,7 +5,7 @@ use crate::base::words::words;
 use crate::config::model::Then;
 use crate::control::Error;
 use crate::control::drain::DrainRequest;
-use crate::control::limits::{Limits, said};
+use crate::control::limits::{NodeLimits, said};
 use crate::control::op::NodeChange;
 use crate::serve::problem::Problem;
 use bytes::Bytes;
@@ -98,7 +98,7 @@ impl NodeAction {
             Self::Disable => (NodeChange::Disable, parse::<Force>(body)?.force),
             Self::Remove => (NodeChange::Remove, parse::<Force>(body)?.force),
             Self::Set => {
-                let limits = parse::<Limits>(body)?;
+                let limits = parse::<NodeLimits>(body)?;
                 if let Some(flaw) = limits.flaw() {
                     return Err(Problem::new(StatusCode::BAD_REQUEST, flaw.to_string()));
                 }
@@ -159,7 +159,7 @@ mod tests {
         let four = Some(Duration::secs(14_400));
         assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some((drain(four, Some(Then::Move)), true)));
         assert_eq!(read("drain", r#"{"deadline":"off"}"#), Some((drain("off".parse().ok(), None), false)));
-        let set = |weight, max_sessions, max_requests| Some((NodeChange::Set(Limits { weight, max_sessions, max_requests }), false));
+        let set = |weight, max_sessions, max_requests| Some((NodeChange::Set(NodeLimits { weight, max_sessions, max_requests }), false));
         let limits = set(Some(50), Some(Limit::Most(1)), Some(Limit::Word(Off::Off)));
         assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), limits);
         assert_eq!(read("set", r#"{"weight":50.0}"#), set(Some(50), None, None));

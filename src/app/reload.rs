@@ -7,14 +7,14 @@ use crate::base::report::Diagnostic;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::feed::files::shown;
-use crate::feed::writes::{Change, SLOW};
+use crate::feed::writes::{FileChange, SLOW};
 use crate::upstream::home;
 use sd_notify::NotifyState;
 use std::time::Instant;
 
 impl App {
     /// Applies what was saved, once it is whole.
-    pub(super) fn follow(&mut self, change: &Change) {
+    pub(super) fn follow(&mut self, change: &FileChange) {
         let start = clock::instant();
         let loaded = config::load(&self.path);
         if !self.files.are_still() {

@@ -6,7 +6,7 @@ use crate::admin::operate::{Bypass, Force, NodeAction};
 use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
-use crate::control::limits::{Limit, Limits, Off};
+use crate::control::limits::{Limit, NodeLimits, Off};
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
@@ -69,7 +69,7 @@ impl FromStr for Setting {
 
 /// Changes a node's limits.
 pub fn set(window: &Window, target: &NodePath, settings: &[Setting], json: bool) -> Result<(), Failure> {
-    let mut set = Limits::default();
+    let mut set = NodeLimits::default();
     for setting in settings {
         match setting {
             Setting::Weight(weight) => set.weight = Some(*weight),

@@ -2,9 +2,9 @@
 
 use super::drain::DrainRequest;
 use super::error::{Error, Harm};
-use super::limits::{Limit, Limits};
-use super::op::{Arrival, Change, NodeChange, Op};
-use super::overlay::{Actor, FileValue, Joined, MOST_NODES, NodeOverride, Overlay, Set, Wanted};
+use super::limits::{Limit, NodeLimits};
+use super::op::{Change, JoinRequest, NodeChange, Op};
+use super::overlay::{Actor, FileValue, Joined, MOST_NODES, NodeOverride, Overlay, Set, WantedState};
 use crate::base::clock::Now;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
@@ -23,7 +23,7 @@ pub struct Ground<'a> {
 }
 
 /// A node that is to be changed.
-struct Subject<'a> {
+struct ChangedNode<'a> {
     cluster: &'a Cluster,
     node: &'a Arc<Node>,
     /// What the conf file says of it.
@@ -52,7 +52,7 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: Ground<'_>) -> Result<Optio
     let node = cluster.named(node_name).ok_or_else(|| Error::NoNode { node: node_name.clone(), known: known() })?;
     preflight(cluster, node, change, op.force, ground.now)?;
     let written = ground.file.cluster.get(cluster_name).and_then(|conf| conf.nodes.get(node_name)).map(NodeConf::table);
-    let subject = Subject { cluster, node, written, now: ground.now };
+    let subject = ChangedNode { cluster, node, written, now: ground.now };
     let decided = overlay.node_mut(cluster_name, node_name);
     let told = decided.change(change, &subject, by)?;
     decided.tidy(subject.written.as_ref());
@@ -65,27 +65,27 @@ fn over<T: Clone>(written: Option<&NodeTable>, of: impl Fn(&NodeTable) -> T) -> 
 
 impl NodeOverride {
     /// Returns what the change amounts to, where no conf file could say it.
-    fn change(&mut self, change: &NodeChange, subject: &Subject<'_>, by: Actor) -> Result<Option<String>, Error> {
-        let Subject { node, written, now, .. } = subject;
+    fn change(&mut self, change: &NodeChange, subject: &ChangedNode<'_>, by: Actor) -> Result<Option<String>, Error> {
+        let ChangedNode { node, written, now, .. } = subject;
         let written = written.as_ref();
         match change {
-            NodeChange::Enable => self.want(Wanted::Enabled, written, by),
+            NodeChange::Enable => self.want(WantedState::Enabled, written, by),
             NodeChange::Drain(request) => return Ok(self.begin_drain(*request, subject, by)),
-            NodeChange::Disable => self.want(Wanted::Maintenance, written, by),
-            NodeChange::Remove => self.want(Wanted::Removed, written, by),
+            NodeChange::Disable => self.want(WantedState::Maintenance, written, by),
+            NodeChange::Remove => self.want(WantedState::Removed, written, by),
             NodeChange::Accept => match (&mut self.joined, node.claim()) {
                 (Some(joined), _) if joined.accepted.is_none() => joined.accepted = Some(by),
                 (Some(joined), Some(claim)) => (joined.url, joined.from, joined.accepted) = (claim.url, Some(claim.from), Some(by)),
-                _ if node.state(*now) == State::Removed => self.want(Wanted::Enabled, written, by),
+                _ if node.state(*now) == State::Removed => self.want(WantedState::Enabled, written, by),
                 _ => return Err(Error::NotWaiting { node: node.spec.name.to_string(), state: node.state(*now) }),
             },
             NodeChange::Set(limits) => self.limit(limits, written, &by)?,
             NodeChange::EndDrain { left } => {
-                if let Some(Set { to: Wanted::Draining(drain), .. }) = &mut self.wanted {
+                if let Some(Set { to: WantedState::Draining(drain), .. }) = &mut self.wanted {
                     (drain.over, drain.left) = (true, Some(*left));
                 }
             }
-            NodeChange::Relocate(Arrival { url, from, admitted }) => {
+            NodeChange::Relocate(JoinRequest { url, from, admitted }) => {
                 // it may have been accepted meanwhile
                 if let Some(joined) = self.joined.as_mut().filter(|joined| admitted.is_some() || joined.accepted.is_none()) {
                     let accepted = admitted.as_ref().map(|who| Actor { who: who.clone(), at: by.at });
@@ -97,21 +97,21 @@ impl NodeOverride {
         Ok(None)
     }
 
-    fn begin_drain(&mut self, request: DrainRequest, subject: &Subject<'_>, by: Actor) -> Option<String> {
-        let Subject { cluster, node, written, .. } = subject;
-        let of_file = written.as_ref().map(|table| Wanted::of(table.state));
-        let on = self.wanted.as_ref().map(|set| &set.to).or(of_file.as_ref()).and_then(Wanted::drain);
+    fn begin_drain(&mut self, request: DrainRequest, subject: &ChangedNode<'_>, by: Actor) -> Option<String> {
+        let ChangedNode { cluster, node, written, .. } = subject;
+        let of_file = written.as_ref().map(|table| WantedState::of(table.state));
+        let on = self.wanted.as_ref().map(|set| &set.to).or(of_file.as_ref()).and_then(WantedState::drain);
         let drain = request.over(on, by.at);
         let told = on.and_then(|on| on.change(&drain, &node.spec.name, by.at)).map(|change| format!("cluster {}: {change}", cluster.name));
-        self.want(Wanted::Draining(drain), written.as_ref(), by);
+        self.want(WantedState::Draining(drain), written.as_ref(), by);
         told
     }
 
-    fn want(&mut self, to: Wanted, written: Option<&NodeTable>, by: Actor) {
-        self.wanted = Some(Set { to, over: over(written, |table| Wanted::of(table.state)), by });
+    fn want(&mut self, to: WantedState, written: Option<&NodeTable>, by: Actor) {
+        self.wanted = Some(Set { to, over: over(written, |table| WantedState::of(table.state)), by });
     }
 
-    fn limit(&mut self, limits: &Limits, written: Option<&NodeTable>, by: &Actor) -> Result<(), Error> {
+    fn limit(&mut self, limits: &NodeLimits, written: Option<&NodeTable>, by: &Actor) -> Result<(), Error> {
         if let Some(flaw) = limits.flaw() {
             return Err(Error::Limits(flaw));
         }
@@ -129,7 +129,7 @@ impl NodeOverride {
 
     /// Forgets what only repeats the file.
     fn tidy(&mut self, written: Option<&NodeTable>) {
-        if written.is_some_and(|table| self.wanted.as_ref().is_some_and(|set| set.to == Wanted::of(table.state))) {
+        if written.is_some_and(|table| self.wanted.as_ref().is_some_and(|set| set.to == WantedState::of(table.state))) {
             self.wanted = None;
         }
         self.weight.take_if(|set| written.is_some_and(|table| table.weight == set.to));
@@ -141,7 +141,7 @@ impl NodeOverride {
 /// What would stop working: the last node that takes sessions, the last with a role, sessions that are still there.
 fn preflight(cluster: &Cluster, node: &Arc<Node>, change: &NodeChange, force: bool, now: Now) -> Result<(), Error> {
     let leaves = matches!(change, NodeChange::Drain(_) | NodeChange::Disable | NodeChange::Remove)
-        || matches!(change, NodeChange::Set(Limits { weight: Some(0), .. }));
+        || matches!(change, NodeChange::Set(NodeLimits { weight: Some(0), .. }));
     if !leaves {
         return Ok(());
     }

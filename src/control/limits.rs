@@ -10,7 +10,7 @@ const HEAVIEST: u16 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(rename = "Set", extend("minProperties" = 1))]
-pub struct Limits {
+pub struct NodeLimits {
     /// Share of new sessions, 0 to 1000.
     #[schemars(with = "u16", range(max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
@@ -53,7 +53,7 @@ impl Limit {
     }
 }
 
-impl Limits {
+impl NodeLimits {
     /// What makes no sense of it.
     pub fn flaw(&self) -> Option<LimitsFlaw> {
         match self {

@@ -1,6 +1,6 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
-use super::op::{Arrival, NodeChange, Op};
+use super::op::{JoinRequest, NodeChange, Op};
 use super::remembered::Remembered;
 use super::version;
 use crate::base::clock::Now;
@@ -283,7 +283,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
         return Hearing::Refused(Refusal::Wrong(why));
     }
     let admitted = admitted(cluster, from, proof);
-    joins(cluster, node, NodeChange::Join(Arrival { url, from, admitted }), proof.word())
+    joins(cluster, node, NodeChange::Join(JoinRequest { url, from, admitted }), proof.word())
 }
 
 /// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
@@ -291,7 +291,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
 fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
     let admitted = admitted(cluster, from, proof);
     if admitted.is_some() || node.spec.admin == AdminState::Pending {
-        return joins(cluster, &node.spec.name, NodeChange::Relocate(Arrival { url, from, admitted }), "node");
+        return joins(cluster, &node.spec.name, NodeChange::Relocate(JoinRequest { url, from, admitted }), "node");
     }
     let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
     match node.live.told.claims.is_standing(&claim) {

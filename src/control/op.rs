@@ -2,7 +2,7 @@
 //! whoever asks, is an [`Op`]. It can be written down and read again, as JSON.
 
 use super::drain::DrainRequest;
-use super::limits::Limits;
+use super::limits::NodeLimits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -106,12 +106,12 @@ pub enum NodeChange {
     /// It was waiting and is let in, or the address that it was announced at since; one that was removed comes back.
     Accept,
     /// Limits; what is not given stays.
-    Set(Limits),
+    Set(NodeLimits),
     /// It announced itself: it waits, or was let in by this word.
-    Join(Arrival),
+    Join(JoinRequest),
     /// One that joined is at another address now; everything else of it stays. Nothing but a word that lets it in moves one that
     /// was accepted.
-    Relocate(Arrival),
+    Relocate(JoinRequest),
     /// The deadline of its drain has passed.
     EndDrain {
         /// Sessions, requests and sockets that are there.
@@ -122,7 +122,7 @@ pub enum NodeChange {
 /// A node says where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Arrival {
+pub struct JoinRequest {
     /// Where it is.
     pub url: String,
     /// Who says so.
@@ -202,7 +202,7 @@ impl Op {
     }
 
     /// A node that lets the proxy know where it is, with its cluster. Such changes do not depend on each other.
-    pub fn arrival(&self) -> Option<(&str, &Arrival)> {
+    pub fn arrival(&self) -> Option<(&str, &JoinRequest)> {
         match &self.change {
             Change::Node { cluster, change: NodeChange::Join(arrival) | NodeChange::Relocate(arrival), .. } => Some((cluster, arrival)),
             _ => None,
@@ -242,10 +242,10 @@ mod tests {
     #[test]
     fn what_is_written_down_is_read_again_and_names_its_target() {
         let node = |change| Change::Node { cluster: "app".into(), node: "n1".into(), change };
-        let arrival = Arrival { url: "http://a:1".into(), from: [127, 0, 0, 1].into(), admitted: Some("token".into()) };
+        let arrival = JoinRequest { url: "http://a:1".into(), from: [127, 0, 0, 1].into(), admitted: Some("token".into()) };
         let drain = DrainRequest { deadline: Some(Duration::secs(14_400)), then: Some(Then::Move) };
         let off = DrainRequest { deadline: "off".parse().ok(), then: None };
-        let limits = Limits { weight: Some(7), max_sessions: Some(Limit::Word(Off::Off)), max_requests: Some(Limit::Most(2)) };
+        let limits = NodeLimits { weight: Some(7), max_sessions: Some(Limit::Word(Off::Off)), max_requests: Some(Limit::Most(2)) };
         let switch = Switch::Disable;
         for (change, target, written) in [
             (Change::Proxy(ProxyChange::Reload), "the proxy", json!({ "proxy": "reload" })),

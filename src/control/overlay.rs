@@ -4,7 +4,7 @@
 //! the later word wins.
 
 use super::drain::Drain;
-use super::op::{Arrival, Target};
+use super::op::{JoinRequest, Target};
 use crate::config::model::{AdminState, Changed, Config, Node, NodeTable, Then};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub struct NodeOverride {
     pub joined: Option<Joined>,
     /// What the operator wants of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<Set<Wanted>>,
+    pub wanted: Option<Set<WantedState>>,
     /// Share of new sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<Set<u16>>,
@@ -78,7 +78,7 @@ pub struct Joined {
 /// What the operator wants of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wanted {
+pub enum WantedState {
     /// It serves.
     Enabled,
     /// Its sessions end there, new ones begin elsewhere.
@@ -197,7 +197,7 @@ impl NodeOverride {
             let why = if gone { "it is not in the conf file any more" } else { "the conf file was edited since" };
             said.push(format!("{label}: {what} set by {} is dropped: {why}", by.who));
         };
-        if let Some(set) = self.wanted.take_if(|set| !set.stands(file.map(|table| Wanted::of(table.state)), gone)) {
+        if let Some(set) = self.wanted.take_if(|set| !set.stands(file.map(|table| WantedState::of(table.state)), gone)) {
             drop("state", &set.by);
         }
         if let Some(set) = self.weight.take_if(|set| !set.stands(file.map(|table| table.weight), gone)) {
@@ -265,7 +265,7 @@ impl<T: PartialEq> Set<T> {
     }
 }
 
-impl Wanted {
+impl WantedState {
     /// As the table has it.
     pub fn state(&self) -> AdminState {
         match self {
@@ -298,8 +298,8 @@ impl Wanted {
 
 impl Joined {
     /// One that says where it is for the first time.
-    pub fn new(arrival: &Arrival, now: u64) -> Self {
-        let Arrival { url, from, admitted } = arrival.clone();
+    pub fn new(arrival: &JoinRequest, now: u64) -> Self {
+        let JoinRequest { url, from, admitted } = arrival.clone();
         Self { url, route: None, accepted: admitted.map(|who| Actor { who, at: now }), at: now, from: Some(from) }
     }
 

@@ -83,7 +83,7 @@ impl From<&Refusal> for Outcome {
 }
 
 /// A node whose beat was taken.
-pub struct Known {
+pub struct HeardNode {
     /// Its cluster.
     pub cluster: Arc<Cluster>,
     /// The node.
@@ -92,7 +92,7 @@ pub struct Known {
     saved: Option<Saved>,
 }
 
-impl Known {
+impl HeardNode {
     /// Waits until what the beat changed outlives the process, so that the answer promises nothing that a kill takes back; not
     /// for long where the disk does not write.
     pub async fn once_saved(&mut self) {
@@ -147,19 +147,19 @@ impl Beats {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<Known, Refusal> {
+    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<HeardNode, Refusal> {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
             let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load(), Now::look());
             match hearing {
-                Hearing::Taken { cluster, node } => return Ok(Known { cluster, node, saved }),
+                Hearing::Taken { cluster, node } => return Ok(HeardNode { cluster, node, saved }),
                 Hearing::Refused(refusal) => return Err(refusal),
                 Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => return Err(Refusal::Busy),
                 Hearing::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
-                    return Ok(Known { cluster, node, saved });
+                    return Ok(HeardNode { cluster, node, saved });
                 }
                 Hearing::Joins(op) => {
                     Box::pin(place::admits_arrival(&op, &self.current.load_full())).await?;

@@ -5,7 +5,7 @@
 //! missed event costs time and a needless one costs nothing.
 
 use super::fingerprint::{self, Prints};
-use super::writes::{Act, Change, Gap, STEADY, Writes};
+use super::writes::{Act, FileChange, Gap, STEADY, Writes};
 use crate::base::clock;
 use crate::config::watched::{Watched, fits};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -52,7 +52,7 @@ pub struct Files {
     watcher: Option<RecommendedWatcher>,
     news: Arc<News>,
     /// A look that was begun: kept here, so that a dropped `changed` forgets nothing.
-    pending: Option<Change>,
+    pending: Option<FileChange>,
     /// When the last look was taken.
     looked: u64,
     /// What the last look found, if no event told of it and it was not yet reported.
@@ -116,7 +116,7 @@ impl Files {
     }
 
     /// Resolves when the contents differ from those of the last time. May be dropped and called again: nothing is lost.
-    pub async fn changed(&mut self) -> Change {
+    pub async fn changed(&mut self) -> FileChange {
         loop {
             if self.pending.is_none() {
                 self.wait().await;
@@ -125,7 +125,7 @@ impl Files {
             // folders may have been replaced and symlinks turned: watch what is there now, then look at it
             self.arm();
             let watched = self.watched.clone();
-            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&watched)).await else { return Change::default() };
+            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&watched)).await else { return FileChange::default() };
             let change = self.pending.take().unwrap_or_default();
             self.looked = clock::monotonic_ms();
             if prints == self.prints {
@@ -155,7 +155,7 @@ impl Files {
 
     /// What was reported takes something away. Whether it may be something half done: then it is reported once more when nobody
     /// goes on with it.
-    pub fn doubts(&mut self, change: &Change) -> bool {
+    pub fn doubts(&mut self, change: &FileChange) -> bool {
         let gaps = self.watched.iter().filter(|one| !self.blank.contains(*one)).filter_map(|one| Some((gap(&one.path)?, &one.path)));
         let gap = gaps.max_by_key(|(gap, _)| *gap);
         let Some(quiet) = change.doubt(gap.map(|(gap, _)| gap)) else { return false };

@@ -2,7 +2,7 @@
 
 pub mod judge;
 
-use self::judge::{Outages, Subject, patience, settle, settle_unchecked};
+use self::judge::{CheckedNode, Outages, patience, settle, settle_unchecked};
 use super::names;
 use super::probe::{self, Failure, Meaning};
 use super::tasks::{Task, Tasks};
@@ -27,7 +27,7 @@ type Key = (Arc<str>, Arc<str>);
 
 /// The checks that run, by cluster and node name.
 pub struct Checks {
-    tasks: Tasks<Key, Watched>,
+    tasks: Tasks<Key, WatchedNode>,
     /// Clusters of the last table: a node that joins one of them is eased in, the nodes of a new one are not.
     clusters: HashSet<Arc<str>>,
     shared: Rc<Shared>,
@@ -39,12 +39,12 @@ struct Shared {
 }
 
 /// A node, and what its checks have shown so far.
-struct Watched {
-    subject: Rc<Subject>,
+struct WatchedNode {
+    subject: Rc<CheckedNode>,
     watch: Rc<RefCell<Watch>>,
 }
 
-impl Subject {
+impl CheckedNode {
     fn is_same_node(&self, cluster: &Cluster, node: &Node) -> bool {
         Arc::ptr_eq(&self.live, &node.live) && Arc::ptr_eq(&self.cluster_live, &cluster.live)
     }
@@ -107,14 +107,14 @@ impl Checks {
     }
 }
 
-fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, before: Option<&Watched>) -> (Watched, Option<Task>) {
+fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, before: Option<&WatchedNode>) -> (WatchedNode, Option<Task>) {
     let joined = before.map_or(joined, |watched| watched.subject.joined);
-    let subject = Rc::new(Subject::of(cluster, node, joined));
+    let subject = Rc::new(CheckedNode::of(cluster, node, joined));
     let interval_ms = millis(subject.conf.interval.get());
     if subject.conf.kind() == HealthKind::Off {
         settle_unchecked(&subject, &shared.outages, Now::look());
         let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
-        return (Watched { subject, watch: Rc::new(RefCell::new(watch)) }, None);
+        return (WatchedNode { subject, watch: Rc::new(RefCell::new(watch)) }, None);
     }
     let fresh = || Watch::new(node.live.health(), subject.conf.rise, subject.conf.fall, interval_ms);
     let mut watch = before.map_or_else(fresh, |watched| watched.watch.borrow().clone());
@@ -126,7 +126,7 @@ fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, befo
     let watch = Rc::new(RefCell::new(watch));
     let (of, seen, shared) = (Rc::clone(&subject), Rc::clone(&watch), Rc::clone(shared));
     let task = Task::spawn("the check of a node", move || follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared)));
-    (Watched { subject, watch }, Some(task))
+    (WatchedNode { subject, watch }, Some(task))
 }
 
 impl Default for Checks {
@@ -135,12 +135,12 @@ impl Default for Checks {
     }
 }
 
-async fn follow(subject: Rc<Subject>, watch: Rc<RefCell<Watch>>, shared: Rc<Shared>) {
+async fn follow(subject: Rc<CheckedNode>, watch: Rc<RefCell<Watch>>, shared: Rc<Shared>) {
     tokio::join!(check(&subject, &watch, &shared), ask(&subject));
 }
 
 /// Asks it beside its checks, which go on meanwhile.
-async fn ask(subject: &Subject) {
+async fn ask(subject: &CheckedNode) {
     loop {
         subject.in_vain.notified().await;
         if subject.is_to_be_asked() {
@@ -149,7 +149,7 @@ async fn ask(subject: &Subject) {
     }
 }
 
-async fn check(subject: &Subject, watch: &RefCell<Watch>, shared: &Shared) {
+async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &Shared) {
     wait_for_name(&subject.link, subject.conf.timeout.get()).await;
     loop {
         let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));

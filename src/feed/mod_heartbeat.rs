@@ -3,14 +3,14 @@
 
 mod post;
 
-use super::beats::{Beats, Dialect, Known, Outcome};
+use super::beats::{Beats, Dialect, HeardNode, Outcome};
 use crate::base::seldom::Seldom;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::control::members::{self, Proof};
 use crate::heartbeat::Heard;
 use crate::heartbeat::datagram::{self, LONGEST, Refusal};
-use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, Wanted};
+use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ impl ModHeartbeat {
             let address = conf.bind.parse().map_err(|e| format!("{KEY}: {e}"))?;
             let groups: Result<Vec<IpAddr>, String> =
                 conf.groups.iter().map(|group| group.parse().map_err(|e| format!("{KEY}: group {group}: {e}"))).collect();
-            self.set.prepare(&mut listener, KEY, vec![Wanted::with_datagrams(address, groups?)], None)?;
+            self.set.prepare(&mut listener, KEY, vec![WantedAddress::with_datagrams(address, groups?)], None)?;
         }
         Ok(Plan { conf, listener })
     }
@@ -155,7 +155,7 @@ impl Ear {
     }
 
     /// Hears what a sender said that was admitted.
-    async fn hear(&self, said: Result<Heard, Refusal>, from: IpAddr) -> Result<Known, Deaf> {
+    async fn hear(&self, said: Result<Heard, Refusal>, from: IpAddr) -> Result<HeardNode, Deaf> {
         let conf = self.conf.borrow().clone();
         let heard = match said {
             Ok(mut heard) => {

@@ -7,12 +7,12 @@ use tokio::task::AbortHandle;
 
 /// The tasks that run, each under its key and with what it is about.
 pub struct Tasks<K, S> {
-    running: HashMap<K, Entry<S>>,
+    running: HashMap<K, RunningTask<S>>,
     /// How often they were reconciled.
     round: u64,
 }
 
-struct Entry<S> {
+struct RunningTask<S> {
     subject: S,
     /// Runs for as long as it is held.
     _task: Option<Task>,
@@ -52,7 +52,7 @@ impl<K: Eq + Hash, S> Tasks<K, S> {
                 Some(entry) if is_current(&entry.subject, &wants) => entry.round = round,
                 before => {
                     let (subject, task) = begin(wants, before.map(|entry| &entry.subject));
-                    self.running.insert(key, Entry { subject, _task: task, round });
+                    self.running.insert(key, RunningTask { subject, _task: task, round });
                 }
             }
         }

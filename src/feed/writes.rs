@@ -39,7 +39,7 @@ pub enum Act {
 
 /// What led to a look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct FileChange {
     /// An event did, and not the poll.
     pub told: bool,
     /// The first event that led to it, the last one, and the look.
@@ -63,7 +63,7 @@ pub enum Gap {
     Emptied,
 }
 
-impl Change {
+impl FileChange {
     /// How long it took from the first event on.
     pub fn took(&self) -> u64 {
         self.looked.saturating_sub(self.first)
@@ -142,17 +142,17 @@ impl Writes {
     }
 
     /// A look is taken; what happens from here on leads to the next.
-    pub fn look(&mut self, now: u64) -> Change {
+    pub fn look(&mut self, now: u64) -> FileChange {
         self.open.retain(|_, changed| *changed + LONGEST_WRITTEN > now);
         let (first, last) = self.first.map_or((now, now.saturating_sub(STEADY)), |first| (first, self.last));
         let (told, held) = (self.first.is_some(), self.held.is_some());
-        let change = Change { told, first, last, looked: now, written: std::mem::take(&mut self.written), held, open: self.sorted() };
+        let change = FileChange { told, first, last, looked: now, written: std::mem::take(&mut self.written), held, open: self.sorted() };
         (self.first, self.held, self.in_place, self.said) = (None, None, false, false);
         change
     }
 
     /// What a look found is not taken: it is looked at again when nothing more happened for so long after its last event.
-    pub fn hold(&mut self, change: &Change, quiet: u64) {
+    pub fn hold(&mut self, change: &FileChange, quiet: u64) {
         self.in_place |= !change.written.is_empty();
         self.written.extend(change.written.iter().cloned());
         if self.first.replace(change.first).is_none() {

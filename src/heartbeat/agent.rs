@@ -57,13 +57,13 @@ fn read_line(line: &str) -> Beat {
         }
         rest = after;
         match read_word(&word.to_ascii_lowercase()) {
-            Ok(Word::Health(health)) => {
+            Ok(AgentWord::Health(health)) => {
                 beat.health = Some(health);
                 word_of_health = Some(word.to_ascii_lowercase());
             }
-            Ok(Word::State(state)) => beat.state = Some(state),
-            Ok(Word::Weight(weight)) => beat.room = Some(Room::Weight(weight)),
-            Ok(Word::MaxConn(limit)) => beat.max_requests = Some(limit),
+            Ok(AgentWord::State(state)) => beat.state = Some(state),
+            Ok(AgentWord::Weight(weight)) => beat.room = Some(Room::Weight(weight)),
+            Ok(AgentWord::MaxConn(limit)) => beat.max_requests = Some(limit),
             Err(why) => odd = odd.or(Some(why)),
         }
     }
@@ -84,25 +84,25 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-enum Word {
+enum AgentWord {
     Health(Health),
     State(Announced),
     Weight(Weight),
     MaxConn(Limit),
 }
 
-fn read_word(word: &str) -> Result<Word, String> {
+fn read_word(word: &str) -> Result<AgentWord, String> {
     let wrong = |why: &str| Err(format!("the agent says `{}`: {why}", printable(word)));
     match word {
-        "up" => Ok(Word::Health(Health::Up)),
-        "down" | "fail" | "stopped" => Ok(Word::Health(Health::Down)),
-        "ready" => Ok(Word::State(Announced::Ready)),
-        "drain" => Ok(Word::State(Announced::Draining)),
-        "maint" => Ok(Word::State(Announced::Maintenance)),
+        "up" => Ok(AgentWord::Health(Health::Up)),
+        "down" | "fail" | "stopped" => Ok(AgentWord::Health(Health::Down)),
+        "ready" => Ok(AgentWord::State(Announced::Ready)),
+        "drain" => Ok(AgentWord::State(Announced::Draining)),
+        "maint" => Ok(AgentWord::State(Announced::Maintenance)),
         _ => {
             if let Some(limit) = word.strip_prefix("maxconn:") {
                 return match limit.parse() {
-                    Ok(limit) => Ok(Word::MaxConn(NonZeroU32::new(limit).map_or(Limit::None, Limit::AtMost))),
+                    Ok(limit) => Ok(AgentWord::MaxConn(NonZeroU32::new(limit).map_or(Limit::None, Limit::AtMost))),
                     Err(_) => wrong("write a number behind `maxconn:`"),
                 };
             }
@@ -110,7 +110,7 @@ fn read_word(word: &str) -> Result<Word, String> {
             if weight.is_none() && !(word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('%')) {
                 return wrong("no such word");
             }
-            read_weight(weight.unwrap_or(word)).map(Word::Weight).or_else(wrong)
+            read_weight(weight.unwrap_or(word)).map(AgentWord::Weight).or_else(wrong)
         }
     }
 }

@@ -13,5 +13,5 @@ pub mod tls;
 pub use crate::config::address::Address;
 pub use accept::AcceptSocket;
 pub use peer::Peer;
-pub use set::{BoundListener, ListenerPlan, ListenerSet, Wanted};
+pub use set::{BoundListener, ListenerPlan, ListenerSet, WantedAddress};
 pub use socket::{BoundSocket, SocketOptions};

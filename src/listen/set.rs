@@ -19,28 +19,28 @@ pub struct ListenerSet<T> {
     /// The protocols that TLS offers.
     offers: &'static [&'static [u8]],
     folder: PathBuf,
-    open: HashMap<Key, Open<T>>,
+    open: HashMap<ListenerKey, OpenListener<T>>,
     /// By name.
     tls: HashMap<String, LiveTls>,
 }
 
 /// Name and address, as the conf has them.
-type Key = (String, Wanted);
+type ListenerKey = (String, WantedAddress);
 
-struct Open<T> {
+struct OpenListener<T> {
     bound: Address,
     _acceptor: T,
 }
 
 /// An address that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct WantedAddress {
     address: Address,
     /// The multicast groups on its port where datagrams are heard, too.
     datagrams: Option<Vec<IpAddr>>,
 }
 
-impl Wanted {
+impl WantedAddress {
     /// Connections.
     pub fn streams(address: Address) -> Self {
         Self { address, datagrams: None }
@@ -55,8 +55,8 @@ impl Wanted {
 /// What a conf asks for, made ready.
 #[derive(Default)]
 pub struct ListenerPlan {
-    wanted: Vec<Key>,
-    bound: Vec<(Key, BoundListener)>,
+    wanted: Vec<ListenerKey>,
+    bound: Vec<(ListenerKey, BoundListener)>,
     /// What is not as it was.
     tls: HashMap<String, LiveTls>,
 }
@@ -72,7 +72,7 @@ pub struct BoundListener {
 }
 
 impl BoundListener {
-    fn open(wanted: &Wanted, folder: &Path, options: SocketOptions) -> Result<Self, String> {
+    fn open(wanted: &WantedAddress, folder: &Path, options: SocketOptions) -> Result<Self, String> {
         let address = wanted.address.clone().within(folder);
         let wrong = |error: io::Error| format!("cannot listen on {address}: {error}");
         let streams = socket::bind(&address, options).map_err(wrong)?;
@@ -99,7 +99,13 @@ impl<T> ListenerSet<T> {
     }
 
     /// Makes one listener ready: reads its certificates, and binds those of its addresses that are not open yet. A failure changes nothing.
-    pub fn prepare(&self, plan: &mut ListenerPlan, name: &str, wanted: Vec<Wanted>, tls: Option<&ListenerTls>) -> Result<(), String> {
+    pub fn prepare(
+        &self,
+        plan: &mut ListenerPlan,
+        name: &str,
+        wanted: Vec<WantedAddress>,
+        tls: Option<&ListenerTls>,
+    ) -> Result<(), String> {
         let told = |why: String| format!("{}{name}: {why}", self.label);
         if !self.tls.get(name).is_some_and(|known| known.is_for(tls, &self.folder)) {
             let made = LiveTls::make(tls, &self.folder, self.offers).map_err(told)?;
@@ -137,7 +143,7 @@ impl<T> ListenerSet<T> {
             let tls = self.tls.get(&key.0).map(LiveTls::shared).unwrap_or_default();
             match open(&key.0, listener, tls) {
                 Ok(acceptor) => {
-                    self.open.insert(key, Open { bound, _acceptor: acceptor });
+                    self.open.insert(key, OpenListener { bound, _acceptor: acceptor });
                     opened.push(told);
                 }
                 Err(error) => tracing::error!("{}{}: {error}", self.label, key.0),
@@ -179,8 +185,8 @@ mod tests {
         }
     }
 
-    fn wanted(address: &str) -> Vec<Wanted> {
-        vec![Wanted::streams(address.parse().unwrap())]
+    fn wanted(address: &str) -> Vec<WantedAddress> {
+        vec![WantedAddress::streams(address.parse().unwrap())]
     }
 
     #[test]
@@ -221,7 +227,7 @@ mod tests {
         let set: ListenerSet<()> = ListenerSet::new("", options, &[], Path::new("."));
         let at = |groups: &[&str]| {
             let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
-            vec![Wanted::with_datagrams("127.0.0.1:0".parse().unwrap(), groups)]
+            vec![WantedAddress::with_datagrams("127.0.0.1:0".parse().unwrap(), groups)]
         };
         let mut plan = ListenerPlan::default();
         set.prepare(&mut plan, "beats", at(&["239.77.3.1"]), None).unwrap();

@@ -2,7 +2,7 @@
 
 use super::threads::{Command, Thread};
 use crate::listen::tls::{self, CertStore};
-use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, Wanted};
+use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
 use crate::upstream::home::{Door, Kind};
 use std::io;
@@ -46,7 +46,8 @@ impl ClientListeners {
     pub fn prepare(&self, table: &Table) -> Result<ListenerPlan, String> {
         let mut plan = ListenerPlan::default();
         for listener in table.listeners.iter().flatten() {
-            let wanted: Result<Vec<_>, String> = listener.conf.bind.as_slice().iter().map(|at| at.parse().map(Wanted::streams)).collect();
+            let wanted: Result<Vec<_>, String> =
+                listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams)).collect();
             let wanted = wanted.map_err(|why| format!("listener {}: {why}", listener.name))?;
             self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref())?;
         }

@@ -27,9 +27,9 @@ pub struct Client {
     /// of the request's own table.
     pub opened: Arc<Listener>,
     /// Who is at the other end of the socket.
-    pub direct: Address,
+    pub direct: ClientAddress,
     /// Whom that named by the PROXY protocol; whether it is believed is up to each request's table.
-    told: Option<Box<Address>>,
+    told: Option<Box<ClientAddress>>,
     /// The port it came to; 0 over a Unix socket.
     pub port: u16,
     /// What the TLS handshake told.
@@ -62,14 +62,14 @@ pub struct NewConnection {
 }
 
 /// An address, and the same as nodes are told of it.
-pub struct Address {
+pub struct ClientAddress {
     /// The address.
     pub at: SocketAddr,
     /// Its text, without the port.
     pub text: HeaderValue,
 }
 
-impl Address {
+impl ClientAddress {
     fn new(at: SocketAddr) -> Self {
         let at = SocketAddr::new(at.ip().to_canonical(), at.port());
         // an address is made of digits, letters, dots and colons
@@ -126,7 +126,7 @@ impl Client {
     pub fn new(worker: Rc<Worker>, new: NewConnection) -> Self {
         let NewConnection { listener, opened, direct, told, port, tls, protocol } = new;
         opened.connections.fetch_add(1, Relaxed);
-        let (direct, told) = (Address::new(direct), told.map(|told| Box::new(Address::new(told))));
+        let (direct, told) = (ClientAddress::new(direct), told.map(|told| Box::new(ClientAddress::new(told))));
         let (port_text, timers, burst) = (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
         Self { worker, listener, opened, direct, told, port, tls, port_text, timers, protocol, burst }
     }
@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Who is believed to be the client, before any header is looked at.
-    pub fn peer(&self, listener: &Listener) -> &Address {
+    pub fn peer(&self, listener: &Listener) -> &ClientAddress {
         self.told.as_deref().filter(|_| listener.believes_header_of(self.direct.at.ip())).unwrap_or(&self.direct)
     }
 
@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// The record of a request that begins.
-    pub fn record(&self, peer: &Address, now: Now) -> RequestRecord {
+    pub fn record(&self, peer: &ClientAddress, now: Now) -> RequestRecord {
         RequestRecord::begin(self.worker.request_id(), peer.at, self.listener, now)
     }
 

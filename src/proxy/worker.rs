@@ -3,7 +3,7 @@
 use super::flights::Flights;
 use crate::table::{Current, Table, Traffic};
 use crate::telemetry::Telemetry;
-use crate::telemetry::log_writer::Log;
+use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::traces::Traces;
 use crate::upstream::pool::Pool;
 use crate::wire::request_id::RequestId;
@@ -29,7 +29,7 @@ pub struct WorkerConfig {
     /// Where the newest table is.
     pub current: Arc<Current>,
     /// The access log.
-    pub log: Arc<Log>,
+    pub log: Arc<LogWriter>,
     /// Where spans go, where requests are traced.
     pub traces: Option<Arc<Traces>>,
     /// One for each client connection that all workers together may have.

@@ -3,7 +3,7 @@
 use super::{Body, Caller, ControlHandle, serve};
 use crate::config::model::ListenerTls;
 use crate::listen::tls::{CertStore, HTTP1};
-use crate::listen::{Address, ListenerPlan, ListenerSet, SocketOptions, Wanted};
+use crate::listen::{Address, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -62,7 +62,7 @@ impl<R: 'static> ControlListener<R> {
         let Some(text) = address else { return Ok(ControlPlan { rules: None, listener }) };
         let address: Address = text.parse().map_err(|e| format!("{key}: {e}"))?;
         let rules = rules(&address)?;
-        self.set.prepare(&mut listener, key, vec![Wanted::streams(address)], tls)?;
+        self.set.prepare(&mut listener, key, vec![WantedAddress::streams(address)], tls)?;
         Ok(ControlPlan { rules: Some(rules), listener })
     }
 

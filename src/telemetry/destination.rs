@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Where access-log lines go.
 #[derive(Debug)]
-pub enum Destination {
+pub enum LogDestination {
     /// The standard output.
     Stdout,
     /// A file that grows.
@@ -18,7 +18,7 @@ pub enum Destination {
     },
 }
 
-impl Destination {
+impl LogDestination {
     /// What the conf file says: "off" for nowhere, "stdout", or a file, in `folder` if it is relative.
     pub fn open(to: &str, folder: &Path) -> io::Result<Option<Self>> {
         Ok(match to {

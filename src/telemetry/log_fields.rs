@@ -1,12 +1,12 @@
 //! What a line of the access log can say of a request, field by field.
 
-use super::record::{Head, RequestRecord};
+use super::record::{RecordedHead, RequestRecord};
 use super::termination::{PinReceived, sent_letter};
 use std::net::IpAddr;
 
 /// A request that ended, as lines and spans tell of it.
 #[derive(Clone, Copy)]
-pub struct Entry<'a> {
+pub struct LogEntry<'a> {
     /// What was gathered.
     pub record: &'a RequestRecord,
     /// The connection that it came over.
@@ -125,7 +125,7 @@ pub enum Field {
 
 /// What a field says of one request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(super) enum LogValue<'a> {
     /// Nothing is known.
     Absent,
     /// A text of ours or of the conf file's.
@@ -145,69 +145,69 @@ pub(super) enum Value<'a> {
     ClfTime(u64, bool),
 }
 
-impl<'a> From<Option<&'a str>> for Value<'a> {
+impl<'a> From<Option<&'a str>> for LogValue<'a> {
     fn from(text: Option<&'a str>) -> Self {
         text.map_or(Self::Absent, Self::Text)
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> LogEntry<'a> {
     /// What the field says.
-    pub(super) fn value(&self, field: Field) -> Value<'a> {
+    pub(super) fn value(&self, field: Field) -> LogValue<'a> {
         let (record, decision, connection) = (self.record, &self.record.decision, self.connection);
         match field {
-            Field::Time => Value::Time(decision.at),
-            Field::ClfTime => Value::ClfTime(decision.at, false),
-            Field::ClfTimeMs => Value::ClfTime(decision.at, true),
-            Field::Client => Value::Address(decision.client),
-            Field::ClientPort => Value::Number(record.client_port.into()),
-            Field::Method => Value::Text(self.method()),
-            Field::Host => Value::Text(self.host()),
-            Field::Path => Value::Text(self.path()),
-            Field::Version => Value::Text(self.version()),
-            Field::RequestLine if self.method().is_empty() => Value::Text("<BADREQ>"),
-            Field::RequestLine => Value::Line([self.method(), self.path(), self.version()]),
-            Field::Status => Value::Number(decision.status.into()),
-            Field::SomeBytes if record.bytes == 0 => Value::Absent,
-            Field::Bytes | Field::SomeBytes => Value::Number(record.bytes),
-            Field::Duration => Value::Millis(Some(self.duration_ms)),
-            Field::RequestTime => Value::Millis(Some(0.0)),
-            Field::QueueTime => Value::Millis(record.node.is_some().then_some(record.queue_ms)),
-            Field::ConnectTime => Value::Millis(record.connect_ms),
-            Field::ResponseTime => Value::Millis(record.response_ms),
+            Field::Time => LogValue::Time(decision.at),
+            Field::ClfTime => LogValue::ClfTime(decision.at, false),
+            Field::ClfTimeMs => LogValue::ClfTime(decision.at, true),
+            Field::Client => LogValue::Address(decision.client),
+            Field::ClientPort => LogValue::Number(record.client_port.into()),
+            Field::Method => LogValue::Text(self.method()),
+            Field::Host => LogValue::Text(self.host()),
+            Field::Path => LogValue::Text(self.path()),
+            Field::Version => LogValue::Text(self.version()),
+            Field::RequestLine if self.method().is_empty() => LogValue::Text("<BADREQ>"),
+            Field::RequestLine => LogValue::Line([self.method(), self.path(), self.version()]),
+            Field::Status => LogValue::Number(decision.status.into()),
+            Field::SomeBytes if record.bytes == 0 => LogValue::Absent,
+            Field::Bytes | Field::SomeBytes => LogValue::Number(record.bytes),
+            Field::Duration => LogValue::Millis(Some(self.duration_ms)),
+            Field::RequestTime => LogValue::Millis(Some(0.0)),
+            Field::QueueTime => LogValue::Millis(record.node.is_some().then_some(record.queue_ms)),
+            Field::ConnectTime => LogValue::Millis(record.connect_ms),
+            Field::ResponseTime => LogValue::Millis(record.response_ms),
             Field::Cluster => self.cluster().into(),
-            Field::Backend => Value::Text(self.cluster().unwrap_or(connection.listener)),
+            Field::Backend => LogValue::Text(self.cluster().unwrap_or(connection.listener)),
             Field::Node => self.node().into(),
-            Field::Server => Value::Text(self.node().unwrap_or("<NOSRV>")),
+            Field::Server => LogValue::Text(self.node().unwrap_or("<NOSRV>")),
             Field::Was => self.was().into(),
-            Field::Why => Value::Text(decision.why.word()),
-            Field::Id => Value::Text(self.id),
+            Field::Why => LogValue::Text(decision.why.word()),
+            Field::Id => LogValue::Text(self.id),
             Field::Trace => self.trace.into(),
-            Field::Listener => Value::Text(connection.listener),
-            Field::Tls => Value::Flag(connection.tls),
-            Field::TlsMark => Value::Text(if connection.tls { "~" } else { "" }),
-            Field::Retries => Value::Number(decision.retries.into()),
-            Field::RedispatchMark => Value::Text(if record.redispatched { "+" } else { "" }),
+            Field::Listener => LogValue::Text(connection.listener),
+            Field::Tls => LogValue::Flag(connection.tls),
+            Field::TlsMark => LogValue::Text(if connection.tls { "~" } else { "" }),
+            Field::Retries => LogValue::Number(decision.retries.into()),
+            Field::RedispatchMark => LogValue::Text(if record.redispatched { "+" } else { "" }),
             Field::Note => Some(&*record.note).filter(|note| !note.is_empty()).into(),
             Field::UserAgent => self.header(|head| head.user_agent.as_ref()),
             Field::Referer => self.header(|head| head.referer.as_ref()),
-            Field::Termination => Value::Text(record.ended.letters()),
+            Field::Termination => LogValue::Text(record.ended.letters()),
             Field::PinReceived => record.cookie.map(|_| PinReceived::from(decision.why).letter()).into(),
             Field::PinSent => record.cookie.map(sent_letter).into(),
-            Field::ProcessConnections => Value::Number(connection.of_process.into()),
-            Field::ListenerConnections => Value::Number(connection.of_listener.into()),
-            Field::ClusterRequests => Value::Number(record.cluster.as_ref().map_or(0, |live| live.traffic.in_flight()).into()),
-            Field::NodeRequests => Value::Number(self.requests_at_node().into()),
-            Field::NodeQueue => Value::Number(record.behind.into()),
-            Field::ClusterQueue => Value::Number(0),
+            Field::ProcessConnections => LogValue::Number(connection.of_process.into()),
+            Field::ListenerConnections => LogValue::Number(connection.of_listener.into()),
+            Field::ClusterRequests => LogValue::Number(record.cluster.as_ref().map_or(0, |live| live.traffic.in_flight()).into()),
+            Field::NodeRequests => LogValue::Number(self.requests_at_node().into()),
+            Field::NodeQueue => LogValue::Number(record.behind.into()),
+            Field::ClusterQueue => LogValue::Number(0),
         }
     }
 
-    fn head(&self) -> Option<&'a Head> {
+    fn head(&self) -> Option<&'a RecordedHead> {
         self.record.head.as_ref()
     }
-    fn header(&self, of: impl FnOnce(&'a Head) -> Option<&'a http::HeaderValue>) -> Value<'a> {
-        self.head().and_then(of).map_or(Value::Absent, |value| Value::Bytes(value.as_bytes()))
+    fn header(&self, of: impl FnOnce(&'a RecordedHead) -> Option<&'a http::HeaderValue>) -> LogValue<'a> {
+        self.head().and_then(of).map_or(LogValue::Absent, |value| LogValue::Bytes(value.as_bytes()))
     }
     /// The method; empty of a request that could not be read.
     pub(super) fn method(&self) -> &'a str {
@@ -219,11 +219,11 @@ impl<'a> Entry<'a> {
     }
     /// The path with its query.
     pub(super) fn path(&self) -> &'a str {
-        self.head().map_or("", Head::path)
+        self.head().map_or("", RecordedHead::path)
     }
     /// "HTTP/1.1" or the like.
     pub(super) fn version(&self) -> &'static str {
-        self.head().map_or("HTTP/1.1", Head::version)
+        self.head().map_or("HTTP/1.1", RecordedHead::version)
     }
     /// The cluster.
     pub(super) fn cluster(&self) -> Option<&'a str> {

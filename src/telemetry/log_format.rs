@@ -1,6 +1,6 @@
 //! The formats of the access log: each a list of what stands in a line.
 
-use super::log_fields::{Entry, Field, Value};
+use super::log_fields::{Field, LogEntry, LogValue};
 use super::log_text::{self, Escape};
 use crate::config::model::LogFormat;
 
@@ -100,7 +100,7 @@ impl Format {
     }
 
     /// Appends one line, its end included. Nothing in the entry can add a second one.
-    pub fn write(self, entry: &Entry<'_>, out: &mut Vec<u8>) {
+    pub fn write(self, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Json(members) => object(members, entry, out),
             Self::Text(pieces) => {
@@ -116,11 +116,11 @@ impl Format {
     }
 }
 
-fn object(members: &[(&str, Field)], entry: &Entry<'_>, out: &mut Vec<u8>) {
+fn object(members: &[(&str, Field)], entry: &LogEntry<'_>, out: &mut Vec<u8>) {
     let begin = out.len();
     for (key, field) in members {
         let value = entry.value(*field);
-        if *field == Field::Trace && matches!(value, Value::Absent) {
+        if *field == Field::Trace && matches!(value, LogValue::Absent) {
             continue;
         }
         out.extend_from_slice(key.as_bytes());

@@ -46,7 +46,7 @@ fn sample() -> RequestRecord {
 
 fn line(format: LogFormat, record: &RequestRecord, connection: &ConnectionFacts<'_>, duration_ms: f64) -> String {
     let mut out = Vec::new();
-    Format::from(format).write(&Entry { record, connection, id: "r1", trace: None, duration_ms }, &mut out);
+    Format::from(format).write(&LogEntry { record, connection, id: "r1", trace: None, duration_ms }, &mut out);
     String::from_utf8(out).unwrap()
 }
 

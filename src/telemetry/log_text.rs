@@ -1,6 +1,6 @@
 //! How values are written into a line: escaped, so that nothing in them can end it or begin another.
 
-use super::log_fields::Value;
+use super::log_fields::LogValue;
 use std::cell::Cell;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -17,12 +17,12 @@ pub enum Escape {
 }
 
 /// Writes a value as text.
-pub(super) fn text(out: &mut Vec<u8>, value: Value<'_>, escape: Escape) {
+pub(super) fn text(out: &mut Vec<u8>, value: LogValue<'_>, escape: Escape) {
     match value {
-        Value::Absent => out.push(b'-'),
-        Value::Text(text) => escape.write(text.as_bytes(), out),
-        Value::Bytes(bytes) => escape.write(bytes, out),
-        Value::Line(words) => {
+        LogValue::Absent => out.push(b'-'),
+        LogValue::Text(text) => escape.write(text.as_bytes(), out),
+        LogValue::Bytes(bytes) => escape.write(bytes, out),
+        LogValue::Line(words) => {
             for (n, word) in words.iter().enumerate() {
                 if n > 0 {
                     out.push(b' ');
@@ -30,30 +30,30 @@ pub(super) fn text(out: &mut Vec<u8>, value: Value<'_>, escape: Escape) {
                 escape.write(word.as_bytes(), out);
             }
         }
-        Value::Number(n) => number(out, n),
-        Value::Flag(flag) => push(out, format_args!("{flag}")),
-        Value::Address(ip) => address(out, ip),
-        Value::Millis(None) => out.extend_from_slice(b"-1"),
+        LogValue::Number(n) => number(out, n),
+        LogValue::Flag(flag) => push(out, format_args!("{flag}")),
+        LogValue::Address(ip) => address(out, ip),
+        LogValue::Millis(None) => out.extend_from_slice(b"-1"),
         // whole ones, as HAProxy writes them
-        Value::Millis(Some(ms)) => push(out, format_args!("{}", ms as i64)),
-        Value::Time(ms) => rfc3339(out, ms),
-        Value::ClfTime(ms, with_ms) => clf(out, ms, with_ms),
+        LogValue::Millis(Some(ms)) => push(out, format_args!("{}", ms as i64)),
+        LogValue::Time(ms) => rfc3339(out, ms),
+        LogValue::ClfTime(ms, with_ms) => clf(out, ms, with_ms),
     }
 }
 
 /// Writes a value as JSON.
-pub(super) fn json(out: &mut Vec<u8>, value: Value<'_>) {
+pub(super) fn json(out: &mut Vec<u8>, value: LogValue<'_>) {
     match value {
-        Value::Absent | Value::Millis(None) => out.extend_from_slice(b"null"),
-        Value::Text(text) => json_text(out, text.as_bytes()),
-        Value::Bytes(bytes) => json_text(out, bytes),
-        Value::Line(words) => json_text(out, words.join(" ").as_bytes()),
-        Value::Number(n) => number(out, n),
-        Value::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
-        Value::Address(ip) => quoted(out, |out| address(out, ip)),
-        Value::Millis(Some(ms)) => millis(out, ms),
-        Value::Time(ms) => quoted(out, |out| rfc3339(out, ms)),
-        Value::ClfTime(ms, with_ms) => quoted(out, |out| clf(out, ms, with_ms)),
+        LogValue::Absent | LogValue::Millis(None) => out.extend_from_slice(b"null"),
+        LogValue::Text(text) => json_text(out, text.as_bytes()),
+        LogValue::Bytes(bytes) => json_text(out, bytes),
+        LogValue::Line(words) => json_text(out, words.join(" ").as_bytes()),
+        LogValue::Number(n) => number(out, n),
+        LogValue::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        LogValue::Address(ip) => quoted(out, |out| address(out, ip)),
+        LogValue::Millis(Some(ms)) => millis(out, ms),
+        LogValue::Time(ms) => quoted(out, |out| rfc3339(out, ms)),
+        LogValue::ClfTime(ms, with_ms) => quoted(out, |out| clf(out, ms, with_ms)),
     }
 }
 
@@ -228,11 +228,11 @@ mod tests {
             (Escape::Word, r"a#0D#0Afake_#22#23\#1B[2J#C2#85#C3#A9#7F#FF#00"),
         ] {
             let mut out = Vec::new();
-            text(&mut out, Value::Bytes(evil), escape);
+            text(&mut out, LogValue::Bytes(evil), escape);
             assert_eq!(String::from_utf8(out).unwrap(), wanted);
         }
         let mut out = Vec::new();
-        json(&mut out, Value::Bytes(evil));
+        json(&mut out, LogValue::Bytes(evil));
         assert!(!out.iter().any(u8::is_ascii_control), "{out:?}");
         let read: String = serde_json::from_slice(&out).unwrap();
         assert_eq!(read, "a\r\nfake \"#\\\u{1b}[2J\u{85}é\u{7f}\u{fffd}\0");
@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn a_time_that_is_none_is_written_as_one() {
         let mut out = Vec::new();
-        json(&mut out, Value::Millis(Some(f64::NAN)));
-        text(&mut out, Value::Millis(Some(f64::NAN)), Escape::Word);
+        json(&mut out, LogValue::Millis(Some(f64::NAN)));
+        text(&mut out, LogValue::Millis(Some(f64::NAN)), Escape::Word);
         assert_eq!(out, b"0.0000");
     }
 }

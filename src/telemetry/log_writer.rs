@@ -1,7 +1,7 @@
 //! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
 
-use super::destination::Destination;
-use super::log_fields::Entry;
+use super::destination::LogDestination;
+use super::log_fields::LogEntry;
 use super::log_format::Format;
 use crate::base::clock;
 use crate::base::tasks::kept_thread;
@@ -31,7 +31,7 @@ struct Lines {
 }
 
 #[derive(Debug, Default)]
-struct Signals {
+struct WriterSignals {
     reopen: AtomicBool,
     closing: AtomicBool,
     dropped: AtomicU64,
@@ -40,26 +40,26 @@ struct Signals {
 
 /// The access log, shared by all workers.
 #[derive(Debug)]
-pub struct Log {
+pub struct LogWriter {
     format: Format,
     sender: Option<SyncSender<Lines>>,
-    signals: Arc<Signals>,
+    signals: Arc<WriterSignals>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Log {
+impl LogWriter {
     /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in `folder`.
     pub fn start(conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
         let format = conf.format.into();
-        match Destination::open(&conf.to, folder)? {
+        match LogDestination::open(&conf.to, folder)? {
             Some(destination) => Self::with(format, destination),
             None => Ok(Arc::new(Self { format, sender: None, signals: Arc::default(), thread: Mutex::new(None) })),
         }
     }
 
-    fn with(format: Format, destination: Destination) -> io::Result<Arc<Self>> {
+    fn with(format: Format, destination: LogDestination) -> io::Result<Arc<Self>> {
         let (sender, receiver) = sync_channel(BUFFERS);
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(WriterSignals::default());
         let shared = Arc::clone(&signals);
         let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || {
             let mut destination = destination;
@@ -121,7 +121,7 @@ impl Log {
 /// One worker's lines. Dropping it hands over what is left.
 #[derive(Debug)]
 pub struct LogBuffer {
-    log: Arc<Log>,
+    log: Arc<LogWriter>,
     text: RefCell<Vec<u8>>,
     count: Cell<u64>,
     tells_connections: bool,
@@ -129,7 +129,7 @@ pub struct LogBuffer {
 
 impl LogBuffer {
     /// An empty one.
-    pub fn new(log: Arc<Log>) -> Self {
+    pub fn new(log: Arc<LogWriter>) -> Self {
         let tells_connections = log.on() && log.format.tells_connections();
         Self { log, text: RefCell::default(), count: Cell::new(0), tells_connections }
     }
@@ -145,7 +145,7 @@ impl LogBuffer {
     }
 
     /// Adds a line. Never waits.
-    pub fn push(&self, entry: &Entry<'_>) {
+    pub fn push(&self, entry: &LogEntry<'_>) {
         if !self.log.on() {
             return;
         }
@@ -177,8 +177,8 @@ impl Drop for LogBuffer {
 }
 
 /// Writes lines until there are no more.
-fn run(destination: &mut Destination, receiver: &Receiver<Lines>, signals: &Signals) {
-    let mut told = Told { at: None, dropped: 0, failed: 0 };
+fn run(destination: &mut LogDestination, receiver: &Receiver<Lines>, signals: &WriterSignals) {
+    let mut told = LossesTold { at: None, dropped: 0, failed: 0 };
     loop {
         let closing = signals.closing.load(Relaxed);
         let next = if closing { receiver.try_recv().ok() } else { receiver.recv().ok() };
@@ -198,14 +198,14 @@ fn run(destination: &mut Destination, receiver: &Receiver<Lines>, signals: &Sign
 }
 
 /// What was already said of lost lines.
-struct Told {
+struct LossesTold {
     at: Option<Instant>,
     dropped: u64,
     failed: u64,
 }
 
-impl Told {
-    fn tell(&mut self, signals: &Signals, error: Option<&io::Error>) {
+impl LossesTold {
+    fn tell(&mut self, signals: &WriterSignals, error: Option<&io::Error>) {
         let (dropped, failed) = (signals.dropped.load(Relaxed), signals.failed.load(Relaxed));
         let news = (dropped, failed) != (self.dropped, self.failed);
         if !news || self.at.is_some_and(|at| clock::since(at) < REPORT_EVERY) {
@@ -232,12 +232,12 @@ mod tests {
     /// Adds a line.
     fn push(buffer: &LogBuffer) {
         let record = RequestRecord::begin(RequestId::Own(1), ([127, 0, 0, 1], 1).into(), 0, Now::look());
-        buffer.push(&Entry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 });
+        buffer.push(&LogEntry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 });
     }
 
-    fn to(pipe: io::PipeWriter) -> Arc<Log> {
+    fn to(pipe: io::PipeWriter) -> Arc<LogWriter> {
         let file = File::from(OwnedFd::from(pipe));
-        Log::with(LogFormat::Json.into(), Destination::File { file, path: "a pipe".into() }).unwrap()
+        LogWriter::with(LogFormat::Json.into(), LogDestination::File { file, path: "a pipe".into() }).unwrap()
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
     fn a_file_is_written_reopened_and_closed() {
         let folder = tempfile::tempdir().unwrap();
         let conf = AccessLog { format: LogFormat::Combined, to: "a.log".into() };
-        let log = Log::start(&conf, folder.path()).unwrap();
+        let log = LogWriter::start(&conf, folder.path()).unwrap();
         let buffer = LogBuffer::new(Arc::clone(&log));
         let lines = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count();
         push(&buffer);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn off_is_off_and_failures_count() {
-        let off = Log::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/")).unwrap();
+        let off = LogWriter::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/")).unwrap();
         assert!(!off.on());
         push(&LogBuffer::new(Arc::clone(&off)));
         off.close();

@@ -15,7 +15,7 @@ use crate::table::Traffic;
 use crate::table::traffic::Ended;
 use crate::wire::request_id::trace_of;
 use http::HeaderMap;
-use log_fields::{ConnectionFacts, Entry};
+use log_fields::{ConnectionFacts, LogEntry};
 use log_writer::LogBuffer;
 use rand::rngs::SmallRng;
 use recent::RecentDecisions;
@@ -80,7 +80,7 @@ impl Telemetry {
             None => record.head.as_ref().and_then(|head| head.traceparent.as_ref()).and_then(trace_of),
         };
         let (id, duration_ms) = (record.decision.id.text(&mut id), took.as_secs_f64() * 1000.0);
-        let entry = Entry { record, connection, id, trace, duration_ms };
+        let entry = LogEntry { record, connection, id, trace, duration_ms };
         self.log.push(&entry);
         if let (Some(span), Some(tracer)) = (kept, &self.tracer) {
             tracer.end(span, &entry);

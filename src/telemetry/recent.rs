@@ -98,8 +98,8 @@ impl RecentDecision {
 /// The latest of one thread.
 #[derive(Debug, Clone, Default)]
 pub struct RecentDecisions {
-    all: Ring<KEPT>,
-    moved: Ring<MOVES_KEPT>,
+    all: RecentRing<KEPT>,
+    moved: RecentRing<MOVES_KEPT>,
 }
 
 impl RecentDecisions {
@@ -124,12 +124,12 @@ impl RecentDecisions {
 
 /// The last `N`.
 #[derive(Debug, Clone, Default)]
-struct Ring<const N: usize> {
+struct RecentRing<const N: usize> {
     kept: Vec<RecentDecision>,
     next: usize,
 }
 
-impl<const N: usize> Ring<N> {
+impl<const N: usize> RecentRing<N> {
     fn push(&mut self, decided: RecentDecision) {
         match self.kept.get_mut(self.next) {
             Some(oldest) => *oldest = decided,

@@ -23,7 +23,7 @@ pub struct RequestRecord {
     /// What was decided for it.
     pub decision: RecentDecision,
     pub(super) client_port: u16,
-    pub(super) head: Option<Head>,
+    pub(super) head: Option<RecordedHead>,
     /// Bytes of the answer's body.
     pub bytes: u64,
     /// The cluster it went to.
@@ -50,7 +50,7 @@ pub struct RequestRecord {
 }
 
 /// What is kept of a request's head.
-pub(super) struct Head {
+pub(super) struct RecordedHead {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) host: String,
@@ -60,7 +60,7 @@ pub(super) struct Head {
     pub(super) traceparent: Option<HeaderValue>,
 }
 
-impl Head {
+impl RecordedHead {
     fn of(parts: &Parts, host: String) -> Self {
         Self {
             method: parts.method.clone(),
@@ -118,7 +118,7 @@ impl RequestRecord {
     /// It is known what is asked for, and by whom.
     pub fn asked(&mut self, client: IpAddr, id: &RequestId, host: &str, parts: &Parts, span: Option<Span>) {
         (self.decision.client, self.decision.id) = (client, id.clone());
-        (self.head, self.span) = (Some(Head::of(parts, host.to_owned())), span);
+        (self.head, self.span) = (Some(RecordedHead::of(parts, host.to_owned())), span);
     }
 
     /// What is known of a request that cannot be understood.
@@ -127,7 +127,7 @@ impl RequestRecord {
         // no user and no password
         let told = told.and_then(|host| host.rsplit('@').next());
         let host = parts.uri.authority().map(Authority::host).or(told).unwrap_or_default();
-        self.head = Some(Head::of(parts, host.to_owned()));
+        self.head = Some(RecordedHead::of(parts, host.to_owned()));
     }
 
     /// What is sent to the node names its place in the trace, where requests are traced.

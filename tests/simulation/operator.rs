@@ -8,7 +8,7 @@ use homing::config::files::NamedFiles;
 use homing::config::model::{AdminState, Node as NodeConf, Then};
 use homing::control::drain::DrainRequest;
 use homing::control::error::Error;
-use homing::control::limits::{Limit, Limits, Off};
+use homing::control::limits::{Limit, NodeLimits, Off};
 use homing::control::op::{NodeChange, Op, Target};
 use rand::Rng;
 
@@ -24,9 +24,9 @@ impl World {
                 NodeChange::Drain(DrainRequest { deadline: Some(deadline), then: Some(Then::Move) })
             }
             3 => NodeChange::Disable,
-            4 => NodeChange::Set(Limits { max_sessions: Some(Limit::Most(self.rng.random_range(1..5))), ..Limits::default() }),
-            5 => NodeChange::Set(Limits { max_requests: Some(Limit::Most(self.rng.random_range(1..3))), ..Limits::default() }),
-            6 => NodeChange::Set(Limits { max_sessions: off, max_requests: off, ..Limits::default() }),
+            4 => NodeChange::Set(NodeLimits { max_sessions: Some(Limit::Most(self.rng.random_range(1..5))), ..NodeLimits::default() }),
+            5 => NodeChange::Set(NodeLimits { max_requests: Some(Limit::Most(self.rng.random_range(1..3))), ..NodeLimits::default() }),
+            6 => NodeChange::Set(NodeLimits { max_sessions: off, max_requests: off, ..NodeLimits::default() }),
             _ => NodeChange::Enable,
         };
         let force = self.rng.random_bool(0.2);

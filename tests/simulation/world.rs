@@ -14,7 +14,7 @@ use homing::control::Registry;
 use homing::control::members::{Hearing, Members, Proof, Refusal};
 use homing::control::overlay::Overlay;
 use homing::feed::Pulse;
-use homing::feed::health::judge::{self, Outages, Subject};
+use homing::feed::health::judge::{self, CheckedNode, Outages};
 use homing::feed::probe::{Failure, Meaning, Seen};
 use homing::feed::watch::Watch;
 use homing::heartbeat::{Announced, Beat, Heard, Speaker};
@@ -58,7 +58,7 @@ pub struct World {
     pub conf: Conf,
     pub registry: Registry,
     pub members: Members,
-    pub checks: BTreeMap<String, (Subject, Watch)>,
+    pub checks: BTreeMap<String, (CheckedNode, Watch)>,
     pub machines: BTreeMap<String, Machine>,
     pub clients: Vec<Client>,
     pub flights: Flights,
@@ -348,7 +348,7 @@ impl World {
         let cluster = &table.clusters[0];
         self.checks.retain(|name, _| cluster.named(name).is_some());
         for node in cluster.nodes() {
-            let (name, subject) = (node.spec.name.to_string(), Subject::of(cluster, node, joined));
+            let (name, subject) = (node.spec.name.to_string(), CheckedNode::of(cluster, node, joined));
             match self.checks.get_mut(&name) {
                 Some((known, _)) => *known = subject,
                 None => {

@@ -73,7 +73,7 @@ fn a_drain_moves_who_is_left_only_when_it_was_told_to() {
         (Then::Move, true, AdminState::Drained),
     ] {
         let drain = Drain { deadline: Some(1), then, over, left: None };
-        assert_eq!(Wanted::Draining(drain).state(), state, "{then:?} {over}");
+        assert_eq!(WantedState::Draining(drain).state(), state, "{then:?} {over}");
     }
 }
 
@@ -112,7 +112,7 @@ fn what_0_1_wrote_is_read_and_written_as_it_was() {
 #[test]
 fn what_is_saved_is_read_again() {
     let set = Set {
-        to: Wanted::Draining(Drain { deadline: Some(9), then: Then::Move, over: true, left: Some(2) }),
+        to: WantedState::Draining(Drain { deadline: Some(9), then: Then::Move, over: true, left: Some(2) }),
         over: FileValue::Nothing,
         by: by("x"),
     };

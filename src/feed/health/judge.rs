@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 /// The node that is checked, and how.
-pub struct Subject {
+pub struct CheckedNode {
     pub(super) cluster: Arc<str>,
     pub(super) node: Arc<str>,
     pub(super) cluster_live: Arc<ClusterLive>,
@@ -33,7 +33,7 @@ pub struct Subject {
     pub(super) in_vain: Notify,
 }
 
-impl Subject {
+impl CheckedNode {
     /// This node; `joined` if its cluster was there before it.
     pub fn of(cluster: &Cluster, node: &Node, joined: bool) -> Self {
         Self {
@@ -68,7 +68,7 @@ pub(super) fn patience(conf: &model::Cluster) -> Duration {
 }
 
 /// Takes what a check found.
-pub fn settle(subject: &Subject, watch: &mut Watch, outages: &Outages, result: Result<Seen, Failure>, at: Now) {
+pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<Seen, Failure>, at: Now) {
     let now = at.ms();
     let outcome = match &result {
         Ok(_) => Outcome::Good,
@@ -128,7 +128,7 @@ pub fn settle(subject: &Subject, watch: &mut Watch, outages: &Outages, result: R
 }
 
 /// Notes whether the checks of a node that served begin to fail, or call it up again, and what that means for all of them.
-fn note_row(subject: &Subject, watch: &Watch, now: u64) {
+fn note_row(subject: &CheckedNode, watch: &Watch, now: u64) {
     let (evidence, doubt) = (&subject.live.evidence, &subject.cluster_live.doubt);
     let is_news = watch.fails().is_some_and(|fails| evidence.check(fails, now));
     if !is_news && !doubt.is_any(now) {
@@ -149,12 +149,12 @@ fn note_row(subject: &Subject, watch: &Watch, now: u64) {
 }
 
 /// Whether it fails with most others.
-fn is_doubted(subject: &Subject, now: Now) -> bool {
+fn is_doubted(subject: &CheckedNode, now: Now) -> bool {
     let roster = subject.cluster_live.roster.load();
     roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
 }
 
-pub(super) fn settle_unchecked(subject: &Subject, outages: &Outages, now: Now) {
+pub(super) fn settle_unchecked(subject: &CheckedNode, outages: &Outages, now: Now) {
     subject.live.set_check_drains(false);
     subject.live.evidence.set_check_passes(true);
     subject.live.evidence.check(false, now.ms());
@@ -164,7 +164,7 @@ pub(super) fn settle_unchecked(subject: &Subject, outages: &Outages, now: Now) {
 }
 
 /// Writes health and its reason into the live cells. Returns whether health changed.
-pub(super) fn publish(subject: &Subject, health: Health, why: &str, now: Now) -> bool {
+pub(super) fn publish(subject: &CheckedNode, health: Health, why: &str, now: Now) -> bool {
     let live = &subject.live;
     // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to others
     let rise = match live.health() {
@@ -206,7 +206,7 @@ fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str)
     }
 }
 
-fn say(subject: &Subject, health: Health, why: &str, now: Now) {
+fn say(subject: &CheckedNode, health: Health, why: &str, now: Now) {
     let (cluster, node) = (&subject.cluster, &subject.node);
     match health {
         Health::Up => info!("cluster {cluster} node {node} is up: {why}"),
@@ -221,7 +221,7 @@ fn say(subject: &Subject, health: Health, why: &str, now: Now) {
 }
 
 /// Says once when the last node of a cluster falls, and once when one is back.
-fn say_of_cluster(subject: &Subject, outages: &Outages) {
+fn say_of_cluster(subject: &CheckedNode, outages: &Outages) {
     let roster = subject.cluster_live.roster.load();
     let mut meant = roster.nodes.iter().flatten().filter(|node| node.spec.admin != AdminState::Maintenance).peekable();
     let (name, mut dark) = (&subject.cluster, outages.0.borrow_mut());

@@ -190,7 +190,7 @@ fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
     for (name, seconds, health) in courses {
         now += seconds;
         let node = node(&table, 0, name);
-        let subject = Subject::of(cluster, &node, joined);
+        let subject = CheckedNode::of(cluster, &node, joined);
         node.live.evidence.set_check_passes(*health == Health::Up);
         judge::publish(&subject, *health, "", at(now));
     }

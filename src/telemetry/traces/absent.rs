@@ -2,7 +2,7 @@
 
 use super::Totals;
 use crate::config::model;
-use crate::telemetry::log_fields::Entry;
+use crate::telemetry::log_fields::LogEntry;
 use http::HeaderMap;
 use rand::rngs::SmallRng;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Tracer {
     }
 
     /// A request is over.
-    pub fn end(&self, _: &Span, _: &Entry<'_>) {
+    pub fn end(&self, _: &Span, _: &LogEntry<'_>) {
         match *self {}
     }
 

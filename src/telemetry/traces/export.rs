@@ -32,12 +32,12 @@ pub struct Traces {
     sample: f64,
     queue: Mutex<Option<mpsc::Sender<Vec<FinishedSpan>>>>,
     task: Mutex<Option<JoinHandle<()>>>,
-    shared: Arc<Shared>,
+    shared: Arc<ExportState>,
     dropped: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ExportState {
     exported: AtomicU64,
     failed: AtomicU64,
     closing: Notify,
@@ -49,7 +49,7 @@ impl Traces {
         let Some(conf) = conf else { return Ok(None) };
         let collector = Collector::new(&conf.to).map_err(|error| format!("server.traces: {error}"))?;
         let (queue, spans) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(ExportState::default());
         let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: Seldom::default() };
         let task = tokio::task::spawn_local(export.run());
         Ok(Some(Arc::new(Self {
@@ -98,7 +98,7 @@ struct Export {
     collector: Collector,
     service: String,
     spans: mpsc::Receiver<Vec<FinishedSpan>>,
-    shared: Arc<Shared>,
+    shared: Arc<ExportState>,
     seldom: Seldom,
 }
 

@@ -3,7 +3,7 @@
 use super::export::Traces;
 use super::finished::FinishedSpan;
 use crate::base::clock;
-use crate::telemetry::log_fields::Entry;
+use crate::telemetry::log_fields::LogEntry;
 use crate::wire::traceparent::Traceparent;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
@@ -85,7 +85,7 @@ impl Tracer {
     }
 
     /// A request is over, and this is what is known of it.
-    pub fn end(&self, span: &Span, entry: &Entry<'_>) {
+    pub fn end(&self, span: &Span, entry: &LogEntry<'_>) {
         let end = clock::unix_ns();
         let decision = &entry.record.decision;
         let finished = FinishedSpan {
@@ -191,7 +191,7 @@ mod tests {
         let mut record = RequestRecord::begin(id.clone(), ([127, 0, 0, 1], 1).into(), 0, Now::look());
         let (parts, ()) = http::Request::get(format!("/{}", "a".repeat(LONGEST))).body(()).unwrap().into_parts();
         record.asked([127, 0, 0, 1].into(), &id, "h", &parts, None);
-        let entry = Entry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 };
+        let entry = LogEntry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 };
         (0..FULL * 3 + 1).for_each(|_| tracer.end(&span, &entry));
         let dropped = tracer.dropped.clone();
         assert_eq!((dropped.load(Relaxed), receiver.try_recv().unwrap()[0].path.chars().count()), (2 * FULL as u64, LONGEST));
