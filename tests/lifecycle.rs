@@ -21,6 +21,8 @@ mod checks;
 mod clients;
 #[path = "lifecycle/drain.rs"]
 mod drain;
+#[path = "lifecycle/earlier.rs"]
+mod earlier;
 #[allow(dead_code, reason = "the heartbeats' own tests use the rest")]
 #[path = "heartbeat/fleet.rs"]
 mod fleet;

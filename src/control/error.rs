@@ -78,6 +78,13 @@ pub enum Error {
     Io(io::Error),
     /// It ends too early.
     CutShort,
+    /// A later version has written in the state folder.
+    LaterVersion {
+        /// What.
+        file: PathBuf,
+        /// In which format.
+        formats: Formats,
+    },
     /// Another version has written it.
     OtherVersion(Option<Formats>),
     /// It is nothing of ours.
@@ -90,7 +97,7 @@ pub enum Error {
     Frames(&'static str),
 }
 
-/// The formats of a document.
+/// The formats of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Formats {
     /// That it has.
@@ -180,6 +187,12 @@ impl fmt::Display for Error {
             Self::File { file, source } => write!(out, "{}: {source}", file.display()),
             Self::Io(source) => write!(out, "{source}"),
             Self::CutShort => out.write_str("it is cut short"),
+            Self::LaterVersion { file, formats: Formats { found, read } } => write!(
+                out,
+                "{} was written by a later version of Homing (format {found}, this one reads up to {read}), and nothing in its folder is \
+                 touched: start that version, or give this one a folder of its own with server.state-dir, in which it knows no sessions",
+                file.display()
+            ),
             Self::OtherVersion(None) => out.write_str("it was written by another version of Homing"),
             Self::OtherVersion(Some(Formats { found, read })) => {
                 write!(out, "it was written by another version of Homing (format {found}, this one reads {read})")

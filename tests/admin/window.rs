@@ -1,6 +1,7 @@
 //! A proxy with an open window, and those who look through it.
 
 use crate::support::client::Answer;
+use crate::support::proxy::binary;
 use crate::support::{Client, Conf, DEADLINE, Origin, Proxy, free_addr, until};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -20,11 +21,16 @@ impl Window {
     }
 
     pub fn with(conf: Conf) -> Self {
+        Self::at(tempfile::tempdir().expect("a temporary folder"), conf)
+    }
+
+    /// In this folder.
+    pub fn at(folder: tempfile::TempDir, conf: Conf) -> Self {
         let admin = free_addr();
         let conf = conf.server(&format!("admin = \"{admin}\""));
         let own = conf.text().contains("\nhealth = ");
         let conf = if own { conf } else { conf.cluster("health = { interval = \"100ms\", timeout = \"10s\", rise = 1, fall = 1 }") };
-        let window = Self { proxy: Proxy::start(&conf.text()), conf, admin };
+        let window = Self { proxy: Proxy::start_at(folder, &conf.text()), conf, admin };
         until("the window opens", || std::net::TcpStream::connect(admin).is_ok().then_some(()));
         window
     }
@@ -97,7 +103,7 @@ impl Said {
 
 /// Runs the binary in a folder.
 pub fn homing(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homing"));
+    let mut command = Command::new(binary());
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
     command.env_remove("HOMING_ADMIN").env_remove("HOMING_TOKEN").envs(environment.iter().copied());
     let done = command.output().expect("the binary runs");

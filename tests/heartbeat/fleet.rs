@@ -27,8 +27,13 @@ impl Fleet {
     }
 
     pub fn with(conf: Conf) -> Self {
+        Self::at(tempfile::tempdir().expect("a temporary folder"), conf)
+    }
+
+    /// In this folder.
+    pub fn at(folder: tempfile::TempDir, conf: Conf) -> Self {
         let announce = free_addr();
-        let window = Window::with(conf.server(&format!("announce = \"{announce}\"")));
+        let window = Window::at(folder, conf.server(&format!("announce = \"{announce}\"")));
         until("the announce address opens", || std::net::TcpStream::connect(announce).is_ok().then_some(()));
         let said = homing(window.proxy.folder(), &["token", "--config", window.proxy.conf().to_str().unwrap()], &[]);
         assert_eq!(said.code, 0, "{said:?}");

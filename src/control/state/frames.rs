@@ -6,6 +6,8 @@ use crate::control::error::Error;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 
+/// What the file's first line begins with; the number of the format follows.
+pub const FORMAT_LINE: &[u8] = b"homing ledgers ";
 /// The file's first line. Another version has another one.
 pub const FIRST_LINE: &[u8] = b"homing ledgers 1\n";
 /// Length and checksum.
@@ -70,7 +72,7 @@ impl<R: Read> Reader<R> {
         let mut line = [0; FIRST_LINE.len()];
         match from.read_exact(&mut line) {
             Ok(()) if line == FIRST_LINE => Ok(Self { from, buffer: Vec::new() }),
-            Ok(()) if line.starts_with(b"homing ledgers ") => Err(Error::OtherVersion(None)),
+            Ok(()) if line.starts_with(FORMAT_LINE) => Err(Error::OtherVersion(None)),
             Ok(()) => Err(Error::Foreign),
             Err(error) => Err(cut_short(error)),
         }

@@ -1,6 +1,7 @@
 //! The state folder: what outlives the process. One instance holds it at a time, by a lock that ends with the process, however
 //! it ends. A file in it is replaced whole or not at all; one that cannot be read is set aside and never stops a start.
 
+mod format;
 mod frames;
 pub mod ledgers;
 mod load;
@@ -9,6 +10,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
+use self::format::DOCUMENT as FORMAT;
 use super::error::{Error, Formats};
 use crate::base::clock;
 use serde::de::DeserializeOwned;
@@ -22,8 +24,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tracing::{info, warn};
 
-/// The version of the documents' outer shape.
-const FORMAT: u32 = 1;
 /// The longest document, far beyond any that is written.
 const LONGEST: u64 = 256 << 20;
 /// Damaged files of one name that are kept.
@@ -55,9 +55,10 @@ struct Version {
 }
 
 impl StateDir {
-    /// Makes the folder if need be, and locks it. Refused only when another instance holds it: a folder that cannot be used is
-    /// no reason not to serve, and a warning says what that costs.
+    /// Makes the folder if need be, and locks it. Refused when another instance holds it, or a later version has written in it: a
+    /// folder that cannot be used is no reason not to serve, and a warning says what that costs.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        format::refuse_later(path)?;
         let lock = match lock(path) {
             Ok(lock) => Some(lock),
             Err(held @ Error::Held { .. }) => return Err(held),

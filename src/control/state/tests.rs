@@ -55,7 +55,7 @@ fn what_cannot_be_understood_is_set_aside() {
         b"\0\0\0\0",
         b"Dear diary",
         &whole.as_bytes()[..whole.len() / 2],
-        br#"{"format":2,"data":{}}"#,
+        br#"{"format":0,"data":{}}"#,
         br#"{"format":1,"data":[1,2]}"#,
         br#"{"format":1}"#,
     ];
@@ -73,8 +73,29 @@ fn what_cannot_be_understood_is_set_aside() {
 }
 
 #[test]
-fn a_later_version_is_told_from_damage() {
-    assert!(parse::<Notes>(br#"{"format":7,"data":"?"}"#).unwrap_err().to_string().contains("another version"));
+fn what_a_later_version_wrote_is_not_touched() {
+    let later: [(&str, &[u8]); 2] = [("runtime.json", b"{\"format\":2,\"data\":{}}"), ("ledgers", b"homing ledgers 20\nof its own kind")];
+    for (name, text) in later {
+        let folder = folder();
+        let path = open(&folder).path;
+        fs::write(path.join(name), text).unwrap();
+        let before = everything(&path);
+        let refusal = StateDir::open(&path).unwrap_err().to_string();
+        assert!(refusal.contains(name) && refusal.contains("later version of Homing (format 2"), "{refusal}");
+        assert_eq!(everything(&path), before, "{name}");
+        fs::remove_file(path.join(name)).unwrap();
+        assert!(open(&folder).is_held());
+    }
+}
+
+/// The names and contents of all files.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn another_version_is_told_from_damage() {
+    assert!(parse::<Notes>(br#"{"format":0,"data":"?"}"#).unwrap_err().to_string().contains("another version"));
     assert!(parse::<Notes>(br#"{"format":1,"data":"?"}"#).unwrap_err().to_string().contains("damaged"));
 }
 

@@ -36,7 +36,11 @@ impl Reload {
 impl Proxy {
     /// Starts the binary with this conf file and waits until all its listeners accept.
     pub fn start(conf: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_at(tempfile::tempdir().expect("a temporary folder"), conf)
+    }
+
+    /// Starts it in this folder.
+    pub fn start_at(folder: tempfile::TempDir, conf: &str) -> Self {
         std::fs::write(folder.path().join("homing.toml"), conf).expect("the conf file is written");
         Self::start_in(folder, "homing.toml")
     }
@@ -199,8 +203,13 @@ impl Drop for Proxy {
     }
 }
 
+/// The binary under test, or another one: an earlier version writes the state that later ones are tried with.
+pub fn binary() -> std::ffi::OsString {
+    std::env::var_os("HOMING_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_homing").into())
+}
+
 fn command(conf: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homing"));
+    let mut command = Command::new(binary());
     command.arg("run").arg("--config").arg(conf);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("NOTIFY_SOCKET");
@@ -209,7 +218,11 @@ fn command(conf: &Path) -> Command {
 
 /// Runs the binary on a conf file that should stop it at once; its exit code and standard error.
 pub fn refused_start(conf: &str) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    refused_start_in(&tempfile::tempdir().expect("a temporary folder"), conf)
+}
+
+/// The same in a folder that the test has furnished.
+pub fn refused_start_in(folder: &tempfile::TempDir, conf: &str) -> (Option<i32>, String) {
     let path = folder.path().join("homing.toml");
     std::fs::write(&path, conf).expect("the conf file is written");
     let mut child = command(&path).spawn().expect("the binary starts");
