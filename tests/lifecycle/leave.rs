@@ -110,7 +110,9 @@ fn c4_what_is_not_signed_or_too_old_is_ignored_and_counted() {
     let short = bypass(&window, "app/n1", &["--for", "1s"]);
     let counted = |n: f64| until("it is counted", || (window.metric("homing_bypass_refused_total{cluster=\"app\"}") == n).then_some(()));
     counted(0.0);
-    for (n, value) in ["n1", "", &format!("{short}A"), &short.replace(&short[9..10], "_")].into_iter().enumerate() {
+    let other = if short[9..].starts_with('_') { "-" } else { "_" };
+    let forged = format!("{}{other}{}", &short[..9], &short[10..]);
+    for (n, value) in ["n1", "", &format!("{short}A"), &forged].into_iter().enumerate() {
         let answer = forced(&window, value, "/headers");
         assert_eq!(answer.node(), "n2", "{value:?}");
         assert!(answer.seen("homing-bypass").is_empty());
