@@ -6,8 +6,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use homing::affinity::KeyRing;
 use homing::base::clock::{self, Now};
 use homing::config;
-use homing::control::state::{StateDir, ledgers::Keeper};
-use homing::table::ledger::{Ledger, Tally};
+use homing::control::state::{StateDir, ledgers::LedgerKeeper};
+use homing::ledger::{Ledger, Tally};
 use homing::table::{Table, compile};
 use std::hint::black_box;
 use std::path::Path;
@@ -89,13 +89,13 @@ fn keeping(criterion: &mut Criterion) {
     group.bench_function("save-twice", |bencher| {
         bencher.iter_batched(
             || drop(std::fs::remove_file(dir.path("ledgers"))),
-            |()| Keeper::start(dir.clone(), full.clone()).close(),
+            |()| LedgerKeeper::start(dir.clone(), full.clone()).close(),
             BatchSize::PerIteration,
         );
     });
     group.bench_function("load-and-save-twice", |bencher| {
         let fresh = || Arc::new(ArcSwap::from_pointee(table()));
-        bencher.iter_batched(fresh, |table| Keeper::start(dir.clone(), table).close(), BatchSize::PerIteration);
+        bencher.iter_batched(fresh, |table| LedgerKeeper::start(dir.clone(), table).close(), BatchSize::PerIteration);
     });
     drop(std::fs::remove_dir_all(folder));
 }

@@ -84,7 +84,7 @@ struct App {
     log: Arc<LogWriter>,
     traces: Option<Arc<Traces>>,
     state: Rc<StateWriter>,
-    keeper: ledgers::Keeper,
+    keeper: ledgers::LedgerKeeper,
     signals: Signals,
     commands: RegistryCommands,
     admin: Rc<Admin>,
@@ -160,7 +160,7 @@ impl App {
         let mut announce = Announce::new(beats.clone(), &loaded.folder);
         let ear = announce.prepare(&loaded.config)?;
         home::settle([listeners.homes(&plan), front.homes(&window), announce.homes(&ear), mod_heartbeat.homes(&ears)].concat());
-        let keeper = ledgers::Keeper::start(folder.clone(), registry.current().clone());
+        let keeper = ledgers::LedgerKeeper::start(folder.clone(), registry.current().clone());
         let state = Rc::new(StateWriter::start(folder).map_err(|e| format!("thread: {e}"))?);
         let (mut checks, mut names, mut agents) = (Checks::new(), Names::new(), Agents::new(beats.clone()));
         names.reconcile(&table);

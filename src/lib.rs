@@ -11,6 +11,7 @@
 //! - [`upstream`]: one link to a node: dial, keep connections, send
 //! - [`balance`]: which node a new session is given
 //! - [`affinity`]: how a session is recognised and marked
+//! - [`ledger`]: the live sessions of a cluster, and who follows their changes
 //! - [`table`]: the immutable picture the data plane reads, and the live cells that outlive it
 //! - [`control`]: the one writer of the table
 //! - [`telemetry`]: what is written down of requests: record, access log, latest decisions, spans
@@ -34,6 +35,7 @@ pub mod config;
 pub mod control;
 pub mod feed;
 pub mod heartbeat;
+pub mod ledger;
 pub mod listen;
 pub mod net;
 pub mod proxy;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What serves clients' requests.
-const DATA_PLANE: [&str; 8] = ["transport", "upstream", "balance", "affinity", "table", "telemetry", "proxy", "net"];
+const DATA_PLANE: [&str; 9] = ["transport", "upstream", "balance", "affinity", "ledger", "table", "telemetry", "proxy", "net"];
 /// What changes the table, and shows it.
 const CONTROL_PLANE: [&str; 4] = ["control", "serve", "feed", "admin"];
 

@@ -7,7 +7,7 @@
 mod support;
 
 use homing::config::Needs;
-use homing::table::ledger::{Ledger, Tally};
+use homing::ledger::{Ledger, Tally};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};

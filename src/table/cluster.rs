@@ -3,7 +3,6 @@
 use super::crowd::Crowd;
 use super::fill::{LATELY, Norm};
 use super::kept::Doubt;
-use super::ledger::{Ledger, Seen, Tally};
 use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
@@ -14,6 +13,7 @@ use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
+use crate::ledger::{KnownSession, Ledger, Tally};
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
@@ -212,13 +212,13 @@ impl ClusterLive {
     }
 
     /// Makes this be what is known of a session, from before the process started. Its node's count follows with `count_restored`.
-    pub fn restore(&self, session: u64, seen: Seen, moved_from: Option<u32>) {
+    pub fn restore(&self, session: u64, known: KnownSession, moved_from: Option<u32>) {
         self.forget(session);
-        self.ledger.put(session, seen, &Uncounted);
+        self.ledger.put(session, known, &Uncounted);
         if let Some(from) = moved_from
             && self.move_count.load(Relaxed) < MOVES_KEPT
         {
-            self.moves.insert(session, Move { from, to: seen.slot, last: seen.last });
+            self.moves.insert(session, Move { from, to: known.slot, last: known.last });
             self.move_count.fetch_add(1, Relaxed);
         }
     }

@@ -5,8 +5,8 @@
 //! ledger, which is all that is kept: who comes back is taken for a member whose client was not seen yet, else for one by its
 //! connection. Members that nobody is taken for fall idle, so that a crowd that shrinks is believed to.
 
-use super::ledger::Ledger;
 use crate::base::hash::hash64_pair;
+use crate::ledger::Ledger;
 
 /// Members that are looked at to find the one that a client is taken for.
 const LOOKS: u64 = 32;
@@ -67,7 +67,7 @@ impl<'l> Crowd<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::ledger::Tally;
+    use crate::ledger::Tally;
     use std::collections::HashSet;
 
     struct Nobody;

@@ -13,7 +13,6 @@ pub mod evidence;
 pub mod fill;
 pub mod kept;
 mod lasting;
-pub mod ledger;
 pub mod limit;
 pub mod node;
 pub mod normal_path;

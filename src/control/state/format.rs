@@ -1,7 +1,7 @@
 //! Which version wrote the files of a state folder. What a later one wrote is not for this one to read, to set aside or to write
 //! over: the way back to that version has to stay open, with all its sessions.
 
-use super::frames::FORMAT_LINE;
+use super::ledgers::frames::FORMAT_LINE;
 use super::{Error, LONGEST, Version, read_up_to};
 use crate::control::error::Formats;
 use std::fs::{self, File};

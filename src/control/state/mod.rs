@@ -2,9 +2,7 @@
 //! it ends. A file in it is replaced whole or not at all; one that cannot be read is set aside and never stops a start.
 
 mod format;
-mod frames;
 pub mod ledgers;
-mod load;
 pub mod writer;
 
 #[cfg(test)]

@@ -33,12 +33,12 @@ pub struct Saved(watch::Receiver<()>);
 /// Where documents wait, the one that has waited longest in front.
 #[derive(Default)]
 struct StateQueue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueuedWrites>,
     news: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueuedWrites {
     documents: VecDeque<Queued>,
     closed: bool,
 }
@@ -119,7 +119,7 @@ impl Saved {
 }
 
 impl StateQueue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, QueuedWrites> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -139,7 +139,7 @@ impl StateQueue {
     fn next(&self, failed: bool) -> Option<Queued> {
         let mut waiting = self.lock();
         if failed && !waiting.closed {
-            let open = |waiting: &mut Waiting| !waiting.closed;
+            let open = |waiting: &mut QueuedWrites| !waiting.closed;
             waiting = self.news.wait_timeout_while(waiting, PAUSE, open).unwrap_or_else(PoisonError::into_inner).0;
         }
         loop {

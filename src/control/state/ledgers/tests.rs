@@ -1,15 +1,22 @@
 //! The writer and the reader against each other: whatever was true at the last tick is known after a start.
 
-use super::super::frames::Reader;
-use super::*;
+use super::frames::{FIRST_LINE, Frame, FrameReader, SessionRecord};
+use super::load::load;
+use super::writer::{LedgerWriter, SLACK, period};
+use super::{FILE, LedgerKeeper, StateDir};
 use crate::affinity::KeyRing;
-use crate::base::clock::Now;
+use crate::base::clock::{self, Now};
 use crate::config;
-use crate::table::compile;
+use crate::ledger::KnownSession;
+use crate::table::{ClusterLive, Current, Table, compile};
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -34,7 +41,7 @@ struct House {
     _folder: tempfile::TempDir,
     dir: Arc<StateDir>,
     current: Arc<Current>,
-    writer: Writer,
+    writer: LedgerWriter,
 }
 
 impl House {
@@ -42,7 +49,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let dir = Arc::new(StateDir::open(folder.path()).unwrap());
         let current = Arc::new(ArcSwap::from_pointee(table(&NODES, "", None)));
-        let mut writer = Writer::new(dir.clone(), current.clone(), None);
+        let mut writer = LedgerWriter::new(dir.clone(), current.clone(), None);
         writer.write_all_anew();
         assert!(writer.file.is_some());
         Self { _folder: folder, dir, current, writer }
@@ -79,7 +86,7 @@ fn contents(table: &Table) -> BTreeMap<u64, (String, bool, Option<String>)> {
     while live.ledger.part(part, &mut found) {
         part += 1;
     }
-    let of = |(id, seen): &(u64, Option<Seen>)| {
+    let of = |(id, seen): &(u64, Option<KnownSession>)| {
         let seen = seen.unwrap();
         (*id, (name(seen.slot), seen.confirmed, live.moved_from(*id, seen.slot).map(name)))
     };
@@ -229,7 +236,7 @@ fn what_is_learned_is_written_at_once() {
     let House { _folder, dir, current, writer } = House::new();
     drop(writer);
     let live = current.load().clusters[0].live.clone();
-    let _keeper = Keeper::start(dir.clone(), current);
+    let _keeper = LedgerKeeper::start(dir.clone(), current);
     let length = || std::fs::metadata(dir.path(FILE)).map_or(0, |file| file.len());
     for session in 0..10 {
         let (before, begun) = (length(), Instant::now());
@@ -327,11 +334,11 @@ fn the_file_stays_in_bounds() {
 /// Whatever is cut off or changed, what is before it is read and nothing else.
 #[test]
 fn damage_is_found_wherever_it_is() {
-    let frame = |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![Record::Over(n), Record::Over(n + 1)] };
+    let frame = |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![SessionRecord::Over(n), SessionRecord::Over(n + 1)] };
     let mut file = FIRST_LINE.to_vec();
     (0..5).for_each(|n| frame(n).encode(&mut file));
     let count = |bytes: &[u8]| {
-        let Ok(mut reader) = Reader::new(bytes) else { return (0, false) };
+        let Ok(mut reader) = FrameReader::new(bytes) else { return (0, false) };
         let mut count = 0;
         loop {
             match reader.next() {
@@ -361,7 +368,7 @@ proptest! {
         file.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         file.extend_from_slice(&if sum { crate::base::hash::hash64(&bytes) } else { 0 }.to_le_bytes());
         file.extend_from_slice(&bytes);
-        let mut reader = Reader::new(&file[..]).unwrap();
+        let mut reader = FrameReader::new(&file[..]).unwrap();
         while let Ok(Some(_)) = reader.next() {}
     }
 }

@@ -1,10 +1,11 @@
-//! How far back the shards reach, so that what is missed least in the whole ledger is found without looking at all of it.
+//! Whom to forget first: how far back each shard reaches, so that what is missed least in the whole ledger is found without
+//! looking at all of it.
 
-use super::shard::{Rows, Shard};
+use super::shard::{Shard, ShardContent};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// One number a shard, side by side: they are read together.
-pub struct Reach(Box<[Floor]>);
+pub struct EvictionFloors(Box<[Floor]>);
 
 /// Nothing in the shard is missed less than this.
 struct Floor {
@@ -15,7 +16,7 @@ struct Floor {
     hand: AtomicU32,
 }
 
-impl Reach {
+impl EvictionFloors {
     /// Of so many empty shards.
     pub fn new(shards: usize) -> Self {
         Self((0..shards).map(|_| Floor { rank: AtomicU64::new(u64::MAX), hand: AtomicU32::new(0) }).collect())
@@ -37,8 +38,8 @@ impl Reach {
             if rank == u64::MAX {
                 return None;
             }
-            let rows = shards[at].read();
-            match self.0[at].find(&rows, rank) {
+            let content = shards[at].read();
+            match self.0[at].find(&content, rank) {
                 Ok(session) => return Some(session),
                 // no longer there; others may reach further back than this shard now does
                 Err(least) => self.0[at].rank.store(least, Relaxed),
@@ -49,12 +50,12 @@ impl Reach {
 
 impl Floor {
     /// A session of this rank or below, or else the lowest rank that there is.
-    fn find(&self, rows: &Rows, rank: u64) -> Result<u64, u64> {
-        let buckets = rows.entries.num_buckets();
+    fn find(&self, content: &ShardContent, rank: u64) -> Result<u64, u64> {
+        let buckets = content.entries.num_buckets();
         let hand = self.hand.load(Relaxed) as usize;
         let mut least = u64::MAX;
         for bucket in (0..buckets).map(|i| (hand + i) % buckets) {
-            let Some(entry) = rows.entries.get_bucket(bucket) else { continue };
+            let Some(entry) = content.entries.get_bucket(bucket) else { continue };
             if entry.rank() <= rank {
                 self.hand.store(bucket as u32, Relaxed);
                 return Ok(entry.session);

@@ -24,13 +24,13 @@ impl Ledger {
     /// Something of this session was in flight until now. Should more of it be, that is said again before it matters.
     pub fn carried_to_its_end(&self, session: u64, now: u32) {
         let session = self.current(session);
-        let hash = self.hash(session);
+        let hash = self.shards.hash(session);
         // with the shard for itself: from here on it is missed less
-        let rows = self.shard(hash).write();
-        if let Some(entry) = rows.entries.find(hash, |entry| entry.session == session) {
+        let content = self.shards.of(hash).write();
+        if let Some(entry) = content.find(hash, session) {
             entry.meet(now);
             entry.busy.store(false, Relaxed);
-            self.reach.lower(self.place(hash), entry.rank());
+            self.floors.lower(self.shards.place(hash), entry.rank());
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 const SLOTS: usize = 4;
@@ -41,9 +42,9 @@ fn an_entry_is_small() {
 fn a_session_is_confirmed_when_its_client_comes_back() {
     let (ledger, tally) = new(100);
     assert_eq!(ledger.open(1, 2, 10, &tally), 2);
-    assert_eq!(ledger.find(1), Some(Seen { slot: 2, first: 10, last: 10, confirmed: false }));
+    assert_eq!(ledger.find(1), Some(KnownSession { slot: 2, first: 10, last: 10, confirmed: false }));
     ledger.touch(1, 2, 15, &tally);
-    assert_eq!(ledger.find(1), Some(Seen { slot: 2, first: 10, last: 15, confirmed: true }));
+    assert_eq!(ledger.find(1), Some(KnownSession { slot: 2, first: 10, last: 15, confirmed: true }));
     assert_eq!(ledger.find(2), None);
     tally.assert_equal(&ledger);
 }
@@ -74,12 +75,12 @@ fn a_new_id_at_login_is_the_same_session() {
     let (ledger, tally) = new(100);
     ledger.open(1, 2, 10, &tally);
     ledger.rename(1, 5, 20, &tally);
-    assert_eq!((ledger.look(1, Entry::seen), ledger.len()), (None, 1));
-    assert_eq!(ledger.find(5), Some(Seen { slot: 2, first: 10, last: 20, confirmed: false }));
-    // Seen under the new id before the change was noticed: what was seen stands.
+    assert_eq!((ledger.look(1, Entry::known), ledger.len()), (None, 1));
+    assert_eq!(ledger.find(5), Some(KnownSession { slot: 2, first: 10, last: 20, confirmed: false }));
+    // KnownSession under the new id before the change was noticed: what was seen stands.
     ledger.touch(6, 3, 21, &tally);
     ledger.rename(5, 6, 22, &tally);
-    assert_eq!(ledger.find(6), Some(Seen { slot: 3, first: 21, last: 22, confirmed: true }));
+    assert_eq!(ledger.find(6), Some(KnownSession { slot: 3, first: 21, last: 22, confirmed: true }));
     ledger.rename(6, 6, 23, &tally);
     ledger.rename(404, 7, 23, &tally);
     assert_eq!(ledger.len(), 1);
@@ -172,7 +173,7 @@ fn those_who_are_there_outlast_those_who_left() {
 fn the_one_that_goes_is_missed_least_whatever_happened_before() {
     let mut rng = SmallRng::seed_from_u64(11);
     let (ledger, tally) = new(300);
-    let missed = |id: &u64| ledger.look(*id, Entry::seen).map(|seen| (seen.confirmed, seen.last));
+    let missed = |id: &u64| ledger.look(*id, Entry::known).map(|seen| (seen.confirmed, seen.last));
     let mut there: Vec<u64> = Vec::new();
     for session in 0..3_000 {
         let now = session as u32 / 4;
@@ -186,11 +187,11 @@ fn the_one_that_goes_is_missed_least_whatever_happened_before() {
             }
             _ => {}
         }
-        there.retain(|id| ledger.look(*id, Entry::seen).is_some());
+        there.retain(|id| ledger.look(*id, Entry::known).is_some());
         let (least, evicted) = (there.iter().filter_map(missed).min(), ledger.evicted());
         let before: Vec<_> = there.iter().map(|id| (*id, missed(id))).collect();
         ledger.open(session, 0, now, &tally);
-        let gone: Vec<_> = before.iter().filter(|(id, _)| ledger.look(*id, Entry::seen).is_none()).map(|(_, missed)| *missed).collect();
+        let gone: Vec<_> = before.iter().filter(|(id, _)| ledger.look(*id, Entry::known).is_none()).map(|(_, missed)| *missed).collect();
         assert_eq!(gone, if ledger.evicted() > evicted { vec![least] } else { vec![] }, "at {session}");
         there.push(session);
     }

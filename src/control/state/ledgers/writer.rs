@@ -1,42 +1,24 @@
-//! Keeps the ledgers of all clusters in one file. Each ledger notes which of its sessions changed; a thread of its own asks it
-//! many times a second what is true of those now, and appends that. So the order in which requests changed something does not
-//! matter, and a kill loses what the last moment brought. Where sessions stand in the ledger alone, their first change wakes the
-//! thread. Now and then everything is written anew, to a file that replaces the one before: that keeps the file in bounds, and when
-//! each session was last seen with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
-//!
-//! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not yet on the disk.
+//! The side that writes: appends what changed, and begins a new file where one is due.
 
-#[cfg(test)]
-mod tests;
-
-use super::StateDir;
-use super::frames::{FIRST_LINE, Frame, Record};
-use super::load::{Damage, Times, is_kept, load};
+use super::encode::encode;
+use super::load::{Damage, is_kept};
+use super::rewrite::{AppendFile, LedgerRewrite};
+use super::{FILE, StateDir};
 use crate::base::clock;
-use crate::base::tasks::kept_thread;
-use crate::table::ledger::Seen;
 use crate::table::{ClusterLive, Current, Table};
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-use tracing::warn;
 
-/// The file's name in the state folder.
-const FILE: &str = "ledgers";
 /// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer shows.
 const TICK: Duration = if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(50) };
 /// Changes within so long of an append go into one.
 const TOGETHER: Duration = Duration::from_millis(2);
-/// Sessions in a frame.
-const FRAME: usize = 2048;
-/// Sessions written at one tick to a file that is to replace the present one.
-const STEP: usize = if cfg!(test) { 16 } else { 64 << 10 };
 /// Everything is written anew when as much as that and this was appended.
-const SLACK: u64 = 1 << 20;
+pub const SLACK: u64 = 1 << 20;
 /// It is also written anew when this part of the shortest `session-idle` or `max-idle` has passed: by so much a session may be
 /// forgotten too soon after a kill.
 const PART_OF_IDLE: u32 = 20;
@@ -44,121 +26,36 @@ const PART_OF_IDLE: u32 = 20;
 const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// Pause before writing is tried again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long the end waits for a disk that does not write.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The thread that writes.
-pub struct Keeper {
-    thread: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
-}
-
-impl Keeper {
-    /// Gives the ledgers of the table what the file remembers, and keeps them from then on. To be called before the first
-    /// request.
-    pub fn start(dir: Arc<StateDir>, current: Arc<Current>) -> Self {
-        let damage = load(&dir.path(FILE), &current.load());
-        if !dir.is_held() {
-            if let Some(Damage { why, cost }) = damage {
-                dir.set_aside(FILE, why, &cost);
-            }
-            return Self { thread: None };
-        }
-        let mut writer = Writer::new(dir, current, damage);
-        // at once, so that what is appended never follows what could not be read
-        writer.write_all_anew();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let mut begun = false;
-        let thread = thread::Builder::new().name("ledgers".into()).spawn(move || {
-            kept_thread("the writer of the ledgers", || {
-                // after a fault nobody knows what the file tells
-                writer.lacking |= std::mem::replace(&mut begun, true);
-                writer.run(&stopped);
-            });
-        });
-        match thread {
-            Ok(thread) => Self { thread: Some((stop, thread)) },
-            Err(error) => {
-                warn!("no thread for the ledgers: {error}; sessions will not outlive this process");
-                Self { thread: None }
-            }
-        }
-    }
-
-    /// Writes everything a last time. A disk that does not write is waited for five seconds.
-    pub fn close(&mut self) {
-        let Some((stop, writer)) = self.thread.take() else { return };
-        stop.store(true, Relaxed);
-        writer.thread().unpark();
-        let deadline = clock::instant() + PATIENCE;
-        while !writer.is_finished() && clock::instant() < deadline {
-            thread::sleep(Duration::from_millis(2));
-        }
-        if writer.is_finished() {
-            drop(writer.join());
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
 
 /// The writing side.
-struct Writer {
+pub struct LedgerWriter {
     dir: Arc<StateDir>,
     current: Arc<Current>,
     /// The thread it runs on; none while somebody waits for it.
-    thread: Option<Thread>,
+    pub thread: Option<Thread>,
     /// The newest table whose clusters are known.
     revision: u64,
     /// Clusters that have a ledger worth its name.
     kept: Vec<(Arc<str>, Arc<ClusterLive>)>,
     /// Where changes are appended.
-    file: Option<Output>,
+    pub file: Option<AppendFile>,
     /// What is to replace it.
-    next: Option<Rewrite>,
+    pub next: Option<LedgerRewrite>,
     /// The file does not tell everything: it is to be written anew.
-    lacking: bool,
+    pub lacking: bool,
     /// When it is to be written anew for the times that sessions were last seen.
-    due: Instant,
+    pub due: Instant,
     period: Duration,
     /// Times before this one are in the file.
     since: u32,
-    not_before: Instant,
+    pub not_before: Instant,
     /// Of the file that was found: why it is to be set aside, and what that costs.
     damage: Option<Damage>,
 }
 
-/// A file, and how much was written to it.
-struct Output {
-    file: File,
-    length: u64,
-    /// Its length when it took its place.
-    whole: u64,
-}
-
-/// A file that is being filled with everything.
-struct Rewrite {
-    out: Output,
-    /// The next part: cluster and part of its ledger.
-    at: (usize, usize),
-    began: u32,
-    /// It has everything, and is being put on the disk and in its place.
-    settling: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.length += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
-}
-
-impl Writer {
-    fn new(dir: Arc<StateDir>, current: Arc<Current>, damage: Option<Damage>) -> Self {
+impl LedgerWriter {
+    /// Has written nothing yet.
+    pub fn new(dir: Arc<StateDir>, current: Arc<Current>, damage: Option<Damage>) -> Self {
         let now = clock::instant();
         Self {
             dir,
@@ -177,7 +74,8 @@ impl Writer {
         }
     }
 
-    fn run(&mut self, stopped: &AtomicBool) {
+    /// Writes until it is stopped.
+    pub fn run(&mut self, stopped: &AtomicBool) {
         // the table is looked at again: from here on there is somebody to wake
         (self.thread, self.revision) = (Some(thread::current()), 0);
         while !stopped.load(Relaxed) {
@@ -190,7 +88,7 @@ impl Writer {
     }
 
     /// Writes everything to a new file, in one go.
-    fn write_all_anew(&mut self) {
+    pub fn write_all_anew(&mut self) {
         self.abandon();
         (self.lacking, self.not_before) = (true, clock::instant());
         self.tick();
@@ -201,7 +99,7 @@ impl Writer {
 
     /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and everything written anew
     /// when that is possible again.
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         let mut changes = Vec::new();
         self.lacking |= !self.changes(&mut changes);
         // afterwards: which ledgers are kept decides which changes are noted from now on
@@ -273,9 +171,7 @@ impl Writer {
             if !self.is_due() {
                 return Ok(());
             }
-            let mut out = Output { file: self.dir.create(FILE)?, length: 0, whole: 0 };
-            out.write(FIRST_LINE)?;
-            self.next = Some(Rewrite { out, at: (0, 0), began: clock::monotonic_secs(), settling: None });
+            self.next = Some(LedgerRewrite::begin(self.dir.create(FILE)?, clock::monotonic_secs())?);
             self.lacking = false;
         }
         let Some(next) = &mut self.next else { return Ok(()) };
@@ -292,7 +188,7 @@ impl Writer {
         if settling.is_some_and(|settling| !settling.is_finished()) {
             return Ok(());
         }
-        let Some(Rewrite { mut out, began, settling, .. }) = self.next.take() else { return Ok(()) };
+        let Some(LedgerRewrite { mut out, began, settling, .. }) = self.next.take() else { return Ok(()) };
         if let Some(settling) = settling {
             settling.join().map_err(|_| io::Error::other("it broke off"))??;
         }
@@ -331,57 +227,11 @@ impl Writer {
     }
 }
 
-impl Rewrite {
-    /// The next sessions. True when there are no more.
-    fn gather(&mut self, kept: &[(Arc<str>, Arc<ClusterLive>)], out: &mut Vec<u8>) -> bool {
-        let mut room = STEP;
-        while let Some((name, live)) = kept.get(self.at.0) {
-            let mut found = Vec::new();
-            while room > found.len() && live.ledger.part(self.at.1, &mut found) {
-                self.at.1 += 1;
-            }
-            encode(name, live, &found, out);
-            if found.len() >= room {
-                return false;
-            }
-            room -= found.len();
-            self.at = (self.at.0 + 1, 0);
-        }
-        true
-    }
-}
-
 /// How often the times reach the file that sessions were last seen.
-fn period(table: &Table) -> Duration {
+pub fn period(table: &Table) -> Duration {
     let idle = table.known().filter(|c| is_kept(c)).map(|c| {
         let most = c.affinity.max_idle().map_or(Duration::MAX, Duration::from_secs);
         c.conf.session_idle.get().min(most)
     });
     idle.min().map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1))
-}
-
-/// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused in between was empty
-/// before, so the session that was found in it is on its new node.
-fn encode(name: &str, live: &ClusterLive, found: &[(u64, Option<Seen>)], out: &mut Vec<u8>) {
-    let roster = live.roster.load();
-    let times = Times::now();
-    for some in found.chunks(FRAME) {
-        let mut nodes = Vec::new();
-        let mut numbers = HashMap::new();
-        let mut number = |slot: u32| {
-            let name: &str = &roster.lives.get(slot as usize)?.name;
-            Some(*numbers.entry(slot).or_insert_with(|| {
-                nodes.push(name);
-                nodes.len() as u32 - 1
-            }))
-        };
-        let mut record = |session: u64, seen: Option<Seen>| {
-            let Some((seen, node)) = seen.and_then(|seen| Some((seen, number(seen.slot)?))) else { return Record::Over(session) };
-            let from = live.moved_from(session, seen.slot).and_then(&mut number);
-            let (first, last) = (times.unix_of(seen.first), times.unix_of(seen.last));
-            Record::Lives { session, node, first, last, confirmed: seen.confirmed, from }
-        };
-        let sessions = some.iter().map(|&(session, seen)| record(session, seen)).collect();
-        Frame { cluster: name, nodes, sessions }.encode(out);
-    }
 }

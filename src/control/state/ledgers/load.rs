@@ -1,10 +1,10 @@
 //! Gives the ledgers what their file remembers.
 
-use super::frames::{Frame, Reader, Record};
-use super::is_absent;
+use super::frames::{Frame, FrameReader, SessionRecord};
 use crate::base::clock::{self, Now};
 use crate::control::error::Error;
-use crate::table::ledger::Seen;
+use crate::control::state::is_absent;
+use crate::ledger::KnownSession;
 use crate::table::{Cluster, Table};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -57,15 +57,15 @@ fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Resul
         .map(|c| (&*c.name, (&**c, c.nodes().map(|node| (&*node.spec.name, node.live.slot)).collect())))
         .collect();
     let times = Times::now();
-    let mut reader = Reader::new(file)?;
+    let mut reader = FrameReader::new(file)?;
     while let Some(Frame { cluster, nodes, sessions }) = reader.next()? {
         let Some((cluster, known)) = clusters.get(cluster) else { continue };
         let slots: Vec<Option<u32>> = nodes.iter().map(|name| known.get(name).copied()).collect();
         let slot = |number: u32| slots.get(number as usize).copied().flatten();
         for record in sessions {
-            let (Record::Lives { session, .. } | Record::Over(session)) = record;
+            let (SessionRecord::Lives { session, .. } | SessionRecord::Over(session)) = record;
             lost.remove(&session);
-            let Record::Lives { node, first, last, confirmed, from, .. } = record else {
+            let SessionRecord::Lives { node, first, last, confirmed, from, .. } = record else {
                 cluster.live.forget(session);
                 continue;
             };
@@ -74,7 +74,7 @@ fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Resul
                 cluster.live.forget(session);
                 continue;
             };
-            let seen = Seen { slot: slot_now, first: times.mono_of(first), last: times.mono_of(last), confirmed };
+            let seen = KnownSession { slot: slot_now, first: times.mono_of(first), last: times.mono_of(last), confirmed };
             cluster.live.restore(session, seen, from.and_then(slot));
         }
     }

@@ -24,12 +24,12 @@ pub struct Frame<'a> {
     #[serde(borrow)]
     pub nodes: Vec<&'a str>,
     /// The sessions.
-    pub sessions: Vec<Record>,
+    pub sessions: Vec<SessionRecord>,
 }
 
 /// What is true of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Record {
+pub enum SessionRecord {
     /// It lives. Times are in seconds since 1970.
     Lives {
         /// Its id.
@@ -61,12 +61,12 @@ impl Frame<'_> {
 }
 
 /// Reads frames until the end or the first damage.
-pub struct Reader<R> {
+pub struct FrameReader<R> {
     from: R,
     buffer: Vec<u8>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> FrameReader<R> {
     /// Reads the first line.
     pub fn new(mut from: R) -> Result<Self, Error> {
         let mut line = [0; FIRST_LINE.len()];

@@ -1,0 +1,92 @@
+//! Keeps the ledgers of all clusters in one file. Each ledger notes which of its sessions changed; a thread of its own asks it
+//! many times a second what is true of those now, and appends that. So the order in which requests changed something does not
+//! matter, and a kill loses what the last moment brought. Where sessions stand in the ledger alone, their first change wakes the
+//! thread. Now and then everything is written anew, to a file that replaces the one before: that keeps the file in bounds, and when
+//! each session was last seen with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
+//!
+//! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not yet on the disk.
+
+mod encode;
+pub(super) mod frames;
+mod load;
+mod rewrite;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use super::StateDir;
+use crate::base::clock;
+use crate::base::tasks::kept_thread;
+use crate::table::Current;
+use load::{Damage, load};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tracing::warn;
+use writer::LedgerWriter;
+
+/// The file's name in the state folder.
+const FILE: &str = "ledgers";
+/// How long the end waits for a disk that does not write.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The thread that writes.
+pub struct LedgerKeeper {
+    thread: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+}
+
+impl LedgerKeeper {
+    /// Gives the ledgers of the table what the file remembers, and keeps them from then on. To be called before the first
+    /// request.
+    pub fn start(dir: Arc<StateDir>, current: Arc<Current>) -> Self {
+        let damage = load(&dir.path(FILE), &current.load());
+        if !dir.is_held() {
+            if let Some(Damage { why, cost }) = damage {
+                dir.set_aside(FILE, why, &cost);
+            }
+            return Self { thread: None };
+        }
+        let mut writer = LedgerWriter::new(dir, current, damage);
+        // at once, so that what is appended never follows what could not be read
+        writer.write_all_anew();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let mut begun = false;
+        let thread = thread::Builder::new().name("ledgers".into()).spawn(move || {
+            kept_thread("the writer of the ledgers", || {
+                // after a fault nobody knows what the file tells
+                writer.lacking |= std::mem::replace(&mut begun, true);
+                writer.run(&stopped);
+            });
+        });
+        match thread {
+            Ok(thread) => Self { thread: Some((stop, thread)) },
+            Err(error) => {
+                warn!("no thread for the ledgers: {error}; sessions will not outlive this process");
+                Self { thread: None }
+            }
+        }
+    }
+
+    /// Writes everything a last time. A disk that does not write is waited for five seconds.
+    pub fn close(&mut self) {
+        let Some((stop, writer)) = self.thread.take() else { return };
+        stop.store(true, Relaxed);
+        writer.thread().unpark();
+        let deadline = clock::instant() + PATIENCE;
+        while !writer.is_finished() && clock::instant() < deadline {
+            thread::sleep(Duration::from_millis(2));
+        }
+        if writer.is_finished() {
+            drop(writer.join());
+        }
+    }
+}
+
+impl Drop for LedgerKeeper {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,247 @@
+//! The ledger: the live sessions of one cluster, which node each is on and when it was last seen. Bounded and exact: per
+//! node, the sum of what was told to the [`Tally`] is the number of entries.
+//!
+//! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
+//! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
+
+mod capacity;
+mod changes;
+mod entry;
+mod eviction;
+mod in_flight;
+mod renames;
+mod scans;
+mod shard;
+mod sweep;
+
+#[cfg(test)]
+mod tests;
+
+use arc_swap::ArcSwapOption;
+use capacity::Capacity;
+use entry::Entry;
+use eviction::EvictionFloors;
+use hashbrown::hash_table::Entry as Place;
+use renames::Renames;
+use shard::{ShardContent, Shards};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::thread::Thread;
+
+/// Where the sessions of each node are counted.
+///
+/// It is called while a shard is locked, so that the changes of one session arrive in their order and no counter goes
+/// below zero in between: it has to be quick and must not call the ledger.
+pub trait Tally {
+    /// The node in this slot has so many sessions more.
+    fn change(&self, slot: u32, by: i32);
+}
+
+/// What the ledger knows of a session. Times are in seconds of the coarse clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownSession {
+    /// The node it is on.
+    pub slot: u32,
+    /// When it was placed there.
+    pub first: u32,
+    /// When it was last seen.
+    pub last: u32,
+    /// The client came back with its pin: it keeps cookies, and somebody is there.
+    pub confirmed: bool,
+}
+
+/// What becomes of an entry that is there already when one is to be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Conflict {
+    /// It stays on its node.
+    Keep,
+    /// It goes to the new node.
+    Move,
+}
+
+/// The table of live sessions of one cluster.
+pub struct Ledger {
+    shards: Shards,
+    floors: EvictionFloors,
+    capacity: Capacity,
+    /// Some shard has noted a change.
+    noted: AtomicBool,
+    /// Who is to know of it at once.
+    wakes: ArcSwapOption<Thread>,
+    /// Ids that were replaced a moment ago.
+    renames: Renames,
+}
+
+impl Ledger {
+    /// A ledger for at most so many sessions (at least one), in which nobody can prepare ids that meet in one bucket.
+    pub fn new(limit: usize) -> Self {
+        Self::with_seed(limit, rand::random())
+    }
+
+    /// The same by a seed that is known: what it does can be done again.
+    pub fn with_seed(limit: usize, seed: u64) -> Self {
+        let shards = Shards::new(limit, seed);
+        Self {
+            floors: EvictionFloors::new(shards.all().len()),
+            shards,
+            capacity: Capacity::new(limit),
+            noted: AtomicBool::new(false),
+            wakes: ArcSwapOption::empty(),
+            renames: Renames::default(),
+        }
+    }
+
+    /// What is known of a session, also by an id that its application replaced a moment ago.
+    pub fn find(&self, session: u64) -> Option<KnownSession> {
+        self.look(session, Entry::known).or_else(|| self.look(self.renames.newest(session)?, Entry::known))
+    }
+
+    /// The id that a session goes by now: its own, unless the application replaced it a moment ago.
+    pub fn current(&self, session: u64) -> u64 {
+        match self.renames.newest(session) {
+            Some(newer) if self.look(session, |_| ()).is_none() => newer,
+            _ => session,
+        }
+    }
+
+    /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
+    /// was on another node, its count moves.
+    pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) {
+        let hash = self.shards.hash(session);
+        // mostly there is nothing that others would have to know
+        if let Some(entry) = self.shards.of(hash).read().find(hash, session)
+            && entry.slot == slot
+            && entry.confirmed
+        {
+            return entry.meet(now);
+        }
+        self.enter(session, KnownSession { slot, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+    }
+
+    /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the slot that it is on:
+    /// another one if somebody else has placed it meanwhile.
+    pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) -> u32 {
+        self.enter(session, KnownSession { slot, first: now, last: now, confirmed: false }, Conflict::Keep, tally)
+    }
+
+    /// The session is over; false if it was unknown.
+    pub fn end(&self, session: u64, tally: &impl Tally) -> bool {
+        let ended = self.take(session, |entry| tally.change(entry.slot, -1)).is_some();
+        if ended {
+            self.capacity.release(1);
+        }
+        ended
+    }
+
+    /// The application changed the id of a session, as they do at login: it is the same session and counts once. If the
+    /// new id was seen first, what is known of it stands.
+    pub fn rename(&self, old: u64, new: u64, now: u32, tally: &impl Tally) {
+        if old == new {
+            return;
+        }
+        // Its count and its reserved room stay while it is in neither place.
+        let Some(known) = self.take(old, |_| ()) else { return };
+        self.renames.note(old, new, now);
+        let hash = self.shards.hash(new);
+        let content = &mut *self.shards.of(hash).write();
+        self.note(content, new);
+        match content.entries.entry(hash, |entry| entry.session == new, |entry| self.shards.hash(entry.session)) {
+            Place::Occupied(mut place) => {
+                let entry = place.get_mut();
+                if entry.slot == known.slot {
+                    entry.first = entry.first.min(known.first);
+                }
+                entry.confirmed |= known.confirmed;
+                *entry.busy.get_mut() |= known.busy.into_inner();
+                entry.meet(now);
+                tally.change(known.slot, -1);
+                self.capacity.release(1);
+            }
+            Place::Vacant(place) => {
+                let last = known.last.into_inner().max(now);
+                let entry = Entry { session: new, last: AtomicU32::new(last), ..known };
+                self.floors.lower(self.shards.place(hash), entry.rank());
+                place.insert(entry);
+            }
+        }
+    }
+
+    /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is unknown.
+    pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl Tally) {
+        self.enter(session, KnownSession { slot: to, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+    }
+
+    /// Enters a session that is known from before.
+    pub fn put(&self, session: u64, known: KnownSession, tally: &impl Tally) {
+        self.enter(session, known, Conflict::Move, tally);
+    }
+
+    /// Makes an entry, or meets the one that is there. Returns the slot that the session is on.
+    fn enter(&self, session: u64, new: KnownSession, conflict: Conflict, tally: &impl Tally) -> u32 {
+        let hash = self.shards.hash(session);
+        let mut reserved = false;
+        loop {
+            let mut content = self.shards.of(hash).write();
+            if let Some(slot) = self.meet(&mut content, hash, session, new, conflict, tally) {
+                if reserved {
+                    self.capacity.release(1);
+                }
+                return slot;
+            }
+            if reserved || self.capacity.reserve() {
+                tally.change(new.slot, 1);
+                let entry = Entry::new(session, new);
+                self.floors.lower(self.shards.place(hash), entry.rank());
+                content.entries.insert_unique(hash, entry, |entry| self.shards.hash(entry.session));
+                self.note(&mut content, session);
+                return new.slot;
+            }
+            // Not while the shard is locked: what has to go may be in any of them.
+            drop(content);
+            reserved = self.make_room(tally);
+            if !reserved {
+                return new.slot;
+            }
+        }
+    }
+
+    /// Takes an entry out, with a last look while the shard is locked. The room it took is still held.
+    fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Entry> {
+        let hash = self.shards.hash(session);
+        let mut content = self.shards.of(hash).write();
+        let (entry, _) = content.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
+        look(&entry);
+        self.note(&mut content, session);
+        Some(entry)
+    }
+
+    /// Looks at an entry.
+    fn look<T>(&self, session: u64, see: impl FnOnce(&Entry) -> T) -> Option<T> {
+        let hash = self.shards.hash(session);
+        self.shards.of(hash).read().find(hash, session).map(see)
+    }
+
+    /// Meets an entry that is there already; returns where it is now.
+    fn meet(
+        &self,
+        content: &mut ShardContent,
+        hash: u64,
+        session: u64,
+        new: KnownSession,
+        conflict: Conflict,
+        tally: &impl Tally,
+    ) -> Option<u32> {
+        let entry = content.entries.find_mut(hash, |entry| entry.session == session)?;
+        if conflict == Conflict::Move {
+            entry.put_on(new.slot, new.first, tally);
+        }
+        entry.confirmed |= new.confirmed;
+        entry.meet(new.last);
+        let slot = entry.slot;
+        self.note(content, session);
+        Some(slot)
+    }
+
+    fn note(&self, content: &mut ShardContent, session: u64) {
+        self.set_noted(content.changed.note(session));
+    }
+}

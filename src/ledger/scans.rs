@@ -1,0 +1,52 @@
+//! Looks at every session, for what nobody keeps count of.
+
+use super::shard::Shard;
+use super::{KnownSession, Ledger};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+impl Ledger {
+    /// What is true now of the sessions in one part. False if there are no more parts.
+    pub fn part(&self, part: usize, out: &mut Vec<(u64, Option<KnownSession>)>) -> bool {
+        let Some(shard) = self.shards.all().get(part) else { return false };
+        out.extend(shard.read().entries.iter().map(|entry| (entry.session, Some(entry.known()))));
+        true
+    }
+
+    /// Looks at each session in one of `parts` parts of the shards.
+    pub fn look_through(&self, part: usize, parts: usize, mut each: impl FnMut(KnownSession)) {
+        for shard in self.shards.part(part, parts) {
+            shard.read().entries.iter().for_each(|entry| each(entry.known()));
+        }
+    }
+
+    /// Whether anybody was seen since then.
+    pub fn any_seen_since(&self, then: u32) -> bool {
+        let any = |shard: &Shard| shard.read().entries.iter().any(|entry| entry.known().last >= then);
+        self.shards.all().iter().any(any)
+    }
+
+    /// Sessions by slot, counted one by one: to verify the tally.
+    pub fn per_slot(&self) -> HashMap<u32, u32> {
+        let mut counts = HashMap::new();
+        self.look_through(0, 1, |known| *counts.entry(known.slot).or_default() += 1);
+        counts
+    }
+
+    /// The sessions of a node that were seen last, at most so many, the latest first.
+    pub fn newest_on(&self, slot: u32, most: usize) -> Vec<(u64, KnownSession)> {
+        let mut newest = BinaryHeap::new();
+        for shard in self.shards.all() {
+            for entry in shard.read().entries.iter().filter(|entry| entry.slot == slot) {
+                let known = entry.known();
+                newest.push(Reverse((known.last, entry.session, known.first, known.confirmed)));
+                if newest.len() > most {
+                    newest.pop();
+                }
+            }
+        }
+        let sorted = newest.into_sorted_vec().into_iter();
+        let known = |(last, session, first, confirmed)| (session, KnownSession { slot, first, last, confirmed });
+        sorted.map(|Reverse(row)| known(row)).collect()
+    }
+}
