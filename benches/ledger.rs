@@ -53,8 +53,7 @@ fn costs(criterion: &mut Criterion) {
                 ledger.end(id(fresh), &tally);
             });
         });
-        ledger.note_changes(true);
-        let mut changes = Vec::new();
+        let (mut follower, mut changes) = (ledger.follow(1 << 18), Vec::new());
         criterion.bench_with_input(BenchmarkId::new("open-end-kept", entries), &entries, |bencher, _| {
             bencher.iter(|| {
                 fresh += 1;
@@ -62,7 +61,7 @@ fn costs(criterion: &mut Criterion) {
                 ledger.end(id(fresh), &tally);
                 if fresh.is_multiple_of(1_000) {
                     // as the keeper does, there on a thread of its own
-                    ledger.changes(&mut changes);
+                    let _ = black_box(follower.changes(&mut changes));
                     changes.clear();
                 }
             });

@@ -5,9 +5,9 @@
 //! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
 
 mod capacity;
-mod changes;
 mod entry;
 mod eviction;
+mod follower;
 mod in_flight;
 mod renames;
 mod scans;
@@ -17,15 +17,15 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use arc_swap::ArcSwapOption;
 use capacity::Capacity;
 use entry::Entry;
 use eviction::EvictionFloors;
 use hashbrown::hash_table::Entry as Place;
 use renames::Renames;
 use shard::{ShardContent, Shards};
-use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::thread::Thread;
+use std::sync::atomic::AtomicU32;
+
+pub use follower::{Follower, Noted};
 
 /// Where the sessions of each node are counted.
 ///
@@ -63,10 +63,6 @@ pub struct Ledger {
     shards: Shards,
     floors: EvictionFloors,
     capacity: Capacity,
-    /// Some shard has noted a change.
-    noted: AtomicBool,
-    /// Who is to know of it at once.
-    wakes: ArcSwapOption<Thread>,
     /// Ids that were replaced a moment ago.
     renames: Renames,
 }
@@ -80,14 +76,12 @@ impl Ledger {
     /// The same by a seed that is known: what it does can be done again.
     pub fn with_seed(limit: usize, seed: u64) -> Self {
         let shards = Shards::new(limit, seed);
-        Self {
-            floors: EvictionFloors::new(shards.all().len()),
-            shards,
-            capacity: Capacity::new(limit),
-            noted: AtomicBool::new(false),
-            wakes: ArcSwapOption::empty(),
-            renames: Renames::default(),
-        }
+        Self { floors: EvictionFloors::new(shards.all().len()), shards, capacity: Capacity::new(limit), renames: Renames::default() }
+    }
+
+    /// From now on the sessions that change are noted for somebody who asks often; at most so many until then, 8 bytes each.
+    pub fn follow(&self, most: usize) -> Follower {
+        Follower::new(self.shards.clone(), most)
     }
 
     /// What is known of a session, also by an id that its application replaced a moment ago.
@@ -143,7 +137,7 @@ impl Ledger {
         self.renames.note(old, new, now);
         let hash = self.shards.hash(new);
         let content = &mut *self.shards.of(hash).write();
-        self.note(content, new);
+        content.note(new);
         match content.entries.entry(hash, |entry| entry.session == new, |entry| self.shards.hash(entry.session)) {
             Place::Occupied(mut place) => {
                 let entry = place.get_mut();
@@ -192,7 +186,7 @@ impl Ledger {
                 let entry = Entry::new(session, new);
                 self.floors.lower(self.shards.place(hash), entry.rank());
                 content.entries.insert_unique(hash, entry, |entry| self.shards.hash(entry.session));
-                self.note(&mut content, session);
+                content.note(session);
                 return new.slot;
             }
             // Not while the shard is locked: what has to go may be in any of them.
@@ -210,7 +204,7 @@ impl Ledger {
         let mut content = self.shards.of(hash).write();
         let (entry, _) = content.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
         look(&entry);
-        self.note(&mut content, session);
+        content.note(session);
         Some(entry)
     }
 
@@ -237,11 +231,7 @@ impl Ledger {
         entry.confirmed |= new.confirmed;
         entry.meet(new.last);
         let slot = entry.slot;
-        self.note(content, session);
+        content.note(session);
         Some(slot)
-    }
-
-    fn note(&self, content: &mut ShardContent, session: u64) {
-        self.set_noted(content.changed.note(session));
     }
 }

@@ -8,9 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 impl Ledger {
     /// What is true now of the sessions in one part. False if there are no more parts.
     pub fn part(&self, part: usize, out: &mut Vec<(u64, Option<KnownSession>)>) -> bool {
-        let Some(shard) = self.shards.all().get(part) else { return false };
-        out.extend(shard.read().entries.iter().map(|entry| (entry.session, Some(entry.known()))));
-        true
+        self.shards.content(part, out)
     }
 
     /// Looks at each session in one of `parts` parts of the shards.

@@ -1,13 +1,15 @@
 //! The shards: hash tables of entries, each behind a lock of its own.
 
-use super::changes::Changed;
+use super::KnownSession;
 use super::entry::Entry;
+use super::follower::ShardNotes;
 use hashbrown::HashTable;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// All of them, and which of them an id is in.
+/// All of them, and which of them an id is in. A clone is the same shards.
+#[derive(Clone)]
 pub struct Shards {
-    all: Box<[Shard]>,
+    all: Arc<[Shard]>,
     /// Whoever does not know it cannot prepare ids that meet in one bucket.
     seed: u64,
 }
@@ -21,7 +23,8 @@ pub struct Shard(RwLock<ShardContent>);
 #[derive(Default)]
 pub struct ShardContent {
     pub entries: HashTable<Entry>,
-    pub changed: Changed,
+    /// For each follower.
+    pub notes: Vec<ShardNotes>,
 }
 
 impl Shards {
@@ -51,6 +54,13 @@ impl Shards {
         &self.all
     }
 
+    /// What is true now of the sessions in one of them. False if there are no more.
+    pub fn content(&self, at: usize, out: &mut Vec<(u64, Option<KnownSession>)>) -> bool {
+        let Some(shard) = self.all.get(at) else { return false };
+        out.extend(shard.read().entries.iter().map(|entry| (entry.session, Some(entry.known()))));
+        true
+    }
+
     /// One of `parts` parts of them.
     pub fn part(&self, part: usize, parts: usize) -> impl Iterator<Item = &Shard> {
         self.all.iter().skip(part).step_by(parts.max(1))
@@ -69,6 +79,12 @@ impl Shard {
 }
 
 impl ShardContent {
+    /// A session changed: whoever follows is to know.
+    #[inline]
+    pub fn note(&mut self, session: u64) {
+        self.notes.iter_mut().for_each(|notes| notes.add(session));
+    }
+
     pub fn find(&self, hash: u64, session: u64) -> Option<&Entry> {
         self.entries.find(hash, |entry| entry.session == session)
     }

@@ -24,16 +24,14 @@ impl Ledger {
         }
         let content = &mut *shard.write();
         let before = content.entries.len();
-        let mut noted = false;
         content.entries.retain(|entry| {
             let stays = keep(entry);
             if !stays {
                 tally.change(entry.slot, -1);
-                noted |= content.changed.note(entry.session);
+                content.notes.iter_mut().for_each(|notes| notes.add(entry.session));
             }
             stays
         });
-        self.set_noted(noted);
         let gone = before - content.entries.len();
         if content.entries.len() * 4 < content.entries.num_buckets() {
             let room = content.entries.len() * 2;

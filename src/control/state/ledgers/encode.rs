@@ -11,7 +11,7 @@ const FRAME: usize = 2048;
 
 /// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused in between was empty
 /// before, so the session that was found in it is on its new node.
-pub fn encode(name: &str, live: &ClusterLive, found: &[(u64, Option<KnownSession>)], out: &mut Vec<u8>) {
+pub fn encode(live: &ClusterLive, found: &[(u64, Option<KnownSession>)], out: &mut Vec<u8>) {
     let roster = live.roster.load();
     let times = Times::now();
     for some in found.chunks(FRAME) {
@@ -31,6 +31,6 @@ pub fn encode(name: &str, live: &ClusterLive, found: &[(u64, Option<KnownSession
             SessionRecord::Lives { session, node, first, last, confirmed: seen.confirmed, from }
         };
         let sessions = some.iter().map(|&(session, seen)| record(session, seen)).collect();
-        Frame { cluster: name, nodes, sessions }.encode(out);
+        Frame { cluster: &live.name, nodes, sessions }.encode(out);
     }
 }

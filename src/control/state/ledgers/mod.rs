@@ -1,5 +1,5 @@
-//! Keeps the ledgers of all clusters in one file. Each ledger notes which of its sessions changed; a thread of its own asks it
-//! many times a second what is true of those now, and appends that. So the order in which requests changed something does not
+//! Keeps the ledgers of all clusters in one file. A thread of its own follows them: it asks many times a second which sessions
+//! changed and what is true of those now, and appends that. So the order in which requests changed something does not
 //! matter, and a kill loses what the last moment brought. Where sessions stand in the ledger alone, their first change wakes the
 //! thread. Now and then everything is written anew, to a file that replaces the one before: that keeps the file in bounds, and when
 //! each session was last seen with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
@@ -8,6 +8,7 @@
 
 mod encode;
 pub(super) mod frames;
+mod kept;
 mod load;
 mod rewrite;
 mod writer;

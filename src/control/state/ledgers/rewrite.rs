@@ -1,11 +1,9 @@
 //! The file that is appended to, and the one with everything that is to replace it.
 
-use super::encode::encode;
 use super::frames::FIRST_LINE;
-use crate::table::ClusterLive;
+use super::kept::KeptLedger;
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Sessions written at one tick to a file that is to replace the present one.
@@ -51,19 +49,19 @@ impl LedgerRewrite {
     }
 
     /// The next sessions. True when there are no more.
-    pub fn gather(&mut self, kept: &[(Arc<str>, Arc<ClusterLive>)], out: &mut Vec<u8>) -> bool {
+    pub fn gather(&mut self, kept: &[KeptLedger], out: &mut Vec<u8>) -> bool {
         let mut room = STEP;
-        while let Some((name, live)) = kept.get(self.at.0) {
-            let mut found = Vec::new();
-            while room > found.len() && live.ledger.part(self.at.1, &mut found) {
-                self.at.1 += 1;
+        while let Some(ledger) = kept.get(self.at.0) {
+            match ledger.parts(self.at.1, room, out) {
+                (_, Some(part)) => {
+                    self.at.1 = part;
+                    return false;
+                }
+                (count, None) => {
+                    room -= count;
+                    self.at = (self.at.0 + 1, 0);
+                }
             }
-            encode(name, live, &found, out);
-            if found.len() >= room {
-                return false;
-            }
-            room -= found.len();
-            self.at = (self.at.0 + 1, 0);
         }
         true
     }

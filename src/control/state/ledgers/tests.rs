@@ -7,7 +7,7 @@ use super::{FILE, LedgerKeeper, StateDir};
 use crate::affinity::KeyRing;
 use crate::base::clock::{self, Now};
 use crate::config;
-use crate::ledger::KnownSession;
+use crate::ledger::{KnownSession, Noted};
 use crate::table::{ClusterLive, Current, Table, compile};
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -82,10 +83,8 @@ impl House {
 fn contents(table: &Table) -> BTreeMap<u64, (String, bool, Option<String>)> {
     let live = &table.clusters[0].live;
     let name = |slot: u32| live.roster.load().lives[slot as usize].name.to_string();
-    let (mut found, mut part) = (Vec::new(), 0);
-    while live.ledger.part(part, &mut found) {
-        part += 1;
-    }
+    let mut found = Vec::new();
+    (0..).take_while(|part| live.ledger.part(*part, &mut found)).for_each(drop);
     let of = |(id, seen): &(u64, Option<KnownSession>)| {
         let seen = seen.unwrap();
         (*id, (name(seen.slot), seen.confirmed, live.moved_from(*id, seen.slot).map(name)))
@@ -249,12 +248,34 @@ fn what_is_learned_is_written_at_once() {
 }
 
 #[test]
+fn whoever_else_follows_takes_nothing_from_the_file_and_is_told_everything_too() {
+    let mut house = House::new();
+    let live = house.live();
+    let (mut other, mut told) = (live.ledger.follow(1000), Vec::new());
+    for session in 0..50 {
+        live.ledger.touch(session, 1, now(), &live.tally(Now::look()));
+        if session % 7 == 0 {
+            house.writer.tick();
+            house.assert_known();
+        }
+        if session % 5 == 0 {
+            let _ = other.changes(&mut told);
+        }
+    }
+    house.writer.tick();
+    house.assert_known();
+    assert_eq!(other.changes(&mut told), Noted::All);
+    told.sort_unstable_by_key(|(session, _)| *session);
+    assert!(told.iter().map(|(session, _)| *session).eq(0..50));
+}
+
+#[test]
 fn a_slow_disk_holds_up_nothing_that_is_appended() {
     let mut house = House::new();
     let live = house.live();
     live.ledger.open(1, 0, now(), &live.tally(Now::look()));
     let (done, waits) = std::sync::mpsc::channel();
-    (house.writer.thread, house.writer.lacking) = (Some(thread::current()), true);
+    (house.writer.waker, house.writer.lacking) = (Some(Waker::noop().clone()), true);
     house.writer.tick();
     // the disk takes its time
     let settling = house.writer.next.as_mut().and_then(|next| next.settling.take()).expect("another thread waits for the disk");

@@ -1,15 +1,17 @@
 //! The side that writes: appends what changed, and begins a new file where one is due.
 
-use super::encode::encode;
+use super::kept::KeptLedger;
 use super::load::{Damage, is_kept};
 use super::rewrite::{AppendFile, LedgerRewrite};
 use super::{FILE, StateDir};
 use crate::base::clock;
-use crate::table::{ClusterLive, Current, Table};
+use crate::ledger::Noted;
+use crate::table::{Current, Table};
 use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -31,12 +33,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct LedgerWriter {
     dir: Arc<StateDir>,
     current: Arc<Current>,
-    /// The thread it runs on; none while somebody waits for it.
-    pub thread: Option<Thread>,
+    /// Calls the thread it runs on; none while somebody waits for it.
+    pub waker: Option<Waker>,
     /// The newest table whose clusters are known.
     revision: u64,
-    /// Clusters that have a ledger worth its name.
-    kept: Vec<(Arc<str>, Arc<ClusterLive>)>,
+    /// Ledgers worth their name.
+    kept: Vec<KeptLedger>,
     /// Where changes are appended.
     pub file: Option<AppendFile>,
     /// What is to replace it.
@@ -60,7 +62,7 @@ impl LedgerWriter {
         Self {
             dir,
             current,
-            thread: None,
+            waker: None,
             revision: 0,
             kept: Vec::new(),
             file: None,
@@ -77,13 +79,13 @@ impl LedgerWriter {
     /// Writes until it is stopped.
     pub fn run(&mut self, stopped: &AtomicBool) {
         // the table is looked at again: from here on there is somebody to wake
-        (self.thread, self.revision) = (Some(thread::current()), 0);
+        (self.waker, self.revision) = (Some(Arc::new(ThreadWaker(thread::current())).into()), 0);
         while !stopped.load(Relaxed) {
             self.tick();
             thread::sleep(TOGETHER);
             thread::park_timeout(TICK);
         }
-        self.thread = None;
+        self.waker = None;
         self.write_all_anew();
     }
 
@@ -100,10 +102,11 @@ impl LedgerWriter {
     /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and everything written anew
     /// when that is possible again.
     pub fn tick(&mut self) {
+        self.follow_table();
         let mut changes = Vec::new();
-        self.lacking |= !self.changes(&mut changes);
-        // afterwards: which ledgers are kept decides which changes are noted from now on
-        self.follow();
+        for kept in &mut self.kept {
+            self.lacking |= kept.changes(&mut changes) == Noted::NotAll;
+        }
         let written = self.append(&changes).and_then(|()| self.renew());
         if written.is_err() {
             // what reached the disk may be half a frame: nothing may follow it
@@ -124,36 +127,31 @@ impl LedgerWriter {
     }
 
     /// Learns from a new table which ledgers are to be kept, and which of them cannot wait.
-    fn follow(&mut self) {
+    fn follow_table(&mut self) {
         let table = self.current.load_full();
         if table.revision == self.revision {
             return;
         }
         self.revision = table.revision;
-        let kept: Vec<_> = table.known().filter(|c| is_kept(c)).map(|c| (c.name.clone(), c.live.clone())).collect();
         self.period = period(&table);
         self.due = self.due.min(clock::instant() + self.period);
-        if !kept.iter().map(|(_, live)| Arc::as_ptr(live)).eq(self.kept.iter().map(|(_, live)| Arc::as_ptr(live))) {
-            self.kept.iter().for_each(|(_, live)| live.ledger.note_changes(false));
-            kept.iter().for_each(|(_, live)| live.ledger.note_changes(true));
-            (self.kept, self.lacking) = (kept, true);
+        let clusters: Vec<_> = table.known().filter(|c| is_kept(c)).collect();
+        let before = self.kept.len();
+        self.kept.retain(|kept| clusters.iter().any(|cluster| kept.is_of(&cluster.live)));
+        let staying = self.kept.len();
+        for cluster in clusters {
+            let known = self.kept.iter().position(|kept| kept.is_of(&cluster.live));
+            let at = known.unwrap_or(self.kept.len());
+            if known.is_none() {
+                self.kept.push(KeptLedger::new(cluster.live.clone()));
+            }
+            self.kept[at].wakes(self.waker.clone().filter(|_| cluster.affinity.stands_in_ledger()));
+        }
+        if before > staying || self.kept.len() > staying {
+            self.lacking = true;
             // one that is on its way to its place is followed by another
             self.next = self.next.take().filter(|next| next.settling.is_some());
         }
-        for cluster in table.known().filter(|c| is_kept(c)) {
-            cluster.live.ledger.wakes(self.thread.clone().filter(|_| cluster.affinity.stands_in_ledger()));
-        }
-    }
-
-    /// What is true now of sessions that have changed. False if there were more than could be noted.
-    fn changes(&self, out: &mut Vec<u8>) -> bool {
-        let mut all = true;
-        for (name, live) in &self.kept {
-            let mut found = Vec::new();
-            all &= live.ledger.changes(&mut found);
-            encode(name, live, &found, out);
-        }
-        all
     }
 
     /// Appends to the file, and to the one that is to replace it.
@@ -200,7 +198,7 @@ impl LedgerWriter {
     /// Puts the file that has everything on the disk and in its place: on a thread of its own if nobody waits for that.
     fn settle(&mut self) -> io::Result<()> {
         let Some(next) = &mut self.next else { return Ok(()) };
-        if self.thread.is_some() && self.damage.is_none() {
+        if self.waker.is_some() && self.damage.is_none() {
             let (dir, file) = (self.dir.clone(), next.out.file.try_clone()?);
             let settle = move || file.sync_data().and_then(|()| dir.install(FILE));
             next.settling = Some(thread::Builder::new().name("ledgers-disk".into()).spawn(settle)?);
@@ -223,7 +221,7 @@ impl LedgerWriter {
             return false;
         }
         self.due = now + self.period;
-        self.kept.iter().any(|(_, live)| live.ledger.any_seen_since(self.since))
+        self.kept.iter().any(|kept| kept.any_seen_since(self.since))
     }
 }
 
@@ -234,4 +232,17 @@ pub fn period(table: &Table) -> Duration {
         c.conf.session_idle.get().min(most)
     });
     idle.min().map_or(PERIOD.1, |idle| (idle / PART_OF_IDLE).clamp(PERIOD.0, PERIOD.1))
+}
+
+/// Ends the sleep of a thread.
+struct ThreadWaker(Thread);
+
+impl Wake for ThreadWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
 }
