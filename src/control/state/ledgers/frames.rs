@@ -105,3 +105,52 @@ fn cut_short(error: io::Error) -> Error {
         _ => Error::Io(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Whatever is cut off or changed, what is before it is read and nothing else.
+    #[test]
+    fn damage_is_found_wherever_it_is() {
+        let frame =
+            |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![SessionRecord::Over(n), SessionRecord::Over(n + 1)] };
+        let mut file = FIRST_LINE.to_vec();
+        (0..5).for_each(|n| frame(n).encode(&mut file));
+        let count = |bytes: &[u8]| {
+            let Ok(mut reader) = FrameReader::new(bytes) else { return (0, false) };
+            let mut count = 0;
+            loop {
+                match reader.next() {
+                    Ok(Some(read)) => assert_eq!(read, frame(count)),
+                    Ok(None) => return (count, true),
+                    Err(_) => return (count, false),
+                }
+                count += 1;
+            }
+        };
+        assert_eq!(count(&file), (5, true));
+        let size = (file.len() - FIRST_LINE.len()) / 5;
+        for at in 0..file.len() {
+            let before = at.saturating_sub(FIRST_LINE.len()) / size;
+            let is_border = at >= FIRST_LINE.len() && (at - FIRST_LINE.len()).is_multiple_of(size);
+            assert_eq!(count(&file[..at]), (before as u64, is_border), "cut at {at}");
+            let mut changed = file.clone();
+            changed[at] ^= 0x10;
+            assert_eq!(count(&changed), (before as u64, false), "changed at {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_the_end_of_us(bytes in prop::collection::vec(any::<u8>(), 0..200), sum in any::<bool>()) {
+            let mut file = FIRST_LINE.to_vec();
+            file.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            file.extend_from_slice(&if sum { hash64(&bytes) } else { 0 }.to_le_bytes());
+            file.extend_from_slice(&bytes);
+            let mut reader = FrameReader::new(&file[..]).unwrap();
+            while let Ok(Some(_)) = reader.next() {}
+        }
+    }
+}

@@ -1,8 +1,7 @@
 //! The writer and the reader against each other: whatever was true at the last tick is known after a start.
 
-use super::frames::{FIRST_LINE, Frame, FrameReader, SessionRecord};
 use super::load::load;
-use super::writer::{LedgerWriter, SLACK, period};
+use super::writer::{LedgerWriter, SLACK, gathers_next, period};
 use super::{FILE, LedgerKeeper, StateDir};
 use crate::affinity::KeyRing;
 use crate::base::clock::{self, Now};
@@ -270,6 +269,14 @@ fn whoever_else_follows_takes_nothing_from_the_file_and_is_told_everything_too()
 }
 
 #[test]
+fn changes_are_gathered_only_while_they_keep_coming() {
+    let after =
+        |idle: &[u64]| idle.iter().fold(Duration::ZERO, |before, idle| gathers_next(before, Duration::from_micros(*idle))).as_micros();
+    assert_eq!([after(&[50_000]), after(&[3_000; 9]), after(&[500; 4]), after(&[0; 9])], [0, 0, 1000, 2000]);
+    assert_eq!(after(&[0, 0, 0, 2_500]), 0, "whoever comes after a pause does not wait");
+}
+
+#[test]
 fn a_slow_disk_holds_up_nothing_that_is_appended() {
     let mut house = House::new();
     let live = house.live();
@@ -350,46 +357,4 @@ fn the_file_stays_in_bounds() {
     }
     assert!(longest > SLACK && longest < 2 * SLACK, "{longest}");
     house.assert_known();
-}
-
-/// Whatever is cut off or changed, what is before it is read and nothing else.
-#[test]
-fn damage_is_found_wherever_it_is() {
-    let frame = |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![SessionRecord::Over(n), SessionRecord::Over(n + 1)] };
-    let mut file = FIRST_LINE.to_vec();
-    (0..5).for_each(|n| frame(n).encode(&mut file));
-    let count = |bytes: &[u8]| {
-        let Ok(mut reader) = FrameReader::new(bytes) else { return (0, false) };
-        let mut count = 0;
-        loop {
-            match reader.next() {
-                Ok(Some(read)) => assert_eq!(read, frame(count)),
-                Ok(None) => return (count, true),
-                Err(_) => return (count, false),
-            }
-            count += 1;
-        }
-    };
-    assert_eq!(count(&file), (5, true));
-    let size = (file.len() - FIRST_LINE.len()) / 5;
-    for at in 0..file.len() {
-        let before = at.saturating_sub(FIRST_LINE.len()) / size;
-        let is_border = at >= FIRST_LINE.len() && (at - FIRST_LINE.len()).is_multiple_of(size);
-        assert_eq!(count(&file[..at]), (before as u64, is_border), "cut at {at}");
-        let mut changed = file.clone();
-        changed[at] ^= 0x10;
-        assert_eq!(count(&changed), (before as u64, false), "changed at {at}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_bytes_are_the_end_of_us(bytes in prop::collection::vec(any::<u8>(), 0..200), sum in any::<bool>()) {
-        let mut file = FIRST_LINE.to_vec();
-        file.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        file.extend_from_slice(&if sum { crate::base::hash::hash64(&bytes) } else { 0 }.to_le_bytes());
-        file.extend_from_slice(&bytes);
-        let mut reader = FrameReader::new(&file[..]).unwrap();
-        while let Ok(Some(_)) = reader.next() {}
-    }
 }

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer shows.
 const TICK: Duration = if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(50) };
-/// Changes within so long of an append go into one.
-const TOGETHER: Duration = Duration::from_millis(2);
+/// While changes keep coming, those of so long go into one append: at first and at last. One that comes after a pause is appended
+/// at once, so that a kill takes as little as can be.
+const TOGETHER: (Duration, Duration) = (Duration::from_micros(125), Duration::from_millis(2));
 /// Everything is written anew when as much as that and this was appended.
 pub const SLACK: u64 = 1 << 20;
 /// It is also written anew when this part of the shortest `session-idle` or `max-idle` has passed: by so much a session may be
@@ -80,10 +81,13 @@ impl LedgerWriter {
     pub fn run(&mut self, stopped: &AtomicBool) {
         // the table is looked at again: from here on there is somebody to wake
         (self.waker, self.revision) = (Some(Arc::new(ThreadWaker(thread::current())).into()), 0);
+        let mut gathers = Duration::ZERO;
         while !stopped.load(Relaxed) {
             self.tick();
-            thread::sleep(TOGETHER);
+            thread::sleep(gathers);
+            let idle_since = clock::instant();
             thread::park_timeout(TICK);
+            gathers = gathers_next(gathers, clock::since(idle_since));
         }
         self.waker = None;
         self.write_all_anew();
@@ -223,6 +227,11 @@ impl LedgerWriter {
         self.due = now + self.period;
         self.kept.iter().any(|kept| kept.any_seen_since(self.since))
     }
+}
+
+/// How long changes are gathered after the next append: it was so long before, and then nothing came for that long.
+pub fn gathers_next(before: Duration, idle: Duration) -> Duration {
+    if idle > TOGETHER.1 { Duration::ZERO } else { (before * 2).clamp(TOGETHER.0, TOGETHER.1) }
 }
 
 /// How often the times reach the file that sessions were last seen.
