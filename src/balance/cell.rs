@@ -22,6 +22,8 @@ pub struct Cell {
     full: AtomicBool,
     bare: AtomicBool,
     turn: AtomicU64,
+    /// Looks at its node that were begun.
+    looks: AtomicU32,
     /// Its first minute.
     pub probation: probation::Record,
 }
@@ -50,6 +52,7 @@ impl Default for Cell {
             full: AtomicBool::new(false),
             bare: AtomicBool::new(false),
             turn: AtomicU64::new(0),
+            looks: AtomicU32::new(0),
             probation: probation::Record::default(),
         }
     }
@@ -79,6 +82,16 @@ impl Cell {
     /// How full it is, in 1/65536.
     pub fn load(&self) -> u32 {
         self.load.load(SeqCst)
+    }
+
+    /// Begins a look at its node; returns its number.
+    pub fn begin_look(&self) -> u32 {
+        self.looks.fetch_add(1, SeqCst).wrapping_add(1)
+    }
+
+    /// The number of the look that was begun last.
+    pub fn latest_look(&self) -> u32 {
+        self.looks.load(SeqCst)
     }
 
     /// Stores what is known now.

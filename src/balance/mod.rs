@@ -172,8 +172,7 @@ impl Placement {
 
     /// Tells what is known of a node now. Any thread; O(log n).
     ///
-    /// Two threads that update one slot should both have read its counters after changing them; the last to write
-    /// wins, and [`Placement::refresh`] makes sure that it wrote the latest.
+    /// Of two threads that update one slot the last to write wins; [`Placement::refresh`] makes sure that it wrote the latest.
     pub fn update(&self, slot: u32, candidate: &Candidate) {
         let Some(cell) = self.cells.get(slot as usize).filter(|cell| cell.seated()) else { return };
         let tier = score::effective_tier(candidate);
@@ -209,17 +208,18 @@ impl Placement {
         }
     }
 
-    /// As [`Placement::update`], reading again until what was written is what is true, so that of several threads that
-    /// changed one node's counters none leaves an old picture behind.
+    /// As [`Placement::update`], after the node's counters were changed: of several threads that changed some, none leaves an old picture
+    /// behind. Whoever writes what he read before another began to look, reads again.
     pub fn refresh(&self, slot: u32, read: impl Fn() -> Candidate) {
-        let mut written = read();
+        let Some(cell) = self.cells.get(slot as usize) else { return };
+        let mut look = cell.begin_look();
         loop {
-            self.update(slot, &written);
-            let now = read();
-            if now == written {
+            self.update(slot, &read());
+            let latest = cell.latest_look();
+            if latest == look {
                 return;
             }
-            written = now;
+            look = latest;
         }
     }
 

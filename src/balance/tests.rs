@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use Method::{First, Hash, LeastRequests, LeastSessions, Random, Room, RoundRobin};
 
@@ -337,4 +338,24 @@ fn a_node_that_comes_or_goes_is_drawn_or_not_from_the_next_pick_on() {
     placement.update(1, &seat(80));
     let fuller = counts(&picks(&placement, 400))[&1];
     assert!((60..140).contains(&fuller), "of two draws both fall on it once in four: {fuller} of 400");
+}
+
+#[test]
+fn threads_that_change_one_node_leave_no_old_picture() {
+    let (placement, count) = (new(LeastRequests, &[1]), AtomicU32::new(0));
+    let change = || {
+        for _ in 0..3 {
+            count.fetch_add(1, Relaxed);
+            placement.refresh(0, || {
+                let seen = Candidate { in_flight: count.load(Relaxed), ..candidate(1) };
+                // others get in between what is read and what is written
+                std::thread::yield_now();
+                seen
+            });
+        }
+    };
+    for round in 0..300 {
+        std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(change))));
+        assert_eq!(placement.cells[0].read().in_flight, count.load(Relaxed), "round {round}");
+    }
 }
