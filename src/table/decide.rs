@@ -185,7 +185,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         {
             match node.state(facts.now) {
                 State::Unknown if !facts.waited => return Pinned::Unchecked,
-                _ if cluster.keeps(node, facts.now) => return Pinned::Followed { node: node.clone(), via },
+                state if cluster.keeps_in(state, node, facts.now) => return Pinned::Followed { node: node.clone(), via },
                 _ => {}
             }
         }
@@ -197,7 +197,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
             // the first check is late: it is tried rather than its sessions moved
             State::Unknown if facts.waited => return Pinned::Here { node: node.clone(), via },
             State::Unknown => unchecked = true,
-            _ if cluster.keeps(node, facts.now) => return Pinned::Here { node: node.clone(), via },
+            state if cluster.keeps_in(state, node, facts.now) => return Pinned::Here { node: node.clone(), via },
             _ => {}
         }
     }
@@ -239,7 +239,7 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
                 State::Ready => true,
                 // the first check is late: it is tried rather than its keys moved
                 State::Unknown => seen == Some(slot) || node.spec.admin == AdminState::Enabled && node.spec.weight > 0,
-                _ => seen == Some(slot) && cluster.keeps(node, facts.now),
+                state => seen == Some(slot) && cluster.keeps_in(state, node, facts.now),
             }
     };
     let at = || cluster.roster.placement.by_key(hash).filter_map(|slot| cluster.node(slot)).filter(serves);

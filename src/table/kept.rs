@@ -83,7 +83,12 @@ impl Cluster {
 
     /// Whether a session that is on this node stays there.
     pub fn keeps(&self, node: &Node, now: Now) -> bool {
-        node.state(now).keeps_sessions() || self.kept(node, now).is_some()
+        self.keeps_in(node.state(now), node, now)
+    }
+
+    /// The same of a node whose state is known.
+    pub fn keeps_in(&self, state: State, node: &Node, now: Now) -> bool {
+        state.keeps_sessions() || self.kept(node, now).is_some()
     }
 
     /// Who else speaks for a node where a request just failed.
