@@ -5,6 +5,7 @@
 mod tests;
 
 use super::KnownSession;
+use super::notes::{ShardNotes, Signal};
 use super::shard::Shards;
 use arc_swap::ArcSwapOption;
 use std::mem::take;
@@ -30,22 +31,6 @@ pub enum Noted {
     /// More changed than could be noted, or it has only begun: what is true is known by a look at all parts, begun after this
     /// answer, and by the changes that are told from now on.
     NotAll,
-}
-
-/// What the shards have for a follower.
-struct Signal {
-    /// Some shard has noted a change since it last asked.
-    pending: AtomicBool,
-    /// Who is to know of that at once.
-    waker: ArcSwapOption<Waker>,
-}
-
-/// What one shard has noted for one follower: ids of sessions that began, moved, were confirmed or ended.
-pub struct ShardNotes {
-    ids: Vec<u64>,
-    most: usize,
-    missed: bool,
-    signal: Arc<Signal>,
 }
 
 impl Follower {
@@ -105,39 +90,5 @@ impl Drop for Follower {
             notes.retain(|notes| !notes.is_for(&self.signal));
             notes.shrink_to_fit();
         }
-    }
-}
-
-impl ShardNotes {
-    /// This one changed.
-    pub fn add(&mut self, session: u64) {
-        if self.ids.len() < self.most {
-            self.ids.push(session);
-        } else {
-            self.missed = true;
-        }
-        self.signal.set();
-    }
-
-    fn is_for(&self, signal: &Arc<Signal>) -> bool {
-        Arc::ptr_eq(&self.signal, signal)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ids.is_empty() && !self.missed
-    }
-}
-
-impl Signal {
-    /// There is something to tell.
-    fn set(&self) {
-        // one call at most until it has looked, and none while it is awake
-        if !self.pending.load(Relaxed) && !self.pending.swap(true, SeqCst) {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        self.waker.load().iter().for_each(|waker| waker.wake_by_ref());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::KnownSession;
 use super::entry::Entry;
-use super::follower::ShardNotes;
+use super::notes::ShardNotes;
 use hashbrown::HashTable;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -8,7 +8,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-use self::format::DOCUMENT as FORMAT;
+use self::format::{DOCUMENT as FORMAT, LONGEST, Version, read_up_to};
 use super::error::{Error, Formats};
 use crate::base::clock;
 use serde::de::DeserializeOwned;
@@ -16,14 +16,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tracing::{info, warn};
 
-/// The longest document, far beyond any that is written.
-const LONGEST: u64 = 256 << 20;
 /// Damaged files of one name that are kept.
 const DAMAGED_KEPT: usize = 3;
 /// The file that is locked; it says who holds it.
@@ -44,12 +42,6 @@ pub struct StateDir {
 struct Document<T> {
     format: u32,
     data: T,
-}
-
-/// Its version alone: one of another version may hold anything.
-#[derive(Deserialize)]
-struct Version {
-    format: u32,
 }
 
 impl StateDir {
@@ -197,15 +189,6 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
         return Err(Error::OtherVersion(Some(Formats { found: version.format, read: FORMAT })));
     }
     serde_json::from_slice::<Document<T>>(text).map(|d| d.data).map_err(Error::Document)
-}
-
-fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes")));
-    }
-    Ok(text)
 }
 
 /// Nothing is there: no file, or no folder that could have one.

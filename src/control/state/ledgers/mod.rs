@@ -26,10 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tracing::warn;
-use writer::LedgerWriter;
+use writer::{FILE, LedgerWriter};
 
-/// The file's name in the state folder.
-const FILE: &str = "ledgers";
 /// How long the end waits for a disk that does not write.
 const PATIENCE: Duration = Duration::from_secs(5);
 

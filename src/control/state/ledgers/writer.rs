@@ -1,9 +1,9 @@
 //! The side that writes: appends what changed, and begins a new file where one is due.
 
+use super::StateDir;
 use super::kept::KeptLedger;
 use super::load::{Damage, is_kept};
 use super::rewrite::{AppendFile, LedgerRewrite};
-use super::{FILE, StateDir};
 use crate::base::clock;
 use crate::ledger::Noted;
 use crate::table::{Current, Table};
@@ -15,6 +15,8 @@ use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+/// The file's name in the state folder.
+pub const FILE: &str = "ledgers";
 /// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer shows.
 const TICK: Duration = if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(50) };
 /// While changes keep coming, those of so long go into one append: at first and at last. One that comes after a pause is appended
