@@ -11,7 +11,7 @@ use crate::affinity;
 use crate::config::address::Scheme;
 use crate::table::Node;
 use crate::table::decide::Why;
-use crate::upstream::send::Answer;
+use crate::upstream::answer::Answer;
 use http::{HeaderMap, StatusCode, header};
 
 /// Makes of a node's answer what the client is given. `retries`: tries after the first.

@@ -10,7 +10,7 @@ use crate::base::clock::Now;
 use crate::table::{Cluster, Listener};
 use crate::telemetry::record::RequestRecord;
 use crate::telemetry::termination::Termination;
-use crate::upstream::send::Lease;
+use crate::upstream::answer::Lease;
 use http::{HeaderMap, HeaderName};
 use std::rc::Rc;
 

@@ -8,8 +8,9 @@ use crate::table::decide::Verdict;
 use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
 use crate::telemetry::termination::Termination;
+use crate::upstream::failure::{Failure, SendError};
 use crate::upstream::household::Household;
-use crate::upstream::send::{Failure, Limits, Over, SendError};
+use crate::upstream::limits::{Limits, Over};
 use crate::wire::protocol::ClientProtocol;
 use http::{Method, StatusCode};
 

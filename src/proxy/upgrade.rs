@@ -9,7 +9,7 @@ use crate::table::decide::Why;
 use crate::telemetry::termination::Termination;
 use crate::transport::content::Content;
 use crate::transport::tunnel::End;
-use crate::upstream::send::Lease;
+use crate::upstream::answer::Lease;
 use base64::Engine;
 use bytes::Bytes;
 use http::request::Parts;

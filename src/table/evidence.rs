@@ -20,7 +20,7 @@
 //! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
 use crate::base::clock::Now;
-use crate::upstream::send::Failure;
+use crate::upstream::failure::Failure;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What a client's request met in place of an answer.

@@ -1,11 +1,13 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
+use super::answer::{Answer, Lease};
 use super::body::{self, RequestBody};
 use super::dial;
+use super::failure::{Cause, Failure, SendError};
 use super::interim::{self, Heard, Interim, MOST};
+use super::limits::{Limits, Over};
 use super::link::Link;
 use super::pool::{Pool, Taken};
-use super::send::{Answer, Cause, Failure, Lease, Limits, Over, SendError, unconnected};
 use super::usage::Open;
 use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
@@ -200,7 +202,7 @@ async fn connect(pool: &Pool, link: &Link, limits: &Limits<'_>) -> Result<(Taken
     let start = clock::instant();
     let count = pool.usage(link).mine();
     count.attempted();
-    let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await.map_err(unconnected)?;
+    let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await?;
     let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
     Ok((Taken { connection, open: Open::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
 }

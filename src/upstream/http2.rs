@@ -1,10 +1,13 @@
 //! HTTP/2 to a node: each exchange a stream, many at a time over the connections of a worker.
 
-use super::body::{self, RequestBody};
+use super::answer::{Answer, Lease};
+use super::body::{self, RequestBody, Upload};
+use super::failure::{Failure, SendError};
 use super::interim::{self, Heard, Interim, MOST};
+use super::limits::Limits;
 use super::link::Link;
 use super::pool::Pool;
-use super::send::{Answer, Failure, Lease, Limits, SendError};
+use super::streams::Place;
 use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
@@ -12,9 +15,10 @@ use crate::transport::h2::send_body;
 use crate::transport::http1::Side;
 use crate::transport::receiving::Receiving;
 use crate::wire::http2 as wire;
-use h2::Reason;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream};
 use http::request::Parts;
-use http::{Request, StatusCode, Uri, Version, header};
+use http::{Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -38,50 +42,22 @@ pub(super) async fn send(
         pool.usage(link).mine().reused();
     }
     let (connect_ms, queued) = if place.reused { (0.0, waited.then_some(spent)) } else { (spent.as_secs_f64() * 1000.0, None) };
-    absolute(&mut head, link);
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
-        head.headers.remove(name);
-    }
-    // a conf's values may be made of what others say
-    wire::trim(&mut head.headers);
     let (upload, end) = (body.upload().cloned(), body.is_end_stream());
-    if let Some(length) = body.size_hint().exact().filter(|_| !end) {
-        head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
-    }
+    translate(&mut head, link, body.size_hint().exact().filter(|_| !end));
     if let Some(upload) = &upload {
         upload.keep(limits.keep);
     }
     let sent = place.connection().sender().send_request(Request::from_parts(head, ()), end);
     // the connection may have ended since
-    let (mut answer, stream) =
+    let (answer, stream) =
         sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(Failure::Unsent, e.to_string()) })?;
-    let mut sending = (!end).then(|| Box::pin(send_body(body, stream, limits.response)));
-    let mut left = MOST;
-    let mut patience = Patience::new(None, clock::instant(), limits.response);
-    let heard = |cx: &mut Context<'_>| {
-        if sending.as_mut().is_some_and(|s| s.as_mut().poll(cx).is_ready()) {
-            sending = None;
-            patience.renew();
-        }
-        while let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx) {
-            if interim.status() == StatusCode::SWITCHING_PROTOCOLS {
-                // RFC 9113 section 8.6: there is no such thing
-                return Poll::Ready(Heard::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
-            }
-            if left > 0 {
-                left -= 1;
-                let (mut head, ()) = interim.into_parts();
-                wire::answer(&mut head.headers);
-                return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
-            }
-        }
-        match Pin::new(&mut answer).poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Heard::Final(Some(answer))),
-            // a body that is under way has limits of its own
-            Poll::Pending if sending.is_none() && patience.is_over(cx) => Poll::Ready(Heard::Final(None)),
-            Poll::Pending => Poll::Pending,
-        }
+    let mut exchange = StreamExchange {
+        sending: (!end).then(|| Box::pin(send_body(body, stream, limits.response))),
+        answer,
+        left: MOST,
+        patience: Patience::new(None, clock::instant(), limits.response),
     };
+    let heard = |cx: &mut Context<'_>| exchange.poll(cx);
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
         None => {
             // who has not answered may never answer: the next request opens another connection and will see
@@ -91,7 +67,7 @@ pub(super) async fn send(
         Some(Ok(response)) => {
             place.idle.iter().for_each(|idle| link.prove(*idle));
             place.answered();
-            let rest = sending.map(|rest| {
+            let rest = exchange.sending.take().map(|rest| {
                 let place = place.clone();
                 async move {
                     let _ = rest.await;
@@ -103,26 +79,82 @@ pub(super) async fn send(
             wire::answer(&mut head.headers);
             let content = Content::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
             let lease = Lease::stream(pool, link, place, upload);
-            Ok(Answer { response: http::Response::from_parts(head, content), lease, connect_ms, queued })
+            Ok(Answer { response: Response::from_parts(head, content), lease, connect_ms, queued })
         }
-        Some(Err(error)) => {
-            // a connection that the node ends may have crossed the request; one that we end for what came over it has not, and a
-            // stream that is reset was answered, if not kindly
-            let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
-            if let (true, Some(idle)) = (race, place.idle) {
-                link.disprove(idle);
+        Some(Err(error)) => Err(broken(link, &place, upload.as_deref(), &error)),
+    }
+}
+
+/// An answer, or why the stream ended without one.
+type StreamAnswer = Result<Response<RecvStream>, h2::Error>;
+
+/// A request on its way over a stream, and its answer.
+struct StreamExchange<S> {
+    sending: Option<Pin<Box<S>>>,
+    answer: ResponseFuture,
+    /// Interim answers that may still come.
+    left: u8,
+    patience: Patience<'static>,
+}
+
+impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
+    /// What the node says next; nothing if it is too late with that.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard<Option<StreamAnswer>>> {
+        if self.sending.as_mut().is_some_and(|sending| sending.as_mut().poll(cx).is_ready()) {
+            self.sending = None;
+            self.patience.renew();
+        }
+        while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
+            if interim.status() == StatusCode::SWITCHING_PROTOCOLS {
+                // RFC 9113 section 8.6: there is no such thing
+                return Poll::Ready(Heard::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
             }
-            let kind = match upload.and_then(|upload| Failure::of_client(&upload)) {
-                Some(failure) => failure,
-                None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
-                // RFC 9113 sections 8.7 and 6.8: not processed in any way
-                None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
-                // what is refused of it ends this stream alone
-                None if !error.is_io() && !error.is_go_away() && !error.is_remote() => Failure::BadAnswer,
-                None => Failure::NoAnswer,
-            };
-            Err(SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) })
+            if self.left > 0 {
+                self.left -= 1;
+                let (mut head, ()) = interim.into_parts();
+                wire::answer(&mut head.headers);
+                return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
+            }
         }
+        match Pin::new(&mut self.answer).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Heard::Final(Some(answer))),
+            // a body that is under way has limits of its own
+            Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => Poll::Ready(Heard::Final(None)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// What it means that a stream ended without an answer.
+fn broken(link: &Link, place: &Place, upload: Option<&Upload>, error: &h2::Error) -> SendError {
+    // a connection that the node ends may have crossed the request; one that we end for what came over it has not, and a
+    // stream that is reset was answered, if not kindly
+    let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
+    if let (true, Some(idle)) = (race, place.idle) {
+        link.disprove(idle);
+    }
+    let kind = match upload.and_then(Failure::of_client) {
+        Some(failure) => failure,
+        None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
+        // RFC 9113 sections 8.7 and 6.8: not processed in any way
+        None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
+        // what is refused of it ends this stream alone
+        None if !error.is_io() && !error.is_go_away() && !error.is_remote() => Failure::BadAnswer,
+        None => Failure::NoAnswer,
+    };
+    SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) }
+}
+
+/// The head as HTTP/2 wants it, of a request whose body has this length, if that is known.
+fn translate(head: &mut Parts, link: &Link, length: Option<u64>) {
+    absolute(head, link);
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+        head.headers.remove(name);
+    }
+    // a conf's values may be made of what others say
+    wire::trim(&mut head.headers);
+    if let Some(length) = length {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::addresses::Addresses;
 use super::home::{self, Home, Reach};
-use super::send::Over;
+use super::limits::Over;
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;

@@ -1,13 +1,16 @@
 //! One link to a node: dial, keep idle connections of one worker, send a request.
 
 pub mod addresses;
+pub mod answer;
 pub mod body;
 pub mod dial;
+pub mod failure;
 pub mod home;
 pub mod household;
 mod http1;
 pub mod http2;
 pub mod interim;
+pub mod limits;
 pub mod link;
 pub mod passages;
 pub mod pool;

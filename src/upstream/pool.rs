@@ -1,7 +1,7 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
+use super::limits::Over;
 use super::link::Link;
-use super::send::Over;
 use super::streams::Streams;
 use super::usage::{Block, Open, Usage};
 use crate::base::clock::Now;

@@ -1,9 +1,9 @@
 //! One connection of HTTP/2 to a node, shared by as many requests at a time as both sides allow.
 
 use super::dial::{self, NoConnection};
-use super::send::{Failure, SendError, unconnected};
-use super::streams::Streams;
-use super::usage::Open;
+use super::failure::{Failure, SendError};
+use super::link::Link;
+use super::usage::{Open, Usage};
 use crate::base::clock::{self, Now};
 use crate::transport::stream::Stream;
 use crate::transport::window::{Admission, Bounds, LEAST, STREAMS, Share, Window};
@@ -13,10 +13,9 @@ use h2::client::{Connection, SendRequest};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 /// What all answers of a connection together may have under way: the windows of its streams bound it, and a client that does
@@ -25,9 +24,6 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// How far the windows of answers grow.
 const BOUNDS: Bounds = Bounds { start: LEAST, most: 1 << 20, sum: STREAMS as u64 * LEAST as u64, common: u64::MAX, steps: 4 };
-
-/// Between the end of a connection that served nobody and the next for those who wait.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What stands for the node's limit of streams before its SETTINGS are here: no number that they can say.
 const UNTOLD: usize = usize::MAX - 1;
@@ -48,21 +44,20 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Opens one. It is open when the node's SETTINGS are here, which say how many streams it takes. From a node that is late
-    /// with them it may do with one.
-    pub(super) async fn open(streams: &Rc<Streams>, within: Duration) -> Result<Rc<Self>, SendError> {
+    /// Opens one, and says what keeps it going. It is open when the node's SETTINGS are here, which say how many streams it takes.
+    /// From a node that is late with them it may do with one.
+    pub(super) async fn open(link: &Link, usage: &Usage, within: Duration) -> Result<(Rc<Self>, Drive), SendError> {
         let by = clock::timer_instant() + within;
-        let link = streams.link();
-        let count = streams.usage().mine();
+        let count = usage.mine();
         count.attempted();
-        let socket = dial::dial(link, NodeProtocol::Http2, within).await.map_err(unconnected)?;
+        let socket = dial::dial(link, NodeProtocol::Http2, within).await?;
         let refused = |why: String| SendError::new(Failure::Connect, why);
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
         builder.initial_max_send_streams(UNTOLD).enable_push(false);
         // each costs its own request; the library would end the connection for their sum, under those who had no part in it
         builder.max_local_error_reset_streams(None);
-        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| unconnected(NoConnection::Late(within)))?;
+        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| NoConnection::Late(within))?;
         let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
         let shared = Rc::new(Self {
             sender: RefCell::new(sender),
@@ -73,14 +68,17 @@ impl Shared {
             alone: Cell::default(),
             rests_since: Cell::new(Now::look()),
         });
-        let (tell, told) = oneshot::channel();
-        let drive = Drive { connection, shared: Rc::downgrade(&shared), streams: Rc::downgrade(streams), tell: Some(tell) };
-        tokio::task::spawn_local(drive.run(Open::new(count)));
-        match timeout_at(by, told).await {
-            Ok(Ok(Err(why))) => Err(refused(why)),
-            Ok(Err(_)) => Err(refused("it was closed".into())),
-            Ok(Ok(Ok(()))) | Err(_) if shared.is_over() => Err(refused("the node takes no requests (GOAWAY)".into())),
-            Ok(Ok(Ok(()))) | Err(_) => Ok(shared),
+        let mut drive = Drive { connection, _open: Open::new(count) };
+        let told = poll_fn(|cx| match drive.poll(cx, Some(&shared)) {
+            Poll::Ready(Ok(())) => Poll::Ready(Err(refused("it was closed before the node's SETTINGS came".into()))),
+            Poll::Ready(Err(why)) => Poll::Ready(Err(refused(format!("HTTP/2: {why}")))),
+            Poll::Pending if shared.is_told() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        });
+        timeout_at(by, told).await.unwrap_or(Ok(()))?;
+        match shared.is_over() {
+            true => Err(refused("the node takes no requests (GOAWAY)".into())),
+            false => Ok((shared, drive)),
         }
     }
 
@@ -89,9 +87,14 @@ impl Shared {
         self.sender.borrow().clone()
     }
 
+    /// Whether the node's SETTINGS are here.
+    pub(super) fn is_told(&self) -> bool {
+        self.told.get()
+    }
+
     /// Streams that both sides allow.
     pub(super) fn width(&self) -> u32 {
-        if !self.told.get() {
+        if !self.is_told() {
             return 1;
         }
         self.sender.borrow().current_max_send_streams().min(STREAMS as usize) as u32
@@ -149,57 +152,26 @@ impl Shared {
 }
 
 /// What keeps a connection going.
-struct Drive {
+pub(super) struct Drive {
     connection: Connection<Stream, Bytes>,
-    shared: Weak<Shared>,
-    streams: Weak<Streams>,
-    tell: Option<oneshot::Sender<Result<(), String>>>,
+    _open: Open,
 }
 
 impl Drive {
-    /// To its end, which reaches the requests under way by itself.
-    async fn run(mut self, open: Open) {
-        let end = poll_fn(|cx| self.poll(cx)).await;
-        drop(open);
-        let was_of_use = self.shared.upgrade().is_none_or(|shared| {
-            shared.retire();
-            shared.is_used()
-        });
-        let Some(streams) = self.streams.upgrade() else { return };
-        if let Some(tell) = self.tell.take() {
-            let why = end.err().map_or_else(|| "it was closed before the node's SETTINGS came".into(), |e| format!("HTTP/2: {e}"));
-            let _ = tell.send(Err(why));
-        } else if !was_of_use {
-            streams.pause(PAUSE).await;
-        }
-        streams.changed();
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    /// Reads, writes and sizes the windows; ready at its end.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: Option<&Shared>) -> Poll<Result<(), h2::Error>> {
         loop {
             if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
                 return Poll::Ready(end);
             }
-            let Some(shared) = self.shared.upgrade() else { return Poll::Pending };
-            if self.tell.is_some() && self.connection.max_concurrent_send_streams() != UNTOLD {
+            let Some(shared) = shared else { return Poll::Pending };
+            if !shared.is_told() && self.connection.max_concurrent_send_streams() != UNTOLD {
                 shared.told.set(true);
-                self.tell.take().map(|tell| tell.send(Ok(())));
-                if let Some(streams) = self.streams.upgrade() {
-                    streams.learn(shared.width());
-                }
             }
             // refused while the node has not acknowledged the change before; when it has, this is polled again
             if !shared.window.settle(cx, |size| self.connection.set_initial_window_size(size).is_ok()) {
-                break;
+                return Poll::Pending;
             }
         }
-        if let Some(streams) = self.streams.upgrade().filter(|s| s.is_waited_for()) {
-            // the node may take more by now
-            if let Some(shared) = self.shared.upgrade().filter(|_| self.tell.is_none()) {
-                streams.learn(shared.width());
-            }
-            streams.changed();
-        }
-        Poll::Pending
     }
 }

@@ -1,10 +1,11 @@
 //! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
 //! wait.
 
+use super::failure::{Failure, SendError};
 use super::household::{Household, Shares};
+use super::limits::{Limits, Over};
 use super::link::Link;
-use super::send::{Failure, Limits, Over, SendError};
-use super::shared::Shared;
+use super::shared::{Drive, Shared};
 use super::usage::Usage;
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
@@ -12,11 +13,15 @@ use crate::transport::receiving::Taking;
 use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Between the end of a connection that served nobody and the next for those who wait.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long no further connection is opened after one beside those that serve was refused.
 const REFUSED: Duration = Duration::from_secs(1);
@@ -80,15 +85,6 @@ impl Streams {
             refused: Cell::default(),
             pauses: Cell::default(),
         })
-    }
-
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
-    }
-
-    /// Where its connections are counted.
-    pub(super) fn usage(&self) -> &Usage {
-        &self.usage
     }
 
     /// A stream for a request; and whether it was waited for.
@@ -198,11 +194,13 @@ impl Streams {
         self.opening.set(self.opening.get() + 1);
         let streams = self.clone();
         tokio::task::spawn_local(async move {
-            let opened = Shared::open(&streams, streams.connect.get()).await;
+            let opened = Shared::open(&streams.link, &streams.usage, streams.connect.get()).await;
             streams.opening.set(streams.opening.get() - 1);
             match opened {
-                Ok(shared) => {
+                Ok((shared, drive)) => {
+                    streams.learn(&shared);
                     streams.connections.borrow_mut().push(shared.clone());
+                    tokio::task::spawn_local(drive_to_end(drive, Rc::downgrade(&shared), Rc::downgrade(&streams)));
                     first.into_iter().for_each(|first| streams.begin_alone(&shared, first));
                 }
                 Err(why) => {
@@ -233,24 +231,26 @@ impl Streams {
     }
 
     /// A node has said how many streams it takes.
-    pub(super) fn learn(&self, width: u32) {
-        self.width.set(width);
+    fn learn(&self, shared: &Shared) {
+        if shared.is_told() {
+            self.width.set(shared.width());
+        }
     }
 
     /// Lets some time pass before another connection is opened for those who wait.
-    pub(super) async fn pause(&self, so_long: Duration) {
+    async fn pause(&self, so_long: Duration) {
         self.pauses.set(self.pauses.get() + 1);
         tokio::time::sleep(so_long).await;
         self.pauses.set(self.pauses.get() - 1);
     }
 
     /// Whether somebody waits.
-    pub(super) fn is_waited_for(&self) -> bool {
+    fn is_waited_for(&self) -> bool {
         !self.queue.borrow().is_empty()
     }
 
     /// There may be more streams than before, or fewer connections.
-    pub(super) fn changed(self: &Rc<Self>) {
+    fn changed(self: &Rc<Self>) {
         self.serve();
         if self.is_waited_for() {
             self.open_more();
@@ -287,6 +287,40 @@ impl Streams {
         connections.retain(|c| !c.is_over() && c.rests(now).is_none_or(|rests| rests < trusted));
         !connections.is_empty() || self.opening.get() > 0 || self.is_waited_for()
     }
+}
+
+/// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those who wait what the node
+/// allows meanwhile.
+async fn drive_to_end(mut drive: Drive, shared: Weak<Shared>, streams: Weak<Streams>) {
+    let mut told = false;
+    let alive = |shared: &Weak<Shared>| Some((shared.upgrade()?, streams.upgrade()?));
+    poll_fn(|cx| {
+        if drive.poll(cx, shared.upgrade().as_deref()).is_ready() {
+            return Poll::Ready(());
+        }
+        if let Some((shared, streams)) = alive(&shared) {
+            // it may take more by now
+            if streams.is_waited_for() || !told {
+                streams.learn(&shared);
+                told = shared.is_told();
+            }
+            if streams.is_waited_for() {
+                streams.changed();
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+    drop(drive);
+    let (was_of_use, told) = shared.upgrade().map_or((true, true), |shared| {
+        shared.retire();
+        (shared.is_used(), shared.is_told())
+    });
+    let Some(streams) = streams.upgrade() else { return };
+    if told && !was_of_use {
+        streams.pause(PAUSE).await;
+    }
+    streams.changed();
 }
 
 impl Place {

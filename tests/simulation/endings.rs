@@ -4,7 +4,7 @@ use crate::traffic::{Ask, Step};
 use crate::world::{Held, World};
 use homing::proxy::retry::Tries;
 use homing::proxy::session;
-use homing::upstream::send::{Failure, SendError};
+use homing::upstream::failure::{Failure, SendError};
 
 impl World {
     /// The request failed. What to try again with.

@@ -11,7 +11,7 @@ use homing::proxy::session::{self, Caller, Clash, Session};
 use homing::proxy::slot::RequestSlot;
 use homing::table::Cluster;
 use homing::table::decide::{self, Decision, Facts, Verdict};
-use homing::upstream::send::Failure;
+use homing::upstream::failure::Failure;
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Method, StatusCode, Uri};
 use rand::Rng;
