@@ -3,7 +3,8 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use homing::base::clock::Now;
 use homing::config::model::{self, LogFormat, OneOrMany};
-use homing::table::route::{Ask, Router};
+use homing::table::conditions::RouteQuery;
+use homing::table::route::Router;
 use homing::telemetry::log_fields::{ConnectionFacts, LogEntry};
 use homing::telemetry::log_format::Format;
 use homing::telemetry::record::RequestRecord;
@@ -19,7 +20,7 @@ fn rule(host: Option<String>, path: Option<String>) -> model::Rule {
 fn find(c: &mut Criterion, name: &str, size: usize, rules: &[model::Rule], host: &str, path: &str) {
     let Ok(router) = Router::compile(rules, "web", &|_| Some(0)) else { return };
     let (headers, method) = (HeaderMap::new(), Method::GET);
-    let ask = Ask { host, path, query: None, method: &method, headers: &headers, client: [10, 0, 0, 1].into() };
+    let ask = RouteQuery { host, path, query: None, method: &method, headers: &headers, client: [10, 0, 0, 1].into() };
     assert!(router.find(&ask).is_some(), "{name}/{size} must match");
     c.bench_with_input(BenchmarkId::new(name, size), &ask, |b, ask| b.iter(|| router.find(black_box(ask)).map(|rule| rule.index)));
 }

@@ -3,8 +3,10 @@
 
 use super::request_head::{Arrival, RequestHead, Unclear};
 use crate::affinity::{Found, Lost, Reading, bypass};
+use crate::table::conditions::RouteQuery;
 use crate::table::decide;
-use crate::table::route::{Action, Ask, Redirect, Respond, Rule};
+use crate::table::redirect::Redirect;
+use crate::table::rule::{Action, Respond, Rule};
 use crate::table::{Cluster, Listener, Node, Table};
 use http::StatusCode;
 use http::request::Parts;
@@ -73,7 +75,7 @@ pub fn resolve<'t>(
 }
 
 fn find<'t>(table: &'t Table, listener: &'t Listener, arrival: &Arrival<'_>, head: &RequestHead) -> Option<Resolution<'t>> {
-    let rule = listener.router.find(&Ask {
+    let rule = listener.router.find(&RouteQuery {
         host: &head.host,
         path: head.parts.uri.path(),
         query: head.parts.uri.query(),

@@ -2,7 +2,8 @@
 
 use super::answer::Reply;
 use crate::table::Node;
-use crate::table::route::{Redirect, Respond, Rule};
+use crate::table::redirect::Redirect;
+use crate::table::rule::{Respond, Rule};
 use crate::wire::template::Facts;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri, header};

@@ -1,12 +1,30 @@
 //! The conditions of a rule that no index answers: regular expression, method, headers, query, source.
 
 use super::normal_path::{NormalPath, hex};
-use super::route::Ask;
+use super::rule_error::RuleError;
 use crate::base::units::Network;
 use crate::config::model;
 use http::Method;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use regex::Regex;
+use std::net::IpAddr;
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteQuery<'a> {
+    /// The host asked for, in any case, without port.
+    pub host: &'a str,
+    /// The path as it came.
+    pub path: &'a str,
+    /// The query, without the question mark.
+    pub query: Option<&'a str>,
+    /// The method.
+    pub method: &'a Method,
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+    /// The client's address, past trusted proxies.
+    pub client: IpAddr,
+}
 
 /// What must be equal; "*" in the file asks only for presence.
 #[derive(Debug)]
@@ -26,15 +44,15 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn compile(rule: &model::Rule) -> Result<Self, String> {
+    pub(super) fn compile(rule: &model::Rule) -> Result<Self, RuleError> {
         if let Some(path) = rule.path.as_slice().iter().find(|path| !path.starts_with('/')) {
-            return Err(format!("path `{path}` must begin with `/`"));
+            return Err(RuleError::Path { key: "path", path: path.clone() });
         }
         let headers = rule.header.iter().map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` cannot be a header's name"))?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| RuleError::HeaderName(name.clone()))?;
             let value = match value.as_str() {
                 "*" => Wanted::Present,
-                text => Wanted::Equal(HeaderValue::from_str(text).map_err(|_| format!("header {name}: no header can hold that value"))?),
+                text => Wanted::Equal(HeaderValue::from_str(text).map_err(|_| RuleError::HeaderValue(name.to_string()))?),
             };
             Ok((name, value))
         });
@@ -42,13 +60,11 @@ impl Conditions {
             let value = if value == "*" { Wanted::Present } else { Wanted::Equal(value.as_str().into()) };
             (name.as_str().into(), value)
         });
-        let method = |text: &String| {
-            Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| format!("`{text}` cannot be a request method"))
-        };
+        let method = |text: &String| Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| RuleError::Method(text.clone()));
         Ok(Self {
-            path_regex: rule.path_regex.as_deref().map(Regex::new).transpose().map_err(|e| format!("path-regex: {e}"))?,
+            path_regex: rule.path_regex.as_deref().map(Regex::new).transpose().map_err(RuleError::Regex)?,
             methods: rule.method.as_slice().iter().map(method).collect::<Result<_, _>>()?,
-            headers: headers.collect::<Result<_, String>>()?,
+            headers: headers.collect::<Result<_, RuleError>>()?,
             query: query.collect(),
             source: rule.source.as_slice().to_vec(),
         })
@@ -59,7 +75,7 @@ impl Conditions {
     }
 
     /// The cheap ones first.
-    pub(super) fn hold(&self, request: &Ask<'_>, path: &NormalPath<'_>) -> bool {
+    pub(super) fn hold(&self, request: &RouteQuery<'_>, path: &NormalPath<'_>) -> bool {
         (self.methods.is_empty() || self.methods.contains(request.method))
             && (self.source.is_empty() || self.source.iter().any(|network| network.contains(request.client)))
             && self.headers.iter().all(|(name, wanted)| match wanted {

@@ -1,5 +1,6 @@
 //! A rule's changes to headers.
 
+use super::rule_error::RuleError;
 use crate::config::model::HeaderEdits;
 use crate::wire::template::{Facts, Template};
 use http::header::{HeaderMap, HeaderName};
@@ -14,13 +15,13 @@ pub struct Edits {
 
 impl Edits {
     /// Reads the edits of a rule.
-    pub fn compile(edits: &HeaderEdits) -> Result<Self, String> {
-        let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` cannot be a header's name"));
+    pub fn compile(edits: &HeaderEdits) -> Result<Self, RuleError> {
+        let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| RuleError::HeaderName(text.to_owned()));
         let pairs = |map: &indexmap::IndexMap<String, String>| {
-            map.iter().map(|(key, value)| Ok((name(key)?, Template::parse(value)?))).collect::<Result<Vec<_>, String>>()
+            map.iter().map(|(key, value)| Ok((name(key)?, Template::parse(value)?))).collect::<Result<Vec<_>, RuleError>>()
         };
         let (set, add) = (pairs(&edits.set)?, pairs(&edits.add)?);
-        let remove = edits.remove.iter().map(|text| name(text)).collect::<Result<Vec<_>, String>>()?;
+        let remove = edits.remove.iter().map(|text| name(text)).collect::<Result<Vec<_>, RuleError>>()?;
         Ok(Self { remove, set, add })
     }
 

@@ -1,5 +1,9 @@
 use super::*;
-use http::Uri;
+use crate::table::rule::Action;
+use crate::table::target::TooLong;
+use crate::wire::template::Facts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 fn rules(toml: &str) -> Vec<model::Rule> {
     toml::from_str::<model::Config>(toml).unwrap().rule
@@ -17,7 +21,7 @@ fn found(router: &Router, text: &str, headers: &[(&'static str, &'static str)]) 
     let headers: HeaderMap = headers.iter().map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let client = "10.1.2.3".parse().unwrap();
-    router.find(&Ask { host, path, query, method: &method, headers: &headers, client }).map(|rule| rule.index)
+    router.find(&RouteQuery { host, path, query, method: &method, headers: &headers, client }).map(|rule| rule.index)
 }
 
 #[test]
@@ -149,6 +153,6 @@ fn mistakes_are_refused() {
         r#"{ redirect = { to = "{pth}" } }"#,
     ] {
         let result = Router::compile(&rules(&format!("rule = [{bad}]")), "web", &|name| (name == "c1").then_some(0));
-        assert!(result.is_err_and(|e| e.starts_with("rule 1: ")), "{bad}");
+        assert!(result.is_err_and(|e| e.to_string().starts_with("rule 1: ")), "{bad}");
     }
 }

@@ -1,8 +1,8 @@
 //! One prefix of the path for another: taken off and put on on the way to the node, and the other way round in its answers.
 
 use super::normal_path::{encode, normal};
-use super::route::TooLong;
-use super::target::finish;
+use super::rule_error::RuleError;
+use super::target::{TooLong, finish};
 use http::uri::PathAndQuery;
 use std::borrow::Cow;
 
@@ -17,9 +17,9 @@ pub struct Swap {
 
 impl Swap {
     /// From `strip-prefix` and `add-prefix`; nothing when there is nothing to be done.
-    pub fn compile(strip: Option<&str>, add: Option<&str>) -> Result<Option<Self>, String> {
-        let prefix = |key: &str, given: Option<&str>| match given {
-            Some(prefix) if !prefix.starts_with('/') => Err(format!("{key} `{prefix}` must begin with `/`")),
+    pub fn compile(strip: Option<&str>, add: Option<&str>) -> Result<Option<Self>, RuleError> {
+        let prefix = |key: &'static str, given: Option<&str>| match given {
+            Some(prefix) if !prefix.starts_with('/') => Err(RuleError::Path { key, path: prefix.to_owned() }),
             given => Ok(given.unwrap_or_default().trim_end_matches('/').to_owned()),
         };
         let (public, own) = (prefix("strip-prefix", strip)?, prefix("add-prefix", add)?);
@@ -104,7 +104,7 @@ mod tests {
         for (asked, applies) in [("/shop", true), ("/sho%70/x", true), ("/shop2/x", false), ("/", false)] {
             assert_eq!(swap("/shop", "/app").applies(asked), applies, "{asked}");
         }
-        assert_eq!(Swap::compile(Some("/a"), Some("/a/")), Ok(None));
+        assert!(Swap::compile(Some("/a"), Some("/a/")).unwrap().is_none());
         assert!(Swap::compile(Some("a"), None).is_err() && Swap::compile(None, Some("a")).is_err());
     }
 

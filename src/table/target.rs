@@ -1,9 +1,13 @@
 //! The path a node is asked for, where a rule changes it.
 
 use super::normal_path::{encode, normal};
-use super::route::TooLong;
+use super::rule_error::RuleError;
 use http::uri::PathAndQuery;
 use regex::Regex;
+
+/// The rewritten path would be longer than a path can be; the answer is 414.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong;
 
 #[derive(Debug)]
 enum Part {
@@ -20,9 +24,9 @@ pub(super) struct Rewrite {
 
 impl Rewrite {
     /// `$1` or `${1}` is the first group, `${name}` a named one, `$$` a dollar.
-    pub(super) fn parse(text: &str, regex: Option<&Regex>) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, regex: Option<&Regex>) -> Result<Self, RuleError> {
         if !text.starts_with('/') && !text.starts_with('$') {
-            return Err(format!("rewrite `{text}` must begin with `/`"));
+            return Err(RuleError::Path { key: "rewrite", path: text.to_owned() });
         }
         let mut parts = Vec::new();
         let mut rest = text;
@@ -31,7 +35,7 @@ impl Rewrite {
             rest = &rest[dollar + 1..];
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
-                let end = inner.find('}').ok_or_else(|| format!("rewrite `{text}`: a brace is not closed"))?;
+                let end = inner.find('}').ok_or_else(|| RuleError::OpenBrace(text.to_owned()))?;
                 (&inner[..end], end + 2)
             } else if digits > 0 {
                 (&rest[..digits], digits)
@@ -40,7 +44,8 @@ impl Rewrite {
                 rest = rest.strip_prefix('$').unwrap_or(rest);
                 continue;
             };
-            parts.push(Part::Group(group(name, regex).ok_or_else(|| format!("rewrite `{text}`: path-regex has no group `{name}`"))?));
+            let missing = || RuleError::NoGroup { rewrite: text.to_owned(), group: name.to_owned() };
+            parts.push(Part::Group(group(name, regex).ok_or_else(missing)?));
             rest = &rest[length..];
         }
         parts.push(Part::Text(rest.into()));
@@ -87,13 +92,4 @@ pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<Pa
         out.push_str(query);
     }
     PathAndQuery::from_maybe_shared(bytes::Bytes::from(out)).map_err(|_| TooLong)
-}
-
-/// Makes one slash of several (or of backslashes, which browsers take for slashes) at a place.
-pub(super) fn join_leading_slashes(out: &mut Vec<u8>, at: usize) {
-    let count = out[at..].iter().take_while(|b| matches!(b, b'/' | b'\\')).count();
-    if count > 1 {
-        out.drain(at..at + count - 1);
-        out[at] = b'/';
-    }
 }

@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use super::request_id::RequestId;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt;
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -111,11 +112,58 @@ pub struct Template {
     fixed: Option<HeaderValue>,
 }
 
+/// What is wrong with a template.
+#[derive(Debug)]
+pub enum TemplateError {
+    /// A control character, which no header may carry, in this text.
+    Control(String),
+    /// A brace that is not closed, in this text.
+    OpenBrace(String),
+    /// A text that no header can hold.
+    Value {
+        /// The text.
+        text: String,
+        /// Why not.
+        why: http::header::InvalidHeaderValue,
+    },
+    /// `{header.NAME}` with what cannot be a header's name.
+    HeaderName(String),
+    /// A name that nothing has.
+    Unknown {
+        /// As it is written.
+        name: String,
+        /// What was likely meant.
+        meant: Option<&'static str>,
+    },
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control(text) => write!(out, "`{}` holds a control character, which no header may carry", text.escape_debug()),
+            Self::OpenBrace(text) => write!(out, "`{text}`: a brace is not closed; write `{{{{` for a brace itself"),
+            Self::Value { text, why } => write!(out, "`{text}`: {why}"),
+            Self::HeaderName(header) => write!(out, "`{{header.{header}}}`: `{header}` cannot be a header's name"),
+            Self::Unknown { name, meant: Some(known) } => write!(out, "unknown name `{{{name}}}`; did you mean `{{{known}}}`?"),
+            Self::Unknown { name, meant: None } => write!(out, "unknown name `{{{name}}}`; write `{{{{` for a brace itself"),
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Value { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+}
+
 impl Template {
-    /// Reads a template; the error says what is wrong and, for a mistyped name, which was likely meant.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a template.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.bytes().any(|b| (b < 0x20 && b != b'\t') || b == 0x7f) {
-            return Err(format!("`{}` holds a control character, which no header may carry", text.escape_debug()));
+            return Err(TemplateError::Control(text.to_owned()));
         }
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -128,7 +176,7 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let close = rest.find('}').ok_or_else(|| format!("`{text}`: a brace is not closed; write `{{{{` for a brace itself"))?;
+            let close = rest.find('}').ok_or_else(|| TemplateError::OpenBrace(text.to_owned()))?;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal).into()));
             }
@@ -137,7 +185,7 @@ impl Template {
         }
         literal.push_str(rest);
         let fixed = match parts.is_empty() {
-            true => Some(HeaderValue::from_bytes(literal.as_bytes()).map_err(|e| format!("`{text}`: {e}"))?),
+            true => Some(HeaderValue::from_bytes(literal.as_bytes()).map_err(|why| TemplateError::Value { text: text.to_owned(), why })?),
             false => None,
         };
         if !literal.is_empty() {
@@ -186,21 +234,19 @@ impl Template {
     }
 }
 
-fn named(name: &str) -> Result<Part, String> {
+fn named(name: &str) -> Result<Part, TemplateError> {
     if let Some(header) = name.strip_prefix("header.") {
         return match HeaderName::from_bytes(header.as_bytes()) {
             Ok(header) => Ok(Part::Header(header)),
-            Err(_) => Err(format!("`{{{name}}}`: `{header}` cannot be a header's name")),
+            Err(_) => Err(TemplateError::HeaderName(header.to_owned())),
         };
     }
     if let Some((_, found)) = NAMES.iter().find(|(known, _)| *known == name) {
         return Ok(Part::Known(*found));
     }
     let nearest = NAMES.iter().map(|(known, _)| (strsim::damerau_levenshtein(known, name), *known)).min();
-    Err(match nearest {
-        Some((distance, known)) if distance <= 1 + name.len() / 3 => format!("unknown name `{{{name}}}`; did you mean `{{{known}}}`?"),
-        _ => format!("unknown name `{{{name}}}`; write `{{{{` for a brace itself"),
-    })
+    let meant = nearest.filter(|(distance, _)| *distance <= 1 + name.len() / 3).map(|(_, known)| known);
+    Err(TemplateError::Unknown { name: name.to_owned(), meant })
 }
 
 fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
