@@ -14,6 +14,7 @@ mod place;
 mod placement;
 pub mod probe;
 pub mod pulse;
+mod refused;
 mod tasks;
 pub mod watch;
 pub mod writes;

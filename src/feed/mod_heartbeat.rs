@@ -1,17 +1,17 @@
 //! Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard: one address for datagrams and for POSTs, and multicast
 //! groups beside it. Neither knows a secret, so that only senders in the networks of the conf are heard.
 
+mod ear;
 mod post;
 
-use super::beats::{Beats, Dialect, HeardNode, Outcome};
-use crate::base::seldom::Seldom;
+use super::beats::{Beats, Dialect};
+use super::refused::RefusedBeats;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
-use crate::control::members::{self, Proof};
-use crate::heartbeat::Heard;
-use crate::heartbeat::datagram::{self, LONGEST, Refusal};
+use crate::heartbeat::datagram::{self, LONGEST};
 use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
+use ear::Ear;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::Path;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Its key in the conf.
 const KEY: &str = "server.mod-heartbeat";
@@ -45,7 +45,8 @@ impl ModHeartbeat {
     pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
         // shared: with the sockets that these replace at a reload
         let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
-        let ear = Ear { beats, conf: RefCell::default(), lines: Seldom::default() };
+        let refused = RefusedBeats::of(Dialect::ModHeartbeat, &beats);
+        let ear = Ear { beats, conf: RefCell::default(), refused };
         Self { ear: Rc::new(ear), set: ListenerSet::new("", options, &[], folder) }
     }
 
@@ -109,76 +110,6 @@ async fn listen(socket: Rc<UdpSocket>, ear: Rc<Ear>) {
         }
         if n.is_multiple_of(AT_ONCE) {
             tokio::task::yield_now().await;
-        }
-    }
-}
-
-/// Why an admitted sender was not heard.
-enum Deaf {
-    /// It says nothing that could be understood.
-    Malformed(Refusal),
-    /// It changes nothing.
-    Refused(members::Refusal),
-}
-
-impl std::fmt::Display for Deaf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Malformed(refusal) => refusal.fmt(f),
-            Self::Refused(
-                members::Refusal::Unknown(why)
-                | members::Refusal::Wrong(why)
-                | members::Refusal::Misplaced(why)
-                | members::Refusal::Denied(why),
-            ) => f.write_str(why),
-            Self::Refused(members::Refusal::Replayed) => f.write_str("it was heard before"),
-            Self::Refused(members::Refusal::Busy) => f.write_str("too many nodes join at once"),
-        }
-    }
-}
-
-/// Who is heard, and where that goes.
-struct Ear {
-    beats: Rc<Beats>,
-    conf: RefCell<Rc<model::ModHeartbeat>>,
-    lines: Seldom,
-}
-
-impl Ear {
-    /// Whether a sender may speak at all; to be asked before anything of it is read.
-    fn admits(&self, from: IpAddr) -> bool {
-        let admitted = self.conf.borrow().from.iter().any(|network| network.contains(from));
-        if !admitted {
-            self.refuse(from, Outcome::Denied, &"the address is in no network of server.mod-heartbeat.from");
-        }
-        admitted
-    }
-
-    /// Hears what a sender said that was admitted.
-    async fn hear(&self, said: Result<Heard, Refusal>, from: IpAddr) -> Result<HeardNode, Deaf> {
-        let conf = self.conf.borrow().clone();
-        let heard = match said {
-            Ok(mut heard) => {
-                heard.beat.interval = Some(conf.interval.get());
-                self.beats.hear(&heard, from, Proof::Address(conf.cluster.as_deref())).await.map_err(Deaf::Refused)
-            }
-            Err(refusal) => Err(Deaf::Malformed(refusal)),
-        };
-        match &heard {
-            Ok(_) => self.beats.counts.note(Dialect::ModHeartbeat, Outcome::Taken),
-            // mod_advertise shares the group and port: that is as it should be
-            Err(Deaf::Malformed(Refusal::Advertisement)) => {}
-            Err(deaf @ Deaf::Malformed(_)) => self.refuse(from, Outcome::Malformed, deaf),
-            Err(deaf @ Deaf::Refused(refusal)) => self.refuse(from, refusal.into(), deaf),
-        }
-        heard
-    }
-
-    fn refuse(&self, from: IpAddr, outcome: Outcome, why: &dyn std::fmt::Display) {
-        self.beats.counts.note(Dialect::ModHeartbeat, outcome);
-        if let Some(more) = self.lines.now() {
-            let more = if more > 0 { format!("; {more} more were refused since the last such line") } else { String::new() };
-            warn!("a heartbeat from {from} changes nothing: {why}{more}");
         }
     }
 }

@@ -165,7 +165,7 @@ fn a_stranger_changes_nothing_and_is_counted() {
     assert_eq!((nodes.as_array().unwrap().len(), nodes[0]["load"].as_u64()), (1, Some(20)));
     window.proxy.log.says("a heartbeat from");
     let lines: Vec<String> = window.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("127.0.0.9 changes nothing: the address is in no network"), "{lines:?}");
+    assert!(lines.len() == 1 && lines[0].contains("127.0.0.9 is refused: the address is in no network"), "{lines:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod list;
 
 use super::Beats;
 use super::beats::{Dialect, Outcome};
-use crate::base::seldom::Seldom;
+use super::refused::RefusedBeats;
 use crate::config::model::Config;
 use crate::control::members::Refusal;
 use crate::heartbeat::{Role, Speaker, native};
@@ -22,7 +22,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use tracing::warn;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
 const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
@@ -37,7 +36,8 @@ pub struct Announce {
 impl Announce {
     /// Nothing is open yet.
     pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
-        let ear = Ear { beats, log: Seldom::default() };
+        let refused = RefusedBeats::of(Dialect::Native, &beats);
+        let ear = Ear { beats, refused };
         Self { ear: Rc::new(ear), folder: folder.to_owned(), listener: ControlListener::new(OPTIONS, folder) }
     }
 
@@ -72,8 +72,7 @@ impl Announce {
 /// What every request needs.
 struct Ear {
     beats: Rc<Beats>,
-    /// Refused beats in the log.
-    log: Seldom,
+    refused: RefusedBeats,
 }
 
 async fn answer(ear: Rc<Ear>, guard: Rc<Guard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
@@ -114,23 +113,15 @@ impl Ear {
         };
         let proof = proof.map_err(|problem| self.refuse(Outcome::Denied, from, problem))?;
         let heard_by = self.beats.hear(&heard, from, proof).await;
-        self.beats.counts.note(Dialect::Native, &heard_by);
-        let mut known = heard_by.map_err(|refusal| self.log(from, problem(refusal)))?;
+        let mut known = heard_by.map_err(|refusal| self.refuse((&refusal).into(), from, problem(refusal)))?;
+        self.beats.counts.note(Dialect::Native, Outcome::Taken);
         known.once_saved().await;
         let list = wants_list || known.node.has_role(Role::Lb);
         Ok(json_line(&answer::to(&known.cluster, &known.node, &heard.beat, list)))
     }
 
-    /// Counts a beat that does not get as far as to be heard.
     fn refuse(&self, outcome: Outcome, from: IpAddr, problem: Problem) -> Problem {
-        self.beats.counts.note(Dialect::Native, outcome);
-        self.log(from, problem)
-    }
-
-    fn log(&self, from: IpAddr, problem: Problem) -> Problem {
-        if let Some(more) = self.log.rest("were refused") {
-            warn!("a heartbeat from {from} is refused: {}{more}", problem.detail());
-        }
+        self.refused.note(from, outcome, &problem.detail());
         problem
     }
 }

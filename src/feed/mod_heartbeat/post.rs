@@ -4,7 +4,7 @@
 //! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
 //! every connection gets one answer, soon, and is closed in order.
 
-use super::{Deaf, Ear};
+use super::ear::{Deaf, Ear};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};

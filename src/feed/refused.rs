@@ -1,0 +1,30 @@
+//! What is counted, and found in the log, of heartbeats that are refused.
+
+use super::beats::{Beats, Counts, Dialect, Outcome};
+use crate::base::seldom::Seldom;
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::rc::Rc;
+use tracing::warn;
+
+/// Those of one dialect. A line is written once in a while: whoever sends one sends more.
+pub struct RefusedBeats {
+    dialect: Dialect,
+    counts: Rc<Counts>,
+    lines: Seldom,
+}
+
+impl RefusedBeats {
+    /// None yet.
+    pub fn of(dialect: Dialect, beats: &Beats) -> Self {
+        Self { dialect, counts: beats.counts.clone(), lines: Seldom::default() }
+    }
+
+    /// One more.
+    pub fn note(&self, from: IpAddr, outcome: Outcome, why: &dyn Display) {
+        self.counts.note(self.dialect, outcome);
+        if let Some(more) = self.lines.rest("were refused") {
+            warn!("a heartbeat from {from} is refused: {why}{more}");
+        }
+    }
+}
