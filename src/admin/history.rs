@@ -1,6 +1,6 @@
 //! The last hour, sampled from the snapshot: the curves of the page. Bounded by the clusters and nodes there are.
 
-use super::snapshot;
+use super::quantile::quantile;
 use super::status::{Cluster, Status};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl Past {
             traffic.duration.steps.iter().map(|step| (step.le, step.count)).chain([(f64::INFINITY, traffic.duration.count)]).collect();
         let before = |n: usize| self.steps.get(n).copied().unwrap_or_default();
         let since: Vec<(f64, u64)> = steps.iter().enumerate().map(|(n, (le, count))| (*le, count.saturating_sub(before(n)))).collect();
-        self.p90_ms.push(snapshot::quantile(&since, 0.9).map(|seconds| seconds * 1000.0));
+        self.p90_ms.push(quantile(&since, 0.9).map(|seconds| seconds * 1000.0));
         self.steps = steps.into_iter().map(|(_, count)| count).collect();
         self.sessions.push(Some(cluster.sessions as f64));
         self.nodes.retain(|name, _| cluster.node(name).is_some());

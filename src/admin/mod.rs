@@ -13,9 +13,11 @@ mod open;
 mod openapi;
 pub mod operate;
 mod page;
+pub mod quantile;
 mod shown;
 pub mod snapshot;
 pub mod status;
+mod watch;
 
 pub use front::Front;
 
@@ -36,14 +38,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Reloads that are remembered.
 const RELOADS: usize = 20;
-/// How often node states are looked at: they depend on counters that tell nobody when they change.
-const LOOK: Duration = Duration::from_millis(200);
-
 /// Asks each worker for its latest requests.
 pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
 
@@ -103,31 +101,6 @@ impl Admin {
             stopping: Cell::new(false),
         };
         Rc::new(admin)
-    }
-
-    /// Looks at the nodes' states for ever, so that each change is told with its time.
-    pub async fn watch(self: Rc<Self>) {
-        let mut clock = tokio::time::interval(LOOK);
-        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            clock.tick().await;
-            snapshot::observe(&self);
-            self.shown.forget();
-        }
-    }
-
-    /// Samples what is shown as a curve, for ever.
-    pub async fn remember(self: Rc<Self>) {
-        let mut clock = tokio::time::interval(history::EVERY);
-        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        clock.tick().await;
-        let mut last = clock::instant();
-        loop {
-            clock.tick().await;
-            let status = snapshot::take(&self);
-            self.history.borrow_mut().sample(&status, clock::since(last));
-            last = clock::instant();
-        }
     }
 
     /// Shows these certificates from here on.

@@ -9,6 +9,7 @@ mod dates;
 mod gist;
 mod key;
 mod learn;
+mod message;
 mod reading;
 mod route;
 pub mod seal;
@@ -20,14 +21,13 @@ mod tests;
 
 pub use bypass::Bypass;
 pub use gist::{Gist, Heard};
+pub use message::{Answer, Incoming, Member, Outcome, PinSent, visitor};
 pub use reading::{Found, Lost, Reading, Stamp, Via};
 pub use seal::KeyRing;
 
-use crate::base::hash::hash64_pair;
 use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, SetCookie};
-use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
-use std::net::{IpAddr, SocketAddr};
+use http::header::{HeaderMap, SET_COOKIE};
 
 /// With this header in its answer a node ends the session's pin. It does not reach the client.
 const RELEASE: http::HeaderName = http::HeaderName::from_static("homing-release");
@@ -35,93 +35,11 @@ const RELEASE: http::HeaderName = http::HeaderName::from_static("homing-release"
 /// What widespread servers call their session cookie. None of them changes the id of a living session with each answer.
 const SESSION_COOKIES: [&[u8]; 4] = [b"JSESSIONID", b"PHPSESSID", b"ASP.NET_SessionId", b"connect.sid"];
 
-/// A node as the affinity sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Member<'a> {
-    /// The node's place in the cluster.
-    pub slot: u32,
-    /// Its name.
-    pub name: &'a str,
-    /// Its name as sessions carry it; empty for a node that pins nobody.
-    pub route: &'a str,
-    /// Its address, if it has one; only dynamic cookies ask for it.
-    pub address: Option<SocketAddr>,
-}
-
 /// A cluster's affinity, compiled for its nodes.
 #[derive(Debug)]
 pub struct Affinity {
     main: Option<Form>,
     also: Box<[Form]>,
-}
-
-/// What is read of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Incoming<'a> {
-    /// Its method.
-    pub method: &'a http::Method,
-    /// Its target.
-    pub uri: &'a http::Uri,
-    /// Its headers.
-    pub headers: &'a HeaderMap,
-    /// Who sent it.
-    pub client: IpAddr,
-    /// Unix seconds.
-    pub now: u64,
-}
-
-/// What is known of an answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
-    /// The request's method.
-    pub method: &'a http::Method,
-    /// The client came over TLS.
-    pub secure: bool,
-    /// Unix seconds.
-    pub now: u64,
-    /// The node that answered.
-    pub slot: u32,
-    /// Hash of its present run; 0 for not known.
-    pub boot: u32,
-    /// It is the one that the pin named.
-    pub honoured: bool,
-    /// From the reading.
-    pub stamp: Stamp,
-    /// The session's identity; a new one if none was read.
-    pub session: u64,
-    /// The answer's status.
-    pub status: http::StatusCode,
-}
-
-/// What the application did with its session, and we with the pin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// Identity of a session id that the application just set.
-    pub learned: Option<u64>,
-    /// The application ended the session.
-    pub ended: bool,
-    /// A pin was written.
-    pub pinned: bool,
-    /// What became of the pin cookie.
-    pub cookie: PinSent,
-}
-
-/// What became of the pin cookie in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PinSent {
-    /// There is none in it.
-    #[default]
-    None,
-    /// Ours was added.
-    Inserted,
-    /// The client's was renewed.
-    Updated,
-    /// The application's goes on as it is.
-    Provided,
-    /// The application's was changed.
-    Rewritten,
-    /// The application's was taken out, or the client's was ended.
-    Deleted,
 }
 
 /// One way to recognise a session.
@@ -321,20 +239,5 @@ impl Form {
     /// True when the session's identity is only who seems to be asking.
     fn guesses(&self) -> bool {
         matches!(self, Self::Cookie(form) if form.guesses())
-    }
-}
-
-/// Who seems to be asking: the nearest thing to an identity where nothing names the session.
-pub fn visitor(client: IpAddr, headers: &HeaderMap) -> u64 {
-    let agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-    match client.to_canonical() {
-        IpAddr::V4(ip) => hash64_pair(&ip.octets(), agent),
-        IpAddr::V6(ip) => hash64_pair(&ip.octets(), agent),
-    }
-}
-
-impl Incoming<'_> {
-    fn visitor(&self) -> u64 {
-        visitor(self.client, self.headers)
     }
 }

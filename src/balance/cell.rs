@@ -1,6 +1,7 @@
 //! What a placement keeps of one slot: the latest news of its node and its turn, in atomics.
 
-use super::{Candidate, Tier, probation};
+use super::candidate::{Candidate, Tier};
+use super::probation::Trial;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// The position of a slot in which no node sits.
@@ -25,7 +26,7 @@ pub struct Cell {
     /// Looks at its node that were begun.
     looks: AtomicU32,
     /// Its first minute.
-    pub probation: probation::Record,
+    pub trial: Trial,
 }
 
 /// What a write found.
@@ -53,7 +54,7 @@ impl Default for Cell {
             bare: AtomicBool::new(false),
             turn: AtomicU64::new(0),
             looks: AtomicU32::new(0),
-            probation: probation::Record::default(),
+            trial: Trial::default(),
         }
     }
 }

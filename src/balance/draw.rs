@@ -1,6 +1,6 @@
 //! Drawing by weight: a table of running totals, in which a random number finds its owner by halving.
 
-use super::{Method, SEAT, Seat};
+use super::candidate::{Method, SEAT, Seat};
 use rand::Rng;
 
 /// The running totals of the shares.

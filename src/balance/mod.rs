@@ -3,6 +3,7 @@
 //! Everything here is shared between threads without a lock. What is known of a node is written with
 //! [`Placement::update`] whenever it changes, and [`Placement::pick`] reads the outcome.
 
+mod candidate;
 mod cell;
 mod draw;
 mod probation;
@@ -12,7 +13,6 @@ mod score;
 mod tests;
 mod tournament;
 
-use crate::config::model::Balance;
 use arc_swap::ArcSwap;
 use cell::Cell;
 use draw::Draw;
@@ -23,92 +23,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tournament::{NEVER, Tournament};
 
-/// A seat, as a weight.
-pub const SEAT: u32 = 256;
+pub use candidate::{Candidate, Method, SEAT, Seat, Tier};
 
 /// How often a draw by weight is repeated when it hit a node that cannot be had.
 const DRAWS: usize = 8;
-
-/// A balancing method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Fewest live sessions for the node's share.
-    LeastSessions,
-    /// Fewest requests in flight for the node's weight.
-    LeastRequests,
-    /// In turn, by weight, evenly spread.
-    RoundRobin,
-    /// The less full of two drawn by size.
-    Room,
-    /// The better of two drawn by weight.
-    Random,
-    /// By key, consistently.
-    Hash,
-    /// The first that has room.
-    First,
-}
-
-impl Method {
-    /// The method behind a word of the conf file.
-    pub fn of(balance: Balance) -> Self {
-        match balance {
-            Balance::LeastSessions => Self::LeastSessions,
-            Balance::LeastRequests => Self::LeastRequests,
-            Balance::RoundRobin => Self::RoundRobin,
-            Balance::Heartbeat => Self::Room,
-            Balance::Random => Self::Random,
-            Balance::Hash => Self::Hash,
-            Balance::First => Self::First,
-        }
-    }
-}
-
-/// Which nodes are considered before which others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// Takes new sessions.
-    Normal = 0,
-    /// Takes new sessions when no normal node can.
-    Backup = 1,
-    /// Believed dead; comes last, and the caller decides whether to try it all the same.
-    Down = 2,
-    /// Takes nothing new.
-    Never = 3,
-}
-
-/// What is known of a node at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its tier by state.
-    pub tier: Tier,
-    /// Live sessions.
-    pub sessions: u32,
-    /// Requests it is working on.
-    pub in_flight: u32,
-    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions. By room: its size instead, in units of [`SEAT`].
-    pub weight: u32,
-    /// By room: how full it is, in units of 1/65536 of its size.
-    pub load: u32,
-    /// The most sessions it takes, if there is such a limit. At the limit it is full.
-    pub capacity: Option<u32>,
-    /// It has no room for another reason.
-    pub full: bool,
-    /// It has just come to others: for now it is given at most twice its fair rate. `hash` and `first` pay no regard.
-    pub young: bool,
-}
-
-/// A node's place in a cluster.
-#[derive(Debug, Clone, Copy)]
-pub struct Seat<'a> {
-    /// Stable for the node's name; slots may have holes.
-    pub slot: u32,
-    /// As configured, 0 to 1000.
-    pub weight: u32,
-    /// The node's name, by which the hash ring places it.
-    pub name: &'a str,
-    /// Its order in the conf file.
-    pub position: u32,
-}
 
 /// The placement of new sessions in one cluster.
 pub struct Placement {
@@ -194,7 +112,7 @@ impl Placement {
             _ => {}
         }
         // of two draws none is had more than twice as often as its size says
-        self.probation.set(cell, candidate.young && tier != Tier::Never && self.method != Method::Room);
+        self.probation.set(&cell.trial, candidate.young && tier != Tier::Never && self.method != Method::Room);
         let bare = candidate.capacity.is_none() && tier != Tier::Never;
         if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
             let flipped = if bare { self.uncapped.fetch_add(1, SeqCst) == 0 } else { self.uncapped.fetch_sub(1, SeqCst) == 1 };
@@ -340,13 +258,13 @@ impl Placement {
     }
 
     fn is_over(&self, slot: u32) -> bool {
-        self.probation.is_over(&self.cells[slot as usize], self.in_play.load(SeqCst))
+        self.probation.is_over(&self.cells[slot as usize].trial, self.in_play.load(SeqCst))
     }
 
     /// Notes that a slot was chosen, so that the next equal one has its turn.
     fn charge(&self, slot: u32) {
         let cell = &self.cells[slot as usize];
-        self.probation.charge(cell);
+        self.probation.charge(&cell.trial);
         match self.method {
             Method::RoundRobin => {
                 let turn = cell.take_turn(score::stride(cell.share()));

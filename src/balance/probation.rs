@@ -1,7 +1,6 @@
 //! The first minute of a node that joins others: whatever its score says, it is given at most twice its fair rate, because an
 //! empty node looks best to every method that compares, and a flood is no way to warm up.
 
-use super::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// How often a node on probation may be passed over in one pick.
@@ -18,8 +17,8 @@ pub struct Probation {
 
 impl Probation {
     /// Puts a node on probation, or ends it.
-    pub fn set(&self, cell: &Cell, young: bool) {
-        if cell.probation.begin(young, self.given.load(SeqCst)) {
+    pub fn set(&self, trial: &Trial, young: bool) {
+        if trial.begin(young, self.given.load(SeqCst)) {
             if young {
                 self.nodes.fetch_add(1, SeqCst)
             } else {
@@ -34,30 +33,30 @@ impl Probation {
     }
 
     /// Whether a node has had twice its share among so many; then others come first.
-    pub fn is_over(&self, cell: &Cell, among: u32) -> bool {
-        let Some((birth, taken)) = cell.probation.since() else { return false };
+    pub fn is_over(&self, trial: &Trial, among: u32) -> bool {
+        let Some((birth, taken)) = trial.since() else { return false };
         let given = self.given.load(SeqCst).saturating_sub(birth);
         taken.saturating_mul(u64::from(among)) > given.saturating_mul(2)
     }
 
     /// Counts a choice.
-    pub fn charge(&self, cell: &Cell) {
+    pub fn charge(&self, trial: &Trial) {
         if self.applies() {
             self.given.fetch_add(1, SeqCst);
-            cell.probation.take();
+            trial.take();
         }
     }
 }
 
-/// What a cell keeps for it.
+/// What is kept of one node for it.
 #[derive(Default)]
-pub struct Record {
+pub struct Trial {
     /// One more than the choices given when it began; 0 for a node that is not on probation.
     birth: AtomicU64,
     taken: AtomicU64,
 }
 
-impl Record {
+impl Trial {
     /// Begins or ends; false if that changes nothing.
     fn begin(&self, young: bool, given: u64) -> bool {
         let birth = if young { given + 1 } else { 0 };

@@ -1,6 +1,6 @@
 //! The consistent ring: a key belongs to the next point on it, and a node that leaves hands over only its own keys.
 
-use super::Seat;
+use super::candidate::Seat;
 use crate::base::hash::{hash64, hash64_pair};
 
 /// Points of a node of weight 100.

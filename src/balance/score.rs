@@ -4,8 +4,8 @@
 //! 62 bits are `workload (31) | tie (31)`: a positive `f32` has 31 bits that sort as the number does, exact enough to
 //! tell 16 million sessions from one more.
 
+use super::candidate::{Candidate, Method, Tier};
 use super::tournament::NEVER;
-use super::{Candidate, Method, Tier};
 
 const TIER_SHIFT: u32 = 62;
 const TIE_BITS: u32 = 31;

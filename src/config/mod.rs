@@ -20,7 +20,7 @@ pub mod shape;
 pub mod source;
 pub mod watched;
 
-pub use check::check;
+pub use check::{Options, check};
 pub use diff::diff;
 pub use dump::dump;
 pub use needs::Needs;
@@ -50,13 +50,6 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The folder that relative paths start from: that of the main conf file.
     pub folder: PathBuf,
-}
-
-/// How to load.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
-    /// Look node names up, and warn of those that do not resolve. Takes time: for `homing check`, not for a live reload.
-    pub resolve: bool,
 }
 
 /// Reads and checks a conf file. On failure the answer holds every error found, and the warnings behind them.

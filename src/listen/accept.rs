@@ -5,7 +5,7 @@
 //! only then closed.
 
 use super::peer::canonical;
-use super::socket::{SocketFile, drop_syns};
+use super::socket::{BoundSocket, SocketFile, drop_syns};
 use super::{Address, Peer};
 use crate::base::clock;
 use crate::base::seldom::Seldom;
@@ -37,6 +37,16 @@ pub enum AcceptSocket {
     Tcp(TcpListener),
     /// A Unix domain socket, and the file that is removed when the last listener on it goes.
     Unix(UnixListener, Arc<SocketFile>),
+}
+
+impl BoundSocket {
+    /// Hands the socket to the runtime that this is called in.
+    pub fn into_tokio(self) -> io::Result<AcceptSocket> {
+        match self.into_parts() {
+            (socket, None) => TcpListener::from_std(socket.into()).map(AcceptSocket::Tcp),
+            (socket, Some(file)) => Ok(AcceptSocket::Unix(UnixListener::from_std(socket.into())?, file)),
+        }
+    }
 }
 
 impl AcceptSocket {

@@ -1,6 +1,6 @@
 //! How a listening socket comes to be.
 
-use super::{AcceptSocket, Address};
+use super::Address;
 use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, Type};
 use std::fs;
 use std::io;
@@ -62,12 +62,9 @@ impl BoundSocket {
         &self.address
     }
 
-    /// Hands the socket to the runtime that this is called in.
-    pub fn into_tokio(self) -> io::Result<AcceptSocket> {
-        match self.file {
-            None => TcpListener::from_std(self.socket.into()).map(AcceptSocket::Tcp),
-            Some(file) => Ok(AcceptSocket::Unix(tokio::net::UnixListener::from_std(self.socket.into())?, file)),
-        }
+    /// The socket, and its file if it has one.
+    pub(super) fn into_parts(self) -> (socket2::Socket, Option<Arc<SocketFile>>) {
+        (self.socket, self.file)
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 #[tokio::test]
 async fn a_follower_that_reads_nothing_is_cut_off() {

@@ -1,8 +1,8 @@
 //! A cluster: intent that is swapped (`Cluster`), and observation that outlives every table (`ClusterLive`).
 
 use super::crowd::Crowd;
+use super::doubt::Doubt;
 use super::fill::{LATELY, Norm};
-use super::kept::Doubt;
 use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;

@@ -1,5 +1,6 @@
 //! The body of a message as it comes in, over whichever HTTP.
 
+use super::ContentError;
 use super::body_progress::BodyProgress;
 use super::http1::{Incoming, Side};
 use super::receiving::Receiving;
@@ -7,13 +8,9 @@ use crate::wire::http2;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
-use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-
-/// What goes wrong with a body.
-pub type ContentError = Box<dyn Error + Send + Sync>;
 
 /// The body of a message as it comes in.
 pub enum Content {

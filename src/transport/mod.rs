@@ -14,3 +14,6 @@ mod spare;
 pub mod stream;
 pub mod tunnel;
 pub mod window;
+
+/// What goes wrong with a body.
+pub type ContentError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,6 +1,6 @@
 //! A message's body on its way out over HTTP/1.
 
-use super::content::ContentError;
+use super::ContentError;
 use super::http1::Connection;
 use crate::wire::http1::{Framing, begin_chunk, line};
 use bytes::Bytes;

@@ -1,7 +1,8 @@
 //! The body of a request on its way to a node.
 
+use crate::transport::ContentError;
 use crate::transport::body_progress::{BodyProgress, Stalled};
-use crate::transport::content::{Content, ContentError};
+use crate::transport::content::Content;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};

@@ -1,6 +1,5 @@
 //! What would be decided for a request that nobody has sent.
 
-use super::rng;
 use crate::base::clock::{self, Now};
 use crate::config::address::Address;
 use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
@@ -12,6 +11,8 @@ use crate::telemetry::recent::RecentDecision;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -117,4 +118,9 @@ fn listener_for<'t>(table: &'t Table, request: &Request) -> Result<(usize, &'t A
     let by_rule = || all().find(|(_, listener)| has_rule(listener));
     let none = || Problem::new(StatusCode::NOT_FOUND, "There is no listener that it could come through.");
     by_port.or_else(by_rule).or_else(|| all().next()).ok_or_else(none)
+}
+
+/// The same draws for everybody who asks: what is drawn at random cannot be foretold.
+pub fn rng() -> SmallRng {
+    SmallRng::seed_from_u64(1)
 }

@@ -16,7 +16,6 @@ use crate::table::decide::{self, Decision, Facts};
 use crate::table::{Cluster, Table};
 use crate::telemetry::recent::{RecentDecision, RecentDecisions};
 use http::StatusCode;
-use rand::{SeedableRng, rngs::SmallRng};
 use std::time::Duration;
 
 /// The longest a thread may take to say what it remembers.
@@ -78,8 +77,8 @@ fn one_move(cluster: &Cluster, decided: &RecentDecision) -> status::Move {
         id: decided.id.to_string(),
         at: rfc3339(decided.at),
         client: decided.client.to_string(),
-        node: decided.node.and_then(|slot| name_of(cluster, slot)),
-        was: decided.was.and_then(|(slot, _)| name_of(cluster, slot)),
+        node: decided.node.and_then(|slot| words::name_of(cluster, slot)),
+        was: decided.was.and_then(|(slot, _)| words::name_of(cluster, slot)),
         cause: decided.why.cause().unwrap_or_default().to_owned(),
         because: words::because(Some(cluster), decided, words::Tense::Past),
     }
@@ -99,7 +98,7 @@ async fn recall(admin: &Admin) -> Vec<RecentDecisions> {
 /// In words, with the cluster's nodes as they are now.
 fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>) -> Explanation {
     let cluster = decided.cluster.and_then(|id| table.clusters.iter().find(|cluster| cluster.live.id == id)).map(|cluster| &**cluster);
-    let name = |slot: u32| name_of(cluster?, slot);
+    let name = |slot: u32| words::name_of(cluster?, slot);
     let tense = if request.is_some() { words::Tense::Past } else { words::Tense::Present };
     Explanation {
         time: rfc3339(clock::unix_ms()),
@@ -123,7 +122,7 @@ fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>)
 /// Where a new session would go.
 fn fresh(cluster: &Cluster) -> Option<String> {
     let facts = Facts { tried: &[], hint: None, waited: true, now: Now::look(), dry: true };
-    match decide::decide(cluster, &Reading::absent(None), &facts, &mut rng()) {
+    match decide::decide(cluster, &Reading::absent(None), &facts, &mut made_up::rng()) {
         Decision::Serve(verdict) => Some(verdict.node.spec.name.to_string()),
         Decision::Wait | Decision::Refuse(_) => None,
     }
@@ -134,14 +133,4 @@ fn candidates(cluster: &Cluster) -> Vec<status::Candidate> {
         snapshot::nodes(cluster).map(|(slot, node)| status::Candidate { score: cluster.roster.placement.score_of(slot), node }).collect();
     nodes.sort_by_key(|candidate| candidate.node.rank.unwrap_or(u64::MAX));
     nodes
-}
-
-/// The name of the node that has, or had, a slot.
-fn name_of(cluster: &Cluster, slot: u32) -> Option<String> {
-    cluster.roster.lives.get(slot as usize).map(|live| live.name.to_string())
-}
-
-/// The same draws for everybody who asks: what is drawn at random cannot be foretold.
-fn rng() -> SmallRng {
-    SmallRng::seed_from_u64(1)
 }

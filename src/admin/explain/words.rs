@@ -1,7 +1,6 @@
 //! Why, in a sentence that a person reads.
 
 use super::super::snapshot;
-use super::name_of;
 use crate::affinity::{Heard, Via};
 use crate::base::clock::{self, Now};
 use crate::base::units::span;
@@ -95,4 +94,9 @@ fn against(cluster: &Cluster, decided: &RecentDecision, tense: Tense) -> String 
 fn age(decided: &RecentDecision) -> String {
     let ago = |began: u64| span((decided.at / 1000).max(clock::unix_secs()).saturating_sub(began));
     decided.gist.began().map_or_else(String::new, |began| format!(" (its session began {} ago)", ago(began)))
+}
+
+/// The name of the node that has, or had, a slot.
+pub fn name_of(cluster: &Cluster, slot: u32) -> Option<String> {
+    cluster.roster.lives.get(slot as usize).map(|live| live.name.to_string())
 }

@@ -1,6 +1,7 @@
 //! A cluster: its figures, and its nodes with what can be done to them.
 
-use super::{anchor, brief, clock, cluster_state, number, since, spark, state};
+use super::parts::{anchor, brief, clock, cluster_state, number, since, state};
+use super::spark;
 use crate::admin::history::{NodePast, Past, Series};
 use crate::admin::operate::NodeAction;
 use crate::admin::status::{Cluster, Errors, Node, Pool};

@@ -1,6 +1,6 @@
 //! What needs attention, and what happened lately.
 
-use super::{BAD, GOOD, ODD, anchor, clock, cluster_state, number, sign, since, state};
+use super::parts::{BAD, GOOD, ODD, anchor, clock, cluster_state, number, sign, since, state};
 use crate::admin::operate::NodeAction;
 use crate::admin::status::{Certificate, ClusterState, Move, Moves, Reload, Status};
 use crate::base::words;

@@ -3,16 +3,19 @@
 
 mod cluster;
 mod lists;
+mod parts;
 mod spark;
 
 use super::guard::Proof;
 use super::history::History;
 use super::status::{ClusterState, Moves, Status};
 use crate::admin::form::Form;
-use crate::base::words::{self, Word};
+use crate::base::words;
 use crate::serve::problem::Problem;
-use crate::table::State;
 use maud::{DOCTYPE, Markup, html};
+use parts::{clock, number};
+
+pub use parts::anchor;
 
 /// Its looks.
 pub const STYLE: &str = include_str!("page.css");
@@ -43,11 +46,6 @@ pub struct Notice<'n> {
     pub path: &'n str,
     /// How.
     pub form: &'n Form,
-}
-
-/// The fragment of a node's row.
-pub fn anchor(cluster: &str, node: &str) -> String {
-    format!("node-{cluster}-{node}")
 }
 
 /// The whole page.
@@ -143,85 +141,10 @@ fn refused(notice: &Notice<'_>) -> Markup {
     }
 }
 
-/// The state of a node.
-fn state(state: &Word<State>) -> Markup {
-    let look = match state.known() {
-        Some(State::Ready | State::Aside) => GOOD,
-        Some(State::Down) => BAD,
-        Some(State::Drained | State::Maintenance | State::Removed) => OUT,
-        Some(State::Draining) => ("odd", "↓"),
-        Some(State::Pending) => ("odd", "?"),
-        Some(State::Full | State::Syncing | State::Silent | State::Unknown) | None => ODD,
-    };
-    sign(look, state.as_str())
-}
-
-/// The state of a cluster.
-fn cluster_state(state: &Word<ClusterState>) -> Markup {
-    let look = match state.known() {
-        Some(ClusterState::Ready) => GOOD,
-        Some(ClusterState::Down) => BAD,
-        Some(ClusterState::Degraded) | None => ODD,
-    };
-    sign(look, state.as_str())
-}
-
-/// A look: its colour and its sign.
-type Look = (&'static str, &'static str);
-const GOOD: Look = ("good", "✓");
-const ODD: Look = ("odd", "!");
-const BAD: Look = ("bad", "✕");
-const OUT: Look = ("off", "–");
-
-/// A word in a look.
-fn sign((kind, sign): Look, word: &str) -> Markup {
-    html! { span.state.(kind) { span.sign aria-hidden="true" { (sign) } (word) } }
-}
-
-/// How long ago, with the moment itself.
-fn since(at: &str, now: &str) -> Markup {
-    html! { time datetime=(at) title=(at) { (words::age(at, now)) } }
-}
-
-/// The time of day of a moment as RFC 3339 writes it.
-fn clock(at: &str) -> &str {
-    at.get(11..19).unwrap_or(at)
-}
-
-/// A number with its thousands set apart.
-fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A measured number in as many digits as mean something.
-fn brief(n: f64) -> String {
-    match n.abs() {
-        0.0 => "0".into(),
-        small if small < 10.0 => format!("{n:.1}"),
-        _ => number(n.round() as u64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::StatusCode;
-
-    #[test]
-    fn numbers_are_read_at_a_glance() {
-        for (n, text) in [(0, "0"), (999, "999"), (1000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")] {
-            assert_eq!(number(n), text);
-        }
-        assert_eq!([0.0, 0.04, 9.96, 1234.5].map(brief), ["0", "0.0", "10.0", "1\u{202f}235"]);
-    }
 
     #[test]
     fn what_others_wrote_is_text_and_not_markup() {

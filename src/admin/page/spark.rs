@@ -1,6 +1,6 @@
 //! Small curves.
 
-use super::brief;
+use super::parts::brief;
 use crate::admin::history::Series;
 use crate::base::words;
 use maud::{Markup, html};

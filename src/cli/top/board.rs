@@ -1,7 +1,7 @@
 //! What `homing top` knows: the latest snapshots, what is selected, and what its user is being asked.
 
 use crate::admin::operate::NodeAction;
-use crate::admin::snapshot::quantile;
+use crate::admin::quantile::quantile;
 use crate::admin::status::{Cluster, Moves, Node, Status, Traffic};
 use crate::base::clock;
 use crate::table::State;

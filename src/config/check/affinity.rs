@@ -2,7 +2,7 @@
 
 use super::super::model::{Affinity, AffinityTable, Cluster, CookieMode, CookieValue, Node, SameSite};
 use super::super::source::join;
-use super::{Checker, nth};
+use super::checker::{Checker, nth};
 use http::HeaderName;
 
 /// Options that only make sense with one form.

@@ -4,7 +4,7 @@ use super::super::address::{NodeUrl, Scheme, is_host};
 use super::super::model::{Affinity, Agent, Balance, Cluster, HealthKind, NodeTable, Role};
 use super::super::ranges::status_ranges;
 use super::super::source::join;
-use super::Checker;
+use super::checker::Checker;
 use std::collections::HashMap;
 use std::net::{IpAddr, ToSocketAddrs};
 

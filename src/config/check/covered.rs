@@ -2,7 +2,7 @@
 
 use super::super::model::{OneOrMany, Rule};
 use super::super::source::Part;
-use super::Checker;
+use super::checker::Checker;
 use indexmap::IndexMap;
 
 /// Beyond so many rules, only that many before a rule are looked at: the check must not grow with the square of the file.

@@ -1,6 +1,6 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
-use super::Checker;
+use super::checker::Checker;
 use crate::base::token::Tokens;
 use crate::wire::pem::{self, Pair};
 use bytes::Bytes;

@@ -3,7 +3,7 @@
 use super::super::model::HeaderEdits;
 use super::super::nearest::did_you_mean;
 use super::super::source::join;
-use super::Checker;
+use super::checker::Checker;
 use crate::wire::template;
 use http::{HeaderName, HeaderValue};
 

@@ -2,7 +2,7 @@
 
 use super::super::model::{Announce, Cluster};
 use super::super::source::join;
-use super::{Checker, nth};
+use super::checker::{Checker, nth};
 use crate::base::units::Network;
 use crate::wire::identity::ClientName;
 

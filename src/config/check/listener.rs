@@ -3,7 +3,7 @@
 use super::super::address::Address;
 use super::super::model::{Listener, ListenerTls};
 use super::super::source::{Part, join};
-use super::{Checker, nth};
+use super::checker::{Checker, nth};
 use std::collections::HashMap;
 
 pub fn check(c: &mut Checker<'_>) {

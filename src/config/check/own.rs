@@ -2,7 +2,7 @@
 
 use super::super::address::{Address, NodeUrl};
 use super::super::model::{Announce, NodeTable};
-use super::Checker;
+use super::checker::Checker;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A node that leads to a door of the control plane has to say that it is meant: behind a listener of ours everybody comes from

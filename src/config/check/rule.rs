@@ -4,7 +4,8 @@ use super::super::address::is_host;
 use super::super::model::{HandOff, Mode, NodeTable, Redirect, Respond, Role, Rule};
 use super::super::nearest::did_you_mean;
 use super::super::source::join;
-use super::{Checker, nth, way_back};
+use super::checker::{Checker, nth};
+use super::way_back;
 use http::{HeaderValue, Method};
 
 pub fn check(c: &mut Checker<'_>) {

@@ -4,7 +4,7 @@ use super::super::address::{Address, NodeUrl};
 use super::super::model::Announce;
 use super::super::nearest::did_you_mean;
 use super::super::source::{Part, join};
-use super::Checker;
+use super::checker::Checker;
 use std::net::IpAddr;
 
 pub fn check(c: &mut Checker<'_>) {

@@ -2,7 +2,7 @@
 
 use super::super::model::Rule;
 use super::super::source::join;
-use super::Checker;
+use super::checker::Checker;
 use percent_encoding::percent_decode_str;
 
 pub fn check(c: &mut Checker<'_>, path: &str, rule: &Rule) {

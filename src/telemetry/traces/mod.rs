@@ -9,17 +9,25 @@ mod collector;
 mod export;
 #[cfg(feature = "otel")]
 mod finished;
+#[cfg(not(feature = "otel"))]
+mod no_span;
 #[cfg(feature = "otel")]
 mod otlp;
 #[cfg(feature = "otel")]
 mod span;
+#[cfg(feature = "otel")]
+mod tracer;
 
 #[cfg(not(feature = "otel"))]
-pub use absent::{Span, Tracer, Traces};
+pub use absent::{Tracer, Traces};
 #[cfg(feature = "otel")]
 pub use export::Traces;
+#[cfg(not(feature = "otel"))]
+pub use no_span::Span;
 #[cfg(feature = "otel")]
-pub use span::{Span, Tracer};
+pub use span::Span;
+#[cfg(feature = "otel")]
+pub use tracer::Tracer;
 
 /// What became of spans since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

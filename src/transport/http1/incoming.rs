@@ -1,43 +1,21 @@
 //! The body that comes over a connection: its reader, and what becomes of what that leaves.
 
+use super::readers::{READ, Readers};
 use super::{Connection, Side};
+use crate::transport::ContentError;
 use crate::transport::body_progress::BodyProgress;
-use crate::transport::content::ContentError;
 use crate::wire::http1::{BodyReader, Framing, Part};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt;
 
-/// What is read of a large body at once: the less at first, and twice as much whenever that much was there.
-pub(super) const READ: (usize, usize) = (32 << 10, 256 << 10);
 /// Bodies up to this are read by way of the thread's own buffer.
 const SMALL: u64 = 16 << 10;
-
-/// Who reads the body: an [`Incoming`], perhaps on a task of its own, and once that is gone the connection itself. Never two
-/// at a time, for each would miss what the other takes.
-#[derive(Default)]
-pub(super) struct Readers {
-    incoming: Cell<bool>,
-    /// To be woken when the body breaks off.
-    reader: RefCell<Option<Waker>>,
-    /// To be woken when the reader is gone.
-    next: RefCell<Option<Waker>>,
-}
-
-impl Readers {
-    fn wait(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
-        let mut place = place.borrow_mut();
-        if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *place = Some(cx.waker().clone());
-        }
-    }
-}
 
 impl Connection {
     /// A body framed so follows the head.

@@ -2,6 +2,7 @@
 //! messages it holds no buffer.
 
 mod incoming;
+mod readers;
 mod upgraded;
 
 use super::pace::Pace;
@@ -10,7 +11,7 @@ use super::stream::Stream;
 use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed};
 use bytes::{Buf, Bytes, BytesMut};
 pub use incoming::Incoming;
-use incoming::{READ, Readers};
+use readers::{READ, Readers};
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;

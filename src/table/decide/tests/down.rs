@@ -1,7 +1,7 @@
 //! Pins of a node that is down, and when checks are doubted.
 
 use super::*;
-use crate::table::kept::News;
+use crate::table::doubt::News;
 
 #[test]
 fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
