@@ -10,7 +10,7 @@ use super::{Affinity, Form, Member};
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::config::model::{AffinityTable, CookieMode, CookieValue, SameSite};
-use crate::wire::cookies::is_token;
+use crate::wire::token::is_token;
 use std::sync::Arc;
 
 /// What every form is compiled against.
@@ -67,7 +67,7 @@ fn form(table: &AffinityTable, context: &Context<'_>) -> Result<Form, String> {
 }
 
 fn cookie_name(name: &str) -> Result<Box<str>, String> {
-    if !name.is_empty() && name.bytes().all(is_token) { Ok(name.into()) } else { Err(format!("\"{name}\" is no cookie's name")) }
+    if is_token(name) { Ok(name.into()) } else { Err(format!("\"{name}\" is no cookie's name")) }
 }
 
 fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, String> {

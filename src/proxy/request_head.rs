@@ -8,6 +8,7 @@ use crate::base::clock::Now;
 use crate::table::Listener;
 use crate::upstream::home;
 use crate::upstream::passages::Passages;
+use crate::wire::host::host_of;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use crate::wire::template::Facts;
@@ -143,21 +144,4 @@ impl RequestHead {
             route: None,
         }
     }
-}
-
-/// The host without its port and trailing dot; `None` if it is none.
-fn host_of(value: &str) -> Option<&str> {
-    let host = match value.strip_prefix('[') {
-        Some(rest) => &value[..rest.find(']')? + 2],
-        None => value.split_once(':').map_or(value, |(host, _)| host),
-    };
-    let rest = &value[host.len()..];
-    let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
-    // no `%`: with it one host would have several names
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b);
-    let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(inner) => inner.bytes().all(|b| letter(b) || b == b':'),
-        None => host.bytes().all(letter),
-    };
-    (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
 }

@@ -13,7 +13,7 @@ use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, BoundSocket, Peer};
 use crate::upstream::passages;
-use crate::wire::identity;
+use crate::wire::{self, identity};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -239,13 +239,9 @@ pub fn kind(mut response: Response<Body>, kind: &'static str) -> Response<Body> 
     response
 }
 
-/// The host of a `Host` header, in small letters and without its port.
+/// The host of a `Host` header, in small letters and without its port; what is no host is known to nobody.
 pub fn host_of(host: &str) -> String {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
-        _ => host,
-    };
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    wire::host::host_of(host).unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Whether a host is an address or this machine: no page of another site can have made its own name point here then.

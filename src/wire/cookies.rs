@@ -2,6 +2,7 @@
 //!
 //! Clients send junk, so nothing here fails: what cannot be read as `name=value` is passed over.
 
+use super::token::is_token_byte;
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 use std::ops::Range;
 
@@ -230,13 +231,8 @@ impl Iterator for Segments<'_> {
 
 fn names_cookie(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
-    let end = text.iter().position(|byte| !is_token(*byte)).unwrap_or(text.len());
+    let end = text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len());
     end > 0 && text[end..].trim_ascii_start().first() == Some(&b'=')
-}
-
-/// True for a byte that may stand in a cookie's name.
-pub fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn pair(line: &[u8], segment: Range<usize>) -> Option<Pair<'_>> {

@@ -1,6 +1,7 @@
 //! Codecs: bytes to values and back. No sockets.
 
 pub mod cookies;
+pub mod host;
 pub mod http1;
 pub mod http2;
 pub mod identity;
@@ -10,6 +11,7 @@ pub mod protocol;
 pub mod proxy_protocol;
 pub mod request_id;
 pub mod template;
+pub mod token;
 pub mod traceparent;
 pub mod trailers;
 

@@ -3,7 +3,11 @@
 use super::super::model::{Affinity, AffinityTable, Cluster, CookieMode, CookieValue, Node, SameSite};
 use super::super::source::join;
 use super::checker::{Checker, nth};
+use crate::wire::token::is_token;
 use http::HeaderName;
+
+/// The longest name of a cookie.
+const LONGEST_NAME: usize = 128;
 
 /// Options that only make sense with one form.
 const OF_COOKIE: [&str; 17] = [
@@ -94,7 +98,7 @@ fn strangers(c: &mut Checker<'_>, path: &str, form: &str, table: &AffinityTable)
 fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     for (key, name) in [("cookie", &table.cookie), ("route", &table.route), ("learn", &table.learn), ("parameter", &table.parameter)] {
         let Some(name) = name else { continue };
-        if !is_token(name) {
+        if !is_token(name) || name.len() > LONGEST_NAME {
             c.error(
                 &join(path, key),
                 format!("\"{}\" cannot be the name of a cookie", name.escape_debug()),
@@ -112,11 +116,6 @@ fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
         let help = "write \"query:NAME\", \"header:NAME\" or \"source\"";
         c.error(&join(path, "key"), format!("\"{}\" does not say what the key is", key.escape_debug()), help);
     }
-}
-
-/// What RFC 6265 takes as a cookie's name.
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// Session ids that never carry a route: `appsession` became this in many a conf, and what is meant is `learn`.

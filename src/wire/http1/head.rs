@@ -1,6 +1,7 @@
 //! Where a head ends, and its lines.
 
 use super::Malformed;
+use crate::wire::token::is_token_byte;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ops::Range;
@@ -65,7 +66,7 @@ impl HeadScan {
 fn begins(rest: &[u8]) -> Result<(), Malformed> {
     match rest {
         [b'\r', next, ..] if *next != b'\n' => Err(Malformed::BareCr),
-        [byte, ..] if !matches!(byte, b'\r' | b'\n') && !is_token(*byte) => Err(Malformed::BadRequestLine),
+        [byte, ..] if !matches!(byte, b'\r' | b'\n') && !is_token_byte(*byte) => Err(Malformed::BadRequestLine),
         _ => Ok(()),
     }
 }
@@ -121,9 +122,4 @@ fn trim(value: &[u8]) -> &[u8] {
     let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     &value[start..end]
-}
-
-/// True for the bytes of an RFC 9110 token.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

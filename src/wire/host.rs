@@ -1,0 +1,45 @@
+//! What stands in a `Host` header, or for it in a URL.
+
+/// The host without its port and trailing dot; none if it is no host.
+pub fn host_of(value: &str) -> Option<&str> {
+    let host = match value.strip_prefix('[') {
+        Some(rest) => &value[..rest.find(']')? + 2],
+        None => value.split_once(':').map_or(value, |(host, _)| host),
+    };
+    let rest = &value[host.len()..];
+    let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    // no `%`: with it one host would have several names
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b);
+    let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.bytes().all(|b| letter(b) || b == b':'),
+        None => host.bytes().all(letter),
+    };
+    (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_one_name() {
+        for (value, host) in [
+            ("shop.example.com", Some("shop.example.com")),
+            ("shop.example.com.:8080", Some("shop.example.com")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("[::1]:80", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("a:", Some("a")),
+            ("", Some("")),
+            ("a:b", None),
+            ("a:1:2", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("a%41", None),
+            ("a/b", None),
+        ] {
+            assert_eq!(host_of(value), host, "{value}");
+        }
+    }
+}
