@@ -2,6 +2,7 @@
 //! that are not to end.
 
 pub mod clock;
+pub mod count;
 pub mod hash;
 pub mod open_files;
 pub mod report;

@@ -2,7 +2,7 @@
 //! waits for another; the control plane adds the blocks up when it is asked.
 
 use super::decide::Why;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::base::count::ThreadCount;
 use std::time::Duration;
 use thread_local::ThreadLocal;
 
@@ -59,45 +59,40 @@ pub struct Traffic {
 /// One thread's counters. Aligned so that no two threads write to one pair of cache lines.
 #[repr(align(128))]
 struct Block {
-    codes: [AtomicU64; KINDS],
-    whys: [AtomicU64; Why::ALL.len()],
-    steps: [AtomicU64; STEPS],
-    took_us: AtomicU64,
-    bytes: AtomicU64,
-    retries: AtomicU64,
-    connection_errors: AtomicU64,
-    response_errors: AtomicU64,
-    connections: AtomicU64,
-    tunnels_opened: AtomicU64,
-    tunnels_closed: AtomicU64,
-    slots_taken: AtomicU64,
-    slots_left: AtomicU64,
+    codes: [ThreadCount; KINDS],
+    whys: [ThreadCount; Why::ALL.len()],
+    steps: [ThreadCount; STEPS],
+    took_us: ThreadCount,
+    bytes: ThreadCount,
+    retries: ThreadCount,
+    connection_errors: ThreadCount,
+    response_errors: ThreadCount,
+    connections: ThreadCount,
+    tunnels_opened: ThreadCount,
+    tunnels_closed: ThreadCount,
+    slots_taken: ThreadCount,
+    slots_left: ThreadCount,
 }
 
 impl Default for Block {
     fn default() -> Self {
-        let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
+        let zeros = || std::array::from_fn(|_| ThreadCount::default());
         Self {
-            codes: std::array::from_fn(|_| AtomicU64::new(0)),
+            codes: std::array::from_fn(|_| ThreadCount::default()),
             whys: zeros(),
-            steps: std::array::from_fn(|_| AtomicU64::new(0)),
-            took_us: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            connection_errors: AtomicU64::new(0),
-            response_errors: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
-            tunnels_opened: AtomicU64::new(0),
-            tunnels_closed: AtomicU64::new(0),
-            slots_taken: AtomicU64::new(0),
-            slots_left: AtomicU64::new(0),
+            steps: std::array::from_fn(|_| ThreadCount::default()),
+            took_us: ThreadCount::default(),
+            bytes: ThreadCount::default(),
+            retries: ThreadCount::default(),
+            connection_errors: ThreadCount::default(),
+            response_errors: ThreadCount::default(),
+            connections: ThreadCount::default(),
+            tunnels_opened: ThreadCount::default(),
+            tunnels_closed: ThreadCount::default(),
+            slots_taken: ThreadCount::default(),
+            slots_left: ThreadCount::default(),
         }
     }
-}
-
-/// Only the block's own thread adds, so that no locked instruction is needed.
-fn add(count: &AtomicU64, n: u64) {
-    count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
 impl Traffic {
@@ -105,56 +100,57 @@ impl Traffic {
     pub fn ended(&self, request: &Ended) {
         let block = self.blocks.get_or_default();
         let place = PLACES.get(usize::from(request.status)).map_or(KINDS - 1, |place| usize::from(*place));
-        add(&block.codes[place], 1);
-        add(&block.whys[request.why as usize], 1);
-        add(&block.bytes, request.bytes);
+        block.codes[place].add(1);
+        block.whys[request.why as usize].add(1);
+        block.bytes.add(request.bytes);
         if request.retries > 0 {
-            add(&block.retries, request.retries.into());
+            block.retries.add(request.retries.into());
         }
         if let Some(took) = request.took {
             let micros = took.as_micros() as u64;
-            add(&block.steps[step(micros)], 1);
-            add(&block.took_us, micros);
+            block.steps[step(micros)].add(1);
+            block.took_us.add(micros);
         }
     }
 
     /// Counts a try that failed at a node; `unseen`: before the node saw it.
     pub fn failed(&self, unseen: bool) {
         let block = self.blocks.get_or_default();
-        add(if unseen { &block.connection_errors } else { &block.response_errors }, 1);
+        let count = if unseen { &block.connection_errors } else { &block.response_errors };
+        count.add(1);
     }
 
     /// Counts a client connection.
     pub fn connected(&self) {
-        add(&self.blocks.get_or_default().connections, 1);
+        self.blocks.get_or_default().connections.add(1);
     }
 
     /// Counts a tunnel that opens.
     pub fn tunnel_opened(&self) {
-        add(&self.blocks.get_or_default().tunnels_opened, 1);
+        self.blocks.get_or_default().tunnels_opened.add(1);
     }
 
     /// Counts a tunnel that ends, on the thread that it was opened on.
     pub fn tunnel_closed(&self) {
-        add(&self.blocks.get_or_default().tunnels_closed, 1);
+        self.blocks.get_or_default().tunnels_closed.add(1);
     }
 
     /// Counts a request that has come to a node.
     pub fn slot_taken(&self) {
-        add(&self.blocks.get_or_default().slots_taken, 1);
+        self.blocks.get_or_default().slots_taken.add(1);
     }
 
     /// Counts a request that is over at its node, on the thread that it came to it on.
     pub fn slot_left(&self) {
-        add(&self.blocks.get_or_default().slots_left, 1);
+        self.blocks.get_or_default().slots_left.add(1);
     }
 
     /// Requests that nodes work on now, open sockets among them: by thread, so that it costs the same with any number of nodes.
     pub fn in_flight(&self) -> u32 {
         // those that are over first, as with tunnels
         let one = |block: &Block| {
-            let left = block.slots_left.load(Relaxed);
-            block.slots_taken.load(Relaxed).wrapping_sub(left)
+            let left = block.slots_left.get();
+            block.slots_taken.get().wrapping_sub(left)
         };
         self.blocks.iter().map(one).fold(0, u64::wrapping_add) as u32
     }
@@ -163,19 +159,19 @@ impl Traffic {
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for block in self.blocks.iter() {
-            let sum = |into: &mut [u64], from: &[AtomicU64]| into.iter_mut().zip(from).for_each(|(sum, n)| *sum += n.load(Relaxed));
+            let sum = |into: &mut [u64], from: &[ThreadCount]| into.iter_mut().zip(from).for_each(|(sum, n)| *sum += n.get());
             sum(&mut totals.codes, &block.codes);
             sum(&mut totals.whys, &block.whys);
             sum(&mut totals.steps, &block.steps);
-            totals.took_us += block.took_us.load(Relaxed);
-            totals.bytes += block.bytes.load(Relaxed);
-            totals.retries += block.retries.load(Relaxed);
-            totals.connection_errors += block.connection_errors.load(Relaxed);
-            totals.response_errors += block.response_errors.load(Relaxed);
-            totals.connections += block.connections.load(Relaxed);
+            totals.took_us += block.took_us.get();
+            totals.bytes += block.bytes.get();
+            totals.retries += block.retries.get();
+            totals.connection_errors += block.connection_errors.get();
+            totals.response_errors += block.response_errors.get();
+            totals.connections += block.connections.get();
             // closed first: what opens and closes in between must not be counted as closed alone
-            totals.tunnels -= block.tunnels_closed.load(Relaxed) as i64;
-            totals.tunnels += block.tunnels_opened.load(Relaxed) as i64;
+            totals.tunnels -= block.tunnels_closed.get() as i64;
+            totals.tunnels += block.tunnels_opened.get() as i64;
         }
         totals
     }

@@ -1,7 +1,7 @@
 //! What is counted of the connections to a cluster's nodes. Each thread writes a block of its own; the control plane adds them up.
 
+use crate::base::count::ThreadCount;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use thread_local::ThreadLocal;
 
 /// The connections to the nodes of one cluster.
@@ -14,16 +14,11 @@ pub struct Usage {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Block {
-    attempts: AtomicU64,
-    reuses: AtomicU64,
+    attempts: ThreadCount,
+    reuses: ThreadCount,
     /// Gauges go up and down; the sum of all threads is what counts, whatever one of them wraps to.
-    open: AtomicU64,
-    idle: AtomicU64,
-}
-
-/// Only the block's own thread writes, so that no locked instruction is needed.
-fn add(count: &AtomicU64, n: u64) {
-    count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
+    open: ThreadCount,
+    idle: ThreadCount,
 }
 
 impl Usage {
@@ -35,10 +30,10 @@ impl Usage {
     /// The sum of all threads.
     pub fn totals(&self) -> Totals {
         self.blocks.iter().fold(Totals::default(), |sum, block| Totals {
-            attempts: sum.attempts + block.attempts.load(Relaxed),
-            reuses: sum.reuses + block.reuses.load(Relaxed),
-            open: sum.open.wrapping_add(block.open.load(Relaxed)),
-            idle: sum.idle.wrapping_add(block.idle.load(Relaxed)),
+            attempts: sum.attempts + block.attempts.get(),
+            reuses: sum.reuses + block.reuses.get(),
+            open: sum.open.wrapping_add(block.open.get()),
+            idle: sum.idle.wrapping_add(block.idle.get()),
         })
     }
 }
@@ -46,22 +41,22 @@ impl Usage {
 impl Block {
     /// A connection is tried for.
     pub(super) fn attempted(&self) {
-        add(&self.attempts, 1);
+        self.attempts.add(1);
     }
 
     /// A connection waits for its next request.
     pub(super) fn kept(&self) {
-        add(&self.idle, 1);
+        self.idle.add(1);
     }
 
     /// Connections wait no more: they are closed.
     pub(super) fn dropped(&self, count: usize) {
-        add(&self.idle, (count as u64).wrapping_neg());
+        self.idle.take(count as u64);
     }
 
     /// A connection that waited serves again.
     pub(super) fn reused(&self) {
-        add(&self.reuses, 1);
+        self.reuses.add(1);
     }
 }
 
@@ -70,14 +65,14 @@ pub(super) struct Open(Arc<Block>);
 
 impl Open {
     pub(super) fn new(block: &Arc<Block>) -> Self {
-        add(&block.open, 1);
+        block.open.add(1);
         Self(block.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        add(&self.0.open, 1_u64.wrapping_neg());
+        self.0.open.take(1);
     }
 }
 
