@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use patient::Patient;
+use patient::{Patient, WritePatience};
 use problem::Problem;
 use serde::Serialize;
 use std::convert::Infallible;
@@ -93,7 +93,7 @@ where
         let (handler, closed, free, log) = (handler.clone(), until.clone(), of_all.clone(), log.clone());
         let near_limit = move || free.available_permits() <= connections / 8;
         let tls = tls.load_full();
-        let stream = Patient::new(stream, PATIENCE);
+        let stream = Patient::new(stream, WritePatience::of(PATIENCE));
         tokio::task::spawn_local(async move {
             match tls {
                 None => connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await,

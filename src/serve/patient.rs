@@ -1,64 +1,39 @@
-//! A connection whose other side has to take what it is sent: one that takes nothing for too long is cut off.
+//! The other side of a connection has to take what it is sent: one that takes nothing for too long is cut off.
 
+use crate::transport::watched::{StreamWatch, WatchedStream};
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// Such a connection.
-pub struct Patient<S> {
-    stream: S,
-    /// The longest that nothing may be taken.
-    patience: Duration,
-    /// Ends when patience does; there while the other side takes nothing.
+pub type Patient<S> = WatchedStream<S, WritePatience>;
+
+/// How long nothing may be taken.
+pub struct WritePatience {
+    limit: Duration,
+    /// Ends when it does; there while the other side takes nothing.
     end: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
-    /// Over this stream.
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, end: None }
+impl WritePatience {
+    /// So long.
+    pub fn of(limit: Duration) -> Self {
+        Self { limit, end: None }
     }
+}
 
-    fn judge<T>(&mut self, cx: &mut Context<'_>, taken: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if taken.is_ready() {
+impl StreamWatch for WritePatience {
+    fn write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
             self.end = None;
-            return taken;
+            return written;
         }
-        let patience = self.patience;
-        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let limit = self.limit;
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         end.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing")))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let taken = Pin::new(&mut this.stream).poll_write(cx, data);
-        this.judge(cx, taken)
-    }
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let taken = Pin::new(&mut this.stream).poll_write_vectored(cx, data);
-        this.judge(cx, taken)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 
@@ -70,7 +45,7 @@ mod tests {
     #[tokio::test]
     async fn who_takes_nothing_is_cut_off_and_who_takes_a_little_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(100);
-        let mut patient = Patient::new(ours, Duration::from_secs(60));
+        let mut patient = Patient::new(ours, WritePatience::of(Duration::from_secs(60)));
         let taker = async {
             let mut taken = [0; 50];
             for _ in 0..10 {
@@ -79,7 +54,8 @@ mod tests {
         };
         let (written, ()) = tokio::join!(patient.write_all(&[0; 500]), taker);
         written.unwrap();
-        patient.patience = Duration::from_millis(20);
+        let (ours, _theirs) = tokio::io::duplex(100);
+        let mut patient = Patient::new(ours, WritePatience::of(Duration::from_millis(20)));
         let error = patient.write_all(&[0; 500]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -13,6 +13,7 @@ pub mod sending;
 mod spare;
 pub mod stream;
 pub mod tunnel;
+pub mod watched;
 pub mod window;
 
 /// What goes wrong with a body.
