@@ -384,7 +384,7 @@ mod tests {
             assert_eq!(methods, [if place.changes() { "post" } else { "get" }], "{path}");
         }
         for verb in NodeAction::ALL {
-            let path = format!("{}{}", documented(Place::Operate("", "", *verb)), verb.word());
+            let path = format!("{}{}", documented(Place::Operate("", "", verb)), verb.word());
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs

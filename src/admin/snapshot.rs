@@ -6,7 +6,7 @@ use super::status::{self, ClusterState, Connections, Durations, Ledger, LostLine
 use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::base::words::Word;
-use crate::config::model::{self, AdminState};
+use crate::config::model::AdminState;
 use crate::feed::beats::{Counts, Dialect, Outcome};
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::Totals;
@@ -102,10 +102,10 @@ fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Ce
 
 fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     let of = |dialect: Dialect| {
-        let by = Outcome::ALL.iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, *outcome)));
+        let by = Outcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
         (dialect.word().to_owned(), by.filter(|(_, count)| *count > 0).collect())
     };
-    Dialect::ALL.iter().map(|dialect| of(*dialect)).collect()
+    Dialect::ALL.into_iter().map(of).collect()
 }
 
 /// The sessions listed of one node.
@@ -154,7 +154,7 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
         }
         .into(),
         serving: serving as u64,
-        balance: name_of(cluster.conf.balance),
+        balance: cluster.conf.balance.word().to_owned(),
         settings: cluster.settings.hash.to_string(),
         sessions: nodes.iter().map(|node| node.sessions).sum(),
         capacity: capacity(cluster),
@@ -176,11 +176,6 @@ fn pool(usage: usage::Totals) -> status::Pool {
 fn capacity(cluster: &Cluster) -> Option<u64> {
     let serving = cluster.nodes().filter(|node| !node.stands_aside());
     serving.filter_map(|node| node.capacity()).fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
-}
-
-/// The word in the conf file.
-pub(super) fn name_of(balance: model::Balance) -> String {
-    serde_json::to_value(balance).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status::Node {

@@ -15,7 +15,7 @@ macro_rules! words {
 
         impl $name {
             /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$value),*];
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$value),*];
 
             /// The word for it, wherever it is shown.
             pub const fn word(self) -> &'static str {
@@ -24,7 +24,7 @@ macro_rules! words {
 
             /// The first that has this word.
             pub fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
+                Self::ALL.into_iter().find(|value| value.word() == word)
             }
         }
 

@@ -18,6 +18,7 @@ pub mod replay;
 pub use crate::config::model::Role;
 pub use replay::Run;
 
+use crate::base::words::words;
 use crate::config::address::NodeUrl;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -151,35 +152,21 @@ pub enum Limit {
     AtMost(NonZeroU32),
 }
 
-/// What a node wants done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Announced {
-    /// New sessions.
-    Ready,
-    /// Not yet new sessions: it is behind the others.
-    Syncing,
-    /// The sessions it has, no new ones.
-    Draining,
-    /// As draining: it is about to end.
-    Stopping,
-    /// Nobody.
-    Maintenance,
-}
-
-impl Announced {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Ready, Self::Syncing, Self::Draining, Self::Stopping, Self::Maintenance];
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Syncing => "syncing",
-            Self::Draining => "draining",
-            Self::Stopping => "stopping",
-            Self::Maintenance => "maintenance",
-        }
+words! {
+    /// What a node wants done with it.
+    #[derive(Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Announced {
+        /// New sessions.
+        Ready = "ready",
+        /// Not yet new sessions: it is behind the others.
+        Syncing = "syncing",
+        /// The sessions it has, no new ones.
+        Draining = "draining",
+        /// As draining: it is about to end.
+        Stopping = "stopping",
+        /// Nobody.
+        Maintenance = "maintenance",
     }
 }
 

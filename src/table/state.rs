@@ -44,7 +44,7 @@ pub struct StateChange {
 impl State {
     /// Those that a node is shown in.
     pub fn all_shown() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(|state| *state != Self::Aside)
+        Self::ALL.into_iter().filter(|state| *state != Self::Aside)
     }
 
     /// Whether a session that is on this node stays there.

@@ -1,6 +1,5 @@
 //! Why, in a sentence that a person reads.
 
-use super::super::snapshot;
 use crate::affinity::{Heard, Via};
 use crate::base::clock::{self, Now};
 use crate::base::units::span;
@@ -23,7 +22,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
     let source = cluster.affinity.source(&decided.gist).unwrap_or_else(|| "it".into());
     let was = decided.was.and_then(|(slot, _)| name_of(cluster, slot)).unwrap_or_else(|| "a node".into());
     let is = if tense == Tense::Past { "was" } else { "is" };
-    let balance = snapshot::name_of(cluster.conf.balance);
+    let balance = cluster.conf.balance.word();
     if let Some(refusal) = decided.refused {
         return match refusal {
             Refusal::Strict => format!("{source} pins it to a node that {is} not there, and failover is \"strict\""),

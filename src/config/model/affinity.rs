@@ -27,12 +27,12 @@ impl Affinity {
     }
 }
 
-words! {
+keywords! {
     /// The short form of an affinity.
     pub enum AffinityWord {
         /// Our own cookie, named `homing-` and a short hash of the cluster's name.
         #[default]
-        Cookie,
+        Cookie = "cookie",
     }
 }
 
@@ -169,58 +169,58 @@ impl AffinityTable {
     }
 }
 
-words! {
+keywords! {
     /// Who writes the cookie (HAProxy's words).
     pub enum CookieMode {
         /// We add our own.
         #[default]
-        Insert,
+        Insert = "insert",
         /// We replace the value of one that the application sets.
-        Rewrite,
+        Rewrite = "rewrite",
         /// We put the node in front of the value of the application's.
-        Prefix,
+        Prefix = "prefix",
         /// We only read it.
-        Passive,
+        Passive = "passive",
     }
 }
 
-words! {
+keywords! {
     /// What a pin cookie's value is.
     pub enum CookieValue {
         /// Authenticated and opaque, valid on every proxy with the same keys.
         #[default]
-        Sealed,
+        Sealed = "sealed",
         /// The node's route, readable.
-        Route,
+        Route = "route",
         /// HAProxy's dynamic cookie: a keyed hash of the node's address.
-        Dynamic,
+        Dynamic = "dynamic",
     }
 }
 
-words! {
+keywords! {
     /// The SameSite attribute.
     pub enum SameSite {
         /// None under TLS, absent otherwise.
         #[default]
-        Auto,
+        Auto = "auto",
         /// SameSite=None
-        None,
+        None = "none",
         /// SameSite=Lax
-        Lax,
+        Lax = "lax",
         /// SameSite=Strict
-        Strict,
+        Strict = "strict",
         /// No attribute.
-        Off,
+        Off = "off",
     }
 }
 
-words! {
+keywords! {
     /// Where a route is looked for first.
     pub enum RouteOrder {
         /// Path parameter, then cookies (httpd, mod_jk).
         #[default]
-        UrlFirst,
+        UrlFirst = "url-first",
         /// Cookies, then path parameter (mod_cluster).
-        CookieFirst,
+        CookieFirst = "cookie-first",
     }
 }

@@ -107,61 +107,61 @@ impl Cluster {
     }
 }
 
-words! {
+keywords! {
     /// How a new session's node is chosen.
     pub enum Balance {
         /// Fewest live sessions for its capacity.
         #[default]
-        LeastSessions,
+        LeastSessions = "least-sessions",
         /// Fewest requests in flight for its weight.
-        LeastRequests,
+        LeastRequests = "least-requests",
         /// In turn, by weight, evenly spread.
-        RoundRobin,
+        RoundRobin = "round-robin",
         /// By the size of the nodes and the room that they announce.
-        Heartbeat,
+        Heartbeat = "heartbeat",
         /// The better of two drawn by weight.
-        Random,
+        Random = "random",
         /// By the affinity key or else the client's address, consistently.
-        Hash,
+        Hash = "hash",
         /// The first that has room, in the order of the file.
-        First,
+        First = "first",
     }
 }
 
-words! {
+keywords! {
     /// What becomes of a session whose node is gone.
     pub enum Failover {
         /// It is placed anew, once.
         #[default]
-        Move,
+        Move = "move",
         /// 503 until its node is back.
-        Strict,
+        Strict = "strict",
     }
 }
 
-words! {
+keywords! {
     /// Whether nodes with the role `lb` serve sessions too.
     pub enum Mode {
         /// They only tell clients where to go.
         #[default]
-        Dedicated,
+        Dedicated = "dedicated",
         /// They serve as every other node.
-        Shared,
+        Shared = "shared",
     }
 }
 
-words! {
+keywords! {
     /// Which headers tell a node the client's address.
     pub enum ForwardedStyle {
         /// X-Forwarded-For, -Proto, -Host, -Port.
         #[default]
-        XForwarded,
+        XForwarded = "x-forwarded",
         /// RFC 7239 Forwarded.
-        Forwarded,
+        Forwarded = "forwarded",
         /// Both.
-        Both,
+        Both = "both",
         /// Neither.
-        Off,
+        Off = "off",
     }
 }
 
@@ -209,14 +209,14 @@ conf! {
     }
 }
 
-words! {
+keywords! {
     /// Whose tokens speak for a node.
     pub enum JoinToken {
         /// The cluster's, until the node has spoken with its own.
         #[default]
-        Cluster,
+        Cluster = "cluster",
         /// Only its own.
-        Node,
+        Node = "node",
     }
 }
 

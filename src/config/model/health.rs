@@ -59,27 +59,27 @@ impl Default for Health {
     }
 }
 
-words! {
+keywords! {
     /// What an active check does.
     pub enum HealthKind {
         /// Opens a connection.
         #[default]
-        Tcp,
+        Tcp = "tcp",
         /// Asks for a path.
-        Http,
+        Http = "http",
         /// Nothing.
-        Off,
+        Off = "off",
     }
 }
 
-words! {
+keywords! {
     /// Whose word pinned sessions follow.
     pub enum PinnedBy {
         /// What clients see: a node that answers them keeps its sessions, whatever its check says.
         #[default]
-        Traffic,
+        Traffic = "traffic",
         /// The check: a node that is down loses its sessions at once.
-        Check,
+        Check = "check",
     }
 }
 

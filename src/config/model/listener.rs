@@ -85,13 +85,13 @@ pub enum TlsVersion {
     V13,
 }
 
-words! {
+keywords! {
     /// Whether a client must show a certificate; counts only with `client-ca`.
     pub enum ClientAuth {
         /// Without a valid certificate the handshake fails.
         #[default]
-        Require,
+        Require = "require",
         /// A certificate is checked if shown.
-        Optional,
+        Optional = "optional",
     }
 }

@@ -15,12 +15,14 @@ macro_rules! conf {
     };
 }
 
-macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($body:tt)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum $name { $($body)* }
+/// An enumeration of words that the file may say.
+macro_rules! keywords {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$inner:meta])* $value:ident = $word:literal,)* }) => {
+        crate::base::words::words! {
+            $(#[$meta])*
+            #[derive(Default, Serialize, Deserialize, JsonSchema)]
+            pub enum $name { $($(#[$inner])* #[serde(rename = $word)] $value = $word,)* }
+        }
     };
 }
 

@@ -97,74 +97,51 @@ impl Default for NodeTable {
     }
 }
 
-words! {
+keywords! {
     /// What a node is for beside serving sessions.
     pub enum Role {
         /// It tells clients where to go.
         #[default]
-        Lb,
+        Lb = "lb",
         /// It runs batch jobs.
-        Batch,
+        Batch = "batch",
     }
 }
 
-words! {
+keywords! {
     /// What the operator wants of a node.
     pub enum AdminState {
         /// Serves.
         #[default]
-        Enabled,
+        Enabled = "enabled",
         /// Serves the sessions it has, takes no new ones.
-        Draining,
+        Draining = "draining",
         /// Serves nobody.
-        Maintenance,
+        Maintenance = "maintenance",
         /// A drain's time is over and who was left is to go elsewhere: serves nobody. Never in a file.
         #[serde(skip_deserializing)]
         #[schemars(skip)]
-        Drained,
+        Drained = "drained",
         /// It announced itself and was not accepted: serves nobody. Never in a file.
         #[serde(skip_deserializing)]
         #[schemars(skip)]
-        Pending,
+        Pending = "pending",
         /// Taken out of the balance, but known: serves who asks for it by name. Never in a file.
         #[serde(skip_deserializing)]
         #[schemars(skip)]
-        Removed,
+        Removed = "removed",
     }
 }
 
-words! {
+keywords! {
     /// What becomes of sessions that are left at the deadline.
     #[derive(clap::ValueEnum)]
     pub enum Then {
         /// They stay as long as they live.
         #[default]
-        Keep,
+        Keep = "keep",
         /// They are moved to other nodes.
-        Move,
-    }
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Lb, Self::Batch];
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Lb => "lb",
-            Self::Batch => "batch",
-        }
-    }
-}
-
-impl Then {
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Move => "move",
-        }
+        Move = "move",
     }
 }
 

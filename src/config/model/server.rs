@@ -142,12 +142,12 @@ pub enum Workers {
     Count(#[schemars(range(min = 1, max = 256))] u16),
 }
 
-words! {
+keywords! {
     /// A number of threads that is a word.
     pub enum WorkersWord {
         /// One a core.
         #[default]
-        Auto,
+        Auto = "auto",
     }
 }
 
@@ -192,15 +192,15 @@ impl Default for Traces {
     }
 }
 
-words! {
+keywords! {
     /// How an access-log line is written.
     pub enum LogFormat {
         /// One JSON object a line.
         #[default]
-        Json,
+        Json = "json",
         /// httpd's combined format, with node and why behind it.
-        Combined,
+        Combined = "combined",
         /// HAProxy's `option httplog`.
-        Httplog,
+        Httplog = "httplog",
     }
 }

@@ -1,56 +1,42 @@
 //! Why a request went where it went, in one word.
 
 use crate::affinity::{Lost, Via};
+use crate::base::words::words;
 
-/// Why a request went where it went: one word in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// A new session, placed by the balancing method.
-    New,
-    /// Its cookie said so.
-    Cookie,
-    /// The route in the application's session id said so.
-    Route,
-    /// The application's session id was remembered.
-    Learned,
-    /// Its key said so.
-    Key,
-    /// An operator's bypass said so.
-    Forced,
-    /// Its node was down.
-    MovedDown,
-    /// Its node was taken out.
-    MovedDraining,
-    /// It named a route that no node has.
-    MovedUnknownRoute,
-    /// Its pin was forged or damaged.
-    MovedTampered,
-    /// Its pin was too old.
-    MovedExpired,
-    /// Its node has restarted and lost its sessions.
-    MovedRebooted,
-    /// The cluster has no affinity, or no node was chosen.
-    None,
+words! {
+    /// Why a request went where it went: one word in the log.
+    #[derive(Hash)]
+    pub enum Why {
+        /// A new session, placed by the balancing method.
+        New = "new",
+        /// Its cookie said so.
+        Cookie = "cookie",
+        /// The route in the application's session id said so.
+        Route = "route",
+        /// The application's session id was remembered.
+        Learned = "learned",
+        /// Its key said so.
+        Key = "key",
+        /// An operator's bypass said so.
+        Forced = "forced",
+        /// Its node was down.
+        MovedDown = "moved:down",
+        /// Its node was taken out.
+        MovedDraining = "moved:draining",
+        /// It named a route that no node has.
+        MovedUnknownRoute = "moved:unknown-route",
+        /// Its pin was forged or damaged.
+        MovedTampered = "moved:tampered",
+        /// Its pin was too old.
+        MovedExpired = "moved:expired",
+        /// Its node has restarted and lost its sessions.
+        MovedRebooted = "moved:rebooted",
+        /// The cluster has no affinity, or no node was chosen.
+        None = "none",
+    }
 }
 
 impl Why {
-    /// Each of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
-        Self::New,
-        Self::Cookie,
-        Self::Route,
-        Self::Learned,
-        Self::Key,
-        Self::Forced,
-        Self::MovedDown,
-        Self::MovedDraining,
-        Self::MovedUnknownRoute,
-        Self::MovedTampered,
-        Self::MovedExpired,
-        Self::MovedRebooted,
-        Self::None,
-    ];
-
     /// Whether the session was moved.
     pub fn is_move(self) -> bool {
         self.cause().is_some()
@@ -66,25 +52,6 @@ impl Why {
             Self::MovedExpired => Some("expired"),
             Self::MovedRebooted => Some("rebooted"),
             Self::New | Self::Cookie | Self::Route | Self::Learned | Self::Key | Self::Forced | Self::None => None,
-        }
-    }
-
-    /// The word in the log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Cookie => "cookie",
-            Self::Route => "route",
-            Self::Learned => "learned",
-            Self::Key => "key",
-            Self::Forced => "forced",
-            Self::MovedDown => "moved:down",
-            Self::MovedDraining => "moved:draining",
-            Self::MovedUnknownRoute => "moved:unknown-route",
-            Self::MovedTampered => "moved:tampered",
-            Self::MovedExpired => "moved:expired",
-            Self::MovedRebooted => "moved:rebooted",
-            Self::None => "none",
         }
     }
 }
