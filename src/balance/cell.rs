@@ -2,21 +2,19 @@
 
 use super::candidate::{Candidate, Tier};
 use super::probation::Trial;
+use crate::base::maybe::MaybeU32;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
-
-/// The position of a slot in which no node sits.
-const VACANT: u32 = u32::MAX;
-/// The capacity of a node without a limit: no counter gets past it.
-const UNLIMITED: u32 = u32::MAX;
 
 /// One slot.
 pub struct Cell {
-    position: AtomicU32,
+    /// None where no node sits.
+    position: MaybeU32,
     share: AtomicU32,
     load: AtomicU32,
     sessions: AtomicU32,
     in_flight: AtomicU32,
-    capacity: AtomicU32,
+    /// None without a limit.
+    capacity: MaybeU32,
     /// The tier as told, and as it was chosen in last.
     told: AtomicU8,
     tier: AtomicU8,
@@ -42,12 +40,12 @@ pub struct Before {
 impl Default for Cell {
     fn default() -> Self {
         Self {
-            position: AtomicU32::new(VACANT),
+            position: MaybeU32::none(),
             share: AtomicU32::new(0),
             load: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            capacity: AtomicU32::new(UNLIMITED),
+            capacity: MaybeU32::none(),
             told: AtomicU8::new(Tier::Never as u8),
             tier: AtomicU8::new(Tier::Never as u8),
             full: AtomicBool::new(false),
@@ -62,17 +60,17 @@ impl Default for Cell {
 impl Cell {
     /// Seats a node.
     pub fn seat(&self, position: u32) {
-        self.position.store(position.min(VACANT - 1), SeqCst);
+        self.position.store(Some(position), SeqCst);
     }
 
     /// Whether a node sits here.
     pub fn seated(&self) -> bool {
-        self.position() != VACANT
+        self.position.load(SeqCst).is_some()
     }
 
     /// The node's order in the conf file.
     pub fn position(&self) -> u32 {
-        self.position.load(SeqCst)
+        self.position.load(SeqCst).unwrap_or(u32::MAX)
     }
 
     /// The weight in units of 1/65536.
@@ -100,7 +98,7 @@ impl Cell {
         self.sessions.store(candidate.sessions, SeqCst);
         self.in_flight.store(candidate.in_flight, SeqCst);
         self.load.store(candidate.load, SeqCst);
-        self.capacity.store(candidate.capacity.unwrap_or(UNLIMITED), SeqCst);
+        self.capacity.store(candidate.capacity, SeqCst);
         self.full.store(candidate.full, SeqCst);
         let share = self.share.swap(candidate.weight, SeqCst);
         let told = tier(self.told.swap(candidate.tier as u8, SeqCst));
@@ -109,14 +107,13 @@ impl Cell {
 
     /// What was stored last.
     pub fn read(&self) -> Candidate {
-        let capacity = self.capacity.load(SeqCst);
         Candidate {
             tier: tier(self.told.load(SeqCst)),
             sessions: self.sessions.load(SeqCst),
             in_flight: self.in_flight.load(SeqCst),
             weight: self.share(),
             load: self.load(),
-            capacity: (capacity != UNLIMITED).then_some(capacity),
+            capacity: self.capacity.load(SeqCst),
             full: self.full.load(SeqCst),
             young: false,
         }

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod count;
 pub mod hash;
+pub mod maybe;
 pub mod open_files;
 pub mod report;
 pub mod seldom;

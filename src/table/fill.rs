@@ -1,12 +1,11 @@
 //! How full a node is: what it told, what was placed there since and what has left, and what our own ledger knows of it. Its word
 //! is not the only witness. The time is an argument.
 
+use crate::base::maybe::MaybeU32;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Not told.
-const NONE: u32 = u32::MAX;
 /// A node that tells less than this part of the sessions that are known is not believed,
 const CREDIT: f64 = 0.25;
 /// if so many at least are known, or as many as a small node takes,
@@ -47,14 +46,14 @@ pub struct Sight {
 /// The live cells of how full a node is. Written by the control thread alone but for sessions that end, read by everybody.
 #[derive(Debug)]
 pub struct Fill {
-    /// The part of its seats in use when it last told, as `f32`; not a number if it does not tell.
-    load: AtomicU32,
+    /// The part of its seats in use when it last told, as the bits of a `f32`.
+    load: MaybeU32,
     /// Sessions that the ledger had there then.
     ours: AtomicU32,
     /// When that was.
     at: AtomicU64,
-    sessions: AtomicU32,
-    workers: AtomicU32,
+    sessions: MaybeU32,
+    workers: MaybeU32,
     /// Sessions of the ledger that nobody has seen lately.
     stale: AtomicU32,
     /// Until when its word is doubted.
@@ -67,11 +66,11 @@ impl Fill {
     /// Nothing was told.
     pub const fn unknown() -> Self {
         Self {
-            load: AtomicU32::new(f32::NAN.to_bits()),
+            load: MaybeU32::none(),
             ours: AtomicU32::new(0),
             at: AtomicU64::new(0),
-            sessions: AtomicU32::new(NONE),
-            workers: AtomicU32::new(NONE),
+            sessions: MaybeU32::none(),
+            workers: MaybeU32::none(),
             stale: AtomicU32::new(0),
             doubted: AtomicU64::new(0),
             gone: AtomicU32::new(0),
@@ -81,10 +80,10 @@ impl Fill {
     /// Takes what it says, and whether that can be true; what it does not say stays as it was.
     pub fn hear(&self, said: Said, sight: &Sight, norm: &Norm) {
         if let Some(workers) = said.workers {
-            self.workers.store(workers.min(NONE - 1), Relaxed);
+            self.workers.store(Some(workers), Relaxed);
         }
         if let Some(sessions) = said.sessions {
-            self.sessions.store(sessions.min(NONE - 1), Relaxed);
+            self.sessions.store(Some(sessions), Relaxed);
         }
         let told = said.sessions.map(|sessions| f64::from(sessions) / sight.size);
         let Some(load) = said.load.or_else(|| told.filter(|_| sight.counted)) else { return };
@@ -95,7 +94,7 @@ impl Fill {
         } else if !self.is_doubted(sight.now) {
             self.learn(load, sight, norm);
         }
-        self.load.store((load as f32).to_bits(), Relaxed);
+        self.load.store(Some(load as f32).filter(|load| !load.is_nan()).map(f32::to_bits), Relaxed);
         self.gone.store(0, Relaxed);
         self.ours.store(sight.ours, Relaxed);
         self.at.store(sight.now, Relaxed);
@@ -112,8 +111,7 @@ impl Fill {
     }
 
     fn load(&self) -> Option<f64> {
-        let load = f32::from_bits(self.load.load(Relaxed));
-        (!load.is_nan()).then_some(load.into())
+        self.load.load(Relaxed).map(|bits| f32::from_bits(bits).into())
     }
 
     /// It tells how full it is, or how many sessions it has.
@@ -123,12 +121,12 @@ impl Fill {
 
     /// The sessions it told of last.
     pub fn sessions(&self) -> Option<u32> {
-        Some(self.sessions.load(Relaxed)).filter(|sessions| *sessions != NONE)
+        self.sessions.load(Relaxed)
     }
 
     /// The workers it told of.
     pub fn workers(&self) -> Option<u32> {
-        Some(self.workers.load(Relaxed)).filter(|workers| *workers != NONE && *workers > 0)
+        self.workers.load(Relaxed).filter(|workers| *workers > 0)
     }
 
     /// Sessions that are believed to have left since it told how many it has, though nobody said so.
@@ -148,8 +146,8 @@ impl Fill {
     pub fn forget(&self) {
         self.stale.store(0, Relaxed);
         self.gone.store(0, Relaxed);
-        self.load.store(f32::NAN.to_bits(), Relaxed);
-        self.sessions.store(NONE, Relaxed);
+        self.load.store(None, Relaxed);
+        self.sessions.store(None, Relaxed);
         self.doubted.store(0, Relaxed);
     }
 

@@ -7,6 +7,7 @@ use super::limit::RequestLimit;
 use super::state::{State, StateChange};
 use super::told::Told;
 use crate::base::clock::{self, Now};
+use crate::base::maybe::MaybeU32;
 use crate::config::address::NodeUrl;
 use crate::config::model::{AdminState, Changed};
 use crate::heartbeat::{Role, Roles};
@@ -109,10 +110,10 @@ pub struct NodeLive {
     health: AtomicU8,
     /// Its check was answered with a wish to be drained.
     check_drains: AtomicBool,
-    /// `clock::monotonic_secs` of coming up while others served already; 0 when there is nothing to ramp.
-    up_since: AtomicU32,
-    /// `clock::monotonic_secs` of coming up while nobody served; 0 if it did not.
-    cold_since: AtomicU32,
+    /// `clock::monotonic_secs` of coming up while others served already; none when there is nothing to ramp.
+    up_since: MaybeU32,
+    /// `clock::monotonic_secs` of coming up while nobody served.
+    cold_since: MaybeU32,
     /// What traffic and checks have shown of it.
     pub evidence: Evidence,
     /// What it says of itself.
@@ -143,8 +144,8 @@ impl NodeLive {
             errors: Errors::default(),
             health: AtomicU8::new(Health::Unknown as u8),
             check_drains: AtomicBool::new(false),
-            up_since: AtomicU32::new(0),
-            cold_since: AtomicU32::new(0),
+            up_since: MaybeU32::none(),
+            cold_since: MaybeU32::none(),
             evidence: Evidence::default(),
             told: Told::nothing(),
             fill: Fill::unknown(),
@@ -209,7 +210,7 @@ impl NodeLive {
             return None;
         }
         if health == Health::Up {
-            let now_if = |is: bool| if is { now.secs() } else { 0 };
+            let now_if = |is: bool| is.then(|| now.secs());
             self.up_since.store(now_if(rise == Rise::Among), Relaxed);
             self.cold_since.store(now_if(rise == Rise::Alone), Relaxed);
             self.evidence.acquit();
@@ -259,14 +260,11 @@ impl NodeLive {
     /// The share of its weight it gets while it is eased in, in 1/65536.
     pub fn ramp(&self, slow_start_secs: u32, now: Now) -> u32 {
         const WHOLE: u64 = 1 << 16;
-        let since = self.up_since.load(Relaxed);
-        if since == 0 {
-            return WHOLE as u32;
-        }
+        let Some(since) = self.up_since.load(Relaxed) else { return WHOLE as u32 };
         let age = u64::from(now.secs().saturating_sub(since));
         if age >= u64::from(slow_start_secs) {
             if age >= u64::from(YOUNG_SECS) {
-                self.up_since.store(0, Relaxed);
+                self.up_since.store(None, Relaxed);
             }
             return WHOLE as u32;
         }
@@ -276,14 +274,12 @@ impl NodeLive {
 
     /// Whether it came up while nobody served, less than `slow_start_secs` ago: nobody is eased in beside a node as new as itself.
     pub fn is_cold(&self, slow_start_secs: u32, now: Now) -> bool {
-        let since = self.cold_since.load(Relaxed);
-        since != 0 && now.secs().saturating_sub(since) < slow_start_secs
+        self.cold_since.load(Relaxed).is_some_and(|since| now.secs().saturating_sub(since) < slow_start_secs)
     }
 
     /// Whether it came to others less than a minute ago.
     pub fn is_young(&self, now: Now) -> bool {
-        let since = self.up_since.load(Relaxed);
-        since != 0 && now.secs().saturating_sub(since) < YOUNG_SECS
+        self.up_since.load(Relaxed).is_some_and(|since| now.secs().saturating_sub(since) < YOUNG_SECS)
     }
 
     /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there lately. A drain and
