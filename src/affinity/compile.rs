@@ -1,6 +1,7 @@
 //! From the conf's table to a compiled affinity.
 
 use super::cookie::PinCookie;
+use super::error::AffinityError;
 use super::key::{KeyForm, Source};
 use super::learn::LearnForm;
 use super::route::RouteForm;
@@ -22,7 +23,12 @@ struct Context<'a> {
 
 impl Affinity {
     /// Compiles a cluster's affinity for its nodes. Without a conf there is none.
-    pub fn compile(conf: Option<&model::Affinity>, cluster: &str, members: &[Member<'_>], keys: Arc<KeyRing>) -> Result<Affinity, String> {
+    pub fn compile(
+        conf: Option<&model::Affinity>,
+        cluster: &str,
+        members: &[Member<'_>],
+        keys: Arc<KeyRing>,
+    ) -> Result<Affinity, AffinityError> {
         let context = Context { cluster, members, keys };
         match conf {
             None => Ok(Self { main: None, also: Box::new([]) }),
@@ -34,15 +40,15 @@ impl Affinity {
         }
     }
 
-    fn of_table(table: &AffinityTable, context: &Context<'_>) -> Result<Self, String> {
+    fn of_table(table: &AffinityTable, context: &Context<'_>) -> Result<Self, AffinityError> {
         let main = form(table, context)?;
         let mut also = Vec::with_capacity(table.also.len());
         for other in &table.also {
             if !other.also.is_empty() {
-                return Err("a form under `also` cannot have an `also` of its own".into());
+                return Err(AffinityError::NestedAlso);
             }
             match form(other, context)? {
-                Form::Learn(_) => return Err("`learn` cannot stand under `also`: it would never learn anything".into()),
+                Form::Learn(_) => return Err(AffinityError::LearnUnderAlso),
                 form => also.push(form),
             }
         }
@@ -56,23 +62,23 @@ fn default_name(cluster: &str) -> String {
     format!("homing-{}", &hash[..6])
 }
 
-fn form(table: &AffinityTable, context: &Context<'_>) -> Result<Form, String> {
+fn form(table: &AffinityTable, context: &Context<'_>) -> Result<Form, AffinityError> {
     match (&table.cookie, &table.route, &table.learn, &table.key) {
         (Some(name), None, None, None) => pin_cookie(name, table, context).map(|form| Form::Cookie(Box::new(form))),
         (None, Some(name), None, None) => route(name, table, context).map(Form::Route),
         (None, None, Some(name), None) => Ok(Form::Learn(LearnForm { cookie: cookie_name(name)? })),
         (None, None, None, Some(key)) => Ok(Form::Key(KeyForm { source: Source::parse(key)?, remember: table.remember })),
-        _ => Err("affinity needs exactly one of `cookie`, `route`, `learn`, `key`".into()),
+        _ => Err(AffinityError::Forms),
     }
 }
 
-fn cookie_name(name: &str) -> Result<Box<str>, String> {
-    if is_token(name) { Ok(name.into()) } else { Err(format!("\"{name}\" is no cookie's name")) }
+fn cookie_name(name: &str) -> Result<Box<str>, AffinityError> {
+    if is_token(name) { Ok(name.into()) } else { Err(AffinityError::CookieName(name.to_owned())) }
 }
 
-fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, String> {
+fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, AffinityError> {
     let separator = match table.route_separator() {
-        Some("") => return Err("`separator` is empty; \"off\" takes the whole value as the route".into()),
+        Some("") => return Err(AffinityError::EmptySeparator),
         text => text.map(Box::from),
     };
     Ok(RouteForm {
@@ -84,15 +90,15 @@ fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<Rou
     })
 }
 
-fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<PinCookie, String> {
+fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<PinCookie, AffinityError> {
     let insert = table.mode == CookieMode::Insert;
     let seconds = |limit: Option<crate::base::units::Duration>| limit.map(|limit| limit.0.as_secs());
     let (max_idle, max_life) = (seconds(table.max_idle), seconds(table.max_life));
     if !insert && (max_idle.is_some() || max_life.is_some()) {
-        return Err("`max-idle` and `max-life` need `mode = \"insert\"`".into());
+        return Err(AffinityError::AgesOfAnothers);
     }
     if !insert && table.cookie_value() == CookieValue::Sealed {
-        return Err("only a cookie of ours can be sealed: `value = \"sealed\"` needs `mode = \"insert\"`".into());
+        return Err(AffinityError::SealedAnothers);
     }
     let value = match table.cookie_value() {
         CookieValue::Sealed => Value::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
@@ -105,7 +111,7 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
             })
         }
         CookieValue::Dynamic => {
-            let key = table.dynamic_key.as_deref().ok_or("`value = \"dynamic\"` needs `dynamic-key`")?;
+            let key = table.dynamic_key.as_deref().ok_or(AffinityError::NoDynamicKey)?;
             Value::Text(Texts::dynamic(context.members, key))
         }
     };
@@ -126,19 +132,19 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
 }
 
 /// A route with a byte that ends a cookie's value would never be recognised again.
-fn check_texts(value: &Value, mode: CookieMode) -> Result<(), String> {
+fn check_texts(value: &Value, mode: CookieMode) -> Result<(), AffinityError> {
     let Value::Text(texts) = value else { return Ok(()) };
     let end = if mode == CookieMode::Prefix { b'~' } else { b'|' };
     for text in texts.all() {
         if text.iter().any(|byte| !byte.is_ascii_graphic() || b";,".contains(byte) || *byte == end) {
-            return Err(format!("route \"{}\" cannot stand in a cookie", String::from_utf8_lossy(text)));
+            return Err(AffinityError::Route(String::from_utf8_lossy(text).into_owned()));
         }
     }
     Ok(())
 }
 
 /// The attributes, from the first `;` on: HAProxy's text for readable values, ours for sealed ones.
-fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, String> {
+fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, AffinityError> {
     let sealed = table.cookie_value() == CookieValue::Sealed;
     let secure = table.secure.unwrap_or(sealed && tls);
     let mut parts: Vec<String> = Vec::new();
@@ -165,10 +171,8 @@ fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, String> {
         parts.push("Partitioned".into());
     }
     parts.extend(table.attributes.iter().cloned());
-    for part in &parts {
-        if part.bytes().any(|byte| byte == b';' || byte.is_ascii_control()) {
-            return Err(format!("\"{}\" cannot stand in a Set-Cookie header", part.escape_debug()));
-        }
+    if let Some(part) = parts.iter().find(|part| part.bytes().any(|byte| byte == b';' || byte.is_ascii_control())) {
+        return Err(AffinityError::Attribute(part.clone()));
     }
     Ok(parts.iter().flat_map(|part| ["; ", part]).collect::<String>().into_bytes())
 }

@@ -1,5 +1,6 @@
 //! A key of the request itself: a query parameter, a header, or where it comes from.
 
+use super::error::AffinityError;
 use super::{Found, Incoming, Reading, Via};
 use crate::base::hash::hash64;
 use http::header::HeaderName;
@@ -26,14 +27,14 @@ pub(super) enum Source {
 
 impl Source {
     /// Reads "query:NAME", "header:NAME" or "source".
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, AffinityError> {
         match text.split_once(':') {
             None if text == "source" => Ok(Self::Address),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.into())),
             Some(("header", name)) => {
-                HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| format!("\"{name}\" is no header's name"))
+                HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| AffinityError::HeaderName(name.to_owned()))
             }
-            _ => Err(format!("key \"{text}\" is not \"query:NAME\", \"header:NAME\" or \"source\"")),
+            _ => Err(AffinityError::Key(text.to_owned())),
         }
     }
 }

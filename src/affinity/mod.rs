@@ -6,6 +6,7 @@ pub mod bypass;
 mod compile;
 mod cookie;
 mod dates;
+mod error;
 mod gist;
 mod key;
 mod learn;
@@ -20,6 +21,7 @@ mod value;
 mod tests;
 
 pub use bypass::Bypass;
+pub use error::{AffinityError, KeyRingError};
 pub use gist::{Gist, Heard};
 pub use message::{Answer, Incoming, Member, Outcome, PinSent, visitor};
 pub use reading::{Found, Lost, Reading, Stamp, Via};

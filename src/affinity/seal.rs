@@ -1,6 +1,7 @@
 //! Sealed pins: what a cookie of ours says, encrypted and authenticated, so that a client can neither read nor change it.
 
 use super::dates;
+use super::error::KeyRingError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -50,7 +51,7 @@ impl KeyRing {
     }
 
     /// Reads keys, newest first: 32 bytes as base64url a line; empty lines and what follows `#` are passed over.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, KeyRingError> {
         let mut keys = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
@@ -59,11 +60,10 @@ impl KeyRing {
             }
             let bytes = URL_SAFE_NO_PAD.decode(line).or_else(|_| URL_SAFE.decode(line));
             let secret = bytes.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            // The line itself is never repeated: it may be most of a key.
-            let key = secret.and_then(Key::new).ok_or_else(|| format!("line {}: not a key (32 bytes in base64url)", at + 1))?;
+            let key = secret.and_then(Key::new).ok_or(KeyRingError::Line(at + 1))?;
             keys.push(key);
         }
-        if keys.is_empty() { Err("no key in it".into()) } else { Ok(Self { keys }) }
+        if keys.is_empty() { Err(KeyRingError::Empty) } else { Ok(Self { keys }) }
     }
 
     /// The ring as `parse` reads it.

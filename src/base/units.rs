@@ -3,7 +3,41 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::borrow::Cow;
+use std::fmt;
 use std::str::FromStr;
+
+/// Why a text is none of these: what is wrong, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitError {
+    /// No duration.
+    Duration(String),
+    /// One that is too long.
+    LongDuration(String),
+    /// No size.
+    Size(String),
+    /// One that is too large.
+    LargeSize(String),
+    /// No network.
+    Network(String),
+}
+
+impl fmt::Display for UnitError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duration(text) => write!(out, "`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"5s\""),
+            Self::LongDuration(text) => write!(out, "`{text}` is longer than a hundred years; write \"off\" for no limit"),
+            Self::Size(text) => {
+                write!(out, "`{text}` is not a size: write a number and B, KB, KiB, MB, MiB, GB or GiB, as in \"16KiB\"")
+            }
+            Self::LargeSize(text) => write!(out, "`{text}` is too large a size"),
+            Self::Network(text) => {
+                write!(out, "`{text}` is not a network: write an address and a length, as in \"10.0.0.0/8\"")
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnitError {}
 
 /// A duration as the conf file writes it: a number and `ms`, `s`, `m`, `h` or `d`; `"off"` where a limit can be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,9 +66,9 @@ impl Duration {
 }
 
 impl FromStr for Duration {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"5s\"");
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::Duration(text.to_owned());
         if text == "off" {
             return Ok(Self::millis(LONGEST_MS));
         }
@@ -50,13 +84,13 @@ impl FromStr for Duration {
         };
         match number.checked_mul(unit) {
             Some(ms) if ms <= LONGEST_MS => Ok(Self::millis(ms)),
-            _ => Err(format!("`{text}` is longer than a hundred years; write \"off\" for no limit")),
+            _ => Err(UnitError::LongDuration(text.to_owned())),
         }
     }
 }
 
-impl std::fmt::Display for Duration {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis() as u64;
         match ms {
             LONGEST_MS => f.write_str("off"),
@@ -82,9 +116,9 @@ impl Size {
 }
 
 impl FromStr for Size {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a size: write a number and B, KB, KiB, MB, MiB, GB or GiB, as in \"16KiB\"");
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::Size(text.to_owned());
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
         let unit: u64 = match text[digits..].trim_start() {
@@ -97,12 +131,12 @@ impl FromStr for Size {
             "GiB" | "G" => 1 << 30,
             _ => return Err(wrong()),
         };
-        number.checked_mul(unit).map(Self).ok_or_else(|| format!("`{text}` is too large a size"))
+        number.checked_mul(unit).map(Self).ok_or_else(|| UnitError::LargeSize(text.to_owned()))
     }
 }
 
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             n if n >= 1 << 30 && n.is_multiple_of(1 << 30) => write!(f, "{}GiB", n >> 30),
             n if n >= 1 << 20 && n.is_multiple_of(1 << 20) => write!(f, "{}MiB", n >> 20),
@@ -139,17 +173,17 @@ impl Network {
 }
 
 impl FromStr for Network {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
         text.parse()
             .or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from))
             .map(Self)
-            .map_err(|_| format!("`{text}` is not a network: write an address and a length, as in \"10.0.0.0/8\""))
+            .map_err(|_| UnitError::Network(text.to_owned()))
     }
 }
 
-impl std::fmt::Display for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }

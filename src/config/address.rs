@@ -1,9 +1,12 @@
 //! Addresses as the conf file writes them: where a node is, and where a listener listens.
 
+use super::address_error::LONGEST_SOCKET_PATH;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+pub use super::address_error::AddressError;
 
 /// How a node is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,25 +53,23 @@ impl NodeUrl {
 }
 
 impl FromStr for NodeUrl {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix_path(path).map(|path| Self { scheme: Scheme::Unix, host: String::new(), port: 0, unix: Some(path) });
         }
         let (scheme, rest, default_port) = match text.split_once("://") {
             Some((http, rest)) if http.eq_ignore_ascii_case("http") => (Scheme::Http, rest, 80),
             Some((https, rest)) if https.eq_ignore_ascii_case("https") => (Scheme::Https, rest, 443),
-            Some((other, _)) => {
-                return Err(format!("`{other}://` is not spoken to nodes: write http://host:port, https://host:port or unix:/path"));
-            }
-            None => return Err(format!("`{text}` has no scheme: write http://{text} or https://{text}")),
+            Some((other, _)) => return Err(AddressError::Scheme(other.to_owned())),
+            None => return Err(AddressError::NoScheme(text.to_owned())),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('@') {
-            return Err("a node's address takes no user name or password: write only host and port".into());
+            return Err(AddressError::User);
         }
         if rest.contains(['/', '?', '#']) {
-            return Err("a node's address ends with its port: write paths in a rule, with `rewrite` or `strip-prefix`".into());
+            return Err(AddressError::Path);
         }
         let (host, port) = split_host_port(rest, Some(default_port))?;
         // a host's name is the same in any case
@@ -141,19 +142,19 @@ impl Address {
 }
 
 impl FromStr for Address {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix_path(path).map(Self::Unix);
         }
         if let Some((scheme, rest)) = text.split_once("://") {
-            return Err(format!("an address to listen on has no `{scheme}://`: write \"{rest}\""));
+            return Err(AddressError::ListenScheme { scheme: scheme.to_owned(), rest: rest.to_owned() });
         }
         if let Some(port) = text.strip_prefix('*').unwrap_or(text).strip_prefix(':').filter(|port| port.parse::<u16>().is_ok()) {
-            return Err(format!("`{text}` has no address: write \"0.0.0.0:{port}\" for all of IPv4, \"[::]:{port}\" for all of IPv6 too"));
+            return Err(AddressError::EveryAddress { text: text.to_owned(), port: port.to_owned() });
         }
         if text.parse::<u16>().is_ok() {
-            return Err(format!("`{text}` is only a port: write \"127.0.0.1:{text}\", or \"0.0.0.0:{text}\" for all addresses"));
+            return Err(AddressError::PortAlone(text.to_owned()));
         }
         let (host, port) = split_host_port(text, None)?;
         Ok(host.parse().map_or_else(|_| Self::Name(host, port), |ip: IpAddr| Self::Tcp(SocketAddr::new(ip, port))))
@@ -174,30 +175,25 @@ fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// The longest path a Unix socket may have on every system.
-const LONGEST_SOCKET_PATH: usize = 103;
-
-fn unix_path(path: &str) -> Result<PathBuf, String> {
+fn unix_path(path: &str) -> Result<PathBuf, AddressError> {
     match path {
-        "" => Err("`unix:` names no socket: write unix:/path/of.sock".into()),
-        _ if path.contains('\0') || path.len() > LONGEST_SOCKET_PATH => {
-            Err(format!("a socket's path can have {LONGEST_SOCKET_PATH} bytes at most: write a shorter one"))
-        }
+        "" => Err(AddressError::NoSocket),
+        _ if path.contains('\0') || path.len() > LONGEST_SOCKET_PATH => Err(AddressError::SocketPath),
         _ => Ok(PathBuf::from(path)),
     }
 }
 
-fn split_host_port(text: &str, default_port: Option<u16>) -> Result<(String, u16), String> {
+fn split_host_port(text: &str, default_port: Option<u16>) -> Result<(String, u16), AddressError> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let Some((host, after)) = rest.split_once(']') else {
-            return Err(format!("`{text}` has no closing bracket: write \"[::1]:8080\""));
+            return Err(AddressError::OpenBracket(text.to_owned()));
         };
         if host.parse::<Ipv6Addr>().is_err() {
-            return Err(format!("`{host}` is not an IPv6 address: write it as in \"[::1]:8080\""));
+            return Err(AddressError::NoIpv6(host.to_owned()));
         }
         (host, after.strip_prefix(':').or((!after.is_empty()).then_some(after)))
     } else if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(format!("an IPv6 address stands in brackets: write \"[{text}]:8080\""));
+        return Err(AddressError::BareIpv6(text.to_owned()));
     } else {
         match text.rsplit_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -205,12 +201,12 @@ fn split_host_port(text: &str, default_port: Option<u16>) -> Result<(String, u16
         }
     };
     let port = match (port, default_port) {
-        (Some(port), _) => port.parse().map_err(|_| format!("`{port}` is not a port: write a number from 0 to 65535"))?,
+        (Some(port), _) => port.parse().map_err(|_| AddressError::Port(port.to_owned()))?,
         (None, Some(port)) => port,
-        (None, None) => return Err(format!("`{text}` has no port: write \"{text}:8080\"")),
+        (None, None) => return Err(AddressError::NoPort(text.to_owned())),
     };
     if !text.starts_with('[') && !is_host(host) {
-        return Err(format!("`{host}` is not a host: write a name or an address, as in \"127.0.0.1:8080\""));
+        return Err(AddressError::Host(host.to_owned()));
     }
     Ok((host.to_owned(), port))
 }

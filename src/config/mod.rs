@@ -4,6 +4,7 @@
 //! the data or with everything that is wrong, each finding at its place.
 
 pub mod address;
+mod address_error;
 pub mod check;
 pub mod diff;
 pub mod dump;

@@ -147,9 +147,9 @@ impl Walk {
     /// Units say themselves what they take.
     fn text(&mut self, text: &str, unit: &str, path: &str) -> bool {
         let wrong = match unit {
-            "Duration" => text.parse::<Duration>().err(),
-            "Size" => text.parse::<Size>().err(),
-            "Network" => text.parse::<Network>().err(),
+            "Duration" => text.parse::<Duration>().err().map(|why| why.to_string()),
+            "Size" => text.parse::<Size>().err().map(|why| why.to_string()),
+            "Network" => text.parse::<Network>().err().map(|why| why.to_string()),
             _ => None,
         };
         match wrong {

@@ -3,9 +3,11 @@
 
 use super::limits::LimitsFlaw;
 use super::op::Target;
+use crate::affinity::KeyRingError;
 use crate::base::words::count;
 use crate::heartbeat::Role;
 use crate::table::State;
+use crate::table::table_error::TableError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -52,7 +54,7 @@ pub enum Error {
     /// The conf file was refused: a finding each.
     Findings(Vec<String>),
     /// The table cannot be built.
-    Table(String),
+    Table(TableError),
     /// Another instance holds the state folder.
     Held {
         /// The folder.
@@ -65,7 +67,7 @@ pub enum Error {
         /// Their file.
         file: PathBuf,
         /// Why.
-        why: String,
+        source: KeyRingError,
     },
     /// A file cannot be read.
     File {
@@ -154,6 +156,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { source, .. } | Self::Io(source) => Some(source),
+            Self::Table(source) => Some(source),
+            Self::Keys { source, .. } => Some(source),
             Self::Document(source) => Some(source),
             Self::Frame(source) => Some(source),
             _ => None,
@@ -174,7 +178,7 @@ impl fmt::Display for Error {
             Self::Harm(harm) => write!(out, "{harm}"),
             Self::Stopping => out.write_str("the proxy is stopping"),
             Self::Findings(findings) => out.write_str(&findings.join("\n")),
-            Self::Table(why) => out.write_str(why),
+            Self::Table(source) => source.fmt(out),
             Self::Held { folder, holder } => {
                 let by = holder.as_ref().map_or_else(String::new, |pid| format!(" (process {pid})"));
                 write!(
@@ -183,7 +187,7 @@ impl fmt::Display for Error {
                     folder.display()
                 )
             }
-            Self::Keys { file, why } => write!(out, "{}: {why}; mend it, or remove it to have a new one made", file.display()),
+            Self::Keys { file, source } => write!(out, "{}: {source}; mend it, or remove it to have a new one made", file.display()),
             Self::File { file, source } => write!(out, "{}: {source}", file.display()),
             Self::Io(source) => write!(out, "{source}"),
             Self::CutShort => out.write_str("it is cut short"),

@@ -13,7 +13,7 @@ const FILE: &str = "pin.keys";
 pub fn load_or_make(state: &StateDir) -> Result<KeyRing, Error> {
     let file = state.path(FILE);
     match fs::read_to_string(&file) {
-        Ok(text) => KeyRing::parse(&text).map_err(|why| Error::Keys { file, why }),
+        Ok(text) => KeyRing::parse(&text).map_err(|source| Error::Keys { file, source }),
         Err(error) if is_absent(&error) => {
             let ring = KeyRing::generate();
             state.tell(FILE, &state.put(FILE, ring.to_text().as_bytes()));

@@ -2,11 +2,12 @@
 //! change its mind.
 
 use super::names;
-use crate::config::address::NodeUrl;
+use crate::config::address::{AddressError, NodeUrl};
 use crate::control::members::Refusal;
 use crate::control::op::Op;
 use crate::table::{Cluster, Table, compile};
-use crate::upstream::home;
+use crate::upstream::home::{self, ForbiddenPlace};
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -22,15 +23,15 @@ pub async fn admits_arrival(op: &Op, table: &Table) -> Result<(), Refusal> {
 
 /// Refuses what leads to ourselves, and what nobody said that the node is believed in.
 pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), Refusal> {
-    let misplaced = |why: String| Refusal::Misplaced(format!("url {url}: {why}"));
+    let misplaced = |why: &dyn Display| Refusal::Misplaced(format!("url {url}: {why}"));
     let reach = compile::announced(&cluster.conf, Some(from));
-    let addresses = addresses_of(&url.parse().map_err(misplaced)?).await;
+    let addresses = addresses_of(&url.parse().map_err(|why: AddressError| misplaced(&why))?).await;
     let home = home::now();
-    let refused: Vec<String> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
+    let refused: Vec<ForbiddenPlace> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
     let ours = addresses.iter().any(|address| home.alias(*address).is_some());
     match refused.into_iter().next() {
         // of several addresses those that will do are used, but whoever names ours means no good
-        Some(why) if ours || addresses.iter().all(|address| reach.admits(&home, *address).is_err()) => Err(misplaced(why)),
+        Some(why) if ours || addresses.iter().all(|address| reach.admits(&home, *address).is_err()) => Err(misplaced(&why)),
         _ => Ok(()),
     }
 }

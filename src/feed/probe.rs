@@ -96,7 +96,9 @@ async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, 
         return opened.map(|_| None).map_err(|why| unreachable(link, &why, limit));
     }
     let status = ask(link, health).await?;
-    let says = |ranges: &str| Ok(config::status_ranges(ranges).map_err(Failure::definite)?.iter().any(|range| range.contains(&status)));
+    let says = |ranges: &str| {
+        Ok(config::status_ranges(ranges).map_err(|why| Failure::definite(why.to_string()))?.iter().any(|range| range.contains(&status)))
+    };
     let drains = health.draining.as_deref().map_or(Ok(false), says)?;
     match drains || says(&health.status)? {
         true => Ok(Some((status, drains))),

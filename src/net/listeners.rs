@@ -1,6 +1,7 @@
 //! The addresses that clients come to, over all threads.
 
 use super::threads::{Command, Thread};
+use crate::config::address::AddressError;
 use crate::listen::tls::{self, CertStore};
 use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
@@ -46,7 +47,7 @@ impl ClientListeners {
     pub fn prepare(&self, table: &Table) -> Result<ListenerPlan, String> {
         let mut plan = ListenerPlan::default();
         for listener in table.listeners.iter().flatten() {
-            let wanted: Result<Vec<_>, String> =
+            let wanted: Result<Vec<_>, AddressError> =
                 listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams)).collect();
             let wanted = wanted.map_err(|why| format!("listener {}: {why}", listener.name))?;
             self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref())?;

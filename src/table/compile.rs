@@ -4,6 +4,7 @@ use super::cluster::{Cluster, ClusterLive};
 use super::departed::departed;
 use super::node::{Node, NodeLive, NodeSpec};
 use super::roster::Roster;
+use super::table_error::{ClusterError, ListenerError, TableError};
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, Bypass, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
@@ -20,6 +21,7 @@ use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
 use crate::wire::protocol::NodeProtocol;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::HeaderName;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -38,13 +40,13 @@ pub struct Context<'a> {
 
 /// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is touched until
 /// `adopt`; an error leaves no trace.
-pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<(&Table, Now)>) -> Result<Table, String> {
+pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<(&Table, Now)>) -> Result<Table, TableError> {
     let (previous, now) = previous.unzip();
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
         let before = previous.and_then(|t| t.known().find(|c| *c.name == **name));
         let cluster = compile_cluster(name, conf, config.server.max_sessions, context, before.map(Arc::as_ref));
-        clusters.push(Arc::new(cluster.map_err(|e| format!("cluster {name}: {e}"))?));
+        clusters.push(Arc::new(cluster.map_err(|why| TableError::Cluster { cluster: name.clone(), why })?));
     }
     let index = |wanted: &str| clusters.iter().position(|c| *c.name == *wanted);
     let mut listeners: Vec<Option<Arc<Listener>>> = vec![None; previous.map_or(0, |t| t.listeners.len())];
@@ -52,12 +54,13 @@ pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<(&Ta
     for (name, conf) in &config.listener {
         let place = previous.and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
         let before = place.and_then(|at| previous?.listeners[at].as_ref());
+        let wrong = |why| TableError::Listener { listener: name.clone(), why };
         let listener = Arc::new(Listener {
             name: name.as_str().into(),
             conf: conf.clone(),
-            router: Router::compile(&rules, name, &index).map_err(|e| format!("listener {name}: {e}"))?,
+            router: Router::compile(&rules, name, &index).map_err(|why| wrong(ListenerError::Rule(why)))?,
             trusted: conf.trusted_proxies.clone(),
-            request_id: request_id_header(&conf.request_id_header).map_err(|e| format!("listener {name}: {e}"))?,
+            request_id: request_id_header(&conf.request_id_header).map_err(wrong)?,
             connections: before.map_or_else(Arc::default, |before| before.connections.clone()),
         });
         match place {
@@ -83,11 +86,11 @@ pub fn adopt(table: &Table, now: Now) {
 }
 
 /// The usual name is no memory that all cores count the users of.
-fn request_id_header(name: &str) -> Result<Option<HeaderName>, String> {
+fn request_id_header(name: &str) -> Result<Option<HeaderName>, ListenerError> {
     match name {
         "off" => Ok(None),
         _ if name.eq_ignore_ascii_case("x-request-id") => Ok(Some(HeaderName::from_static("x-request-id"))),
-        _ => HeaderName::from_bytes(name.as_bytes()).map(Some).map_err(|_| format!("request-id-header: \"{name}\" is not a header name")),
+        _ => HeaderName::from_bytes(name.as_bytes()).map(Some).map_err(|_| ListenerError::RequestId(name.to_owned())),
     }
 }
 
@@ -97,7 +100,7 @@ fn compile_cluster(
     sessions: u32,
     context: &Context<'_>,
     before: Option<&Cluster>,
-) -> Result<Cluster, String> {
+) -> Result<Cluster, ClusterError> {
     let method = Method::of(conf.balance);
     let mut berths = Berths::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
@@ -119,7 +122,7 @@ fn compile_cluster(
     let keys = keys_for(conf, context)?;
     let affinity = {
         let members: Vec<Member<'_>> = slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
-        Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone())?
+        Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone()).map_err(ClusterError::Affinity)?
     };
     let seats: Vec<Seat<'_>> = slots
         .iter()
@@ -151,7 +154,7 @@ fn compile_cluster(
         None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize, links.usage)),
     };
     let error_page = match &conf.error_page {
-        Some(page) => Some(context.files.held(&context.files.path(page)).map_err(|why| format!("error-page {page} {why}"))?),
+        Some(page) => Some(held(context, "error-page", page)?),
         None => None,
     };
     let settings = Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
@@ -199,16 +202,16 @@ impl Berths {
     }
 }
 
-fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpec, String> {
+fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpec, ClusterError> {
     Ok(NodeSpec {
         name: name.into(),
         route: table.route.as_deref().unwrap_or(name).into(),
-        url: table.url.parse().map_err(|e| format!("node {name}: {e}"))?,
+        url: table.url.parse().map_err(|why| ClusterError::Url { node: name.to_owned(), why })?,
         weight: table.weight,
         max_sessions: table.max_sessions,
         max_requests: table.max_requests,
         backup: table.backup,
-        roles: Roles::new(table.roles.iter().copied()).map_err(|e| format!("node {name}: {e}"))?,
+        roles: Roles::new(table.roles.iter().copied()).map_err(|why| ClusterError::Roles { node: name.to_owned(), why })?,
         shared,
         public_url: table.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
         admin: table.state,
@@ -241,14 +244,20 @@ fn literal(url: &NodeUrl) -> Option<SocketAddr> {
 }
 
 /// The ring that seals this cluster's pins: its own file, else the one of the state folder.
-fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>, String> {
+fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>, ClusterError> {
     let file = match &conf.affinity {
         Some(model::Affinity::Table(table)) => table.keys.as_ref(),
         _ => None,
     };
     let Some(file) = file else { return Ok(context.keys.clone()) };
-    let text = context.files.held(&context.files.path(file)).map_err(|why| format!("keys {file} {why}"))?;
-    KeyRing::parse(&String::from_utf8_lossy(&text)).map(Arc::new).map_err(|e| format!("keys {file}: {e}"))
+    let text = held(context, "keys", file)?;
+    KeyRing::parse(&String::from_utf8_lossy(&text)).map(Arc::new).map_err(|why| ClusterError::Keys { file: file.clone(), why })
+}
+
+/// What a file held that is named under this key.
+fn held(context: &Context<'_>, key: &'static str, file: &str) -> Result<Bytes, ClusterError> {
+    let held = context.files.held(&context.files.path(file));
+    held.map_err(|why| ClusterError::File { key, file: file.to_owned(), why })
 }
 
 /// Links by address as written; those of the table before are kept when nothing about them changed.
@@ -271,7 +280,7 @@ impl<'a> LinkMaker<'a> {
         Self { conf, kept, tls: None, context, usage }
     }
 
-    fn link(&mut self, url: &NodeUrl, reach: Reach) -> Result<Arc<Link>, String> {
+    fn link(&mut self, url: &NodeUrl, reach: Reach) -> Result<Arc<Link>, ClusterError> {
         if let Some(link) = self.kept.get(&url.to_string()).and_then(|known| known.iter().find(|link| link.reach == reach)) {
             return Ok(link.clone());
         }
@@ -282,10 +291,7 @@ impl<'a> LinkMaker<'a> {
         let server_name = match tls {
             Some(_) => {
                 let name = self.conf.tls.server_name.clone().unwrap_or_else(|| url.host.clone());
-                Some(
-                    rustls::pki_types::ServerName::try_from(name.clone())
-                        .map_err(|_| format!("`{name}` cannot be a certificate's name"))?,
-                )
+                Some(rustls::pki_types::ServerName::try_from(name.clone()).map_err(|_| ClusterError::ServerName(name))?)
             }
             None => None,
         };
@@ -293,7 +299,7 @@ impl<'a> LinkMaker<'a> {
         let link = Arc::new(Link {
             id: NEXT_LINK.fetch_add(1, Relaxed),
             url: url.clone(),
-            authority: http::HeaderValue::try_from(text).map_err(|_| format!("`{}` cannot be a Host header", url.host))?,
+            authority: http::HeaderValue::try_from(text).map_err(|_| ClusterError::Authority(url.host.clone()))?,
             addresses: ArcSwap::from_pointee(Addresses::new(literal(url))),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
             proven_us: AtomicU64::new(0),
@@ -308,11 +314,11 @@ impl<'a> LinkMaker<'a> {
         Ok(link)
     }
 
-    fn tls(&mut self) -> Result<NodeTls, String> {
+    fn tls(&mut self) -> Result<NodeTls, ClusterError> {
         if let Some(tls) = &self.tls {
             return Ok(tls.clone());
         }
-        let made = NodeTls::of(&self.conf.tls, self.context.files)?;
+        let made = NodeTls::of(&self.conf.tls, self.context.files).map_err(ClusterError::Tls)?;
         self.tls = Some(made.clone());
         Ok(made)
     }

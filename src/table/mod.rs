@@ -25,6 +25,7 @@ pub mod rule;
 pub mod rule_error;
 mod state;
 pub mod swap;
+pub mod table_error;
 pub mod target;
 pub mod told;
 pub mod traffic;

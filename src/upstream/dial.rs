@@ -5,7 +5,7 @@
 //! begins, and each next one begins when those before it have failed or have had their share of the time.
 
 use super::addresses::Addresses;
-use super::home;
+use super::home::{self, ForbiddenPlace};
 use super::link::Link;
 use crate::base::clock;
 use crate::transport::stream::{Early, Stream};
@@ -30,7 +30,7 @@ pub enum NoConnection {
     /// The name has no address.
     Unresolved(String),
     /// It may not be connected to.
-    Forbidden(String),
+    Forbidden(ForbiddenPlace),
     /// Nobody answered in time.
     Late(Duration),
     /// The connection was not taken.
@@ -43,10 +43,20 @@ impl fmt::Display for NoConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unresolved(name) => write!(f, "name {name} does not resolve"),
-            Self::Forbidden(why) => f.write_str(why),
+            Self::Forbidden(why) => why.fmt(f),
             Self::Late(within) => write!(f, "no connection within {within:?}"),
             Self::Socket(error) => error.fmt(f),
             Self::Tls(error) => write!(f, "TLS: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NoConnection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unresolved(_) | Self::Late(_) => None,
+            Self::Forbidden(why) => Some(why),
+            Self::Socket(error) | Self::Tls(error) => Some(error),
         }
     }
 }

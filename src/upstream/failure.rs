@@ -3,6 +3,7 @@
 use super::body::Upload;
 use super::dial::NoConnection;
 use crate::transport::http1::NoHead;
+use crate::wire::http1::response::HeadError;
 use std::fmt;
 use std::rc::Rc;
 
@@ -42,7 +43,7 @@ pub enum Cause {
     /// No head of an answer came.
     NoHead(NoHead),
     /// It came, and is none.
-    BadHead(String),
+    BadHead(HeadError),
     /// What the words say.
     Other(String),
 }

@@ -8,6 +8,7 @@ use crate::base::clock;
 use crate::base::units::Network;
 use crate::config::address::Address;
 use arc_swap::ArcSwap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -178,48 +179,88 @@ impl Believed {
     }
 }
 
+/// Why a connection may not go somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForbiddenPlace {
+    /// A door of the control plane, which nobody wrote that it is meant.
+    NotMeant {
+        /// The door.
+        place: Address,
+        /// Its key in the conf.
+        key: &'static str,
+    },
+    /// One of our own doors, named by a node that comes by itself.
+    Own {
+        /// The address.
+        to: SocketAddr,
+        /// The door.
+        kind: Kind,
+    },
+    /// An address that means another machine where it comes from.
+    OtherThere(IpAddr),
+    /// Neither where it comes from, nor where the conf lets it be.
+    Elsewhere {
+        /// The address.
+        at: IpAddr,
+        /// Where it comes from.
+        from: IpAddr,
+    },
+}
+
+impl fmt::Display for ForbiddenPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMeant { place, key } => {
+                write!(out, "{place} is this proxy's own {key}: write own = true on the node if that is meant")
+            }
+            Self::Own { to, kind: Kind::Control(key) } => write!(out, "{to} is an address of this proxy itself ({key})"),
+            Self::Own { to, kind: Kind::Clients } => write!(out, "{to} is an address of this proxy itself (a listener)"),
+            Self::OtherThere(at) => {
+                write!(out, "{at} means another machine there than here: only a node on it may name it")
+            }
+            Self::Elsewhere { at, from } => write!(
+                out,
+                "{at} is not where it comes from ({from}), and in no network of the cluster's join.urls: add it there if it is meant"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ForbiddenPlace {}
+
 impl Reach {
     /// Whether a connection may go there; if not, why.
-    pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), String> {
+    pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), ForbiddenPlace> {
         match self {
             Self::Own => Ok(()),
             Self::Written => match home.door(to) {
-                Some(Kind::Control(key)) => Err(not_meant(&to.to_string(), key)),
+                Some(Kind::Control(key)) => Err(ForbiddenPlace::NotMeant { place: Address::Tcp(to), key }),
                 _ => Ok(()),
             },
             Self::Announced { from, into } => {
                 let at = match home.alias(to) {
-                    Some(Kind::Control(key)) => return Err(format!("{to} is an address of this proxy itself ({key})")),
-                    Some(Kind::Clients) => return Err(format!("{to} is an address of this proxy itself (a listener)")),
+                    Some(kind) => return Err(ForbiddenPlace::Own { to, kind }),
                     None => target(to.ip()),
                 };
                 let Some(from) = from.map(|from| from.to_canonical()) else { return Ok(()) };
                 let same = from == at || (home.is_here(from) && home.is_here(at));
                 let listed = into.networks.iter().any(|network| network.contains(at));
                 match () {
-                    () if (at.is_loopback() || is_link_local(at)) && !same => {
-                        Err(format!("{at} means another machine there than here: only a node on it may name it"))
-                    }
+                    () if (at.is_loopback() || is_link_local(at)) && !same => Err(ForbiddenPlace::OtherThere(at)),
                     () if listed || (into.sender && same) => Ok(()),
-                    () => Err(format!(
-                        "{at} is not where it comes from ({from}), and in no network of the cluster's join.urls: add it there if it is meant"
-                    )),
+                    () => Err(ForbiddenPlace::Elsewhere { at, from }),
                 }
             }
         }
     }
 
     /// The same of a Unix socket, which only the conf file can name.
-    pub fn admits_socket(&self, home: &Home, path: &Path) -> Result<(), String> {
+    pub fn admits_socket(&self, home: &Home, path: &Path) -> Result<(), ForbiddenPlace> {
         match (self, home.socket(path)) {
-            (Self::Written, Some(Kind::Control(key))) => Err(not_meant(&format!("unix:{}", path.display()), key)),
+            (Self::Written, Some(Kind::Control(key))) => Err(ForbiddenPlace::NotMeant { place: Address::Unix(path.to_owned()), key }),
             _ => Ok(()),
         }
     }
-}
-
-fn not_meant(place: &str, key: &str) -> String {
-    format!("{place} is this proxy's own {key}: write own = true on the node if that is meant")
 }
 
 fn is_link_local(ip: IpAddr) -> bool {

@@ -14,6 +14,7 @@ use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
 use crate::transport::http1::{Connection, Incoming, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
+use crate::wire::http1::response::HeadError;
 use crate::wire::http1::{Framing, request, response};
 use crate::wire::protocol::NodeProtocol;
 use bytes::BytesMut;
@@ -119,7 +120,7 @@ struct Exchange<'a> {
 enum NoAnswer {
     Late,
     NoHead(NoHead),
-    BadHead(String),
+    BadHead(HeadError),
     Broken(String),
 }
 

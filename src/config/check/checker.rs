@@ -4,6 +4,7 @@ use crate::base::report::Diagnostic;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::config::source::{Part, Spans, join};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// How to load.
@@ -49,7 +50,8 @@ impl Checker<'_> {
     }
 
     /// An error from a parser whose text is "what is wrong: write what is right".
-    pub(super) fn refuse(&mut self, path: &str, text: &str) {
+    pub(super) fn refuse(&mut self, path: &str, why: &impl Display) {
+        let text = why.to_string();
         match text.split_once(": write ") {
             Some((message, help)) => self.error(path, message, format!("write {help}")),
             None => self.push(path, Part::Value, Diagnostic::error(text)),

@@ -4,6 +4,7 @@ use super::{Framing, has_token};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use std::fmt;
 
 /// A node's answer as far as its head tells.
 #[derive(Debug)]
@@ -20,39 +21,78 @@ pub struct Head {
 #[derive(Debug, Clone)]
 pub struct Reason(pub Bytes);
 
+/// Why what a node sent is no head of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeadError {
+    /// It cannot be read.
+    Syntax(httparse::Error),
+    /// It ends too early.
+    CutShort,
+    /// It has no status.
+    NoStatus,
+    /// Its status is none.
+    Status(u16),
+    /// What stands before a colon is no name.
+    Name(String),
+    /// The value under this name is none.
+    Value(String),
+    /// Its Content-Length is no number.
+    Length,
+    /// It has several lengths.
+    Lengths,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => error.fmt(out),
+            Self::CutShort => out.write_str("it ends too early"),
+            Self::NoStatus => out.write_str("it has no status"),
+            Self::Status(code) => write!(out, "status {code}"),
+            Self::Name(name) => write!(out, "header name {name:?}"),
+            Self::Value(name) => write!(out, "the value of {name}"),
+            Self::Length => out.write_str("its Content-Length is no number"),
+            Self::Lengths => out.write_str("it has several lengths"),
+        }
+    }
+}
+
+impl std::error::Error for HeadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Syntax(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// Header lines that most nodes keep to; more cost an allocation.
 const FEW: usize = 64;
 /// Header lines that no node goes beyond.
 const MOST: usize = 1000;
 
 /// Reads a whole head, as leniently as is safe: nodes are trusted, and old.
-pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, String> {
+pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, HeadError> {
     let mut few = [httparse::EMPTY_HEADER; FEW];
     match parse_into(head, asked, &mut few, false) {
-        Err(httparse::Error::TooManyHeaders | httparse::Error::HeaderName) => {
+        Err(HeadError::Syntax(httparse::Error::TooManyHeaders | httparse::Error::HeaderName)) => {
             parse_into(head, asked, &mut vec![httparse::EMPTY_HEADER; MOST], true)
         }
         parsed => parsed,
     }
-    .map_err(|error| error.to_string())?
 }
 
 /// `folded`: with lines that go on in the next (RFC 9112 section 5.2).
-fn parse_into<'b>(
-    head: &'b Bytes,
-    asked: &Method,
-    room: &mut [httparse::Header<'b>],
-    folded: bool,
-) -> Result<Result<Head, String>, httparse::Error> {
+fn parse_into<'b>(head: &'b Bytes, asked: &Method, room: &mut [httparse::Header<'b>], folded: bool) -> Result<Head, HeadError> {
     let mut read = httparse::Response::new(room);
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(folded);
-    if config.parse_response(&mut read, head)?.is_partial() {
-        return Ok(Err("it ends too early".into()));
+    if config.parse_response(&mut read, head).map_err(HeadError::Syntax)?.is_partial() {
+        return Err(HeadError::CutShort);
     }
-    let (Some(code), Some(minor)) = (read.code, read.version) else { return Ok(Err("it has no status".into())) };
+    let (Some(code), Some(minor)) = (read.code, read.version) else { return Err(HeadError::NoStatus) };
     let reason = read.reason.unwrap_or_default();
-    Ok(take(head, code, minor, reason, read.headers, asked, folded))
+    take(head, code, minor, reason, read.headers, asked, folded)
 }
 
 fn take(
@@ -63,11 +103,11 @@ fn take(
     lines: &[httparse::Header<'_>],
     asked: &Method,
     folded: bool,
-) -> Result<Head, String> {
-    let status = StatusCode::from_u16(code).map_err(|_| format!("status {code}"))?;
+) -> Result<Head, HeadError> {
+    let status = StatusCode::from_u16(code).map_err(|_| HeadError::Status(code))?;
     let mut headers = HeaderMap::with_capacity(lines.len() + 2);
     for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| format!("header name {:?}", line.name))?;
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Name(line.name.to_owned()))?;
         let value = match folded {
             false => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
             true => {
@@ -76,7 +116,7 @@ fn take(
                 HeaderValue::from_maybe_shared(Bytes::from(one))
             }
         };
-        headers.append(name, value.map_err(|_| format!("the value of {}", line.name))?);
+        headers.append(name, value.map_err(|_| HeadError::Value(line.name.to_owned()))?);
     }
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     let named = |token| headers.contains_key(header::CONNECTION) && has_token(&headers, &header::CONNECTION, token);
@@ -92,7 +132,7 @@ fn take(
 }
 
 /// RFC 9112 section 6.3.
-fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Result<Framing, String> {
+fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Result<Framing, HeadError> {
     let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
@@ -114,15 +154,15 @@ fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Resul
 }
 
 /// The Content-Length, said once however often the node says it (RFC 9110 section 8.6).
-fn length(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
+fn length(headers: &mut HeaderMap) -> Result<Option<u64>, HeadError> {
     let mut length = None;
     let mut said = 0;
     for text in headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
         let text = std::str::from_utf8(text).unwrap_or_default().trim();
         let one = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse::<u64>().ok());
         match (one, length) {
-            (None, _) => return Err("its Content-Length is no number".into()),
-            (one, Some(_)) if one != length => return Err("it has several lengths".into()),
+            (None, _) => return Err(HeadError::Length),
+            (one, Some(_)) if one != length => return Err(HeadError::Lengths),
             (one, _) => length = one,
         }
         said += 1;
