@@ -53,24 +53,34 @@ fn costs(criterion: &mut Criterion) {
                 ledger.end(id(fresh), &tally);
             });
         });
-        let (mut follower, mut changes) = (ledger.follow(1 << 18), Vec::new());
-        criterion.bench_with_input(BenchmarkId::new("open-end-kept", entries), &entries, |bencher, _| {
-            bencher.iter(|| {
-                fresh += 1;
-                ledger.open(black_box(id(fresh)), 3, 2, &tally);
-                ledger.end(id(fresh), &tally);
-                if fresh.is_multiple_of(1_000) {
-                    // as the keeper does, there on a thread of its own
-                    let _ = black_box(follower.changes(&mut changes));
-                    changes.clear();
-                }
-            });
-        });
+        followed(criterion, &ledger, &tally, entries);
         let (full, tally) = filled(entries, entries as usize);
         criterion.bench_with_input(BenchmarkId::new("open-full", entries), &entries, |bencher, _| {
             bencher.iter(|| {
                 fresh += 1;
                 full.open(black_box(id(fresh)), 3, 2, &tally);
+            });
+        });
+    }
+}
+
+/// What changes, where one or two want to know of it.
+fn followed(criterion: &mut Criterion, ledger: &Ledger, tally: &Counts, entries: u64) {
+    for count in [1, 2] {
+        let mut followers: Vec<_> = (0..count).map(|_| ledger.follow(1 << 18)).collect();
+        let (mut fresh, mut changes) = (entries, Vec::new());
+        criterion.bench_with_input(BenchmarkId::new(format!("open-end-followed-by-{count}"), entries), &entries, |bencher, _| {
+            bencher.iter(|| {
+                fresh += 1;
+                ledger.open(black_box(id(fresh)), 3, 2, tally);
+                ledger.end(id(fresh), tally);
+                if fresh.is_multiple_of(1_000) {
+                    // as the keeper does, there on a thread of its own
+                    for follower in &mut followers {
+                        let _ = black_box(follower.changes(&mut changes));
+                    }
+                    changes.clear();
+                }
             });
         });
     }
