@@ -21,8 +21,17 @@ impl MaybeU32 {
 
     /// Stores a number, or none.
     pub fn store(&self, value: Option<u32>, order: Ordering) {
-        self.0.store(value.map_or(NONE, |value| value.min(NONE - 1)), order);
+        self.0.store(stored(value), order);
     }
+
+    /// The same; true if something else was there.
+    pub fn replace(&self, value: Option<u32>, order: Ordering) -> bool {
+        self.0.swap(stored(value), order) != stored(value)
+    }
+}
+
+fn stored(value: Option<u32>) -> u32 {
+    value.map_or(NONE, |value| value.min(NONE - 1))
 }
 
 impl Default for MaybeU32 {
@@ -43,6 +52,7 @@ mod tests {
         for (stored, found) in [(Some(0), Some(0)), (Some(7), Some(7)), (None, None), (Some(u32::MAX), Some(u32::MAX - 1))] {
             cell.store(stored, Relaxed);
             assert_eq!(cell.load(Relaxed), found);
+            assert!(!cell.replace(stored, Relaxed) && cell.replace(Some(1), Relaxed));
         }
     }
 }

@@ -3,14 +3,12 @@
 use super::claim::Claims;
 pub use super::lasting::Lasting;
 use crate::base::clock::Now;
+use crate::base::maybe::MaybeU32;
 use crate::heartbeat::replay::{History, Novelty};
 use crate::heartbeat::{Announced, Beat, Health, Limit, Roles, Room, Run, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-const NO_LOAD: u8 = u8::MAX;
-/// Not said.
-const NONE: u32 = u32::MAX;
 /// Marks a weight that is meant as it stands, not in percent of the one in the conf file.
 const ABSOLUTE: u32 = 1 << 31;
 
@@ -23,12 +21,12 @@ pub struct Told {
     silent: AtomicBool,
     announced: AtomicU8,
     down: AtomicBool,
-    load: AtomicU8,
+    load: MaybeU32,
     /// Sessions it counts beside those of our ledger.
     beyond: AtomicI32,
-    capacity: AtomicU32,
-    weight: AtomicU32,
-    max_requests: AtomicU32,
+    capacity: MaybeU32,
+    weight: MaybeU32,
+    max_requests: MaybeU32,
     boot: AtomicU32,
     /// `clock::monotonic_secs` of its latest restart; 0 for none that we saw.
     booted: AtomicU32,
@@ -51,11 +49,11 @@ impl Told {
             silent: AtomicBool::new(false),
             announced: AtomicU8::new(Announced::Ready as u8),
             down: AtomicBool::new(false),
-            load: AtomicU8::new(NO_LOAD),
+            load: MaybeU32::none(),
             beyond: AtomicI32::new(0),
-            capacity: AtomicU32::new(NONE),
-            weight: AtomicU32::new(NONE),
-            max_requests: AtomicU32::new(NONE),
+            capacity: MaybeU32::none(),
+            weight: MaybeU32::none(),
+            max_requests: MaybeU32::none(),
             boot: AtomicU32::new(0),
             booted: AtomicU32::new(0),
             outdated: AtomicBool::new(false),
@@ -95,11 +93,11 @@ impl Told {
             self.down.store(health == Health::Down, Relaxed);
         }
         if let Some(load) = beat.room.and_then(Room::load) {
-            self.load.store(load.get(), Relaxed);
+            self.load.store(Some(load.get().into()), Relaxed);
         }
         match beat.room {
-            Some(Room::Weight(Weight::Relative(percent))) => self.weight.store(percent.into(), Relaxed),
-            Some(Room::Weight(Weight::Absolute(weight))) => self.weight.store(ABSOLUTE | u32::from(weight), Relaxed),
+            Some(Room::Weight(Weight::Relative(percent))) => self.weight.store(Some(percent.into()), Relaxed),
+            Some(Room::Weight(Weight::Absolute(weight))) => self.weight.store(Some(ABSOLUTE | u32::from(weight)), Relaxed),
             _ => {}
         }
         if let Some(theirs) = beat.sessions {
@@ -107,12 +105,11 @@ impl Told {
             self.beyond.store(beyond.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32, Relaxed);
         }
         if let Some(capacity) = beat.capacity {
-            let capacity = if capacity == 0 { NONE } else { capacity.min(NONE - 1) };
-            changed |= self.capacity.swap(capacity, Relaxed) != capacity;
+            changed |= self.capacity.replace(Some(capacity).filter(|most| *most > 0), Relaxed);
         }
         match beat.max_requests {
-            Some(Limit::AtMost(most)) => self.max_requests.store(most.get().min(NONE - 1), Relaxed),
-            Some(Limit::None) => self.max_requests.store(NONE, Relaxed),
+            Some(Limit::AtMost(most)) => self.max_requests.store(Some(most.get()), Relaxed),
+            Some(Limit::None) => self.max_requests.store(None, Relaxed),
             None => {}
         }
         if let Some(roles) = beat.roles {
@@ -154,7 +151,7 @@ impl Told {
         let booted = booted.as_ref().map(|at| now.secs().saturating_sub(since(at)));
         self.booted.store(booted.unwrap_or(0), Relaxed);
         self.announced.store(state.unwrap_or(Announced::Ready) as u8, Relaxed);
-        self.capacity.store(capacity.unwrap_or(NONE), Relaxed);
+        self.capacity.store(*capacity, Relaxed);
         self.roles.store(Roles::new(roles.iter().copied()).unwrap_or_default().bits(), Relaxed);
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version.as_deref().map(Into::into);
     }
@@ -175,10 +172,10 @@ impl Told {
         self.silent.store(false, Relaxed);
         self.announced.store(Announced::Ready as u8, Relaxed);
         self.down.store(false, Relaxed);
-        self.load.store(NO_LOAD, Relaxed);
+        self.load.store(None, Relaxed);
         self.beyond.store(0, Relaxed);
         for said in [&self.capacity, &self.weight, &self.max_requests] {
-            said.store(NONE, Relaxed);
+            said.store(None, Relaxed);
         }
     }
 
@@ -197,7 +194,7 @@ impl Told {
         if since <= u64::from(self.patience.load(Relaxed)) || self.silent.swap(true, Relaxed) {
             return false;
         }
-        self.load.store(NO_LOAD, Relaxed);
+        self.load.store(None, Relaxed);
         self.beyond.store(0, Relaxed);
         true
     }
@@ -227,20 +224,20 @@ impl Told {
     /// The weight it wants, where the conf file says this one.
     pub fn weight(&self, configured: u16) -> u32 {
         match self.weight.load(Relaxed) {
-            NONE => configured.into(),
-            weight if weight & ABSOLUTE != 0 => (weight & !ABSOLUTE).min(1000),
-            percent => (u32::from(configured) * percent / 100).min(1000),
+            None => configured.into(),
+            Some(weight) if weight & ABSOLUTE != 0 => (weight & !ABSOLUTE).min(1000),
+            Some(percent) => (u32::from(configured) * percent / 100).min(1000),
         }
     }
 
     /// The most requests it takes at one time.
     pub fn max_requests(&self) -> Option<u32> {
-        Some(self.max_requests.load(Relaxed)).filter(|most| *most != NONE)
+        self.max_requests.load(Relaxed)
     }
 
     /// Its load, 0 to 100.
     pub fn load(&self) -> Option<u8> {
-        Some(self.load.load(Relaxed)).filter(|load| *load != NO_LOAD)
+        self.load.load(Relaxed).map(|load| load as u8)
     }
 
     /// All its sessions, when the ledger has so many: those it told of and those placed since.
@@ -250,7 +247,7 @@ impl Told {
 
     /// The most sessions it says it takes.
     pub fn capacity(&self) -> Option<u32> {
-        Some(self.capacity.load(Relaxed)).filter(|capacity| *capacity != NONE)
+        self.capacity.load(Relaxed)
     }
 
     /// Hash of its present run; 0 if it never told.
