@@ -4,10 +4,10 @@ use super::env::escape;
 use super::model::Config;
 
 /// The file as TOML.
-pub fn dump(config: &Config) -> Result<String, String> {
-    let mut tree = toml::Value::try_from(config).map_err(|error| error.to_string())?;
+pub fn dump(config: &Config) -> Result<String, toml::ser::Error> {
+    let mut tree = toml::Value::try_from(config)?;
     escape_texts(&mut tree);
-    toml::to_string_pretty(&tree).map_err(|error| error.to_string())
+    toml::to_string_pretty(&tree)
 }
 
 /// A text with `${` in it would be filled in when it is read again.

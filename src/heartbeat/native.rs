@@ -1,5 +1,6 @@
 //! The native heartbeat: the body of `POST /heartbeat`, JSON or form, and the answer to it.
 
+mod error;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
+
+pub use error::{BodyError, FieldFlaw};
 
 /// The largest body.
 pub const LARGEST: usize = 16 << 10;
@@ -34,7 +37,7 @@ pub enum Refusal {
     /// It is neither JSON nor a form.
     MediaType,
     /// It does not make sense.
-    Wrong(String),
+    Wrong(BodyError),
 }
 
 impl Refusal {
@@ -53,15 +56,22 @@ impl fmt::Display for Refusal {
         match self {
             Self::TooLarge => write!(f, "a heartbeat can have {} KiB at most", LARGEST >> 10),
             Self::MediaType => f.write_str("send Content-Type: application/json or application/x-www-form-urlencoded"),
-            Self::Wrong(why) => f.write_str(why),
+            Self::Wrong(why) => why.fmt(f),
         }
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Wrong(why) => Some(why),
+            Self::TooLarge | Self::MediaType => None,
+        }
+    }
+}
 
-impl From<String> for Refusal {
-    fn from(why: String) -> Self {
+impl From<BodyError> for Refusal {
+    fn from(why: BodyError) -> Self {
         Self::Wrong(why)
     }
 }
@@ -89,46 +99,42 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
             .words("roles", &Role::ALL.map(|role| (role.word(), role)))?
             .map(Roles::new)
             .transpose()
-            .map_err(|why| format!("roles: {why}"))?,
+            .map_err(|why| FieldFlaw::Roles(why).of("roles"))?,
         interval: fields.number("interval", 1..=LONGEST_INTERVAL)?.map(Duration::from_secs),
         ..Beat::default()
     };
     Ok(Heard { speaker, beat })
 }
 
-fn required<'a>(field: &str, value: Option<&'a str>) -> Result<&'a str, String> {
-    value.ok_or_else(|| format!("{field}: missing; a heartbeat names its cluster, its node and the node's url"))
+fn required<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, BodyError> {
+    value.ok_or_else(|| FieldFlaw::Missing.of(field))
 }
 
-fn name(fields: &Fields<'_>, field: &str) -> Result<String, String> {
+fn name(fields: &Fields<'_>, field: &'static str) -> Result<String, BodyError> {
     let name = required(field, fields.text(field, LONGEST)?)?;
-    if is_name(name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("{field}: {name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most"))
-    }
+    if is_name(name) { Ok(name.to_owned()) } else { Err(FieldFlaw::NoName(name.to_owned()).of(field)) }
 }
 
 /// A node that comes over the network is reached over the network: it cannot point us at a socket of our own machine.
-fn url(fields: &Fields<'_>) -> Result<NodeUrl, String> {
+fn url(fields: &Fields<'_>) -> Result<NodeUrl, BodyError> {
     let text = required("url", fields.text("url", LONGEST_URL)?)?;
-    let url: NodeUrl = text.parse().map_err(|why| format!("url: {why}"))?;
+    let url: NodeUrl = text.parse().map_err(|why| FieldFlaw::Address(why).of("url"))?;
     match url {
-        NodeUrl { scheme: Scheme::Unix, .. } => Err("url: only the conf file can name a Unix socket; write http://host:port".into()),
-        NodeUrl { port: 0, .. } => Err("url: port 0 cannot be connected to; write the port that the node listens on".into()),
+        NodeUrl { scheme: Scheme::Unix, .. } => Err(FieldFlaw::UnixSocket.of("url")),
+        NodeUrl { port: 0, .. } => Err(FieldFlaw::PortZero.of("url")),
         url => Ok(url),
     }
 }
 
-fn count(fields: &Fields<'_>, field: &str) -> Result<Option<u32>, String> {
+fn count(fields: &Fields<'_>, field: &'static str) -> Result<Option<u32>, BodyError> {
     Ok(fields.number(field, 0..=u64::from(u32::MAX))?.map(|count| count as u32))
 }
 
-fn run(fields: &Fields<'_>) -> Result<Option<Run>, String> {
+fn run(fields: &Fields<'_>) -> Result<Option<Run>, BodyError> {
     let sequence = fields.number("sequence", 0..=u64::MAX)?;
     match fields.text("boot", LONGEST)? {
         Some(boot) => Ok(Some(Run { boot: boot.to_owned(), sequence })),
-        None if sequence.is_some() => Err("sequence: needs `boot` beside it, or a restarted node would pass for a replay".into()),
+        None if sequence.is_some() => Err(FieldFlaw::SequenceAlone.of("sequence")),
         None => Ok(None),
     }
 }

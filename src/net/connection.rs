@@ -72,7 +72,7 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
                 told = source;
                 None
             }
-            Ok(Err(why)) => Some(why),
+            Ok(Err(why)) => Some(why.to_string()),
             Err(_) => Some(format!("no PROXY header within {header_timeout:?}")),
         };
         if let Some(why) = why {

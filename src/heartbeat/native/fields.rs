@@ -1,6 +1,7 @@
 //! Fields of a heartbeat by name, each read as one type or refused in words that name the field. They stand in the body that
 //! they came in: ten thousand nodes beat each second.
 
+use super::error::{BodyError, FieldFlaw};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use std::borrow::Cow;
@@ -40,24 +41,24 @@ fn place(name: &str) -> Option<usize> {
 }
 
 impl<'a> Fields<'a> {
-    pub fn json(body: &'a [u8]) -> Result<Self, String> {
+    pub fn json(body: &'a [u8]) -> Result<Self, BodyError> {
         match serde_json::from_slice(body) {
             Ok(Object(values)) => Ok(Self { values, form: false }),
             // whatever a field holds, it is taken: only the whole can be of another kind
-            Err(error) if error.is_data() => Err("the body is not a JSON object: write {\"cluster\": …, \"node\": …, \"url\": …}".into()),
-            Err(error) => Err(format!("the JSON does not parse: {error}")),
+            Err(error) if error.is_data() => Err(BodyError::NotObject),
+            Err(error) => Err(BodyError::Json(error.to_string())),
         }
     }
 
-    pub fn form(body: &'a [u8]) -> Result<Self, String> {
+    pub fn form(body: &'a [u8]) -> Result<Self, BodyError> {
         if body.trim_ascii_start().starts_with(b"{") {
-            return Err("the body is JSON but is sent as a form: send Content-Type: application/json".into());
+            return Err(BodyError::JsonAsForm);
         }
         let mut values: [Value<'a>; NAMES.len()] = Default::default();
         for (field, value) in form_urlencoded::parse(body) {
             let Some(at) = place(&field) else { continue };
             if !matches!(std::mem::replace(&mut values[at], Value::Text(value)), Value::Nothing) {
-                return Err(format!("{field:?} is given twice; a list has commas, as in roles=a,b"));
+                return Err(BodyError::Twice(field.into_owned()));
             }
         }
         Ok(Self { values, form: true })
@@ -68,7 +69,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number in a range.
-    pub fn number(&self, field: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, String> {
+    pub fn number(&self, field: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, BodyError> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let number = match value {
             Value::Text(digits) if self.form => digits.parse().ok(),
@@ -77,29 +78,29 @@ impl<'a> Fields<'a> {
         };
         match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(number)),
-            None => Err(format!("{field}: {value} is not a whole number between {} and {}", range.start(), range.end())),
+            None => Err(FieldFlaw::NoNumber { value: value.to_string(), least: *range.start(), most: *range.end() }.of(field)),
         }
     }
 
     /// Text that can stand in a log line.
-    pub fn text(&self, field: &str, longest: usize) -> Result<Option<&str>, String> {
+    pub fn text(&self, field: &'static str, longest: usize) -> Result<Option<&str>, BodyError> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::Text(text)) if text.is_empty() => Err(format!("{field}: empty; leave it out or give it a value")),
-            Some(Value::Text(text)) if text.len() > longest => Err(format!("{field}: longer than {longest} bytes")),
-            Some(Value::Text(text)) if text.chars().any(char::is_control) => Err(format!("{field}: holds a control character")),
+            Some(Value::Text(text)) if text.is_empty() => Err(FieldFlaw::Empty.of(field)),
+            Some(Value::Text(text)) if text.len() > longest => Err(FieldFlaw::TooLong(longest).of(field)),
+            Some(Value::Text(text)) if text.chars().any(char::is_control) => Err(FieldFlaw::Control.of(field)),
             Some(Value::Text(text)) => Ok(Some(text)),
-            Some(value) => Err(format!("{field}: {value} is not a text")),
+            Some(value) => Err(FieldFlaw::NoText(value.to_string()).of(field)),
         }
     }
 
     /// One of the words.
-    pub fn word<T: Copy>(&self, field: &str, words: &[(&str, T)]) -> Result<Option<T>, String> {
+    pub fn word<T: Copy>(&self, field: &'static str, words: &[(&str, T)]) -> Result<Option<T>, BodyError> {
         self.get(field).map(|value| find(field, value, words)).transpose()
     }
 
     /// Any of the words: a JSON array, or text with commas in a form.
-    pub fn words<T: Copy>(&self, field: &str, words: &[(&str, T)]) -> Result<Option<Vec<T>>, String> {
+    pub fn words<T: Copy>(&self, field: &'static str, words: &[(&str, T)]) -> Result<Option<Vec<T>>, BodyError> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::List(list)) => list.iter().map(|value| find(field, value, words)).collect::<Result<_, _>>().map(Some),
@@ -107,16 +108,16 @@ impl<'a> Fields<'a> {
                 let given = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 given.map(|word| find(field, &Value::Text(word.into()), words)).collect::<Result<_, _>>().map(Some)
             }
-            Some(value) => Err(format!("{field}: {value} is not a list of words")),
+            Some(value) => Err(FieldFlaw::NoList(value.to_string()).of(field)),
         }
     }
 }
 
-fn find<T: Copy>(field: &str, value: &Value<'_>, words: &[(&str, T)]) -> Result<T, String> {
+fn find<T: Copy>(field: &'static str, value: &Value<'_>, words: &[(&str, T)]) -> Result<T, BodyError> {
     let found = words.iter().find(|(word, _)| matches!(value, Value::Text(text) if text == word));
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        format!("{field}: {value} is not one of {}", words.join(", "))
+        FieldFlaw::NoWord { value: value.to_string(), words: words.join(", ") }.of(field)
     })
 }
 
