@@ -187,7 +187,7 @@ fn streams_that_run_out_open_connections_up_to_a_limit() {
         count.fetch_add(1, SeqCst);
         if go.load(SeqCst) > 0 { Then::Answer } else { Then::Never }
     });
-    let proxy = eight_streams(&node, "300ms");
+    let proxy = eight_streams(&node, "2s");
     let addr = proxy.addr;
     let held: Vec<_> = (0..8).map(|at| asking(&proxy, "/held", at)).collect();
     until("all streams are taken", || (seen.load(SeqCst) == 8).then_some(()));
