@@ -1,7 +1,7 @@
 //! A collector of traces: one POST a batch, each on a connection of its own.
 
 use crate::base::units;
-use crate::config::address::{NodeUrl, Scheme};
+use crate::config::address::{AddressError, NodeUrl, Scheme};
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
@@ -59,7 +59,7 @@ impl fmt::Display for Failed {
 impl Collector {
     /// Behind this address.
     pub fn new(to: &str) -> Result<Self, String> {
-        let url: NodeUrl = to.parse()?;
+        let url: NodeUrl = to.parse().map_err(|why: AddressError| why.to_string())?;
         let secure = url.scheme == Scheme::Https;
         let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default())).transpose()?;
         let name = || ServerName::try_from(url.host.clone()).map_err(|_| format!("`{}` cannot be a certificate's name", url.host));
