@@ -3,6 +3,7 @@
 use super::dates;
 use super::error::KeyRingError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest::{self, Digest};
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use rand::RngCore;
@@ -77,6 +78,13 @@ impl KeyRing {
         Some(Key::digest(&key.secret).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// A number for this purpose that only who has the newest key can know.
+    pub fn number_for(&self, purpose: &str) -> u64 {
+        let Some(key) = self.keys.first() else { return rand::random() };
+        let digest = digest(&[b"homing number", &key.secret, purpose.as_bytes()]);
+        digest.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// Seals with the newest key. None only if the cipher refuses, which it has no reason to.
     pub(super) fn seal(&self, pin: &Sealed, aad: &[u8]) -> Option<[u8; TEXT]> {
         let key = self.keys.first()?;
@@ -129,12 +137,15 @@ impl Key {
         Some(Self { id, secret, cipher })
     }
 
-    fn digest(secret: &[u8; 32]) -> aws_lc_rs::digest::Digest {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        context.update(b"homing key id");
-        context.update(secret);
-        context.finish()
+    fn digest(secret: &[u8; 32]) -> Digest {
+        digest(&[b"homing key id", secret])
     }
+}
+
+fn digest(parts: &[&[u8]]) -> Digest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish()
 }
 
 impl Sealed {

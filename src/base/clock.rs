@@ -17,7 +17,13 @@ thread_local! {
     static WALL: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
 }
 
+/// In the place of the second in which the wall clock was seen: it is not looked at again.
+const MADE_UP: u64 = u64::MAX - 1;
+
 impl Now {
+    /// When the process started.
+    pub const BEGINNING: Self = Self(Duration::ZERO);
+
     /// Looks.
     pub fn look() -> Self {
         Self(START.elapsed())
@@ -37,11 +43,15 @@ impl Now {
     /// As [`unix_ms`] says it, within a second of a wall clock that was just set.
     pub fn unix_ms(self) -> u64 {
         let (seen, mut ahead) = WALL.get();
-        if seen != self.0.as_secs() {
+        if seen != self.0.as_secs() && seen != MADE_UP {
             ahead = unix_ms().saturating_sub(Self::look().ms());
             WALL.set((self.0.as_secs(), ahead));
         }
         ahead + self.ms()
+    }
+    /// Where time is made up, the wall clock is so: on this thread it is so many milliseconds ahead, for good.
+    pub fn make_up_wall(ahead_ms: u64) {
+        WALL.set((MADE_UP, ahead_ms));
     }
     /// As [`unix_secs`] says it.
     pub fn unix_secs(self) -> u64 {

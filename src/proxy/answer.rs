@@ -79,7 +79,7 @@ impl AnswerBody {
             if let Some(lease) = &mut request.lease {
                 lease.give_back(request.now);
             }
-            request.slot = None;
+            request.leave_slot(request.now);
             return Self { source: Source::Empty, request: Some(request) };
         }
         Self { source: Source::Node(body, Flow { limit, alarm: None, waiting: false }), request: Some(request) }

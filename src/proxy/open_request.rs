@@ -130,6 +130,13 @@ impl OpenRequest {
         self.now
     }
 
+    /// Gives up its place at the node, if it has one.
+    pub fn leave_slot(&mut self, now: Now) {
+        if let Some(slot) = self.slot.take() {
+            slot.leave(now);
+        }
+    }
+
     /// Milliseconds from its beginning to the latest look at the clock.
     pub fn elapsed_ms(&self) -> f64 {
         self.now.since(self.start).as_secs_f64() * 1000.0
@@ -173,6 +180,7 @@ impl Drop for OpenRequest {
             cluster.traffic.tunnel_closed();
         }
         self.client.worker.telemetry.end(&self.record, &self.client.facts(), now.since(self.start), self.tunnel);
+        self.leave_slot(now);
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) async fn place(context: &mut RequestContext<'_>, chosen: &Chosen) -> 
     let (cluster, open) = (context.to.cluster, &mut *context.open);
     open.carry(cluster, &chosen.session);
     open.record.chosen(cluster, &chosen.verdict, open.now);
-    open.slot = None;
+    open.leave_slot(open.now);
     let Some(slot) = RequestSlot::take(cluster, &chosen.verdict.node, cluster.conf.queue_timeout.get()).await else {
         session::abandon(cluster, &chosen.session, open.look());
         let message = "Every place at the server is taken. Please try again.";
@@ -22,6 +22,7 @@ pub(super) async fn place(context: &mut RequestContext<'_>, chosen: &Chosen) -> 
         open.record.queue_ms = waited.as_secs_f64() * 1000.0;
         open.look();
     }
+    slot.rescore(open.now);
     open.record.behind = slot.behind;
     open.slot = Some(slot);
     Ok(())

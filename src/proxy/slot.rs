@@ -16,11 +16,13 @@ pub struct RequestSlot {
     pub behind: u32,
     /// How long it had to wait, if it had to.
     pub waited: Option<Duration>,
+    /// When it was left.
+    left: Option<Now>,
 }
 
 impl RequestSlot {
     /// Takes a slot. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
-    /// delay. `None` when `queue-timeout` passed.
+    /// delay. `None` when `queue-timeout` passed. Whoever has it tells the board ([`RequestSlot::rescore`]): the time may have passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
         let (mut behind, mut waited) = (0, None);
         if !node.live.limit.try_enter() {
@@ -33,9 +35,7 @@ impl RequestSlot {
         node.live.requests.fetch_add(1, Relaxed);
         cluster.live.traffic.slot_taken();
         let counted = cluster.roster.counts_requests;
-        let slot = Self { node: node.clone(), cluster: cluster.live.clone(), counted, behind, waited };
-        slot.rescore();
-        Some(slot)
+        Some(Self { node: node.clone(), cluster: cluster.live.clone(), counted, behind, waited, left: None })
     }
 
     /// The node it is at.
@@ -43,11 +43,21 @@ impl RequestSlot {
         &self.node.live
     }
 
-    fn rescore(&self) {
-        // a node that limits itself, or was limited meanwhile, is full by its requests whatever the method counts
-        if self.counted || self.node.live.limit.is_set() {
-            self.cluster.rescore(self.node.live.slot, Now::look());
+    /// Gives it up.
+    pub fn leave(mut self, now: Now) {
+        self.left = Some(now);
+    }
+
+    /// Brings the board up to date, where requests count there.
+    pub fn rescore(&self, now: Now) {
+        if self.counts() {
+            self.cluster.rescore(self.node.live.slot, now);
         }
+    }
+
+    /// A node that limits itself, or was limited meanwhile, is full by its requests whatever the method counts.
+    fn counts(&self) -> bool {
+        self.counted || self.node.live.limit.is_set()
     }
 }
 
@@ -55,7 +65,9 @@ impl Drop for RequestSlot {
     fn drop(&mut self) {
         self.node.live.limit.leave();
         self.cluster.traffic.slot_left();
-        self.rescore();
+        if self.counts() {
+            self.cluster.rescore(self.node.live.slot, self.left.unwrap_or_else(Now::look));
+        }
     }
 }
 

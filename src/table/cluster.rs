@@ -132,14 +132,14 @@ const MOVES_KEPT: u32 = 100_000;
 
 impl ClusterLive {
     /// Nothing observed yet.
-    pub fn new(name: Arc<str>, roster: Arc<Roster>, sessions: usize, usage: Arc<Usage>) -> Self {
+    pub fn new(name: Arc<str>, roster: Arc<Roster>, ledger: Ledger, usage: Arc<Usage>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let norm = roster.norm.clone();
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             name,
             roster: ArcSwap::new(roster),
-            ledger: Ledger::new(sessions),
+            ledger,
             moves: DashMap::new(),
             move_count: AtomicU32::new(0),
             norm,

@@ -14,6 +14,7 @@ use crate::config::files::NamedFiles;
 use crate::config::model::{self, Config};
 use crate::heartbeat::Roles;
 use crate::heartbeat::native::Settings;
+use crate::ledger::Ledger;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::home::{Believed, Reach};
 use crate::upstream::link::Link;
@@ -151,7 +152,11 @@ fn compile_cluster(
     });
     let live = match before {
         Some(cluster) => cluster.live.clone(),
-        None => Arc::new(ClusterLive::new(name.into(), roster.clone(), sessions as usize, links.usage)),
+        None => {
+            // spread by a number that nobody outside knows, so that nobody can prepare ids that meet in one bucket
+            let ledger = Ledger::with_seed(sessions as usize, keys.number_for(name));
+            Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger, links.usage))
+        }
     };
     let error_page = match &conf.error_page {
         Some(page) => Some(held(context, "error-page", page)?),
