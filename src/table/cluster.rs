@@ -262,7 +262,7 @@ impl ClusterLive {
         stale.resize(slots, 0);
         self.ledger.look_through(part, parts, |seen| {
             let slot = seen.slot as usize;
-            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.first)) {
+            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.last)) {
                 stale.get_mut(slot).into_iter().for_each(|count| *count += 1);
             }
         });

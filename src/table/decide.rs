@@ -167,7 +167,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         Found::Pin { slots, via } => (slots, *via),
         Found::Lost(lost) if !reading.stamp.shows_id() => return Pinned::Nowhere((*lost).into()),
         Found::Lost(_) | Found::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
-            Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.first)) => {
+            Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.last)) => {
                 return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
             }
             Some(seen) => {
@@ -190,7 +190,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
             }
         }
         let boot = node.live.told.boot();
-        if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) {
+        if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) && !was_seen_since(cluster, reading, node) {
             return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
         match node.state(facts.now) {
@@ -206,6 +206,13 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
     Pinned::Gone { slot, why: why_gone(cluster, slot) }
+}
+
+/// Whether a session was on this node after the run that its pin names was last heard of: the pin may be older than its node's
+/// restart, and the session younger.
+fn was_seen_since(cluster: &Cluster, reading: &Reading<'_>, node: &Node) -> bool {
+    let seen = reading.session.and_then(|session| cluster.live.ledger.find(session));
+    seen.is_some_and(|seen| seen.slot == node.live.slot && !node.live.told.forgot(seen.last))
 }
 
 /// Where a session went that still shows a pin to the slot.

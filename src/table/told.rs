@@ -28,7 +28,9 @@ pub struct Told {
     weight: MaybeU32,
     max_requests: MaybeU32,
     boot: AtomicU32,
-    /// `clock::monotonic_secs` of its latest restart; 0 for none that we saw.
+    /// `clock::monotonic_secs` of the last beat of its present run.
+    ran: AtomicU32,
+    /// The same of the run before, which its latest restart ended some time after that; 0 for none that we saw.
     booted: AtomicU32,
     outdated: AtomicBool,
     own_token: AtomicBool,
@@ -55,6 +57,7 @@ impl Told {
             weight: MaybeU32::none(),
             max_requests: MaybeU32::none(),
             boot: AtomicU32::new(0),
+            ran: AtomicU32::new(0),
             booted: AtomicU32::new(0),
             outdated: AtomicBool::new(false),
             own_token: AtomicBool::new(false),
@@ -179,11 +182,14 @@ impl Told {
         }
     }
 
-    /// Takes note of the run the node is in, by its hash, and whether it has just begun.
+    /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some time since the one before was
+    /// last heard of: who was seen in between may live in it.
     pub fn runs(&self, boot: u32, rebooted: bool, now: Now) {
         self.boot.store(boot, Relaxed);
+        let ran = self.ran.swap(now.secs(), Relaxed);
         if rebooted {
-            self.booted.store(now.secs(), Relaxed);
+            // not heard since this process began: then at some time since that
+            self.booted.store(if ran == 0 { Now::BEGINNING.secs() } else { ran }, Relaxed);
             self.beyond.store(0, Relaxed);
         }
     }
@@ -255,9 +261,9 @@ impl Told {
         self.boot.load(Relaxed)
     }
 
-    /// What was begun at `first` (`clock::monotonic_secs`) was before its latest restart.
-    pub fn forgot(&self, first: u32) -> bool {
-        first < self.booted.load(Relaxed)
+    /// A session that was last seen there at `last` (`clock::monotonic_secs`) was lost with its latest restart, for certain.
+    pub fn forgot(&self, last: u32) -> bool {
+        last < self.booted.load(Relaxed)
     }
 
     /// What it is there for, by its own word.

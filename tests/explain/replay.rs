@@ -107,7 +107,7 @@ fn replay(form: &Form, whys: &mut BTreeMap<String, usize>) -> usize {
     let mut decided = Vec::new();
     for click in 0..CLICKS {
         match click {
-            3 if form.reboots => drop(fleet.beat(&nodes[1], json!({"boot": "tuesday"}))),
+            3 if form.reboots => fleet.restarts(&nodes[1], "monday", "tuesday"),
             4 => assert_eq!(window.homing(&["disable", "app/n1"]).code, 0),
             7 => {
                 nodes[2].kill();

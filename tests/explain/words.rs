@@ -75,7 +75,7 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     stage.window.beat(&stage.nodes[0], json!({"boot": "monday"}));
     let mut client = stage.client();
     client.get("/arrives");
-    stage.window.beat(&stage.nodes[0], json!({"boot": "tuesday"}));
+    stage.window.restarts(&stage.nodes[0], "monday", "tuesday");
     let moved = stage.yields("moved:rebooted", &mut client, "/rebooted");
     assert!(moved["because"].as_str().unwrap().contains("n1, which has restarted since"), "{moved}");
     said.append(&mut stage.said);

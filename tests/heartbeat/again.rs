@@ -1,6 +1,7 @@
 //! What nodes said is known again after the proxy was killed.
 
 use crate::fleet::Fleet;
+use crate::support::wait::a_second_passes;
 use crate::support::{Client, Conf, Origin, until};
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
@@ -35,6 +36,7 @@ fn a_node_that_restarts_while_the_proxy_is_away_has_lost_its_sessions() {
             })
         });
         remembered(&fleet, "n2", |words| words["runs"]["last"]["boot"] == "a");
+        a_second_passes();
         fleet.window.kill_and_start_again();
         fleet.all_ready();
         on.iter_mut().for_each(Client::hang_up);

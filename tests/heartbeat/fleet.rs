@@ -1,6 +1,7 @@
 //! A proxy that nodes announce themselves to, and the nodes' side of it.
 
 use crate::support::client::Answer;
+use crate::support::wait::a_second_passes;
 use crate::support::{Client, Conf, Origin, free_addr, until};
 use crate::window::{Window, homing};
 use serde_json::{Value, json};
@@ -61,6 +62,13 @@ impl Fleet {
         let answer = self.send(&self.token, "", &beat(name, url, more));
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
+    }
+
+    /// The node restarts: its former run beats once more after all that was so far, then its new one for the first time.
+    pub fn restarts(&self, node: &Origin, former: &str, new: &str) {
+        a_second_passes();
+        self.beat(node, json!({"boot": former}));
+        self.beat(node, json!({"boot": new}));
     }
 
     /// The ranked list.

@@ -1,7 +1,7 @@
 //! Load that is announced becomes placement, and silence costs nobody his page.
 
 use crate::fleet::{Fleet, of};
-use crate::support::{Client, Origin, until};
+use crate::support::{Client, Conf, Origin, until};
 use serde_json::json;
 
 #[test]
@@ -69,11 +69,30 @@ fn a_node_that_restarted_has_lost_its_sessions_once() {
     let mut user = Client::with_jar(fleet.proxy.addr);
     let home = user.get("/first").node().to_owned();
     let node = nodes.iter().find(|node| node.name() == home).unwrap();
-    fleet.beat(node, json!({"boot": "tuesday"}));
+    fleet.restarts(node, "monday", "tuesday");
     user.get("/second");
     user.get("/third");
     assert_eq!(["/first", "/second", "/third"].map(|path| fleet.proxy.why(path)), ["new", "moved:rebooted", "cookie"]);
     assert_eq!(fleet.status()["clusters"][0]["traffic"]["moved"]["rebooted"], 1);
+}
+
+#[test]
+fn a_session_that_a_new_run_may_have_stays_when_that_is_heard_of() {
+    for affinity in [r#"{ cookie = "HOMING" }"#, r#"{ learn = "PHPSESSID" }"#] {
+        let nodes = Origin::phps(2);
+        let fleet = Fleet::with(Conf::over(&nodes).affinity(affinity));
+        fleet.all_ready();
+        nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"boot": "monday"})));
+        let mut user = Client::with_jar(fleet.proxy.addr);
+        let home = user.get("/first").node().to_owned();
+        // it restarted unseen, and served her again, before it beats
+        user.get("/second");
+        fleet.beat(nodes.iter().find(|node| node.name() == home).unwrap(), json!({"boot": "tuesday"}));
+        user.get("/third");
+        user.get("/fourth");
+        let whys = ["/third", "/fourth"].map(|path| fleet.proxy.why(path));
+        assert!(whys.iter().all(|why| *why == "cookie" || *why == "learned"), "{affinity}: {whys:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ enum Do {
     Busy(u32),
     /// The ledger has the session there.
     Seen(u32),
+    /// The same, and it was there a moment ago.
+    SeenNow(u32),
     /// The session moved, and nobody told the client.
     Moved(u32, u32),
     /// It says that it has restarted.
@@ -51,7 +53,7 @@ enum Do {
     /// It says that it only tells clients where to go.
     Lb(u32),
 }
-use Do::{Answers, Busy, Down, Drains, Eject, Fails, Fill, Late, Lb, Moved, Passes, Rebooted, Seen, Unchecked};
+use Do::{Answers, Busy, Down, Drains, Eject, Fails, Fill, Late, Lb, Moved, Passes, Rebooted, Seen, SeenNow, Unchecked};
 
 /// A cluster of three nodes, with further words for each.
 fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
@@ -93,6 +95,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &cluster.live.tally(NOW)), *slot),
             Busy(slot) => assert!(live(slot).limit.try_enter()),
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot),
+            SeenNow(slot) => cluster.live.ledger.touch(SESSION, *slot, NOW.secs(), &cluster.live.tally(NOW)),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {
                 let beat = Beat { roles: Roles::new([Role::Lb]).ok(), ..Beat::default() };
@@ -173,6 +176,10 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
         Case { nodes: ["", "weight = 0", ""], ..case("weight 0", &[], "n1 cookie honoured") },
         case("down", &[Down(1)], "n0 moved:down was 1"),
         Case { found: Found::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
+        Case {
+            found: Found::Ledger { via: Via::Learned },
+            ..case("seen since", &[Seen(2), SeenNow(2), Rebooted(2)], "n2 learned honoured")
+        },
         case("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
         Case { facts: Facts { tried: &[1], ..facts() }, ..case("doubted once", &[Down(0), Down(1), Down(2)], "n0 moved:down was 1") },
         case("ejected", &[Eject(1)], "n0 moved:down was 1"),

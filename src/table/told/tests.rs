@@ -55,6 +55,24 @@ fn a_restart_loses_what_was_before() {
 }
 
 #[test]
+fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
+    let told = Told::nothing();
+    let forgot = |told: &Told, second| told.forgot(at(second).secs());
+    told.runs(7, false, at(100));
+    told.runs(7, false, at(105));
+    told.runs(8, true, at(110));
+    assert_eq!([104, 105, 107, 110].map(|second| forgot(&told, second)), [true, false, false, false]);
+    told.runs(8, false, at(115));
+    told.hear(&beat(7), 0, 1000, at(118));
+    told.runs(9, true, at(120));
+    assert_eq!([114, 115].map(|second| forgot(&told, second)), [true, false], "a beat that names no run says nothing of it");
+    let again = Told::nothing();
+    again.recall(&told.lasting(at(0)), at(0));
+    again.runs(10, true, at(5));
+    assert!(again.forgot(at(0).secs() - 1) && !forgot(&again, 0), "before this process, or since");
+}
+
+#[test]
 fn an_agents_weight_is_in_percent_or_as_it_stands() {
     let told = Told::nothing();
     let relative = |percent| Some(Weight::Relative(percent));

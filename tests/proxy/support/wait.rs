@@ -21,3 +21,8 @@ pub fn within<T>(deadline: Duration, what: &str, mut ready: impl FnMut() -> Opti
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// A session was seen in a second: what comes after this comes later than that, by the proxy's clock too.
+pub fn a_second_passes() {
+    std::thread::sleep(Duration::from_secs(1));
+}
