@@ -84,7 +84,7 @@ async fn to_cluster(context: &mut RequestContext<'_>, body: Content, handoff: Op
             }
             Ok(answer) => return finish(context, outbound, chosen, answer, tries.count()),
             Err(error) => {
-                session::abandon(cluster, &chosen.session, context.open.now);
+                session::abandon(cluster, &chosen.session, chosen.verdict.node.live.slot, context.open.now);
                 if !tries.again(&error, &chosen.verdict, &chosen.session, cluster, outbound.is_intact(), context.open.now) {
                     return Err(retry::refused(&error, cluster));
                 }

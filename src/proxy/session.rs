@@ -106,8 +106,11 @@ pub fn enter(
         return Ok(Session { id, known, placed: !known, quiet, counts: true });
     }
     if let Some(was) = verdict.was {
-        if was != slot && cluster.affinity.identifies() {
-            cluster.live.remember_move(id, was, slot, now);
+        match was == slot {
+            // where its pin says, whatever was remembered of it
+            true => cluster.live.moved_back(id, slot),
+            false if cluster.affinity.identifies() => cluster.live.remember_move(id, was, slot, now),
+            false => {}
         }
         if verdict.why == Why::MovedRebooted {
             // another session under the same name, as far as the node is concerned
@@ -124,6 +127,8 @@ pub fn enter(
     }
     if !known {
         let on = ledger.open(id, slot, now, tally);
+        // it begins here, wherever one of this name has been
+        cluster.live.moved_back(id, slot);
         if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node, at)) {
             return Err(Clash::Elsewhere(on));
         }
@@ -184,9 +189,14 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
     }
 }
 
-/// The request failed before an answer came: what it began is undone.
-pub fn abandon(cluster: &Cluster, session: &Session, now: Now) {
-    if session.placed && !session.known {
+/// The request failed in this slot before an answer came: what it began is undone, unless another request of the session has gone
+/// on with it, there or elsewhere.
+pub fn abandon(cluster: &Cluster, session: &Session, slot: u32, now: Now) {
+    let is_its_own = || cluster.live.ledger.find(session.id).is_some_and(|seen| seen.slot == slot && !seen.confirmed);
+    if session.placed && !session.known && is_its_own() {
         cluster.live.ledger.end(session.id, &cluster.live.tally(now));
     }
 }
+
+#[cfg(test)]
+mod tests;

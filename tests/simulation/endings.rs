@@ -28,7 +28,7 @@ impl World {
     }
 
     fn abandon(&mut self, ask: &Ask) {
-        session::abandon(&ask.cluster, &ask.session, self.now);
+        session::abandon(&ask.cluster, &ask.session, ask.verdict.node.live.slot, self.now);
         if self.conf.pins.ask_ledger() && ask.cluster.live.ledger.find(ask.session.id).is_none() {
             self.clients[ask.client].home = None;
         }
