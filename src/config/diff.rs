@@ -28,7 +28,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     }
     named("cluster", &old.cluster, &new.cluster, &mut phrases, |before, after| {
         let bare = |cluster: &Cluster| Cluster { nodes: IndexMap::new(), ..cluster.clone() };
-        let mut phrases = inside(&bare(before), &bare(after));
+        let (bare_before, bare_after) = (bare(before), bare(after));
+        // mostly it is the nodes alone
+        let mut phrases = if bare_before == bare_after { Vec::new() } else { inside(&bare_before, &bare_after) };
         nodes(&before.nodes, &after.nodes, &mut phrases);
         phrases
     });
