@@ -7,7 +7,7 @@ pub use why::Why;
 
 use super::{Cluster, Health, Node, State};
 use crate::affinity::{Found, Incoming, Lost, Reading, Via};
-use crate::balance::Tier;
+use crate::balance::{Placement, Tier};
 use crate::base::clock::Now;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
@@ -300,9 +300,7 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
     {
         return serve(node);
     }
-    let board = &cluster.roster.placement;
-    let picked = if facts.dry { board.peek(key, facts.tried, rng) } else { board.pick(key, facts.tried, rng) };
-    match picked {
+    match pick(cluster, key, facts, rng) {
         Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {
             Some(node) => serve(node),
             None => Decision::Refuse(Refusal::NoNode),
@@ -320,6 +318,20 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
                 None => Decision::Refuse(Refusal::NoNode),
             }
         }
+    }
+}
+
+/// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited or failed may be of that.
+fn pick(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<(u32, Tier)> {
+    let newest = cluster.live.roster.load();
+    let mut from = |board: &Placement| match facts.dry {
+        true => board.peek(key, facts.tried, rng),
+        false => board.pick(key, facts.tried, rng),
+    };
+    let is_known = |slot| cluster.node(slot).zip(newest.node(slot)).is_some_and(|(known, new)| Arc::ptr_eq(&known.live, &new.live));
+    match from(&newest.placement) {
+        Some((slot, _)) if !is_known(slot) => from(&cluster.roster.placement),
+        picked => picked,
     }
 }
 

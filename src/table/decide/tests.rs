@@ -1,6 +1,7 @@
 //! Every case over a real table: three nodes, all up unless a case says otherwise, filled in the order of the file.
 
 mod down;
+mod replaced;
 
 use super::*;
 use crate::affinity::{KeyRing, Lost, Stamp};
