@@ -122,7 +122,7 @@ pub fn enter(
         return Ok(Session { id, known: true, placed: true, quiet: false, counts: true });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
-    if known && verdict.why == Why::Key {
+    if known {
         ledger.touch(id, slot, now, tally);
     }
     if !known {

@@ -165,7 +165,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
         Found::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
         Found::Key { hash } => return keyed(cluster, *hash, facts, Why::Key),
         Found::Pin { slots, via } => (slots, *via),
-        Found::Lost(lost) if !reading.stamp.shows_id() => return Pinned::Nowhere((*lost).into()),
+        Found::Lost(lost) if !reading.stamp.shows_id() => return gone_on(cluster, reading, facts, *lost),
         Found::Lost(_) | Found::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
             Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.last)) => {
                 return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
@@ -206,6 +206,17 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
     Pinned::Gone { slot, why: why_gone(cluster, slot) }
+}
+
+/// The pin does not lead anywhere. Its session may have gone on elsewhere, of which its client has not heard yet.
+fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, lost: Lost) -> Pinned {
+    let known = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|session| cluster.live.ledger.find(session));
+    let lives =
+        |node: &&Arc<Node>, last| !facts.tried.contains(&node.live.slot) && !node.live.told.forgot(last) && cluster.keeps(node, facts.now);
+    match known.and_then(|known| cluster.node(known.slot).filter(|node| lives(node, known.last))) {
+        Some(node) => Pinned::Followed { node: node.clone(), via: Via::Cookie },
+        None => Pinned::Nowhere(lost.into()),
+    }
 }
 
 /// Whether a session was on this node after the run that its pin names was last heard of: the pin may be older than its node's
@@ -301,18 +312,15 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
         return serve(node);
     }
     match pick(cluster, key, facts, rng) {
-        Some((slot, tier)) if tier != Tier::Down => match cluster.node(slot) {
-            Some(node) => serve(node),
-            None => Decision::Refuse(Refusal::NoNode),
-        },
+        Some((node, tier)) if tier != Tier::Down => serve(&node),
         down => {
             if !facts.waited && cluster.nodes().any(|n| n.state(facts.now) == State::Unknown) {
                 return Decision::Wait;
             }
             // fail-open: when every node fails its check, all are tried
-            let open = down.filter(|_| !cluster.live.any_up(facts.now)).and_then(|(slot, _)| cluster.node(slot));
+            let open = down.map(|(node, _)| node).filter(|_| !cluster.live.any_up(facts.now));
             // the last that are ready may have died a moment ago: better than nobody is one that failed before and may be back
-            match open.or_else(|| busy(cluster, facts, rng)).or_else(|| one_of(cluster, facts, rng, is_set_aside)) {
+            match open.as_ref().or_else(|| busy(cluster, facts, rng)).or_else(|| one_of(cluster, facts, rng, is_set_aside)) {
                 Some(node) => serve(node),
                 None if cluster.nodes().any(|n| n.state(facts.now) == State::Full) => Decision::Refuse(Refusal::Full),
                 None => Decision::Refuse(Refusal::NoNode),
@@ -322,16 +330,17 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
 }
 
 /// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited or failed may be of that.
-fn pick(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<(u32, Tier)> {
+fn pick(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<(Arc<Node>, Tier)> {
     let newest = cluster.live.roster.load();
     let mut from = |board: &Placement| match facts.dry {
         true => board.peek(key, facts.tried, rng),
         false => board.pick(key, facts.tried, rng),
     };
-    let is_known = |slot| cluster.node(slot).zip(newest.node(slot)).is_some_and(|(known, new)| Arc::ptr_eq(&known.live, &new.live));
-    match from(&newest.placement) {
-        Some((slot, _)) if !is_known(slot) => from(&cluster.roster.placement),
-        picked => picked,
+    let (slot, tier) = from(&newest.placement)?;
+    match newest.node(slot).filter(|node| cluster.node(slot).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live))) {
+        Some(node) => Some((node.clone(), tier)),
+        // one that came since has no name in this table
+        None => from(&cluster.roster.placement).and_then(|(slot, tier)| Some((cluster.node(slot)?.clone(), tier))),
     }
 }
 
