@@ -16,8 +16,10 @@ pub struct Home {
     /// When it began there, and when the proxy last saw it.
     pub began: u64,
     pub last: u64,
-    /// The node that it left for this one: who shows a pin to that is led here.
-    pub left: Option<String>,
+    /// It was placed here for want of its node, and has had no answer: should that be back, its pin leads there.
+    pub for_want: bool,
+    /// The nodes that it left since its client heard of a pin: who shows one to them is led here, if to any.
+    pub left: Vec<String>,
 }
 
 /// A client.
@@ -25,10 +27,15 @@ pub struct Client {
     pub number: usize,
     pub jar: BTreeMap<String, String>,
     pub home: Option<Home>,
+    /// What its session goes by, as far as its client knows.
+    pub id: Option<u64>,
     /// The node that its pin names, where pins name one.
     pub pin: Option<String>,
-    /// The run of that node in which it was written.
+    /// The run of that node in which it was written, and whether the proxy had heard of that run.
     pub pin_run: u32,
+    pub pin_told: bool,
+    /// When the proxy last had to do with it.
+    pub seen: u64,
     /// Counts the changes of what it shows: a request that began before is told by what it showed then.
     pub epoch: u32,
     /// Its requests that are not answered yet.
@@ -37,7 +44,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(number: usize) -> Self {
-        Self { number, jar: BTreeMap::new(), home: None, pin: None, pin_run: 0, epoch: 0, under_way: 0 }
+        Self { number, jar: BTreeMap::new(), home: None, id: None, pin: None, pin_run: 0, pin_told: false, seen: 0, epoch: 0, under_way: 0 }
     }
 
     pub fn ip(&self) -> IpAddr {

@@ -59,12 +59,10 @@ impl World {
 
     /// Gives back what a request has.
     pub fn leave(&mut self, ask: Ask) {
-        let (node, cluster) = (ask.verdict.node.clone(), ask.cluster.clone());
-        if matches!(ask.step, Step::Answer { .. }) {
-            self.machine(&node.spec.name).in_flight -= 1;
+        self.clients[ask.client].seen = self.second;
+        if let Step::Answer { slot, .. } = ask.step {
+            self.machine(&ask.verdict.node.spec.name).in_flight -= 1;
+            slot.leave(self.now);
         }
-        drop(ask);
-        // a slot that is given back looks at the machine's clock: here it is another time
-        cluster.live.rescore(node.live.slot, self.now);
     }
 }

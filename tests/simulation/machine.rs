@@ -40,6 +40,10 @@ pub struct Machine {
     pub calm_since: u64,
     /// When the beat of its present run was first taken.
     pub run_known: Option<u64>,
+    /// When a beat of the run before was last taken.
+    pub former_heard: Option<u64>,
+    /// When a beat of this run was last taken.
+    pub heard: Option<u64>,
     /// When it was first seen up without a break; none while it is not.
     pub up_since: Option<u64>,
     /// Requests of it that hold a slot.
@@ -64,6 +68,8 @@ impl Machine {
             gone_since: 0,
             calm_since: now,
             run_known: None,
+            former_heard: None,
+            heard: None,
             up_since: None,
             in_flight: 0,
             old: Vec::new(),
@@ -75,12 +81,15 @@ impl Machine {
         self.process = Process::Runs;
         self.sessions.clear();
         (self.run, self.sequence, self.run_known) = (self.run + 1, 0, None);
+        // of several runs that nobody heard of the proxy knows nothing
+        self.former_heard = self.heard.take().or(self.former_heard);
         self.says = Announced::Ready;
     }
 
     /// The proxy knows nothing of what it said.
     pub fn is_forgotten(&mut self) {
         (self.run_known, self.heard_says) = (None, Announced::Ready);
+        (self.former_heard, self.heard) = (None, None);
         self.old.clear();
     }
 

@@ -4,6 +4,7 @@
 use crate::client::Home;
 use crate::conf::{CLUSTER, IDLE, Pins, SLOW_START};
 use crate::machine::{Machine, Process};
+use crate::traffic::Ask;
 use crate::world::{Held, World};
 use homing::config::model::AdminState;
 use homing::heartbeat::Announced;
@@ -14,6 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Seconds after which nothing that was wrong with a node is held against it: checks pass again, an ejection is over.
 const CALM: u64 = 26;
+/// Seconds after which the checks of a node that is there pass again.
+const RISEN: u64 = 6;
 /// Seconds that a session counts at most that nobody has seen: a mark of being in use is believed for so long.
 pub const BELIEVED: u64 = 60;
 /// Seconds in which a node that came up is done with coming up: the first minute among others.
@@ -35,24 +38,37 @@ impl World {
         cluster.named(name).filter(|_| self.is_calm(machine) && machine.says != Announced::Maintenance)
     }
 
-    /// The node that a client's session is on and can stay on.
-    fn keeper<'c>(&self, client: usize, cluster: &'c Cluster) -> Option<&'c Arc<Node>> {
-        let home = self.clients[client].home.as_ref()?;
-        let node = self.calm(cluster, &home.node)?;
-        let is_wanted = matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining);
-        let is_there = !self.has_lost(client, home);
-        let is_fresh = !self.conf.pins.stand_in_ledger() || self.second - home.last < u64::from(IDLE);
-        (is_wanted && is_there && is_fresh && self.conf.pins != Pins::Hashed).then_some(node)
+    /// A node that nothing is wrong with any more, and that is held because it changed sides too often.
+    fn held<'c>(&self, cluster: &'c Cluster, name: &str) -> Option<&'c Arc<Node>> {
+        let machine = self.machines.get(name)?;
+        let passes = machine.process == Process::Runs && self.second >= machine.calm_since + RISEN;
+        let is_obeyed = |node: &&Arc<Node>| machine.says != Announced::Maintenance && !node.live.evidence.is_ejected(self.now);
+        cluster.named(name).filter(|node| passes && self.is_held(node)).filter(is_obeyed)
     }
 
-    /// Its node has restarted since, or may have: a restart is known with the first beat after it, and what began before that is
-    /// taken for lost.
-    fn has_lost(&self, client: usize, home: &Home) -> bool {
-        let machine = &self.machines[&home.node];
-        let is_older = self.conf.pins.know_runs() && machine.run > 1 && machine.run_known.is_some_and(|at| home.began <= at);
-        let pin = &self.clients[client];
-        let pin_is_older = self.conf.pins == Pins::Sealed && pin.pin.as_ref() == Some(&home.node) && pin.pin_run != machine.run;
-        home.run != machine.run || is_older || pin_is_older
+    /// The node that a client's session is on and can stay on.
+    fn keeper<'c>(&self, client: usize, cluster: &'c Cluster) -> Option<&'c Arc<Node>> {
+        let home = self.clients[client].home.as_ref().filter(|home| !home.for_want)?;
+        let node = self.calm(cluster, &home.node).or_else(|| self.held(cluster, &home.node))?;
+        let is_wanted = matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining);
+        (is_wanted && !self.has_lost(home) && self.is_known(client, home) && self.conf.pins != Pins::Hashed).then_some(node)
+    }
+
+    /// Its node has restarted since.
+    fn has_lost(&self, home: &Home) -> bool {
+        home.run != self.machines[&home.node].run
+    }
+
+    /// Whether nothing but the ledger knows that its session lives: of a sealed pin too, that names the run before.
+    fn stands_in_ledger(&self, client: usize, home: &Home) -> bool {
+        let (of, is_told) = (&self.clients[client], self.machines[&home.node].run_known.is_some());
+        let pin_is_older = self.conf.pins == Pins::Sealed && is_told && (of.pin_run != home.run || !of.pin_told);
+        self.conf.pins.stand_in_ledger() || pin_is_older
+    }
+
+    /// Whether the ledger has not forgotten it, if that matters.
+    fn is_known(&self, client: usize, home: &Home) -> bool {
+        !self.stands_in_ledger(client, home) || self.second - home.last < u64::from(IDLE)
     }
 
     /// It takes somebody new, for all that anybody can tell.
@@ -68,12 +84,14 @@ impl World {
     pub fn may_serve(&self, client: usize, epoch: u32, cluster: &Cluster, verdict: &Verdict, tried: &[u32], hinted: bool) -> Held {
         let (name, why) = (&*verdict.node.spec.name, verdict.why);
         let of = &self.clients[client];
+        let admin = verdict.node.spec.admin;
+        promise(matches!(admin, AdminState::Enabled | AdminState::Draining), || format!("client {client} is served by {name}: {admin:?}"))?;
         if of.epoch != epoch {
             return Ok(());
         }
         if let Some(keeper) = self.keeper(client, cluster) {
             let at = &*keeper.spec.name;
-            promise(at == name && why.cause().is_none(), || {
+            promise(at == name && (why.cause().is_none() || !self.is_current(cluster)), || {
                 format!("client {client} could stay on {at} and is served by {name}: {}", why.word())
             })?;
         }
@@ -81,13 +99,15 @@ impl World {
         if follows {
             let is_there = of.home.as_ref().is_some_and(|home| home.node == name) || of.pin.as_deref() == Some(name);
             promise(is_there, || format!("client {client} follows its pin to {name}: its session is {:?}, its pin {:?}", of.home, of.pin))?;
+            promise(!self.is_left(cluster, &verdict.node), || format!("client {client} follows its pin to {name}, which is long gone"))?;
             self.knows_run(client, verdict)?;
         } else if why != Why::Key || of.home.as_ref().is_none_or(|home| home.node != name) {
             promise(hinted || self.may_place(cluster, &verdict.node), || {
                 format!("client {client} is placed on {name}, which takes nobody new: {}", self.state_of(&verdict.node))
             })?;
         }
-        if let Some(slot) = verdict.was {
+        // one that was replaced knows nothing of the nodes that came since
+        if let Some(slot) = verdict.was.filter(|_| self.is_current(cluster)) {
             let was = cluster.roster.lives.get(slot as usize).map(|live| live.name.to_string());
             let is_true = was.is_none() || was == of.pin || was == of.home.as_ref().map(|home| home.node.clone());
             promise(is_true, || {
@@ -99,11 +119,18 @@ impl World {
 
     /// A restart that was heard of is known: nobody follows a pin to a process that has never seen it.
     fn knows_run(&self, client: usize, verdict: &Verdict) -> Held {
-        let Some(home) = &self.clients[client].home else { return Ok(()) };
+        let of = &self.clients[client];
+        let Some(home) = &of.home else { return Ok(()) };
         let name = &*verdict.node.spec.name;
         let machine = &self.machines[name];
-        let is_told = machine.run_known.is_some_and(|at| home.began < at && home.last < at) && home.run_told;
-        let is_lost = home.node == name && machine.run != home.run && is_told && self.conf.pins.know_runs();
+        // who was seen since the run before was last heard of may be in this one
+        let is_unseen = of.under_way < 2 && machine.former_heard.is_some_and(|at| of.seen < at);
+        // a move that its client has not heard of goes where it went
+        let is_told = match self.conf.pins {
+            Pins::Sealed => of.pin.as_deref() == Some(name) && of.pin_told && of.pin_run != machine.run,
+            pins => pins.know_runs() && home.run_told,
+        };
+        let is_lost = home.node == name && home.run != machine.run && machine.run_known.is_some() && is_unseen && is_told;
         promise(!is_lost, || format!("client {client} follows its pin to run {} of {name}, and began in {}", machine.run, home.run))
     }
 
@@ -114,10 +141,24 @@ impl World {
         // what it says is known with its next beat, and of a node that is down with that
         let says = machine.heard_says;
         let is_willing = !matches!(says, Announced::Draining | Announced::Maintenance | Announced::Stopping) || machine.beats.is_none();
-        let others =
-            || cluster.nodes().any(|other| other.live.slot != node.live.slot && self.takes_new(cluster, other) && !other.spec.backup);
-        let is_long_gone = machine.process == Process::Gone && self.second >= machine.gone_since + 8;
-        is_open && is_willing && !(is_long_gone && others())
+        // where nobody else can be had, one that is down is tried, whatever it said
+        let is_last = || node.state(self.now) == State::Down && !self.others_take_new(cluster, node);
+        is_open && (is_willing || is_last()) && !self.is_left(cluster, node)
+    }
+
+    fn is_current(&self, cluster: &Cluster) -> bool {
+        Arc::ptr_eq(&cluster.roster, &self.registry.current().load().clusters[0].roster)
+    }
+
+    fn others_take_new(&self, cluster: &Cluster, node: &Node) -> bool {
+        cluster.nodes().any(|other| other.live.slot != node.live.slot && self.takes_new(cluster, other) && !other.spec.backup)
+    }
+
+    /// Nobody listens, for so long that it is known, and others do.
+    fn is_left(&self, cluster: &Cluster, node: &Node) -> bool {
+        let machine = &self.machines[&*node.spec.name];
+        let is_known = self.second >= machine.gone_since + 8 && node.live.health() != Health::Unknown;
+        machine.process == Process::Gone && is_known && self.others_take_new(cluster, node)
     }
 
     /// The word for a move is true.
@@ -130,7 +171,8 @@ impl World {
             Why::Cookie | Why::Route | Why::Learned | Why::Key => verdict.was.is_none(),
             Why::MovedDown => was.is_some_and(|node| {
                 let is_gone = self.calm(cluster, &node.spec.name).is_none() || tried.contains(&node.live.slot);
-                node.spec.admin == AdminState::Enabled && is_gone
+                let may_move = !self.conf.strict || self.conf.pins == Pins::Hashed;
+                node.spec.admin == AdminState::Enabled && is_gone && may_move
             }),
             Why::MovedDraining => was.is_some_and(|node| node.spec.admin != AdminState::Enabled),
             Why::MovedUnknownRoute => {
@@ -138,7 +180,7 @@ impl World {
                 of.pin.iter().chain(of.home.iter().map(|home| &home.node)).any(gone)
             }
             Why::MovedRebooted => was.is_some_and(|node| {
-                let is_lost = |home: &Home| home.node != *node.spec.name || self.has_lost(client, home);
+                let is_lost = |home: &Home| home.node != *node.spec.name || self.has_lost(home) || !self.is_known(client, home);
                 self.machines[&*node.spec.name].run > 1 && of.home.as_ref().is_none_or(is_lost)
             }),
             Why::MovedTampered | Why::MovedExpired | Why::Forced | Why::None => false,
@@ -172,6 +214,13 @@ impl World {
         let has = node.live.sessions.load(Relaxed);
         let is_ready = node.live.health() == Health::Up && !node.live.evidence.is_ejected(self.now);
         promise(has <= most || !is_ready, || format!("client {client} is one of {has} on {}, which may have {most}", node.spec.name))
+    }
+
+    /// An answer was settled: a session that is over is not in the ledger.
+    pub fn is_settled(&self, ask: &Ask, goes_on: Option<u64>) -> Held {
+        let (ledger, id) = (&ask.cluster.live.ledger, ask.session.id);
+        let is_there = ledger.current(id) == id && ledger.find(id).is_some();
+        promise(goes_on.is_some() || !is_there, || format!("the session of client {} is over and in the ledger", ask.client))
     }
 
     /// A request was let in: there are no more than may be.

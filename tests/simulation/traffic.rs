@@ -51,7 +51,7 @@ pub enum Step {
     /// A slot at its node.
     Slot(Waiting),
     /// Its answer, from this run of the node.
-    Answer { _slot: RequestSlot, run: u32 },
+    Answer { slot: RequestSlot, run: u32 },
 }
 
 /// What came of a decision.
@@ -144,7 +144,12 @@ impl World {
             match session::enter(cluster, reading, &verdict, &caller, tries.tried(), self.now) {
                 Ok(session) => {
                     self.entered(client, cluster, &verdict)?;
-                    self.moves_in(client, reading.session.is_some(), &verdict);
+                    self.clients[client].seen = self.second;
+                    let is_named = reading.session.is_some();
+                    if self.is_its_own(client, epoch, cluster, session.live()) {
+                        self.clients[client].id = session.live();
+                        self.moves_in(client, is_named, &verdict);
+                    }
                     return Ok(Chosen::At(verdict, session, reading.stamp));
                 }
                 Err(Clash::Elsewhere(slot)) => hint = Some(slot),
@@ -153,12 +158,19 @@ impl World {
         }
     }
 
+    /// Whether a request is one of the session that its client has now: it may have begun before another was known.
+    fn is_its_own(&self, client: usize, epoch: u32, cluster: &Cluster, id: Option<u64>) -> bool {
+        let of = &self.clients[client];
+        let current = |id: Option<u64>| id.map(|id| cluster.live.ledger.current(id));
+        of.epoch == epoch || current(of.id) == current(id)
+    }
+
     /// Where a session is by its identity, once it was placed or moved there.
     fn moves_in(&mut self, client: usize, is_named: bool, verdict: &Verdict) {
         let pins = self.conf.pins;
         let moves = pins.identify() && (verdict.was.is_some() || pins.ask_ledger() && verdict.why.cause().is_some());
         // an id whose route is unknown falls where its key does, and is known there from then on
-        let moves = moves || verdict.why.cause().is_some() && matches!(pins, Pins::Prefix | Pins::Route);
+        let moves = moves || verdict.why.cause().is_some() && matches!(pins, Pins::Prefix | Pins::Route | Pins::Sealed);
         if !is_named || !(pins.ask_ledger() || moves) {
             return;
         }
@@ -168,8 +180,15 @@ impl World {
         match &mut self.clients[client].home {
             Some(home) if home.node == name && verdict.was.is_none() => home.last = second,
             home => {
-                let left = home.take().map(|home| home.node).filter(|_| moves);
-                *home = Some(Home { node: name, run, run_told, began: second, last: second, left });
+                let mut left = Vec::new();
+                // of a node that is not in the table no move is remembered
+                let for_want = verdict.was.is_none() && !pins.ask_ledger();
+                if let Some(before) = home.take().filter(|_| moves && !for_want) {
+                    left = before.left;
+                    left.push(before.node);
+                }
+                left.retain(|left| *left != name);
+                *home = Some(Home { node: name, run, run_told, began: second, last: second, for_want, left });
             }
         }
     }
@@ -180,11 +199,11 @@ impl World {
         let polled = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Some(slot)) = polled else { return Ok(false) };
         let node = ask.verdict.node.clone();
-        ask.cluster.live.rescore(node.live.slot, self.now);
+        slot.rescore(self.now);
         let machine = self.machine(&node.spec.name);
         machine.in_flight += 1;
         let (count, run) = (machine.in_flight, machine.run);
-        ask.step = Step::Answer { _slot: slot, run };
+        ask.step = Step::Answer { slot, run };
         self.has_room(&node, count)?;
         Ok(true)
     }
@@ -303,6 +322,7 @@ impl World {
         node.live.answered(StatusCode::OK, self.now);
         let outcome = ask.cluster.affinity.finish(&marks, &mut headers);
         let goes_on = session::settle(&ask.cluster, &ask.session, node.live.slot, &outcome, self.now);
+        self.is_settled(&ask, goes_on)?;
         if let Some(flight) = ask.flight.take() {
             match goes_on {
                 Some(id) => {
@@ -315,26 +335,35 @@ impl World {
         self.tell(|| format!("client {client} is answered by {}: {headers:?}, {outcome:?}", node.spec.name));
         let second = self.second;
         let of = &mut self.clients[client];
+        let (written, sets) = (outcome.pinned || outcome.learned.is_some(), headers.contains_key(SET_COOKIE));
+        let names_it = matches!(pins, Pins::Sealed | Pins::Readable | Pins::Prefix | Pins::Route);
+        // another answer has overtaken this one
+        let is_late = of.epoch != ask.epoch && !(written && sets) && (names_it || pins == Pins::Learned);
         of.keep(&headers, unix);
         of.under_way -= 1;
-        of.epoch += u32::from(headers.contains_key(SET_COOKIE));
-        let names_it = matches!(pins, Pins::Sealed | Pins::Readable | Pins::Prefix | Pins::Route);
-        if names_it && (outcome.pinned || outcome.learned.is_some()) {
-            (of.pin, of.pin_run) = (Some(node.spec.name.to_string()), run);
+        of.epoch += u32::from(sets);
+        if names_it && written && !is_late {
+            (of.pin, of.pin_run, of.pin_told) = (Some(node.spec.name.to_string()), run, run_told);
         }
         // a session that was moved meanwhile stays where it went, unless it has a new id from here
-        let led = |home: &Home| *home.node != *node.spec.name && (pins.ask_ledger() || home.left.as_deref() == Some(&*node.spec.name));
+        let led =
+            |home: &Home| *home.node != *node.spec.name && (pins.ask_ledger() || home.left.iter().any(|left| **left == *node.spec.name));
         let went = pins.identify() && outcome.learned.is_none() && of.home.as_ref().is_some_and(led);
-        if goes_on.is_none() {
-            of.home = None;
+        let is_elsewhere = of.home.as_ref().is_some_and(|home| *home.node != *node.spec.name || home.run != run);
+        if is_late {
+            // an id that comes with it is not known where the pin leads
+            of.home = of.home.take().filter(|_| !(sets && (is_elsewhere || goes_on.is_none())));
+        } else if goes_on.is_none() {
+            (of.home, of.id) = (None, None);
             of.pin = of.pin.take().filter(|_| !ended);
         } else if !went {
+            of.id = goes_on;
             let stays = of.home.as_ref().filter(|home| *home.node == *node.spec.name && home.run == run);
-            let written = outcome.pinned || outcome.learned.is_some() || stays.is_none();
+            let written = written || stays.is_none();
             let began = stays.map_or(second, |home| home.began);
             let run_told = if written { run_told } else { stays.is_some_and(|home| home.run_told) };
-            let left = stays.and_then(|home| home.left.clone());
-            of.home = Some(Home { node: node.spec.name.to_string(), run, run_told, began, last: second, left });
+            let left = stays.map_or_else(Vec::new, |home| home.left.clone());
+            of.home = Some(Home { node: node.spec.name.to_string(), run, run_told, began, last: second, for_want: false, left });
         }
         self.leave(ask);
         Ok(())

@@ -2,8 +2,10 @@
 
 use crate::client::Client;
 use crate::conf::{self, CLUSTER, Conf, INTERVAL};
+use crate::held;
 use crate::machine::{Machine, Process};
 use crate::promises::BELIEVED;
+use crate::sum::Sum;
 use crate::traffic::Ask;
 use homing::affinity::KeyRing;
 use homing::base::clock::Now;
@@ -29,26 +31,6 @@ use std::time::Duration;
 /// What a promise says when it does not hold.
 pub type Held<T = ()> = Result<T, String>;
 
-/// What happened in all worlds, so that an empty one is seen.
-#[derive(Debug, Default)]
-pub struct Sum {
-    pub requests: u64,
-    pub refused: u64,
-    pub failed: u64,
-    pub restarts: u64,
-    pub replays: u64,
-    pub edits: u64,
-    pub reloads: u64,
-}
-
-impl Sum {
-    /// Enough of everything happened.
-    pub fn is_rich(&self, worlds: u64) {
-        assert!(self.requests > worlds * 40 && self.failed > worlds / 2 && self.edits > worlds && self.reloads > worlds, "{self:?}");
-        assert!(self.restarts > worlds / 4 && self.replays > worlds / 4 && self.refused > worlds / 10, "{self:?}");
-    }
-}
-
 /// A world.
 pub struct World {
     pub rng: SmallRng,
@@ -68,16 +50,20 @@ pub struct World {
     outages: Outages,
     /// How often something happens, in percent of what is usual.
     weather: f64,
+    /// A node that hangs again and again.
+    flapper: Option<String>,
     trace: Option<String>,
 }
 
 /// When worlds begin.
 const DAWN: u64 = 1000;
+/// Where the wall clock is, in milliseconds since 1970, when the process starts.
+const WALL: u64 = 1_700_000_000_000;
 /// Seconds in which something happens.
-const DAY: u64 = 90;
+const DAY: u64 = 60;
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-static KEYS: LazyLock<Arc<KeyRing>> = LazyLock::new(|| Arc::new(KeyRing::generate()));
+static KEYS: LazyLock<Arc<KeyRing>> = LazyLock::new(|| Arc::new(KeyRing::parse(&"A".repeat(43)).unwrap()));
 
 fn at(second: u64) -> Now {
     Now::at(Duration::from_secs(second))
@@ -85,6 +71,7 @@ fn at(second: u64) -> Now {
 
 impl World {
     pub fn new(seed: u64, traced: bool) -> Self {
+        Now::make_up_wall(WALL);
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut conf = Conf::draw(&mut rng);
         let loaded = Loaded { config: conf.file.clone(), files: conf.files.clone(), ..conf::empty() };
@@ -97,6 +84,7 @@ impl World {
         }
         let clients = (0..rng.random_range(3..10)).map(Client::new).collect();
         let weather = rng.random_range(0.3..2.0);
+        let flapper = rng.random_bool(0.1).then(|| "n0".to_owned());
         let mut world = Self {
             rng,
             second: DAWN,
@@ -113,6 +101,7 @@ impl World {
             pulse: Pulse::new(),
             outages: Outages::default(),
             weather,
+            flapper,
             trace: traced.then(String::new),
         };
         world.follow(false);
@@ -122,20 +111,13 @@ impl World {
     /// What is broken in the world of a seed, and all that happens in it.
     pub fn traced(seed: u64) -> (Option<String>, String) {
         let mut world = Self::new(seed, true);
-        let broken = world.live().err();
+        let broken = held(|| world.live()).err();
         (broken, world.trace.unwrap_or_default())
     }
 
     pub fn run(mut self, sum: &mut Sum) -> Held {
         self.live()?;
-        let Sum { requests, refused, failed, restarts, replays, edits, reloads } = self.sum;
-        sum.requests += requests;
-        sum.refused += refused;
-        sum.failed += failed;
-        sum.restarts += restarts;
-        sum.replays += replays;
-        sum.edits += edits;
-        sum.reloads += reloads;
+        sum.add(&self.sum);
         Ok(())
     }
 
@@ -262,6 +244,7 @@ impl World {
             }
             let machine = self.machine(&name);
             machine.run_known.get_or_insert(second);
+            machine.heard = Some(second);
             machine.heard_says = machine.says;
             machine.old.push(beat);
             if self.by_chance(2.0) {
@@ -291,6 +274,7 @@ impl World {
 
     /// What nodes, operators and clients come to.
     fn happen(&mut self) -> Held {
+        self.flap();
         if self.by_chance(4.0) {
             let name = self.any_machine();
             self.befall(&name);
@@ -312,6 +296,19 @@ impl World {
             self.walk_away(at);
         }
         Ok(())
+    }
+
+    /// A node hangs for eight seconds of thirteen, for which its checks call it down: it is held down for longer and longer.
+    fn flap(&mut self) {
+        let (second, Some(machine)) = (self.second, self.flapper.as_ref().and_then(|name| self.machines.get_mut(name))) else { return };
+        let (from, to) = match (second - DAWN) % 13 {
+            1 if second < DAWN + DAY - 15 => (Process::Runs, Process::Hangs),
+            9 => (Process::Hangs, Process::Runs),
+            _ => return,
+        };
+        if machine.process == from {
+            (machine.process, machine.calm_since) = (to, second);
+        }
     }
 
     /// Something happens to a node.
