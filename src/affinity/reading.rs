@@ -84,6 +84,11 @@ impl Stamp {
         self.own_id
     }
 
+    /// True of a pin that we sealed: whose session it is stands in it.
+    pub fn is_opened(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Of a session that the application's own id identifies.
     pub fn of_id(known: bool) -> Self {
         Self { own_id: known, ..Self::default() }

@@ -210,7 +210,8 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
 
 /// The pin does not lead anywhere. Its session may have gone on elsewhere, of which its client has not heard yet.
 fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, lost: Lost) -> Pinned {
-    let known = reading.session.filter(|_| cluster.affinity.identifies()).and_then(|session| cluster.live.ledger.find(session));
+    let is_certain = reading.stamp.is_opened() && cluster.affinity.identifies();
+    let known = reading.session.filter(|_| is_certain).and_then(|session| cluster.live.ledger.find(session));
     let lives =
         |node: &&Arc<Node>, last| !facts.tried.contains(&node.live.slot) && !node.live.told.forgot(last) && cluster.keeps(node, facts.now);
     match known.and_then(|known| cluster.node(known.slot).filter(|node| lives(node, known.last))) {

@@ -346,8 +346,8 @@ impl World {
             (of.pin, of.pin_run, of.pin_told) = (Some(node.spec.name.to_string()), run, run_told);
         }
         // a session that was moved meanwhile stays where it went, unless it has a new id from here
-        let led =
-            |home: &Home| *home.node != *node.spec.name && (pins.ask_ledger() || home.left.iter().any(|left| **left == *node.spec.name));
+        let is_led = |home: &Home| pins.ask_ledger() || home.for_want || home.left.iter().any(|left| **left == *node.spec.name);
+        let led = |home: &Home| *home.node != *node.spec.name && is_led(home);
         let went = pins.identify() && outcome.learned.is_none() && of.home.as_ref().is_some_and(led);
         let is_elsewhere = of.home.as_ref().is_some_and(|home| *home.node != *node.spec.name || home.run != run);
         if is_late {

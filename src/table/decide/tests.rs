@@ -210,7 +210,6 @@ fn who_has_no_node_is_placed() {
         Case { conf: "", ..new("no affinity", &[], "n0 none") },
         Case { found: Found::Ledger { via: Via::Learned }, ..case("not in the ledger", &[], "n0 new") },
         lost(Lost::UnknownRoute, "n0 moved:unknown-route"),
-        Case { done: &[Seen(2)], ..lost(Lost::UnknownRoute, "n2 cookie") },
         lost(Lost::Tampered, "n0 moved:tampered"),
         lost(Lost::Expired, "n0 moved:expired"),
         new("the first is down", &[Down(0)], "n1 new"),
