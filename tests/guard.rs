@@ -161,7 +161,9 @@ impl Run {
         // not beside the conf file: that folder is watched, and each line written there would wake the watcher
         fs::create_dir(run.folder.path().join("out")).unwrap();
         let origin = TcpListener::bind("0.0.0.0:0").unwrap();
-        let conf = conf(origin.local_addr().unwrap().port());
+        // under callgrind, beside other work, the proxy may not sleep for minutes
+        let patient = "idle-timeout = \"1h\"\nheader-timeout = \"1h\"";
+        let conf = conf(origin.local_addr().unwrap().port()).listener(patient).cluster("timeouts = { response = \"1h\" }");
         let path = run.folder.path().join("homing.toml");
         fs::write(&path, conf.text().replace("workers = 2", "workers = 1")).unwrap();
         let out = run.out().display().to_string();
@@ -223,7 +225,7 @@ fn ask(proxy: SocketAddr, pid: u32, requests: u32) -> Duration {
     for _ in 0..requests {
         until_it_sleeps(pid);
         stream.write_all(request.as_bytes()).unwrap();
-        let status = read_head(&mut answers).unwrap();
+        let status = read_head(&mut answers).expect("the proxy answers and keeps the connection");
         assert!(status.starts_with("HTTP/1.1 200"), "{status}");
         let mut body = [0; 2];
         std::io::Read::read_exact(&mut answers, &mut body).unwrap();
