@@ -172,13 +172,8 @@ async fn wait_for_name(link: &Link, limit: Duration) {
     if names::name_of(&link.url).is_none() {
         return;
     }
-    let resolved = async {
-        while link.addresses.load().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
     // without an answer in time the check itself says that the name does not resolve
-    tokio::time::timeout(limit, resolved).await.ok();
+    tokio::time::timeout(limit, link.is_found()).await.ok();
 }
 
 #[cfg(test)]

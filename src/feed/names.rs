@@ -87,7 +87,7 @@ fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_faili
                 }
                 return true;
             }
-            link.addresses.store(Arc::new(found));
+            link.found(found);
             link.review(&home::now());
             true
         }
@@ -148,12 +148,7 @@ mod tests {
         tokio::task::LocalSet::new()
             .run_until(async {
                 let task = tokio::task::spawn_local(follow(Arc::clone(&link), Rc::new(Semaphore::new(1))));
-                for _ in 0..500 {
-                    if !link.addresses.load().is_empty() {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
+                link.is_found().await;
                 task.abort();
             })
             .await;

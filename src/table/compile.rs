@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::sync::Notify;
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
@@ -306,6 +307,7 @@ impl<'a> LinkMaker<'a> {
             url: url.clone(),
             authority: http::HeaderValue::try_from(text).map_err(|_| ClusterError::Authority(url.host.clone()))?,
             addresses: ArcSwap::from_pointee(Addresses::new(literal(url))),
+            looked_up: Notify::new(),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
             proven_us: AtomicU64::new(0),
             tls,

@@ -8,9 +8,11 @@ use super::usage::Usage;
 use crate::config::address::NodeUrl;
 use crate::wire::protocol::NodeProtocol;
 use arc_swap::ArcSwap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the link's id.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Link {
     pub authority: http::HeaderValue,
     /// What the name resolves to; empty while it does not resolve. Not used for unix sockets.
     pub addresses: ArcSwap<Addresses>,
+    /// Tells whoever waits that the name was looked up.
+    pub looked_up: Notify,
     /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive: timeout=` or closes earlier.
     pub reuse_ms: AtomicU64,
     /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once one did not.
@@ -55,6 +59,24 @@ impl Link {
             Over::Any => trusted,
             Over::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
             Over::New | Over::Switching | Over::Http1 => Duration::ZERO,
+        }
+    }
+
+    /// Its name stands for these from here on.
+    pub fn found(&self, addresses: Addresses) {
+        self.addresses.store(Arc::new(addresses));
+        self.looked_up.notify_waiters();
+    }
+
+    /// Waits until its name stands for an address.
+    pub async fn is_found(&self) {
+        loop {
+            let mut looked_up = pin!(self.looked_up.notified());
+            looked_up.as_mut().enable();
+            if !self.addresses.load().is_empty() {
+                return;
+            }
+            looked_up.await;
         }
     }
 

@@ -108,7 +108,7 @@ impl Collector {
             let asked = tokio::net::lookup_host((self.link.url.host.as_str(), self.link.url.port));
             let found = tokio::time::timeout(LIMIT, asked).await??;
             let known = self.link.addresses.load();
-            self.link.addresses.store(std::sync::Arc::new(Addresses::after(found, &known)));
+            self.link.found(Addresses::after(found, &known));
         }
         Ok(())
     }
