@@ -1,6 +1,7 @@
 //! Small things everything else stands on: units as written in the conf file, hashing, tokens, the clock, words for numbers, open files, tasks
-//! that are not to end.
+//! that are not to end, and threads whose end is waited for.
 
+pub mod background;
 pub mod clock;
 pub mod count;
 pub mod hash;

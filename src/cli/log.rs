@@ -3,14 +3,14 @@
 //! lines and nothing else.
 
 use crate::app;
+use crate::base::background::Background;
 use crate::base::clock;
 use crate::base::hash::hash64;
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -31,9 +31,9 @@ pub fn start(level: &str) -> Option<Log> {
     let filter = std::env::var("HOMING_LOG").unwrap_or_else(|_| level.to_owned());
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (queue, lines) = sync_channel(QUEUE);
-    let lost = Arc::new(AtomicU64::new(0));
-    let out = Out { queue: queue.clone(), lost: lost.clone() };
-    let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&lines, &lost, io::stderr())).ok()?;
+    let shared = Arc::<OutState>::default();
+    let (out, ending) = (Out { queue: queue.clone(), shared: shared.clone() }, shared.clone());
+    let thread = Background::start("log", move || write_all(&lines, &shared, io::stderr())).ok()?;
     let _ = tracing_subscriber::fmt()
         .with_writer(Writer { sparing: Sparing::default(), out })
         .with_env_filter(EnvFilter::new(filter))
@@ -41,33 +41,36 @@ pub fn start(level: &str) -> Option<Log> {
         .with_target(false)
         .log_internal_errors(false)
         .try_init();
-    Some(Log { queue, thread: Some(thread) })
+    Some(Log { queue, shared: ending, thread: Some(thread) })
 }
 
 /// The log while it is written.
 pub struct Log {
-    queue: SyncSender<Option<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
+    queue: SyncSender<Vec<u8>>,
+    shared: Arc<OutState>,
+    thread: Option<Background>,
 }
 
 impl Drop for Log {
     /// Waits until all of it is written, or nobody reads it.
     fn drop(&mut self) {
-        let deadline = clock::instant() + PATIENCE;
-        let waits = || {
-            std::thread::sleep(Duration::from_millis(1));
-            clock::instant() < deadline
-        };
-        while self.queue.try_send(None).is_err() && waits() {}
+        self.shared.closing.store(true, Relaxed);
+        // nothing, so that the thread looks; where there is no room for it, it is awake and looks anyway
+        let _ = self.queue.try_send(Vec::new());
         if let Some(thread) = self.thread.take() {
-            while !thread.is_finished() && waits() {}
+            thread.ends_within(PATIENCE);
         }
     }
 }
 
 /// Writes what comes, to the end; says of lines that were lost once some can be written again.
-fn write_all(lines: &Receiver<Option<Vec<u8>>>, lost: &AtomicU64, mut out: impl Write) {
-    while let Ok(Some(line)) = lines.recv() {
+fn write_all(lines: &Receiver<Vec<u8>>, shared: &OutState, mut out: impl Write) {
+    let lost = &shared.lost;
+    let next = || if shared.closing.load(Relaxed) { lines.try_recv().ok() } else { lines.recv().ok() };
+    while let Some(line) = next() {
+        if line.is_empty() {
+            continue;
+        }
         let before = lost.swap(0, Relaxed);
         let told = match before {
             0 => Ok(()),
@@ -84,14 +87,22 @@ fn write_all(lines: &Receiver<Option<Vec<u8>>>, lost: &AtomicU64, mut out: impl 
 
 /// Where lines go.
 struct Out {
-    queue: SyncSender<Option<Vec<u8>>>,
-    lost: Arc<AtomicU64>,
+    queue: SyncSender<Vec<u8>>,
+    shared: Arc<OutState>,
+}
+
+/// What is known of lines on both sides.
+#[derive(Default)]
+struct OutState {
+    lost: AtomicU64,
+    /// No more than what is on its way is to be written.
+    closing: AtomicBool,
 }
 
 impl Write for &Out {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.queue.try_send(Some(line.to_vec())).is_err() {
-            self.lost.fetch_add(1, Relaxed);
+        if self.queue.try_send(line.to_vec()).is_err() {
+            self.shared.lost.fetch_add(1, Relaxed);
         }
         Ok(line.len())
     }
@@ -236,13 +247,13 @@ mod tests {
             }
         }
         let (queue, lines) = sync_channel(3);
-        let out = Out { queue, lost: Arc::default() };
+        let out = Out { queue, shared: Arc::default() };
         for n in 0..5 {
             (&out).write_all(format!("{n}\n").as_bytes()).unwrap();
         }
-        let (lost, mut disk) = (out.lost.clone(), Full(3, Vec::new()));
+        let (shared, mut disk) = (out.shared.clone(), Full(3, Vec::new()));
         drop(out);
-        write_all(&lines, &lost, &mut disk);
+        write_all(&lines, &shared, &mut disk);
         assert_eq!(String::from_utf8(disk.1).unwrap(), "4 lines of this log were lost: they could not be written, or not fast enough\n2\n");
     }
 

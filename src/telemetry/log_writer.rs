@@ -3,6 +3,7 @@
 use super::destination::LogDestination;
 use super::log_fields::LogEntry;
 use super::log_format::Format;
+use crate::base::background::Background;
 use crate::base::clock;
 use crate::base::tasks::kept_thread;
 use crate::config::model::AccessLog;
@@ -12,7 +13,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A worker's lines are handed over when there are so many bytes of them.
@@ -44,7 +44,7 @@ pub struct LogWriter {
     format: Format,
     sender: Option<SyncSender<Lines>>,
     signals: Arc<WriterSignals>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<Background>>,
 }
 
 impl LogWriter {
@@ -61,7 +61,7 @@ impl LogWriter {
         let (sender, receiver) = sync_channel(BUFFERS);
         let signals = Arc::new(WriterSignals::default());
         let shared = Arc::clone(&signals);
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || {
+        let thread = Background::start("access-log", move || {
             let mut destination = destination;
             kept_thread("the access log", || run(&mut destination, &receiver, &shared));
         })?;
@@ -94,13 +94,8 @@ impl LogWriter {
         self.signals.closing.store(true, Relaxed);
         self.wake();
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let deadline = clock::instant() + PATIENCE;
-        while !thread.is_finished() && clock::instant() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if thread.is_finished() {
-            drop(thread.join());
-        }
+        // lines that nobody has read by then are lost with the process
+        thread.ends_within(PATIENCE);
     }
 
     /// Sends nothing, so that the thread looks at its signals. If there is no room it is awake and will look anyway.
@@ -160,7 +155,7 @@ impl LogBuffer {
         }
     }
 
-    /// Hands over what there is; the worker calls it every 100 ms. Never waits.
+    /// Hands over what there is. Never waits.
     pub fn flush(&self) {
         let count = self.count.replace(0);
         if count > 0 {

@@ -3,12 +3,12 @@
 //! tried again, unless a newer one has come.
 
 use super::StateDir;
+use crate::base::background::Background;
 use crate::base::tasks::kept_thread;
 use serde::Serialize;
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::warn;
@@ -22,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct StateWriter {
     dir: Arc<StateDir>,
     queue: Arc<StateQueue>,
-    /// Nobody is at its other side any more once the thread has ended.
-    ended: Receiver<()>,
+    thread: Cell<Option<Background>>,
 }
 
 /// Known once what was handed in, or something newer, is on the disk, or could not be put there.
@@ -54,14 +53,10 @@ struct Queued {
 impl StateWriter {
     /// Starts the thread.
     pub fn start(dir: Arc<StateDir>) -> std::io::Result<Self> {
-        let (runs, ended) = channel();
         let queue = Arc::<StateQueue>::default();
         let (theirs, writes_to) = (queue.clone(), dir.clone());
-        thread::Builder::new().name("state".into()).spawn(move || {
-            let _runs = runs;
-            kept_thread("the writer of the state", || theirs.write_all(&writes_to));
-        })?;
-        Ok(Self { dir, queue, ended })
+        let thread = Background::start("state", move || kept_thread("the writer of the state", || theirs.write_all(&writes_to)))?;
+        Ok(Self { dir, queue, thread: Cell::new(Some(thread)) })
     }
 
     /// The folder that is written to.
@@ -95,7 +90,7 @@ impl StateWriter {
     pub fn close(&self) {
         self.queue.lock().closed = true;
         self.queue.news.notify_one();
-        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if self.thread.take().is_some_and(|thread| !thread.ends_within(PATIENCE)) {
             warn!("the disk of {} does not write: what was changed last may be lost", self.dir.path("").display());
         }
     }
@@ -180,7 +175,7 @@ mod tests {
     /// Until the thread has taken what was handed in.
     fn is_taken(writer: &StateWriter) {
         while !writer.queue.lock().documents.is_empty() {
-            thread::yield_now();
+            std::thread::yield_now();
         }
     }
 

@@ -17,13 +17,12 @@ mod writer;
 mod tests;
 
 use super::StateDir;
-use crate::base::clock;
+use crate::base::background::Background;
 use crate::base::tasks::kept_thread;
 use crate::table::Current;
 use load::{Damage, load};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tracing::warn;
 use writer::{FILE, LedgerWriter};
@@ -33,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The thread that writes.
 pub struct LedgerKeeper {
-    thread: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+    thread: Option<(Arc<AtomicBool>, Background)>,
 }
 
 impl LedgerKeeper {
@@ -53,7 +52,7 @@ impl LedgerKeeper {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let mut begun = false;
-        let thread = thread::Builder::new().name("ledgers".into()).spawn(move || {
+        let thread = Background::start("ledgers", move || {
             kept_thread("the writer of the ledgers", || {
                 // after a fault nobody knows what the file tells
                 writer.lacking |= std::mem::replace(&mut begun, true);
@@ -74,13 +73,8 @@ impl LedgerKeeper {
         let Some((stop, writer)) = self.thread.take() else { return };
         stop.store(true, Relaxed);
         writer.thread().unpark();
-        let deadline = clock::instant() + PATIENCE;
-        while !writer.is_finished() && clock::instant() < deadline {
-            thread::sleep(Duration::from_millis(2));
-        }
-        if writer.is_finished() {
-            drop(writer.join());
-        }
+        // what is not on a disk by then is lost with the process
+        writer.ends_within(PATIENCE);
     }
 }
 
