@@ -16,7 +16,7 @@ use crate::control::state::{StateDir, ledgers};
 use crate::control::{Error, Registry, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::listeners::ClientListeners;
-use crate::net::threads::{self, Command, Thread};
+use crate::net::threads::{Command, Threads};
 use crate::proxy::worker::WorkerConfig;
 use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::traces::Traces;
@@ -74,7 +74,7 @@ struct App {
     /// What the conf in force says.
     given: Given,
     registry: Registry,
-    threads: Vec<Thread>,
+    threads: Threads,
     listeners: ClientListeners,
     checks: Checks,
     agents: Agents,
@@ -146,13 +146,12 @@ impl App {
             places: Arc::new(tokio::sync::Semaphore::new((server.max_connections as usize).max(1))),
             traffic: Arc::default(),
         };
-        let start = |n| threads::spawn(n, config.clone()).map_err(|e| format!("thread: {e}"));
-        let threads: Vec<Thread> = (0..count).map(start).collect::<Result<_, String>>()?;
+        let threads = Threads::start(count, &config).map_err(|e| format!("thread: {e}"))?;
         let (handle, commands) = handle::channel();
         let beats = Beats::new(registry.current().clone(), handle.clone());
         beats.recall(&folder);
         let counts = beats.counts.clone();
-        let admin = Admin::new(&config, threads::recall(&threads), counts, handle);
+        let admin = Admin::new(&config, threads.recall(), counts, handle);
         let mut front = Front::new(admin.clone(), &loaded.folder);
         let window = front.prepare(&loaded.config)?;
         let mut mod_heartbeat = ModHeartbeat::new(beats.clone(), &loaded.folder);
@@ -210,22 +209,22 @@ impl App {
     }
 
     async fn run(mut self) -> Ended {
-        let mut ended = Ended::Gracefully;
+        let (mut ended, mut ends) = (Ended::Gracefully, self.threads.ends());
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = second.tick() => {
-                    if self.threads.iter().any(|thread| thread.handle.is_finished()) {
-                        tracing::error!("a data-plane thread broke off: ending, to be started again whole");
-                        ended = Ended::Broken;
-                        break;
-                    }
                     self.end_drains();
                     self.registry.tidy();
                     if home::look_again() {
                         self.names.reconcile(&self.registry.current().load());
                     }
+                }
+                () = ends.first() => {
+                    tracing::error!("a data-plane thread broke off: ending, to be started again whole");
+                    ended = Ended::Broken;
+                    break;
                 }
                 change = self.files.changed() => self.follow(&change),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
@@ -282,6 +281,7 @@ impl App {
         let changes = std::mem::take(&mut prepared.changes);
         let table = self.registry.publish(prepared, Now::look());
         let saved = self.state.write(OVERLAY, self.registry.overlay().clone());
+        self.threads.tell(|| Command::Refresh);
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);
@@ -323,23 +323,17 @@ impl App {
         while self.commands.try_recv().is_ok() {}
         self.admin.stopping();
         tracing::info!("stopping: requests in flight have {grace:?}; a second signal stops at once");
-        self.tell(|| Command::Drain);
-        let deadline = clock::timer_instant() + grace;
-        while self.threads.iter().any(|t| !t.handle.is_finished()) {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(10)) => {}
-                _ = self.signals.terminate.recv() => break,
-                _ = self.signals.interrupt.recv() => break,
-            }
-            if clock::timer_instant() >= deadline {
+        self.threads.tell(|| Command::Drain);
+        tokio::select! {
+            () = self.threads.all_end() => {}
+            () = tokio::time::sleep(grace) => {
                 tracing::warn!("shutdown-grace is over: connections that are still open are cut");
-                break;
             }
+            _ = self.signals.terminate.recv() => {}
+            _ = self.signals.interrupt.recv() => {}
         }
-        self.tell(|| Command::Stop);
-        for thread in self.threads.drain(..) {
-            let _ = thread.handle.join();
-        }
+        self.threads.tell(|| Command::Stop);
+        self.threads.join();
         self.keeper.close();
         self.beats.save(&self.state);
         self.state.close();
@@ -348,12 +342,6 @@ impl App {
             traces.close().await;
         }
         tracing::info!("stopped");
-    }
-
-    fn tell(&self, command: impl Fn() -> Command) {
-        for thread in &self.threads {
-            let _ = thread.commands.send(command());
-        }
     }
 }
 

@@ -28,6 +28,8 @@ mod earlier;
 mod fleet;
 #[path = "lifecycle/hung.rs"]
 mod hung;
+#[path = "lifecycle/idle.rs"]
+mod idle;
 #[path = "lifecycle/leave.rs"]
 mod leave;
 #[path = "lifecycle/limits.rs"]

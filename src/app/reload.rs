@@ -8,6 +8,7 @@ use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::feed::files::shown;
 use crate::feed::writes::{FileChange, SLOW};
+use crate::net::threads::Command;
 use crate::upstream::home;
 use sd_notify::NotifyState;
 use std::time::Instant;
@@ -85,6 +86,7 @@ impl App {
             self.state.write(OVERLAY, self.registry.overlay().clone());
         }
         self.listeners.commit(plan, &table, &self.threads);
+        self.threads.tell(|| Command::Refresh);
         if let Some(address) = self.front.commit(window) {
             tracing::info!("status, API and metrics are at {address} from here on");
         }

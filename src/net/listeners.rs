@@ -1,6 +1,6 @@
 //! The addresses that clients come to, over all threads.
 
-use super::threads::{Command, Thread};
+use super::threads::{Command, Threads};
 use crate::config::address::AddressError;
 use crate::listen::tls::{self, CertStore};
 use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
@@ -62,8 +62,8 @@ impl ClientListeners {
 
     /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is published. Returns the
     /// addresses opened.
-    pub fn commit(&mut self, plan: ListenerPlan, table: &Table, threads: &[Thread]) -> Vec<String> {
-        let Self { set, latest } = self;
+    pub fn commit(&mut self, plan: ListenerPlan, table: &Table, threads: &Threads) -> Vec<String> {
+        let (Self { set, latest }, threads) = (self, threads.all());
         set.commit(plan, |name, bound, tls| {
             let listener = table.listeners.iter().position(|known| known.as_ref().is_some_and(|known| *known.name == *name));
             let listener = listener.ok_or_else(|| io::Error::other("it is not in the table"))?;

@@ -5,6 +5,7 @@ pub mod connection;
 mod date;
 pub mod http1;
 pub mod http2;
+mod housekeeping;
 pub mod listeners;
 pub mod threads;
 mod uploads;

@@ -1,7 +1,8 @@
 //! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
 
 use super::connection::{self, Accepted};
-use crate::base::clock::Now;
+use super::housekeeping;
+use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, Address, BoundSocket, Peer};
 use crate::proxy::worker::{Worker, WorkerConfig};
@@ -10,15 +11,13 @@ use crate::telemetry::log_writer::LogBuffer;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Tracer;
 use crate::transport::stream::Stream;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
-use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 /// What the control plane tells a thread.
 pub enum Command {
@@ -35,6 +34,8 @@ pub enum Command {
     },
     /// Accept what is queued, then close the socket.
     Close(u64),
+    /// There is another table: let go of the one before, though no request comes.
+    Refresh,
     /// Hand over the latest requests.
     Recall(oneshot::Sender<RecentDecisions>),
     /// Close all sockets, end all connections gracefully, then stop.
@@ -43,32 +44,102 @@ pub enum Command {
     Stop,
 }
 
-/// Asks each of these threads for its latest requests.
-pub fn recall(threads: &[Thread]) -> Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>> {
-    let threads: Vec<_> = threads.iter().map(|thread| thread.commands.clone()).collect();
-    Box::new(move || {
-        let ask = |thread: &mpsc::UnboundedSender<Command>| {
-            let (reply, answer) = oneshot::channel();
-            // a thread on its way out remembers nothing
-            thread.send(Command::Recall(reply)).ok().map(|()| answer)
-        };
-        threads.iter().filter_map(ask).collect()
-    })
-}
-
 /// A data-plane thread.
 pub struct Thread {
     /// To tell it something.
     pub commands: mpsc::UnboundedSender<Command>,
-    /// To wait for its end.
-    pub handle: JoinHandle<()>,
+    handle: JoinHandle<()>,
 }
 
-/// Starts a thread.
-pub fn spawn(number: usize, config: WorkerConfig) -> io::Result<Thread> {
+/// The data-plane threads.
+pub struct Threads {
+    all: Vec<Thread>,
+    ends: ThreadEnds,
+}
+
+/// How many threads have ended so far.
+#[derive(Clone)]
+pub struct ThreadEnds(watch::Receiver<usize>);
+
+impl ThreadEnds {
+    /// Waits until one has. Cheap to give up.
+    pub async fn first(&mut self) {
+        self.come(1).await;
+    }
+
+    /// Waits until so many have, or all are gone.
+    async fn come(&mut self, count: usize) {
+        let _ = self.0.wait_for(|ended| *ended >= count).await;
+    }
+}
+
+/// Says that its thread ends, by a panic too.
+struct EndSignal(watch::Sender<usize>);
+
+impl Drop for EndSignal {
+    fn drop(&mut self) {
+        self.0.send_modify(|ended| *ended += 1);
+    }
+}
+
+impl Threads {
+    /// Starts so many.
+    pub fn start(count: usize, config: &WorkerConfig) -> io::Result<Self> {
+        let (end, ends) = watch::channel(0);
+        let start = |number| spawn(number, config.clone(), EndSignal(end.clone()));
+        Ok(Self { all: (0..count).map(start).collect::<io::Result<_>>()?, ends: ThreadEnds(ends) })
+    }
+
+    /// Each of them.
+    pub fn all(&self) -> &[Thread] {
+        &self.all
+    }
+
+    /// Tells all of them something.
+    pub fn tell(&self, command: impl Fn() -> Command) {
+        for thread in &self.all {
+            // one that is gone is noticed by its end
+            let _ = thread.commands.send(command());
+        }
+    }
+
+    /// Tells of their ends.
+    pub fn ends(&self) -> ThreadEnds {
+        self.ends.clone()
+    }
+
+    /// Waits until all of them have ended. Cheap to give up.
+    pub async fn all_end(&mut self) {
+        self.ends.come(self.all.len()).await;
+    }
+
+    /// Waits until all of them are gone, which have been told to.
+    pub fn join(&mut self) {
+        for thread in self.all.drain(..) {
+            // a panic was told of when it happened
+            let _ = thread.handle.join();
+        }
+    }
+
+    /// What asks each of them for its latest requests.
+    pub fn recall(&self) -> Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>> {
+        let threads: Vec<_> = self.all.iter().map(|thread| thread.commands.clone()).collect();
+        Box::new(move || {
+            let ask = |thread: &mpsc::UnboundedSender<Command>| {
+                let (reply, answer) = oneshot::channel();
+                // a thread on its way out remembers nothing
+                thread.send(Command::Recall(reply)).ok().map(|()| answer)
+            };
+            threads.iter().filter_map(ask).collect()
+        })
+    }
+}
+
+fn spawn(number: usize, config: WorkerConfig, end: EndSignal) -> io::Result<Thread> {
     let WorkerConfig { current, log, traces, places, traffic } = config;
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
+        let _end = end;
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!("data-plane thread {number} cannot start: {error}"),
@@ -77,7 +148,7 @@ pub fn spawn(number: usize, config: WorkerConfig) -> io::Result<Thread> {
         let run = tasks.run_until(async move {
             let telemetry = Telemetry::new(LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
             let worker = Worker::new(current, telemetry);
-            Acceptors { worker, places, open: RefCell::default() }.run(inbox).await;
+            Acceptors { worker, places, open: HashMap::new(), tasks: JoinSet::new() }.run(inbox).await;
         });
         runtime.block_on(run);
     })?;
@@ -88,89 +159,72 @@ pub fn spawn(number: usize, config: WorkerConfig) -> io::Result<Thread> {
 struct Acceptors {
     worker: Rc<Worker>,
     places: Arc<Semaphore>,
-    open: RefCell<HashMap<u64, Acceptor>>,
+    open: HashMap<u64, Acceptor>,
+    /// Those that accept, and those that were told to close and empty their queues.
+    tasks: JoinSet<()>,
 }
 
-/// Tells an accepting task to close, and waits for it.
-type Acceptor = (Rc<Notify>, tokio::task::JoinHandle<()>);
+/// Tells an accepting task to close, and which it is.
+type Acceptor = (Rc<Notify>, tokio::task::Id);
 
 impl Acceptors {
-    async fn run(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
-        let mut housekeeping = tokio::time::interval(Duration::from_millis(100));
-        let mut beat = 0u32;
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let (lines, house) = (self.worker.clone(), self.worker.clone());
+        tokio::task::spawn_local(kept("the handing over of lines", move || housekeeping::hand_over(lines.clone())));
+        tokio::task::spawn_local(kept("the housekeeping of a thread", move || housekeeping::run(house.clone())));
         loop {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Open { door, listener, socket, tls }) => self.open(door, listener, socket, tls),
                     Some(Command::Close(door)) => self.close(door),
+                    Some(Command::Refresh) => drop(self.worker.table()),
                     Some(Command::Recall(reply)) => drop(reply.send(self.worker.telemetry.recall())),
                     Some(Command::Drain) => break,
                     Some(Command::Stop) | None => return self.worker.telemetry.flush(),
                 },
-                _ = housekeeping.tick() => {
-                    self.worker.telemetry.flush();
-                    beat += 1;
-                    if self.open.borrow().values().any(|(_, door)| door.is_finished()) {
-                        // it accepts no more: the control plane sees the end of this thread
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    let ended = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    if self.open.values().any(|(_, task)| *task == ended) {
+                        // it accepts no more, and nobody told it to: the control plane sees the end of this thread
                         return self.worker.telemetry.flush();
                     }
-                    if beat.is_multiple_of(10) { self.sweep() }
                 }
             }
         }
         self.drain(inbox).await;
     }
 
-    fn open(&self, door: u64, listener: usize, socket: BoundSocket, tls: SharedTls) {
+    fn open(&mut self, door: u64, listener: usize, socket: BoundSocket, tls: SharedTls) {
         let socket = match socket.into_tokio() {
             Ok(socket) => socket,
             Err(error) => return tracing::error!("a socket cannot be used: {error}"),
         };
         let closing = Rc::new(Notify::new());
-        let door_task = accept(self.worker.clone(), self.places.clone(), listener, socket, tls, closing.clone());
-        self.open.borrow_mut().insert(door, (closing, tokio::task::spawn_local(door_task)));
+        let task = self.tasks.spawn_local(accept(self.worker.clone(), self.places.clone(), listener, socket, tls, closing.clone()));
+        self.open.insert(door, (closing, task.id()));
     }
 
-    fn close(&self, door: u64) {
-        if let Some((closing, _)) = self.open.borrow_mut().remove(&door) {
+    fn close(&mut self, door: u64) {
+        if let Some((closing, _)) = self.open.remove(&door) {
             closing.notify_one();
         }
     }
 
     /// Ends gracefully: queued connections are served, requests finish, tunnels are told. Returns when nothing is open, or when told to stop.
-    async fn drain(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
-        let closing: Vec<_> = self.open.borrow_mut().drain().map(|(_, door)| door).collect();
-        let mut doors = Vec::new();
-        for (notify, task) in closing {
-            notify.notify_one();
-            doors.push(task);
+    async fn drain(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        for (closing, _) in self.open.values() {
+            closing.notify_one();
         }
         let ended = async {
-            for door in doors {
-                let _ = door.await;
-            }
+            while self.tasks.join_next().await.is_some() {}
             self.worker.draining.send_replace(true);
-            while self.worker.open.get() > 0 {
-                self.worker.telemetry.flush();
-                self.worker.flights.tell(&self.worker.table(), Now::look());
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            self.worker.nothing_is_open().await;
         };
         tokio::select! {
             () = ended => {}
             () = async { while !matches!(inbox.recv().await, Some(Command::Stop) | None) {} } => {}
         }
         self.worker.telemetry.flush();
-    }
-
-    fn sweep(&self) {
-        let table = self.worker.table();
-        let mut trusted = HashMap::new();
-        for node in table.clusters.iter().flat_map(|c| c.nodes()) {
-            trusted.insert(node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)));
-        }
-        self.worker.pool.sweep(|link| trusted.get(&link).copied());
-        self.worker.flights.tell(&table, Now::look());
     }
 }
 
@@ -190,4 +244,30 @@ async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, soc
         tracing::debug!("closing without a filter: {error}");
     }
     socket.drain(|stream, peer| start(stream, peer, None)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(end: EndSignal, run: impl FnOnce() + Send + 'static) -> Thread {
+        let handle = std::thread::spawn(move || {
+            let _end = end;
+            run();
+        });
+        Thread { commands: mpsc::unbounded_channel().0, handle }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_thread_is_noticed_also_by_a_panic() {
+        let (end, ends) = watch::channel(0);
+        let (held, waits) = std::sync::mpsc::channel::<()>();
+        let broken = thread(EndSignal(end.clone()), || assert_eq!(1, 2, "on purpose"));
+        let waiting = thread(EndSignal(end), move || assert!(waits.recv().is_err()));
+        let mut threads = Threads { all: vec![broken, waiting], ends: ThreadEnds(ends) };
+        threads.ends().first().await;
+        drop(held);
+        threads.all_end().await;
+        threads.join();
+    }
 }

@@ -14,7 +14,7 @@ use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Bytes of the piece of memory that ids are written into, one after the other.
 const IDS: usize = 4096;
@@ -54,7 +54,9 @@ pub struct Worker {
     /// True once connections are to end.
     pub draining: tokio::sync::watch::Sender<bool>,
     /// Client connections and tunnels now open.
-    pub open: Cell<usize>,
+    open: Cell<usize>,
+    /// The first of them opened, or the last closed.
+    turned: Notify,
     /// What uploads over HTTP/2 may have under way beyond the smallest windows.
     pub uploads: Rc<Cell<u64>>,
     id_prefix: u32,
@@ -77,6 +79,7 @@ impl Worker {
             rng: RefCell::new(rng),
             draining: tokio::sync::watch::Sender::new(false),
             open: Cell::new(0),
+            turned: Notify::new(),
             uploads: Rc::default(),
             next_id: Cell::new(0),
             ids: RefCell::new(BytesMut::with_capacity(IDS)),
@@ -110,8 +113,28 @@ impl Worker {
 
     /// Counts something open until the guard is dropped.
     pub fn hold_open(self: &Rc<Self>) -> Open {
-        self.open.set(self.open.get() + 1);
+        let before = self.open.replace(self.open.get() + 1);
+        if before == 0 {
+            self.turned.notify_waiters();
+        }
         Open(self.clone())
+    }
+
+    /// Waits until no client's connection and no tunnel is open.
+    pub async fn nothing_is_open(&self) {
+        while self.open.get() > 0 {
+            self.turned.notified().await;
+        }
+    }
+
+    /// Waits until one is, or a connection to a node.
+    pub async fn something_is_open(&self) {
+        while self.open.get() == 0 && self.pool.is_empty() {
+            tokio::select! {
+                () = self.turned.notified() => {}
+                () = self.pool.is_filled() => {}
+            }
+        }
     }
 }
 
@@ -120,6 +143,10 @@ pub struct Open(Rc<Worker>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        let left = self.0.open.get() - 1;
+        self.0.open.set(left);
+        if left == 0 {
+            self.0.turned.notify_waiters();
+        }
     }
 }

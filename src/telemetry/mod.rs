@@ -20,9 +20,10 @@ use log_writer::LogBuffer;
 use rand::rngs::SmallRng;
 use recent::RecentDecisions;
 use record::RequestRecord;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use traces::{Span, Tracer};
 
 /// What one data-plane thread writes down. Nothing here is locked, and nothing waits.
@@ -33,6 +34,9 @@ pub struct Telemetry {
     tracer: Option<Tracer>,
     /// The latest requests, and why they went where they went.
     recent: RefCell<RecentDecisions>,
+    /// Something is to be handed over.
+    news: Cell<bool>,
+    noticed: Notify,
     /// What is counted of requests that belong to no cluster, and of connections.
     pub traffic: Arc<Traffic>,
 }
@@ -40,7 +44,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// A thread's.
     pub fn new(log: LogBuffer, tracer: Option<Tracer>, traffic: Arc<Traffic>) -> Self {
-        Self { log, tracer, recent: RefCell::default(), traffic }
+        Self { log, tracer, recent: RefCell::default(), news: Cell::new(false), noticed: Notify::new(), traffic }
     }
 
     /// The span of a request that begins with this head, where requests are traced.
@@ -85,10 +89,21 @@ impl Telemetry {
         if let (Some(span), Some(tracer)) = (kept, &self.tracer) {
             tracer.end(span, &entry);
         }
+        if !self.news.replace(true) {
+            self.noticed.notify_one();
+        }
     }
 
-    /// Hands over what is to be told of requests; called every 100 ms. Never waits.
+    /// Waits until something is to be handed over.
+    pub async fn has_news(&self) {
+        while !self.news.get() {
+            self.noticed.notified().await;
+        }
+    }
+
+    /// Hands over what is to be told of requests. Never waits.
     pub fn flush(&self) {
+        self.news.set(false);
         self.log.flush();
         if let Some(tracer) = &self.tracer {
             tracer.flush();

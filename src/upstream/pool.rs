@@ -11,12 +11,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<u64, Kept>>,
     streams: RefCell<HashMap<u64, Rc<Streams>>>,
+    /// The first is kept where there was none.
+    filled: Notify,
     /// Where its connections are counted, if not with those of their cluster.
     apart: Option<Arc<Usage>>,
 }
@@ -110,6 +113,9 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
+        if idle.is_empty() {
+            self.filled.notify_waiters();
+        }
         let kept = idle.entry(link.id).or_insert_with(|| Kept { list: Vec::new(), count: self.usage(link).mine().clone() });
         if kept.list.len() >= most as usize {
             kept.list.remove(0);
@@ -121,6 +127,16 @@ impl Pool {
     /// The streams to a node that speaks HTTP/2.
     pub(super) fn streams(&self, link: &Arc<Link>) -> Rc<Streams> {
         self.streams.borrow_mut().entry(link.id).or_insert_with(|| Streams::new(link, self.usage(link))).clone()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.idle.borrow().is_empty() && self.streams.borrow().is_empty()
+    }
+
+    /// Waits until an idle one is kept where there was none.
+    pub async fn is_filled(&self) {
+        self.filled.notified().await;
     }
 
     /// Closes what has been idle too long, and everything of links that are no longer in the table.

@@ -11,7 +11,7 @@ use std::path::Path;
 const RUNS: [u64; 2] = [200, 2200];
 
 /// What a clock does each second is no request's, and a slow machine has more of it.
-const TICKS: &str = "--toggle-collect=homing::net::threads::Acceptors::sweep";
+const TICKS: &str = "--toggle-collect=homing::net::housekeeping::sweep";
 /// What only threads that serve do.
 const SERVES: &str = "homing::net::http1";
 

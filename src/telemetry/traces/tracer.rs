@@ -82,7 +82,7 @@ impl Tracer {
         }
     }
 
-    /// Hands over what there is; the worker calls it every 100 ms. What does not fit into the queue is lost.
+    /// Hands over what there is. What does not fit into the queue is lost.
     pub fn flush(&self) {
         let finished = self.finished.take();
         let count = finished.len() as u64;
