@@ -14,7 +14,7 @@ use crate::control::op::{Change, NodeChange, Op, ProxyChange, Target};
 use crate::control::state::writer::{Saved, StateWriter};
 use crate::control::state::{StateDir, ledgers};
 use crate::control::{Error, Registry, keys};
-use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
+use crate::feed::{Agents, Announce, announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse};
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{Command, Threads};
 use crate::proxy::worker::WorkerConfig;
@@ -44,7 +44,7 @@ pub fn run(path: &Path) -> Ended {
     // the provider of all cryptography is chosen here, once
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let files = Files::new(&[path.to_owned().into()]);
-    let loaded = match config::load(path) {
+    let mut loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(findings) => return Ended::Refused(findings.iter().map(ToString::to_string).collect()),
     };
@@ -54,7 +54,7 @@ pub fn run(path: &Path) -> Ended {
     };
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, async {
-        match App::start(path, &loaded, files) {
+        match App::start(path, &mut loaded, files) {
             Ok(app) => app.run().await,
             Err(error) => Ended::Refused(vec![format!("error: {error}")]),
         }
@@ -101,7 +101,7 @@ struct Signals {
 }
 
 impl App {
-    fn start(path: &Path, loaded: &Loaded, mut files: Files) -> Result<Self, String> {
+    fn start(path: &Path, loaded: &mut Loaded, mut files: Files) -> Result<Self, String> {
         // before anything is announced, so that no signal finds its default action
         let signal = |kind| signal(kind).map_err(|e| e.to_string());
         let signals = Signals {
@@ -120,6 +120,7 @@ impl App {
         let told = |error: Error| error.to_string();
         let folder = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir)).map_err(told)?);
         let ring = Arc::new(keys::load_or_make(&folder).map_err(told)?);
+        announce::read_common_tokens(&loaded.config, &mut loaded.files);
         let (registry, said) = Registry::start(
             loaded,
             ring,
@@ -138,7 +139,7 @@ impl App {
             Workers::Word(_) => cores(),
         };
         let mut listeners = ClientListeners::new(&loaded.folder, count);
-        let plan = listeners.prepare(&table)?;
+        let plan = listeners.prepare(&table, &loaded.files)?;
         let config = WorkerConfig {
             current: registry.current().clone(),
             log: log.clone(),
@@ -153,11 +154,11 @@ impl App {
         let counts = beats.counts.clone();
         let admin = Admin::new(&config, threads.recall(), counts, handle);
         let mut front = Front::new(admin.clone(), &loaded.folder);
-        let window = front.prepare(&loaded.config)?;
+        let window = front.prepare(&loaded.config, &loaded.files)?;
         let mut mod_heartbeat = ModHeartbeat::new(beats.clone(), &loaded.folder);
         let ears = mod_heartbeat.prepare(&loaded.config)?;
         let mut announce = Announce::new(beats.clone(), &loaded.folder);
-        let ear = announce.prepare(&loaded.config)?;
+        let ear = announce.prepare(&loaded.config, &loaded.files)?;
         home::settle([listeners.homes(&plan), front.homes(&window), announce.homes(&ear), mod_heartbeat.homes(&ears)].concat());
         let keeper = ledgers::LedgerKeeper::start(folder.clone(), registry.current().clone());
         let state = Rc::new(StateWriter::start(folder).map_err(|e| format!("thread: {e}"))?);

@@ -2,10 +2,11 @@
 
 use super::guard::Guard;
 use super::{Admin, api};
+use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::serve::{ControlListener, ControlOptions, ControlPlan};
 use crate::upstream::home::Door;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 const OPTIONS: ControlOptions = ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
@@ -13,19 +14,18 @@ const OPTIONS: ControlOptions = ControlOptions { key: "server.admin", connection
 /// The window's address, while there is one.
 pub struct Front {
     admin: Rc<Admin>,
-    folder: PathBuf,
     listener: ControlListener<Guard>,
 }
 
 impl Front {
     /// Nothing is open yet.
     pub fn new(admin: Rc<Admin>, folder: &Path) -> Self {
-        Self { admin, folder: folder.to_owned(), listener: ControlListener::new(OPTIONS, folder) }
+        Self { admin, listener: ControlListener::new(OPTIONS, folder) }
     }
 
-    /// Reads the token and binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config) -> Result<ControlPlan<Guard>, String> {
-        self.listener.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, &self.folder))
+    /// Binds the address, if it is not open already. A failure changes nothing.
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<ControlPlan<Guard>, String> {
+        self.listener.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.

@@ -4,11 +4,11 @@
 use crate::base::clock;
 use crate::base::token::{Passes, Shown, Tokens};
 use crate::config::address::Address;
+use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::serve::problem::Problem;
 use crate::serve::{host_of, is_plain};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use std::path::Path;
 use std::sync::LazyLock;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -40,12 +40,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For this conf; the token is read from its file.
-    pub fn new(config: &Config, bind: &Address, folder: &Path) -> Result<Self, String> {
+    /// For this conf, with the tokens that were read with it.
+    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
         let tokens = match &config.server.admin_token_file {
             Some(name) => {
-                let path = folder.join(name);
-                Some(Tokens::read(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
+                let path = files.path(name);
+                Some(files.tokens(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
             }
             None => None,
         };
@@ -125,7 +125,7 @@ mod tests {
     fn guard(conf: &str) -> Guard {
         let config: Config = toml::from_str(conf).unwrap();
         let bind = config.server.admin.clone().unwrap().parse().unwrap();
-        Guard::new(&config, &bind, Path::new("/")).unwrap()
+        Guard::new(&config, &bind, &NamedFiles::default()).unwrap()
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -191,7 +191,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("t"), "0123456789abcdef\n").unwrap();
         let config: Config = toml::from_str("server.admin = '0.0.0.0:9900'\nserver.admin-token-file = 't'").unwrap();
-        let guard = Guard::new(&config, &"0.0.0.0:9900".parse().unwrap(), folder.path()).unwrap();
+        let bind = "0.0.0.0:9900".parse().unwrap();
+        let mut files = NamedFiles::of(folder.path());
+        assert!(Guard::new(&config, &bind, &files).is_err(), "it was not read");
+        files.read_tokens(&files.path("t")).unwrap();
+        let guard = Guard::new(&config, &bind, &files).unwrap();
         for (shown, good) in [
             ("Bearer 0123456789abcdef", true),
             ("bearer 0123456789abcdef", true),
@@ -213,6 +217,5 @@ mod tests {
         }
         assert_eq!(guard.proof(&headers(&[("cookie", pair), ("authorization", "Bearer wrong")])), None);
         assert!(guard.admit(&headers(&[("host", "proxy.example.com")])).is_ok(), "the token stands in for the name");
-        assert!(Guard::new(&config, &"0.0.0.0:9900".parse().unwrap(), Path::new("/there/is/none")).is_err());
     }
 }

@@ -6,6 +6,7 @@ use crate::base::clock::{self, Now};
 use crate::base::report::Diagnostic;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
+use crate::feed::announce;
 use crate::feed::files::shown;
 use crate::feed::writes::{FileChange, SLOW};
 use crate::net::threads::Command;
@@ -66,16 +67,17 @@ impl App {
     }
 
     fn apply(&mut self, loaded: Result<Loaded, Vec<Diagnostic>>) -> Result<Vec<String>, Vec<String>> {
-        let loaded = loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let mut loaded = loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
+        announce::read_common_tokens(&loaded.config, &mut loaded.files);
         let mut prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e.to_string()])?;
         prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
-        let window = self.front.prepare(&prepared.table().config).map_err(|e| vec![e])?;
+        let window = self.front.prepare(&prepared.table().config, prepared.files()).map_err(|e| vec![e])?;
         let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let ear = self.announce.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let plan = self.listeners.prepare(prepared.table()).map_err(|e| vec![e])?;
+        let ear = self.announce.prepare(&prepared.table().config, prepared.files()).map_err(|e| vec![e])?;
+        let plan = self.listeners.prepare(prepared.table(), prepared.files()).map_err(|e| vec![e])?;
         home::settle(
             [self.listeners.homes(&plan), self.front.homes(&window), self.announce.homes(&ear), self.mod_heartbeat.homes(&ears)].concat(),
         );
@@ -97,9 +99,6 @@ impl App {
             tracing::info!("nodes announce themselves at {address} from here on");
         }
         self.admin.shows(self.listeners.certificates().into_iter().chain(self.announce.certificates()).collect());
-        for warning in self.listeners.reload_certificates().into_iter().chain(self.announce.reload_certificates()) {
-            tracing::warn!("{warning}");
-        }
         self.names.reconcile(&table);
         self.checks.reconcile(&table);
         self.agents.reconcile(&table);

@@ -1,8 +1,10 @@
-//! The files that a conf names, as they were when it was read: each is read once, so that everybody who wants one has the same
-//! bytes, and nobody looks at the disk again while the conf is in force.
+//! The files that a conf names, as they were when it was read: each is read once, so that everybody who wants one has the same, and
+//! nobody looks at the disk again while the conf is in force. What is secret is kept as what is made of it: of tokens their hashes, of a
+//! private key what signs.
 
 use crate::base::hash::{hash64, hash64_pair};
-use crate::wire::pem;
+use crate::base::token::Tokens;
+use crate::wire::pem::{self, Certificate, Pair, Problem};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +15,11 @@ use std::path::{Path, PathBuf};
 pub struct NamedFiles {
     folder: PathBuf,
     files: HashMap<PathBuf, Result<NamedFile, String>>,
+    tokens: HashMap<PathBuf, Result<Tokens, String>>,
+    /// A certificate and its key, each in a file that is named.
+    pairs: HashMap<Pair, Result<Certificate, Problem>>,
+    /// By a file, or a folder, of as many as are found there.
+    certs: HashMap<PathBuf, Vec<Result<Certificate, Problem>>>,
 }
 
 /// What a file held.
@@ -22,10 +29,13 @@ struct NamedFile {
     print: u64,
 }
 
+/// Stands behind the name of a file that somebody wants and nobody has read.
+const UNREAD: &str = "was not read with the conf";
+
 impl NamedFiles {
     /// None is read yet; relative names start from this folder.
     pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), files: HashMap::new() }
+        Self { folder: folder.to_owned(), ..Self::default() }
     }
 
     /// Where a file of this name is.
@@ -47,21 +57,57 @@ impl NamedFiles {
         match self.files.get(path) {
             Some(Ok(file)) => Ok(file.bytes.clone()),
             Some(Err(why)) => Err(why.clone()),
-            None => Err("was not read with the conf".into()),
+            None => Err(UNREAD.into()),
         }
     }
 
-    /// What these files held, as one number: a renewed certificate keeps its name and gets another.
+    /// Reads a file of tokens, unless it has been. The error is to stand behind the file's name.
+    pub fn read_tokens(&mut self, path: &Path) -> Result<Tokens, String> {
+        self.tokens.entry(path.to_owned()).or_insert_with(|| Tokens::read(path)).clone()
+    }
+
+    /// The tokens of a file that was read with the conf. The error is to stand behind the file's name.
+    pub fn tokens(&self, path: &Path) -> Result<Tokens, String> {
+        self.tokens.get(path).cloned().unwrap_or_else(|| Err(UNREAD.into()))
+    }
+
+    /// Reads a certificate and its key, unless they have been.
+    pub fn read_pair(&mut self, pair: Pair) -> Result<Certificate, Problem> {
+        self.pairs.entry(pair).or_insert_with_key(pem::load).clone()
+    }
+
+    /// A certificate that was read with the conf.
+    pub fn pair(&self, pair: &Pair) -> Result<Certificate, Problem> {
+        self.pairs.get(pair).cloned().unwrap_or_else(|| Err(Problem::new(&pair.cert, UNREAD)))
+    }
+
+    /// Reads what certificates there are in a file or folder, unless that has been done.
+    pub fn read_certs(&mut self, path: &Path) -> &[Result<Certificate, Problem>] {
+        self.certs.entry(path.to_owned()).or_insert_with(|| pem::load_all(path))
+    }
+
+    /// The certificates of a file or folder that was read with the conf.
+    pub fn certs(&self, path: &Path) -> &[Result<Certificate, Problem>] {
+        self.certs.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// What these files held, as one number: one that was changed keeps its name and gets another.
     pub fn fingerprint<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> u64 {
         let print = |name| self.files.get(&self.path(name)).and_then(|file| file.as_ref().ok()).map_or(0, |file| file.print);
         names.into_iter().fold(0, |all, name| hash64_pair(&u64::to_le_bytes(all), &u64::to_le_bytes(print(name))))
+    }
+
+    /// What a certificate and its key held, as one number.
+    pub fn fingerprint_of_pair(&self, pair: &Pair) -> u64 {
+        self.pairs.get(pair).and_then(|found| found.as_ref().ok()).map_or(0, |certificate| certificate.print)
     }
 }
 
 /// Their names alone: there are keys among them.
 impl fmt::Debug for NamedFiles {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_set().entries(self.files.keys()).finish()
+        let certs = self.pairs.keys().map(|pair| &pair.cert).chain(self.certs.keys());
+        out.debug_set().entries(self.files.keys().chain(self.tokens.keys()).chain(certs)).finish()
     }
 }
 
@@ -86,6 +132,28 @@ mod tests {
         assert_eq!((files.read(&gone), files.held(&gone)), (Err(why.clone()), Err(why)));
         let shown = format!("{files:?}");
         assert!(shown.contains("page") && !shown.contains("first"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_are_read_once_and_kept_as_what_is_made_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = NamedFiles::of(folder.path());
+        let (token, cert, gone) = (files.path("token"), files.path("cert.pem"), files.path("gone.pem"));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let chain = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+        fs::write(&token, "0123456789abcdef").unwrap();
+        fs::write(&cert, format!("{chain}{}", key.serialize_pem())).unwrap();
+        let pair = Pair { cert: cert.clone(), key: cert.clone() };
+        assert!(files.tokens(&token).is_err() && files.pair(&pair).is_err() && files.certs(&cert).is_empty(), "nothing is read");
+        let (tokens, read) = (files.read_tokens(&token).unwrap(), files.read_pair(pair.clone()).unwrap());
+        assert!(files.read_certs(&cert)[0].as_ref().unwrap().print == read.print && files.fingerprint_of_pair(&pair) == read.print);
+        assert!(files.read_certs(&gone)[0].as_ref().unwrap_err().message.contains("gone.pem cannot be read"));
+        fs::remove_file(&token).unwrap();
+        fs::write(&cert, "another").unwrap();
+        assert!(files.read_tokens(&token) == Ok(tokens.clone()) && files.tokens(&token) == Ok(tokens));
+        assert!(files.pair(&pair).unwrap().print == read.print && files.certs(&cert).len() == 1);
+        let shown = format!("{files:?}");
+        assert!(shown.contains("cert.pem") && shown.contains("token") && !shown.contains("0123456789") && !shown.contains("KEY"), "{shown}");
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Prepared {
     pub fn table(&self) -> &Table {
         &self.table
     }
+
+    /// The files that it was made of.
+    pub fn files(&self) -> &NamedFiles {
+        &self.named
+    }
 }
 
 impl Registry {

@@ -1,9 +1,8 @@
 //! What is open, of listeners of one kind: made ready for a conf, then committed. An address that stays is never closed, not even for
 //! a moment; what cannot be opened changes nothing.
 
-use super::tls::{CertStore, LiveTls, SharedTls};
+use super::tls::{CertStore, LiveTls, SharedTls, TlsChange, TlsConf};
 use super::{Address, BoundSocket, SocketOptions, datagram, socket};
-use crate::config::model::ListenerTls;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -57,8 +56,7 @@ impl WantedAddress {
 pub struct ListenerPlan {
     wanted: Vec<ListenerKey>,
     bound: Vec<(ListenerKey, BoundListener)>,
-    /// What is not as it was.
-    tls: HashMap<String, LiveTls>,
+    tls: HashMap<String, TlsChange>,
 }
 
 /// The sockets of one address, which no runtime owns yet.
@@ -98,19 +96,21 @@ impl<T> ListenerSet<T> {
         Self { label, options, offers, folder: folder.to_owned(), open: HashMap::new(), tls: HashMap::new() }
     }
 
-    /// Makes one listener ready: reads its certificates, and binds those of its addresses that are not open yet. A failure changes nothing.
+    /// Makes one listener ready: its certificates, where they are others, and those of its addresses that are not open yet, which are
+    /// bound. A failure changes nothing.
     pub fn prepare(
         &self,
         plan: &mut ListenerPlan,
         name: &str,
         wanted: Vec<WantedAddress>,
-        tls: Option<&ListenerTls>,
+        tls: TlsConf<'_>,
     ) -> Result<(), String> {
         let told = |why: String| format!("{}{name}: {why}", self.label);
-        if !self.tls.get(name).is_some_and(|known| known.is_for(tls, &self.folder)) {
-            let made = LiveTls::make(tls, &self.folder, self.offers).map_err(told)?;
-            plan.tls.insert(name.to_owned(), made);
-        }
+        let change = match self.tls.get(name) {
+            Some(known) => known.change(tls, self.offers),
+            None => LiveTls::make(tls, self.offers).map(TlsChange::Whole).map(Some),
+        };
+        plan.tls.extend(change.map_err(told)?.map(|change| (name.to_owned(), change)));
         for wanted in wanted {
             let key = (name.to_owned(), wanted);
             if !self.open.contains_key(&key) {
@@ -131,11 +131,8 @@ impl<T> ListenerSet<T> {
 
     /// Opens what was bound, by `open`, and closes what is no longer wanted. Returns what was opened.
     pub fn commit(&mut self, plan: ListenerPlan, mut open: impl FnMut(&str, BoundListener, SharedTls) -> io::Result<T>) -> Vec<String> {
-        for (name, made) in plan.tls {
-            match self.tls.get_mut(&name) {
-                Some(known) => known.adopt(made),
-                None => drop(self.tls.insert(name, made)),
-            }
+        for (name, change) in plan.tls {
+            self.tls.entry(name).or_default().adopt(change);
         }
         let mut opened = Vec::new();
         for (key, listener) in plan.bound {
@@ -159,14 +156,6 @@ impl<T> ListenerSet<T> {
         let mut stores: Vec<_> = self.tls.iter().filter_map(|(name, tls)| Some((name.clone(), tls.store()?.clone()))).collect();
         stores.sort_by(|(a, _), (b, _)| a.cmp(b));
         stores
-    }
-
-    /// Reads the certificates again. Returns what to warn of.
-    pub fn reload_certificates(&self) -> Vec<String> {
-        let warned = |(name, tls): (&String, &LiveTls)| {
-            tls.reload(&self.folder).into_iter().map(|warning| format!("{}{name}: {warning}", self.label)).collect::<Vec<_>>()
-        };
-        self.tls.iter().flat_map(warned).collect()
     }
 }
 

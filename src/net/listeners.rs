@@ -2,6 +2,7 @@
 
 use super::threads::{Command, Threads};
 use crate::config::address::AddressError;
+use crate::config::files::NamedFiles;
 use crate::listen::tls::{self, CertStore};
 use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
@@ -43,14 +44,14 @@ impl ClientListeners {
         Self { set: ListenerSet::new("listener ", options, tls::HTTP, folder), latest: 0 }
     }
 
-    /// Binds what the table wants and is not open yet, and reads its certificates. A failure changes nothing.
-    pub fn prepare(&self, table: &Table) -> Result<ListenerPlan, String> {
+    /// Binds what the table wants and is not open yet. A failure changes nothing.
+    pub fn prepare(&self, table: &Table, files: &NamedFiles) -> Result<ListenerPlan, String> {
         let mut plan = ListenerPlan::default();
         for listener in table.listeners.iter().flatten() {
             let wanted: Result<Vec<_>, AddressError> =
                 listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams)).collect();
             let wanted = wanted.map_err(|why| format!("listener {}: {why}", listener.name))?;
-            self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref())?;
+            self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref().map(|tls| (tls, files)))?;
         }
         Ok(plan)
     }
@@ -78,10 +79,5 @@ impl ClientListeners {
     /// The certificates that each listener shows; what is in a store changes by itself.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.set.certificates()
-    }
-
-    /// Reads the certificates again. Returns what to warn of.
-    pub fn reload_certificates(&self) -> Vec<String> {
-        self.set.reload_certificates()
     }
 }

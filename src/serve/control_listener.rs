@@ -1,8 +1,7 @@
 //! An address of the control plane that the conf names: opened at the start, then kept, moved or closed by a reload.
 
 use super::{Body, Caller, ControlHandle, serve};
-use crate::config::model::ListenerTls;
-use crate::listen::tls::{CertStore, HTTP1};
+use crate::listen::tls::{CertStore, HTTP1, TlsConf};
 use crate::listen::{Address, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
 use http::{Request, Response};
@@ -50,12 +49,12 @@ impl<R: 'static> ControlListener<R> {
         Self { options, set, rules: None }
     }
 
-    /// Makes the rules, reads certificates and binds the address, if one is wanted that is not open already. A failure changes
+    /// Makes the rules and binds the address, if one is wanted that is not open already. A failure changes
     /// nothing.
     pub fn prepare(
         &self,
         address: Option<&str>,
-        tls: Option<&ListenerTls>,
+        tls: TlsConf<'_>,
         rules: impl FnOnce(&Address) -> Result<R, String>,
     ) -> Result<ControlPlan<R>, String> {
         let (key, mut listener) = (self.options.key, ListenerPlan::default());
@@ -99,10 +98,5 @@ impl<R: 'static> ControlListener<R> {
     /// The certificates that it shows.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.set.certificates()
-    }
-
-    /// Reads the certificates again. Returns what to warn of.
-    pub fn reload_certificates(&self) -> Vec<String> {
-        self.set.reload_certificates()
     }
 }

@@ -1,5 +1,6 @@
 //! TLS towards the nodes.
 
+use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::wire::pem::{self, Pair};
@@ -66,16 +67,21 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, S
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
         Some(cert) => {
-            let pair = Pair { cert: files.path(cert), key: files.path(tls.key.as_ref().unwrap_or(cert)) };
-            let pair = pem::load_by(&pair, |path| files.held(path)).map_err(|problem| problem.message)?;
-            Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair.key))))
+            let own = files.pair(&pair(cert, tls, files)).map_err(|problem| problem.message)?;
+            Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key))))
         }
     }
 }
 
 /// What the files behind these settings held, as one number.
 pub fn fingerprint(tls: &ClusterTls, files: &NamedFiles) -> u64 {
-    files.fingerprint([&tls.ca, &tls.cert, &tls.key].into_iter().flatten())
+    let own = tls.cert.as_ref().map_or(0, |cert| files.fingerprint_of_pair(&pair(cert, tls, files)));
+    hash64_pair(&files.fingerprint(&tls.ca).to_le_bytes(), &own.to_le_bytes())
+}
+
+/// Where the certificate is that we show, and its key.
+fn pair(cert: &str, tls: &ClusterTls, files: &NamedFiles) -> Pair {
+    Pair { cert: files.path(cert), key: files.path(tls.key.as_deref().unwrap_or(cert)) }
 }
 
 /// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still checked.

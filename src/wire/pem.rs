@@ -1,7 +1,6 @@
 //! Reads certificates with their keys from PEM files and folders.
 
-use crate::base::hash::hash64_pair;
-use bytes::Bytes;
+use crate::base::hash::{hash64, hash64_pair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -27,6 +26,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// Chain and key as rustls takes them.
     pub key: Arc<CertifiedKey>,
+    /// What its files held, as one number: a renewed one has another.
+    pub print: u64,
 }
 
 /// A file that could not be used.
@@ -39,13 +40,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(file: &Path, message: impl Display) -> Self {
+    /// The message is to stand behind the file's name.
+    pub fn new(file: &Path, message: impl Display) -> Self {
         Self { file: file.to_owned(), message: format!("{} {message}", file.display()) }
     }
 }
 
 /// Where a chain and its key are; the key may be in the same file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pair {
     /// The file of the chain.
     pub cert: PathBuf,
@@ -61,13 +63,13 @@ const FULL_CHAIN: &str = "fullchain.pem";
 const PRIVATE_KEY: &str = "privkey.pem";
 const PARTS: [&str; 3] = ["cert.pem", "chain.pem", PRIVATE_KEY];
 
-/// Every pair in these files and folders, in order; folders by name.
-pub fn load_all(paths: &[PathBuf]) -> Vec<Result<Certificate, Problem>> {
-    paths.iter().flat_map(|path| pairs(path).map_or_else(|problem| vec![Err(problem)], |pairs| pairs.iter().map(load).collect())).collect()
+/// Every pair in a file or folder; a folder's by name.
+pub fn load_all(path: &Path) -> Vec<Result<Certificate, Problem>> {
+    pairs(path).map_or_else(|problem| vec![Err(problem)], |pairs| pairs.iter().map(load).collect())
 }
 
 /// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in it, one a name.
-pub fn pairs(path: &Path) -> Result<Vec<Pair>, Problem> {
+fn pairs(path: &Path) -> Result<Vec<Pair>, Problem> {
     let unreadable = |error| Problem::new(path, format_args!("cannot be read: {error}"));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![pair_of(path)]);
@@ -106,7 +108,7 @@ fn is_certbots(folder: &Path) -> bool {
 }
 
 /// A chain's key is in NAME.key, or NAME.pem.key as HAProxy names it, or privkey.pem beside fullchain.pem, or else in the same file.
-fn pair_of(cert: &Path) -> Pair {
+pub fn pair_of(cert: &Path) -> Pair {
     let mut longer = cert.as_os_str().to_owned();
     longer.push(".key");
     let certbots = cert.file_name().is_some_and(|name| name == FULL_CHAIN).then(|| cert.with_file_name(PRIVATE_KEY));
@@ -115,15 +117,11 @@ fn pair_of(cert: &Path) -> Pair {
     Pair { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
 }
 
-/// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file: an older pair is found by it.
+/// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file.
 pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
-    load_by(pair, |path| read(path).map(Bytes::from))
-}
-
-/// The same of files that are read in a way of one's own.
-pub fn load_by(pair: &Pair, mut read: impl FnMut(&Path) -> Result<Bytes, String>) -> Result<Certificate, Problem> {
     let problem = |message: &dyn Display| Problem::new(&pair.cert, message);
     let text = read(&pair.cert).map_err(|error| problem(&error))?;
+    let mut print = hash64(&text);
     let chain = certificates(&text).map_err(|error| problem(&error))?;
     let (subject, names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
     // a file with both is complete, whatever lies beside it
@@ -136,6 +134,7 @@ pub fn load_by(pair: &Pair, mut read: impl FnMut(&Path) -> Result<Bytes, String>
         Err(_) => {
             let bytes = read(&pair.key).map_err(|error| problem(&format_args!("has its key in {}, which {error}", pair.key.display())))?;
             let none = |_| problem(&format_args!("has its key in {}, which holds no private key", pair.key.display()));
+            print = hash64_pair(&u64::to_le_bytes(print), &bytes);
             PrivateKeyDer::from_pem_slice(&bytes).map_err(none)?
         }
     };
@@ -145,7 +144,7 @@ pub fn load_by(pair: &Pair, mut read: impl FnMut(&Path) -> Result<Bytes, String>
         }
         error => problem(&format_args!("cannot be used: {error}")),
     })?;
-    Ok(Certificate { file: pair.cert.clone(), subject, names, not_after, key: Arc::new(key) })
+    Ok(Certificate { file: pair.cert.clone(), subject, names, not_after, key: Arc::new(key), print })
 }
 
 /// What a file holds, 16 MiB at most. The error is to stand behind the file's name.
@@ -182,9 +181,4 @@ pub fn authorities(text: &[u8]) -> Result<rustls::RootCertStore, String> {
         roots.add(certificate).map_err(|error| format!("holds a certificate that cannot be used: {error}"))?;
     }
     Ok(roots)
-}
-
-/// What these files hold, as one number. One that cannot be read is refused where it is used.
-pub fn fingerprint(files: impl IntoIterator<Item = PathBuf>) -> u64 {
-    files.into_iter().fold(0, |print, file| hash64_pair(&u64::to_le_bytes(print), &fs::read(file).unwrap_or_default()))
 }

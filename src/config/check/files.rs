@@ -1,7 +1,6 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::checker::Checker;
-use crate::base::token::Tokens;
 use crate::wire::pem::{self, Pair};
 use bytes::Bytes;
 use std::os::unix::fs::PermissionsExt;
@@ -31,7 +30,7 @@ impl Checker<'_> {
     /// Checks a file with a token.
     pub(super) fn token(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(error) = Tokens::read(&path) {
+        if let Err(error) = self.files.read_tokens(&path) {
             let help = format!("make one: (umask 077; homing token --new > {name})");
             return self.error(at, format!("{} {error}", path.display()), help);
         }
@@ -52,7 +51,7 @@ impl Checker<'_> {
     /// Checks a certificate and its key, in one file or two.
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
         let pair = Pair { cert: self.reference(cert), key: self.reference(key) };
-        if let Err(problem) = pem::load_by(&pair, |path| self.files.read(path)) {
+        if let Err(problem) = self.files.read_pair(pair) {
             self.error(at, problem.message, "the key must be the one that the certificate was made for; both in PEM");
         }
     }
@@ -62,17 +61,12 @@ impl Checker<'_> {
         const HELP: &str =
             "put certificate chain and key into one PEM file, or NAME.key beside NAME.crt, or privkey.pem beside fullchain.pem";
         let path = self.reference(name);
-        let pairs = match pem::pairs(&path) {
-            Ok(pairs) => pairs,
-            Err(problem) => return self.error(at, problem.message, HELP),
-        };
-        for pair in pairs {
-            if let Err(problem) = pem::load(&pair) {
-                self.error(at, problem.message, HELP);
-            }
-            if !path.is_dir() {
-                self.watched.push(pair.key);
-            }
+        let problems = self.files.read_certs(&path).iter().filter_map(|found| found.as_ref().err());
+        for message in problems.map(|problem| problem.message.clone()).collect::<Vec<_>>() {
+            self.error(at, message, HELP);
+        }
+        if !path.is_dir() {
+            self.watched.push(pem::pair_of(&path).key);
         }
         // folders of certbot's, and those that will be once it has filled them
         self.watched.extend(pem::folders(&path));

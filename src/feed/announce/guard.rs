@@ -2,14 +2,14 @@
 
 use crate::base::token::{self, NodeToken, Shown, Tokens};
 use crate::config::address::Address;
-use crate::config::model::{Config, JoinToken};
+use crate::config::files::NamedFiles;
+use crate::config::model::{Cluster, Config, JoinToken};
 use crate::control::members::Proof;
 use crate::serve::problem::Problem;
 use crate::serve::{Caller, host_of, is_plain};
 use crate::wire::identity::ClientName;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
-use std::path::Path;
 use std::rc::Rc;
 use tracing::warn;
 
@@ -40,21 +40,21 @@ pub struct Credentials {
 }
 
 impl Guard {
-    /// For this conf: reads the tokens' files. The one in the state folder is made if need be.
-    pub fn new(config: &Config, bind: &Address, folder: &Path) -> Result<Self, String> {
+    /// For this conf, with the tokens that were read with it.
+    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
         let mut common = None;
         let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {
             let file = cluster.join.as_ref().and_then(|join| join.token_file.as_ref());
             let own = match file {
                 Some(file) => {
-                    let path = folder.join(file);
+                    let path = files.path(file);
                     let at = |why| format!("cluster.{name}.join.token-file: {} {why}", path.display());
-                    let own = Rc::new(Tokens::read(&path).map_err(at)?);
+                    let own = Rc::new(files.tokens(&path).map_err(at)?);
                     known.push(own.clone());
                     own
                 }
-                None => common.get_or_insert_with(|| Rc::new(made(&folder.join(config.server.join_token())))).clone(),
+                None => common.get_or_insert_with(|| Rc::new(common_tokens(config, files))).clone(),
             };
             let names = cluster.join.as_ref().map(|join| join.client_names.clone()).unwrap_or_default();
             let whose = cluster.join.as_ref().map(|join| join.token).unwrap_or_default();
@@ -109,12 +109,22 @@ impl Guard {
     }
 }
 
-/// The tokens of the state folder. A folder that cannot be used is no reason not to serve.
-fn made(path: &Path) -> Tokens {
-    token::first_or_made(path).and_then(|_| Tokens::read(path)).unwrap_or_else(|why| {
+/// Reads the tokens of the state folder along with the files that the conf names, where some cluster has none of its own; they are
+/// made if need be. A folder that cannot be used is no reason not to serve.
+pub fn read_common_tokens(config: &Config, files: &mut NamedFiles) {
+    let has_own = |cluster: &Cluster| cluster.join.as_ref().is_some_and(|join| join.token_file.is_some());
+    if config.server.announce.is_none() || config.cluster.values().all(has_own) {
+        return;
+    }
+    let path = files.path(&config.server.join_token());
+    if let Err(why) = token::first_or_made(&path).and_then(|_| files.read_tokens(&path)) {
         warn!("{} {why}: no node can announce itself to a cluster without join.token-file: mend it and reload", path.display());
-        Tokens::none()
-    })
+    }
+}
+
+/// The tokens of the state folder; nobody has one where they could not be read.
+fn common_tokens(config: &Config, files: &NamedFiles) -> Tokens {
+    files.tokens(&files.path(&config.server.join_token())).unwrap_or(Tokens::none())
 }
 
 /// The refusal of a certificate that does not stand for the token.

@@ -8,6 +8,7 @@ mod list;
 use super::Beats;
 use super::beats::{Dialect, Outcome};
 use super::refused::RefusedBeats;
+use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::control::members::Refusal;
 use crate::heartbeat::{Role, Speaker, native};
@@ -16,10 +17,11 @@ use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
 use crate::upstream::home::Door;
 use guard::Guard;
+pub use guard::read_common_tokens;
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,7 +31,6 @@ const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connect
 /// The address, while there is one.
 pub struct Announce {
     ear: Rc<Ear>,
-    folder: PathBuf,
     listener: ControlListener<Guard>,
 }
 
@@ -38,13 +39,14 @@ impl Announce {
     pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
         let refused = RefusedBeats::of(Dialect::Native, &beats);
         let ear = Ear { beats, refused };
-        Self { ear: Rc::new(ear), folder: folder.to_owned(), listener: ControlListener::new(OPTIONS, folder) }
+        Self { ear: Rc::new(ear), listener: ControlListener::new(OPTIONS, folder) }
     }
 
-    /// Reads the tokens and binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config) -> Result<ControlPlan<Guard>, String> {
+    /// Binds the address, if it is not open already. A failure changes nothing.
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<ControlPlan<Guard>, String> {
         let conf = config.server.announce.as_ref();
-        self.listener.prepare(conf.map(|conf| conf.bind()), conf.and_then(|conf| conf.tls()), |bind| Guard::new(config, bind, &self.folder))
+        let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
+        self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| Guard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.
@@ -61,11 +63,6 @@ impl Announce {
     /// The certificates that it shows.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.listener.certificates()
-    }
-
-    /// Reads the certificates again. Returns what to warn of.
-    pub fn reload_certificates(&self) -> Vec<String> {
-        self.listener.reload_certificates()
     }
 }
 

@@ -1,17 +1,21 @@
 //! The TLS of an address while it is open.
 
-use super::{CertStore, cert_paths, server_config};
+use super::{CertStore, Certs, server_config};
+use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
-use crate::wire::pem;
 use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How handshakes go at present; none for clear text.
 pub type SharedTls = Arc<ArcSwapOption<ServerConfig>>;
 
-/// The TLS of an address as it runs. Its certificates change inside; all of it does when the conf says something else.
+/// What the conf says, and the files that were read with it; none for clear text.
+pub type TlsConf<'a> = Option<(&'a ListenerTls, &'a NamedFiles)>;
+
+/// The TLS of an address as it runs. Its certificates change inside, so that sessions go on; all of it does when the conf says something
+/// else.
+#[derive(Default)]
 pub struct LiveTls {
     conf: Option<ListenerTls>,
     /// What the file of client authorities held.
@@ -20,25 +24,49 @@ pub struct LiveTls {
     shared: SharedTls,
 }
 
+/// What is not as it was.
+pub enum TlsChange {
+    /// The certificates.
+    Certs(Certs),
+    /// All of it.
+    Whole(LiveTls),
+}
+
 impl LiveTls {
-    /// As the conf says: certificates and authorities are read.
-    pub fn make(conf: Option<&ListenerTls>, folder: &Path, offers: &[&[u8]]) -> Result<Self, String> {
-        let client_ca = client_ca(conf, folder);
-        let Some(tls) = conf else { return Ok(Self { conf: None, client_ca, store: None, shared: SharedTls::default() }) };
-        let store = CertStore::open(&cert_paths(tls, folder)).map_err(|problems| problems.join("; "))?;
-        let config = server_config(tls, folder, store.clone(), offers)?;
-        Ok(Self { conf: Some(tls.clone()), client_ca, store: Some(store), shared: Arc::new(ArcSwapOption::from(Some(config))) })
+    /// As the conf says, of the files that were read with it.
+    pub fn make(conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Self, String> {
+        let Some((tls, files)) = conf else { return Ok(Self::default()) };
+        let store = CertStore::new(Certs::of(tls, files)?);
+        let config = server_config(tls, files, store.clone(), offers)?;
+        Ok(Self {
+            conf: Some(tls.clone()),
+            client_ca: files.fingerprint(&tls.client_ca),
+            store: Some(store),
+            shared: Arc::new(ArcSwapOption::from(Some(config))),
+        })
     }
 
-    /// Whether it was made for this, and the authorities are the same.
-    pub fn is_for(&self, conf: Option<&ListenerTls>, folder: &Path) -> bool {
-        self.conf.as_ref() == conf && self.client_ca == client_ca(conf, folder)
+    /// What has to change so that it is as the conf says; nothing where the files hold what they held.
+    pub fn change(&self, conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Option<TlsChange>, String> {
+        let same = self.conf.as_ref() == conf.map(|(tls, _)| tls)
+            && conf.is_none_or(|(tls, files)| self.client_ca == files.fingerprint(&tls.client_ca));
+        match (conf, &self.store) {
+            _ if !same => Self::make(conf, offers).map(TlsChange::Whole).map(Some),
+            (Some((tls, files)), Some(store)) if !store.current().are(tls, files) => Certs::of(tls, files).map(TlsChange::Certs).map(Some),
+            _ => Ok(None),
+        }
     }
 
-    /// Takes the place of what was: connections from here on.
-    pub fn adopt(&mut self, next: Self) {
-        self.shared.store(next.shared.load_full());
-        (self.conf, self.client_ca, self.store) = (next.conf, next.client_ca, next.store);
+    /// Makes a change: for connections from here on.
+    pub fn adopt(&mut self, change: TlsChange) {
+        match (change, &self.store) {
+            (TlsChange::Certs(certs), Some(store)) => store.replace(certs),
+            (TlsChange::Certs(_), None) => {}
+            (TlsChange::Whole(next), _) => {
+                self.shared.store(next.shared.load_full());
+                (self.conf, self.client_ca, self.store) = (next.conf, next.client_ca, next.store);
+            }
+        }
     }
 
     /// Where each handshake finds out how to go.
@@ -50,16 +78,4 @@ impl LiveTls {
     pub fn store(&self) -> Option<&Arc<CertStore>> {
         self.store.as_ref()
     }
-
-    /// Reads the certificates again; a pair that does not match stays as it was. Returns what to warn of.
-    pub fn reload(&self, folder: &Path) -> Vec<String> {
-        match (&self.conf, &self.store) {
-            (Some(conf), Some(store)) => store.reload(&cert_paths(conf, folder)),
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn client_ca(tls: Option<&ListenerTls>, folder: &Path) -> u64 {
-    pem::fingerprint(tls.and_then(|tls| tls.client_ca.as_ref()).map(|file| folder.join(file)))
 }

@@ -5,24 +5,19 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use live::{LiveTls, SharedTls};
+pub use live::{LiveTls, SharedTls, TlsChange, TlsConf};
 pub use store::{CertStore, Certs};
 
+use crate::config::files::NamedFiles;
 use crate::config::model::{ClientAuth, ListenerTls, TlsVersion};
 use crate::wire::pem;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Sessions kept for clients that resume TLS 1.2 without tickets.
 const SESSIONS: usize = 4096;
-
-/// The files and folders of a listener's certificates, relative ones taken from `folder`.
-pub fn cert_paths(tls: &ListenerTls, folder: &Path) -> Vec<PathBuf> {
-    tls.certs.iter().map(|path| folder.join(path)).collect()
-}
 
 /// The protocols offered to clients.
 pub const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
@@ -31,7 +26,7 @@ pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 /// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
 /// certificates, for these change inside `store`.
-pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>, offers: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
+pub fn server_config(tls: &ListenerTls, files: &NamedFiles, store: Arc<CertStore>, offers: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions(tls.min_version))
@@ -39,8 +34,8 @@ pub fn server_config(tls: &ListenerTls, folder: &Path, store: Arc<CertStore>, of
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let path = folder.join(file);
-            let roots = pem::read(&path).and_then(|text| pem::authorities(&text));
+            let path = files.path(file);
+            let roots = files.held(&path).and_then(|text| pem::authorities(&text));
             let roots = Arc::new(roots.map_err(|why| format!("{} {why}", path.display()))?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             let verifier = match tls.client_auth {

@@ -1,12 +1,18 @@
 //! The certificates of a listener, chosen by SNI, exchanged while it runs.
 
-use crate::wire::pem::{self, Certificate};
+use crate::config::files::NamedFiles;
+use crate::config::model::ListenerTls;
+use crate::wire::pem::{Certificate, Problem};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What was found where a listener's certificates are.
+fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, Problem>> {
+    tls.certs.iter().flat_map(|name| files.certs(&files.path(name)))
+}
 
 /// A fixed set of certificates with an index over their names.
 #[derive(Debug)]
@@ -18,37 +24,18 @@ pub struct Certs {
 }
 
 impl Certs {
-    /// Loads PEM files, or folders of them. Every problem found is returned.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<String>> {
-        let (good, bad): (Vec<_>, Vec<_>) = pem::load_all(paths).into_iter().partition(Result::is_ok);
-        let good: Vec<_> = good.into_iter().filter_map(Result::ok).collect();
-        let mut bad: Vec<_> = bad.into_iter().filter_map(Result::err).map(|problem| problem.message).collect();
-        if good.is_empty() && bad.is_empty() {
-            bad.push("no certificate given".into());
-        }
-        if bad.is_empty() { Ok(Self::index(good)) } else { Err(bad) }
+    /// Those that a listener names, as they were read with the conf: all of them, or what is wrong with one.
+    pub fn of(tls: &ListenerTls, files: &NamedFiles) -> Result<Self, String> {
+        let all = named(tls, files).map(|found| found.clone().map_err(|problem| problem.message)).collect::<Result<Vec<_>, _>>()?;
+        if all.is_empty() { Err("no certificate given".into()) } else { Ok(Self::index(all)) }
     }
 
-    /// What stands in `paths` now; where a pair there is unusable, the one that this set has from the same file. The
-    /// messages say which. `None` when nothing would be left.
-    fn renewed(&self, paths: &[PathBuf]) -> (Option<Self>, Vec<String>) {
-        let mut warnings = Vec::new();
-        let mut next = Vec::new();
-        for found in pem::load_all(paths) {
-            match found {
-                Ok(certificate) => next.push(certificate),
-                Err(problem) => {
-                    // A folder that cannot be read stands for all that was loaded from it.
-                    let kept = self.all.iter().filter(|old| old.file.starts_with(&problem.file)).cloned();
-                    let before = next.len();
-                    next.extend(kept);
-                    let kept = if next.len() > before { "; the certificate in use stays" } else { "" };
-                    warnings.push(format!("{}{kept}", problem.message));
-                }
-            }
-        }
-        let next = if next.is_empty() { None } else { Some(Self::index(next)) };
-        (next, warnings)
+    /// Whether they are those that a listener names: the same files, and what they held the last time.
+    pub fn are(&self, tls: &ListenerTls, files: &NamedFiles) -> bool {
+        let same = |(own, found): (&Certificate, &Result<Certificate, Problem>)| {
+            found.as_ref().is_ok_and(|found| (&own.file, own.print) == (&found.file, found.print))
+        };
+        self.all.len() == named(tls, files).count() && self.all.iter().zip(named(tls, files)).all(same)
     }
 
     fn index(all: Vec<Certificate>) -> Self {
@@ -93,24 +80,14 @@ impl CertStore {
         Arc::new(Self(ArcSwap::from_pointee(certs)))
     }
 
-    /// Loads files and folders into a new store.
-    pub fn open(paths: &[PathBuf]) -> Result<Arc<Self>, Vec<String>> {
-        Certs::load(paths).map(Self::new)
-    }
-
     /// The set in use: for status pages.
     pub fn current(&self) -> Arc<Certs> {
         self.0.load_full()
     }
 
-    /// Reads the files anew. A pair that is unusable, such as a new key whose certificate is not there yet, leaves the old one
-    /// in place; what is returned are warnings to show.
-    pub fn reload(&self, paths: &[PathBuf]) -> Vec<String> {
-        let (next, warnings) = self.0.load().renewed(paths);
-        if let Some(next) = next {
-            self.0.store(Arc::new(next));
-        }
-        warnings
+    /// These are shown from here on.
+    pub fn replace(&self, certs: Certs) {
+        self.0.store(Arc::new(certs));
     }
 }
 

@@ -8,6 +8,7 @@ use crate::wire::protocol::NodeProtocol;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
 use std::fs;
+use std::path::Path;
 
 /// A self-signed certificate for these names, and its key, as PEM.
 fn pair(names: &[&str]) -> (String, String) {
@@ -19,6 +20,28 @@ fn pair(names: &[&str]) -> (String, String) {
 
 fn put(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).unwrap();
+}
+
+/// The files that these settings name, read as with a conf.
+fn read(folder: &Path, tls: &ListenerTls) -> NamedFiles {
+    let mut files = NamedFiles::of(folder);
+    for name in &tls.certs {
+        files.read_certs(&files.path(name));
+    }
+    if let Some(name) = &tls.client_ca {
+        files.read(&files.path(name)).unwrap();
+    }
+    files
+}
+
+fn naming(certs: &[&str]) -> ListenerTls {
+    ListenerTls { certs: certs.iter().map(|name| name.to_string()).collect(), ..ListenerTls::default() }
+}
+
+/// What is found at a path, or why it is not good.
+fn load(path: &Path) -> Result<Certs, String> {
+    let tls = naming(&[path.to_str().unwrap()]);
+    Certs::of(&tls, &read(Path::new(""), &tls))
 }
 
 fn found(certs: &Certs, name: Option<&str>) -> String {
@@ -61,7 +84,7 @@ fn chosen_by_name() {
     put(folder.path(), "2.crt", &cert);
     put(folder.path(), "2.key", &key);
     put(folder.path(), "README", "not a certificate");
-    let certs = Certs::load(&[folder.path().to_owned()]).unwrap();
+    let certs = load(folder.path()).unwrap();
     for (name, file) in [
         (Some("a.example"), "1.pem"),
         (Some("A.Example"), "1.pem"),
@@ -84,7 +107,7 @@ fn refused() {
     let (_, other) = pair(&["a.example"]);
     put(folder.path(), "a.crt", &cert);
     let path = folder.path().join("a.crt");
-    let why = |path: &Path| Certs::load(&[path.to_owned()]).unwrap_err().join("\n");
+    let why = |path: &Path| load(path).unwrap_err();
     assert!(why(&path).contains("no private key"));
     put(folder.path(), "a.key", &other);
     assert!(why(&path).contains("does not belong to"));
@@ -92,10 +115,11 @@ fn refused() {
     assert!(why(&path).contains("a.key"));
     assert!(why(&folder.path().join("b.crt")).contains("b.crt"));
     assert!(why(&folder.path().join("a.key")).contains("no certificate"));
-    assert!(Certs::load(&[]).is_err());
+    assert!(Certs::of(&naming(&[]), &NamedFiles::default()).is_err());
+    assert!(Certs::of(&naming(&["a.crt"]), &NamedFiles::of(folder.path())).is_err(), "nobody has read it");
     put(folder.path(), "a.crt.key", &key);
     fs::remove_file(folder.path().join("a.key")).unwrap();
-    Certs::load(&[path]).unwrap();
+    load(&path).unwrap();
 }
 
 #[test]
@@ -121,45 +145,49 @@ fn folders_as_certbot_makes_them() {
         (live.join("a.example"), vec!["a.example"]),
         (live.join("b.example/fullchain.pem"), vec!["b.example"]),
     ] {
-        let certs = Certs::load(std::slice::from_ref(&path)).unwrap();
+        let certs = load(&path).unwrap();
         assert_eq!(certs.all().iter().map(|c| &*c.names[0]).collect::<Vec<_>>(), names, "{path:?}");
     }
-    assert!(Certs::load(&[live.join("empty")]).is_err());
+    assert!(load(&live.join("empty")).is_err());
 }
 
 #[test]
-fn only_a_matching_pair_is_swapped_in() {
+fn what_changed_changes_and_what_did_not_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = [folder.path().to_owned()];
-    let (old, key) = pair(&["a.example"]);
-    put(folder.path(), "a.crt", &old);
-    put(folder.path(), "a.key", &key);
-    let (cert, key) = pair(&["b.example"]);
-    put(folder.path(), "b.pem", &format!("{cert}{key}"));
-    let store = CertStore::open(&paths).unwrap();
-    let leaf = |name| store.current().find(Some(name)).unwrap().key.cert[0].clone();
-    let (a, b) = (leaf("a.example"), leaf("b.example"));
+    let renew = |file: &str| {
+        let (cert, key) = pair(&[file]);
+        put(folder.path(), file, &format!("{cert}{key}"));
+    };
+    ["a.pem", "b.pem", "ca.pem"].into_iter().for_each(renew);
+    let tls = ListenerTls { client_ca: Some("ca.pem".into()), ..naming(&["a.pem", "b.pem"]) };
+    let first = read(folder.path(), &tls);
+    let mut live = LiveTls::make(Some((&tls, &first)), HTTP).unwrap();
+    let is = |live: &LiveTls| live.shared().load_full().unwrap();
+    let leaf = |live: &LiveTls, name| live.store().unwrap().current().find(Some(name)).unwrap().key.cert[0].clone();
+    let (settings, a, b) = (is(&live), leaf(&live, "a.pem"), leaf(&live, "b.pem"));
+    let change = |live: &LiveTls, tls: &ListenerTls| live.change(Some((tls, &read(folder.path(), tls))), HTTP);
 
-    let (new, key) = pair(&["a.example"]);
-    put(folder.path(), "a.key", &key);
-    let (cert, other) = pair(&["b.example"]);
-    put(folder.path(), "b.pem", &format!("{cert}{other}"));
-    let warnings = store.reload(&paths);
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].contains("the certificate in use stays"), "{warnings:?}");
-    assert_eq!(leaf("a.example"), a);
-    assert_ne!(leaf("b.example"), b);
+    assert!(change(&live, &tls).unwrap().is_none(), "the same files hold the same");
+    renew("b.pem");
+    assert!(live.change(Some((&tls, &first)), HTTP).unwrap().is_none(), "nobody looks at the disk");
+    let next = change(&live, &tls).unwrap().unwrap();
+    assert!(matches!(next, TlsChange::Certs(_)));
+    live.adopt(next);
+    assert_eq!(leaf(&live, "a.pem"), a);
+    assert_ne!(leaf(&live, "b.pem"), b);
+    assert!(Arc::ptr_eq(&is(&live), &settings), "sessions go on");
 
-    put(folder.path(), "a.crt", &new);
-    assert!(store.reload(&paths).is_empty());
-    assert_ne!(leaf("a.example"), a);
-
-    fs::remove_file(folder.path().join("b.pem")).unwrap();
-    assert!(store.reload(&paths).is_empty());
-    assert_eq!(store.current().all().len(), 1);
-    folder.close().unwrap();
-    assert_eq!(store.reload(&paths).len(), 1);
-    assert_eq!(store.current().all().len(), 1);
+    put(folder.path(), "b.pem", &pair(&["b.pem"]).0);
+    assert!(change(&live, &tls).err().unwrap().contains("b.pem holds no private key"));
+    renew("b.pem");
+    for more in [ListenerTls { min_version: TlsVersion::V13, ..tls.clone() }, naming(&["a.pem"])] {
+        assert!(matches!(change(&live, &more).unwrap(), Some(TlsChange::Whole(_))));
+    }
+    renew("ca.pem");
+    live.adopt(change(&live, &tls).unwrap().unwrap());
+    assert!(!Arc::ptr_eq(&is(&live), &settings), "other authorities");
+    live.adopt(live.change(None, HTTP).unwrap().unwrap());
+    assert!(live.shared().load().is_none() && live.store().is_none());
 }
 
 #[test]
@@ -170,16 +198,16 @@ fn resumes_across_a_swap() {
         put(folder.path(), "a.pem", &format!("{cert}{key}"));
     };
     renew();
-    let tls = ListenerTls { certs: vec!["a.pem".into()], ..ListenerTls::default() };
-    let paths = cert_paths(&tls, folder.path());
-    let store = CertStore::open(&paths).unwrap();
-    let server = server_config(&tls, folder.path(), store.clone(), HTTP).unwrap();
+    let tls = naming(&["a.pem"]);
+    let certs = || Certs::of(&tls, &read(folder.path(), &tls)).unwrap();
+    let store = CertStore::new(certs());
+    let server = server_config(&tls, &NamedFiles::default(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
     let client = NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(NodeProtocol::Http2).clone();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
     assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
     renew();
-    assert!(store.reload(&paths).is_empty());
+    store.replace(certs());
     let (kind, _) = shake(client, server, "a.example").unwrap();
     assert_eq!(kind, HandshakeKind::Resumed);
 }
@@ -192,13 +220,15 @@ fn both_ends_are_checked() {
     let server = |ca: Option<&str>, auth| {
         let tls =
             ListenerTls { certs: vec!["a.pem".into()], min_version: TlsVersion::V13, client_ca: ca.map(String::from), client_auth: auth };
-        let store = CertStore::open(&cert_paths(&tls, folder.path())).unwrap();
-        server_config(&tls, folder.path(), store, HTTP).unwrap()
+        let files = read(folder.path(), &tls);
+        server_config(&tls, &files, CertStore::new(Certs::of(&tls, &files).unwrap()), HTTP).unwrap()
     };
     let client = |ca: Option<&str>, cert: Option<&str>| {
         let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
         let mut files = NamedFiles::of(folder.path());
-        files.read(&files.path("a.pem")).unwrap();
+        let both = files.path("a.pem");
+        files.read(&both).unwrap();
+        files.read_pair(pem::Pair { cert: both.clone(), key: both }).unwrap();
         NodeTls::of(&tls, &files).unwrap().to_speak(NodeProtocol::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);
