@@ -29,7 +29,10 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
 
 fn start(conf: &Loaded) -> Registry {
     let ring = Arc::new(KeyRing::generate());
-    Registry::start(conf, ring, Overlay::default(), Now::look()).expect("the conf compiles").0
+    let mut registry = Registry::new(ring, Overlay::default());
+    let first = registry.prepare(conf.config.clone(), conf.files.clone(), Now::look()).expect("the conf compiles");
+    registry.publish(first, Now::look());
+    registry
 }
 
 /// The reloads of a file in which one node of many changed.

@@ -20,7 +20,7 @@
 //! - [`serve`]: a small HTTP server for what the control thread answers itself
 //! - [`feed`]: checks, heartbeats, names, files: what the network and the disk tell
 //! - [`admin`]: the operator's window: page, API, metrics, events
-//! - [`app`]: wires everything
+//! - [`app`]: wires everything: components that follow the table, and the loop that changes it
 //! - [`cli`]: the command line
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]

@@ -11,6 +11,9 @@ use std::rc::Rc;
 
 const OPTIONS: ControlOptions = ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
 
+/// What a conf asks for, made ready.
+pub type FrontPlan = ControlPlan<Guard>;
+
 /// The window's address, while there is one.
 pub struct Front {
     admin: Rc<Admin>,
@@ -24,17 +27,22 @@ impl Front {
     }
 
     /// Binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<ControlPlan<Guard>, String> {
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, String> {
         self.listener.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &ControlPlan<Guard>) -> Vec<Door> {
+    pub fn homes(&self, plan: &FrontPlan) -> Vec<Door> {
         self.listener.homes(plan)
     }
 
+    /// From here on the proxy ends; it goes on showing how.
+    pub fn stopping(&self) {
+        self.admin.stopping();
+    }
+
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
-    pub fn commit(&mut self, plan: ControlPlan<Guard>) -> Option<String> {
+    pub fn commit(&mut self, plan: FrontPlan) -> Option<String> {
         let admin = self.admin.clone();
         self.listener.commit(plan, move |guard, request, _| api::answer(admin.clone(), guard, request))
     }

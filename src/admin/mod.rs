@@ -19,7 +19,7 @@ pub mod snapshot;
 pub mod status;
 mod watch;
 
-pub use front::Front;
+pub use front::{Front, FrontPlan};
 
 use crate::base::clock;
 use crate::control::handle::RegistryHandle;

@@ -9,8 +9,6 @@ use crate::config::{self, Loaded};
 use crate::feed::announce;
 use crate::feed::files::shown;
 use crate::feed::writes::{FileChange, SLOW};
-use crate::net::threads::Command;
-use crate::upstream::home;
 use sd_notify::NotifyState;
 use std::time::Instant;
 
@@ -72,36 +70,16 @@ impl App {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         announce::read_common_tokens(&loaded.config, &mut loaded.files);
-        let mut prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e.to_string()])?;
-        prepared.changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
-        let window = self.front.prepare(&prepared.table().config, prepared.files()).map_err(|e| vec![e])?;
-        let ears = self.mod_heartbeat.prepare(&prepared.table().config).map_err(|e| vec![e])?;
-        let ear = self.announce.prepare(&prepared.table().config, prepared.files()).map_err(|e| vec![e])?;
-        let plan = self.listeners.prepare(prepared.table(), prepared.files()).map_err(|e| vec![e])?;
-        home::settle(
-            [self.listeners.homes(&plan), self.front.homes(&window), self.announce.homes(&ear), self.mod_heartbeat.homes(&ears)].concat(),
-        );
-        let changes = std::mem::take(&mut prepared.changes);
+        let prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e.to_string()])?;
+        let mut changes = prepared.changes.clone();
+        changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let before = self.registry.overlay().clone();
-        let table = self.registry.publish(prepared, Now::look());
+        for line in self.put_in_force(prepared).map_err(|why| vec![why])? {
+            tracing::info!("{line} from here on");
+        }
         if before != *self.registry.overlay() {
             self.state.write(OVERLAY, self.registry.overlay().clone());
         }
-        self.listeners.commit(plan, &table, &self.threads);
-        self.threads.tell(|| Command::Refresh);
-        if let Some(address) = self.front.commit(window) {
-            tracing::info!("status, API and metrics are at {address} from here on");
-        }
-        if let Some(address) = self.mod_heartbeat.commit(ears) {
-            tracing::info!("heartbeats of Apache and Tomcat are heard at {address} from here on");
-        }
-        if let Some(address) = self.announce.commit(ear) {
-            tracing::info!("nodes announce themselves at {address} from here on");
-        }
-        self.admin.shows(self.listeners.certificates().into_iter().chain(self.announce.certificates()).collect());
-        self.names.reconcile(&table);
-        self.checks.reconcile(&table);
-        self.agents.reconcile(&table);
         self.files.set(&loaded.watched);
         self.given = loaded.given;
         Ok(changes)

@@ -88,7 +88,7 @@ impl NamedFiles {
 
     /// The certificates of a file or folder that was read with the conf.
     pub fn certs(&self, path: &Path) -> &[Result<Certificate, Problem>] {
-        self.certs.get(path).map_or(&[], Vec::as_slice)
+        self.certs.get(path).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What these files held, as one number: one that was changed keeps its name and gets another.
@@ -153,7 +153,10 @@ mod tests {
         assert!(files.read_tokens(&token) == Ok(tokens.clone()) && files.tokens(&token) == Ok(tokens));
         assert!(files.pair(&pair).unwrap().print == read.print && files.certs(&cert).len() == 1);
         let shown = format!("{files:?}");
-        assert!(shown.contains("cert.pem") && shown.contains("token") && !shown.contains("0123456789") && !shown.contains("KEY"), "{shown}");
+        assert!(
+            shown.contains("cert.pem") && shown.contains("token") && !shown.contains("0123456789") && !shown.contains("KEY"),
+            "{shown}"
+        );
     }
 
     #[test]

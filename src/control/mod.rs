@@ -16,9 +16,9 @@ mod version;
 
 use crate::affinity::KeyRing;
 use crate::base::clock::Now;
+use crate::config;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::config::{self, Loaded};
 use crate::table::{Cluster, Current, Table, compile};
 use apply::{Ground, apply};
 use arc_swap::ArcSwap;
@@ -50,6 +50,8 @@ pub struct Prepared {
     overlay: Overlay,
     /// What it changes, in words; empty for nothing.
     pub changes: Vec<String>,
+    /// Those of them that nobody asked for: what became of decisions that do not stand.
+    pub lapsed: Vec<String>,
 }
 
 impl Prepared {
@@ -65,15 +67,16 @@ impl Prepared {
 }
 
 impl Registry {
-    /// Publishes the first table, with the decisions of an earlier run. Returns what became of those that do not stand.
-    pub fn start(loaded: &Loaded, keys: Arc<KeyRing>, mut overlay: Overlay, now: Now) -> Result<(Self, Vec<String>), Error> {
-        let context = compile::Context { files: &loaded.files, keys: &keys };
-        let (config, said) = overlay.overlay(&loaded.config);
-        let table = compile::compile(Arc::new(config), &context, None).map_err(Error::Table)?;
-        compile::adopt(&table, now);
-        let current = Arc::new(ArcSwap::from_pointee(table));
-        let (file, named) = (loaded.config.clone(), Arc::new(loaded.files.clone()));
-        Ok((Self { current, keys, file, named, overlay: Arc::new(overlay), retired: Retired::default() }, said))
+    /// With the decisions of an earlier run, and a table of nothing.
+    pub fn new(keys: Arc<KeyRing>, overlay: Overlay) -> Self {
+        Self {
+            current: Arc::new(ArcSwap::from_pointee(Table::nothing())),
+            keys,
+            file: Config::default(),
+            named: Arc::default(),
+            overlay: Arc::new(overlay),
+            retired: Retired::default(),
+        }
     }
 
     /// Where the newest table is found.
@@ -109,10 +112,10 @@ impl Registry {
         let before = self.current.load_full();
         let (config, said) = overlay.overlay(&file);
         let mut changes = config::diff(&before.config, &config);
-        changes.extend(said);
+        changes.extend(said.iter().cloned());
         let context = compile::Context { files: &named, keys: &self.keys };
         let table = compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;
-        Ok(Prepared { table, file, named, overlay, changes })
+        Ok(Prepared { table, file, named, overlay, changes, lapsed: said })
     }
 
     /// Publishes a prepared table.

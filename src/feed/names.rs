@@ -39,15 +39,24 @@ impl Names {
 
     /// Makes the running look-ups those the table asks for. To be called in a `LocalSet`.
     pub fn reconcile(&mut self, table: &Table) {
-        let home = home::now();
-        let links = table.clusters.iter().flat_map(|cluster| cluster.nodes()).map(|node| &node.link);
-        let named = links.inspect(|link| link.review(&home)).filter(|link| name_of(&link.url).is_some());
+        review(table);
+        let named = links(table).filter(|link| name_of(&link.url).is_some());
         let begin = |link: &Arc<Link>, _: Option<&()>| {
             let (link, places) = (Arc::clone(link), Rc::clone(&self.places));
             ((), Some(Task::spawn("the look-up of a name", move || follow(Arc::clone(&link), Rc::clone(&places)))))
         };
         self.tasks.reconcile(named.map(|link| (link.id, link)), |(), _| true, begin);
     }
+}
+
+/// Looks which links lead to doors of ours, which may have changed.
+pub fn review(table: &Table) {
+    let home = home::now();
+    links(table).for_each(|link| link.review(&home));
+}
+
+fn links(table: &Table) -> impl Iterator<Item = &Arc<Link>> {
+    table.clusters.iter().flat_map(|cluster| cluster.nodes()).map(|node| &node.link)
 }
 
 impl Default for Names {

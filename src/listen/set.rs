@@ -98,13 +98,7 @@ impl<T> ListenerSet<T> {
 
     /// Makes one listener ready: its certificates, where they are others, and those of its addresses that are not open yet, which are
     /// bound. A failure changes nothing.
-    pub fn prepare(
-        &self,
-        plan: &mut ListenerPlan,
-        name: &str,
-        wanted: Vec<WantedAddress>,
-        tls: TlsConf<'_>,
-    ) -> Result<(), String> {
+    pub fn prepare(&self, plan: &mut ListenerPlan, name: &str, wanted: Vec<WantedAddress>, tls: TlsConf<'_>) -> Result<(), String> {
         let told = |why: String| format!("{}{name}: {why}", self.label);
         let change = match self.tls.get(name) {
             Some(known) => known.change(tls, self.offers),

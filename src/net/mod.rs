@@ -3,9 +3,9 @@
 pub mod client_io;
 pub mod connection;
 mod date;
+mod housekeeping;
 pub mod http1;
 pub mod http2;
-mod housekeeping;
 pub mod listeners;
 pub mod threads;
 mod uploads;

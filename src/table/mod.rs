@@ -61,6 +61,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Before the first.
+    pub fn nothing() -> Self {
+        Self { revision: 0, config: Arc::default(), listeners: Vec::new(), clusters: Vec::new(), departed: Vec::new() }
+    }
+
     /// Its clusters, and those that may come back.
     pub fn known(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.clusters.iter().chain(self.departed.iter().map(|gone| &gone.cluster))

@@ -2,7 +2,7 @@
 
 use crate::fleet::{Fleet, beat};
 use crate::support::certs::Certs;
-use crate::support::{Client, Conf, Origin, until};
+use crate::support::{Client, Conf, Origin, free_addr, until};
 use serde_json::json;
 use std::fs;
 
@@ -11,16 +11,28 @@ fn a_change_at_run_time_needs_no_file_that_the_conf_names() {
     let (nodes, certs, folder) = (Origin::several(2), Certs::new(), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name);
     let (cert, key) = certs.pair(&["proxy.test"]);
-    let files: [(&str, &str); 5] =
-        [("sorry.html", "back soon"), ("pin.keys", &"A".repeat(43)), ("ca.crt", certs.ca()), ("me.crt", &cert), ("me.key", &key)];
+    let both = format!("{cert}{key}");
+    let files: [(&str, &str); 8] = [
+        ("sorry.html", "back soon"),
+        ("pin.keys", &"A".repeat(43)),
+        ("ca.crt", certs.ca()),
+        ("me.crt", &cert),
+        ("me.key", &key),
+        ("door.pem", &both),
+        ("clients.crt", certs.ca()),
+        ("their.token", "0123456789abcdef"),
+    ];
     for (name, text) in files {
         fs::write(at(name), text).unwrap();
     }
-    let [page, keys, ca, cert, key] = files.map(|(name, _)| format!("{:?}", at(name).display().to_string()));
+    let [page, keys, ca, cert, key, door, clients, token] = files.map(|(name, _)| format!("{:?}", at(name).display().to_string()));
+    let public = free_addr();
     let other = format!(
         "[[rule]]\npath = \"/other\"\ncluster = \"other\"\n\
          [cluster.other]\nerror-page = {page}\naffinity = {{ cookie = \"OTHER\", keys = {keys} }}\n\
-         tls = {{ ca = {ca}, cert = {cert}, key = {key} }}\njoin = {{ admit = \"token\" }}\nhealth = {{ kind = \"off\" }}\n"
+         tls = {{ ca = {ca}, cert = {cert}, key = {key} }}\njoin = {{ admit = \"token\" }}\nhealth = {{ kind = \"off\" }}\n\
+         [cluster.third]\naffinity = \"cookie\"\njoin = {{ admit = \"token\", token-file = {token} }}\n\
+         [listener.door]\nbind = \"{public}\"\ntls = {{ certs = [{door}], client-ca = {clients} }}\n"
     );
     let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).rule("path = \"/app\"").more(&other);
     let fleet = Fleet::with(conf.cluster("join = { admit = \"token\" }"));

@@ -5,9 +5,6 @@ use super::{collect, is_test, source, without_tests};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// Modules whose parts may import the whole, as it imports them.
-const ONE_THING: [&str; 1] = ["app"];
-
 type Path = Vec<String>;
 
 /// The files of a crate by the paths of their modules.
@@ -121,10 +118,7 @@ impl Crate {
             let named = paths(&file.code).into_iter().filter_map(|path| self.absolute(module, path));
             let own = all.entry(&file.name).or_default();
             for path in used.chain(named) {
-                let whole = module.join("/");
-                let is_part =
-                    |other: &str| ONE_THING.contains(&&*whole) && other.strip_prefix(&*whole).is_some_and(|part| part.starts_with('/'));
-                let others = self.files(&path, 0).into_iter().filter(|other| *other != file.name && !is_part(other));
+                let others = self.files(&path, 0).into_iter().filter(|other| *other != file.name);
                 others.for_each(|other| _ = own.entry(other).or_insert_with(|| path.join("::")));
             }
         }

@@ -138,12 +138,3 @@ pub fn node(number: usize, rng: &mut SmallRng) -> NodeTable {
         ..NodeTable::default()
     }
 }
-
-/// What was read of no file.
-pub fn empty() -> homing::config::Loaded {
-    thread_local! {
-        static EMPTY: homing::config::Loaded =
-            parse_str("[listener.web]\nbind = '127.0.0.1:0'\n[[rule]]\nrespond = { status = 404 }", Path::new("homing.toml")).unwrap();
-    }
-    EMPTY.with(Clone::clone)
-}

@@ -1,7 +1,7 @@
 //! The world: what happens in it, second by second.
 
 use crate::client::Client;
-use crate::conf::{self, CLUSTER, Conf, INTERVAL};
+use crate::conf::{CLUSTER, Conf, INTERVAL};
 use crate::held;
 use crate::machine::{Machine, Process};
 use crate::promises::BELIEVED;
@@ -9,7 +9,6 @@ use crate::sum::Sum;
 use crate::traffic::Ask;
 use homing::affinity::KeyRing;
 use homing::base::clock::Now;
-use homing::config::Loaded;
 use homing::config::address::NodeUrl;
 use homing::config::model::AdminState;
 use homing::control::Registry;
@@ -74,8 +73,9 @@ impl World {
         Now::make_up_wall(WALL);
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut conf = Conf::draw(&mut rng);
-        let loaded = Loaded { config: conf.file.clone(), files: conf.files.clone(), ..conf::empty() };
-        let (registry, _) = Registry::start(&loaded, KEYS.clone(), Overlay::default(), at(DAWN)).unwrap();
+        let mut registry = Registry::new(KEYS.clone(), Overlay::default());
+        let first = registry.prepare(conf.file.clone(), conf.files.clone(), at(DAWN)).unwrap();
+        registry.publish(first, at(DAWN));
         let mut machines = BTreeMap::new();
         for name in conf.nodes().keys() {
             let (beats, tells) = (rng.random_bool(0.5).then(|| rng.random_range(1..5)), rng.random_bool(0.3));

@@ -28,6 +28,9 @@ use std::sync::Arc;
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
 const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
+/// What a conf asks for, made ready.
+pub type AnnouncePlan = ControlPlan<Guard>;
+
 /// The address, while there is one.
 pub struct Announce {
     ear: Rc<Ear>,
@@ -43,19 +46,19 @@ impl Announce {
     }
 
     /// Binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<ControlPlan<Guard>, String> {
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, String> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
         self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| Guard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &ControlPlan<Guard>) -> Vec<Door> {
+    pub fn homes(&self, plan: &AnnouncePlan) -> Vec<Door> {
         self.listener.homes(plan)
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
-    pub fn commit(&mut self, plan: ControlPlan<Guard>) -> Option<String> {
+    pub fn commit(&mut self, plan: AnnouncePlan) -> Option<String> {
         let ear = self.ear.clone();
         self.listener.commit(plan, move |guard, request, caller| answer(ear.clone(), guard, request, caller))
     }

@@ -59,10 +59,13 @@ impl LiveTls {
 
     /// Makes a change: for connections from here on.
     pub fn adopt(&mut self, change: TlsChange) {
-        match (change, &self.store) {
-            (TlsChange::Certs(certs), Some(store)) => store.replace(certs),
-            (TlsChange::Certs(_), None) => {}
-            (TlsChange::Whole(next), _) => {
+        match change {
+            TlsChange::Certs(certs) => {
+                if let Some(store) = &self.store {
+                    store.replace(certs);
+                }
+            }
+            TlsChange::Whole(next) => {
                 self.shared.store(next.shared.load_full());
                 (self.conf, self.client_ca, self.store) = (next.conf, next.client_ca, next.store);
             }

@@ -1,0 +1,43 @@
+//! What happens, one thing at a time.
+
+use super::{App, Ended};
+use crate::feed::names;
+use crate::upstream::home;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+impl App {
+    /// Runs until it is to end.
+    pub(super) async fn run(mut self) -> Ended {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ended = loop {
+            tokio::select! {
+                _ = second.tick() => self.tick(),
+                () = self.ends.first() => {
+                    tracing::error!("a data-plane thread broke off: ending, to be started again whole");
+                    break Ended::Broken;
+                }
+                change = self.files.changed() => self.follow(&change),
+                _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
+                Some(command) = self.commands.recv() => self.handle(command),
+                _ = self.signals.reopen.recv() => {
+                    self.log.reopen();
+                    tracing::info!("log files are opened again");
+                }
+                () = self.signals.end.any() => break Ended::Gracefully,
+            }
+        };
+        self.stop().await;
+        ended
+    }
+
+    /// Looks at what the passing of time changes.
+    fn tick(&mut self) {
+        self.end_drains();
+        self.registry.tidy();
+        if home::look_again() {
+            names::review(&self.registry.current().load());
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The data plane, as a component: its threads, and what they listen on.
+
+use super::component::{Component, Ending, Next, ShownCerts};
+use super::grace::Grace;
+use crate::listen::ListenerPlan;
+use crate::net::listeners::ClientListeners;
+use crate::net::threads::{Command, Threads};
+use crate::table::Table;
+use crate::upstream::home::Door;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The threads and their listeners.
+pub struct DataPlane {
+    threads: Threads,
+    listeners: ClientListeners,
+    /// They have listened before.
+    begun: bool,
+}
+
+impl DataPlane {
+    /// These threads; they listen on nothing yet.
+    pub fn new(threads: Threads, folder: &Path) -> Self {
+        let listeners = ClientListeners::new(folder, threads.all().len());
+        Self { threads, listeners, begun: false }
+    }
+}
+
+impl Component for DataPlane {
+    type Plan = ListenerPlan;
+
+    fn prepare(&self, next: Next<'_>) -> Result<ListenerPlan, String> {
+        self.listeners.prepare(next.table, next.files)
+    }
+
+    fn doors(&self, plan: &ListenerPlan) -> Vec<Door> {
+        self.listeners.homes(plan)
+    }
+
+    fn commit(&mut self, plan: ListenerPlan, table: &Arc<Table>) -> Option<String> {
+        let opened = self.listeners.commit(plan, table, &self.threads);
+        self.threads.tell(|| Command::Refresh);
+        // later on what changed is told of anyway
+        let first = !std::mem::replace(&mut self.begun, true);
+        let (version, count) = (env!("CARGO_PKG_VERSION"), self.threads.all().len());
+        first.then(|| format!("homing {version} listens on {} with {count} workers", opened.join(", ")))
+    }
+
+    fn certificates(&self) -> ShownCerts {
+        self.listeners.certificates()
+    }
+
+    /// Requests in flight are finished, within the time that is left.
+    fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
+        Box::pin(async move {
+            self.threads.tell(|| Command::Drain);
+            tokio::select! {
+                () = self.threads.all_end() => {}
+                () = grace.is_over() => {}
+            }
+            self.threads.tell(|| Command::Stop);
+            self.threads.join();
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! The addresses of the control plane, as components.
+
+use super::component::{Component, Ending, Next, ShownCerts};
+use super::grace::Grace;
+use crate::admin::{Front, FrontPlan};
+use crate::feed::announce::{Announce, AnnouncePlan};
+use crate::feed::mod_heartbeat::{ModHeartbeat, Plan};
+use crate::table::Table;
+use crate::upstream::home::Door;
+use std::future::ready;
+use std::sync::Arc;
+
+impl Component for Front {
+    type Plan = FrontPlan;
+
+    fn prepare(&self, next: Next<'_>) -> Result<FrontPlan, String> {
+        self.prepare(&next.table.config, next.files)
+    }
+
+    fn doors(&self, plan: &FrontPlan) -> Vec<Door> {
+        self.homes(plan)
+    }
+
+    fn commit(&mut self, plan: FrontPlan, _: &Arc<Table>) -> Option<String> {
+        self.commit(plan).map(|address| format!("status, API and metrics are at {address}"))
+    }
+
+    /// It goes on showing how the others end.
+    fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        self.stopping();
+        Box::pin(ready(()))
+    }
+}
+
+impl Component for ModHeartbeat {
+    type Plan = Plan;
+
+    fn prepare(&self, next: Next<'_>) -> Result<Plan, String> {
+        self.prepare(&next.table.config)
+    }
+
+    fn doors(&self, plan: &Plan) -> Vec<Door> {
+        self.homes(plan)
+    }
+
+    fn commit(&mut self, plan: Plan, _: &Arc<Table>) -> Option<String> {
+        self.commit(plan).map(|address| format!("heartbeats of Apache and Tomcat are heard at {address}"))
+    }
+}
+
+impl Component for Announce {
+    type Plan = AnnouncePlan;
+
+    fn prepare(&self, next: Next<'_>) -> Result<AnnouncePlan, String> {
+        self.prepare(&next.table.config, next.files)
+    }
+
+    fn doors(&self, plan: &AnnouncePlan) -> Vec<Door> {
+        self.homes(plan)
+    }
+
+    fn commit(&mut self, plan: AnnouncePlan, _: &Arc<Table>) -> Option<String> {
+        self.commit(plan).map(|address| format!("nodes announce themselves at {address}"))
+    }
+
+    fn certificates(&self) -> ShownCerts {
+        self.certificates()
+    }
+}

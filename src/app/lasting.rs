@@ -1,0 +1,80 @@
+//! What is known again after a restart, as components: read before the first client comes, saved after the last is gone.
+
+use super::component::{Component, Ending, Next};
+use super::grace::Grace;
+use crate::control::state::StateDir;
+use crate::control::state::ledgers::LedgerKeeper;
+use crate::control::state::writer::StateWriter;
+use crate::feed::Beats;
+use crate::table::{Current, Table};
+use std::future::ready;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What nodes said of themselves.
+pub struct Reports {
+    beats: Rc<Beats>,
+    state: Rc<StateWriter>,
+    recalled: bool,
+}
+
+impl Reports {
+    /// Not known again yet.
+    pub fn new(beats: Rc<Beats>, state: Rc<StateWriter>) -> Self {
+        Self { beats, state, recalled: false }
+    }
+}
+
+impl Component for Reports {
+    type Plan = ();
+
+    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn commit(&mut self, (): (), _: &Arc<Table>) -> Option<String> {
+        if !std::mem::replace(&mut self.recalled, true) {
+            self.beats.recall(self.state.dir());
+        }
+        None
+    }
+
+    fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        self.beats.save(&self.state);
+        Box::pin(ready(()))
+    }
+}
+
+/// The sessions of all clusters.
+pub struct Ledgers {
+    dir: Arc<StateDir>,
+    current: Arc<Current>,
+    /// Begins with the first table.
+    keeper: Option<LedgerKeeper>,
+}
+
+impl Ledgers {
+    /// Not known again yet.
+    pub fn new(dir: Arc<StateDir>, current: Arc<Current>) -> Self {
+        Self { dir, current, keeper: None }
+    }
+}
+
+impl Component for Ledgers {
+    type Plan = ();
+
+    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The keeper follows later tables by itself.
+    fn commit(&mut self, (): (), _: &Arc<Table>) -> Option<String> {
+        self.keeper.get_or_insert_with(|| LedgerKeeper::start(self.dir.clone(), self.current.clone()));
+        None
+    }
+
+    fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        self.keeper.iter_mut().for_each(LedgerKeeper::close);
+        Box::pin(ready(()))
+    }
+}

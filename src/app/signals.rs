@@ -1,0 +1,41 @@
+//! The signals that the process hears.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Each of them.
+pub struct Signals {
+    /// The conf file is to be read again.
+    pub hangup: Signal,
+    /// Log files are to be opened again.
+    pub reopen: Signal,
+    /// Somebody wants the process to end.
+    pub end: EndSignals,
+}
+
+/// Those that want the process to end.
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on none of them finds its default action.
+    pub fn hear() -> Result<Self, String> {
+        let hear = |kind| signal(kind).map_err(|e| e.to_string());
+        Ok(Self {
+            hangup: hear(SignalKind::hangup())?,
+            reopen: hear(SignalKind::user_defined1())?,
+            end: EndSignals { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? },
+        })
+    }
+}
+
+impl EndSignals {
+    /// Waits for one of them. Cheap to give up.
+    pub async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The start: what the conf leaves no choice about is made, and then the conf is put in force as by a reload from nothing.
+
+use super::component::Components;
+use super::data_plane::DataPlane;
+use super::lasting::{Ledgers, Reports};
+use super::plain::{Closing, EachTable};
+use super::reload::in_a_line;
+use super::signals::Signals;
+use super::{App, OVERLAY};
+use crate::admin::{Admin, Front};
+use crate::base::clock::Now;
+use crate::base::open_files;
+use crate::base::tasks::kept;
+use crate::config::model::{Server, Workers};
+use crate::config::{Loaded, Needs};
+use crate::control::state::StateDir;
+use crate::control::state::writer::StateWriter;
+use crate::control::{Error, Registry, handle, keys};
+use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse, announce};
+use crate::net::threads::Threads;
+use crate::proxy::worker::WorkerConfig;
+use crate::table::{Current, Table};
+use crate::telemetry::log_writer::LogWriter;
+use crate::telemetry::traces::Traces;
+use sd_notify::NotifyState;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What a change of the state folder's overlay costs when it cannot be read.
+const COST: &str = "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat";
+
+impl App {
+    /// Starts with the conf that was read, which is watched already.
+    pub(super) fn start(path: &Path, mut loaded: Loaded, files: Files) -> Result<Self, String> {
+        // before anything is announced, so that no signal finds its default action
+        let signals = Signals::hear()?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{}", in_a_line(&[warning.to_string()]));
+        }
+        if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
+            tracing::warn!("{shortage}");
+        }
+        let told = |error: Error| error.to_string();
+        let server = loaded.config.server.clone();
+        let dir = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir)).map_err(told)?);
+        let ring = Arc::new(keys::load_or_make(&dir).map_err(told)?);
+        announce::read_common_tokens(&loaded.config, &mut loaded.files);
+        let registry = Registry::new(ring, dir.read(OVERLAY, COST));
+        let prepared = registry.prepare(loaded.config, loaded.files, Now::look()).map_err(told)?;
+        for line in &prepared.lapsed {
+            tracing::warn!("{line}");
+        }
+        let shared = shared(&server, &loaded.folder, registry.current())?;
+        let threads = Threads::start(worker_count(&server), &shared).map_err(|e| format!("thread: {e}"))?;
+        let state = Rc::new(StateWriter::start(dir.clone()).map_err(|e| format!("thread: {e}"))?);
+        let (handle, commands) = handle::channel();
+        let beats = Beats::new(registry.current().clone(), handle.clone());
+        let admin = Admin::new(&shared, threads.recall(), beats.counts.clone(), handle);
+        watch(registry.current(), &admin, &beats, &state);
+        let mut app = Self {
+            path: path.to_owned(),
+            given: loaded.given,
+            ends: threads.ends(),
+            components: components(&shared, threads, (&state, dir), &beats, &admin, &loaded.folder),
+            registry,
+            files,
+            signals,
+            commands,
+            admin,
+            state,
+            log: shared.log,
+        };
+        // before the first client comes: whoever sees an old certificate may change it at once
+        app.files.set(&loaded.watched);
+        for line in app.put_in_force(prepared)? {
+            tracing::info!("{line}");
+        }
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        Ok(app)
+    }
+}
+
+/// What all data-plane threads have in common.
+fn shared(server: &Server, folder: &Path, current: &Arc<Current>) -> Result<WorkerConfig, String> {
+    Ok(WorkerConfig {
+        current: current.clone(),
+        log: LogWriter::start(&server.access_log, folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?,
+        traces: Traces::start(server.traces.as_ref())?,
+        places: Arc::new(Semaphore::new((server.max_connections as usize).max(1))),
+        traffic: Arc::default(),
+    })
+}
+
+/// All components, in the order in which they follow the table; they end in the reverse.
+fn components(
+    shared: &WorkerConfig,
+    threads: Threads,
+    (state, dir): (&Rc<StateWriter>, Arc<StateDir>),
+    beats: &Rc<Beats>,
+    admin: &Rc<Admin>,
+    folder: &Path,
+) -> Components {
+    let (traces, log, documents) = (shared.traces.clone(), shared.log.clone(), state.clone());
+    let (mut names, mut checks, mut agents) = (Names::new(), Checks::new(), Agents::new(beats.clone()));
+    Components::default()
+        .with(Closing(async move || {
+            if let Some(traces) = &traces {
+                traces.close().await;
+            }
+        }))
+        .with(Closing(async move || log.close()))
+        .with(Closing(async move || documents.close()))
+        .with(Reports::new(beats.clone(), state.clone()))
+        .with(Ledgers::new(dir, shared.current.clone()))
+        .with(EachTable(move |table: &Table| names.reconcile(table)))
+        .with(EachTable(move |table: &Table| checks.reconcile(table)))
+        .with(EachTable(move |table: &Table| agents.reconcile(table)))
+        .with(DataPlane::new(threads, folder))
+        .with(Front::new(admin.clone(), folder))
+        .with(ModHeartbeat::new(beats.clone(), folder))
+        .with(Announce::new(beats.clone(), folder))
+}
+
+/// Begins what looks again and again, whatever the table.
+fn watch(current: &Arc<Current>, admin: &Rc<Admin>, beats: &Rc<Beats>, state: &Rc<StateWriter>) {
+    let (of, shown, curves, heard, kept_in) = (current.clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
+    tokio::task::spawn_local(kept("housekeeping", move || Pulse::new().run(of.clone())));
+    tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));
+    tokio::task::spawn_local(kept("the curves", move || curves.clone().remember()));
+    tokio::task::spawn_local(kept("the watch over heartbeats", move || heard.clone().watch(kept_in.clone())));
+}
+
+fn worker_count(server: &Server) -> usize {
+    match server.workers {
+        Workers::Count(n) => usize::from(n.max(1)),
+        Workers::Word(_) => cores(),
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
