@@ -186,7 +186,7 @@ impl Members {
             info!("cluster {} node {} announces itself again", cluster.name, node.spec.name);
         }
         live.limit.set(node.max_requests());
-        cluster.live.rescore(live.slot, now);
+        cluster.live.learn(live.slot, now);
         Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
     }
 

@@ -7,7 +7,7 @@ use super::resolve::Bypass;
 use super::retry::Tries;
 use super::session::{self, Caller, Clash, Session};
 use crate::affinity::{Found, Reading, bypass, visitor};
-use crate::base::clock::{self, Now};
+use crate::base::clock;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
 use crate::telemetry::termination::Termination;
@@ -102,7 +102,7 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
     let (client, cluster, reading, open) = (context.client, context.to.cluster, &context.to.reading, &mut *context.open);
     let alike = FirstRequest::visitor(cluster, reading);
     let mut hint = first.hint;
-    let mut first_check = None;
+    let (mut first_check, mut learned) = (None, None);
     loop {
         let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: open.now, dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
@@ -135,11 +135,16 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
             }
             Decision::Wait => {
                 let deadline = *first_check.get_or_insert_with(|| clock::timer_instant() + FIRST_CHECK);
-                tries.waited = !checked(cluster, deadline, open.now).await;
-                open.look();
-                // all that waited here are let go at once
-                first.look(client, cluster);
-                hint = first.hint;
+                if let Some(learned) = learned.take() {
+                    let in_time = tokio::time::timeout_at(deadline, learned).await.is_ok();
+                    tries.waited = !in_time || clock::timer_instant() >= deadline;
+                    open.look();
+                    // all that waited here are let go at once
+                    first.look(client, cluster);
+                    hint = first.hint;
+                }
+                // what is learned while the next decision is made is not missed
+                learned = Some(cluster.live.next_learned());
             }
             Decision::Refuse(refusal) => {
                 open.record.decision.refused(refusal);
@@ -159,21 +164,4 @@ pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &'stat
     let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(Termination::ServerConnect).retry_after(5);
     refused.page = cluster.error_page.clone();
     refused
-}
-
-/// Waits until the first check of some node is over. False when it is the deadline that is.
-async fn checked(cluster: &Cluster, deadline: tokio::time::Instant, now: Now) -> bool {
-    let unknown = cluster.nodes().filter(|n| n.state(now) == crate::table::State::Unknown);
-    let mut changes: Vec<_> = unknown.take(16).map(|n| Box::pin(n.live.changed.notified())).collect();
-    for change in &mut changes {
-        change.as_mut().enable();
-    }
-    let any = std::future::poll_fn(|cx| match changes.iter_mut().any(|c| c.as_mut().poll(cx).is_ready()) {
-        true => std::task::Poll::Ready(()),
-        false => std::task::Poll::Pending,
-    });
-    // woken at least every 50 ms: a change between the look and the wait is then not missed for long
-    let step = deadline.min(clock::timer_instant() + Duration::from_millis(50));
-    let _ = tokio::time::timeout_at(step, any).await;
-    clock::timer_instant() < deadline
 }

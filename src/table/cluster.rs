@@ -17,8 +17,11 @@ use crate::ledger::{KnownSession, Ledger, Tally};
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// A cluster of a table: immutable.
 pub struct Cluster {
@@ -118,6 +121,8 @@ pub struct ClusterLive {
     pub warned: Warned,
     /// Whether its checks are to be doubted.
     pub doubt: Doubt,
+    /// Something was learned of a node: for requests that wait for a first check.
+    learned: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -149,6 +154,7 @@ impl ClusterLive {
             usage,
             warned: Warned::default(),
             doubt: Doubt::default(),
+            learned: Notify::new(),
         }
     }
 
@@ -162,6 +168,19 @@ impl ClusterLive {
         self.traffic.failed(unseen);
         let count = if unseen { &node.errors.connect } else { &node.errors.response };
         count.fetch_add(1, Relaxed);
+    }
+
+    /// A node was checked, or has spoken, with another result than before.
+    pub fn learn(&self, slot: u32, now: Now) {
+        self.rescore(slot, now);
+        self.learned.notify_waiters();
+    }
+
+    /// Ready when something is learned of a node, from now on and not only from when it is waited for.
+    pub fn next_learned(&self) -> Pin<Box<Notified<'_>>> {
+        let mut next = Box::pin(self.learned.notified());
+        next.as_mut().enable();
+        next
     }
 
     /// Brings the board up to date for one node.

@@ -123,8 +123,6 @@ pub struct NodeLive {
     why: Mutex<String>,
     /// Its state as it was last shown, and since when in milliseconds since 1970.
     noted: Mutex<(Option<State>, u64)>,
-    /// Woken on each change of health, for requests that wait for the first check.
-    pub changed: Notify,
     /// Requests that wait for a place.
     pub waiting: AtomicU32,
 }
@@ -151,7 +149,6 @@ impl NodeLive {
             fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
             noted: Mutex::new((None, clock::unix_ms())),
-            changed: Notify::new(),
             waiting: AtomicU32::new(0),
         }
     }
@@ -215,7 +212,6 @@ impl NodeLive {
             self.cold_since.store(now_if(rise == Rise::Alone), Relaxed);
             self.evidence.acquit();
         }
-        self.changed.notify_waiters();
         Some(before)
     }
 

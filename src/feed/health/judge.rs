@@ -176,7 +176,7 @@ pub(super) fn publish(subject: &CheckedNode, health: Health, why: &str, now: Now
     };
     let changed = live.set_health(health, why, rise, now).is_some();
     if changed {
-        subject.cluster_live.rescore(live.slot, now);
+        subject.cluster_live.learn(live.slot, now);
     }
     changed
 }
