@@ -5,10 +5,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use homing::affinity::KeyRing;
 use homing::config;
 use homing::control::handle;
-use homing::control::members::Proof;
+use homing::control::members::SenderProof;
 use homing::feed::Beats;
 use homing::heartbeat::native;
-use homing::table::compile::{self, Context};
+use homing::table::compile::{self, TableContext};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,7 +26,7 @@ fn heartbeat(criterion: &mut Criterion) {
     (0..NODES).for_each(|n| _ = writeln!(text, "n{n} = 'http://10.0.{}.{}:8080'", n >> 8, n & 255));
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]));
     let keys = Arc::new(KeyRing::generate());
-    let context = Context { files: &loaded.files, keys: &keys };
+    let context = TableContext { files: &loaded.files, keys: &keys };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("the conf compiles");
     let (registry, _commands) = handle::channel();
     let beats = Beats::new(Arc::new(ArcSwap::from_pointee(table)), registry);
@@ -49,7 +49,7 @@ fn heartbeat(criterion: &mut Criterion) {
             },
             |body| {
                 let heard = native::read(Some("application/json"), body.as_bytes()).expect("it is a heartbeat");
-                let heard = pin!(beats.hear(&heard, FROM, Proof::Token)).poll(&mut Task::from_waker(Waker::noop()));
+                let heard = pin!(beats.hear(&heard, FROM, SenderProof::Token)).poll(&mut Task::from_waker(Waker::noop()));
                 assert!(matches!(heard, Poll::Ready(Ok(_))));
             },
             criterion::BatchSize::SmallInput,

@@ -115,7 +115,7 @@ fn table() -> Table {
         "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = \"cookie\"\n[cluster.shop.nodes]\n{nodes}"
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).expect("a conf");
-    let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = compile::TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("a table");
     compile::adopt(&table, Now::look());
     table

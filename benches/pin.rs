@@ -1,7 +1,7 @@
 //! What reading and writing one pin of each kind costs.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use homing::affinity::{Affinity, Answer, Found, Incoming, KeyRing, Member, Reading};
+use homing::affinity::{Affinity, FoundPin, KeyRing, Member, PinRequest, PinResponse, Reading};
 use homing::config::model;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::{Method, StatusCode, Uri};
@@ -110,13 +110,13 @@ fn request(pin: &str) -> HeaderMap {
     headers
 }
 
-fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> Answer<'a> {
+fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> PinResponse<'a> {
     let (stamp, session) = (reading.stamp, reading.session.unwrap_or(1));
-    Answer { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: 0, honoured, stamp, session, status: StatusCode::OK }
+    PinResponse { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: 0, honoured, stamp, session, status: StatusCode::OK }
 }
 
 /// What our answer to a new session sets, without its attributes.
-fn first_cookie(affinity: &Affinity, fresh: &Answer<'_>) -> String {
+fn first_cookie(affinity: &Affinity, fresh: &PinResponse<'_>) -> String {
     let mut headers = HeaderMap::new();
     affinity.finish(fresh, &mut headers);
     let line = headers[SET_COOKIE].to_str().expect("our cookies are text");
@@ -126,7 +126,7 @@ fn first_cookie(affinity: &Affinity, fresh: &Answer<'_>) -> String {
 fn pins(bench: &mut Criterion) {
     for kind in &KINDS {
         let (affinity, uri) = (compile(kind), kind.uri.parse::<Uri>().expect("a target"));
-        let incoming = |headers| Incoming { method: &Method::GET, uri: &uri, headers, client: [192, 0, 2, 7].into(), now: NOW };
+        let incoming = |headers| PinRequest { method: &Method::GET, uri: &uri, headers, client: [192, 0, 2, 7].into(), now: NOW };
         let mut set = HeaderMap::new();
         if !kind.set_cookie.is_empty() {
             set.insert(SET_COOKIE, HeaderValue::from_static(kind.set_cookie));
@@ -138,7 +138,7 @@ fn pins(bench: &mut Criterion) {
             cookie => request(cookie),
         };
         let reading = affinity.read(&incoming(&headers));
-        assert!(!matches!(reading.found, Found::Absent | Found::Lost(_)), "{}: {reading:?}", kind.name);
+        assert!(!matches!(reading.found, FoundPin::Absent | FoundPin::Lost(_)), "{}: {reading:?}", kind.name);
         let known = answer(&reading, true);
         bench.bench_function(&format!("read/{}", kind.name), |timer| timer.iter(|| affinity.read(&incoming(black_box(&headers)))));
         for (what, answer) in [("write", &fresh), ("answer-known", &known)] {

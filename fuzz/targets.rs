@@ -5,12 +5,12 @@
 #![allow(dead_code)]
 
 use bytes::BytesMut;
-use homing::affinity::{Affinity, Found, Incoming, KeyRing, Member};
+use homing::affinity::{Affinity, FoundPin, KeyRing, Member, PinRequest};
 use homing::config::{self, Loaded};
-use homing::heartbeat::{Heard, Speaker, agent, datagram, native, post};
+use homing::heartbeat::{HeartbeatMessage, Speaker, agent, datagram, native, post};
 use homing::table::normal_path;
 use homing::wire::cookies::{self, SetCookie};
-use homing::wire::http1::{BodyReader, Framing, HeadScan, Malformed, Part, request};
+use homing::wire::http1::{BodyPart, BodyReader, Framing, HeadScan, Malformed, request};
 use homing::wire::proxy_protocol::{self, Header};
 use homing::wire::request_id::{RequestId, trace_of};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
@@ -41,10 +41,10 @@ const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// What an agent has said, it has said: more bytes change nothing. Nothing of it upsets a terminal.
 pub fn agent(bytes: &[u8]) {
     let reply = agent::read(bytes);
-    if let agent::Reply::Said(beat) = &reply {
+    if let agent::AgentReply::Said(beat) = &reply {
         assert!(!beat.note.as_deref().unwrap_or_default().contains(char::is_control));
     }
-    if reply != agent::Reply::Incomplete {
+    if reply != agent::AgentReply::Incomplete {
         assert_eq!(agent::read(&[bytes, b"down\n"].concat()), reply);
     }
 }
@@ -102,8 +102,8 @@ pub fn framing(bytes: &[u8]) {
             loop {
                 if !body.is_done() {
                     match body.take(&mut input)? {
-                        Part::More => break,
-                        Part::End | Part::Data(_) | Part::Trailers(_) => continue,
+                        BodyPart::More => break,
+                        BodyPart::End | BodyPart::Data(_) | BodyPart::Trailers(_) => continue,
                     }
                 }
                 let Some(head) = scan.find(&input)? else { break };
@@ -134,7 +134,7 @@ pub fn heartbeat_native(bytes: &[u8]) {
     for content_type in [JSON, "application/x-www-form-urlencoded"] {
         match native::read(Some(content_type), bytes) {
             Ok(heard) => {
-                let Heard { speaker: Speaker::Named { cluster, node, url }, beat } = &heard else { panic!("{heard:?}") };
+                let HeartbeatMessage { speaker: Speaker::Named { cluster, node, url }, beat } = &heard else { panic!("{heard:?}") };
                 let written = native::write(cluster, node, url, beat);
                 assert_eq!(native::read(Some(JSON), written.as_bytes()).as_ref(), Ok(&heard), "{written}");
             }
@@ -197,8 +197,8 @@ pub fn sealed_pin(bytes: &[u8]) {
         let Ok(line) = HeaderValue::from_bytes(&[b"PIN=", value].concat()) else { return false };
         let headers = HeaderMap::from_iter([(COOKIE, line)]);
         let (method, uri) = (&http::Method::GET, &http::Uri::from_static("/"));
-        let reading = SEALED.read(&Incoming { method, uri, headers: &headers, client: SOMEBODY, now: 1_800_000_000 });
-        matches!(reading.found, Found::Pin { .. })
+        let reading = SEALED.read(&PinRequest { method, uri, headers: &headers, client: SOMEBODY, now: 1_800_000_000 });
+        matches!(reading.found, FoundPin::Pin { .. })
     };
     assert!(opens(PIN.as_bytes()), "the pin of this file is out of date");
     opens(bytes);

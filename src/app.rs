@@ -22,7 +22,7 @@ use crate::config::given::Given;
 use crate::control::handle::RegistryCommands;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Prepared, Registry};
-use crate::feed::Files;
+use crate::feed::FileWatcher;
 use crate::net::threads::ThreadEnds;
 use crate::telemetry::log_writer::LogWriter;
 use crate::upstream::home;
@@ -33,7 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// What ends a run.
-pub enum Ended {
+pub enum RunEnd {
     /// As asked.
     Gracefully,
     /// The conf was refused, or a socket could not be bound: the lines say why.
@@ -43,24 +43,24 @@ pub enum Ended {
 }
 
 /// Runs the proxy for the conf file at `path` until it is told to stop.
-pub fn run(path: &Path) -> Ended {
+pub fn run(path: &Path) -> RunEnd {
     tasks::notice_panics();
     // the provider of all cryptography is chosen here, once
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let files = Files::new(&[path.to_owned().into()]);
+    let files = FileWatcher::new(&[path.to_owned().into()]);
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
-        Err(findings) => return Ended::Refused(findings.iter().map(ToString::to_string).collect()),
+        Err(findings) => return RunEnd::Refused(findings.iter().map(ToString::to_string).collect()),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Ended::Refused(vec![format!("error: {error}")]),
+        Err(error) => return RunEnd::Refused(vec![format!("error: {error}")]),
     };
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, async {
         match App::start(path, loaded, files) {
             Ok(app) => app.run().await,
-            Err(error) => Ended::Refused(vec![format!("error: {error}")]),
+            Err(error) => RunEnd::Refused(vec![format!("error: {error}")]),
         }
     });
     runtime.shutdown_background();
@@ -80,7 +80,7 @@ struct App {
     registry: Registry,
     /// What follows the table.
     components: Components,
-    files: Files,
+    files: FileWatcher,
     signals: Signals,
     commands: RegistryCommands,
     ends: ThreadEnds,

@@ -2,9 +2,9 @@
 
 use super::explain::Question;
 use super::form::{self, Form};
-use super::guard::{self, Guard, Proof};
+use super::guard::{self, AdminGuard, Credential};
 use super::operate::{Bypass, NodeAction};
-use super::page::{self, Notice, Sight};
+use super::page::{self, Notice, PageContext};
 use super::status::Status;
 use super::{Admin, explain, metrics, open, openapi, snapshot};
 use crate::base::clock;
@@ -25,7 +25,7 @@ const OPERATOR: &str = "operator";
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place<'a> {
+enum ApiPath<'a> {
     Page,
     Style,
     Script,
@@ -51,7 +51,7 @@ enum Place<'a> {
     Reload,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ApiPath<'a> {
     fn find(path: &'a str) -> Option<Self> {
         let mut parts = path.strip_prefix('/')?.split('/');
         let parts: [Option<&str>; 7] = std::array::from_fn(|_| parts.next());
@@ -98,7 +98,7 @@ impl<'a> Place<'a> {
 }
 
 /// Answers a request. A form is answered by the page.
-pub async fn answer(admin: Rc<Admin>, guard: Rc<Guard>, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(admin: Rc<Admin>, guard: Rc<AdminGuard>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !form::is_form(&head.headers) {
         return respond(&admin, &guard, &head, body).await.unwrap_or_else(Problem::into_response);
@@ -118,9 +118,9 @@ pub async fn answer(admin: Rc<Admin>, guard: Rc<Guard>, request: Request<Incomin
 }
 
 /// The page.
-async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, proof: Proof) -> String {
+async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, proof: Credential) -> String {
     let moves = explain::moves(admin).await;
-    page::whole(&Sight { status, moves: &moves, history: &admin.history.borrow(), notice, proof })
+    page::whole(&PageContext { status, moves: &moves, history: &admin.history.borrow(), notice, proof })
 }
 
 /// The snapshot that `?snapshot=NUMBER` asks for; a new one if none is asked for.
@@ -136,11 +136,11 @@ fn asked_for(admin: &Admin, head: &Parts) -> Result<Rc<Status>, Problem> {
 }
 
 /// Whether a request may ask for what is at a place.
-fn admit<'a>(guard: &Guard, head: &'a Parts) -> Result<(Place<'a>, Option<Proof>), Problem> {
+fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option<Credential>), Problem> {
     guard.admit(&head.headers)?;
     let path = head.uri.path();
-    let (place, proof) = (Place::find(path), guard.proof(&head.headers));
-    if proof.is_none() && !place.is_some_and(Place::is_open) {
+    let (place, proof) = (ApiPath::find(path), guard.proof(&head.headers));
+    if proof.is_none() && !place.is_some_and(ApiPath::is_open) {
         return Err(guard::unauthorized());
     }
     let place = place.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}.")))?;
@@ -155,71 +155,71 @@ fn admit<'a>(guard: &Guard, head: &'a Parts) -> Result<(Place<'a>, Option<Proof>
     Ok((place, proof))
 }
 
-async fn respond(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
+async fn respond(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
     let (place, proof) = admit(guard, head)?;
     match place {
-        Place::Ping if admin.stopping.get() => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping.")),
-        Place::Ping => Ok(text(StatusCode::OK, "ok\n")),
-        Place::Ready => ready(&snapshot::take(admin), proof.is_some()),
-        Place::Page => Ok(match proof {
+        ApiPath::Ping if admin.stopping.get() => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping.")),
+        ApiPath::Ping => Ok(text(StatusCode::OK, "ok\n")),
+        ApiPath::Ready => ready(&snapshot::take(admin), proof.is_some()),
+        ApiPath::Page => Ok(match proof {
             Some(proof) => html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, None, proof).await),
             None => html(StatusCode::UNAUTHORIZED, page::login(None)),
         }),
-        Place::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
-        Place::Script => Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8")),
-        Place::Icon => Ok(kind(Response::new(Body::from(page::ICON)), "image/svg+xml")),
-        Place::Metrics => Ok(kind(
+        ApiPath::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
+        ApiPath::Script => Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8")),
+        ApiPath::Icon => Ok(kind(Response::new(Body::from(page::ICON)), "image/svg+xml")),
+        ApiPath::Metrics => Ok(kind(
             text(StatusCode::OK, metrics::text(&*asked_for(admin, head)?, admin.current.load().config.server.node_metrics)),
             metrics::CONTENT_TYPE,
         )),
-        Place::Status => Ok(json(&*asked_for(admin, head)?)),
-        Place::Clusters => Ok(json(&asked_for(admin, head)?.clusters)),
-        Place::Cluster(cluster) => Ok(json(find(&*asked_for(admin, head)?, cluster)?)),
-        Place::Nodes(cluster) => Ok(json(&find(&*asked_for(admin, head)?, cluster)?.nodes)),
-        Place::Node(cluster, node) => Ok(json(find_node(&*asked_for(admin, head)?, cluster, node)?)),
-        Place::Sessions(cluster, node) => {
+        ApiPath::Status => Ok(json(&*asked_for(admin, head)?)),
+        ApiPath::Clusters => Ok(json(&asked_for(admin, head)?.clusters)),
+        ApiPath::Cluster(cluster) => Ok(json(find(&*asked_for(admin, head)?, cluster)?)),
+        ApiPath::Nodes(cluster) => Ok(json(&find(&*asked_for(admin, head)?, cluster)?.nodes)),
+        ApiPath::Node(cluster, node) => Ok(json(find_node(&*asked_for(admin, head)?, cluster, node)?)),
+        ApiPath::Sessions(cluster, node) => {
             let table = admin.current.load();
             let (cluster, node) = of_table(&table, cluster, node)?;
             Ok(json(&snapshot::sessions(cluster, node)))
         }
-        Place::Bypass(cluster, node) => bypass(admin, cluster, node, &body_of(body, LARGEST).await?).await,
-        Place::Config => Ok(json(&open::config(&admin.current.load().config))),
-        Place::Events => events(admin),
-        Place::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
-        Place::Moves => Ok(json(&explain::moves(admin).await)),
-        Place::Document => Ok(json(&openapi::document())),
-        Place::Reload => reload(admin).await,
-        Place::Operate(cluster, node, verb) => {
+        ApiPath::Bypass(cluster, node) => bypass(admin, cluster, node, &body_of(body, LARGEST).await?).await,
+        ApiPath::Config => Ok(json(&open::config(&admin.current.load().config))),
+        ApiPath::Events => events(admin),
+        ApiPath::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
+        ApiPath::Moves => Ok(json(&explain::moves(admin).await)),
+        ApiPath::Document => Ok(json(&openapi::document())),
+        ApiPath::Reload => reload(admin).await,
+        ApiPath::Operate(cluster, node, verb) => {
             find_node(&snapshot::take(admin), cluster, node)?;
             operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
         }
-        Place::Login | Place::Logout => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page.")),
+        ApiPath::Login | ApiPath::Logout => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page.")),
     }
 }
 
 /// Does what a form asks for and leads back to the page; a refusal comes with what was filled in.
-async fn by_form(admin: &Admin, guard: &Guard, head: &Parts, body: Incoming) -> Result<Response<Body>, (Problem, Form)> {
+async fn by_form(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
     let (place, _) = admit(guard, head).map_err(nothing)?;
     let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
     match place {
-        Place::Operate(cluster, node, verb) => match operate(admin, cluster, node, verb, &form.to_json()).await {
+        ApiPath::Operate(cluster, node, verb) => match operate(admin, cluster, node, verb, &form.to_json()).await {
             Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
             Err(problem) => Err((problem, form)),
         },
         // whether it is applied or refused, the page shows it
-        Place::Reload => {
+        ApiPath::Reload => {
             drop(reload(admin).await);
             Ok(back("/#reloads", None))
         }
-        Place::Login => match guard.let_in(form.get("token").unwrap_or_default()) {
+        ApiPath::Login => match guard.let_in(form.get("token").unwrap_or_default()) {
             Some(cookie) => Ok(back("/", Some(&cookie))),
             None => Err(nothing(Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "This is not the token; it is in the file that server.admin-token-file names.",
             ))),
         },
-        Place::Logout => Ok(back("/", Some(guard::LEAVE))),
+        ApiPath::Logout => Ok(back("/", Some(guard::LEAVE))),
         _ => Err(nothing(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes no form."))),
     }
 }
@@ -323,52 +323,52 @@ mod tests {
     #[test]
     fn places_are_found_by_their_whole_path() {
         for (path, place) in [
-            ("/ping", Some(Place::Ping)),
-            ("/api/status", Some(Place::Status)),
-            ("/api/explain", Some(Place::Explain)),
-            ("/api/moves", Some(Place::Moves)),
-            ("/api/clusters", Some(Place::Clusters)),
-            ("/api/clusters/app", Some(Place::Cluster("app"))),
-            ("/api/clusters/app/nodes", Some(Place::Nodes("app"))),
-            ("/api/clusters/app/nodes/n1", Some(Place::Node("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/drain", Some(Place::Operate("app", "n1", NodeAction::Drain))),
-            ("/api/clusters/app/nodes/n1/sessions", Some(Place::Sessions("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/bypass", Some(Place::Bypass("app", "n1"))),
+            ("/ping", Some(ApiPath::Ping)),
+            ("/api/status", Some(ApiPath::Status)),
+            ("/api/explain", Some(ApiPath::Explain)),
+            ("/api/moves", Some(ApiPath::Moves)),
+            ("/api/clusters", Some(ApiPath::Clusters)),
+            ("/api/clusters/app", Some(ApiPath::Cluster("app"))),
+            ("/api/clusters/app/nodes", Some(ApiPath::Nodes("app"))),
+            ("/api/clusters/app/nodes/n1", Some(ApiPath::Node("app", "n1"))),
+            ("/api/clusters/app/nodes/n1/drain", Some(ApiPath::Operate("app", "n1", NodeAction::Drain))),
+            ("/api/clusters/app/nodes/n1/sessions", Some(ApiPath::Sessions("app", "n1"))),
+            ("/api/clusters/app/nodes/n1/bypass", Some(ApiPath::Bypass("app", "n1"))),
             ("/api/clusters/app/nodes/n1/explode", None),
             ("/api/clusters/app/nodes/n1/drain/x", None),
             ("/api/clusters/app/n1", None),
             ("/api/status/", None),
             ("/api", None),
-            ("/", Some(Place::Page)),
+            ("/", Some(ApiPath::Page)),
             ("/page.css/", None),
             ("*", None),
         ] {
-            assert_eq!(Place::find(path), place, "{path}");
+            assert_eq!(ApiPath::find(path), place, "{path}");
         }
     }
 
     /// Where the document has a place; a new one does not compile before it is said here.
-    fn documented(place: Place<'_>) -> &'static str {
+    fn documented(place: ApiPath<'_>) -> &'static str {
         match place {
             // for people and their browsers
-            Place::Page | Place::Style | Place::Script | Place::Icon | Place::Login | Place::Logout => "no part of it",
-            Place::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
-            Place::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
-            Place::Ping => "/ping",
-            Place::Ready => "/ready",
-            Place::Metrics => "/metrics",
-            Place::Status => "/api/status",
-            Place::Clusters => "/api/clusters",
-            Place::Cluster(_) => "/api/clusters/{cluster}",
-            Place::Nodes(_) => "/api/clusters/{cluster}/nodes",
-            Place::Node(..) => "/api/clusters/{cluster}/nodes/{node}",
-            Place::Operate(..) => "/api/clusters/{cluster}/nodes/{node}/",
-            Place::Config => "/api/config",
-            Place::Events => "/api/events",
-            Place::Explain => "/api/explain",
-            Place::Moves => "/api/moves",
-            Place::Document => "/api/openapi.json",
-            Place::Reload => "/api/reload",
+            ApiPath::Page | ApiPath::Style | ApiPath::Script | ApiPath::Icon | ApiPath::Login | ApiPath::Logout => "no part of it",
+            ApiPath::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
+            ApiPath::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
+            ApiPath::Ping => "/ping",
+            ApiPath::Ready => "/ready",
+            ApiPath::Metrics => "/metrics",
+            ApiPath::Status => "/api/status",
+            ApiPath::Clusters => "/api/clusters",
+            ApiPath::Cluster(_) => "/api/clusters/{cluster}",
+            ApiPath::Nodes(_) => "/api/clusters/{cluster}/nodes",
+            ApiPath::Node(..) => "/api/clusters/{cluster}/nodes/{node}",
+            ApiPath::Operate(..) => "/api/clusters/{cluster}/nodes/{node}/",
+            ApiPath::Config => "/api/config",
+            ApiPath::Events => "/api/events",
+            ApiPath::Explain => "/api/explain",
+            ApiPath::Moves => "/api/moves",
+            ApiPath::Document => "/api/openapi.json",
+            ApiPath::Reload => "/api/reload",
         }
     }
 
@@ -378,13 +378,13 @@ mod tests {
         let paths = document["paths"].as_object().unwrap();
         for (path, methods) in paths {
             let filled = path.replace("{cluster}", "app").replace("{node}", "n1");
-            let place = Place::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
+            let place = ApiPath::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
             assert!(path.starts_with(documented(place)), "{path} leads to {place:?}");
             let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
             assert_eq!(methods, [if place.changes() { "post" } else { "get" }], "{path}");
         }
         for verb in NodeAction::ALL {
-            let path = format!("{}{}", documented(Place::Operate("", "", verb)), verb.word());
+            let path = format!("{}{}", documented(ApiPath::Operate("", "", verb)), verb.word());
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs

@@ -1,6 +1,6 @@
 //! Where the window is: its address, which may change with the conf.
 
-use super::guard::Guard;
+use super::guard::AdminGuard;
 use super::{Admin, api};
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
@@ -12,12 +12,12 @@ use std::rc::Rc;
 const OPTIONS: ControlOptions = ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
 
 /// What a conf asks for, made ready.
-pub type FrontPlan = ControlPlan<Guard>;
+pub type FrontPlan = ControlPlan<AdminGuard>;
 
 /// The window's address, while there is one.
 pub struct Front {
     admin: Rc<Admin>,
-    listener: ControlListener<Guard>,
+    listener: ControlListener<AdminGuard>,
 }
 
 impl Front {
@@ -28,7 +28,7 @@ impl Front {
 
     /// Binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, String> {
-        self.listener.prepare(config.server.admin.as_deref(), None, |bind| Guard::new(config, bind, files))
+        self.listener.prepare(config.server.admin.as_deref(), None, |bind| AdminGuard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.

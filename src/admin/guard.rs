@@ -2,7 +2,7 @@
 //! this machine happens to show.
 
 use crate::base::clock;
-use crate::base::token::{Passes, Shown, Tokens};
+use crate::base::token::{Passes, ShownToken, Tokens};
 use crate::config::address::Address;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
@@ -23,7 +23,7 @@ static PASSES: LazyLock<Passes> = LazyLock::new(Passes::new);
 
 /// How a request shows that it may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum Credential {
     /// No token is asked for.
     NotAsked,
     /// By the token itself, which no browser sends by itself.
@@ -33,13 +33,13 @@ pub enum Proof {
 }
 
 /// What is asked of a request before it is looked at.
-pub struct Guard {
+pub struct AdminGuard {
     tokens: Option<Tokens>,
     /// Hosts that the window may be asked for by; none when the name tells nothing.
     hosts: Option<Vec<String>>,
 }
 
-impl Guard {
+impl AdminGuard {
     /// For this conf, with the tokens that were read with it.
     pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
         let tokens = match &config.server.admin_token_file {
@@ -78,9 +78,9 @@ impl Guard {
 
     /// Whether a request may change something. What a browser adds unasked, a cookie, is believed only with the word that it
     /// comes from our own page.
-    pub fn admit_change(&self, proof: Option<Proof>, headers: &HeaderMap) -> Result<(), Problem> {
+    pub fn admit_change(&self, proof: Option<Credential>, headers: &HeaderMap) -> Result<(), Problem> {
         let foreign = || Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
-        let unasked = proof == Some(Proof::Cookie);
+        let unasked = proof == Some(Credential::Cookie);
         match headers.get(FETCH_SITE).map(|site| site.as_bytes()) {
             Some(b"same-origin") => Ok(()),
             Some(b"none") if !unasked => Ok(()),
@@ -92,19 +92,19 @@ impl Guard {
     }
 
     /// How a request shows that it may ask; not at all if it does not.
-    pub fn proof(&self, headers: &HeaderMap) -> Option<Proof> {
-        let Some(tokens) = &self.tokens else { return Some(Proof::NotAsked) };
+    pub fn proof(&self, headers: &HeaderMap) -> Option<Credential> {
+        let Some(tokens) = &self.tokens else { return Some(Credential::NotAsked) };
         if headers.contains_key(header::AUTHORIZATION) {
-            return Shown::by(headers).filter(|shown| tokens.admit(shown)).map(|_| Proof::Token);
+            return ShownToken::by(headers).filter(|shown| tokens.admit(shown)).map(|_| Credential::Token);
         }
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
         let mut passes = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        passes.any(|pass| PASSES.admit(tokens, pass, clock::unix_secs())).then_some(Proof::Cookie)
+        passes.any(|pass| PASSES.admit(tokens, pass, clock::unix_secs())).then_some(Credential::Cookie)
     }
 
     /// The cookie for a browser that shows a token, if it is a good one.
     pub fn let_in(&self, token: &str) -> Option<String> {
-        let pass = PASSES.issue(self.tokens.as_ref()?, &Shown::of(token.trim()), clock::unix_secs() + LASTS)?;
+        let pass = PASSES.issue(self.tokens.as_ref()?, &ShownToken::of(token.trim()), clock::unix_secs() + LASTS)?;
         Some(format!("{COOKIE}={pass}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LASTS}"))
     }
 }
@@ -122,10 +122,10 @@ pub fn unauthorized() -> Problem {
 mod tests {
     use super::*;
 
-    fn guard(conf: &str) -> Guard {
+    fn guard(conf: &str) -> AdminGuard {
         let config: Config = toml::from_str(conf).unwrap();
         let bind = config.server.admin.clone().unwrap().parse().unwrap();
-        Guard::new(&config, &bind, &NamedFiles::default()).unwrap()
+        AdminGuard::new(&config, &bind, &NamedFiles::default()).unwrap()
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -166,7 +166,7 @@ mod tests {
         }
         for (site, good) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)] {
             let headers = headers(&[("sec-fetch-site", site)]);
-            assert_eq!(guard.admit_change(Some(Proof::NotAsked), &headers).is_ok(), good, "{site}");
+            assert_eq!(guard.admit_change(Some(Credential::NotAsked), &headers).is_ok(), good, "{site}");
         }
     }
 
@@ -174,13 +174,13 @@ mod tests {
     fn cookies_say_where_they_come_from() {
         let guard = guard("server.admin = '127.0.0.1:9900'");
         for (lines, proof, good) in [
-            (&[][..], Proof::Cookie, false),
-            (&[("sec-fetch-site", "same-origin")], Proof::Cookie, true),
-            (&[("origin", "http://127.0.0.1:9900")], Proof::Cookie, true),
-            (&[("sec-fetch-site", "none")], Proof::Cookie, false),
-            (&[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:9900")], Proof::Cookie, false),
-            (&[], Proof::NotAsked, true),
-            (&[], Proof::Token, true),
+            (&[][..], Credential::Cookie, false),
+            (&[("sec-fetch-site", "same-origin")], Credential::Cookie, true),
+            (&[("origin", "http://127.0.0.1:9900")], Credential::Cookie, true),
+            (&[("sec-fetch-site", "none")], Credential::Cookie, false),
+            (&[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:9900")], Credential::Cookie, false),
+            (&[], Credential::NotAsked, true),
+            (&[], Credential::Token, true),
         ] {
             assert_eq!(guard.admit_change(Some(proof), &headers(lines)).is_ok(), good, "{lines:?} {proof:?}");
         }
@@ -193,9 +193,9 @@ mod tests {
         let config: Config = toml::from_str("server.admin = '0.0.0.0:9900'\nserver.admin-token-file = 't'").unwrap();
         let bind = "0.0.0.0:9900".parse().unwrap();
         let mut files = NamedFiles::of(folder.path());
-        assert!(Guard::new(&config, &bind, &files).is_err(), "it was not read");
+        assert!(AdminGuard::new(&config, &bind, &files).is_err(), "it was not read");
         files.read_tokens(&files.path("t")).unwrap();
-        let guard = Guard::new(&config, &bind, &files).unwrap();
+        let guard = AdminGuard::new(&config, &bind, &files).unwrap();
         for (shown, good) in [
             ("Bearer 0123456789abcdef", true),
             ("bearer 0123456789abcdef", true),
@@ -204,7 +204,7 @@ mod tests {
             ("Bearer ", false),
             ("", false),
         ] {
-            assert_eq!(guard.proof(&headers(&[("authorization", shown)])), good.then_some(Proof::Token), "{shown}");
+            assert_eq!(guard.proof(&headers(&[("authorization", shown)])), good.then_some(Credential::Token), "{shown}");
         }
         assert_eq!(guard.proof(&HeaderMap::new()), None);
         assert_eq!(guard.let_in("0123456789abcdeF"), None);
@@ -213,7 +213,7 @@ mod tests {
         for (shown, good) in
             [(pair, true), (&format!("a=b; {pair}; c=d"), true), (&pair[1..], false), (&pair[..40], false), ("homing-admin=", false)]
         {
-            assert_eq!(guard.proof(&headers(&[("cookie", shown)])), good.then_some(Proof::Cookie), "{shown}");
+            assert_eq!(guard.proof(&headers(&[("cookie", shown)])), good.then_some(Credential::Cookie), "{shown}");
         }
         assert_eq!(guard.proof(&headers(&[("cookie", pair), ("authorization", "Bearer wrong")])), None);
         assert!(guard.admit(&headers(&[("host", "proxy.example.com")])).is_ok(), "the token stands in for the name");

@@ -12,7 +12,7 @@ const KEPT: usize = 360;
 
 /// What was.
 #[derive(Default)]
-pub struct History {
+pub struct MetricHistory {
     clusters: HashMap<String, Past>,
 }
 
@@ -63,7 +63,7 @@ impl Series {
     }
 }
 
-impl History {
+impl MetricHistory {
     /// Takes a sample, so long after the one before.
     pub fn sample(&mut self, status: &Status, after: Duration) {
         let seconds = after.as_secs_f64().max(0.001);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_sample_tells_of_its_own_time_alone() {
-        let mut history = History::default();
+        let mut history = MetricHistory::default();
         history.sample(&status(100, 0), EVERY);
         history.sample(&status(100, 0), EVERY);
         history.sample(&status(150, 50), EVERY);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_kept_and_what_is_gone_is_forgotten() {
-        let mut history = History::default();
+        let mut history = MetricHistory::default();
         (0..2 * KEPT as u64).for_each(|n| history.sample(&status(n, 0), EVERY));
         assert_eq!(history.cluster("app").unwrap().rate.samples().len(), KEPT);
         history.sample(&nothing(), EVERY);

@@ -31,8 +31,8 @@ use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
 use events::Hub;
-use history::History;
-use shown::Shown;
+use history::MetricHistory;
+use shown::SnapshotCache;
 use status::Reload;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -67,10 +67,10 @@ pub struct Admin {
     /// When a conf was last applied, in seconds since 1970.
     applied_at: Cell<u64>,
     certificates: RefCell<Vec<(String, Arc<CertStore>)>>,
-    history: RefCell<History>,
+    history: RefCell<MetricHistory>,
     /// Snapshots so far, and the latest of them.
     snapshots: Cell<u64>,
-    shown: Shown,
+    shown: SnapshotCache,
     started: u64,
     stopping: Cell<bool>,
 }
@@ -96,7 +96,7 @@ impl Admin {
             certificates: RefCell::default(),
             history: RefCell::default(),
             snapshots: Cell::new(0),
-            shown: Shown::default(),
+            shown: SnapshotCache::default(),
             started: clock::unix_ms(),
             stopping: Cell::new(false),
         };

@@ -14,9 +14,9 @@ const LASTS: Duration = Duration::from_secs(5);
 
 /// What was shown lately, the newest last.
 #[derive(Default)]
-pub struct Shown(RefCell<VecDeque<(Instant, Rc<Status>)>>);
+pub struct SnapshotCache(RefCell<VecDeque<(Instant, Rc<Status>)>>);
 
-impl Shown {
+impl SnapshotCache {
     /// Keeps a snapshot for a while.
     pub fn keep(&self, status: Status) -> Rc<Status> {
         let mut kept = self.0.borrow_mut();
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_kept() {
-        let shown = Shown::default();
+        let shown = SnapshotCache::default();
         (0..KEPT as u64 + 1).for_each(|snapshot| drop(shown.keep(Status { snapshot, ..nothing() })));
         assert!(shown.find(0).is_none());
         assert_eq!(shown.find(1).unwrap().snapshot, 1);

@@ -7,9 +7,9 @@ use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::base::words::Word;
 use crate::config::model::AdminState;
-use crate::feed::beats::{Counts, Dialect, Outcome};
+use crate::feed::beats::{BeatOutcome, Counts, Dialect};
 use crate::listen::tls::{CertStore, Certs};
-use crate::table::traffic::Totals;
+use crate::table::traffic::TrafficTotals;
 use crate::table::{Cluster, Node, State, StateChange, Traffic};
 use crate::telemetry::traces::{self, Traces};
 use crate::upstream::usage;
@@ -78,7 +78,7 @@ pub fn take(admin: &Admin) -> Status {
 }
 
 fn spans(traces: &Traces) -> BTreeMap<String, u64> {
-    let traces::Totals { exported, dropped, failed } = traces.totals();
+    let traces::SpanTotals { exported, dropped, failed } = traces.totals();
     [("exported", exported), ("dropped", dropped), ("failed", failed)].map(|(result, count)| (result.to_owned(), count)).into()
 }
 
@@ -102,7 +102,7 @@ fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Ce
 
 fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     let of = |dialect: Dialect| {
-        let by = Outcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
+        let by = BeatOutcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
         (dialect.word().to_owned(), by.filter(|(_, count)| *count > 0).collect())
     };
     Dialect::ALL.into_iter().map(of).collect()
@@ -133,7 +133,7 @@ pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
 /// A cluster's nodes with their slots, in the order of the file.
 pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
     let now = Now::look();
-    let shares = Shares::of(cluster, now);
+    let shares = PlacementShares::of(cluster, now);
     cluster.nodes().map(move |node| (node.live.slot, node_now(cluster, node, &shares, now)))
 }
 
@@ -168,8 +168,8 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
     }
 }
 
-fn pool(usage: usage::Totals) -> status::Pool {
-    let usage::Totals { attempts, reuses, open, idle } = usage;
+fn pool(usage: usage::UsageTotals) -> status::Pool {
+    let usage::UsageTotals { attempts, reuses, open, idle } = usage;
     status::Pool { open, idle, attempts, reuses }
 }
 
@@ -178,7 +178,7 @@ fn capacity(cluster: &Cluster) -> Option<u64> {
     serving.filter_map(|node| node.capacity()).fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
 }
 
-fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status::Node {
+fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) -> status::Node {
     let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
     let deadline = spec.set.as_ref().and_then(|set| set.deadline);
     let drains = matches!(spec.admin, AdminState::Draining | AdminState::Drained);
@@ -217,13 +217,13 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &Shares, now: Now) -> status
 }
 
 /// Who is given new sessions: by weight, slow start applied, among those that the board has in play.
-struct Shares {
+struct PlacementShares {
     weights: HashMap<u32, f64>,
     ranks: HashMap<u32, u64>,
     sum: f64,
 }
 
-impl Shares {
+impl PlacementShares {
     fn of(cluster: &Cluster, now: Now) -> Self {
         let order = cluster.roster.placement.order();
         let weight = |slot: &u32| {
@@ -245,7 +245,7 @@ fn counted(counters: &Traffic) -> status::Traffic {
     traffic(&counters.totals())
 }
 
-fn traffic(totals: &Totals) -> status::Traffic {
+fn traffic(totals: &TrafficTotals) -> status::Traffic {
     let steps: Vec<(f64, u64)> = totals.durations().collect();
     let count = steps.last().map_or(0, |(_, count)| *count);
     let at = |part: f64| quantile(&steps, part).map(|seconds| (seconds * 100_000.0).round() / 100.0);

@@ -17,12 +17,12 @@ static IN_COOKIES: LazyLock<memchr::memmem::Finder<'static>> = LazyLock::new(|| 
 
 /// Gives out and opens the bypass values of one cluster.
 #[derive(Debug)]
-pub struct Bypass {
+pub struct BypassIssuer {
     ring: Arc<KeyRing>,
     aad: Box<[u8]>,
 }
 
-impl Bypass {
+impl BypassIssuer {
     /// For the nodes of a cluster.
     pub fn new(ring: Arc<KeyRing>, cluster: &str) -> Self {
         // no cookie has a name that is empty, so no pin has these words
@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn a_value_leads_to_one_node_of_one_cluster_for_a_while() {
         let ring = Arc::new(KeyRing::generate());
-        let shop = Bypass::new(ring.clone(), "shop");
+        let shop = BypassIssuer::new(ring.clone(), "shop");
         let value = shop.issue("n1", 1000).unwrap();
         assert_eq!(shop.open(value.as_bytes(), 999), Some(hash64(b"n1")));
         assert_eq!(shop.open(value.as_bytes(), 1000), None, "too old");
-        assert_eq!(Bypass::new(ring.clone(), "bank").open(value.as_bytes(), 1), None, "another cluster");
-        assert_eq!(Bypass::new(Arc::new(KeyRing::generate()), "shop").open(value.as_bytes(), 1), None, "other keys");
+        assert_eq!(BypassIssuer::new(ring.clone(), "bank").open(value.as_bytes(), 1), None, "another cluster");
+        assert_eq!(BypassIssuer::new(Arc::new(KeyRing::generate()), "shop").open(value.as_bytes(), 1), None, "other keys");
         let pin = ring.seal(&Sealed::new(hash64(b"n1"), u64::MAX, None, 1), b"HOMING\0shop").unwrap();
         assert_eq!(shop.open(&pin, 1), None, "a pin is no bypass");
         for wrong in ["", "x", &value[1..], &format!("{value}A")] {

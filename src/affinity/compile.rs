@@ -2,12 +2,12 @@
 
 use super::cookie::PinCookie;
 use super::error::AffinityError;
-use super::key::{KeyForm, Source};
+use super::key::{KeyForm, KeySource};
 use super::learn::LearnForm;
 use super::route::RouteForm;
 use super::seal::KeyRing;
-use super::value::{Seals, Texts, Value};
-use super::{Affinity, Form, Member};
+use super::value::{PinValue, Seals, Texts};
+use super::{Affinity, AffinityMethod, Member};
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::config::model::{AffinityTable, CookieMode, CookieValue, SameSite};
@@ -15,7 +15,7 @@ use crate::wire::token::is_token;
 use std::sync::Arc;
 
 /// What every form is compiled against.
-struct Context<'a> {
+struct AffinityContext<'a> {
     cluster: &'a str,
     members: &'a [Member<'a>],
     keys: Arc<KeyRing>,
@@ -29,7 +29,7 @@ impl Affinity {
         members: &[Member<'_>],
         keys: Arc<KeyRing>,
     ) -> Result<Affinity, AffinityError> {
-        let context = Context { cluster, members, keys };
+        let context = AffinityContext { cluster, members, keys };
         match conf {
             None => Ok(Self { main: None, also: Box::new([]) }),
             Some(model::Affinity::Word(_)) => {
@@ -40,7 +40,7 @@ impl Affinity {
         }
     }
 
-    fn of_table(table: &AffinityTable, context: &Context<'_>) -> Result<Self, AffinityError> {
+    fn of_table(table: &AffinityTable, context: &AffinityContext<'_>) -> Result<Self, AffinityError> {
         let main = form(table, context)?;
         let mut also = Vec::with_capacity(table.also.len());
         for other in &table.also {
@@ -48,7 +48,7 @@ impl Affinity {
                 return Err(AffinityError::NestedAlso);
             }
             match form(other, context)? {
-                Form::Learn(_) => return Err(AffinityError::LearnUnderAlso),
+                AffinityMethod::Learn(_) => return Err(AffinityError::LearnUnderAlso),
                 form => also.push(form),
             }
         }
@@ -62,12 +62,12 @@ fn default_name(cluster: &str) -> String {
     format!("homing-{}", &hash[..6])
 }
 
-fn form(table: &AffinityTable, context: &Context<'_>) -> Result<Form, AffinityError> {
+fn form(table: &AffinityTable, context: &AffinityContext<'_>) -> Result<AffinityMethod, AffinityError> {
     match (&table.cookie, &table.route, &table.learn, &table.key) {
-        (Some(name), None, None, None) => pin_cookie(name, table, context).map(|form| Form::Cookie(Box::new(form))),
-        (None, Some(name), None, None) => route(name, table, context).map(Form::Route),
-        (None, None, Some(name), None) => Ok(Form::Learn(LearnForm { cookie: cookie_name(name)? })),
-        (None, None, None, Some(key)) => Ok(Form::Key(KeyForm { source: Source::parse(key)?, remember: table.remember })),
+        (Some(name), None, None, None) => pin_cookie(name, table, context).map(|form| AffinityMethod::Cookie(Box::new(form))),
+        (None, Some(name), None, None) => route(name, table, context).map(AffinityMethod::Route),
+        (None, None, Some(name), None) => Ok(AffinityMethod::Learn(LearnForm { cookie: cookie_name(name)? })),
+        (None, None, None, Some(key)) => Ok(AffinityMethod::Key(KeyForm { source: KeySource::parse(key)?, remember: table.remember })),
         _ => Err(AffinityError::Forms),
     }
 }
@@ -76,7 +76,7 @@ fn cookie_name(name: &str) -> Result<Box<str>, AffinityError> {
     if is_token(name) { Ok(name.into()) } else { Err(AffinityError::CookieName(name.to_owned())) }
 }
 
-fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<RouteForm, AffinityError> {
+fn route(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) -> Result<RouteForm, AffinityError> {
     let separator = match table.route_separator() {
         Some("") => return Err(AffinityError::EmptySeparator),
         text => text.map(Box::from),
@@ -90,7 +90,7 @@ fn route(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<Rou
     })
 }
 
-fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Result<PinCookie, AffinityError> {
+fn pin_cookie(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) -> Result<PinCookie, AffinityError> {
     let insert = table.mode == CookieMode::Insert;
     let seconds = |limit: Option<crate::base::units::Duration>| limit.map(|limit| limit.0.as_secs());
     let (max_idle, max_life) = (seconds(table.max_idle), seconds(table.max_life));
@@ -101,18 +101,18 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
         return Err(AffinityError::SealedAnothers);
     }
     let value = match table.cookie_value() {
-        CookieValue::Sealed => Value::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
+        CookieValue::Sealed => PinValue::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
         CookieValue::Route => {
             let routes = Texts::routes(context.members);
             let before = table.separator.as_deref().filter(|_| table.is_readable());
-            Value::Text(match before {
+            PinValue::Text(match before {
                 Some(before) => routes.written_behind(before),
                 None => routes,
             })
         }
         CookieValue::Dynamic => {
             let key = table.dynamic_key.as_deref().ok_or(AffinityError::NoDynamicKey)?;
-            Value::Text(Texts::dynamic(context.members, key))
+            PinValue::Text(Texts::dynamic(context.members, key))
         }
     };
     check_texts(&value, table.mode)?;
@@ -132,8 +132,8 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &Context<'_>) -> Resul
 }
 
 /// A route with a byte that ends a cookie's value would never be recognised again.
-fn check_texts(value: &Value, mode: CookieMode) -> Result<(), AffinityError> {
-    let Value::Text(texts) = value else { return Ok(()) };
+fn check_texts(value: &PinValue, mode: CookieMode) -> Result<(), AffinityError> {
+    let PinValue::Text(texts) = value else { return Ok(()) };
     let end = if mode == CookieMode::Prefix { b'~' } else { b'|' };
     for text in texts.all() {
         if text.iter().any(|byte| !byte.is_ascii_graphic() || b";,".contains(byte) || *byte == end) {

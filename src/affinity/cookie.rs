@@ -1,7 +1,7 @@
 //! The pin cookie: HAProxy's `cookie` in its four modes, readable or sealed.
 
-use super::value::{Value, Wanted, write_stamp};
-use super::{Answer, Found, Incoming, Lost, Outcome, PinSent, Reading, Stamp, Via, dates};
+use super::value::{PinPurpose, PinValue, write_stamp};
+use super::{FoundPin, Lost, PinOutcome, PinRequest, PinResponse, PinSent, Reading, Stamp, Via, dates};
 use crate::base::hash::hash64;
 use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, Edit, SetCookie};
@@ -15,7 +15,7 @@ const DELETION: &[u8] = b"=; Expires=Thu, 01-Jan-1970 00:00:01 GMT";
 pub(super) struct PinCookie {
     pub name: Box<str>,
     pub mode: CookieMode,
-    pub value: Value,
+    pub value: PinValue,
     pub indirect: bool,
     pub nocache: bool,
     pub postonly: bool,
@@ -44,12 +44,12 @@ impl PinCookie {
     }
 
     /// Looks at all cookies of the name; the first valid one wins, or else the best reason why none is.
-    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
         let mut best: Option<Reading<'t>> = None;
         for value in cookies::values(request.headers, self.name()) {
             let mut reading = self.read_one(value, request);
             reading.stamp.seen = true;
-            if matches!(reading.found, Found::Pin { .. }) {
+            if matches!(reading.found, FoundPin::Pin { .. }) {
                 return reading;
             }
             if best.is_none_or(|best| rank(&reading) > rank(&best)) {
@@ -60,37 +60,37 @@ impl PinCookie {
         best.unwrap_or(absent)
     }
 
-    fn read_one<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+    fn read_one<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> Reading<'t> {
         if self.mode == CookieMode::Prefix {
             return self.read_prefix(value);
         }
         match &self.value {
-            Value::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
-            Value::Text(_) => self.read_text(value, request),
-            Value::Sealed(_) if value.is_empty() => Reading::absent(None),
-            Value::Sealed(_) => self.read_sealed(value, request.now, self.max_idle),
+            PinValue::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
+            PinValue::Text(_) => self.read_text(value, request),
+            PinValue::Sealed(_) if value.is_empty() => Reading::absent(None),
+            PinValue::Sealed(_) => self.read_sealed(value, request.now, self.max_idle),
         }
     }
 
     /// The nodes that a readable text names.
     fn slots(&self, text: &[u8]) -> Option<&[u32]> {
         match &self.value {
-            Value::Text(texts) => texts.slots(text),
-            Value::Sealed(_) => None,
+            PinValue::Text(texts) => texts.slots(text),
+            PinValue::Sealed(_) => None,
         }
     }
 
     /// The nodes that a whole value names.
     fn slots_behind(&self, text: &[u8]) -> Option<&[u32]> {
         match &self.value {
-            Value::Text(texts) => texts.slots_behind(text),
-            Value::Sealed(_) => None,
+            PinValue::Text(texts) => texts.slots_behind(text),
+            PinValue::Sealed(_) => None,
         }
     }
 
     /// The text of a value that names no node.
     pub(super) fn unclaimed<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
-        let Value::Text(texts) = &self.value else { return None };
+        let PinValue::Text(texts) = &self.value else { return None };
         let text = match self.mode {
             CookieMode::Prefix => &value[..memchr::memchr(b'~', value)?],
             _ => dates::split(cookies::unquoted(value)).0,
@@ -102,47 +102,47 @@ impl PinCookie {
         let tilde = memchr::memchr(b'~', value);
         let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));
         let session = (!rest.is_empty()).then(|| hash64(rest));
-        let pinned = self.slots(pin).map_or(Found::Lost(Lost::UnknownRoute), at);
+        let pinned = self.slots(pin).map_or(FoundPin::Lost(Lost::UnknownRoute), at);
         match pinned {
             // The application's cookie as it was before we stood in front of it.
-            Found::Lost(_) if tilde.is_none() => session.map_or(Reading::absent(None), Reading::of_id),
+            FoundPin::Lost(_) if tilde.is_none() => session.map_or(Reading::absent(None), Reading::of_id),
             found => Reading { found, session, stamp: Stamp::of_id(session.is_some()) },
         }
     }
 
-    fn read_text<'t>(&'t self, value: &[u8], request: &Incoming<'_>) -> Reading<'t> {
+    fn read_text<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> Reading<'t> {
         let session = Some(request.visitor());
         let now = request.now;
         // Envoy's comes in quotes
         let (text, last, first) = dates::split(cookies::unquoted(value));
         if dates::is_over(first, self.max_life, now) || dates::is_over(last, self.max_idle, now) {
-            return Reading::new(Found::Lost(Lost::Expired), session);
+            return Reading::new(FoundPin::Lost(Lost::Expired), session);
         }
         let stale = last.is_none_or(|last| dates::seconds(last) < now);
         let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
         let stamp = Stamp { first, refresh, ..Stamp::default() };
-        Reading { found: self.slots_behind(text).map_or(Found::Lost(Lost::UnknownRoute), at), session, stamp }
+        Reading { found: self.slots_behind(text).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session, stamp }
     }
 
     /// What a pin says if it is not too old but for its last use; none where pins name no session.
-    pub(super) fn read_unused<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+    pub(super) fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<Reading<'t>> {
         if !self.value.is_sealed() {
             return None;
         }
         let mut readings = cookies::values(request.headers, self.name()).map(|value| self.read_sealed(value, request.now, None));
-        let found = readings.find(|reading| matches!(reading.found, Found::Pin { .. }))?;
+        let found = readings.find(|reading| matches!(reading.found, FoundPin::Pin { .. }))?;
         Some(Reading { stamp: Stamp { seen: true, ..found.stamp }, ..found })
     }
 
     fn read_sealed<'t>(&'t self, value: &[u8], now: u64, max_idle: Option<u64>) -> Reading<'t> {
-        let Value::Sealed(seals) = &self.value else { return Reading::absent(None) };
-        let Some((pin, old_key)) = seals.open(value) else { return Reading::new(Found::Lost(Lost::Tampered), None) };
+        let PinValue::Sealed(seals) = &self.value else { return Reading::absent(None) };
+        let Some((pin, old_key)) = seals.open(value) else { return Reading::new(FoundPin::Lost(Lost::Tampered), None) };
         if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), max_idle, now) {
-            return Reading::new(Found::Lost(Lost::Expired), None);
+            return Reading::new(FoundPin::Lost(Lost::Expired), None);
         }
         let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
         let stamp = Stamp { first: Some(pin.first), refresh: old_key || half_way, boot: pin.boot, ..Stamp::default() };
-        Reading { found: seals.slots(pin.node).map_or(Found::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
+        Reading { found: seals.slots(pin.node).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
     }
 
     /// Takes our part out of the request.
@@ -166,9 +166,9 @@ impl PinCookie {
     }
 
     /// Marks the answer.
-    pub(super) fn finish(&self, answer: &Answer<'_>, release: bool, headers: &mut HeaderMap) -> Outcome {
+    pub(super) fn finish(&self, answer: &PinResponse<'_>, release: bool, headers: &mut HeaderMap) -> PinOutcome {
         let direct = answer.honoured && !answer.stamp.foreign;
-        let mut outcome = Outcome::default();
+        let mut outcome = PinOutcome::default();
         let app_set = headers.contains_key(SET_COOKIE) && self.edit_set_cookies(answer, direct, headers, &mut outcome);
         if self.mode == CookieMode::Insert && !(self.preserve && app_set) {
             self.insert(answer, direct, release, headers, &mut outcome);
@@ -180,7 +180,7 @@ impl PinCookie {
     }
 
     /// Does to the application's own Set-Cookie lines of our name what the mode says; true if there were any.
-    fn edit_set_cookies(&self, answer: &Answer<'_>, direct: bool, headers: &mut HeaderMap, outcome: &mut Outcome) -> bool {
+    fn edit_set_cookies(&self, answer: &PinResponse<'_>, direct: bool, headers: &mut HeaderMap, outcome: &mut PinOutcome) -> bool {
         let mut app_set = false;
         cookies::edit(headers, &SET_COOKIE, |line| {
             let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == self.name()) else { return Edit::Keep };
@@ -210,7 +210,7 @@ impl PinCookie {
         app_set
     }
 
-    fn insert(&self, answer: &Answer<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut Outcome) {
+    fn insert(&self, answer: &PinResponse<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut PinOutcome) {
         let reboots = self.value.is_sealed() && answer.boot != 0 && answer.stamp.boot != answer.boot;
         let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh || reboots };
         if !due || (self.postonly && answer.method != http::Method::POST) {
@@ -235,7 +235,7 @@ impl PinCookie {
         }
     }
 
-    fn write_stamps(&self, line: &mut Vec<u8>, answer: &Answer<'_>) {
+    fn write_stamps(&self, line: &mut Vec<u8>, answer: &PinResponse<'_>) {
         if self.value.is_sealed() || (self.max_idle.is_none() && self.max_life.is_none()) {
             return;
         }
@@ -246,22 +246,22 @@ impl PinCookie {
         }
     }
 
-    fn wanted(&self, answer: &Answer<'_>) -> Wanted {
-        Wanted { slot: answer.slot, session: answer.session, first: answer.stamp.first, boot: answer.boot, now: answer.now }
+    fn wanted(&self, answer: &PinResponse<'_>) -> PinPurpose {
+        PinPurpose { slot: answer.slot, session: answer.session, first: answer.stamp.first, boot: answer.boot, now: answer.now }
     }
 }
 
-fn at(slots: &[u32]) -> Found<'_> {
-    Found::Pin { slots, via: Via::Cookie }
+fn at(slots: &[u32]) -> FoundPin<'_> {
+    FoundPin::Pin { slots, via: Via::Cookie }
 }
 
 /// Of several readings that name no node, the one that tells the most.
 fn rank(reading: &Reading<'_>) -> u8 {
     match reading.found {
-        Found::Ledger { .. } => 4,
-        Found::Lost(Lost::Expired) => 3,
-        Found::Lost(Lost::UnknownRoute) => 2,
-        Found::Lost(Lost::Tampered) => 1,
+        FoundPin::Ledger { .. } => 4,
+        FoundPin::Lost(Lost::Expired) => 3,
+        FoundPin::Lost(Lost::UnknownRoute) => 2,
+        FoundPin::Lost(Lost::Tampered) => 1,
         _ => 0,
     }
 }

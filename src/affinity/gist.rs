@@ -1,12 +1,12 @@
 //! What a request said of its session, small enough to be kept for every request, and without anything a client would keep secret.
 
-use super::{Affinity, Form, Found, Lost, Reading, Via, dates};
+use super::{Affinity, AffinityMethod, FoundPin, Lost, Reading, Via, dates};
 
 /// What a request said of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gist {
     /// What it was.
-    pub heard: Heard,
+    pub heard: HeardPin,
     /// A form under `also` said it.
     foreign: bool,
     /// When the session began, in stamp units; 0 for not known.
@@ -15,7 +15,7 @@ pub struct Gist {
 
 /// What was heard, whichever node it named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Heard {
+pub enum HeardPin {
     /// Nothing.
     #[default]
     Nothing,
@@ -36,7 +36,7 @@ impl Gist {
     }
 }
 
-impl Heard {
+impl HeardPin {
     /// In one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -63,11 +63,11 @@ impl Reading<'_> {
     /// What it says, to be kept.
     pub fn gist(&self) -> Gist {
         let heard = match self.found {
-            Found::Absent => Heard::Nothing,
-            Found::Pin { via, .. } => Heard::Pin(via),
-            Found::Ledger { via } => Heard::Identity(via),
-            Found::Key { .. } => Heard::Key,
-            Found::Lost(lost) => Heard::Lost(lost),
+            FoundPin::Absent => HeardPin::Nothing,
+            FoundPin::Pin { via, .. } => HeardPin::Pin(via),
+            FoundPin::Ledger { via } => HeardPin::Identity(via),
+            FoundPin::Key { .. } => HeardPin::Key,
+            FoundPin::Lost(lost) => HeardPin::Lost(lost),
         };
         Gist { heard, foreign: self.stamp.foreign, first: self.stamp.first.unwrap_or(0) }
     }
@@ -82,7 +82,7 @@ impl Affinity {
     }
 }
 
-impl Form {
+impl AffinityMethod {
     fn says(&self, via: Via) -> bool {
         match self {
             Self::Cookie(_) => via == Via::Cookie || (via == Via::Learned && self.shows_ids()),

@@ -1,7 +1,7 @@
 //! A key of the request itself: a query parameter, a header, or where it comes from.
 
 use super::error::AffinityError;
-use super::{Found, Incoming, Reading, Via};
+use super::{FoundPin, PinRequest, Reading, Via};
 use crate::base::hash::hash64;
 use http::header::HeaderName;
 use std::hash::Hasher;
@@ -10,13 +10,13 @@ use std::net::IpAddr;
 /// What the key is, and whether the ledger keeps its node.
 #[derive(Debug)]
 pub(super) struct KeyForm {
-    pub source: Source,
+    pub source: KeySource,
     pub remember: bool,
 }
 
 /// Where the key is read.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum KeySource {
     /// A query parameter.
     Query(Box<str>),
     /// A request header.
@@ -25,7 +25,7 @@ pub(super) enum Source {
     Address,
 }
 
-impl Source {
+impl KeySource {
     /// Reads "query:NAME", "header:NAME" or "source".
     pub(super) fn parse(text: &str) -> Result<Self, AffinityError> {
         match text.split_once(':') {
@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-impl std::fmt::Display for Source {
+impl std::fmt::Display for KeySource {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Query(name) => write!(out, "query:{name}"),
@@ -56,27 +56,27 @@ impl KeyForm {
     }
 
     /// The key's hash; no key and an empty one are the same.
-    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
         match self.hash(request) {
             None => Reading::absent(None),
-            Some(hash) if self.remember => Reading::new(Found::Ledger { via: Via::Key }, Some(hash)),
-            Some(hash) => Reading::new(Found::Key { hash }, Some(hash)),
+            Some(hash) if self.remember => Reading::new(FoundPin::Ledger { via: Via::Key }, Some(hash)),
+            Some(hash) => Reading::new(FoundPin::Key { hash }, Some(hash)),
         }
     }
 
-    fn hash(&self, request: &Incoming<'_>) -> Option<u64> {
+    fn hash(&self, request: &PinRequest<'_>) -> Option<u64> {
         match &self.source {
-            Source::Query(name) => {
+            KeySource::Query(name) => {
                 let query = request.uri.query()?.as_bytes();
                 let mut values =
                     query.split(|byte| *byte == b'&').filter_map(|piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
                 values.find(|value| !value.is_empty()).map(hash_decoded)
             }
-            Source::Header(name) => {
+            KeySource::Header(name) => {
                 let value = request.headers.get(name)?.as_bytes().trim_ascii();
                 (!value.is_empty()).then(|| hash64(value))
             }
-            Source::Address => Some(match request.client.to_canonical() {
+            KeySource::Address => Some(match request.client.to_canonical() {
                 IpAddr::V4(ip) => hash64(&ip.octets()),
                 IpAddr::V6(ip) => hash64(&ip.octets()),
             }),

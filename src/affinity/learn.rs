@@ -1,6 +1,6 @@
 //! The application's own session cookie, learned from its answers: the ledger knows the node.
 
-use super::{Answer, Incoming, Outcome, Reading, route};
+use super::{PinOutcome, PinRequest, PinResponse, Reading, route};
 use crate::base::hash::hash64;
 use crate::wire::cookies;
 use http::header::HeaderMap;
@@ -13,7 +13,7 @@ pub(super) struct LearnForm {
 
 impl LearnForm {
     /// The first cookie of the name that says anything is the session.
-    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
         let mut values = cookies::values(request.headers, self.cookie.as_bytes()).map(cookies::unquoted);
         match values.find(|value| !value.is_empty()) {
             Some(value) => Reading::of_id(hash64(value)),
@@ -22,7 +22,7 @@ impl LearnForm {
     }
 
     /// What the application set or ended.
-    pub(super) fn finish(&self, answer: &Answer<'_>, headers: &HeaderMap) -> Outcome {
+    pub(super) fn finish(&self, answer: &PinResponse<'_>, headers: &HeaderMap) -> PinOutcome {
         route::observe(&self.cookie, answer, headers, |value| Some(hash64(value)))
     }
 }

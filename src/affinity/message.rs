@@ -20,7 +20,7 @@ pub struct Member<'a> {
 
 /// What is read of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Incoming<'a> {
+pub struct PinRequest<'a> {
     /// Its method.
     pub method: &'a http::Method,
     /// Its target.
@@ -35,7 +35,7 @@ pub struct Incoming<'a> {
 
 /// What is known of an answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct PinResponse<'a> {
     /// The request's method.
     pub method: &'a http::Method,
     /// The client came over TLS.
@@ -58,7 +58,7 @@ pub struct Answer<'a> {
 
 /// What the application did with its session, and we with the pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
+pub struct PinOutcome {
     /// Identity of a session id that the application just set.
     pub learned: Option<u64>,
     /// The application ended the session.
@@ -96,7 +96,7 @@ pub fn visitor(client: IpAddr, headers: &HeaderMap) -> u64 {
     }
 }
 
-impl Incoming<'_> {
+impl PinRequest<'_> {
     /// Who seems to be asking.
     pub(super) fn visitor(&self) -> u64 {
         visitor(self.client, self.headers)

@@ -20,11 +20,11 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use bypass::Bypass;
+pub use bypass::BypassIssuer;
 pub use error::{AffinityError, KeyRingError};
-pub use gist::{Gist, Heard};
-pub use message::{Answer, Incoming, Member, Outcome, PinSent, visitor};
-pub use reading::{Found, Lost, Reading, Stamp, Via};
+pub use gist::{Gist, HeardPin};
+pub use message::{Member, PinOutcome, PinRequest, PinResponse, PinSent, visitor};
+pub use reading::{FoundPin, Lost, Reading, Stamp, Via};
 pub use seal::KeyRing;
 
 use crate::config::model::CookieMode;
@@ -40,13 +40,13 @@ const SESSION_COOKIES: [&[u8]; 4] = [b"JSESSIONID", b"PHPSESSID", b"ASP.NET_Sess
 /// A cluster's affinity, compiled for its nodes.
 #[derive(Debug)]
 pub struct Affinity {
-    main: Option<Form>,
-    also: Box<[Form]>,
+    main: Option<AffinityMethod>,
+    also: Box<[AffinityMethod]>,
 }
 
 /// One way to recognise a session.
 #[derive(Debug)]
-enum Form {
+enum AffinityMethod {
     Cookie(Box<cookie::PinCookie>),
     Route(route::RouteForm),
     Learn(learn::LearnForm),
@@ -55,7 +55,7 @@ enum Form {
 
 impl Affinity {
     /// What the request says of its session: the main form first, then, if that finds nothing valid, those under `also`.
-    pub fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+    pub fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
         let Some(main) = &self.main else { return Reading::absent(None) };
         let own = main.read(request);
         if self.also.is_empty() || own.is_valid() {
@@ -65,7 +65,7 @@ impl Affinity {
         // What only guesses at a session must not become the identity inside a seal.
         let session = own.session.or(if theirs.guessed { None } else { theirs.reading.session });
         match (own.found, theirs.reading.found) {
-            (Found::Lost(_), Found::Lost(_)) => own,
+            (FoundPin::Lost(_), FoundPin::Lost(_)) => own,
             (_, found) => {
                 let stamp = Stamp { foreign: true, seen: own.stamp.seen, own_id: own.stamp.own_id, ..Stamp::default() };
                 Reading { found, session, stamp }
@@ -75,16 +75,16 @@ impl Affinity {
 
     /// What the forms under `also` say of a session that the main form sends to the ledger, for when the ledger does not know it.
     /// The identity stays that of the main form, so that the ledger knows it from then on.
-    pub fn read_other<'t>(&'t self, own: &Reading<'t>, request: &Incoming<'_>) -> Option<Reading<'t>> {
+    pub fn read_other<'t>(&'t self, own: &Reading<'t>, request: &PinRequest<'_>) -> Option<Reading<'t>> {
         let other = self.read_also(request)?.reading;
-        let session = if matches!(other.found, Found::Ledger { .. }) { other.session } else { own.session };
+        let session = if matches!(other.found, FoundPin::Ledger { .. }) { other.session } else { own.session };
         Some(Reading { found: other.found, session, stamp: Stamp { foreign: true, ..own.stamp } })
     }
 
     /// What a pin says that is too old only because it was not used for so long: whoever saw its session meanwhile knows better.
-    pub fn read_unused<'t>(&'t self, request: &Incoming<'_>) -> Option<Reading<'t>> {
+    pub fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<Reading<'t>> {
         match &self.main {
-            Some(Form::Cookie(form)) => form.read_unused(request),
+            Some(AffinityMethod::Cookie(form)) => form.read_unused(request),
             _ => None,
         }
     }
@@ -92,22 +92,22 @@ impl Affinity {
     /// Seconds for which a pin may be unused.
     pub fn max_idle(&self) -> Option<u64> {
         match &self.main {
-            Some(Form::Cookie(form)) => form.max_idle,
+            Some(AffinityMethod::Cookie(form)) => form.max_idle,
             _ => None,
         }
     }
 
     /// The first valid reading of a form under `also`, or else the first that is lost.
-    fn read_also<'t>(&'t self, request: &Incoming<'_>) -> Option<Other<'t>> {
+    fn read_also<'t>(&'t self, request: &PinRequest<'_>) -> Option<Other<'t>> {
         let mut lost = None;
         for form in &self.also {
             let reading = form.read(request);
             let other = Other { reading, guessed: form.guesses() };
             // an id that only the ledger could know names no node that another front end has chosen
-            if reading.is_valid() && reading.found != (Found::Ledger { via: Via::Learned }) {
+            if reading.is_valid() && reading.found != (FoundPin::Ledger { via: Via::Learned }) {
                 return Some(other);
             }
-            if matches!(reading.found, Found::Lost(_)) {
+            if matches!(reading.found, FoundPin::Lost(_)) {
                 lost = lost.or(Some(other));
             }
         }
@@ -116,26 +116,26 @@ impl Affinity {
 
     /// Hides or strips our pin before the request goes to the node. No work and no allocation when there is nothing to do.
     pub fn prepare(&self, headers: &mut HeaderMap) {
-        if let Some(Form::Cookie(form)) = &self.main {
+        if let Some(AffinityMethod::Cookie(form)) = &self.main {
             form.prepare(headers);
         }
         for form in &self.also {
-            if let Form::Cookie(form) = form {
+            if let AffinityMethod::Cookie(form) = form {
                 form.prepare_foreign(headers);
             }
         }
     }
 
     /// Marks the answer; tells what the application did with its session.
-    pub fn finish(&self, answer: &Answer<'_>, headers: &mut HeaderMap) -> Outcome {
+    pub fn finish(&self, answer: &PinResponse<'_>, headers: &mut HeaderMap) -> PinOutcome {
         let release = headers.remove(RELEASE).is_some();
         let mut outcome = match &self.main {
-            Some(Form::Cookie(form)) => form.finish(answer, release, headers),
-            Some(Form::Route(form)) => form.finish(answer, headers),
-            Some(Form::Learn(form)) => form.finish(answer, headers),
+            Some(AffinityMethod::Cookie(form)) => form.finish(answer, release, headers),
+            Some(AffinityMethod::Route(form)) => form.finish(answer, headers),
+            Some(AffinityMethod::Learn(form)) => form.finish(answer, headers),
             // the client brings the key by itself
-            Some(Form::Key(_)) => Outcome { pinned: true, ..Outcome::default() },
-            None => Outcome::default(),
+            Some(AffinityMethod::Key(_)) => PinOutcome { pinned: true, ..PinOutcome::default() },
+            None => PinOutcome::default(),
         };
         outcome.ended |= release;
         // the application has taken the id that was shown, although it says nothing: it is the pin from now on
@@ -144,17 +144,17 @@ impl Affinity {
     }
 
     /// Leaves the answer to a bypass as it is, but for what is meant for us.
-    pub fn pass_by(&self, headers: &mut HeaderMap) -> Outcome {
+    pub fn pass_by(&self, headers: &mut HeaderMap) -> PinOutcome {
         headers.remove(RELEASE);
-        Outcome::default()
+        PinOutcome::default()
     }
 
     /// True when the application gives the client a new session id in place of the one it showed: it does not know that one any
     /// more, or has just changed it.
     pub fn replaces_id(&self, asked: &HeaderMap, answered: &HeaderMap, now: u64) -> bool {
         let known = |name: &[u8]| match &self.main {
-            Some(Form::Route(form)) => form.cookie.as_bytes() == name,
-            Some(Form::Cookie(form)) if form.inserts() => SESSION_COOKIES.contains(&name),
+            Some(AffinityMethod::Route(form)) => form.cookie.as_bytes() == name,
+            Some(AffinityMethod::Cookie(form)) if form.inserts() => SESSION_COOKIES.contains(&name),
             // the id is the pin itself, and some applications write it anew with each answer
             _ => false,
         };
@@ -171,7 +171,7 @@ impl Affinity {
     pub fn freed<'t>(&self, reading: &Reading<'t>) -> Reading<'t> {
         let session = reading.session.filter(|_| !self.identifies());
         let stamp = Stamp { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..Stamp::default() };
-        Reading { found: Found::Absent, session, stamp }
+        Reading { found: FoundPin::Absent, session, stamp }
     }
 
     /// True when sessions are neither recognised nor marked.
@@ -182,21 +182,21 @@ impl Affinity {
     /// True when nothing but the ledger says where a session is.
     pub fn stands_in_ledger(&self) -> bool {
         match &self.main {
-            Some(Form::Learn(_)) => true,
-            Some(Form::Key(form)) => form.remembers(),
+            Some(AffinityMethod::Learn(_)) => true,
+            Some(AffinityMethod::Key(form)) => form.remembers(),
             _ => false,
         }
     }
 
     /// True when sessions are pinned by a cookie that names their node.
     pub fn pins_by_cookie(&self) -> bool {
-        matches!(self.main, Some(Form::Cookie(_)))
+        matches!(self.main, Some(AffinityMethod::Cookie(_)))
     }
 
     /// What the key is called that pins are sealed with, if they are.
     pub fn key_id(&self) -> Option<String> {
         match &self.main {
-            Some(Form::Cookie(cookie)) => cookie.value.key_id(),
+            Some(AffinityMethod::Cookie(cookie)) => cookie.value.key_id(),
             _ => None,
         }
     }
@@ -208,8 +208,8 @@ impl Affinity {
 
     /// True when some sessions go where their key or their id falls, so that the cluster needs a ring of its nodes.
     pub fn hashes(&self) -> bool {
-        let falls = |form: &Form| matches!(form, Form::Key(form) if !form.remembers());
-        self.main.as_ref().is_some_and(Form::shows_ids) || self.main.iter().chain(&self.also).any(falls)
+        let falls = |form: &AffinityMethod| matches!(form, AffinityMethod::Key(form) if !form.remembers());
+        self.main.as_ref().is_some_and(AffinityMethod::shows_ids) || self.main.iter().chain(&self.also).any(falls)
     }
 }
 
@@ -219,8 +219,8 @@ struct Other<'t> {
     guessed: bool,
 }
 
-impl Form {
-    fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
+impl AffinityMethod {
+    fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
         match self {
             Self::Cookie(form) => form.read(request),
             Self::Route(form) => form.read(request),

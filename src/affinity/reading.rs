@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading<'t> {
     /// Which node it names, if any.
-    pub found: Found<'t>,
+    pub found: FoundPin<'t>,
     /// The session's identity, for the ledger.
     pub session: Option<u64>,
     /// To be handed back with the answer.
@@ -13,7 +13,7 @@ pub struct Reading<'t> {
 
 /// Which node a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found<'t> {
+pub enum FoundPin<'t> {
     /// None.
     Absent,
     /// One of these, in the order of declaration; several nodes may share a value.
@@ -103,19 +103,19 @@ impl Stamp {
 impl<'t> Reading<'t> {
     /// Of a request that says nothing.
     pub fn absent(session: Option<u64>) -> Self {
-        Self { found: Found::Absent, session, stamp: Stamp::default() }
+        Self { found: FoundPin::Absent, session, stamp: Stamp::default() }
     }
 
-    pub(super) fn new(found: Found<'t>, session: Option<u64>) -> Self {
+    pub(super) fn new(found: FoundPin<'t>, session: Option<u64>) -> Self {
         Self { found, session, stamp: Stamp::default() }
     }
 
     /// Of an id of the application's own that names no node by itself.
     pub(super) fn of_id(id: u64) -> Self {
-        Self { found: Found::Ledger { via: Via::Learned }, session: Some(id), stamp: Stamp::of_id(true) }
+        Self { found: FoundPin::Ledger { via: Via::Learned }, session: Some(id), stamp: Stamp::of_id(true) }
     }
 
     pub(super) fn is_valid(&self) -> bool {
-        !matches!(self.found, Found::Absent | Found::Lost(_))
+        !matches!(self.found, FoundPin::Absent | FoundPin::Lost(_))
     }
 }

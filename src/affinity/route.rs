@@ -1,7 +1,7 @@
 //! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or query.
 
 use super::value::Texts;
-use super::{Answer, Found, Incoming, Lost, Outcome, Reading, Stamp, Via};
+use super::{FoundPin, Lost, PinOutcome, PinRequest, PinResponse, Reading, Stamp, Via};
 use crate::base::hash::hash64;
 use crate::config::model::RouteOrder;
 use crate::wire::cookies::{self, SetCookie};
@@ -20,7 +20,7 @@ pub(super) struct RouteForm {
 
 /// What was seen on the way to a known route.
 #[derive(Default)]
-struct Seen {
+struct RouteSeen {
     session: Option<u64>,
     /// The session is an id of the application's own.
     own_id: bool,
@@ -29,26 +29,26 @@ struct Seen {
 
 impl RouteForm {
     /// Tries every id in the URL and in the cookies until one names a known node.
-    pub(super) fn read<'t>(&'t self, request: &Incoming<'_>) -> Reading<'t> {
-        let mut seen = Seen::default();
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
+        let mut seen = RouteSeen::default();
         let pinned = self.ids(request).find_map(|value| self.follow(value, request, &mut seen));
         pinned.unwrap_or_else(|| match seen {
-            Seen { session, own_id, unknown: true } => {
-                Reading { found: Found::Lost(Lost::UnknownRoute), session, stamp: Stamp::of_id(own_id) }
+            RouteSeen { session, own_id, unknown: true } => {
+                Reading { found: FoundPin::Lost(Lost::UnknownRoute), session, stamp: Stamp::of_id(own_id) }
             }
-            Seen { session: Some(id), own_id: true, .. } => Reading::of_id(id),
-            Seen { session, .. } => Reading::absent(session),
+            RouteSeen { session: Some(id), own_id: true, .. } => Reading::of_id(id),
+            RouteSeen { session, .. } => Reading::absent(session),
         })
     }
 
     /// Every id that the request shows, in the order in which they are looked at.
-    fn ids<'r>(&'r self, request: &'r Incoming<'_>) -> impl Iterator<Item = &'r [u8]> {
+    fn ids<'r>(&'r self, request: &'r PinRequest<'_>) -> impl Iterator<Item = &'r [u8]> {
         let in_url = |first| (self.order == first).then(|| self.in_url(request)).into_iter().flatten();
         let in_cookies = cookies::values(request.headers, self.cookie.as_bytes()).map(cookies::unquoted);
         in_url(RouteOrder::UrlFirst).chain(in_cookies).chain(in_url(RouteOrder::CookieFirst))
     }
 
-    fn in_url<'r>(&'r self, request: &'r Incoming<'_>) -> impl Iterator<Item = &'r [u8]> {
+    fn in_url<'r>(&'r self, request: &'r PinRequest<'_>) -> impl Iterator<Item = &'r [u8]> {
         let name = self.parameter.as_bytes();
         let path = request.uri.path().as_bytes();
         let query = request.uri.query().unwrap_or_default().as_bytes();
@@ -58,12 +58,12 @@ impl RouteForm {
     }
 
     /// The first route that is no node's.
-    pub(super) fn unclaimed<'r>(&'r self, request: &'r Incoming<'_>) -> Option<&'r [u8]> {
+    pub(super) fn unclaimed<'r>(&'r self, request: &'r PinRequest<'_>) -> Option<&'r [u8]> {
         let mut routes = self.ids(request).filter_map(|id| self.split(id).1);
         routes.find(|route| !route.is_empty() && self.routes.slots(route).is_none())
     }
 
-    fn follow<'t>(&'t self, value: &[u8], request: &Incoming<'_>, seen: &mut Seen) -> Option<Reading<'t>> {
+    fn follow<'t>(&'t self, value: &[u8], request: &PinRequest<'_>, seen: &mut RouteSeen) -> Option<Reading<'t>> {
         if value.is_empty() {
             return None;
         }
@@ -78,7 +78,7 @@ impl RouteForm {
             seen.unknown = true;
             return None;
         };
-        Some(Reading::new(Found::Pin { slots, via: Via::Route }, Some(session)))
+        Some(Reading::new(FoundPin::Pin { slots, via: Via::Route }, Some(session)))
     }
 
     /// Id and route.
@@ -95,7 +95,7 @@ impl RouteForm {
     }
 
     /// Learns from the application's own cookie. Nothing is written.
-    pub(super) fn finish(&self, answer: &Answer<'_>, headers: &HeaderMap) -> Outcome {
+    pub(super) fn finish(&self, answer: &PinResponse<'_>, headers: &HeaderMap) -> PinOutcome {
         observe(&self.cookie, answer, headers, |value| {
             let (id, _) = self.split(value);
             (!id.is_empty()).then(|| hash64(id))
@@ -110,8 +110,8 @@ fn parameter<'u>(piece: &'u [u8], name: &[u8], end: u8) -> Option<&'u [u8]> {
 }
 
 /// What the application does with its session cookie: the identity of the id it sets, and whether it ends one.
-pub(super) fn observe(name: &str, answer: &Answer<'_>, headers: &HeaderMap, identity: impl Fn(&[u8]) -> Option<u64>) -> Outcome {
-    let mut outcome = Outcome::default();
+pub(super) fn observe(name: &str, answer: &PinResponse<'_>, headers: &HeaderMap, identity: impl Fn(&[u8]) -> Option<u64>) -> PinOutcome {
+    let mut outcome = PinOutcome::default();
     for line in headers.get_all(SET_COOKIE) {
         let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == name.as_bytes()) else { continue };
         if set.ends(answer.now) {

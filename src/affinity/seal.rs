@@ -19,10 +19,10 @@ const TEXT: usize = (RAW * 4).div_ceil(3);
 
 /// The keys pins are sealed with: the newest seals, all of them open.
 pub struct KeyRing {
-    keys: Vec<Key>,
+    keys: Vec<SealKey>,
 }
 
-struct Key {
+struct SealKey {
     id: u8,
     secret: [u8; 32],
     cipher: LessSafeKey,
@@ -48,7 +48,7 @@ impl KeyRing {
     pub fn generate() -> Self {
         let mut secret = [0; 32];
         rand::rng().fill_bytes(&mut secret);
-        Self { keys: Key::new(secret).into_iter().collect() }
+        Self { keys: SealKey::new(secret).into_iter().collect() }
     }
 
     /// Reads keys, newest first: 32 bytes as base64url a line; empty lines and what follows `#` are passed over.
@@ -61,7 +61,7 @@ impl KeyRing {
             }
             let bytes = URL_SAFE_NO_PAD.decode(line).or_else(|_| URL_SAFE.decode(line));
             let secret = bytes.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let key = secret.and_then(Key::new).ok_or(KeyRingError::Line(at + 1))?;
+            let key = secret.and_then(SealKey::new).ok_or(KeyRingError::Line(at + 1))?;
             keys.push(key);
         }
         if keys.is_empty() { Err(KeyRingError::Empty) } else { Ok(Self { keys }) }
@@ -75,7 +75,7 @@ impl KeyRing {
     /// What the newest key is called: proxies that have it open each other's pins. It tells nothing of the key.
     pub fn id(&self) -> Option<String> {
         let key = self.keys.first()?;
-        Some(Key::digest(&key.secret).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+        Some(SealKey::digest(&key.secret).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// A number for this purpose that only who has the newest key can know.
@@ -130,7 +130,7 @@ impl std::fmt::Debug for KeyRing {
     }
 }
 
-impl Key {
+impl SealKey {
     fn new(secret: [u8; 32]) -> Option<Self> {
         let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret).ok()?);
         let id = Self::digest(&secret).as_ref().first().copied()?;

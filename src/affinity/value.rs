@@ -120,7 +120,7 @@ impl Seals {
 
 /// The value of a pin cookie.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(super) enum PinValue {
     /// Readable.
     Text(Texts),
     /// Sealed.
@@ -128,7 +128,7 @@ pub(super) enum Value {
 }
 
 /// What a pin is written for.
-pub(super) struct Wanted {
+pub(super) struct PinPurpose {
     pub slot: u32,
     pub session: u64,
     pub first: Option<u32>,
@@ -136,7 +136,7 @@ pub(super) struct Wanted {
     pub now: u64,
 }
 
-impl Value {
+impl PinValue {
     /// What the key is called that it is sealed with, if it is.
     pub(super) fn key_id(&self) -> Option<String> {
         match self {
@@ -150,7 +150,7 @@ impl Value {
     }
 
     /// Appends the value that stands for the node; false when the node has none.
-    pub(super) fn write(&self, out: &mut Vec<u8>, wanted: &Wanted) -> bool {
+    pub(super) fn write(&self, out: &mut Vec<u8>, wanted: &PinPurpose) -> bool {
         match self {
             Self::Text(texts) => texts.text(wanted.slot).map(|text| out.extend_from_slice(text)).is_some(),
             Self::Sealed(seals) => {

@@ -1,6 +1,6 @@
 //! What happens, one thing at a time.
 
-use super::{App, Ended};
+use super::{App, RunEnd};
 use crate::feed::names;
 use crate::upstream::home;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 
 impl App {
     /// Runs until it is to end.
-    pub(super) async fn run(mut self) -> Ended {
+    pub(super) async fn run(mut self) -> RunEnd {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
@@ -16,7 +16,7 @@ impl App {
                 _ = second.tick() => self.tick(),
                 () = self.ends.first() => {
                     tracing::error!("a data-plane thread broke off: ending, to be started again whole");
-                    break Ended::Broken;
+                    break RunEnd::Broken;
                 }
                 change = self.files.changed() => self.follow(&change),
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
@@ -25,7 +25,7 @@ impl App {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
                 }
-                () = self.signals.end.any() => break Ended::Gracefully,
+                () = self.signals.end.any() => break RunEnd::Gracefully,
             }
         };
         self.stop().await;

@@ -16,7 +16,7 @@ use crate::config::{Loaded, Needs};
 use crate::control::state::StateDir;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Error, Registry, handle, keys};
-use crate::feed::{Agents, Announce, Beats, Checks, Files, ModHeartbeat, Names, Pulse, announce};
+use crate::feed::{Agents, Announce, Beats, Checks, FileWatcher, ModHeartbeat, Pulse, Resolver, announce};
 use crate::net::threads::Threads;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Table};
@@ -33,7 +33,7 @@ const COST: &str = "drains, limits and acceptances are forgotten; nodes that joi
 
 impl App {
     /// Starts with the conf that was read, which is watched already.
-    pub(super) fn start(path: &Path, mut loaded: Loaded, files: Files) -> Result<Self, String> {
+    pub(super) fn start(path: &Path, mut loaded: Loaded, files: FileWatcher) -> Result<Self, String> {
         // before anything is announced, so that no signal finds its default action
         let signals = Signals::hear()?;
         for warning in &loaded.warnings {
@@ -103,7 +103,7 @@ fn components(
     folder: &Path,
 ) -> Components {
     let (traces, log, documents) = (shared.traces.clone(), shared.log.clone(), state.clone());
-    let (mut names, mut checks, mut agents) = (Names::new(), Checks::new(), Agents::new(beats.clone()));
+    let (mut names, mut checks, mut agents) = (Resolver::new(), Checks::new(), Agents::new(beats.clone()));
     Components::default()
         .with(Closing(async move || {
             if let Some(traces) = &traces {

@@ -39,7 +39,7 @@ impl Tokens {
     }
 
     /// True when what is shown is one of the tokens. Takes the same time whichever it is, and however much of it is right.
-    pub fn admit(&self, shown: &Shown) -> bool {
+    pub fn admit(&self, shown: &ShownToken) -> bool {
         self.hashes.iter().fold(false, |good, hash| good | constant_time::verify_slices_are_equal(hash, &shown.0).is_ok())
     }
 
@@ -63,7 +63,7 @@ impl Passes {
     }
 
     /// A pass for who shows a good token.
-    pub fn issue(&self, tokens: &Tokens, shown: &Shown, until: u64) -> Option<String> {
+    pub fn issue(&self, tokens: &Tokens, shown: &ShownToken, until: u64) -> Option<String> {
         tokens.admit(shown).then(|| {
             let seal = hmac::sign(&self.0, &sealed(&shown.0, until));
             format!("{until}.{}", URL_SAFE_NO_PAD.encode(seal))
@@ -150,9 +150,9 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// What somebody shows as his token; only its hash is kept.
-pub struct Shown([u8; 32]);
+pub struct ShownToken([u8; 32]);
 
-impl Shown {
+impl ShownToken {
     /// What somebody typed.
     pub fn of(token: &str) -> Self {
         Self(hash(token.as_bytes()))
@@ -235,10 +235,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn shown(authorization: &str) -> Option<Shown> {
+    fn shown(authorization: &str) -> Option<ShownToken> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        Shown::by(&headers)
+        ShownToken::by(&headers)
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let tokens = Tokens::parse(&format!("# newest first\n{new}\n\n  {old}   # until Friday\n")).unwrap();
         for (token, good) in [(new.as_str(), true), (&old, true), (&generate(), false), ("", false), (&new[1..], false), ("#", false)] {
             assert_eq!(shown(&format!("Bearer {token}")).is_some_and(|shown| tokens.admit(&shown)), good, "{token}");
-            assert!(!Tokens::none().admit(&Shown(hash(token.as_bytes()))));
+            assert!(!Tokens::none().admit(&ShownToken(hash(token.as_bytes()))));
         }
         assert_eq!(format!("{tokens:?}"), "Tokens(2, not shown)");
     }
@@ -290,14 +290,14 @@ mod tests {
     fn a_pass_is_good_for_its_time_its_token_and_its_process() {
         let (token, passes) = (generate(), Passes::new());
         let tokens = Tokens::parse(&token).unwrap();
-        let pass = passes.issue(&tokens, &Shown::of(&token), 100).unwrap();
+        let pass = passes.issue(&tokens, &ShownToken::of(&token), 100).unwrap();
         assert!(passes.admit(&tokens, &pass, 99));
         assert!(!passes.admit(&tokens, &pass, 100), "its time is over");
         assert!(!passes.admit(&tokens, &pass.replacen("100", "999", 1), 99), "nobody lengthens it");
         assert!(!passes.admit(&Tokens::parse(&generate()).unwrap(), &pass, 99), "its token is good no more");
         assert!(!Passes::new().admit(&tokens, &pass, 99), "another process");
         assert!(!pass.contains(&token));
-        assert_eq!(passes.issue(&tokens, &Shown::of(&generate()), 100), None);
+        assert_eq!(passes.issue(&tokens, &ShownToken::of(&generate()), 100), None);
         for wrong in ["", ".", "100", "100.", "x.y"] {
             assert!(!passes.admit(&tokens, wrong, 99), "{wrong}");
         }
@@ -317,7 +317,7 @@ mod tests {
         ] {
             assert_eq!(shown(header).is_some_and(|shown| tokens.admit(&shown)), good, "{header}");
         }
-        assert!(Shown::by(&HeaderMap::new()).is_none());
+        assert!(ShownToken::by(&HeaderMap::new()).is_none());
     }
 
     #[test]

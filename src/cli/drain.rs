@@ -3,7 +3,7 @@
 
 use super::operate::{NodePath, ask, say};
 use super::show::{Progress, age, counts, print, span, word};
-use super::window::{Failure, Window};
+use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::{Drain, NodeAction};
 use crate::admin::status::Node;
 use crate::base::clock;
@@ -23,7 +23,7 @@ const SLACK: i64 = 2;
 
 /// What a look at a node tells whoever waits for its drain.
 #[derive(Debug, PartialEq)]
-enum Seen {
+enum DrainProgress {
     /// It goes on.
     Goes,
     /// The node emptied by itself.
@@ -35,7 +35,7 @@ enum Seen {
 }
 
 /// Drains a node; with `wait`, until it is drained.
-pub fn drain(window: &Window, target: &NodePath, drain: &Drain, wait: bool, json: bool) -> Result<(), Failure> {
+pub fn drain(window: &AdminClient, target: &NodePath, drain: &Drain, wait: bool, json: bool) -> Result<(), VerbFailure> {
     let begun = clock::instant();
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
@@ -57,7 +57,7 @@ pub fn drain(window: &Window, target: &NodePath, drain: &Drain, wait: bool, json
         }
         ended = is_over(&node, &now).then(|| ended.unwrap_or_else(clock::instant));
         let seen = judge(&node, ended.map(clock::since));
-        if seen != Seen::Goes {
+        if seen != DrainProgress::Goes {
             drop(progress);
             if json {
                 print(&body);
@@ -79,24 +79,24 @@ pub fn drain(window: &Window, target: &NodePath, drain: &Drain, wait: bool, json
 }
 
 /// How the node is now. A proxy that is being started anew is waited for.
-fn look(window: &Window, target: &NodePath) -> Result<(String, Node), Failure> {
+fn look(window: &AdminClient, target: &NodePath) -> Result<(String, Node), VerbFailure> {
     let since = clock::instant();
     loop {
         match window.get::<Node>(&target.path()) {
-            Err(Failure::Unreachable(_)) if clock::since(since) < AWAY => std::thread::sleep(LOOK),
+            Err(VerbFailure::Unreachable(_)) if clock::since(since) < AWAY => std::thread::sleep(LOOK),
             got => return got,
         }
     }
 }
 
 /// What is said when the wait is over, and whether that is a failure.
-fn the_end(seen: &Seen, node: &Node, before: Option<&str>, begun: Instant, json: bool) -> Result<(), Failure> {
+fn the_end(seen: &DrainProgress, node: &Node, before: Option<&str>, begun: Instant, json: bool) -> Result<(), VerbFailure> {
     let Node { node: name, state, why, .. } = node;
     match seen {
-        Seen::Ended => Err(Failure::Deadline(at_the_end(node, before))),
-        Seen::Undone => Err(Failure::Failed(format!("{name} is not draining any more: it is {state} ({why})"))),
-        Seen::Goes | Seen::Empty if json => Ok(()),
-        Seen::Goes | Seen::Empty => {
+        DrainProgress::Ended => Err(VerbFailure::Deadline(at_the_end(node, before))),
+        DrainProgress::Undone => Err(VerbFailure::Failed(format!("{name} is not draining any more: it is {state} ({why})"))),
+        DrainProgress::Goes | DrainProgress::Empty if json => Ok(()),
+        DrainProgress::Goes | DrainProgress::Empty => {
             print(&format!("{name} is drained after {}: safe to stop it\n", span(clock::since(begun).as_secs())));
             Ok(())
         }
@@ -113,7 +113,7 @@ fn is_over(node: &Node, now: &str) -> bool {
 }
 
 /// `since`: how long ago the deadline was seen to have passed, if it has.
-fn judge(node: &Node, since: Option<Duration>) -> Seen {
+fn judge(node: &Node, since: Option<Duration>) -> DrainProgress {
     let moves = node.then == Some(Then::Move);
     let state = match node.state.known() {
         state if shows_drain(node) => state,
@@ -123,13 +123,13 @@ fn judge(node: &Node, since: Option<Duration>) -> Seen {
         state => state,
     };
     match (state, since) {
-        (Some(State::Drained), Some(_)) if moves && node.left != Some(0) => Seen::Ended,
-        (Some(State::Drained), _) => Seen::Empty,
-        (Some(State::Draining), None) => Seen::Goes,
+        (Some(State::Drained), Some(_)) if moves && node.left != Some(0) => DrainProgress::Ended,
+        (Some(State::Drained), _) => DrainProgress::Empty,
+        (Some(State::Draining), None) => DrainProgress::Goes,
         // sockets are ended one after another, requests by nobody
-        (Some(State::Draining), Some(since)) if moves && node.sockets > 0 && since < SPREAD => Seen::Goes,
-        (Some(State::Draining), Some(_)) => Seen::Ended,
-        _ => Seen::Undone,
+        (Some(State::Draining), Some(since)) if moves && node.sockets > 0 && since < SPREAD => DrainProgress::Goes,
+        (Some(State::Draining), Some(_)) => DrainProgress::Ended,
+        _ => DrainProgress::Undone,
     }
 }
 
@@ -190,44 +190,49 @@ mod tests {
     fn what_ended_a_drain_is_told_by_the_node() {
         let (just, long) = (Some(Duration::ZERO), Some(SPREAD));
         for (node, since, seen, said) in [
-            (node("draining", MOVE, 2, 1, 3), None, Seen::Goes, ""),
-            (node("drained", MOVE, 0, 0, 0), None, Seen::Empty, ""),
-            (node("drained", None, 0, 0, 0), None, Seen::Empty, ""),
+            (node("draining", MOVE, 2, 1, 3), None, DrainProgress::Goes, ""),
+            (node("drained", MOVE, 0, 0, 0), None, DrainProgress::Empty, ""),
+            (node("drained", None, 0, 0, 0), None, DrainProgress::Empty, ""),
             // those that were kept have ended by themselves
-            (node("drained", Some(Then::Keep), 0, 0, 0), just, Seen::Empty, ""),
-            (node("drained", MOVE, 0, 0, 0), just, Seen::Ended, "the deadline has passed, n1 still had 2 sessions: moved"),
+            (node("drained", Some(Then::Keep), 0, 0, 0), just, DrainProgress::Empty, ""),
+            (node("drained", MOVE, 0, 0, 0), just, DrainProgress::Ended, "the deadline has passed, n1 still had 2 sessions: moved"),
             // nobody was there any more when it passed
-            (Node { left: Some(0), ..node("drained", MOVE, 0, 0, 0) }, just, Seen::Empty, ""),
+            (Node { left: Some(0), ..node("drained", MOVE, 0, 0, 0) }, just, DrainProgress::Empty, ""),
             (
                 node("draining", MOVE, 0, 2, 0),
                 just,
-                Seen::Ended,
+                DrainProgress::Ended,
                 "the deadline has passed, n1 still had 2 sessions: moved; 2 requests still open",
             ),
-            (node("draining", MOVE, 0, 2, 1), just, Seen::Goes, ""),
+            (node("draining", MOVE, 0, 2, 1), just, DrainProgress::Goes, ""),
             (
                 node("draining", MOVE, 0, 0, 1),
                 long,
-                Seen::Ended,
+                DrainProgress::Ended,
                 "the deadline has passed, n1 still had 2 sessions: moved; 1 socket still open",
             ),
             (
                 node("draining", Some(Then::Keep), 1, 1, 1),
                 just,
-                Seen::Ended,
+                DrainProgress::Ended,
                 "the deadline has passed, n1 has 1 session, 1 request, 1 socket left",
             ),
-            (node("ready", MOVE, 1, 0, 0), None, Seen::Undone, ""),
-            (node("maintenance", MOVE, 1, 0, 0), just, Seen::Undone, ""),
-            (node("down", MOVE, 1, 0, 0), None, Seen::Undone, ""),
+            (node("ready", MOVE, 1, 0, 0), None, DrainProgress::Undone, ""),
+            (node("maintenance", MOVE, 1, 0, 0), just, DrainProgress::Undone, ""),
+            (node("down", MOVE, 1, 0, 0), None, DrainProgress::Undone, ""),
             // it is down, and to be drained all the same
-            (wanted("down", MOVE, 1, 0, 0), None, Seen::Goes, ""),
-            (wanted("down", MOVE, 0, 0, 1), None, Seen::Goes, ""),
-            (wanted("down", MOVE, 0, 0, 0), None, Seen::Empty, ""),
-            (wanted("maintenance", Some(Then::Keep), 1, 0, 0), just, Seen::Ended, "the deadline has passed, n1 has 1 session left"),
+            (wanted("down", MOVE, 1, 0, 0), None, DrainProgress::Goes, ""),
+            (wanted("down", MOVE, 0, 0, 1), None, DrainProgress::Goes, ""),
+            (wanted("down", MOVE, 0, 0, 0), None, DrainProgress::Empty, ""),
+            (
+                wanted("maintenance", Some(Then::Keep), 1, 0, 0),
+                just,
+                DrainProgress::Ended,
+                "the deadline has passed, n1 has 1 session left",
+            ),
         ] {
             assert_eq!(judge(&node, since), seen, "{node:?} {since:?}");
-            if seen == Seen::Ended {
+            if seen == DrainProgress::Ended {
                 assert_eq!(at_the_end(&node, Some("2 sessions")), said);
             }
         }

@@ -1,7 +1,7 @@
 //! `homing explain` and `homing moves`: why a request went where it went, and which sessions were moved.
 
-use super::show::{Side, Table, age, count, print};
-use super::window::{Failure, Window};
+use super::show::{ColumnSide, TextTable, age, count, print};
+use super::window::{AdminClient, VerbFailure};
 use crate::admin::status::{Candidate, Explanation, Moved, Moves};
 use clap::Args;
 use std::fmt::Write;
@@ -53,7 +53,7 @@ impl What {
 }
 
 /// Explains a request.
-pub fn explain(window: &Window, what: &What, json: bool) -> Result<(), Failure> {
+pub fn explain(window: &AdminClient, what: &What, json: bool) -> Result<(), VerbFailure> {
     let (body, explanation) = window.get::<Explanation>(&format!("/api/explain?{}", what.query()))?;
     print(&if json { body } else { text(&explanation) });
     Ok(())
@@ -93,16 +93,16 @@ fn text(told: &Explanation) -> String {
     text + &nodes(&told.nodes).text()
 }
 
-fn nodes(candidates: &[Candidate]) -> Table {
-    let mut table = Table::new(&[
-        ("RANK", Side::Right),
-        ("NODE", Side::Left),
-        ("STATE", Side::Left),
-        ("SCORE", Side::Right),
-        ("SESSIONS", Side::Right),
-        ("IN FLIGHT", Side::Right),
-        ("WEIGHT", Side::Right),
-        ("WHY", Side::Left),
+fn nodes(candidates: &[Candidate]) -> TextTable {
+    let mut table = TextTable::new(&[
+        ("RANK", ColumnSide::Right),
+        ("NODE", ColumnSide::Left),
+        ("STATE", ColumnSide::Left),
+        ("SCORE", ColumnSide::Right),
+        ("SESSIONS", ColumnSide::Right),
+        ("IN FLIGHT", ColumnSide::Right),
+        ("WEIGHT", ColumnSide::Right),
+        ("WHY", ColumnSide::Left),
     ]);
     for Candidate { node, score } in candidates {
         table.row(vec![
@@ -120,13 +120,13 @@ fn nodes(candidates: &[Candidate]) -> Table {
 }
 
 /// Prints which sessions were moved, and why.
-pub fn moves(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), Failure> {
+pub fn moves(window: &AdminClient, cluster: Option<&str>, json: bool) -> Result<(), VerbFailure> {
     let (_, mut moves) = window.get::<Moves>("/api/moves")?;
     if let Some(name) = cluster {
         let known: Vec<String> = moves.clusters.iter().map(|moved| moved.cluster.clone()).collect();
         moves.clusters.retain(|moved| moved.cluster == name);
         if moves.clusters.is_empty() {
-            return Err(Failure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", "))));
+            return Err(VerbFailure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", "))));
         }
     }
     if json {
@@ -146,14 +146,14 @@ fn moved_text(moved: &Moved, now: &str) -> String {
     if moved.latest.is_empty() {
         return text;
     }
-    let mut table = Table::new(&[
-        ("AGO", Side::Right),
-        ("CAUSE", Side::Left),
-        ("FROM", Side::Left),
-        ("TO", Side::Left),
-        ("CLIENT", Side::Left),
-        ("REQUEST", Side::Left),
-        ("BECAUSE", Side::Left),
+    let mut table = TextTable::new(&[
+        ("AGO", ColumnSide::Right),
+        ("CAUSE", ColumnSide::Left),
+        ("FROM", ColumnSide::Left),
+        ("TO", ColumnSide::Left),
+        ("CLIENT", ColumnSide::Left),
+        ("REQUEST", ColumnSide::Left),
+        ("BECAUSE", ColumnSide::Left),
     ]);
     let or_dash = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".into());
     for one in &moved.latest {

@@ -35,7 +35,7 @@ pub fn start(level: &str) -> Option<Log> {
     let (out, ending) = (Out { queue: queue.clone(), shared: shared.clone() }, shared.clone());
     let thread = Background::start("log", move || write_all(&lines, &shared, io::stderr())).ok()?;
     let _ = tracing_subscriber::fmt()
-        .with_writer(Writer { sparing: Sparing::default(), out })
+        .with_writer(LinesWriter { sparing: Sparing::default(), out })
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(colour)
         .with_target(false)
@@ -111,16 +111,16 @@ impl Write for &Out {
     }
 }
 
-struct Writer {
+struct LinesWriter {
     sparing: Sparing,
     out: Out,
 }
 
 /// Knows what was said lately.
 #[derive(Default)]
-struct Sparing(Mutex<HashMap<u64, Said>>);
+struct Sparing(Mutex<HashMap<u64, SaidLine>>);
 
-struct Said {
+struct SaidLine {
     since: u64,
     times: u64,
 }
@@ -146,9 +146,12 @@ impl Sparing {
                 return Fate::Said;
             }
         }
-        let said = known.entry(hash).or_insert(Said { since: now, times: 0 });
-        let held =
-            if now < said.since + WHILE { 0 } else { std::mem::replace(said, Said { since: now, times: 0 }).times.saturating_sub(OFTEN) };
+        let said = known.entry(hash).or_insert(SaidLine { since: now, times: 0 });
+        let held = if now < said.since + WHILE {
+            0
+        } else {
+            std::mem::replace(said, SaidLine { since: now, times: 0 }).times.saturating_sub(OFTEN)
+        };
         said.times += 1;
         match said.times {
             _ if held > 0 => Fate::After(held),
@@ -171,7 +174,7 @@ impl Sparing {
     }
 }
 
-impl<'a> MakeWriter<'a> for Writer {
+impl<'a> MakeWriter<'a> for LinesWriter {
     type Writer = Line<'a>;
     fn make_writer(&'a self) -> Line<'a> {
         Line { to: self, always: false }
@@ -184,7 +187,7 @@ impl<'a> MakeWriter<'a> for Writer {
 
 /// Writes the lines of one event.
 struct Line<'a> {
-    to: &'a Writer,
+    to: &'a LinesWriter,
     always: bool,
 }
 

@@ -21,7 +21,7 @@ use crate::config::model::Then;
 use clap::{CommandFactory, Parser, Subcommand};
 use operate::{NodePath, Setting};
 use std::path::{Path, PathBuf};
-use window::{Remote, Window};
+use window::{AdminClient, Remote};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, or an error in the conf; 2 wrong usage; 3 a deadline passed; \
                           4 the proxy cannot be reached.";
@@ -275,8 +275,8 @@ fn run_verb(cli: Cli) -> i32 {
 }
 
 impl RemoteVerb {
-    fn run(self, conf: &Path) -> Result<(), window::Failure> {
-        let open = |remote: &Remote| Window::find(remote, conf);
+    fn run(self, conf: &Path) -> Result<(), window::VerbFailure> {
+        let open = |remote: &Remote| AdminClient::find(remote, conf);
         match self {
             Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
             Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),

@@ -1,7 +1,7 @@
 //! The verbs about one node: enable, disable, accept, remove, set, sessions, bypass.
 
-use super::show::{Side, Table, age, count, print};
-use super::window::{Failure, Window};
+use super::show::{ColumnSide, TextTable, age, count, print};
+use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::{Bypass, Force, NodeAction};
 use crate::admin::status::Sessions;
 use crate::base::clock;
@@ -68,7 +68,7 @@ impl FromStr for Setting {
 }
 
 /// Changes a node's limits.
-pub fn set(window: &Window, target: &NodePath, settings: &[Setting], json: bool) -> Result<(), Failure> {
+pub fn set(window: &AdminClient, target: &NodePath, settings: &[Setting], json: bool) -> Result<(), VerbFailure> {
     let mut set = NodeLimits::default();
     for setting in settings {
         match setting {
@@ -81,26 +81,26 @@ pub fn set(window: &Window, target: &NodePath, settings: &[Setting], json: bool)
 }
 
 /// Takes a node out, or removes it.
-pub fn take_out(window: &Window, target: &NodePath, verb: NodeAction, force: bool, json: bool) -> Result<(), Failure> {
+pub fn take_out(window: &AdminClient, target: &NodePath, verb: NodeAction, force: bool, json: bool) -> Result<(), VerbFailure> {
     change(window, target, verb, &Force { force }, json)
 }
 
 /// Lets a node in, or back.
-pub fn let_in(window: &Window, target: &NodePath, verb: NodeAction, json: bool) -> Result<(), Failure> {
+pub fn let_in(window: &AdminClient, target: &NodePath, verb: NodeAction, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("{}/{}", target.path(), verb.word()), None)?;
     say(&body, &done, json);
     Ok(())
 }
 
 /// Who is on a node.
-pub fn sessions(window: &Window, target: &NodePath, json: bool) -> Result<(), Failure> {
+pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(), VerbFailure> {
     let (body, on) = window.get::<Sessions>(&format!("{}/sessions", target.path()))?;
     if json {
         print(&body);
         return Ok(());
     }
     let now = clock::rfc3339(clock::unix_ms());
-    let mut table = Table::new(&[("SESSION", Side::Left), ("BEGUN", Side::Right), ("LAST SEEN", Side::Right)]);
+    let mut table = TextTable::new(&[("SESSION", ColumnSide::Left), ("BEGUN", ColumnSide::Right), ("LAST SEEN", ColumnSide::Right)]);
     for session in &on.sessions {
         let begun = if session.confirmed { age(&session.begun, &now) } else { format!("{}, never came back", age(&session.begun, &now)) };
         table.row(vec![session.session.clone(), begun, age(&session.seen, &now)]);
@@ -117,8 +117,8 @@ pub fn sessions(window: &Window, target: &NodePath, json: bool) -> Result<(), Fa
 }
 
 /// What leads to a node whatever its state.
-pub fn bypass(window: &Window, target: &NodePath, lasts: Option<Span>, json: bool) -> Result<(), Failure> {
-    let ask = serde_json::to_value(Bypass { lasts }).map_err(|error| Failure::Failed(error.to_string()))?;
+pub fn bypass(window: &AdminClient, target: &NodePath, lasts: Option<Span>, json: bool) -> Result<(), VerbFailure> {
+    let ask = serde_json::to_value(Bypass { lasts }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
     let (body, given) = window.post(&format!("{}/bypass", target.path()), Some(&ask))?;
     let (value, until) = (given["value"].as_str().unwrap_or_default(), given["until"].as_str().unwrap_or_default());
     let (cluster, node) = (&target.cluster, &target.node);
@@ -134,15 +134,15 @@ pub fn bypass(window: &Window, target: &NodePath, lasts: Option<Span>, json: boo
 }
 
 /// Changes a node, and says what that changed.
-pub fn change(window: &Window, target: &NodePath, verb: NodeAction, how: &impl Serialize, json: bool) -> Result<(), Failure> {
+pub fn change(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl Serialize, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = ask(window, target, verb, how)?;
     say(&body, &done, json);
     Ok(())
 }
 
 /// The same without a word.
-pub fn ask(window: &Window, target: &NodePath, verb: NodeAction, how: &impl Serialize) -> Result<(String, Value), Failure> {
-    let how = serde_json::to_value(how).map_err(|error| Failure::Failed(error.to_string()))?;
+pub fn ask(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl Serialize) -> Result<(String, Value), VerbFailure> {
+    let how = serde_json::to_value(how).map_err(|error| VerbFailure::Failed(error.to_string()))?;
     window.post(&format!("{}/{}", target.path(), verb.word()), Some(&how))
 }
 

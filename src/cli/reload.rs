@@ -1,12 +1,12 @@
 //! `homing reload` and `homing healthcheck`.
 
 use super::show::{print, word};
-use super::window::{Failure, Window};
+use super::window::{AdminClient, VerbFailure};
 use http::StatusCode;
 use serde_json::Value;
 
 /// Reloads, waits, and prints what changed.
-pub fn reload(window: &Window, json: bool) -> Result<(), Failure> {
+pub fn reload(window: &AdminClient, json: bool) -> Result<(), VerbFailure> {
     let (body, reload) = window.post("/api/reload", None)?;
     if json {
         print(&body);
@@ -20,12 +20,12 @@ pub fn reload(window: &Window, json: bool) -> Result<(), Failure> {
 }
 
 /// Whether the proxy is alive and not stopping.
-pub fn healthcheck(window: &Window, json: bool) -> Result<(), Failure> {
+pub fn healthcheck(window: &AdminClient, json: bool) -> Result<(), VerbFailure> {
     match window.status_of("/ping")? {
         StatusCode::OK if json => print("{\"alive\":true}\n"),
         StatusCode::OK => {}
-        StatusCode::SERVICE_UNAVAILABLE => return Err(Failure::Failed("the proxy is stopping".into())),
-        other => return Err(Failure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
+        StatusCode::SERVICE_UNAVAILABLE => return Err(VerbFailure::Failed("the proxy is stopping".into())),
+        other => return Err(VerbFailure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
     }
     Ok(())
 }

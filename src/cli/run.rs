@@ -2,16 +2,16 @@
 
 use super::log;
 use super::show::complain;
-use crate::app::{self, Ended};
+use crate::app::{self, RunEnd};
 use std::path::Path;
 
 /// Runs the proxy; the exit code.
 pub fn run(config: &Path) -> i32 {
     let _log = log::start("info");
     match app::run(config) {
-        Ended::Gracefully => 0,
-        Ended::Broken => 1,
-        Ended::Refused(lines) => {
+        RunEnd::Gracefully => 0,
+        RunEnd::Broken => 1,
+        RunEnd::Refused(lines) => {
             complain(&lines.join("\n"));
             1
         }

@@ -8,23 +8,23 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 /// A table with aligned columns.
-pub struct Table {
-    columns: Vec<(&'static str, Side)>,
+pub struct TextTable {
+    columns: Vec<(&'static str, ColumnSide)>,
     rows: Vec<Vec<String>>,
 }
 
 /// The side that a column is flush with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum ColumnSide {
     /// For words.
     Left,
     /// For numbers.
     Right,
 }
 
-impl Table {
+impl TextTable {
     /// No rows yet.
-    pub fn new(columns: &[(&'static str, Side)]) -> Self {
+    pub fn new(columns: &[(&'static str, ColumnSide)]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
@@ -44,7 +44,7 @@ impl Table {
             for ((cell, (_, side)), width) in cells.zip(&self.columns).zip(&widths) {
                 let pad = " ".repeat(width - cell.chars().count());
                 let cell = if painted { word(cell) } else { cell.to_owned() };
-                line += &if *side == Side::Left { format!("{cell}{pad}  ") } else { format!("{pad}{cell}  ") };
+                line += &if *side == ColumnSide::Left { format!("{cell}{pad}  ") } else { format!("{pad}{cell}  ") };
             }
             line.trim_end().to_owned() + "\n"
         };
@@ -134,7 +134,12 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_colours_take_no_room() {
-        let mut table = Table::new(&[("NODE", Side::Left), ("STATE", Side::Left), ("SESSIONS", Side::Right), ("WHY", Side::Left)]);
+        let mut table = TextTable::new(&[
+            ("NODE", ColumnSide::Left),
+            ("STATE", ColumnSide::Left),
+            ("SESSIONS", ColumnSide::Right),
+            ("WHY", ColumnSide::Left),
+        ]);
         table.row(vec!["n1".into(), "ready".into(), "12".into(), "answers".into()]);
         table.row(vec!["number2".into(), "down".into(), "0".into(), String::new()]);
         let plain = "NODE     STATE  SESSIONS  WHY\nn1       ready        12  answers\nnumber2  down          0\n";

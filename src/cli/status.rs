@@ -1,12 +1,12 @@
 //! `homing status` and `homing nodes`: the table as a person reads it.
 
-use super::show::{Side, Table, age, count, print, span, word};
-use super::window::{Failure, Window};
+use super::show::{ColumnSide, TextTable, age, count, print, span, word};
+use super::window::{AdminClient, VerbFailure};
 use crate::admin::status::{Cluster, Node, Status};
 use std::fmt::Write;
 
 /// Prints everything, or one cluster.
-pub fn status(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), Failure> {
+pub fn status(window: &AdminClient, cluster: Option<&str>, json: bool) -> Result<(), VerbFailure> {
     if let (true, Some(name)) = (json, cluster) {
         let (body, _) = window.get::<Cluster>(&format!("/api/clusters/{name}"))?;
         print(&body);
@@ -32,10 +32,10 @@ pub fn status(window: &Window, cluster: Option<&str>, json: bool) -> Result<(), 
     Ok(())
 }
 
-fn find<'s>(status: &'s Status, name: &str) -> Result<&'s Cluster, Failure> {
+fn find<'s>(status: &'s Status, name: &str) -> Result<&'s Cluster, VerbFailure> {
     status.cluster(name).ok_or_else(|| {
         let known: Vec<&str> = status.clusters.iter().map(|cluster| &*cluster.cluster).collect();
-        Failure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", ")))
+        VerbFailure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", ")))
     })
 }
 
@@ -83,15 +83,15 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {
         let causes: Vec<String> = traffic.moved.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
         let _ = writeln!(text, "sessions moved: {}", causes.join(", "));
     }
-    let mut table = Table::new(&[
-        ("NODE", Side::Left),
-        ("ADDRESS", Side::Left),
-        ("STATE", Side::Left),
-        ("SINCE", Side::Right),
-        ("SESSIONS", Side::Right),
-        ("IN FLIGHT", Side::Right),
-        ("SHARE", Side::Right),
-        ("WHY", Side::Left),
+    let mut table = TextTable::new(&[
+        ("NODE", ColumnSide::Left),
+        ("ADDRESS", ColumnSide::Left),
+        ("STATE", ColumnSide::Left),
+        ("SINCE", ColumnSide::Right),
+        ("SESSIONS", ColumnSide::Right),
+        ("IN FLIGHT", ColumnSide::Right),
+        ("SHARE", ColumnSide::Right),
+        ("WHY", ColumnSide::Left),
     ]);
     for node in &cluster.nodes {
         table.row(vec![
@@ -109,7 +109,7 @@ fn write_cluster(text: &mut String, cluster: &Cluster, now: &str) {
 }
 
 /// Prints a cluster's nodes in the order that new sessions are given to.
-pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> {
+pub fn nodes(window: &AdminClient, cluster: &str, json: bool) -> Result<(), VerbFailure> {
     if json {
         let (_, mut nodes) = window.get::<Vec<Node>>(&format!("/api/clusters/{cluster}/nodes"))?;
         by_rank(&mut nodes);
@@ -119,16 +119,16 @@ pub fn nodes(window: &Window, cluster: &str, json: bool) -> Result<(), Failure> 
     let (_, status) = window.get::<Status>("/api/status")?;
     let mut nodes = find(&status, cluster)?.nodes.clone();
     by_rank(&mut nodes);
-    let mut table = Table::new(&[
-        ("RANK", Side::Right),
-        ("NODE", Side::Left),
-        ("ADDRESS", Side::Left),
-        ("STATE", Side::Left),
-        ("SESSIONS", Side::Right),
-        ("LOAD", Side::Right),
-        ("WEIGHT", Side::Right),
-        ("SHARE", Side::Right),
-        ("WHY", Side::Left),
+    let mut table = TextTable::new(&[
+        ("RANK", ColumnSide::Right),
+        ("NODE", ColumnSide::Left),
+        ("ADDRESS", ColumnSide::Left),
+        ("STATE", ColumnSide::Left),
+        ("SESSIONS", ColumnSide::Right),
+        ("LOAD", ColumnSide::Right),
+        ("WEIGHT", ColumnSide::Right),
+        ("SHARE", ColumnSide::Right),
+        ("WHY", ColumnSide::Left),
     ]);
     let or_dash = |value: Option<u64>| value.map_or_else(|| "-".into(), |value| value.to_string());
     for node in &nodes {

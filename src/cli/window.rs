@@ -39,7 +39,7 @@ pub struct Remote {
 }
 
 /// A proxy's window.
-pub struct Window {
+pub struct AdminClient {
     at: At,
     token: Option<String>,
 }
@@ -52,7 +52,7 @@ enum At {
 
 /// Why a verb could not be done.
 #[derive(Debug)]
-pub enum Failure {
+pub enum VerbFailure {
     /// What was given makes no sense.
     Usage(String),
     /// Nobody answers.
@@ -65,7 +65,7 @@ pub enum Failure {
     Deadline(String),
 }
 
-impl Failure {
+impl VerbFailure {
     /// The exit code.
     pub fn code(&self) -> i32 {
         match self {
@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for VerbFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = match self {
             Self::Usage(text) | Self::Unreachable(text) | Self::Failed(text) | Self::Deadline(text) => return write!(f, "{text}"),
@@ -96,7 +96,7 @@ impl fmt::Display for Failure {
 }
 
 /// Runs a verb: its exit code.
-pub fn run(verb: impl FnOnce() -> Result<(), Failure>) -> i32 {
+pub fn run(verb: impl FnOnce() -> Result<(), VerbFailure>) -> i32 {
     match verb() {
         Ok(()) => 0,
         Err(failure) => {
@@ -106,17 +106,17 @@ pub fn run(verb: impl FnOnce() -> Result<(), Failure>) -> i32 {
     }
 }
 
-impl Window {
+impl AdminClient {
     /// The window that the arguments, the environment or the conf file name.
-    pub fn find(remote: &Remote, conf: &Path) -> Result<Self, Failure> {
+    pub fn find(remote: &Remote, conf: &Path) -> Result<Self, VerbFailure> {
         let known = if remote.admin.is_some() { None } else { Conf::read(conf) };
         let at = match (&remote.admin, &known) {
-            (Some(url), _) => At::parse(url).map_err(Failure::Usage)?,
+            (Some(url), _) => At::parse(url).map_err(VerbFailure::Usage)?,
             (None, Some(conf)) => conf.at.clone(),
-            (None, None) => At::parse(DEFAULT).map_err(Failure::Usage)?,
+            (None, None) => At::parse(DEFAULT).map_err(VerbFailure::Usage)?,
         };
         let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
-            (Some(file), _) => Some(token::first(file).map_err(|e| Failure::Usage(format!("{} {e}", file.display())))?),
+            (Some(file), _) => Some(token::first(file).map_err(|e| VerbFailure::Usage(format!("{} {e}", file.display())))?),
             (None, Some(token)) => Some(token.trim().to_owned()),
             // who may not read it may have none, or be told so by the proxy
             (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| token::first(&file).ok()),
@@ -125,34 +125,34 @@ impl Window {
     }
 
     /// Reads: the body, and the same as data.
-    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(String, T), Failure> {
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(String, T), VerbFailure> {
         let body = self.ask(Method::GET, path, None)?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        let data = serde_json::from_str(&text).map_err(|error| Failure::Failed(self.other_answer(&error.to_string())))?;
+        let data = serde_json::from_str(&text).map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
         Ok((text, data))
     }
 
     /// Changes: the body and its data.
-    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<(String, Value), Failure> {
+    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<(String, Value), VerbFailure> {
         let body = self.ask(Method::POST, path, body)?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        let data = serde_json::from_str(&text).map_err(|error| Failure::Failed(self.other_answer(&error.to_string())))?;
+        let data = serde_json::from_str(&text).map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
         Ok((text, data))
     }
 
     /// The status of an answer, whatever it is.
-    pub fn status_of(&self, path: &str) -> Result<StatusCode, Failure> {
+    pub fn status_of(&self, path: &str) -> Result<StatusCode, VerbFailure> {
         self.exchange(Method::GET, path, None).map(|(status, _)| status)
     }
 
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, VerbFailure> {
         let (status, body) = self.exchange(method, path, body)?;
         if status.is_success() {
             return Ok(body);
         }
         match serde_json::from_slice::<Value>(&body) {
-            Ok(document) if document["detail"].is_string() => Err(Failure::Refused(document)),
-            _ => Err(Failure::Failed(self.other_answer(&format!("status {}", status.as_u16())))),
+            Ok(document) if document["detail"].is_string() => Err(VerbFailure::Refused(document)),
+            _ => Err(VerbFailure::Failed(self.other_answer(&format!("status {}", status.as_u16())))),
         }
     }
 
@@ -160,24 +160,24 @@ impl Window {
         format!("{} answers, but not as Homing's admin address does ({what}): check --admin", self.at)
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Failure> {
+    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), VerbFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
+        let runtime = runtime.map_err(|error| VerbFailure::Failed(format!("no runtime: {error}")))?;
         runtime.block_on(async {
             let connected = match &self.at {
-                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.map(|c| c.map(Connection::Tcp)),
-                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path)).await.map(|c| c.map(Connection::Unix)),
+                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.map(|c| c.map(AdminConnection::Tcp)),
+                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path)).await.map(|c| c.map(AdminConnection::Unix)),
             };
             let connection = match connected {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
                 Err(_) => return Err(self.unreachable(&format!("no connection within {CONNECT:?}"))),
             };
-            let request = self.request(method, path, body).map_err(|error| Failure::Usage(error.to_string()))?;
+            let request = self.request(method, path, body).map_err(|error| VerbFailure::Usage(error.to_string()))?;
             let answer = async {
                 match connection {
-                    Connection::Tcp(stream) => send(stream, request).await,
-                    Connection::Unix(stream) => send(stream, request).await,
+                    AdminConnection::Tcp(stream) => send(stream, request).await,
+                    AdminConnection::Unix(stream) => send(stream, request).await,
                 }
             };
             match tokio::time::timeout(ANSWER, answer).await {
@@ -203,16 +203,16 @@ impl Window {
         request.body(body.map_or_else(Full::default, |body| Full::from(body.to_string())))
     }
 
-    fn unreachable(&self, why: &str) -> Failure {
+    fn unreachable(&self, why: &str) -> VerbFailure {
         let at = &self.at;
-        Failure::Unreachable(format!(
+        VerbFailure::Unreachable(format!(
             "no proxy at {at}: {why}\nDoes it run, and does its conf file have server.admin? Another address is given with --admin URL or \
              in the environment variable HOMING_ADMIN."
         ))
     }
 }
 
-enum Connection {
+enum AdminConnection {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn refusals_say_what_to_do() {
-        let refused = |document| Failure::Refused(document).to_string();
+        let refused = |document| VerbFailure::Refused(document).to_string();
         let harm = serde_json::json!({"detail": "n1 is the last.", "force": true, "status": 409});
         assert_eq!(refused(harm), "refused: n1 is the last.\nWith --force it is done all the same.");
         assert!(refused(serde_json::json!({"detail": "A token is needed.", "status": 401})).contains("--token-file"));

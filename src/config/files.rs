@@ -4,7 +4,7 @@
 
 use crate::base::hash::{hash64, hash64_pair};
 use crate::base::token::Tokens;
-use crate::wire::pem::{self, Certificate, Pair, Problem};
+use crate::wire::pem::{self, Certificate, KeyPairFiles, PemProblem};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::fmt;
@@ -17,9 +17,9 @@ pub struct NamedFiles {
     files: HashMap<PathBuf, Result<NamedFile, String>>,
     tokens: HashMap<PathBuf, Result<Tokens, String>>,
     /// A certificate and its key, each in a file that is named.
-    pairs: HashMap<Pair, Result<Certificate, Problem>>,
+    pairs: HashMap<KeyPairFiles, Result<Certificate, PemProblem>>,
     /// By a file, or a folder, of as many as are found there.
-    certs: HashMap<PathBuf, Vec<Result<Certificate, Problem>>>,
+    certs: HashMap<PathBuf, Vec<Result<Certificate, PemProblem>>>,
 }
 
 /// What a file held.
@@ -72,22 +72,22 @@ impl NamedFiles {
     }
 
     /// Reads a certificate and its key, unless they have been.
-    pub fn read_pair(&mut self, pair: Pair) -> Result<Certificate, Problem> {
+    pub fn read_pair(&mut self, pair: KeyPairFiles) -> Result<Certificate, PemProblem> {
         self.pairs.entry(pair).or_insert_with_key(pem::load).clone()
     }
 
     /// A certificate that was read with the conf.
-    pub fn pair(&self, pair: &Pair) -> Result<Certificate, Problem> {
-        self.pairs.get(pair).cloned().unwrap_or_else(|| Err(Problem::new(&pair.cert, UNREAD)))
+    pub fn pair(&self, pair: &KeyPairFiles) -> Result<Certificate, PemProblem> {
+        self.pairs.get(pair).cloned().unwrap_or_else(|| Err(PemProblem::new(&pair.cert, UNREAD)))
     }
 
     /// Reads what certificates there are in a file or folder, unless that has been done.
-    pub fn read_certs(&mut self, path: &Path) -> &[Result<Certificate, Problem>] {
+    pub fn read_certs(&mut self, path: &Path) -> &[Result<Certificate, PemProblem>] {
         self.certs.entry(path.to_owned()).or_insert_with(|| pem::load_all(path))
     }
 
     /// The certificates of a file or folder that was read with the conf.
-    pub fn certs(&self, path: &Path) -> &[Result<Certificate, Problem>] {
+    pub fn certs(&self, path: &Path) -> &[Result<Certificate, PemProblem>] {
         self.certs.get(path).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -98,7 +98,7 @@ impl NamedFiles {
     }
 
     /// What a certificate and its key held, as one number.
-    pub fn fingerprint_of_pair(&self, pair: &Pair) -> u64 {
+    pub fn fingerprint_of_pair(&self, pair: &KeyPairFiles) -> u64 {
         self.pairs.get(pair).and_then(|found| found.as_ref().ok()).map_or(0, |certificate| certificate.print)
     }
 }
@@ -143,7 +143,7 @@ mod tests {
         let chain = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
         fs::write(&token, "0123456789abcdef").unwrap();
         fs::write(&cert, format!("{chain}{}", key.serialize_pem())).unwrap();
-        let pair = Pair { cert: cert.clone(), key: cert.clone() };
+        let pair = KeyPairFiles { cert: cert.clone(), key: cert.clone() };
         assert!(files.tokens(&token).is_err() && files.pair(&pair).is_err() && files.certs(&cert).is_empty(), "nothing is read");
         let (tokens, read) = (files.read_tokens(&token).unwrap(), files.read_pair(pair.clone()).unwrap());
         assert!(files.read_certs(&cert)[0].as_ref().unwrap().print == read.print && files.fingerprint_of_pair(&pair) == read.print);

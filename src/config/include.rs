@@ -2,7 +2,7 @@
 
 use super::read::read;
 use super::shape::Misfit;
-use super::source::{Part, Source, Spans, join};
+use super::source::{EntryPart, SourceFile, Spans, join};
 use super::watched::{Watched, fits};
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Value};
@@ -26,7 +26,7 @@ pub struct Merged {
 
 /// A file's text, or why there is none.
 pub fn read_file(path: &Path) -> Result<String, Diagnostic> {
-    let wrong = |message: String, help: &str| Err(Diagnostic::error(message).help(help).at(Source::whole(path)));
+    let wrong = |message: String, help: &str| Err(Diagnostic::error(message).help(help).at(SourceFile::whole(path)));
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
@@ -47,8 +47,8 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
     let mut misfits = Vec::new();
     let mut files = vec![Watched::from(path.to_owned())];
     if text.len() as u64 > LARGEST {
-        let finding = Diagnostic::error("the conf file is larger than 4 MiB").at(Source::whole(path));
-        misfits.push(Misfit { path: String::new(), part: Part::Value, finding });
+        let finding = Diagnostic::error("the conf file is larger than 4 MiB").at(SourceFile::whole(path));
+        misfits.push(Misfit { path: String::new(), part: EntryPart::Value, finding });
         return Merged { tree: Value::Object(Map::new()), files, misfits };
     }
     let file = spans.add_source(path, text);
@@ -76,7 +76,7 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
         files.push(path.clone().into());
         match read_file(&path) {
             Ok(text) => merge(spans, &mut tree, &path, text, &mut misfits),
-            Err(finding) => misfits.push(Misfit { path: "include".into(), part: Part::Value, finding }),
+            Err(finding) => misfits.push(Misfit { path: "include".into(), part: EntryPart::Value, finding }),
         }
     }
     Merged { tree: Value::Object(tree), files, misfits }
@@ -97,7 +97,7 @@ fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: St
     for (key, value) in part {
         match (key.as_str(), value, tree.get_mut(&key)) {
             ("server", ..) | ("include", ..) => {
-                let first = spans.place(&key, Part::Key).filter(|_| spans.given(&key)).map(|place| seen_at(&place));
+                let first = spans.place(&key, EntryPart::Key).filter(|_| spans.given(&key)).map(|place| seen_at(&place));
                 let message = match (key.as_str(), first) {
                     ("server", Some(first)) => format!("[server] is already given at {first}"),
                     _ => format!("`{key}` can stand only in the main file"),
@@ -108,7 +108,7 @@ fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: St
                 for (name, value) in theirs {
                     let at = join(&key, &name);
                     if ours.contains_key(&name) {
-                        let first = spans.place(&at, Part::Key).map(|place| seen_at(&place)).unwrap_or_default();
+                        let first = spans.place(&at, EntryPart::Key).map(|place| seen_at(&place)).unwrap_or_default();
                         let message = format!("the {key} `{name}` is already defined at {first}");
                         push_own(&own, misfits, &at, Diagnostic::error(message).help("give one of the two another name"));
                     } else {
@@ -134,13 +134,13 @@ fn seen_at(place: &crate::base::report::Place) -> String {
 }
 
 fn push(spans: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnostic) {
-    let finding = spans.place(at, Part::Value).into_iter().fold(finding, Diagnostic::at);
-    misfits.push(Misfit { path: at.to_owned(), part: Part::Value, finding });
+    let finding = spans.place(at, EntryPart::Value).into_iter().fold(finding, Diagnostic::at);
+    misfits.push(Misfit { path: at.to_owned(), part: EntryPart::Value, finding });
 }
 
 fn push_own(own: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnostic) {
-    let finding = own.place(at, Part::Key).into_iter().fold(finding, Diagnostic::at);
-    misfits.push(Misfit { path: at.to_owned(), part: Part::Key, finding });
+    let finding = own.place(at, EntryPart::Key).into_iter().fold(finding, Diagnostic::at);
+    misfits.push(Misfit { path: at.to_owned(), part: EntryPart::Key, finding });
 }
 
 /// The files that a pattern names, sorted. The pattern is noted, so that a file that is added later is seen; whatever else is written in

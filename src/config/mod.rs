@@ -91,7 +91,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         Ok(config) => config,
         Err(error) => {
             let mut found: Vec<Diagnostic> = broken.into_iter().map(|misfit| misfit.finding).collect();
-            found.push(Diagnostic::error(format!("the file does not fit: {error}")).at(source::Source::whole(path)));
+            found.push(Diagnostic::error(format!("the file does not fit: {error}")).at(source::SourceFile::whole(path)));
             return Err(found);
         }
     };

@@ -2,7 +2,7 @@
 
 use super::env;
 use super::shape::Misfit;
-use super::source::{Part, Spans, join};
+use super::source::{EntryPart, Spans, join};
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Number, Value};
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub fn read(
         syntax_errors(spans, file, &errors, found);
         return Map::new();
     }
-    let mut reader = Reader { spans, file, first_rule, environment, found };
+    let mut reader = ConfReader { spans, file, first_rule, environment, found };
     reader.table("", table.get_ref())
 }
 
@@ -55,11 +55,11 @@ fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: 
         };
         let finding = Diagnostic::error(message).help(help);
         let finding = place.into_iter().fold(finding, Diagnostic::at);
-        found.push(Misfit { path: String::new(), part: Part::Value, finding });
+        found.push(Misfit { path: String::new(), part: EntryPart::Value, finding });
     }
 }
 
-struct Reader<'a, 'e> {
+struct ConfReader<'a, 'e> {
     spans: &'a mut Spans,
     file: usize,
     first_rule: usize,
@@ -67,7 +67,7 @@ struct Reader<'a, 'e> {
     found: &'a mut Vec<Misfit>,
 }
 
-impl Reader<'_, '_> {
+impl ConfReader<'_, '_> {
     fn table(&mut self, path: &str, table: &DeTable<'_>) -> Map<String, Value> {
         let mut map = Map::new();
         for (key, value) in table {
@@ -126,7 +126,7 @@ impl Reader<'_, '_> {
     }
 
     fn push(&mut self, path: &str, finding: Diagnostic) {
-        let finding = self.spans.place(path, Part::Value).into_iter().fold(finding, Diagnostic::at);
-        self.found.push(Misfit { path: path.to_owned(), part: Part::Value, finding });
+        let finding = self.spans.place(path, EntryPart::Value).into_iter().fold(finding, Diagnostic::at);
+        self.found.push(Misfit { path: path.to_owned(), part: EntryPart::Value, finding });
     }
 }

@@ -2,7 +2,7 @@
 //! each at its place. The schema comes from the model, so a new key needs no line here.
 
 use super::nearest::did_you_mean;
-use super::source::{Part, join};
+use super::source::{EntryPart, join};
 use crate::base::report::Diagnostic;
 use crate::base::units::{Duration, Network, Size};
 use serde_json::{Map, Value};
@@ -19,7 +19,7 @@ pub struct Misfit {
     /// The path.
     pub path: String,
     /// Key or value.
-    pub part: Part,
+    pub part: EntryPart,
     /// What is wrong, without its place.
     pub finding: Diagnostic,
 }
@@ -119,7 +119,7 @@ impl Walk {
                     let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                     let help = did_you_mean(&key, names, "known keys here");
                     let finding = Diagnostic::error(format!("unknown key `{key}` {inside}")).help(help);
-                    self.misfits.push(Misfit { path: at, part: Part::Key, finding });
+                    self.misfits.push(Misfit { path: at, part: EntryPart::Key, finding });
                     false
                 }
             };
@@ -191,7 +191,7 @@ impl Walk {
     }
 
     fn misfit(&mut self, path: &str, finding: Diagnostic) -> bool {
-        self.misfits.push(Misfit { path: path.to_owned(), part: Part::Value, finding });
+        self.misfits.push(Misfit { path: path.to_owned(), part: EntryPart::Value, finding });
         false
     }
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// One file as it was read.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SourceFile {
     /// The file as the operator named it.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
 }
 
-impl Source {
+impl SourceFile {
     /// The line and column of a byte offset; an offset past the end means the end.
     pub fn place(&self, offset: usize) -> Place {
         let mut offset = offset.min(self.text.len());
@@ -48,7 +48,7 @@ struct Spot {
 
 /// Which part of an entry a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum EntryPart {
     /// The key.
     Key,
     /// The value.
@@ -58,19 +58,19 @@ pub enum Part {
 /// All files read, and the place of every key path in them. A path is dotted, `rule[2].host[0]`; keys that TOML would quote are quoted.
 #[derive(Debug, Clone, Default)]
 pub struct Spans {
-    sources: Vec<Source>,
+    sources: Vec<SourceFile>,
     spots: HashMap<String, Spot>,
 }
 
 impl Spans {
     /// Takes a file in; the answer is its number.
     pub fn add_source(&mut self, path: &Path, text: String) -> usize {
-        self.sources.push(Source { path: path.to_owned(), text });
+        self.sources.push(SourceFile { path: path.to_owned(), text });
         self.sources.len() - 1
     }
 
     /// The file of that number.
-    pub fn source(&self, file: usize) -> Option<&Source> {
+    pub fn source(&self, file: usize) -> Option<&SourceFile> {
         self.sources.get(file)
     }
 
@@ -99,18 +99,18 @@ impl Spans {
     }
 
     /// The place of a path; for one that is not in the file, that of the nearest table around it.
-    pub fn place(&self, path: &str, part: Part) -> Option<Place> {
+    pub fn place(&self, path: &str, part: EntryPart) -> Option<Place> {
         let mut at = path;
         loop {
             if let Some(spot) = self.spots.get(at) {
                 let source = self.sources.get(spot.file)?;
                 let exact = at.len() == path.len();
-                let range = if exact && part == Part::Value { &spot.value } else { &spot.key };
+                let range = if exact && part == EntryPart::Value { &spot.value } else { &spot.key };
                 return Some(source.place(range.start));
             }
             match parent(at) {
                 Some(up) => at = up,
-                None => return self.sources.first().map(|source| Source::whole(&source.path)),
+                None => return self.sources.first().map(|source| SourceFile::whole(&source.path)),
             }
         }
     }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn places_count_characters() {
-        let source = Source { path: "a".into(), text: "ä = 1\r\nöö = 2".into() };
+        let source = SourceFile { path: "a".into(), text: "ä = 1\r\nöö = 2".into() };
         let place = source.place(source.text.find('2').unwrap());
         assert_eq!((place.line, place.column, place.text.as_str()), (2, 6, "öö = 2"));
         assert_eq!(source.place(99).line, 2);

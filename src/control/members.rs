@@ -8,7 +8,7 @@ use crate::base::hash::hash64;
 use crate::base::seldom::Seldom;
 use crate::config::model::AdminState;
 use crate::heartbeat::replay::Novelty;
-use crate::heartbeat::{Announced, Beat, Heard, Speaker};
+use crate::heartbeat::{Announced, Beat, HeartbeatMessage, Speaker};
 use crate::table::claim::Claim;
 use crate::table::{Cluster, Node, State, Table};
 use std::cmp::Ordering;
@@ -29,7 +29,7 @@ const REFILL: u64 = 500;
 #[derive(Default)]
 pub struct Members {
     /// Where nodes are, made anew with each table.
-    addresses: Addresses,
+    addresses: NodesByAddress,
     /// Something is to be remembered that is not yet written.
     news: bool,
     /// Claims in the log.
@@ -37,7 +37,7 @@ pub struct Members {
 }
 
 #[derive(Default)]
-struct Addresses {
+struct NodesByAddress {
     revision: u64,
     /// `clock::monotonic_ms` of when they were looked at.
     looked: u64,
@@ -49,7 +49,7 @@ struct Addresses {
 
 /// What the sender of a beat has shown before it is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof<'a> {
+pub enum SenderProof<'a> {
     /// A token of the cluster.
     Token,
     /// The node's own.
@@ -60,7 +60,7 @@ pub enum Proof<'a> {
     Address(Option<&'a str>),
 }
 
-impl Proof<'_> {
+impl SenderProof<'_> {
     fn word(self) -> &'static str {
         match self {
             Self::Token | Self::NodeToken => "token",
@@ -91,12 +91,12 @@ pub enum Hearing {
         claim: Claim,
     },
     /// It changes nothing.
-    Refused(Refusal),
+    Refused(BeatRefusal),
 }
 
 /// Why a beat changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum BeatRefusal {
     /// There is no such cluster, or nobody is at this address.
     Unknown(String),
     /// It was heard before, or has been overtaken.
@@ -113,22 +113,22 @@ pub enum Refusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted.
-    pub fn hear(&mut self, heard: &Heard, from: IpAddr, proof: Proof<'_>, table: &Table, now: Now) -> Hearing {
+    pub fn hear(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> Hearing {
         match &heard.speaker {
             Speaker::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
                     let known: Vec<&str> = table.clusters.iter().map(|cluster| &*cluster.name).collect();
-                    return Hearing::Refused(Refusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
+                    return Hearing::Refused(BeatRefusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
                 };
                 match cluster.named(node) {
-                    Some(known) if proof == Proof::Token && known.live.told.has_own_token() => Hearing::Refused(Refusal::Denied(format!(
-                        "{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"
-                    ))),
+                    Some(known) if proof == SenderProof::Token && known.live.told.has_own_token() => Hearing::Refused(BeatRefusal::Denied(
+                        format!("{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"),
+                    )),
                     Some(known) => {
-                        self.news |= proof == Proof::NodeToken && known.live.told.shows_own_token();
+                        self.news |= proof == SenderProof::NodeToken && known.live.told.shows_own_token();
                         // the name is the node, wherever it is; one of the conf file is where the file says
                         match known.spec.joined && !known.spec.url.is_same_place(url) {
-                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => Hearing::Refused(Refusal::Replayed),
+                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => Hearing::Refused(BeatRefusal::Replayed),
                             true => elsewhere(cluster, known, url.to_string(), from, proof),
                             false => {
                                 let hearing = self.take(cluster, known, &heard.beat, now);
@@ -141,7 +141,7 @@ impl Members {
                 }
             }
             Speaker::Address { ip, port } => {
-                let stranger = if let Proof::Address(stranger) = proof { stranger } else { None };
+                let stranger = if let SenderProof::Address(stranger) = proof { stranger } else { None };
                 let at = (ip.to_canonical(), *port);
                 let mut there = self.addresses.find(at, table, now.ms());
                 if there.is_empty() && stranger.is_none() {
@@ -157,11 +157,11 @@ impl Members {
     /// Takes the beat of a node that is known.
     pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat, now: Now) -> Hearing {
         if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
-            return Hearing::Refused(Refusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
+            return Hearing::Refused(BeatRefusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
         }
         let novelty = node.live.told.judge(beat.run.as_ref());
         if novelty == Novelty::Replayed {
-            return Hearing::Refused(Refusal::Replayed);
+            return Hearing::Refused(BeatRefusal::Replayed);
         }
         self.news |= novelty == Novelty::Rebooted;
         let live = &node.live;
@@ -214,10 +214,10 @@ impl Members {
             (Some(cluster), Some(port)) => {
                 let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
                 let name = format!("{ip}-{port}").replace(':', ".");
-                stranger_joins(cluster, &name, format!("{scheme}://{place}"), from, Proof::Address(stranger))
+                stranger_joins(cluster, &name, format!("{scheme}://{place}"), from, SenderProof::Address(stranger))
             }
-            (Some(_), None) => Hearing::Refused(Refusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
-            (None, _) => Hearing::Refused(Refusal::Unknown(format!("no node is at {place}"))),
+            (Some(_), None) => Hearing::Refused(BeatRefusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
+            (None, _) => Hearing::Refused(BeatRefusal::Unknown(format!("no node is at {place}"))),
         }
     }
 
@@ -234,7 +234,7 @@ impl Members {
     }
 }
 
-impl Addresses {
+impl NodesByAddress {
     /// The nodes of one server.
     fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table, now_ms: u64) -> Vec<(Arc<Cluster>, Arc<Node>)> {
         // A name may have been resolved since. Strangers do not make us look at every node each time.
@@ -277,10 +277,10 @@ impl Addresses {
 }
 
 /// A node that nobody has heard of: how it is let in, if at all.
-fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
+fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: SenderProof<'_>) -> Hearing {
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
         let why = format!("the name {node} is the route of node {}: sessions of the two could not be told apart", other.spec.name);
-        return Hearing::Refused(Refusal::Wrong(why));
+        return Hearing::Refused(BeatRefusal::Wrong(why));
     }
     let admitted = admitted(cluster, from, proof);
     joins(cluster, node, NodeChange::Join(JoinRequest { url, from, admitted }), proof.word())
@@ -288,7 +288,7 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
 
 /// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
 /// beat by mistake, or of another who knows the token, must not take its sessions from it.
-fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: Proof<'_>) -> Hearing {
+fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: SenderProof<'_>) -> Hearing {
     let admitted = admitted(cluster, from, proof);
     if admitted.is_some() || node.spec.admin == AdminState::Pending {
         return joins(cluster, &node.spec.name, NodeChange::Relocate(JoinRequest { url, from, admitted }), "node");
@@ -301,11 +301,11 @@ fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr
 }
 
 /// What lets a node in that comes by itself, or is elsewhere now; none where somebody is to be asked.
-fn admitted(cluster: &Cluster, from: IpAddr, proof: Proof<'_>) -> Option<String> {
+fn admitted(cluster: &Cluster, from: IpAddr, proof: SenderProof<'_>) -> Option<String> {
     let words = cluster.conf.join.iter().flat_map(|join| join.admit.as_slice());
     words.into_iter().find_map(|word| match word.as_str() {
         "ask" => None,
-        "token" => (!matches!(proof, Proof::Address(_))).then(|| proof.word().to_owned()),
+        "token" => (!matches!(proof, SenderProof::Address(_))).then(|| proof.word().to_owned()),
         network => network
             .parse::<crate::base::units::Network>()
             .ok()

@@ -1,12 +1,12 @@
 //! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent says is a beat; an
 //! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
 
-use super::beats::{Beats, Dialect, Outcome};
+use super::beats::{BeatOutcome, Beats, Dialect};
 use super::tasks::{Task, Tasks};
 use crate::base::clock;
 use crate::config::model::{AdminState, Agent};
 use crate::heartbeat::Beat;
-use crate::heartbeat::agent::{self, LONGEST, Reply};
+use crate::heartbeat::agent::{self, AgentReply, LONGEST};
 use crate::table::{Cluster, Link, Node, NodeLive, Table};
 use crate::upstream::addresses::Addresses;
 use crate::upstream::dial;
@@ -24,15 +24,15 @@ const AT_ONCE: usize = 256;
 /// The shortest pause before an agent is asked again, however long its answer took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-type Key = (Arc<str>, Arc<str>);
+type AgentKey = (Arc<str>, Arc<str>);
 
 /// The agents that are asked, by cluster and node name.
 pub struct Agents {
-    tasks: Tasks<Key, Rc<Subject>>,
-    shared: Rc<Shared>,
+    tasks: Tasks<AgentKey, Rc<Subject>>,
+    shared: Rc<AgentsShared>,
 }
 
-struct Shared {
+struct AgentsShared {
     beats: Rc<Beats>,
     places: Semaphore,
 }
@@ -51,7 +51,7 @@ struct Subject {
 impl Agents {
     /// None yet.
     pub fn new(beats: Rc<Beats>) -> Self {
-        Self { tasks: Tasks::default(), shared: Rc::new(Shared { beats, places: Semaphore::new(AT_ONCE) }) }
+        Self { tasks: Tasks::default(), shared: Rc::new(AgentsShared { beats, places: Semaphore::new(AT_ONCE) }) }
     }
 
     /// Makes the agents that are asked those of the table: an unchanged one keeps its task. To be called in a `LocalSet`, after
@@ -79,7 +79,7 @@ impl Agents {
     }
 }
 
-fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<Subject>, Option<Task>) {
+fn begin(shared: &Rc<AgentsShared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<Subject>, Option<Task>) {
     let subject = Rc::new(Subject {
         cluster: cluster.name.clone(),
         node: node.spec.name.clone(),
@@ -123,16 +123,16 @@ impl Subject {
             let length = stream.read(&mut part).await.map_err(|e| e.to_string())?;
             line.extend_from_slice(&part[..length]);
             match agent::read(&line) {
-                Reply::Said(beat) => return Ok(*beat),
-                Reply::TooLong => return Err(format!("its line is longer than {LONGEST} bytes")),
-                Reply::Incomplete if length == 0 => return Err("it ends without the end of a line".into()),
-                Reply::Incomplete => {}
+                AgentReply::Said(beat) => return Ok(*beat),
+                AgentReply::TooLong => return Err(format!("its line is longer than {LONGEST} bytes")),
+                AgentReply::Incomplete if length == 0 => return Err("it ends without the end of a line".into()),
+                AgentReply::Incomplete => {}
             }
         }
     }
 }
 
-async fn follow(subject: Rc<Subject>, shared: Rc<Shared>) {
+async fn follow(subject: Rc<Subject>, shared: Rc<AgentsShared>) {
     let mut last = None;
     loop {
         let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));
@@ -151,7 +151,7 @@ async fn follow(subject: Rc<Subject>, shared: Rc<Shared>) {
 }
 
 /// Hears what an agent said. `news`: it is not what it said the last time.
-fn settle(subject: &Subject, shared: &Shared, said: Result<Beat, String>, news: bool) {
+fn settle(subject: &Subject, shared: &AgentsShared, said: Result<Beat, String>, news: bool) {
     let Subject { cluster, node, conf, .. } = subject;
     let beats = &shared.beats;
     match said {
@@ -162,13 +162,13 @@ fn settle(subject: &Subject, shared: &Shared, said: Result<Beat, String>, news: 
             let found = table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
             let Some((of, known)) = found else { return };
             let heard = beats.hear_of(of, known, &beat);
-            beats.counts.note(Dialect::Agent, Outcome::from(&heard));
+            beats.counts.note(Dialect::Agent, BeatOutcome::from(&heard));
             if news && (beat.health.is_some() || beat.state.is_some() || beat.note.is_some()) {
                 info!("cluster {cluster} node {node} agent says {}", in_words(&beat));
             }
         }
         Err(why) => {
-            beats.counts.note(Dialect::Agent, Outcome::Unanswered);
+            beats.counts.note(Dialect::Agent, BeatOutcome::Unanswered);
             if news {
                 warn!("cluster {cluster} node {node} agent does not answer: {why}; nothing changes");
             }

@@ -5,10 +5,10 @@ use crate::base::clock::{self, Now};
 use crate::base::words::words;
 use crate::control::Remembered;
 use crate::control::handle::RegistryHandle;
-use crate::control::members::{Hearing, Members, Proof, Refusal};
+use crate::control::members::{BeatRefusal, Hearing, Members, SenderProof};
 use crate::control::state::StateDir;
 use crate::control::state::writer::{Saved, StateWriter};
-use crate::heartbeat::{Beat, Heard};
+use crate::heartbeat::{Beat, HeartbeatMessage};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ words! {
 
 words! {
     /// What became of a beat.
-    pub enum Outcome {
+    pub enum BeatOutcome {
         /// It was taken.
         Taken = "taken",
         /// Its sender may not speak: a wrong token, a network that is not listed.
@@ -61,8 +61,8 @@ words! {
     }
 }
 
-impl<T> From<&Result<T, Refusal>> for Outcome {
-    fn from(heard: &Result<T, Refusal>) -> Self {
+impl<T> From<&Result<T, BeatRefusal>> for BeatOutcome {
+    fn from(heard: &Result<T, BeatRefusal>) -> Self {
         match heard {
             Ok(_) => Self::Taken,
             Err(refusal) => refusal.into(),
@@ -70,14 +70,14 @@ impl<T> From<&Result<T, Refusal>> for Outcome {
     }
 }
 
-impl From<&Refusal> for Outcome {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&BeatRefusal> for BeatOutcome {
+    fn from(refusal: &BeatRefusal) -> Self {
         match refusal {
-            Refusal::Unknown(_) => Self::Unknown,
-            Refusal::Replayed => Self::Replayed,
-            Refusal::Denied(_) => Self::Denied,
-            Refusal::Wrong(_) | Refusal::Misplaced(_) => Self::Refused,
-            Refusal::Busy => Self::Busy,
+            BeatRefusal::Unknown(_) => Self::Unknown,
+            BeatRefusal::Replayed => Self::Replayed,
+            BeatRefusal::Denied(_) => Self::Denied,
+            BeatRefusal::Wrong(_) | BeatRefusal::Misplaced(_) => Self::Refused,
+            BeatRefusal::Busy => Self::Busy,
         }
     }
 }
@@ -104,17 +104,17 @@ impl HeardNode {
 
 /// Beats by dialect and by what became of them, since the start.
 #[derive(Default)]
-pub struct Counts([[Cell<u64>; Outcome::ALL.len()]; Dialect::ALL.len()]);
+pub struct Counts([[Cell<u64>; BeatOutcome::ALL.len()]; Dialect::ALL.len()]);
 
 impl Counts {
     /// One more.
-    pub fn note(&self, dialect: Dialect, outcome: impl Into<Outcome>) {
+    pub fn note(&self, dialect: Dialect, outcome: impl Into<BeatOutcome>) {
         let cell = &self.0[dialect as usize][outcome.into() as usize];
         cell.set(cell.get() + 1);
     }
 
     /// How many.
-    pub fn get(&self, dialect: Dialect, outcome: Outcome) -> u64 {
+    pub fn get(&self, dialect: Dialect, outcome: BeatOutcome) -> u64 {
         self.0[dialect as usize][outcome as usize].get()
     }
 }
@@ -147,7 +147,7 @@ impl Beats {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn hear(&self, heard: &Heard, from: IpAddr, proof: Proof<'_>) -> Result<HeardNode, Refusal> {
+    pub async fn hear(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeardNode, BeatRefusal> {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
@@ -155,7 +155,7 @@ impl Beats {
             match hearing {
                 Hearing::Taken { cluster, node } => return Ok(HeardNode { cluster, node, saved }),
                 Hearing::Refused(refusal) => return Err(refusal),
-                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => return Err(Refusal::Busy),
+                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => return Err(BeatRefusal::Busy),
                 Hearing::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
@@ -164,16 +164,16 @@ impl Beats {
                 Hearing::Joins(op) => {
                     Box::pin(place::admits_arrival(&op, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
-                    let done = Box::pin(self.registry.apply(op)).await.map_err(|refused| Refusal::Wrong(refused.to_string()))?;
+                    let done = Box::pin(self.registry.apply(op)).await.map_err(|refused| BeatRefusal::Wrong(refused.to_string()))?;
                     saved = Some(done.saved);
                 }
             }
         }
-        Err(Refusal::Wrong("the node was changed while it joined: announce it again".into()))
+        Err(BeatRefusal::Wrong("the node was changed while it joined: announce it again".into()))
     }
 
     /// Hears a beat of a node that is known, such as its agent's answer.
-    pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Result<(), Refusal> {
+    pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Result<(), BeatRefusal> {
         match self.members.borrow_mut().take(cluster, node, beat, Now::look()) {
             Hearing::Refused(refusal) => Err(refusal),
             _ => Ok(()),

@@ -27,30 +27,30 @@ const LINKS: usize = 40;
 
 /// What matters in a folder: some names, those that fit a pattern, or every name.
 #[derive(Debug, Clone, Default)]
-struct Names {
+struct NameFilter {
     all: bool,
     names: HashSet<OsString>,
     patterns: HashSet<String>,
 }
 /// The folders to watch.
-type Spots = HashMap<PathBuf, Names>;
+type Spots = HashMap<PathBuf, NameFilter>;
 
 /// What the system told, shared with the thread on which it does.
 #[derive(Default)]
-struct News {
+struct WatchEvents {
     spots: Mutex<Spots>,
     writes: Mutex<Writes>,
     any: Notify,
 }
 
 /// The watched files and folders.
-pub struct Files {
+pub struct FileWatcher {
     watched: Vec<Watched>,
     prints: Prints,
     /// Those that were not there or held nothing when they were named: nobody waits for them.
     blank: HashSet<Watched>,
     watcher: Option<RecommendedWatcher>,
-    news: Arc<News>,
+    news: Arc<WatchEvents>,
     /// A look that was begun: kept here, so that a dropped `changed` forgets nothing.
     pending: Option<FileChange>,
     /// When the last look was taken.
@@ -64,7 +64,7 @@ pub struct Files {
     warned: bool,
 }
 
-impl Files {
+impl FileWatcher {
     /// Watches these files and folders from now on. Make it *before* the first load, so that a change during the load is seen.
     pub fn new(watched: &[Watched]) -> Self {
         let mut files = Self::polling();
@@ -231,14 +231,14 @@ impl Files {
     }
 }
 
-impl Names {
+impl NameFilter {
     fn hold(&self, name: &OsStr) -> bool {
         let fits = |pattern: &String| name.to_str().is_some_and(|name| fits(pattern, name));
         self.all || self.names.contains(name) || self.patterns.iter().any(fits)
     }
 }
 
-impl News {
+impl WatchEvents {
     fn writes(&self) -> MutexGuard<'_, Writes> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -276,7 +276,7 @@ pub fn shown(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn start_watcher(news: Arc<News>) -> notify::Result<RecommendedWatcher> {
+fn start_watcher(news: Arc<WatchEvents>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event| news.hear(event))
 }
 

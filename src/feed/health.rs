@@ -4,7 +4,7 @@ pub mod judge;
 
 use self::judge::{CheckedNode, Outages, patience, settle, settle_unchecked};
 use super::names;
-use super::probe::{self, Failure, Meaning};
+use super::probe::{self, CheckFailure, Meaning};
 use super::tasks::{Task, Tasks};
 use super::watch::Watch;
 use crate::base::clock::{self, Now, millis};
@@ -23,17 +23,17 @@ const AT_ONCE: usize = 256;
 /// The shortest pause between two checks of a node, however long the first took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-type Key = (Arc<str>, Arc<str>);
+type CheckKey = (Arc<str>, Arc<str>);
 
 /// The checks that run, by cluster and node name.
 pub struct Checks {
-    tasks: Tasks<Key, WatchedNode>,
+    tasks: Tasks<CheckKey, WatchedNode>,
     /// Clusters of the last table: a node that joins one of them is eased in, the nodes of a new one are not.
     clusters: HashSet<Arc<str>>,
-    shared: Rc<Shared>,
+    shared: Rc<ChecksShared>,
 }
 
-struct Shared {
+struct ChecksShared {
     places: Semaphore,
     outages: Outages,
 }
@@ -71,7 +71,7 @@ impl CheckedNode {
         match found {
             // an answer that takes as long speaks for it until the next is there
             Ok(_) => evidence.vouched(2 * millis(patience), now),
-            Err(Failure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject), now) => {
+            Err(CheckFailure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject), now) => {
                 let (cluster, node) = (&self.cluster, &self.node);
                 warn!("cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}");
             }
@@ -84,7 +84,7 @@ impl CheckedNode {
 impl Checks {
     /// None yet.
     pub fn new() -> Self {
-        let shared = Shared { places: Semaphore::new(AT_ONCE), outages: Outages::default() };
+        let shared = ChecksShared { places: Semaphore::new(AT_ONCE), outages: Outages::default() };
         Self { tasks: Tasks::default(), clusters: HashSet::new(), shared: Rc::new(shared) }
     }
 
@@ -107,7 +107,13 @@ impl Checks {
     }
 }
 
-fn begin(shared: &Rc<Shared>, cluster: &Cluster, node: &Node, joined: bool, before: Option<&WatchedNode>) -> (WatchedNode, Option<Task>) {
+fn begin(
+    shared: &Rc<ChecksShared>,
+    cluster: &Cluster,
+    node: &Node,
+    joined: bool,
+    before: Option<&WatchedNode>,
+) -> (WatchedNode, Option<Task>) {
     let joined = before.map_or(joined, |watched| watched.subject.joined);
     let subject = Rc::new(CheckedNode::of(cluster, node, joined));
     let interval_ms = millis(subject.conf.interval.get());
@@ -135,7 +141,7 @@ impl Default for Checks {
     }
 }
 
-async fn follow(subject: Rc<CheckedNode>, watch: Rc<RefCell<Watch>>, shared: Rc<Shared>) {
+async fn follow(subject: Rc<CheckedNode>, watch: Rc<RefCell<Watch>>, shared: Rc<ChecksShared>) {
     tokio::join!(check(&subject, &watch, &shared), ask(&subject));
 }
 
@@ -149,7 +155,7 @@ async fn ask(subject: &CheckedNode) {
     }
 }
 
-async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &Shared) {
+async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &ChecksShared) {
     wait_for_name(&subject.link, subject.conf.timeout.get()).await;
     loop {
         let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));

@@ -11,7 +11,7 @@ use crate::config::model::{self, Config};
 use crate::heartbeat::datagram::{self, LONGEST};
 use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
-use ear::Ear;
+use ear::DatagramHandler;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::Path;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 64;
 
 /// The address, while there is one.
 pub struct ModHeartbeat {
-    ear: Rc<Ear>,
+    ear: Rc<DatagramHandler>,
     set: ListenerSet<JoinSet<()>>,
 }
 
@@ -46,7 +46,7 @@ impl ModHeartbeat {
         // shared: with the sockets that these replace at a reload
         let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
         let refused = RefusedBeats::of(Dialect::ModHeartbeat, &beats);
-        let ear = Ear { beats, conf: RefCell::default(), refused };
+        let ear = DatagramHandler { beats, conf: RefCell::default(), refused };
         Self { ear: Rc::new(ear), set: ListenerSet::new("", options, &[], folder) }
     }
 
@@ -78,7 +78,7 @@ impl ModHeartbeat {
     }
 }
 
-fn open(bound: BoundListener, ear: &Rc<Ear>) -> std::io::Result<JoinSet<()>> {
+fn open(bound: BoundListener, ear: &Rc<DatagramHandler>) -> std::io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
     for socket in bound.streams {
         let (tcp, heard) = (Rc::new(socket.into_tokio()?), ear.clone());
@@ -91,7 +91,7 @@ fn open(bound: BoundListener, ear: &Rc<Ear>) -> std::io::Result<JoinSet<()>> {
     Ok(tasks)
 }
 
-async fn listen(socket: Rc<UdpSocket>, ear: Rc<Ear>) {
+async fn listen(socket: Rc<UdpSocket>, ear: Rc<DatagramHandler>) {
     // one byte more than a message may have, so that a longer one is told from the longest
     let mut buffer = [0; LONGEST + 1];
     for n in 1usize.. {

@@ -26,12 +26,12 @@ pub fn name_of(url: &NodeUrl) -> Option<(&str, u16)> {
 }
 
 /// The look-ups that run, one for each link with a name.
-pub struct Names {
+pub struct Resolver {
     tasks: Tasks<u64, ()>,
     places: Rc<Semaphore>,
 }
 
-impl Names {
+impl Resolver {
     /// None yet.
     pub fn new() -> Self {
         Self { tasks: Tasks::default(), places: Rc::new(Semaphore::new(AT_ONCE)) }
@@ -59,7 +59,7 @@ fn links(table: &Table) -> impl Iterator<Item = &Arc<Link>> {
     table.clusters.iter().flat_map(|cluster| cluster.nodes()).map(|node| &node.link)
 }
 
-impl Default for Names {
+impl Default for Resolver {
     fn default() -> Self {
         Self::new()
     }

@@ -3,7 +3,7 @@
 
 use super::names;
 use crate::config::address::{AddressError, NodeUrl};
-use crate::control::members::Refusal;
+use crate::control::members::BeatRefusal;
 use crate::control::op::Op;
 use crate::table::{Cluster, Table, compile};
 use crate::upstream::home::{self, ForbiddenPlace};
@@ -15,15 +15,15 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks it of a node that joins or moves.
-pub async fn admits_arrival(op: &Op, table: &Table) -> Result<(), Refusal> {
+pub async fn admits_arrival(op: &Op, table: &Table) -> Result<(), BeatRefusal> {
     let Some((name, arrival)) = op.arrival() else { return Ok(()) };
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else { return Ok(()) };
     admits(cluster, &arrival.url, arrival.from).await
 }
 
 /// Refuses what leads to ourselves, and what nobody said that the node is believed in.
-pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), Refusal> {
-    let misplaced = |why: &dyn Display| Refusal::Misplaced(format!("url {url}: {why}"));
+pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), BeatRefusal> {
+    let misplaced = |why: &dyn Display| BeatRefusal::Misplaced(format!("url {url}: {why}"));
     let reach = compile::announced(&cluster.conf, Some(from));
     let addresses = addresses_of(&url.parse().map_err(|why: AddressError| misplaced(&why))?).await;
     let home = home::now();

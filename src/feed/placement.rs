@@ -7,7 +7,7 @@ use crate::base::clock::Now;
 use crate::config;
 use crate::control::members::Members;
 use crate::heartbeat::{Beat, Load, Room};
-use crate::table::compile::{Context, adopt, compile};
+use crate::table::compile::{TableContext, adopt, compile};
 use crate::table::{Cluster, Current, Health, Rise};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::cmp::Reverse;
@@ -101,7 +101,7 @@ impl World {
             let _ = writeln!(text, "n{n} = 'http://127.0.0.1:{}'", 8000 + n);
         }
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|e| panic!("{e:?}"));
-        let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+        let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = Arc::new(compile(Arc::new(loaded.config), &context, None).unwrap());
         adopt(&table, START);
         let cluster = table.clusters[0].clone();

@@ -8,9 +8,9 @@ use crate::table::Link;
 use crate::transport::http1::NoHead;
 use crate::upstream::body::RequestBody;
 use crate::upstream::dial::{self, NoConnection};
-use crate::upstream::failure::{Cause, Failure as SendFailure, SendError};
+use crate::upstream::failure::{Cause, ExchangeFailure as SendFailure, SendError};
 use crate::upstream::household::Household;
-use crate::upstream::limits::{Limits, Over};
+use crate::upstream::limits::{ExchangeLimits, Over};
 use crate::upstream::pool::Pool;
 use crate::upstream::send;
 use crate::wire::Malformed;
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 /// Why a check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct CheckFailure {
     /// In the operator's words.
     pub why: String,
     /// How much it says about the node.
@@ -45,7 +45,7 @@ pub enum Meaning {
     Ours,
 }
 
-impl Failure {
+impl CheckFailure {
     fn definite(why: impl Into<String>) -> Self {
         Self { why: why.into(), meaning: Meaning::Definite }
     }
@@ -59,7 +59,7 @@ impl Failure {
 
 /// What a good check saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct CheckAnswer {
     /// In words: "check 200 in 3 ms", "connects in 1 ms".
     pub words: String,
     /// The node asks to be drained.
@@ -67,29 +67,29 @@ pub struct Seen {
 }
 
 /// Checks once.
-pub async fn probe(link: &Arc<Link>, health: &Health) -> Result<Seen, Failure> {
+pub async fn probe(link: &Arc<Link>, health: &Health) -> Result<CheckAnswer, CheckFailure> {
     let from = clock::monotonic_ms();
     let limit = health.timeout.get();
-    let seen = tokio::time::timeout(limit, look(link, health)).await.unwrap_or_else(|_| Err(Failure::silent(limit)))?;
+    let seen = tokio::time::timeout(limit, look(link, health)).await.unwrap_or_else(|_| Err(CheckFailure::silent(limit)))?;
     let ms = clock::monotonic_ms().saturating_sub(from);
     Ok(match seen {
-        Some((status, drains)) => Seen { words: format!("check {status} in {ms} ms"), drains },
-        None => Seen { words: format!("connects in {ms} ms"), drains: false },
+        Some((status, drains)) => CheckAnswer { words: format!("check {status} in {ms} ms"), drains },
+        None => CheckAnswer { words: format!("connects in {ms} ms"), drains: false },
     })
 }
 
 /// Asks for an answer where the conf asks for none: any will do, whatever it says.
-pub async fn ask_for_any(link: &Arc<Link>, health: &Health, limit: Duration) -> Result<Seen, Failure> {
+pub async fn ask_for_any(link: &Arc<Link>, health: &Health, limit: Duration) -> Result<CheckAnswer, CheckFailure> {
     let kind = Some(HealthKind::Http);
     let asked = Health { kind, status: "100-599".into(), draining: None, timeout: crate::base::units::Duration(limit), ..health.clone() };
     probe(link, &asked).await.or_else(|failure| match failure.meaning {
-        Meaning::Definite => Ok(Seen { words: failure.why, drains: false }),
+        Meaning::Definite => Ok(CheckAnswer { words: failure.why, drains: false }),
         Meaning::Silent | Meaning::Refused | Meaning::Ours => Err(failure),
     })
 }
 
 /// The status, if one was asked for, and whether it is a wish to be drained.
-async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, Failure> {
+async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, CheckFailure> {
     let limit = health.timeout.get();
     if health.kind() != HealthKind::Http {
         let opened = dial::dial(link, link.protocol, limit).await;
@@ -97,44 +97,47 @@ async fn look(link: &Arc<Link>, health: &Health) -> Result<Option<(u16, bool)>, 
     }
     let status = ask(link, health).await?;
     let says = |ranges: &str| {
-        Ok(config::status_ranges(ranges).map_err(|why| Failure::definite(why.to_string()))?.iter().any(|range| range.contains(&status)))
+        Ok(config::status_ranges(ranges)
+            .map_err(|why| CheckFailure::definite(why.to_string()))?
+            .iter()
+            .any(|range| range.contains(&status)))
     };
     let drains = health.draining.as_deref().map_or(Ok(false), says)?;
     match drains || says(&health.status)? {
         true => Ok(Some((status, drains))),
-        false => Err(Failure::definite(format!("status {status}"))),
+        false => Err(CheckFailure::definite(format!("status {status}"))),
     }
 }
 
 /// What it says of a node that no connection opens.
-fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> Failure {
+fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> CheckFailure {
     match (why, &link.url.unix) {
         (NoConnection::Socket(error), Some(path)) if error.kind() == ErrorKind::NotFound => {
-            Failure::refused(format!("no socket at {}", path.display()))
+            CheckFailure::refused(format!("no socket at {}", path.display()))
         }
         // the kernel gave up on a silent node before we did
-        (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => Failure::silent(limit),
-        (NoConnection::Late(_), _) => Failure::silent(limit),
-        (NoConnection::Socket(error), _) if dial::is_ours(error) => Failure { why: words(error), meaning: Meaning::Ours },
-        (NoConnection::Socket(error), _) => Failure::refused(words(error)),
+        (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => CheckFailure::silent(limit),
+        (NoConnection::Late(_), _) => CheckFailure::silent(limit),
+        (NoConnection::Socket(error), _) if dial::is_ours(error) => CheckFailure { why: words(error), meaning: Meaning::Ours },
+        (NoConnection::Socket(error), _) => CheckFailure::refused(words(error)),
         (NoConnection::Tls(error), _) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Failure::definite(format!("TLS: {tls}")),
-            None => Failure::definite(format!("TLS: {}", words(error))),
+            Some(tls) => CheckFailure::definite(format!("TLS: {tls}")),
+            None => CheckFailure::definite(format!("TLS: {}", words(error))),
         },
-        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => Failure::refused(why.to_string()),
+        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => CheckFailure::refused(why.to_string()),
     }
 }
 
 /// Asks for the path; reads no further than the head of the answer.
-async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, Failure> {
+async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, CheckFailure> {
     let (limit, path) = (health.timeout.get(), health.path.as_deref().unwrap_or("/"));
     let host = health.host.as_deref().or(link.authority.to_str().ok()).unwrap_or("localhost");
     let request = Request::get(path).header("host", host).header("user-agent", "homing-check").header("accept", "*/*");
     let request = request.header("connection", "close").body(());
-    let (head, ()) = request.map_err(|error| Failure::definite(format!("the check cannot be asked: {error}")))?.into_parts();
+    let (head, ()) = request.map_err(|error| CheckFailure::definite(format!("the check cannot be asked: {error}")))?.into_parts();
     let pool = Rc::new(Pool::apart());
     let ask = async |over| {
-        let limits = Limits {
+        let limits = ExchangeLimits {
             now: Now::look(),
             alarm: None,
             connect: limit,
@@ -157,16 +160,16 @@ async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, Failure> {
 }
 
 /// What it says of a node that the check was not answered.
-fn unanswered(link: &Link, error: &SendError, limit: Duration) -> Failure {
+fn unanswered(link: &Link, error: &SendError, limit: Duration) -> CheckFailure {
     match (&*error.cause, error.kind) {
         (Cause::NoConnection(why), _) => unreachable(link, why, limit),
-        (_, SendFailure::Timeout | SendFailure::Full) => Failure::silent(limit),
-        (Cause::NoHead(NoHead::Closed | NoHead::Broken), _) => Failure::definite("closes the connection without an answer"),
-        (Cause::NoHead(NoHead::Failed(error)), _) => Failure::definite(words(error)),
-        (Cause::NoHead(NoHead::Malformed(Malformed::TooLarge)), _) => Failure::definite("answers with a head that is too large"),
-        (Cause::NoHead(NoHead::Malformed(why)), _) => Failure::definite(format!("answers, but not in HTTP: {why}")),
-        (Cause::BadHead(why), _) => Failure::definite(format!("answers, but not in HTTP: {why}")),
-        (Cause::Other(why), _) => Failure::definite(why),
+        (_, SendFailure::Timeout | SendFailure::Full) => CheckFailure::silent(limit),
+        (Cause::NoHead(NoHead::Closed | NoHead::Broken), _) => CheckFailure::definite("closes the connection without an answer"),
+        (Cause::NoHead(NoHead::Failed(error)), _) => CheckFailure::definite(words(error)),
+        (Cause::NoHead(NoHead::Malformed(Malformed::TooLarge)), _) => CheckFailure::definite("answers with a head that is too large"),
+        (Cause::NoHead(NoHead::Malformed(why)), _) => CheckFailure::definite(format!("answers, but not in HTTP: {why}")),
+        (Cause::BadHead(why), _) => CheckFailure::definite(format!("answers, but not in HTTP: {why}")),
+        (Cause::Other(why), _) => CheckFailure::definite(why),
     }
 }
 

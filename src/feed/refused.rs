@@ -1,6 +1,6 @@
 //! What is counted, and found in the log, of heartbeats that are refused.
 
-use super::beats::{Beats, Counts, Dialect, Outcome};
+use super::beats::{BeatOutcome, Beats, Counts, Dialect};
 use crate::base::seldom::Seldom;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ impl RefusedBeats {
     }
 
     /// One more.
-    pub fn note(&self, from: IpAddr, outcome: Outcome, why: &dyn Display) {
+    pub fn note(&self, from: IpAddr, outcome: BeatOutcome, why: &dyn Display) {
         self.counts.note(self.dialect, outcome);
         if let Some(more) = self.lines.rest("were refused") {
             warn!("a heartbeat from {from} is refused: {why}{more}");

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// What one check said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It answered as it should.
     Good,
     /// It did not answer in time: dead, or only paused.
@@ -95,8 +95,8 @@ impl Watch {
 
     /// Takes a check's result; returns the new health if it changed. `since_answer`: milliseconds since the node last answered
     /// a client.
-    pub fn observe(&mut self, now_ms: u64, outcome: Outcome, since_answer: Option<u64>) -> Option<Health> {
-        let good = outcome == Outcome::Good;
+    pub fn observe(&mut self, now_ms: u64, outcome: CheckOutcome, since_answer: Option<u64>) -> Option<Health> {
+        let good = outcome == CheckOutcome::Good;
         if good {
             self.good = self.good.saturating_add(1);
             self.bad = 0;
@@ -104,7 +104,7 @@ impl Watch {
                 self.served = true;
                 self.before_fall = None;
             }
-        } else if !self.fresh && outcome == Outcome::Silent && self.has_proof_of_life(since_answer) {
+        } else if !self.fresh && outcome == CheckOutcome::Silent && self.has_proof_of_life(since_answer) {
             // busy or pausing, but clients do get answers: neither good nor bad
             self.good = 0;
             return None;

@@ -13,7 +13,7 @@
 //! Spaces, tabs and commas separate words, case does not matter, and the last word of a kind wins. What is not said stays as it is,
 //! and a word that cannot be understood changes nothing.
 
-use super::{Announced, Beat, Health, Limit, Room, Weight};
+use super::{Announced, Beat, ReportedHealth, ReportedLimit, Room, Weight};
 use std::num::NonZeroU32;
 
 /// The longest line.
@@ -21,7 +21,7 @@ pub const LONGEST: usize = 1024;
 
 /// What an agent has sent so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum AgentReply {
     /// No whole line yet. If the agent ends here, it has said nothing.
     Incomplete,
     /// More than a line can have: it has said nothing.
@@ -31,13 +31,13 @@ pub enum Reply {
 }
 
 /// Reads what has arrived.
-pub fn read(received: &[u8]) -> Reply {
+pub fn read(received: &[u8]) -> AgentReply {
     let line = &received[..received.len().min(LONGEST)];
     // A zero byte ends the text for HAProxy, so that no line end can follow it.
     match memchr::memchr3(b'\r', b'\n', 0, line) {
-        Some(end) if line[end] != 0 => Reply::Said(Box::new(read_line(&String::from_utf8_lossy(&line[..end])))),
-        None if line.len() == LONGEST => Reply::TooLong,
-        _ => Reply::Incomplete,
+        Some(end) if line[end] != 0 => AgentReply::Said(Box::new(read_line(&String::from_utf8_lossy(&line[..end])))),
+        None if line.len() == LONGEST => AgentReply::TooLong,
+        _ => AgentReply::Incomplete,
     }
 }
 
@@ -85,24 +85,24 @@ fn printable(text: &str) -> String {
 }
 
 enum AgentWord {
-    Health(Health),
+    Health(ReportedHealth),
     State(Announced),
     Weight(Weight),
-    MaxConn(Limit),
+    MaxConn(ReportedLimit),
 }
 
 fn read_word(word: &str) -> Result<AgentWord, String> {
     let wrong = |why: &str| Err(format!("the agent says `{}`: {why}", printable(word)));
     match word {
-        "up" => Ok(AgentWord::Health(Health::Up)),
-        "down" | "fail" | "stopped" => Ok(AgentWord::Health(Health::Down)),
+        "up" => Ok(AgentWord::Health(ReportedHealth::Up)),
+        "down" | "fail" | "stopped" => Ok(AgentWord::Health(ReportedHealth::Down)),
         "ready" => Ok(AgentWord::State(Announced::Ready)),
         "drain" => Ok(AgentWord::State(Announced::Draining)),
         "maint" => Ok(AgentWord::State(Announced::Maintenance)),
         _ => {
             if let Some(limit) = word.strip_prefix("maxconn:") {
                 return match limit.parse() {
-                    Ok(limit) => Ok(AgentWord::MaxConn(NonZeroU32::new(limit).map_or(Limit::None, Limit::AtMost))),
+                    Ok(limit) => Ok(AgentWord::MaxConn(NonZeroU32::new(limit).map_or(ReportedLimit::None, ReportedLimit::AtMost))),
                     Err(_) => wrong("write a number behind `maxconn:`"),
                 };
             }
@@ -134,7 +134,7 @@ mod tests {
 
     fn said(line: &str) -> Beat {
         match read(line.as_bytes()) {
-            Reply::Said(beat) => *beat,
+            AgentReply::Said(beat) => *beat,
             other => panic!("{line:?}: {other:?}"),
         }
     }
@@ -151,42 +151,45 @@ mod tests {
     fn lines_mean_what_they_mean_to_haproxy() {
         use Announced::{Draining, Maintenance, Ready};
         let none = Beat::default;
-        let at_most = |n| Some(Limit::AtMost(NonZeroU32::new(n).unwrap()));
+        let at_most = |n| Some(ReportedLimit::AtMost(NonZeroU32::new(n).unwrap()));
         for (line, beat) in [
             ("75%\n", Beat { room: relative(75), ..none() }),
             (
                 "up 50%,maxconn:30\r\n",
-                Beat { health: Some(Health::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
+                Beat { health: Some(ReportedHealth::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
             ),
             ("drain\n", Beat { state: Some(Draining), ..none() }),
             ("maint # kernel update\n", Beat { state: Some(Maintenance), note: note("kernel update"), ..none() }),
-            ("down # disk full\n", Beat { health: Some(Health::Down), note: note("down (disk full)"), ..none() }),
-            ("ready up 100%\n", Beat { state: Some(Ready), health: Some(Health::Up), room: relative(100), note: note("up"), ..none() }),
+            ("down # disk full\n", Beat { health: Some(ReportedHealth::Down), note: note("down (disk full)"), ..none() }),
+            (
+                "ready up 100%\n",
+                Beat { state: Some(Ready), health: Some(ReportedHealth::Up), room: relative(100), note: note("up"), ..none() },
+            ),
             (
                 "75%,maxconn:30,maint,down\n",
                 Beat {
                     room: relative(75),
                     max_requests: at_most(30),
                     state: Some(Maintenance),
-                    health: Some(Health::Down),
+                    health: Some(ReportedHealth::Down),
                     note: note("down"),
                     ..none()
                 },
             ),
-            ("\t ,UP,\t,\rDOWN", Beat { health: Some(Health::Up), note: note("up"), ..none() }),
-            ("up down fail\n", Beat { health: Some(Health::Down), note: note("fail"), ..none() }),
-            ("Stopped\n", Beat { health: Some(Health::Down), note: note("stopped"), ..none() }),
+            ("\t ,UP,\t,\rDOWN", Beat { health: Some(ReportedHealth::Up), note: note("up"), ..none() }),
+            ("up down fail\n", Beat { health: Some(ReportedHealth::Down), note: note("fail"), ..none() }),
+            ("Stopped\n", Beat { health: Some(ReportedHealth::Down), note: note("stopped"), ..none() }),
             ("drain ready\n", Beat { state: Some(Ready), ..none() }),
             ("10% 20%\n", Beat { room: relative(20), ..none() }),
             ("weight:20% \n", Beat { room: relative(20), ..none() }),
             ("weight:256\n", Beat { room: Some(Room::Weight(Weight::Absolute(256))), ..none() }),
             ("99999999%\n", Beat { room: relative(25_600), ..none() }),
             ("0%\n", Beat { room: relative(0), ..none() }),
-            ("maxconn:0\n", Beat { max_requests: Some(Limit::None), ..none() }),
+            ("maxconn:0\n", Beat { max_requests: Some(ReportedLimit::None), ..none() }),
             ("#\n", none()),
             ("\n", none()),
             ("# down\n", Beat { note: note("down"), ..none() }),
-            ("up #a # b, c\n", Beat { health: Some(Health::Up), note: note("up (a # b, c)"), ..none() }),
+            ("up #a # b, c\n", Beat { health: Some(ReportedHealth::Up), note: note("up (a # b, c)"), ..none() }),
             ("# \u{1b}[2J\u{9b}\n", Beat { note: note("\u{fffd}[2J\u{fffd}"), ..none() }),
         ] {
             assert_eq!(said(line), beat, "{line:?}");
@@ -215,13 +218,13 @@ mod tests {
     #[test]
     fn only_a_whole_line_counts() {
         for text in ["", "75%", "up 75%", "up\0\n", "\0"] {
-            assert_eq!(read(text.as_bytes()), Reply::Incomplete, "{text:?}");
+            assert_eq!(read(text.as_bytes()), AgentReply::Incomplete, "{text:?}");
         }
         let long = "x".repeat(LONGEST);
-        assert_eq!(read(long.as_bytes()), Reply::TooLong);
-        assert_eq!(read((long.clone() + "\n").as_bytes()), Reply::TooLong);
-        assert!(matches!(read((long[1..].to_owned() + "\n").as_bytes()), Reply::Said(_)));
-        assert_eq!(said("up\ndown\n").health, Some(Health::Up));
+        assert_eq!(read(long.as_bytes()), AgentReply::TooLong);
+        assert_eq!(read((long.clone() + "\n").as_bytes()), AgentReply::TooLong);
+        assert!(matches!(read((long[1..].to_owned() + "\n").as_bytes()), AgentReply::Said(_)));
+        assert_eq!(said("up\ndown\n").health, Some(ReportedHealth::Up));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 //! Read as mod_heartmonitor reads it, but for this: what it would cut off is refused, numbers below zero are not believed, and a port
 //! is kept, because it alone tells two nodes on one address apart.
 
-use super::{Beat, Heard, Room, Speaker};
+use super::{Beat, HeartbeatMessage, Room, Speaker};
 use percent_encoding::percent_decode;
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ pub const LONGEST: usize = 1000;
 
 /// Why a message says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum DatagramRefusal {
     /// It is mod_advertise's, which shares the default group and port. No fault, and not worth a line in the log.
     Advertisement,
     /// It is longer than `LONGEST`.
@@ -22,7 +22,7 @@ pub enum Refusal {
     Lacks(&'static str),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for DatagramRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Advertisement => f.write_str("an advertisement of mod_advertise, not a heartbeat"),
@@ -32,20 +32,20 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for DatagramRefusal {}
 
 /// Reads a UDP datagram. Its source port is the sender's whim and says nothing.
-pub fn read_udp(datagram: &[u8], from: IpAddr) -> Result<Heard, Refusal> {
+pub fn read_udp(datagram: &[u8], from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
     if datagram.starts_with(b"HTTP/1.") {
-        return Err(Refusal::Advertisement);
+        return Err(DatagramRefusal::Advertisement);
     }
-    let said = Said::read(datagram)?;
-    if said.version { said.heard(from) } else { Err(Refusal::Lacks("v")) }
+    let said = DatagramFields::read(datagram)?;
+    if said.version { said.heard(from) } else { Err(DatagramRefusal::Lacks("v")) }
 }
 
 /// Reads the body of a POST, which need not say `v`. `from` is the peer itself, whatever forwarded headers say.
-pub fn read_post(body: &[u8], from: IpAddr) -> Result<Heard, Refusal> {
-    Said::read(body)?.heard(from)
+pub fn read_post(body: &[u8], from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
+    DatagramFields::read(body)?.heard(from)
 }
 
 /// Writes what a node sends.
@@ -59,17 +59,17 @@ pub fn write(ready: u32, busy: u32, port: Option<u16>) -> String {
 
 /// The keys that count. The last of several of one name does; names are taken in any case.
 #[derive(Default)]
-struct Said {
+struct DatagramFields {
     version: bool,
     ready: Option<i64>,
     busy: Option<i64>,
     port: Option<i64>,
 }
 
-impl Said {
-    fn read(message: &[u8]) -> Result<Self, Refusal> {
+impl DatagramFields {
+    fn read(message: &[u8]) -> Result<Self, DatagramRefusal> {
         if message.len() > LONGEST {
-            return Err(Refusal::TooLong);
+            return Err(DatagramRefusal::TooLong);
         }
         let mut said = Self::default();
         for piece in message.split(|byte| *byte == b'&') {
@@ -90,9 +90,9 @@ impl Said {
         Ok(said)
     }
 
-    fn heard(&self, from: IpAddr) -> Result<Heard, Refusal> {
-        let ready = self.ready.ok_or(Refusal::Lacks("ready"))?;
-        let busy = self.busy.ok_or(Refusal::Lacks("busy"))?;
+    fn heard(&self, from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
+        let ready = self.ready.ok_or(DatagramRefusal::Lacks("ready"))?;
+        let busy = self.busy.ok_or(DatagramRefusal::Lacks("busy"))?;
         // Tomcats whose connector shares an executor do not know their pool's size. Their `ready` is -1 less the busy ones, which
         // is not the same as having no room. A pool of no workers at all is no better known.
         let known = ready > 0 || (ready == 0 && busy > 0);
@@ -100,7 +100,7 @@ impl Said {
         let room = known.then(|| Room::Slots { ready: slots(ready), busy: slots(busy) });
         let port = self.port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
         let speaker = Speaker::Address { ip: from.to_canonical(), port };
-        Ok(Heard { speaker, beat: Beat { room, ..Beat::default() } })
+        Ok(HeartbeatMessage { speaker, beat: Beat { room, ..Beat::default() } })
     }
 }
 
@@ -123,9 +123,9 @@ mod tests {
 
     const FROM: &str = "10.0.0.11";
 
-    fn heard(port: Option<u16>, room: Option<(u32, u32)>) -> Heard {
+    fn heard(port: Option<u16>, room: Option<(u32, u32)>) -> HeartbeatMessage {
         let room = room.map(|(ready, busy)| Room::Slots { ready, busy });
-        Heard { speaker: Speaker::Address { ip: FROM.parse().unwrap(), port }, beat: Beat { room, ..Beat::default() } }
+        HeartbeatMessage { speaker: Speaker::Address { ip: FROM.parse().unwrap(), port }, beat: Beat { room, ..Beat::default() } }
     }
 
     #[test]
@@ -168,12 +168,12 @@ mod tests {
     fn what_is_no_heartbeat_is_refused() {
         let long = format!("v=1&ready=1&busy=1&x={}", "x".repeat(LONGEST));
         for (message, udp, post) in [
-            ("", Err(Refusal::Lacks("v")), Err(Refusal::Lacks("ready"))),
-            ("ready=2&busy=1", Err(Refusal::Lacks("v")), Ok(heard(None, Some((2, 1))))),
-            ("v=1&busy=1", Err(Refusal::Lacks("ready")), Err(Refusal::Lacks("ready"))),
-            ("v=1&ready=1", Err(Refusal::Lacks("busy")), Err(Refusal::Lacks("busy"))),
-            ("HTTP/1.0 200 OK\r\nDate: x\r\n", Err(Refusal::Advertisement), Err(Refusal::Lacks("ready"))),
-            (long.as_str(), Err(Refusal::TooLong), Err(Refusal::TooLong)),
+            ("", Err(DatagramRefusal::Lacks("v")), Err(DatagramRefusal::Lacks("ready"))),
+            ("ready=2&busy=1", Err(DatagramRefusal::Lacks("v")), Ok(heard(None, Some((2, 1))))),
+            ("v=1&busy=1", Err(DatagramRefusal::Lacks("ready")), Err(DatagramRefusal::Lacks("ready"))),
+            ("v=1&ready=1", Err(DatagramRefusal::Lacks("busy")), Err(DatagramRefusal::Lacks("busy"))),
+            ("HTTP/1.0 200 OK\r\nDate: x\r\n", Err(DatagramRefusal::Advertisement), Err(DatagramRefusal::Lacks("ready"))),
+            (long.as_str(), Err(DatagramRefusal::TooLong), Err(DatagramRefusal::TooLong)),
             (&long[..LONGEST], Ok(heard(None, Some((1, 1)))), Ok(heard(None, Some((1, 1))))),
         ] {
             let from = FROM.parse().unwrap();

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// A beat, and who sent it. An agent's line is only a [`Beat`]: whoever asked for it knows the node.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct HeartbeatMessage {
     /// Who speaks.
     pub speaker: Speaker,
     /// What it says.
@@ -67,7 +67,7 @@ pub struct Beat {
     /// What it wants done with it.
     pub state: Option<Announced>,
     /// Whether an agent calls it up or down.
-    pub health: Option<Health>,
+    pub health: Option<ReportedHealth>,
     /// Its present run.
     pub run: Option<Run>,
     /// The version of the application it runs.
@@ -77,7 +77,7 @@ pub struct Beat {
     /// How often it beats.
     pub interval: Option<Duration>,
     /// How many requests it takes at once.
-    pub max_requests: Option<Limit>,
+    pub max_requests: Option<ReportedLimit>,
     /// Its own words, for people.
     pub note: Option<String>,
 }
@@ -145,7 +145,7 @@ pub enum Weight {
 
 /// A limit that may be lifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum ReportedLimit {
     /// Any number.
     None,
     /// This many.
@@ -172,7 +172,7 @@ words! {
 
 /// Whether a node serves at all, as its agent sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Health {
+pub enum ReportedHealth {
     /// It does.
     Up,
     /// It does not.

@@ -6,7 +6,7 @@ mod fields;
 mod tests;
 
 use super::ranked::Ranked;
-use super::{Announced, Beat, Heard, Load, Role, Roles, Room, Run, Speaker};
+use super::{Announced, Beat, HeartbeatMessage, Load, Role, Roles, Room, Run, Speaker};
 use crate::base::hash::hash64;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::check::is_name;
@@ -31,7 +31,7 @@ const LONGEST_INTERVAL: u64 = 3600;
 
 /// Why a heartbeat is not taken; the text is for whoever set the node up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HeartbeatRefusal {
     /// It is larger than `LARGEST`.
     TooLarge,
     /// It is neither JSON nor a form.
@@ -40,7 +40,7 @@ pub enum Refusal {
     Wrong(BodyError),
 }
 
-impl Refusal {
+impl HeartbeatRefusal {
     /// The status to answer with.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HeartbeatRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => write!(f, "a heartbeat can have {} KiB at most", LARGEST >> 10),
@@ -61,7 +61,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {
+impl std::error::Error for HeartbeatRefusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Wrong(why) => Some(why),
@@ -70,21 +70,21 @@ impl std::error::Error for Refusal {
     }
 }
 
-impl From<BodyError> for Refusal {
+impl From<BodyError> for HeartbeatRefusal {
     fn from(why: BodyError) -> Self {
         Self::Wrong(why)
     }
 }
 
 /// Reads a heartbeat. Fields that are not known are passed over: the node may be newer than we are.
-pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
+pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<HeartbeatMessage, HeartbeatRefusal> {
     if body.len() > LARGEST {
-        return Err(Refusal::TooLarge);
+        return Err(HeartbeatRefusal::TooLarge);
     }
     let fields = match content_type.and_then(|text| text.split(';').next()).map(str::trim) {
         Some(text) if text.eq_ignore_ascii_case("application/json") => Fields::json(body)?,
         Some(text) if text.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Fields::form(body)?,
-        _ => return Err(Refusal::MediaType),
+        _ => return Err(HeartbeatRefusal::MediaType),
     };
     let speaker = Speaker::Named { cluster: name(&fields, "cluster")?, node: name(&fields, "node")?, url: url(&fields)? };
     let load = fields.number("load", 0..=100)?.and_then(|load| Load::new(load as u8));
@@ -103,7 +103,7 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Heard, Refusal> {
         interval: fields.number("interval", 1..=LONGEST_INTERVAL)?.map(Duration::from_secs),
         ..Beat::default()
     };
-    Ok(Heard { speaker, beat })
+    Ok(HeartbeatMessage { speaker, beat })
 }
 
 fn required<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, BodyError> {
@@ -162,7 +162,7 @@ pub fn write(cluster: &str, node: &str, url: &NodeUrl, beat: &Beat) -> String {
 
 /// The answer to a heartbeat: how the proxy sees the node, and what the node is to adopt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer<'a> {
+pub struct HeartbeatAnswer<'a> {
     /// The state it is in.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
@@ -178,7 +178,7 @@ pub struct Answer<'a> {
     #[serde(borrow)]
     pub settings: Cow<'a, Settings<'a>>,
     /// What holds for this one.
-    pub limits: Limits,
+    pub limits: GrantedLimits,
     /// Changes when route, interval, settings or limits do: a node that has adopted this one has nothing to adopt.
     pub revision: u64,
     /// The nodes that take new sessions, in the order in which to try them; for nodes with the role `lb`, and who asks for it.
@@ -218,7 +218,7 @@ impl Settings<'_> {
 
 /// What the proxy gives a node at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Limits {
+pub struct GrantedLimits {
     /// The sessions that it gives it.
     pub max_sessions: Option<u32>,
     /// The requests that it sends it at once.

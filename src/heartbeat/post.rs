@@ -12,7 +12,7 @@ const HEADERS: usize = 32;
 
 /// Why there is no message in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PostRefusal {
     /// It is not HTTP.
     Garbled(httparse::Error),
     /// Its head goes on and on.
@@ -27,7 +27,7 @@ pub enum Refusal {
     TooLong,
 }
 
-impl Refusal {
+impl PostRefusal {
     /// What it is answered with.
     pub fn answer(self) -> String {
         let (status, why) = match self {
@@ -36,33 +36,33 @@ impl Refusal {
             Self::NotPosted => (StatusCode::METHOD_NOT_ALLOWED, "heartbeats are posted"),
             Self::NoLength => (StatusCode::LENGTH_REQUIRED, "Content-Length is missing"),
             Self::OddLength => (StatusCode::BAD_REQUEST, "Content-Length is not one number"),
-            Self::TooLong => return answer(StatusCode::PAYLOAD_TOO_LARGE, &datagram::Refusal::TooLong.to_string()),
+            Self::TooLong => return answer(StatusCode::PAYLOAD_TOO_LARGE, &datagram::DatagramRefusal::TooLong.to_string()),
         };
         answer(status, why)
     }
 }
 
 /// Where the message is in a request, once the head of it has arrived; the message itself may not have.
-pub fn read(received: &[u8]) -> Result<Option<Range<usize>>, Refusal> {
+pub fn read(received: &[u8]) -> Result<Option<Range<usize>>, PostRefusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
-    let head = match request.parse(&received[..received.len().min(HEAD)]).map_err(Refusal::Garbled)? {
+    let head = match request.parse(&received[..received.len().min(HEAD)]).map_err(PostRefusal::Garbled)? {
         httparse::Status::Complete(head) => head,
-        httparse::Status::Partial if received.len() >= HEAD => return Err(Refusal::LargeHead),
+        httparse::Status::Partial if received.len() >= HEAD => return Err(PostRefusal::LargeHead),
         httparse::Status::Partial => return Ok(None),
     };
     if request.method != Some("POST") {
-        return Err(Refusal::NotPosted);
+        return Err(PostRefusal::NotPosted);
     }
     let mut lengths = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = lengths.next().ok_or(Refusal::NoLength)?;
+    let length = lengths.next().ok_or(PostRefusal::NoLength)?;
     let digits = std::str::from_utf8(length.value).unwrap_or_default();
     if lengths.next().is_some() || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::OddLength);
+        return Err(PostRefusal::OddLength);
     }
     match digits.parse::<usize>() {
         Ok(length) if length <= LONGEST => Ok(Some(head..head + length)),
-        _ => Err(Refusal::TooLong),
+        _ => Err(PostRefusal::TooLong),
     }
 }
 

@@ -29,13 +29,13 @@ const FORMER: usize = 8;
 
 /// What was heard of one node's runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct History {
+pub struct RunHistory {
     last: Option<Run>,
     /// Hashes of the boots before, newest last.
     former: VecDeque<u64>,
 }
 
-impl History {
+impl RunHistory {
     /// Nothing was heard.
     pub const fn new() -> Self {
         Self { last: None, former: VecDeque::new() }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn beats_are_heard_once() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         for (at, (new, expected)) in [
             (None, Fresh),
             (Some(run("a", 5)), Fresh),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_replay_leaves_no_trace() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         history.hear(Some(&run("a", 5)));
         let before = history.clone();
         history.hear(Some(&run("a", 5)));
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         for boot in 0..100 {
             history.hear(Some(&run(&boot.to_string(), 1)));
         }

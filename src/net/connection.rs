@@ -6,7 +6,7 @@ use crate::base::clock;
 use crate::listen::{Peer, proxy_header};
 use crate::proxy::client::{Client, NewConnection, TlsFacts};
 use crate::proxy::worker::Worker;
-use crate::transport::http1::{Connection, Side};
+use crate::transport::http1::{H1Connection, Side};
 use crate::transport::stream::{Early, Stream};
 use crate::wire::protocol::ClientProtocol;
 use bytes::BytesMut;
@@ -53,7 +53,7 @@ pub fn serve<H>(worker: Rc<Worker>, accepted: Accepted, held: H) -> impl Future<
 
 /// What a client speaks, and over what.
 enum Speaks {
-    H1(Rc<Connection>),
+    H1(Rc<H1Connection>),
     H2(ClientIo),
 }
 
@@ -87,7 +87,7 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let pace = client.timers.pace.clone();
     let speaks = match opened.protocol {
         ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
-        ClientProtocol::Http1 => Speaks::H1(Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
+        ClientProtocol::Http1 => Speaks::H1(H1Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
     };
     Some((client, speaks))
 }
@@ -177,7 +177,7 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
     }
 }
 
-async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
+async fn serve_h1(client: Rc<Client>, connection: Rc<H1Connection>) {
     let ending = Cell::new(false);
     let mut serving = pin!(http1::serve(connection.clone(), client.clone(), &ending));
     drive(&client, |cx, drained| {
@@ -190,7 +190,8 @@ async fn serve_h1(client: Rc<Client>, connection: Rc<Connection>) {
 }
 
 async fn serve_h2(client: Rc<Client>, io: ClientIo) {
-    let opened = tokio::time::timeout(client.opened.conf.header_timeout.get(), http2::Connection::open(io, &client.opened, client.clone()));
+    let opened =
+        tokio::time::timeout(client.opened.conf.header_timeout.get(), http2::ClientConnection::open(io, &client.opened, client.clone()));
     let Ok(Ok(mut connection)) = opened.await else { return };
     let mut told = false;
     let ended = drive(&client, |cx, drained| {

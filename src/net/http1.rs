@@ -8,7 +8,7 @@ use crate::proxy::interim::InterimSink;
 use crate::proxy::worker::HeldTable;
 use crate::proxy::{exchange, headers};
 use crate::transport::content::Content;
-use crate::transport::http1::{Connection, Incoming, NoHead, Upgraded};
+use crate::transport::http1::{H1Body, H1Connection, NoHead, Upgraded};
 use crate::transport::sending::Sending;
 use crate::transport::tunnel::End;
 use crate::wire::http1::request::{self, Head};
@@ -42,7 +42,7 @@ enum After {
 }
 
 /// Serves requests until the connection is through. `ending`: no more than those that have come.
-pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, ending: &Cell<bool>) {
+pub async fn serve(connection: Rc<H1Connection>, client: Rc<Client>, ending: &Cell<bool>) {
     let mut served = false;
     let sending = loop {
         let most = || client.listener_in(&client.worker.table()).conf.max_header_size.get();
@@ -82,7 +82,7 @@ pub async fn serve(connection: Rc<Connection>, client: Rc<Client>, ending: &Cell
     Box::pin(close(&connection, &client, sending)).await;
 }
 
-async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
+async fn refuse(connection: &H1Connection, client: &Client, why: Malformed) {
     let mut response = Response::new(()).into_parts().0;
     response.status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
     client.log_refused(why.status(), why.reason(), None);
@@ -94,7 +94,7 @@ async fn refuse(connection: &Connection, client: &Client, why: Malformed) {
     let _ = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_flush(cx))).await;
 }
 
-async fn close(connection: &Connection, client: &Client, sending: bool) {
+async fn close(connection: &H1Connection, client: &Client, sending: bool) {
     if !sending && !connection.is_tls() {
         // closing it says all there is to say; what came behind the request is read first, since it would reset the connection
         let _ = connection.poll_gone(&mut Context::from_waker(Waker::noop()));
@@ -112,7 +112,7 @@ async fn close(connection: &Connection, client: &Client, sending: bool) {
 }
 
 /// Waits for the rest of a request's body, within the limits of a request. True if it is through, and the next may come.
-async fn rest(connection: &Connection, client: &Client, left: &mut usize, ending: &Cell<bool>) -> bool {
+async fn rest(connection: &H1Connection, client: &Client, left: &mut usize, ending: &Cell<bool>) -> bool {
     client.timers.begin();
     // the answer is through, so that only the client is waited for
     client.timers.pace.body.may_pause(false);
@@ -126,14 +126,14 @@ async fn rest(connection: &Connection, client: &Client, left: &mut usize, ending
     through
 }
 
-async fn exchange(connection: &Rc<Connection>, client: &Rc<Client>, table: HeldTable, head: Head, ending: &Cell<bool>) -> After {
+async fn exchange(connection: &Rc<H1Connection>, client: &Rc<Client>, table: HeldTable, head: Head, ending: &Cell<bool>) -> After {
     let Head { parts, framing, keep_alive } = head;
     let asked = Asked { headless: parts.method == Method::HEAD, version: parts.version, keep_alive };
     let waits = framing != Framing::None && parts.version > Version::HTTP_10 && headers::expects_continue(&parts.headers);
     connection.begin_body(framing, waits);
     let body = match framing {
         Framing::None => Content::Empty,
-        _ => Content::H1(Incoming::new(connection.clone())),
+        _ => Content::H1(H1Body::new(connection.clone())),
     };
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);
@@ -164,7 +164,13 @@ struct Asked {
     keep_alive: bool,
 }
 
-async fn answer(connection: &Rc<Connection>, client: &Client, response: Response<AnswerBody>, asked: &Asked, ending: &Cell<bool>) -> After {
+async fn answer(
+    connection: &Rc<H1Connection>,
+    client: &Client,
+    response: Response<AnswerBody>,
+    asked: &Asked,
+    ending: &Cell<bool>,
+) -> After {
     let (mut head, body) = response.into_parts();
     let framing = framing(&mut head, &body, asked);
     head.version = asked.version;

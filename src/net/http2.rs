@@ -32,13 +32,13 @@ use tokio::sync::oneshot;
 const SEND_BUFFER: usize = 256 << 10;
 
 /// A client's connection: takes requests until it ends.
-pub struct Connection {
+pub struct ClientConnection {
     streams: h2::server::Connection<ClientIo, Bytes>,
     uploads: Uploads,
     client: Rc<Client>,
 }
 
-impl Connection {
+impl ClientConnection {
     /// Opens one: the client's preface was seen, or agreed on by TLS.
     pub async fn open(io: ClientIo, conf: &Listener, client: Rc<Client>) -> Result<Self, h2::Error> {
         let mut builder = h2::server::Builder::new();
@@ -59,7 +59,7 @@ impl Connection {
     }
 }
 
-impl Future for Connection {
+impl Future for ClientConnection {
     type Output = Result<(), h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -34,7 +34,7 @@ pub struct Uploads {
 }
 
 /// One of them, until nobody takes it any more.
-struct Upload {
+struct StandingUpload {
     window: Rc<Window>,
     share: Share,
     /// Bytes that were taken since the window was last outgrown.
@@ -50,7 +50,7 @@ impl Uploads {
 
     /// The client begins one.
     pub fn welcome(&self) -> Rc<dyn Taking> {
-        Rc::new(Upload { window: self.window.clone(), share: self.window.welcome(), taken: Cell::default() })
+        Rc::new(StandingUpload { window: self.window.clone(), share: self.window.welcome(), taken: Cell::default() })
     }
 
     /// Tells the client how far it may send ahead from now on. Whether there is something to be sent.
@@ -66,7 +66,7 @@ impl Uploads {
     }
 }
 
-impl Taking for Upload {
+impl Taking for StandingUpload {
     fn took(&self, bytes: usize) {
         self.window.took(&self.taken, bytes);
     }
@@ -75,7 +75,7 @@ impl Taking for Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for StandingUpload {
     fn drop(&mut self) {
         self.window.give_back(&self.share);
     }

@@ -5,8 +5,8 @@ use super::context::RequestContext;
 use super::refused::Refused;
 use super::resolve::Bypass;
 use super::retry::Tries;
-use super::session::{self, Caller, Clash, Session};
-use crate::affinity::{Found, Reading, bypass, visitor};
+use super::session::{self, Clash, ConnectionSession, OpenSession};
+use crate::affinity::{FoundPin, Reading, bypass, visitor};
 use crate::base::clock;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
@@ -23,13 +23,13 @@ const FIRST_CHECK: Duration = Duration::from_secs(1);
 /// The node that was chosen, and the session's entry in the ledger.
 pub(super) struct Chosen {
     pub(super) verdict: Verdict,
-    pub(super) session: Session,
+    pub(super) session: OpenSession,
 }
 
 impl Chosen {
     /// A bypass leads there, past everything else.
     pub(super) fn forced(node: &Arc<Node>) -> Self {
-        Self { verdict: Verdict::forced(node), session: Session::none() }
+        Self { verdict: Verdict::forced(node), session: OpenSession::none() }
     }
 
     /// Whether this answer shows that the session was over before the request came.
@@ -69,7 +69,7 @@ impl FirstRequest {
         let RequestContext { client, to, head, .. } = context;
         let (cluster, reading) = (to.cluster, &to.reading);
         let fresh = client.worker.rng.borrow_mut().next_u64();
-        let applies = matches!(reading.found, Found::Absent) && !cluster.affinity.is_none();
+        let applies = matches!(reading.found, FoundPin::Absent) && !cluster.affinity.is_none();
         if !applies {
             return Self { identity: 0, session: fresh, hint: None, joined: false, applies };
         }
@@ -104,7 +104,7 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
     let mut hint = first.hint;
     let (mut first_check, mut learned) = (None, None);
     loop {
-        let facts = decide::Facts { tried: tries.tried(), hint, waited: tries.waited, now: open.now, dry: false };
+        let facts = decide::DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: open.now, dry: false };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
@@ -113,7 +113,7 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
                     true => Some(first.session),
                     false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
                 };
-                let caller = Caller { fresh: first.session, met, connection: client.direct.at.port().into() };
+                let caller = ConnectionSession { fresh: first.session, met, connection: client.direct.at.port().into() };
                 let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), open.now) {
                     Ok(session) => session,
                     Err(Clash::Elsewhere(slot)) => {

@@ -6,7 +6,7 @@ use super::open_request::OpenRequest;
 use super::request_head::RequestHead;
 use super::resolve::Destination;
 use crate::table::{Listener, Node};
-use crate::wire::template::Facts;
+use crate::wire::template::TemplateFacts;
 use std::rc::Rc;
 
 /// A request on its way to a node. What it points to is all of the table that was in force when it came.
@@ -29,8 +29,8 @@ pub(super) struct RequestContext<'t> {
 
 impl RequestContext<'_> {
     /// What header values may refer to, now that a node is chosen.
-    pub fn facts_at<'a>(&'a self, node: &'a Node) -> Facts<'a> {
+    pub fn facts_at<'a>(&'a self, node: &'a Node) -> TemplateFacts<'a> {
         let (cluster, route) = (Some(&*self.to.cluster.name), Some(&*node.spec.route));
-        Facts { cluster, node: Some(&node.spec.name), route, ..self.head.facts(self.client, self.listener) }
+        TemplateFacts { cluster, node: Some(&node.spec.name), route, ..self.head.facts(self.client, self.listener) }
     }
 }

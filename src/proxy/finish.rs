@@ -11,7 +11,7 @@ use crate::affinity;
 use crate::config::address::Scheme;
 use crate::table::Node;
 use crate::table::decide::Why;
-use crate::upstream::answer::Answer;
+use crate::upstream::answer::NodeAnswer;
 use http::{HeaderMap, StatusCode, header};
 
 /// Makes of a node's answer what the client is given. `retries`: tries after the first.
@@ -19,18 +19,18 @@ pub(super) fn finish(
     context: &mut RequestContext<'_>,
     outbound: OutboundRequest,
     chosen: Chosen,
-    answer: Answer,
+    answer: NodeAnswer,
     retries: u8,
 ) -> Result<Reply, Refused> {
     let (cluster, rule) = (context.to.cluster, context.to.rule);
     let Chosen { verdict, session } = chosen;
-    let Answer { mut response, lease, queued, connect_ms, .. } = answer;
+    let NodeAnswer { mut response, lease, queued, connect_ms, .. } = answer;
     if let Some(queued) = queued {
         context.open.record.queue_ms += queued.as_secs_f64() * 1000.0;
     }
     let elapsed_ms = context.open.elapsed_ms();
     context.open.record.answered(connect_ms, elapsed_ms, retries);
-    let marks = affinity::Answer {
+    let marks = affinity::PinResponse {
         method: &context.head.parts.method,
         secure: context.client.tls.is_some() || (context.head.trusted && forwarded_https(&context.head.parts.headers)),
         now: context.unix,

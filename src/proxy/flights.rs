@@ -12,15 +12,15 @@ const LONGEST_STEP: u32 = 15;
 
 /// What is in flight on a thread.
 #[derive(Default)]
-pub struct Flights(RefCell<Rows>);
+pub struct Flights(RefCell<FlightRows>);
 
 #[derive(Default)]
-struct Rows {
-    rows: Vec<Option<Row>>,
+struct FlightRows {
+    rows: Vec<Option<FlightRow>>,
     free: Vec<u32>,
 }
 
-struct Row {
+struct FlightRow {
     cluster: u32,
     session: u64,
     /// When the ledger last knew, in seconds of the coarse clock.
@@ -36,7 +36,7 @@ impl Flights {
     /// A request of a session begins; the ledger has just seen it.
     pub fn begin(&self, cluster: &ClusterLive, session: u64, now: Now) -> Flight {
         let rows = &mut *self.0.borrow_mut();
-        let row = Some(Row { cluster: cluster.id, session, told: now.secs(), lasts: false });
+        let row = Some(FlightRow { cluster: cluster.id, session, told: now.secs(), lasts: false });
         if let Some(at) = rows.free.pop() {
             rows.rows[at as usize] = row;
             return Flight(at);
@@ -83,8 +83,8 @@ impl Flights {
     }
 }
 
-impl Rows {
-    fn take(&mut self, flight: Flight) -> Option<Row> {
+impl FlightRows {
+    fn take(&mut self, flight: Flight) -> Option<FlightRow> {
         self.free.push(flight.0);
         self.rows.get_mut(flight.0 as usize)?.take()
     }

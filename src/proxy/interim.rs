@@ -1,7 +1,7 @@
 //! Interim answers on their way to the client. No answer ever waits for them.
 
 use super::headers;
-use crate::transport::http1::Connection;
+use crate::transport::http1::H1Connection;
 use crate::upstream::interim::Interim;
 use crate::wire::http1::{Framing, response};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ pub enum InterimSink {
     /// Not at all.
     Untold,
     /// Over HTTP/1.1.
-    H1(Rc<Connection>),
+    H1(Rc<H1Connection>),
     /// Over HTTP/2.
     H2(Rc<RefCell<SendResponse<Bytes>>>),
 }

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::flights::Flight;
 use super::request_head::RequestHead;
 use super::resolve::{Destination, Resolution};
-use super::session::Session;
+use super::session::OpenSession;
 use super::slot::RequestSlot;
 use crate::base::clock::Now;
 use crate::table::{Cluster, Listener};
@@ -106,7 +106,7 @@ impl OpenRequest {
     }
 
     /// From now on it is a request of this session, which is in use while it lasts.
-    pub fn carry(&mut self, cluster: &Cluster, session: &Session) {
+    pub fn carry(&mut self, cluster: &Cluster, session: &OpenSession) {
         let flights = &self.client.worker.flights;
         self.flight.take().into_iter().for_each(|flight| flights.forget(flight));
         self.flight = session.live().map(|id| flights.begin(&cluster.live, id, self.now));

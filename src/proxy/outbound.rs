@@ -9,9 +9,9 @@ use crate::table::decide::Verdict;
 use crate::transport::ContentError;
 use crate::transport::body_progress::Stalled;
 use crate::transport::content::Content;
-use crate::upstream::answer::Answer;
+use crate::upstream::answer::NodeAnswer;
 use crate::upstream::body::{RequestBody, Upload};
-use crate::upstream::failure::{Failure, SendError};
+use crate::upstream::failure::{ExchangeFailure, SendError};
 use crate::upstream::passages;
 use crate::upstream::send::send;
 use bytes::Bytes;
@@ -73,7 +73,7 @@ impl OutboundRequest {
     }
 
     /// Sends it to the node that was chosen, and brings the head of its answer.
-    pub(super) async fn send(&self, context: &mut RequestContext<'_>, verdict: &Verdict, tries: &Tries) -> Result<Answer, SendError> {
+    pub(super) async fn send(&self, context: &mut RequestContext<'_>, verdict: &Verdict, tries: &Tries) -> Result<NodeAnswer, SendError> {
         let (node, interims) = (&verdict.node, context.interims);
         let sent = {
             let limits = tries.limits(context, node, self.upgrade.is_some());
@@ -176,6 +176,6 @@ fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
 }
 
 fn not_in_full(error: &ContentError) -> SendError {
-    let kind = if error.is::<Stalled>() { Failure::Stalled } else { Failure::Client };
+    let kind = if error.is::<Stalled>() { ExchangeFailure::Stalled } else { ExchangeFailure::Client };
     SendError::new(kind, error.to_string())
 }

@@ -11,7 +11,7 @@ use crate::upstream::passages::Passages;
 use crate::wire::host::host_of;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
-use crate::wire::template::Facts;
+use crate::wire::template::TemplateFacts;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use std::net::IpAddr;
@@ -116,14 +116,14 @@ impl RequestHead {
     }
 
     /// What a pin is read from.
-    pub(super) fn pin_request(&self, now: u64) -> affinity::Incoming<'_> {
+    pub(super) fn pin_request(&self, now: u64) -> affinity::PinRequest<'_> {
         let Parts { method, uri, headers, .. } = &self.parts;
-        affinity::Incoming { method, uri, headers, client: self.client, now }
+        affinity::PinRequest { method, uri, headers, client: self.client, now }
     }
 
     /// What header values may refer to.
-    pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> Facts<'a> {
-        Facts {
+    pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> TemplateFacts<'a> {
+        TemplateFacts {
             client_ip: Some(self.client),
             client_port: Some(client.peer(listener).at.port()),
             host: Some(&self.host),

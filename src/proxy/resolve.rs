@@ -2,7 +2,7 @@
 //! of the table and of what came; who serves a request, hands it over or explains it asks here, and nowhere else.
 
 use super::request_head::{Arrival, RequestHead, Unclear};
-use crate::affinity::{Found, Lost, Reading, bypass};
+use crate::affinity::{FoundPin, Lost, Reading, bypass};
 use crate::table::conditions::RouteQuery;
 use crate::table::decide;
 use crate::table::redirect::Redirect;
@@ -101,7 +101,7 @@ impl<'t> Destination<'t> {
         let pin = head.pin_request(arrival.now.unix_secs());
         let reading = decide::recognise(cluster, &pin, arrival.now.secs());
         let unclaimed = match reading.found {
-            Found::Lost(Lost::UnknownRoute) => cluster.affinity.unclaimed(&pin),
+            FoundPin::Lost(Lost::UnknownRoute) => cluster.affinity.unclaimed(&pin),
             _ => None,
         };
         Self { rule, cluster, bypass, reading, unclaimed }
@@ -114,7 +114,7 @@ mod tests {
     use crate::affinity::{KeyRing, Via};
     use crate::base::clock::Now;
     use crate::config;
-    use crate::table::compile::{Context, adopt, compile};
+    use crate::table::compile::{TableContext, adopt, compile};
     use crate::wire::protocol::ClientProtocol;
     use crate::wire::request_id::RequestId;
     use std::path::Path;
@@ -179,8 +179,8 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
             Bypass::Refused => " refused".to_owned(),
         };
         let pin = match to.reading.found {
-            Found::Pin { slots, via: Via::Cookie } => format!(" pin {slots:?}"),
-            Found::Lost(lost) => format!(" {lost:?} {}", to.unclaimed.as_deref().unwrap_or("-")),
+            FoundPin::Pin { slots, via: Via::Cookie } => format!(" pin {slots:?}"),
+            FoundPin::Lost(lost) => format!(" {lost:?} {}", to.unclaimed.as_deref().unwrap_or("-")),
             _ => String::new(),
         };
         format!("{}{pin}{bypass}", to.cluster.name)
@@ -189,7 +189,7 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
     #[test]
     fn a_request_is_what_its_head_its_peer_and_the_table_make_it() {
         let loaded = config::parse_str(CONF, Path::new("homing.toml")).unwrap();
-        let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+        let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
         adopt(&table, Now::look());
         let good = table

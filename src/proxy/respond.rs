@@ -4,13 +4,13 @@ use super::answer::Reply;
 use crate::table::Node;
 use crate::table::redirect::Redirect;
 use crate::table::rule::{Respond, Rule};
-use crate::wire::template::Facts;
+use crate::wire::template::TemplateFacts;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri, header};
 use std::borrow::Cow;
 
 /// A redirect.
-pub fn redirect(redirect: &Redirect, rule: &Rule, facts: &Facts<'_>) -> Reply {
+pub fn redirect(redirect: &Redirect, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = redirect.status;
     response.headers_mut().insert(header::LOCATION, redirect.location(facts));
@@ -18,7 +18,7 @@ pub fn redirect(redirect: &Redirect, rule: &Rule, facts: &Facts<'_>) -> Reply {
 }
 
 /// An answer at once.
-pub fn answer(answer: &Respond, rule: &Rule, facts: &Facts<'_>) -> Reply {
+pub fn answer(answer: &Respond, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply {
     let mut response = Response::new(answer.body.clone());
     *response.status_mut() = answer.status;
     response.headers_mut().insert(header::CONTENT_TYPE, answer.content_type.clone());
@@ -26,7 +26,7 @@ pub fn answer(answer: &Respond, rule: &Rule, facts: &Facts<'_>) -> Reply {
 }
 
 /// A redirect to a node's own address, path and query kept.
-pub fn hand_off(status: StatusCode, node: &Node, asked: &Uri, rule: &Rule, facts: &Facts<'_>) -> Reply {
+pub fn hand_off(status: StatusCode, node: &Node, asked: &Uri, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     let base = node.spec.public_url.as_deref().map_or_else(|| Cow::Owned(node.spec.url.to_string()), Cow::Borrowed);
@@ -39,7 +39,7 @@ pub fn hand_off(status: StatusCode, node: &Node, asked: &Uri, rule: &Rule, facts
     finish(response, rule, facts)
 }
 
-fn finish(mut response: Response<Bytes>, rule: &Rule, facts: &Facts<'_>) -> Reply {
+fn finish(mut response: Response<Bytes>, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply {
     rule.response_headers.apply(response.headers_mut(), facts);
     Reply::Own(response)
 }

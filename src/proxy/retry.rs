@@ -2,15 +2,15 @@
 
 use super::context::RequestContext;
 use super::refused::Refused;
-use super::session::Session;
+use super::session::OpenSession;
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::evidence::Met;
 use crate::table::{Cluster, Node};
 use crate::telemetry::termination::Termination;
-use crate::upstream::failure::{Failure, SendError};
+use crate::upstream::failure::{ExchangeFailure, SendError};
 use crate::upstream::household::Household;
-use crate::upstream::limits::{Limits, Over};
+use crate::upstream::limits::{ExchangeLimits, Over};
 use crate::wire::protocol::ClientProtocol;
 use http::{Method, StatusCode};
 
@@ -75,9 +75,9 @@ impl Tries {
     }
 
     /// What the next try may cost.
-    pub(super) fn limits<'a>(&self, context: &RequestContext<'a>, node: &'a Node, switching: bool) -> Limits<'a> {
+    pub(super) fn limits<'a>(&self, context: &RequestContext<'a>, node: &'a Node, switching: bool) -> ExchangeLimits<'a> {
         let (client, conf) = (context.client, &context.to.cluster.conf);
-        Limits {
+        ExchangeLimits {
             now: context.open.now,
             // streams of HTTP/2 are tasks of their own, which the connection's timer cannot wake
             alarm: (client.protocol == ClientProtocol::Http1).then_some(&client.timers.alarm),
@@ -100,26 +100,37 @@ impl Tries {
     }
 
     /// Whether to try again after this failure. `intact`: the request can still be sent in full.
-    pub fn again(&mut self, error: &SendError, verdict: &Verdict, session: &Session, cluster: &Cluster, intact: bool, now: Now) -> bool {
+    pub fn again(
+        &mut self,
+        error: &SendError,
+        verdict: &Verdict,
+        session: &OpenSession,
+        cluster: &Cluster,
+        intact: bool,
+        now: Now,
+    ) -> bool {
         let unseen = error.kind.is_before_sending();
-        let of_client = matches!(error.kind, Failure::Client | Failure::Stalled);
-        if !error.race && !of_client && !matches!(error.kind, Failure::Full | Failure::Unswitched | Failure::WantsHttp1) {
+        let of_client = matches!(error.kind, ExchangeFailure::Client | ExchangeFailure::Stalled);
+        if !error.race
+            && !of_client
+            && !matches!(error.kind, ExchangeFailure::Full | ExchangeFailure::Unswitched | ExchangeFailure::WantsHttp1)
+        {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail(), now);
         }
-        let ends = of_client || matches!(error.kind, Failure::Timeout | Failure::BadAnswer | Failure::Unswitched);
+        let ends = of_client || matches!(error.kind, ExchangeFailure::Timeout | ExchangeFailure::BadAnswer | ExchangeFailure::Unswitched);
         let may = intact && (unseen || self.repeatable) && !ends;
         if !may {
             return false;
         }
-        if error.kind == Failure::WantsHttp1 {
+        if error.kind == ExchangeFailure::WantsHttp1 {
             return self.http1.replace(verdict.node.live.slot) != Some(verdict.node.live.slot);
         }
         let others = cluster.nodes().count() > self.tried.len() + 1;
         let stays = session.is_at_home(verdict);
-        if error.kind == Failure::Full {
+        if error.kind == ExchangeFailure::Full {
             // who is pinned has waited for as long as may be; who is new may go where there is room
             self.tried.push(verdict.node.live.slot);
             return others && !stays;
@@ -132,10 +143,10 @@ impl Tries {
         self.fresh = true;
         // short of nobody listening it says little where others are answered, and a session that is on its node is not moved for it
         let node = &verdict.node;
-        let waits = error.kind != Failure::Connect && stays && cluster.keeps(node, now) && cluster.outweighs_waits(node, now);
+        let waits = error.kind != ExchangeFailure::Connect && stays && cluster.keeps(node, now) && cluster.outweighs_waits(node, now);
         let leaves = match error.kind {
-            Failure::Connect | Failure::Unreached => !waits,
-            Failure::Unsent | Failure::Declined => !waits && others,
+            ExchangeFailure::Connect | ExchangeFailure::Unreached => !waits,
+            ExchangeFailure::Unsent | ExchangeFailure::Declined => !waits && others,
             _ => false,
         };
         if leaves {
@@ -152,7 +163,7 @@ impl Tries {
         }
         self.left -= 1;
         // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
-        if error.kind == Failure::NoAnswer && !stays && others {
+        if error.kind == ExchangeFailure::NoAnswer && !stays && others {
             self.tried.push(verdict.node.live.slot);
         }
         true
@@ -176,20 +187,20 @@ fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str, now: Now) {
 /// The answer for a failure that could not be mended.
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
     let (status, message, ended) = match error.kind {
-        Failure::Connect | Failure::Unreached | Failure::Declined => {
+        ExchangeFailure::Connect | ExchangeFailure::Unreached | ExchangeFailure::Declined => {
             (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", Termination::ServerConnect)
         }
-        Failure::Full => {
+        ExchangeFailure::Full => {
             (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", Termination::QueueTimeout)
         }
-        Failure::Unsent | Failure::NoAnswer | Failure::WantsHttp1 => {
+        ExchangeFailure::Unsent | ExchangeFailure::NoAnswer | ExchangeFailure::WantsHttp1 => {
             (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", Termination::ServerHeaders)
         }
-        Failure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", Termination::ServerHeaders),
-        Failure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", Termination::BadAnswer),
-        Failure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", Termination::ServerHeadersTimeout),
-        Failure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", Termination::ClientRequest),
-        Failure::Stalled => {
+        ExchangeFailure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", Termination::ServerHeaders),
+        ExchangeFailure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", Termination::BadAnswer),
+        ExchangeFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", Termination::ServerHeadersTimeout),
+        ExchangeFailure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", Termination::ClientRequest),
+        ExchangeFailure::Stalled => {
             (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", Termination::ClientRequestTimeout)
         }
     };

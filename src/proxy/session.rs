@@ -1,6 +1,6 @@
 //! What a request means for the ledger: sessions begin, go on, move and end here.
 
-use crate::affinity::{Outcome, PinSent, Reading};
+use crate::affinity::{PinOutcome, PinSent, Reading};
 use crate::base::clock::Now;
 use crate::table::cluster::LiveTally;
 use crate::table::decide::{Verdict, Why};
@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 use std::sync::Arc;
 
 /// A session's entry in the ledger, from the decision to the answer.
-pub struct Session {
+pub struct OpenSession {
     /// Its identity.
     pub id: u64,
     /// Whether it was known before this request: if not, it ends again unless the answer marks it.
@@ -26,7 +26,7 @@ pub struct Session {
 /// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
 const QUIET: u32 = 600;
 
-impl Session {
+impl OpenSession {
     /// Of a request that passes all this by.
     pub fn none() -> Self {
         Self { id: 0, known: true, placed: false, quiet: false, counts: false }
@@ -53,7 +53,7 @@ pub enum Clash {
 
 /// What a connection knows of the session, for one that the request does not name.
 #[derive(Clone, Copy)]
-pub struct Caller {
+pub struct ConnectionSession {
     /// The identity of a session that begins.
     pub fresh: u64,
     /// The session that it has on the node, for all that can be told.
@@ -62,7 +62,7 @@ pub struct Caller {
     pub connection: u64,
 }
 
-impl Caller {
+impl ConnectionSession {
     /// The session's identity: its own, or that of one of those that look alike.
     fn identity(&self, cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, tally: &LiveTally<'_>) -> u64 {
         let Some(visitor) = reading.session.filter(|_| !cluster.affinity.identifies()) else {
@@ -87,14 +87,14 @@ pub fn enter(
     cluster: &Cluster,
     reading: &Reading<'_>,
     verdict: &Verdict,
-    caller: &Caller,
+    caller: &ConnectionSession,
     tried: &[u32],
     now: Now,
-) -> Result<Session, Clash> {
+) -> Result<OpenSession, Clash> {
     let (ledger, tally, at, now) = (&cluster.live.ledger, &cluster.live.tally(now), now, now.secs());
     let slot = verdict.node.live.slot;
     if cluster.affinity.is_none() {
-        return Ok(Session::none());
+        return Ok(OpenSession::none());
     }
     let id = ledger.current(caller.identity(cluster, reading, verdict, tally));
     if verdict.honoured {
@@ -103,7 +103,7 @@ pub fn enter(
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(Session { id, known, placed: !known, quiet, counts: true });
+        return Ok(OpenSession { id, known, placed: !known, quiet, counts: true });
     }
     if let Some(was) = verdict.was {
         match was == slot {
@@ -119,7 +119,7 @@ pub fn enter(
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(Session { id, known: true, placed: true, quiet: false, counts: true });
+        return Ok(OpenSession { id, known: true, placed: true, quiet: false, counts: true });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
     if known {
@@ -142,7 +142,7 @@ pub fn enter(
             return Err(Clash::Full);
         }
     }
-    Ok(Session { id, known, placed: true, quiet: false, counts: true })
+    Ok(OpenSession { id, known, placed: true, quiet: false, counts: true })
 }
 
 fn over(node: &Arc<Node>) -> bool {
@@ -150,7 +150,7 @@ fn over(node: &Arc<Node>) -> bool {
 }
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
-pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome, now: Now) -> Option<u64> {
+pub fn settle(cluster: &Cluster, session: &OpenSession, slot: u32, outcome: &PinOutcome, now: Now) -> Option<u64> {
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &cluster.live.tally(now), now.secs());
     if let Some(learned) = outcome.learned {
@@ -173,7 +173,7 @@ pub fn settle(cluster: &Cluster, session: &Session, slot: u32, outcome: &Outcome
 ///
 /// Only an answer in place of an id that was shown counts, and only from a session that nobody had seen for a while: one that is
 /// alive gets a new id at its sign-in.
-pub fn is_over(cluster: &Cluster, session: &Session, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: Now) -> bool {
+pub fn is_over(cluster: &Cluster, session: &OpenSession, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: Now) -> bool {
     session.quiet
         && verdict.honoured
         && matches!(asked.method, Method::GET | Method::HEAD)
@@ -191,7 +191,7 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
 
 /// The request failed in this slot before an answer came: what it began is undone, unless another request of the session has gone
 /// on with it, there or elsewhere.
-pub fn abandon(cluster: &Cluster, session: &Session, slot: u32, now: Now) {
+pub fn abandon(cluster: &Cluster, session: &OpenSession, slot: u32, now: Now) {
     let is_its_own = || cluster.live.ledger.find(session.id).is_some_and(|seen| seen.slot == slot && !seen.confirmed);
     if session.placed && !session.known && is_its_own() {
         cluster.live.ledger.end(session.id, &cluster.live.tally(now));

@@ -76,14 +76,14 @@ mod tests {
     use super::*;
     use crate::affinity::KeyRing;
     use crate::config;
-    use crate::table::compile::{Context, adopt, compile};
+    use crate::table::compile::{TableContext, adopt, compile};
     use std::path::Path;
 
     #[tokio::test]
     async fn who_waits_knows_how_many_wait_before() {
         let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c.nodes]\nn = { url = 'http://127.0.0.1:1', max-requests = 1 }";
         let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
-        let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+        let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
         adopt(&table, Now::look());
         let cluster = &table.clusters[0];

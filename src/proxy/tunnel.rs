@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What ended a tunnel, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum TunnelEnding {
     /// The client closed.
     Client,
     /// The node closed.
@@ -30,7 +30,7 @@ pub enum End {
     Stopping,
 }
 
-impl End {
+impl TunnelEnding {
     /// The word in the log's note.
     pub fn word(self) -> &'static str {
         match self {
@@ -103,7 +103,14 @@ impl Drop for Socket {
 }
 
 /// Copies until either side closes. Returns the bytes sent to the client and what ended it.
-pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut node: Side, idle: Duration, websocket: bool) -> (u64, End) {
+pub async fn run(
+    worker: &Rc<Worker>,
+    socket: &Socket,
+    mut client: Side,
+    mut node: Side,
+    idle: Duration,
+    websocket: bool,
+) -> (u64, TunnelEnding) {
     let last = Cell::new(clock::instant());
     let mut sent = 0;
     let mut frames = FrameBorder::default();
@@ -114,7 +121,7 @@ pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut nod
     let end = loop {
         let ended = poll_fn(|cx| {
             if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant())).is_ready() {
-                return Poll::Ready(End::Client);
+                return Poll::Ready(TunnelEnding::Client);
             }
             let see = |data: &[u8]| {
                 last.set(clock::instant());
@@ -123,18 +130,18 @@ pub async fn run(worker: &Rc<Worker>, socket: &Socket, mut client: Side, mut nod
                     frames.feed(data);
                 }
             };
-            down.poll(cx, &mut node, &mut client, see).map(|_| End::Node)
+            down.poll(cx, &mut node, &mut client, see).map(|_| TunnelEnding::Node)
         });
         tokio::select! {
             ended = ended => match ended {
                 // other protocols may go on one way only
-                End::Client if !websocket => client_done = true,
+                TunnelEnding::Client if !websocket => client_done = true,
                 end => break end,
             },
-            _ = stopping.wait_for(|s| *s) => break End::Stopping,
-            () = &mut leaving => break End::Leaving,
+            _ = stopping.wait_for(|s| *s) => break TunnelEnding::Stopping,
+            () = &mut leaving => break TunnelEnding::Leaving,
             () = tokio::time::sleep_until((last.get() + idle).into()) => {
-                if clock::since(last.get()) >= idle { break End::Idle }
+                if clock::since(last.get()) >= idle { break TunnelEnding::Idle }
             }
         }
     };

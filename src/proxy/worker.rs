@@ -112,12 +112,12 @@ impl Worker {
     }
 
     /// Counts something open until the guard is dropped.
-    pub fn hold_open(self: &Rc<Self>) -> Open {
+    pub fn hold_open(self: &Rc<Self>) -> OpenConnection {
         let before = self.open.replace(self.open.get() + 1);
         if before == 0 {
             self.turned.notify_waiters();
         }
-        Open(self.clone())
+        OpenConnection(self.clone())
     }
 
     /// Waits until no client's connection and no tunnel is open.
@@ -139,9 +139,9 @@ impl Worker {
 }
 
 /// A connection or tunnel that is open.
-pub struct Open(Rc<Worker>);
+pub struct OpenConnection(Rc<Worker>);
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let left = self.0.open.get() - 1;
         self.0.open.set(left);

@@ -8,7 +8,7 @@ use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
 use super::warned::Warned;
-use crate::affinity::{Affinity, Bypass};
+use crate::affinity::{Affinity, BypassIssuer};
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::config::model;
@@ -36,7 +36,7 @@ pub struct Cluster {
     /// What its nodes adopt.
     pub settings: Settings<'static>,
     /// What leads past it to one node.
-    pub bypass: Bypass,
+    pub bypass: BypassIssuer,
     /// What outlives this table.
     pub live: Arc<ClusterLive>,
     /// What its TLS files held.

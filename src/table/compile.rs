@@ -6,7 +6,7 @@ use super::node::{Node, NodeLive, NodeSpec};
 use super::roster::Roster;
 use super::table_error::{ClusterError, ListenerError, TableError};
 use super::{Listener, Table, route::Router};
-use crate::affinity::{Affinity, Bypass, KeyRing, Member};
+use crate::affinity::{Affinity, BypassIssuer, KeyRing, Member};
 use crate::balance::{Method, Placement, Seat};
 use crate::base::clock::Now;
 use crate::config::address::{NodeUrl, Scheme};
@@ -16,7 +16,7 @@ use crate::heartbeat::Roles;
 use crate::heartbeat::native::Settings;
 use crate::ledger::Ledger;
 use crate::upstream::addresses::Addresses;
-use crate::upstream::home::{Believed, Reach};
+use crate::upstream::home::{Believed, LinkReach};
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
 /// What compiling needs beside the conf.
-pub struct Context<'a> {
+pub struct TableContext<'a> {
     /// The files that the conf names.
     pub files: &'a NamedFiles,
     /// The keys of sealed pins.
@@ -42,7 +42,7 @@ pub struct Context<'a> {
 
 /// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is touched until
 /// `adopt`; an error leaves no trace.
-pub fn compile(config: Arc<Config>, context: &Context<'_>, previous: Option<(&Table, Now)>) -> Result<Table, TableError> {
+pub fn compile(config: Arc<Config>, context: &TableContext<'_>, previous: Option<(&Table, Now)>) -> Result<Table, TableError> {
     let (previous, now) = previous.unzip();
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
@@ -100,7 +100,7 @@ fn compile_cluster(
     name: &str,
     conf: &model::Cluster,
     sessions: u32,
-    context: &Context<'_>,
+    context: &TableContext<'_>,
     before: Option<&Cluster>,
 ) -> Result<Cluster, ClusterError> {
     let method = Method::of(conf.balance);
@@ -170,7 +170,7 @@ fn compile_cluster(
         roster,
         affinity,
         settings,
-        bypass: Bypass::new(keys, name),
+        bypass: BypassIssuer::new(keys, name),
         live,
         tls_files,
         error_page,
@@ -227,14 +227,14 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
 }
 
 /// Where a node may be that says so itself, from that address.
-pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> Reach {
-    Reach::Announced { from, into: Believed::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
+pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> LinkReach {
+    LinkReach::Announced { from, into: Believed::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
 }
 
-fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> Reach {
+fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> LinkReach {
     match table.joined {
-        false if table.own => Reach::Own,
-        false => Reach::Written,
+        false if table.own => LinkReach::Own,
+        false => LinkReach::Written,
         true => announced(conf, table.from),
     }
 }
@@ -250,7 +250,7 @@ fn literal(url: &NodeUrl) -> Option<SocketAddr> {
 }
 
 /// The ring that seals this cluster's pins: its own file, else the one of the state folder.
-fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>, ClusterError> {
+fn keys_for(conf: &model::Cluster, context: &TableContext<'_>) -> Result<Arc<KeyRing>, ClusterError> {
     let file = match &conf.affinity {
         Some(model::Affinity::Table(table)) => table.keys.as_ref(),
         _ => None,
@@ -261,7 +261,7 @@ fn keys_for(conf: &model::Cluster, context: &Context<'_>) -> Result<Arc<KeyRing>
 }
 
 /// What a file held that is named under this key.
-fn held(context: &Context<'_>, key: &'static str, file: &str) -> Result<Bytes, ClusterError> {
+fn held(context: &TableContext<'_>, key: &'static str, file: &str) -> Result<Bytes, ClusterError> {
     let held = context.files.held(&context.files.path(file));
     held.map_err(|why| ClusterError::File { key, file: file.to_owned(), why })
 }
@@ -271,12 +271,12 @@ struct LinkMaker<'a> {
     conf: &'a model::Cluster,
     kept: HashMap<String, Vec<Arc<Link>>>,
     tls: Option<NodeTls>,
-    context: &'a Context<'a>,
+    context: &'a TableContext<'a>,
     usage: Arc<Usage>,
 }
 
 impl<'a> LinkMaker<'a> {
-    fn new(conf: &'a model::Cluster, context: &'a Context<'a>, before: Option<&Cluster>, tls_files: u64) -> Self {
+    fn new(conf: &'a model::Cluster, context: &'a TableContext<'a>, before: Option<&Cluster>, tls_files: u64) -> Self {
         let same = before.filter(|c| c.conf.tls == conf.tls && c.conf.http2 == conf.http2);
         let links = same.into_iter().flat_map(|c| c.nodes().map(move |n| (c.tls_files, &n.link)));
         let current = links.filter(|(files, link)| link.tls.is_none() || *files == tls_files);
@@ -286,7 +286,7 @@ impl<'a> LinkMaker<'a> {
         Self { conf, kept, tls: None, context, usage }
     }
 
-    fn link(&mut self, url: &NodeUrl, reach: Reach) -> Result<Arc<Link>, ClusterError> {
+    fn link(&mut self, url: &NodeUrl, reach: LinkReach) -> Result<Arc<Link>, ClusterError> {
         if let Some(link) = self.kept.get(&url.to_string()).and_then(|known| known.iter().find(|link| link.reach == reach)) {
             return Ok(link.clone());
         }

@@ -28,7 +28,7 @@ pub struct RouteQuery<'a> {
 
 /// What must be equal; "*" in the file asks only for presence.
 #[derive(Debug)]
-enum Wanted<T> {
+enum Expected<T> {
     Present,
     Equal(T),
 }
@@ -38,8 +38,8 @@ enum Wanted<T> {
 pub(super) struct Conditions {
     path_regex: Option<Regex>,
     methods: Vec<Method>,
-    headers: Vec<(HeaderName, Wanted<HeaderValue>)>,
-    query: Vec<(Box<str>, Wanted<Box<str>>)>,
+    headers: Vec<(HeaderName, Expected<HeaderValue>)>,
+    query: Vec<(Box<str>, Expected<Box<str>>)>,
     source: Vec<Network>,
 }
 
@@ -51,13 +51,13 @@ impl Conditions {
         let headers = rule.header.iter().map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| RuleError::HeaderName(name.clone()))?;
             let value = match value.as_str() {
-                "*" => Wanted::Present,
-                text => Wanted::Equal(HeaderValue::from_str(text).map_err(|_| RuleError::HeaderValue(name.to_string()))?),
+                "*" => Expected::Present,
+                text => Expected::Equal(HeaderValue::from_str(text).map_err(|_| RuleError::HeaderValue(name.to_string()))?),
             };
             Ok((name, value))
         });
         let query = rule.query.iter().map(|(name, value)| {
-            let value = if value == "*" { Wanted::Present } else { Wanted::Equal(value.as_str().into()) };
+            let value = if value == "*" { Expected::Present } else { Expected::Equal(value.as_str().into()) };
             (name.as_str().into(), value)
         });
         let method = |text: &String| Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| RuleError::Method(text.clone()));
@@ -79,22 +79,22 @@ impl Conditions {
         (self.methods.is_empty() || self.methods.contains(request.method))
             && (self.source.is_empty() || self.source.iter().any(|network| network.contains(request.client)))
             && self.headers.iter().all(|(name, wanted)| match wanted {
-                Wanted::Present => request.headers.contains_key(name),
-                Wanted::Equal(value) => request.headers.get_all(name).iter().any(|line| line == value),
+                Expected::Present => request.headers.contains_key(name),
+                Expected::Equal(value) => request.headers.get_all(name).iter().any(|line| line == value),
             })
             && self.query.iter().all(|(name, wanted)| query_has(request.query.unwrap_or_default(), name, wanted))
             && self.path_regex.as_ref().is_none_or(|regex| regex.is_match(&path.text))
     }
 }
 
-fn query_has(query: &str, name: &str, wanted: &Wanted<Box<str>>) -> bool {
+fn query_has(query: &str, name: &str, wanted: &Expected<Box<str>>) -> bool {
     query.split('&').any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         !pair.is_empty()
             && decoded_equals(key, name)
             && match wanted {
-                Wanted::Present => true,
-                Wanted::Equal(text) => decoded_equals(value, text),
+                Expected::Present => true,
+                Expected::Equal(text) => decoded_equals(value, text),
             }
     })
 }

@@ -6,7 +6,7 @@ mod why;
 pub use why::Why;
 
 use super::{Cluster, Health, Node, State};
-use crate::affinity::{Found, Incoming, Lost, Reading, Via};
+use crate::affinity::{FoundPin, Lost, PinRequest, Reading, Via};
 use crate::balance::{Placement, Tier};
 use crate::base::clock::Now;
 use crate::config::model::{AdminState, Failover};
@@ -54,7 +54,7 @@ pub enum Decision {
 
 /// What is known beside the pin.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct DecisionInput<'a> {
     /// Nodes that this request was tried on in vain.
     pub tried: &'a [u32],
     /// Where an earlier request of the same client on this connection was just placed.
@@ -70,15 +70,15 @@ pub struct Facts<'a> {
 /// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
 /// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell. `now` is
 /// `clock::monotonic_secs`.
-pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>, now: u32) -> Reading<'t> {
+pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> Reading<'t> {
     let own = cluster.affinity.read(head);
-    if matches!(own.found, Found::Ledger { .. })
+    if matches!(own.found, FoundPin::Ledger { .. })
         && let Some(other) = cluster.affinity.read_other(&own, head)
         && own.session.is_none_or(|session| cluster.live.ledger.find(session).is_none())
     {
         return other;
     }
-    if own.found == Found::Lost(Lost::Expired)
+    if own.found == FoundPin::Lost(Lost::Expired)
         && let Some(pinned) = cluster.affinity.read_unused(head)
         && let Some(seen) = pinned.session.and_then(|session| cluster.live.ledger.find(session))
         && cluster.affinity.max_idle() >= Some(u64::from(now.saturating_sub(seen.last)))
@@ -89,7 +89,7 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &Incoming<'_>, now: u32) -> Rea
 }
 
 /// Decides.
-pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Decision {
+pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Decision {
     match pinned(cluster, reading, facts) {
         Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
         Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
@@ -113,7 +113,7 @@ pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, rng: 
 
 /// The node of a slot, if it is down only as all the others are: with every check failing, the checks are more likely wrong than all
 /// the nodes, and the session stays. Where nobody else is left for this request, one that is only set aside is as good.
-fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &Facts<'_>) -> Option<&'t Arc<Node>> {
+fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &DecisionInput<'_>) -> Option<&'t Arc<Node>> {
     let node = cluster.node(slot).filter(|node| node.state(facts.now) == State::Down && !facts.tried.contains(&slot))?;
     (!cluster.live.any_up(facts.now) || is_set_aside(node, facts.now) && !is_any_ready(cluster, facts)).then_some(node)
 }
@@ -125,7 +125,7 @@ fn is_set_aside(node: &Node, now: Now) -> bool {
     may && node.state(now) == State::Down && live.health() == Health::Up && !live.told.is_down()
 }
 
-fn is_any_ready(cluster: &Cluster, facts: &Facts<'_>) -> bool {
+fn is_any_ready(cluster: &Cluster, facts: &DecisionInput<'_>) -> bool {
     cluster.nodes().any(|node| node.state(facts.now) == State::Ready && !facts.tried.contains(&node.live.slot))
 }
 
@@ -159,14 +159,14 @@ enum Pinned {
 }
 
 /// What the pin says, and whether it can be followed.
-fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned {
+fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> Pinned {
     let single;
     let (slots, via): (&[u32], Via) = match &reading.found {
-        Found::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
-        Found::Key { hash } => return keyed(cluster, *hash, facts, Why::Key),
-        Found::Pin { slots, via } => (slots, *via),
-        Found::Lost(lost) if !reading.stamp.shows_id() => return gone_on(cluster, reading, facts, *lost),
-        Found::Lost(_) | Found::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
+        FoundPin::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
+        FoundPin::Key { hash } => return keyed(cluster, *hash, facts, Why::Key),
+        FoundPin::Pin { slots, via } => (slots, *via),
+        FoundPin::Lost(lost) if !reading.stamp.shows_id() => return gone_on(cluster, reading, facts, *lost),
+        FoundPin::Lost(_) | FoundPin::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
             Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.last)) => {
                 return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
             }
@@ -209,7 +209,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned
 }
 
 /// The pin does not lead anywhere. Its session may have gone on elsewhere, of which its client has not heard yet.
-fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>, lost: Lost) -> Pinned {
+fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>, lost: Lost) -> Pinned {
     let is_certain = reading.stamp.is_opened() && cluster.affinity.identifies();
     let known = reading.session.filter(|_| is_certain).and_then(|session| cluster.live.ledger.find(session));
     let lives =
@@ -228,7 +228,7 @@ fn was_seen_since(cluster: &Cluster, reading: &Reading<'_>, node: &Node) -> bool
 }
 
 /// Where a session went that still shows a pin to the slot.
-fn moved_to(cluster: &Cluster, session: u64, slot: u32, facts: &Facts<'_>) -> Option<u32> {
+fn moved_to(cluster: &Cluster, session: u64, slot: u32, facts: &DecisionInput<'_>) -> Option<u32> {
     if facts.dry { cluster.live.went_to(session, slot) } else { cluster.live.moved_to(session, slot, facts.now.secs()) }
 }
 
@@ -249,7 +249,7 @@ fn why_gone(cluster: &Cluster, slot: u32) -> Why {
 
 /// The first node from the key's place on that serves it. A busy node keeps its keys; one that is full, draining, or down though
 /// clients see it alive, those the ledger has there.
-fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
+fn keyed(cluster: &Cluster, hash: u64, facts: &DecisionInput<'_>, why: Why) -> Pinned {
     let seen = cluster.live.ledger.find(hash).map(|seen| seen.slot);
     let serves = |node: &&Arc<Node>| {
         let slot = node.live.slot;
@@ -276,9 +276,9 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &Facts<'_>, why: Why) -> Pinned {
 
 /// A session that the ledger does not know. The application may know its id all the same, and then says nothing of it in its answers:
 /// it falls where the id does, with every request and on every proxy the same, until an answer has confirmed it.
-fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinned {
+fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> Pinned {
     let why = match reading.found {
-        Found::Lost(lost) => lost.into(),
+        FoundPin::Lost(lost) => lost.into(),
         _ => Why::New,
     };
     match reading.session.filter(|_| reading.stamp.shows_id()) {
@@ -290,22 +290,22 @@ fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> Pinn
 /// Where the pin was read that is being followed.
 fn via_of(reading: &Reading<'_>) -> Via {
     match reading.found {
-        Found::Pin { via, .. } | Found::Ledger { via } => via,
+        FoundPin::Pin { via, .. } | FoundPin::Ledger { via } => via,
         // only the id behind the pin is known
-        Found::Absent | Found::Key { .. } | Found::Lost(_) => Via::Learned,
+        FoundPin::Absent | FoundPin::Key { .. } | FoundPin::Lost(_) => Via::Learned,
     }
 }
 
 fn key_of(reading: &Reading<'_>) -> Option<u64> {
     match reading.found {
-        Found::Key { hash } => Some(hash),
-        Found::Ledger { via: Via::Key } => reading.session,
+        FoundPin::Key { hash } => Some(hash),
+        FoundPin::Ledger { via: Via::Key } => reading.session,
         _ => None,
     }
 }
 
 /// Places a session that has no node.
-fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
+fn place(cluster: &Cluster, key: Option<u64>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
     let serve = |node: &Arc<Node>| Decision::Serve(Verdict { node: node.clone(), why, was, honoured: false });
     if let Some(node) = facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
         && cluster.keeps(node, facts.now)
@@ -331,7 +331,7 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl 
 }
 
 /// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited or failed may be of that.
-fn pick(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<(Arc<Node>, Tier)> {
+fn pick(cluster: &Cluster, key: Option<u64>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Option<(Arc<Node>, Tier)> {
     let newest = cluster.live.roster.load();
     let mut from = |board: &Placement| match facts.dry {
         true => board.peek(key, facts.tried, rng),
@@ -346,12 +346,17 @@ fn pick(cluster: &Cluster, key: Option<u64>, facts: &Facts<'_>, rng: &mut impl r
 }
 
 /// A node with room for sessions whose places for requests are all taken: the request waits there for one.
-fn busy<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
+fn busy<'t>(cluster: &'t Cluster, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
     one_of(cluster, facts, rng, |node, now| node.state(now) == State::Ready)
 }
 
 /// Any of these that the request was not tried on.
-fn one_of<'t>(cluster: &'t Cluster, facts: &Facts<'_>, rng: &mut impl rand::Rng, is: fn(&Node, Now) -> bool) -> Option<&'t Arc<Node>> {
+fn one_of<'t>(
+    cluster: &'t Cluster,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+    is: fn(&Node, Now) -> bool,
+) -> Option<&'t Arc<Node>> {
     let may = |n: &&Arc<Node>| is(n, facts.now) && !facts.tried.contains(&n.live.slot);
     let count = cluster.nodes().filter(may).count();
     cluster.nodes().filter(may).nth(rng.random_range(0..count.max(1)))

@@ -55,7 +55,7 @@ mod tests {
             .collect();
         let text = format!("[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\nrespond = {{ status = 404 }}\n{clusters}");
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-        let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+        let context = compile::TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap()
     }
 

@@ -18,7 +18,7 @@ const LASTING: u64 = u64::MAX;
 
 /// What became of a doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum DoubtOutcome {
     /// So many nodes of so many that served began to fail at the same time.
     Begun(usize, usize),
     /// Most pass again.
@@ -27,7 +27,7 @@ pub enum News {
 
 impl Doubt {
     /// Looks at what the checks of the nodes say now; to be called when a row of failures begins or ends, and while in doubt.
-    pub fn look(&self, health: &model::Health, nodes: &[&Node], now_ms: u64) -> Option<News> {
+    pub fn look(&self, health: &model::Health, nodes: &[&Node], now_ms: u64) -> Option<DoubtOutcome> {
         let interval = health.interval.get();
         // as far apart as the first bad checks with one cause can be: an interval and its tenth, and the time a check may take
         let together = millis(interval.mul_f64(1.1) + health.timeout.get());
@@ -45,7 +45,7 @@ impl Doubt {
             } else if until == LASTING {
                 // the others may pass their `rise` checks an interval later
                 self.until.store(now_ms + millis(interval * (u32::from(health.rise) + 1)), Relaxed);
-                return Some(News::Passed);
+                return Some(DoubtOutcome::Passed);
             }
             return None;
         }
@@ -57,7 +57,7 @@ impl Doubt {
         }
         self.since.store(begun.iter().copied().min().unwrap_or(newest), Relaxed);
         self.until.store(LASTING, Relaxed);
-        Some(News::Begun(begun.len(), begun.len() + pass))
+        Some(DoubtOutcome::Begun(begun.len(), begun.len() + pass))
     }
 
     /// Whether there is any.

@@ -2,7 +2,7 @@
 
 use super::rule_error::RuleError;
 use crate::config::model::HeaderEdits;
-use crate::wire::template::{Facts, Template};
+use crate::wire::template::{Template, TemplateFacts};
 use http::header::{HeaderMap, HeaderName};
 
 /// Changes to headers, ready to apply.
@@ -31,7 +31,7 @@ impl Edits {
     }
 
     /// Removes, sets, adds, in this order.
-    pub fn apply(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
+    pub fn apply(&self, headers: &mut HeaderMap, facts: &TemplateFacts<'_>) {
         for name in &self.remove {
             headers.remove(name);
         }

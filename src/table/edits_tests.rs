@@ -13,7 +13,7 @@ fn edits_go_in_order() {
         headers.append(name, HeaderValue::from_static(value));
     }
     let asked = headers.clone();
-    edits.apply(&mut headers, &Facts { headers: Some(&asked), ..Facts::default() });
+    edits.apply(&mut headers, &TemplateFacts { headers: Some(&asked), ..TemplateFacts::default() });
     assert_eq!(headers.len(), 2);
     assert_eq!((&headers["x-new"], &headers["x-two"]), (&HeaderValue::from_static("was o"), &HeaderValue::from_static("added")));
     assert!(Edits::default().is_empty());

@@ -20,7 +20,7 @@
 //! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
 use crate::base::clock::Now;
-use crate::upstream::failure::Failure;
+use crate::upstream::failure::ExchangeFailure;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What a client's request met in place of an answer.
@@ -39,13 +39,17 @@ pub enum Met {
 
 impl Met {
     /// Of a failure, if it says anything of the node.
-    pub fn of(failure: Failure) -> Option<Self> {
+    pub fn of(failure: ExchangeFailure) -> Option<Self> {
         match failure {
-            Failure::Connect => Some(Self::Refused),
-            Failure::NoAnswer | Failure::Declined => Some(Self::BrokenOff),
-            Failure::Unreached | Failure::Timeout => Some(Self::Late),
-            Failure::Unsent | Failure::WantsHttp1 | Failure::Unswitched | Failure::Full | Failure::BadAnswer => None,
-            Failure::Client | Failure::Stalled => None,
+            ExchangeFailure::Connect => Some(Self::Refused),
+            ExchangeFailure::NoAnswer | ExchangeFailure::Declined => Some(Self::BrokenOff),
+            ExchangeFailure::Unreached | ExchangeFailure::Timeout => Some(Self::Late),
+            ExchangeFailure::Unsent
+            | ExchangeFailure::WantsHttp1
+            | ExchangeFailure::Unswitched
+            | ExchangeFailure::Full
+            | ExchangeFailure::BadAnswer => None,
+            ExchangeFailure::Client | ExchangeFailure::Stalled => None,
         }
     }
 }
@@ -299,10 +303,16 @@ mod tests {
             let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000, AT));
             assert_eq!(found, [nobody, clients, check], "{met:?}");
         }
-        for failure in [Failure::Unsent, Failure::Unswitched, Failure::BadAnswer, Failure::Client, Failure::Stalled] {
+        for failure in [
+            ExchangeFailure::Unsent,
+            ExchangeFailure::Unswitched,
+            ExchangeFailure::BadAnswer,
+            ExchangeFailure::Client,
+            ExchangeFailure::Stalled,
+        ] {
             assert_eq!(Met::of(failure), None);
         }
-        assert_eq!(Met::of(Failure::Declined), Some(Met::BrokenOff), "something listens");
+        assert_eq!(Met::of(ExchangeFailure::Declined), Some(Met::BrokenOff), "something listens");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const ENOUGH: f64 = 20.0;
 
 /// What a heartbeat says of the room on a node.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Said {
+pub struct ReportedRoom {
     /// The part of its seats that is in use.
     pub load: Option<f64>,
     /// Its sessions.
@@ -32,7 +32,7 @@ pub struct Said {
 
 /// What is to be known to judge a node.
 #[derive(Debug, Clone, Copy)]
-pub struct Sight {
+pub struct NodeSight {
     /// Its seats.
     pub size: f64,
     /// The seats are a number of sessions, which can be compared with our own.
@@ -78,7 +78,7 @@ impl Fill {
     }
 
     /// Takes what it says, and whether that can be true; what it does not say stays as it was.
-    pub fn hear(&self, said: Said, sight: &Sight, norm: &Norm) {
+    pub fn hear(&self, said: ReportedRoom, sight: &NodeSight, norm: &Norm) {
         if let Some(workers) = said.workers {
             self.workers.store(Some(workers), Relaxed);
         }
@@ -101,7 +101,7 @@ impl Fill {
     }
 
     /// What it tells shows how fast sessions leave without our notice.
-    fn learn(&self, load: f64, sight: &Sight, norm: &Norm) {
+    fn learn(&self, load: f64, sight: &NodeSight, norm: &Norm) {
         if let Some(before) = self.load() {
             let placed = f64::from(sight.ours) - f64::from(self.ours.load(Relaxed));
             let seconds = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
@@ -135,7 +135,7 @@ impl Fill {
     }
 
     /// Time has passed. `sum`: what it told of and what was placed since.
-    pub fn pass(&self, sum: u32, sight: &Sight, norm: &Norm) {
+    pub fn pass(&self, sum: u32, sight: &NodeSight, norm: &Norm) {
         let since = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         // at least one stays: only the node itself can say that nobody is left
         let gone = f64::from(sum.saturating_sub(1)) * (1.0 - (-norm.leaving() * since).exp());
@@ -169,7 +169,7 @@ impl Fill {
     }
 
     /// Seats in use now, by its word.
-    pub fn told(&self, sight: &Sight, norm: &Norm) -> Option<f64> {
+    pub fn told(&self, sight: &NodeSight, norm: &Norm) -> Option<f64> {
         let load = self.load()?;
         let age = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         let stay = (-norm.leaving() * age).exp();
@@ -256,12 +256,12 @@ impl Norm {
 mod tests {
     use super::*;
 
-    fn sight(ours: u32, now: u64) -> Sight {
-        Sight { size: 100.0, counted: true, ours, now }
+    fn sight(ours: u32, now: u64) -> NodeSight {
+        NodeSight { size: 100.0, counted: true, ours, now }
     }
 
-    fn load(load: f64) -> Said {
-        Said { load: Some(load), ..Said::default() }
+    fn load(load: f64) -> ReportedRoom {
+        ReportedRoom { load: Some(load), ..ReportedRoom::default() }
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_word_that_cannot_be_true_is_not_believed_for_a_while() {
         let (fill, norm) = (Fill::unknown(), Norm::default());
-        fill.hear(Said { sessions: Some(0), ..load(0.0) }, &sight(272, 0), &norm);
+        fill.hear(ReportedRoom { sessions: Some(0), ..load(0.0) }, &sight(272, 0), &norm);
         assert_eq!((fill.doubted(272, 1, &norm), fill.sessions()), (Some(272.0), Some(0)));
         fill.hear(load(1.0), &sight(272, 1000), &norm);
         assert_eq!((fill.doubted(280, 2000, &norm), fill.doubted(280, DOUBT, &norm)), (Some(280.0), None));
@@ -296,7 +296,7 @@ mod tests {
         let fill = Fill::unknown();
         fill.unseen(267);
         fill.hear(load(0.0), &sight(272, 0), &norm);
-        fill.hear(load(0.0), &Sight { counted: false, ..sight(999, 0) }, &norm);
+        fill.hear(load(0.0), &NodeSight { counted: false, ..sight(999, 0) }, &norm);
         assert_eq!((fill.doubted(272, 1, &norm), fill.lately(272)), (None, 5));
         fill.restart(300);
         fill.hear(load(0.0), &sight(301, 0), &norm);

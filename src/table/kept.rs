@@ -28,7 +28,7 @@ use std::fmt;
 
 /// Why a node that is down keeps its pinned sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeepReason {
     /// It answered a client, so many milliseconds ago.
     Answers(u64),
     /// Its check passes: only waits are long, or it is not trusted with new sessions yet.
@@ -37,7 +37,7 @@ pub enum Kept {
     Doubted,
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for KeepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answers(ms) => write!(f, "it answered a client {:.1} s ago", *ms as f64 / 1000.0),
@@ -48,7 +48,7 @@ impl fmt::Display for Kept {
 }
 
 /// Why this node keeps its pinned sessions although it is down; `None` if it does not, or is not.
-pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now) -> Option<Kept> {
+pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now) -> Option<KeepReason> {
     let evidence = &node.live.evidence;
     let proof = evidence.proof(now);
     let is_refused = evidence.is_refused() || proof == Some(Met::Refused);
@@ -58,15 +58,15 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now
     }
     if health.pinned == PinnedBy::Check {
         let is_held = node.live.health() == Health::Down && evidence.failing_since() == 0;
-        return (is_held && proof.is_none() && passes(health, node)).then_some(Kept::Passes);
+        return (is_held && proof.is_none() && passes(health, node)).then_some(KeepReason::Passes);
     }
     if let Some(ms) = evidence.since_answer(now).filter(|ms| *ms <= millis(health.interval.get())) {
-        return Some(Kept::Answers(ms));
+        return Some(KeepReason::Answers(ms));
     }
     if passes(health, node) {
-        return proof.is_none_or(|met| met == Met::Late).then_some(Kept::Passes);
+        return proof.is_none_or(|met| met == Met::Late).then_some(KeepReason::Passes);
     }
-    (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered()).then_some(Kept::Doubted)
+    (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered()).then_some(KeepReason::Doubted)
 }
 
 /// Whether it is checked, and the last check was good.
@@ -76,7 +76,7 @@ fn passes(health: &model::Health, node: &Node) -> bool {
 
 impl Cluster {
     /// Why this node keeps its pinned sessions although it is down.
-    pub fn kept(&self, node: &Node, now: Now) -> Option<Kept> {
+    pub fn kept(&self, node: &Node, now: Now) -> Option<KeepReason> {
         kept(&self.conf.health, &self.live, node, now)
     }
 

@@ -1,7 +1,7 @@
 //! What is written down of a node's words.
 
 use super::claim::Claim;
-use crate::heartbeat::replay::History;
+use crate::heartbeat::replay::RunHistory;
 use crate::heartbeat::{Announced, Role};
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Lasting {
     /// Its runs.
-    #[serde(skip_serializing_if = "History::is_empty")]
-    pub runs: History,
+    #[serde(skip_serializing_if = "RunHistory::is_empty")]
+    pub runs: RunHistory,
     /// Hash of its present run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<u32>,

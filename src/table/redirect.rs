@@ -2,7 +2,7 @@
 
 use super::rule_error::{RedirectFlaw, RuleError};
 use crate::config::model;
-use crate::wire::template::{Facts, Template};
+use crate::wire::template::{Template, TemplateFacts};
 use http::StatusCode;
 use http::header::HeaderValue;
 
@@ -46,7 +46,7 @@ impl Redirect {
     }
 
     /// The Location for this request.
-    pub fn location(&self, facts: &Facts<'_>) -> HeaderValue {
+    pub fn location(&self, facts: &TemplateFacts<'_>) -> HeaderValue {
         let mut out = Vec::with_capacity(128);
         match &self.to {
             Some(to) => {
@@ -61,7 +61,7 @@ impl Redirect {
         HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).unwrap_or_else(|_| HeaderValue::from_static("/"))
     }
 
-    fn build(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
+    fn build(&self, facts: &TemplateFacts<'_>, out: &mut Vec<u8>) {
         let asked = facts.scheme.unwrap_or("http");
         let scheme = self.scheme.as_deref().unwrap_or(asked);
         if self.host.is_some() || facts.host.is_some() {

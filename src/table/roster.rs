@@ -1,6 +1,6 @@
 //! The nodes of a cluster with the board that picks are made from, and what is told to the board of each.
 
-use super::fill::{Norm, Said, Sight};
+use super::fill::{NodeSight, Norm, ReportedRoom};
 use super::node::{Node, NodeLive};
 use super::state::State;
 use crate::balance::{Candidate, Method, Placement, SEAT, Tier};
@@ -55,7 +55,7 @@ impl Roster {
 
     /// Takes what a node says of its room. `ours`: sessions that the ledger has there.
     pub fn hear(&self, node: &Node, beat: &Beat, ours: u32, now: Now) {
-        let mut said = Said { sessions: beat.sessions, ..Said::default() };
+        let mut said = ReportedRoom { sessions: beat.sessions, ..ReportedRoom::default() };
         match beat.room {
             Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
             Some(Room::Slots { ready, busy }) => {
@@ -72,7 +72,7 @@ impl Roster {
         let sight = self.sight(node, ours, now);
         // workers that are busy count no sessions
         let counted = sight.counted && !matches!(beat.room, Some(Room::Slots { .. }));
-        node.live.fill.hear(said, &Sight { counted, ..sight }, &self.norm);
+        node.live.fill.hear(said, &NodeSight { counted, ..sight }, &self.norm);
     }
 
     /// Takes how many sessions nobody has seen lately, by slot, and learns from all nodes what is usual.
@@ -107,9 +107,9 @@ impl Roster {
         share as f64 * f64::from(node.live.ramp(self.slow_start, now))
     }
 
-    fn sight(&self, node: &Node, ours: u32, now: Now) -> Sight {
+    fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeSight {
         let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.told.weight(node.spec.weight));
-        Sight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
+        NodeSight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
     }
 
     fn candidate(&self, node: &Node, now: Now) -> Candidate {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::table::rule::Action;
 use crate::table::target::TooLong;
-use crate::wire::template::Facts;
+use crate::wire::template::TemplateFacts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
@@ -121,13 +121,13 @@ fn redirects() {
         (r#"{ to = "{path}" }"#, "http://h//evil.org/", "/evil.org/"),
     ] {
         let uri: Uri = asked.parse().unwrap();
-        let facts = Facts {
+        let facts = TemplateFacts {
             scheme: uri.scheme_str(),
             host: uri.host(),
             port: uri.port_u16(),
             path: Some(uri.path()),
             query: uri.query(),
-            ..Facts::default()
+            ..TemplateFacts::default()
         };
         assert_eq!(rule(conf).location(&facts), expected, "{conf}");
     }

@@ -10,7 +10,7 @@ use regex::Regex;
 pub struct TooLong;
 
 #[derive(Debug)]
-enum Part {
+enum RewritePart {
     Text(Box<str>),
     Group(usize),
 }
@@ -18,7 +18,7 @@ enum Part {
 /// A path with the groups of a regular expression in it.
 #[derive(Debug)]
 pub(super) struct Rewrite {
-    parts: Vec<Part>,
+    parts: Vec<RewritePart>,
     keeps_query: bool,
 }
 
@@ -31,7 +31,7 @@ impl Rewrite {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
-            parts.push(Part::Text(rest[..dollar].into()));
+            parts.push(RewritePart::Text(rest[..dollar].into()));
             rest = &rest[dollar + 1..];
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
@@ -40,15 +40,15 @@ impl Rewrite {
             } else if digits > 0 {
                 (&rest[..digits], digits)
             } else {
-                parts.push(Part::Text("$".into()));
+                parts.push(RewritePart::Text("$".into()));
                 rest = rest.strip_prefix('$').unwrap_or(rest);
                 continue;
             };
             let missing = || RuleError::NoGroup { rewrite: text.to_owned(), group: name.to_owned() };
-            parts.push(Part::Group(group(name, regex).ok_or_else(missing)?));
+            parts.push(RewritePart::Group(group(name, regex).ok_or_else(missing)?));
             rest = &rest[length..];
         }
-        parts.push(Part::Text(rest.into()));
+        parts.push(RewritePart::Text(rest.into()));
         Ok(Self { parts, keeps_query: !text.contains('?') })
     }
 
@@ -60,9 +60,9 @@ impl Rewrite {
         let mut out = String::with_capacity(asked.as_str().len() + 32);
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(text),
+                RewritePart::Text(text) => out.push_str(text),
                 // A decoded question mark in a group is part of the path, not the start of a query.
-                Part::Group(n) => {
+                RewritePart::Group(n) => {
                     let text = captures.as_ref().and_then(|captures| captures.get(*n)).map_or("", |found| found.as_str());
                     out.push_str(&text.replace('?', "%3F"));
                 }

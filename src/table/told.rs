@@ -4,8 +4,8 @@ use super::claim::Claims;
 pub use super::lasting::Lasting;
 use crate::base::clock::Now;
 use crate::base::maybe::MaybeU32;
-use crate::heartbeat::replay::{History, Novelty};
-use crate::heartbeat::{Announced, Beat, Health, Limit, Roles, Room, Run, Weight};
+use crate::heartbeat::replay::{Novelty, RunHistory};
+use crate::heartbeat::{Announced, Beat, ReportedHealth, ReportedLimit, Roles, Room, Run, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,7 +39,7 @@ pub struct Told {
     /// Where else it was announced.
     pub claims: Claims,
     /// Its runs so far. The data plane does not ask for it.
-    runs: Mutex<History>,
+    runs: Mutex<RunHistory>,
 }
 
 impl Told {
@@ -64,7 +64,7 @@ impl Told {
             roles: AtomicU8::new(0),
             version: Mutex::new(None),
             claims: Claims::none(),
-            runs: Mutex::new(History::new()),
+            runs: Mutex::new(RunHistory::new()),
         }
     }
 
@@ -78,7 +78,7 @@ impl Told {
         self.history(|history| history.hear(run))
     }
 
-    fn history<T>(&self, ask: impl FnOnce(&mut History) -> T) -> T {
+    fn history<T>(&self, ask: impl FnOnce(&mut RunHistory) -> T) -> T {
         ask(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -93,7 +93,7 @@ impl Told {
             changed |= self.announced.swap(state as u8, Relaxed) != state as u8;
         }
         if let Some(health) = beat.health {
-            self.down.store(health == Health::Down, Relaxed);
+            self.down.store(health == ReportedHealth::Down, Relaxed);
         }
         if let Some(load) = beat.room.and_then(Room::load) {
             self.load.store(Some(load.get().into()), Relaxed);
@@ -111,8 +111,8 @@ impl Told {
             changed |= self.capacity.replace(Some(capacity).filter(|most| *most > 0), Relaxed);
         }
         match beat.max_requests {
-            Some(Limit::AtMost(most)) => self.max_requests.store(Some(most.get()), Relaxed),
-            Some(Limit::None) => self.max_requests.store(None, Relaxed),
+            Some(ReportedLimit::AtMost(most)) => self.max_requests.store(Some(most.get()), Relaxed),
+            Some(ReportedLimit::None) => self.max_requests.store(None, Relaxed),
             None => {}
         }
         if let Some(roles) = beat.roles {

@@ -156,8 +156,8 @@ impl Traffic {
     }
 
     /// What all threads have counted so far.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    pub fn totals(&self) -> TrafficTotals {
+        let mut totals = TrafficTotals::default();
         for block in self.blocks.iter() {
             let sum = |into: &mut [u64], from: &[ThreadCount]| into.iter_mut().zip(from).for_each(|(sum, n)| *sum += n.get());
             sum(&mut totals.codes, &block.codes);
@@ -184,7 +184,7 @@ fn step(micros: u64) -> usize {
 
 /// The sum over all threads.
 #[derive(Debug, Clone, Default)]
-pub struct Totals {
+pub struct TrafficTotals {
     codes: Sums<KINDS>,
     whys: Sums<{ Why::ALL.len() }>,
     steps: Sums<STEPS>,
@@ -226,7 +226,7 @@ impl<const N: usize> std::ops::DerefMut for Sums<N> {
     }
 }
 
-impl Totals {
+impl TrafficTotals {
     /// Requests by status code, or by class where a code is rare; those that occurred.
     pub fn codes(&self) -> impl Iterator<Item = (String, u64)> + '_ {
         let names = CODES.iter().map(u16::to_string).chain(CLASSES.iter().map(|class| (*class).to_owned()));

@@ -6,7 +6,7 @@ use crate::affinity::{KeyRing, PinSent};
 use crate::base::clock::Now;
 use crate::config;
 use crate::table::ClusterLive;
-use crate::table::compile::{Context, adopt, compile};
+use crate::table::compile::{TableContext, adopt, compile};
 use crate::table::decide::Why;
 use crate::wire::request_id::RequestId;
 use http::Request;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 fn live(cluster: &str) -> Arc<ClusterLive> {
     let text = format!("[listener.f]\nbind = '127.0.0.1:0'\n[cluster.{cluster}.nodes]\ns1 = 'http://127.0.0.1:1'");
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
     adopt(&table, Now::look());
     table.clusters[0].live.clone()

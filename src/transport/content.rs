@@ -2,7 +2,7 @@
 
 use super::ContentError;
 use super::body_progress::BodyProgress;
-use super::http1::{Incoming, Side};
+use super::http1::{H1Body, Side};
 use super::receiving::Receiving;
 use crate::wire::http2;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ pub enum Content {
     /// None.
     Empty,
     /// Over HTTP/1.
-    H1(Incoming),
+    H1(H1Body),
     /// Over HTTP/2.
     H2(StreamContent),
 }

@@ -1,7 +1,7 @@
 //! A message's body on its way out over HTTP/1.
 
 use super::ContentError;
-use super::http1::Connection;
+use super::http1::H1Connection;
 use crate::wire::http1::{Framing, begin_chunk, line};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -40,12 +40,12 @@ impl<B: Body<Data = Bytes, Error = ContentError> + Unpin> Sending<B> {
     }
 
     /// Something of it waits for the connection to take it, not for its source.
-    pub fn is_held_up(&self, connection: &Connection) -> bool {
+    pub fn is_held_up(&self, connection: &H1Connection) -> bool {
         !self.part.is_empty() || connection.queued() > 0
     }
 
     /// Ready when everything is on the wire.
-    pub fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Result<(), NotSent>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, connection: &H1Connection) -> Poll<Result<(), NotSent>> {
         loop {
             if !self.part.is_empty() || connection.queued() >= COPIED {
                 ready!(connection.poll_send(cx, &mut self.part)).map_err(NotSent::Connection)?;
@@ -79,7 +79,7 @@ impl<B: Body<Data = Bytes, Error = ContentError> + Unpin> Sending<B> {
         }
     }
 
-    fn queue(&mut self, connection: &Connection, data: Bytes) -> Result<(), NotSent> {
+    fn queue(&mut self, connection: &H1Connection, data: Bytes) -> Result<(), NotSent> {
         if data.is_empty() {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl<B: Body<Data = Bytes, Error = ContentError> + Unpin> Sending<B> {
         Ok(())
     }
 
-    fn end(&mut self, connection: &Connection, trailers: Option<HeaderMap>) -> Result<(), NotSent> {
+    fn end(&mut self, connection: &H1Connection, trailers: Option<HeaderMap>) -> Result<(), NotSent> {
         self.body = None;
         match self.framing {
             Framing::Length(left) if left > 0 => Err(NotSent::Source("less came than was announced".into())),

@@ -3,18 +3,18 @@
 use super::body::Upload;
 use super::link::Link;
 use super::pool::Pool;
-use super::streams::Place;
-use super::usage::Open;
+use super::streams::StreamSlot;
+use super::usage::CountedConnection;
 use crate::base::clock::Now;
 use crate::transport::content::Content;
-use crate::transport::http1::{Connection, Upgraded};
+use crate::transport::http1::{H1Connection, Upgraded};
 use http::Response;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The head of an answer, and what its body needs.
-pub struct Answer {
+pub struct NodeAnswer {
     /// The answer.
     pub response: Response<Content>,
     /// Keeps the connection until the body is through.
@@ -35,19 +35,25 @@ pub struct Lease {
 }
 
 enum Held {
-    Whole(Rc<Connection>, Open),
-    Stream { _place: Rc<Place> },
+    Whole(Rc<H1Connection>, CountedConnection),
+    Stream { _place: Rc<StreamSlot> },
     Nothing,
 }
 
 impl Lease {
     /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
-    pub(super) fn own(pool: &Rc<Pool>, link: &Arc<Link>, kept: (Rc<Connection>, Open), upload: Option<Rc<Upload>>, max_idle: u32) -> Self {
+    pub(super) fn own(
+        pool: &Rc<Pool>,
+        link: &Arc<Link>,
+        kept: (Rc<H1Connection>, CountedConnection),
+        upload: Option<Rc<Upload>>,
+        max_idle: u32,
+    ) -> Self {
         Self { held: Held::Whole(kept.0, kept.1), link: link.clone(), pool: pool.clone(), upload, max_idle }
     }
 
     /// Of a stream on a connection that others use at the same time.
-    pub(super) fn stream(pool: &Rc<Pool>, link: &Arc<Link>, place: Rc<Place>, upload: Option<Rc<Upload>>) -> Self {
+    pub(super) fn stream(pool: &Rc<Pool>, link: &Arc<Link>, place: Rc<StreamSlot>, upload: Option<Rc<Upload>>) -> Self {
         Self { held: Held::Stream { _place: place }, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
     }
 

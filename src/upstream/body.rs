@@ -24,13 +24,13 @@ pub struct Upload {
     hold: Cell<Hold>,
     /// Who waits for it to be released.
     reader: RefCell<Option<Waker>>,
-    kept: RefCell<Kept>,
+    kept: RefCell<KeptUpload>,
 }
 
 /// What was taken of an upload, as long as it may have to be sent again.
 #[derive(Default)]
-struct Kept {
-    parts: VecDeque<Part>,
+struct KeptUpload {
+    parts: VecDeque<UploadPart>,
     /// How many of them the try under way has sent.
     sent: usize,
     /// Bytes that may still be kept; `None` if it is not to be sent again.
@@ -40,12 +40,12 @@ struct Kept {
 }
 
 #[derive(Clone)]
-enum Part {
+enum UploadPart {
     Data(Bytes),
     Trailers(HeaderMap),
 }
 
-impl Kept {
+impl KeptUpload {
     fn next(&mut self) -> Option<Frame<Bytes>> {
         let part = match self.room {
             Some(_) => self.parts.get(self.sent).cloned()?,
@@ -53,8 +53,8 @@ impl Kept {
         };
         self.sent += 1;
         Some(match part {
-            Part::Data(data) => Frame::data(data),
-            Part::Trailers(trailers) => Frame::trailers(trailers),
+            UploadPart::Data(data) => Frame::data(data),
+            UploadPart::Trailers(trailers) => Frame::trailers(trailers),
         })
     }
 
@@ -62,7 +62,7 @@ impl Kept {
     fn note(&mut self, frame: &Frame<Bytes>) {
         let Some(room) = self.room else { return };
         let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-        let part = frame.data_ref().cloned().map(Part::Data).or_else(|| frame.trailers_ref().cloned().map(Part::Trailers));
+        let part = frame.data_ref().cloned().map(UploadPart::Data).or_else(|| frame.trailers_ref().cloned().map(UploadPart::Trailers));
         self.room = room.checked_sub(size);
         match self.room {
             Some(_) => self.parts.extend(part),
@@ -111,7 +111,7 @@ impl Upload {
     /// Keeps what is taken, up to so much, until it is known that it need not be sent again.
     pub fn keep(&self, most: u64) {
         if !self.begun.get() {
-            *self.kept.borrow_mut() = Kept { room: Some(most), size: self.rest(), ..Kept::default() };
+            *self.kept.borrow_mut() = KeptUpload { room: Some(most), size: self.rest(), ..KeptUpload::default() };
         }
     }
     /// It need not be sent again.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone)]
 pub struct SendError {
     /// What happened.
-    pub kind: Failure,
+    pub kind: ExchangeFailure,
     /// What ended it.
     pub cause: Rc<Cause>,
     /// The connection had been used before and was closed by the node without an answer: most likely a race.
@@ -20,12 +20,12 @@ pub struct SendError {
 
 impl SendError {
     /// Of what the words say.
-    pub fn new(kind: Failure, words: impl Into<String>) -> Self {
+    pub fn new(kind: ExchangeFailure, words: impl Into<String>) -> Self {
         Self::caused(kind, Cause::Other(words.into()))
     }
 
     /// Of what ended it.
-    pub(super) fn caused(kind: Failure, cause: Cause) -> Self {
+    pub(super) fn caused(kind: ExchangeFailure, cause: Cause) -> Self {
         Self { kind, cause: Rc::new(cause), race: false }
     }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Cause {
 
 /// How an exchange failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum ExchangeFailure {
     /// No connection: the node has seen nothing of the request.
     Connect,
     /// Likewise, and it says little of the node: nobody answered in time, or this machine lacks something.
@@ -91,7 +91,7 @@ pub enum Failure {
     Stalled,
 }
 
-impl Failure {
+impl ExchangeFailure {
     /// What the client did, if its body did not come in full.
     pub(super) fn of_client(upload: &Upload) -> Option<Self> {
         match (upload.has_failed(), upload.has_stalled()) {
@@ -111,9 +111,9 @@ impl Failure {
 impl From<NoConnection> for SendError {
     fn from(why: NoConnection) -> Self {
         let kind = match () {
-            () if !why.is_certain() => Failure::Unreached,
-            () if why.is_taken() => Failure::Declined,
-            () => Failure::Connect,
+            () if !why.is_certain() => ExchangeFailure::Unreached,
+            () if why.is_taken() => ExchangeFailure::Declined,
+            () => ExchangeFailure::Connect,
         };
         Self::caused(kind, Cause::NoConnection(why))
     }

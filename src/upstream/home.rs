@@ -145,7 +145,7 @@ impl Home {
 
 /// Where a link may lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum LinkReach {
     /// As the conf file says, but to no door of the control plane.
     Written,
     /// As the conf file says, which means a door of the control plane where it leads to one.
@@ -232,7 +232,7 @@ impl fmt::Display for ForbiddenPlace {
 
 impl std::error::Error for ForbiddenPlace {}
 
-impl Reach {
+impl LinkReach {
     /// Whether a connection may go there; if not, why.
     pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), ForbiddenPlace> {
         match self {
@@ -339,11 +339,11 @@ mod tests {
             ("0.0.0.0/0", "10.0.0.9", "10.0.0.5:80", false),
             ("", "10.0.0.5", "10.0.0.5:80", false),
         ] {
-            let reach = Reach::Announced { from: Some(from.parse().unwrap()), into: read(urls) };
+            let reach = LinkReach::Announced { from: Some(from.parse().unwrap()), into: read(urls) };
             let said = reach.admits(&home, to.parse().unwrap());
             assert_eq!(said.is_ok(), good, "{urls:?} {from} {to}: {said:?}");
         }
-        let before = Reach::Announced { from: None, into: Believed::default() };
+        let before = LinkReach::Announced { from: None, into: Believed::default() };
         assert!(before.admits(&home, "10.0.0.8:8080".parse().unwrap()).is_ok(), "it joined before that was asked");
         assert!(before.admits(&home, "127.0.0.1:9900".parse().unwrap()).is_err());
     }
@@ -356,7 +356,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, &other).unwrap();
         let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &[]);
         home.doors.push(Door { place: Address::Unix(path), kind: ADMIN });
-        let (plain, meant) = (Reach::Written, Reach::Own);
+        let (plain, meant) = (LinkReach::Written, LinkReach::Own);
         for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
             let to = to.parse().unwrap();
             assert_eq!(plain.admits(&home, to).is_ok(), good, "{to}");

@@ -1,18 +1,18 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
-use super::answer::{Answer, Lease};
+use super::answer::{Lease, NodeAnswer};
 use super::body::{self, RequestBody};
 use super::dial;
-use super::failure::{Cause, Failure, SendError};
-use super::interim::{self, Heard, Interim, MOST};
-use super::limits::{Limits, Over};
+use super::failure::{Cause, ExchangeFailure, SendError};
+use super::interim::{self, Interim, InterimEvent, MOST};
+use super::limits::{ExchangeLimits, Over};
 use super::link::Link;
 use super::pool::{Pool, Taken};
-use super::usage::Open;
+use super::usage::CountedConnection;
 use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
-use crate::transport::http1::{Connection, Incoming, NoHead, Side};
+use crate::transport::http1::{H1Body, H1Connection, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
 use crate::wire::http1::response::HeadError;
 use crate::wire::http1::{Framing, request, response};
@@ -37,9 +37,9 @@ pub(super) async fn send(
     link: &Arc<Link>,
     head: &Parts,
     body: RequestBody,
-    limits: &Limits<'_>,
+    limits: &ExchangeLimits<'_>,
     on_interim: impl AsyncFn(Interim),
-) -> Result<Answer, SendError> {
+) -> Result<NodeAnswer, SendError> {
     let kept = match limits.over {
         Over::Any | Over::Sure => pool.take(link, limits.over, limits.now),
         Over::New | Over::Switching | Over::Http1 => None,
@@ -81,22 +81,22 @@ pub(super) async fn send(
             connection.begin_body(head.framing, false);
             let content = match head.framing {
                 Framing::None => Content::Empty,
-                _ => Content::H1(Incoming::new(connection.clone())),
+                _ => Content::H1(H1Body::new(connection.clone())),
             };
             let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
-            Ok(Answer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
+            Ok(NodeAnswer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
         }
-        Err(NoAnswer::Late) => Err(SendError::new(Failure::Timeout, format!("no answer within {:?}", limits.response))),
+        Err(NoAnswer::Late) => Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response))),
         Err(error) => {
             let race = idle.is_some() && !connection.has_heard();
             if let (true, Some(idle)) = (race, idle) {
                 link.disprove(idle);
             }
-            let kind = match upload.and_then(|upload| Failure::of_client(&upload)) {
+            let kind = match upload.and_then(|upload| ExchangeFailure::of_client(&upload)) {
                 Some(failure) => failure,
-                None if connection.told() == 0 => Failure::Unsent,
-                None if error.is_malformed() => Failure::BadAnswer,
-                None => Failure::NoAnswer,
+                None if connection.told() == 0 => ExchangeFailure::Unsent,
+                None if error.is_malformed() => ExchangeFailure::BadAnswer,
+                None => ExchangeFailure::NoAnswer,
             };
             Err(SendError { kind, cause: Rc::new(error.cause()), race })
         }
@@ -140,7 +140,7 @@ impl NoAnswer {
 }
 
 impl Exchange<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Heard<Result<response::Head, NoAnswer>>> {
+    fn poll(&mut self, cx: &mut Context<'_>, connection: &H1Connection) -> Poll<InterimEvent<Result<response::ResponseHead, NoAnswer>>> {
         if let Some(sending) = &mut self.sending {
             match sending.poll(cx, connection) {
                 Poll::Pending if connection.told() != self.told => {
@@ -174,20 +174,20 @@ impl Exchange<'_> {
                 Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
                     if self.left > 0 {
                         self.left -= 1;
-                        return Poll::Ready(Heard::Interim(Interim { status: head.parts.status, headers: head.parts.headers }));
+                        return Poll::Ready(InterimEvent::Interim(Interim { status: head.parts.status, headers: head.parts.headers }));
                     }
                 }
-                Ok(head) => return Poll::Ready(Heard::Final(Ok(head))),
+                Ok(head) => return Poll::Ready(InterimEvent::Final(Ok(head))),
             }
         }
     }
 
     /// Not for the client, who has limits of his own.
-    fn waits_for_node(&self, connection: &Connection) -> bool {
+    fn waits_for_node(&self, connection: &H1Connection) -> bool {
         self.sending.as_ref().is_none_or(|sending| sending.is_held_up(connection))
     }
 
-    fn no_head<T>(&mut self, why: NoHead) -> Poll<Heard<Result<T, NoAnswer>>> {
+    fn no_head<T>(&mut self, why: NoHead) -> Poll<InterimEvent<Result<T, NoAnswer>>> {
         match self.broken.take() {
             Some(broken) if !matches!(why, NoHead::Malformed(_)) => failed(NoAnswer::Broken(broken)),
             _ => failed(NoAnswer::NoHead(why)),
@@ -195,17 +195,17 @@ impl Exchange<'_> {
     }
 }
 
-fn failed<T>(why: NoAnswer) -> Poll<Heard<Result<T, NoAnswer>>> {
-    Poll::Ready(Heard::Final(Err(why)))
+fn failed<T>(why: NoAnswer) -> Poll<InterimEvent<Result<T, NoAnswer>>> {
+    Poll::Ready(InterimEvent::Final(Err(why)))
 }
 
-async fn connect(pool: &Pool, link: &Link, limits: &Limits<'_>) -> Result<(Taken, f64), SendError> {
+async fn connect(pool: &Pool, link: &Link, limits: &ExchangeLimits<'_>) -> Result<(Taken, f64), SendError> {
     let start = clock::instant();
     let count = pool.usage(link).mine();
     count.attempted();
     let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await?;
-    let connection = Connection::new(Side::Node, socket, BytesMut::new(), None);
-    Ok((Taken { connection, open: Open::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
+    let connection = H1Connection::new(Side::Node, socket, BytesMut::new(), None);
+    Ok((Taken { connection, open: CountedConnection::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.

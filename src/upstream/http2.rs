@@ -1,13 +1,13 @@
 //! HTTP/2 to a node: each exchange a stream, many at a time over the connections of a worker.
 
-use super::answer::{Answer, Lease};
+use super::answer::{Lease, NodeAnswer};
 use super::body::{self, RequestBody, Upload};
-use super::failure::{Failure, SendError};
-use super::interim::{self, Heard, Interim, MOST};
-use super::limits::Limits;
+use super::failure::{ExchangeFailure, SendError};
+use super::interim::{self, Interim, InterimEvent, MOST};
+use super::limits::ExchangeLimits;
 use super::link::Link;
 use super::pool::Pool;
-use super::streams::Place;
+use super::streams::StreamSlot;
 use crate::base::clock::{self, Now};
 use crate::transport::alarm::Patience;
 use crate::transport::content::Content;
@@ -32,9 +32,9 @@ pub(super) async fn send(
     link: &Arc<Link>,
     mut head: Parts,
     body: RequestBody,
-    limits: &Limits<'_>,
+    limits: &ExchangeLimits<'_>,
     on_interim: impl AsyncFn(Interim),
-) -> Result<Answer, SendError> {
+) -> Result<NodeAnswer, SendError> {
     let start = Now::look();
     let (place, waited) = pool.streams(link).take(limits).await?;
     let (place, spent) = (Rc::new(place), if waited { Now::look().since(start) } else { Duration::ZERO });
@@ -50,7 +50,7 @@ pub(super) async fn send(
     let sent = place.connection().sender().send_request(Request::from_parts(head, ()), end);
     // the connection may have ended since
     let (answer, stream) =
-        sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(Failure::Unsent, e.to_string()) })?;
+        sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(ExchangeFailure::Unsent, e.to_string()) })?;
     let mut exchange = StreamExchange {
         sending: (!end).then(|| Box::pin(send_body(body, stream, limits.response))),
         answer,
@@ -62,7 +62,7 @@ pub(super) async fn send(
         None => {
             // who has not answered may never answer: the next request opens another connection and will see
             place.connection().retire();
-            Err(SendError::new(Failure::Timeout, format!("no answer within {:?}", limits.response)))
+            Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response)))
         }
         Some(Ok(response)) => {
             place.idle.iter().for_each(|idle| link.prove(*idle));
@@ -79,7 +79,7 @@ pub(super) async fn send(
             wire::answer(&mut head.headers);
             let content = Content::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
             let lease = Lease::stream(pool, link, place, upload);
-            Ok(Answer { response: Response::from_parts(head, content), lease, connect_ms, queued })
+            Ok(NodeAnswer { response: Response::from_parts(head, content), lease, connect_ms, queued })
         }
         Some(Err(error)) => Err(broken(link, &place, upload.as_deref(), &error)),
     }
@@ -99,7 +99,7 @@ struct StreamExchange<S> {
 
 impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
     /// What the node says next; nothing if it is too late with that.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard<Option<StreamAnswer>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<InterimEvent<Option<StreamAnswer>>> {
         if self.sending.as_mut().is_some_and(|sending| sending.as_mut().poll(cx).is_ready()) {
             self.sending = None;
             self.patience.renew();
@@ -107,42 +107,42 @@ impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
         while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
             if interim.status() == StatusCode::SWITCHING_PROTOCOLS {
                 // RFC 9113 section 8.6: there is no such thing
-                return Poll::Ready(Heard::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
+                return Poll::Ready(InterimEvent::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
             }
             if self.left > 0 {
                 self.left -= 1;
                 let (mut head, ()) = interim.into_parts();
                 wire::answer(&mut head.headers);
-                return Poll::Ready(Heard::Interim(Interim { status: head.status, headers: head.headers }));
+                return Poll::Ready(InterimEvent::Interim(Interim { status: head.status, headers: head.headers }));
             }
         }
         match Pin::new(&mut self.answer).poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Heard::Final(Some(answer))),
+            Poll::Ready(answer) => Poll::Ready(InterimEvent::Final(Some(answer))),
             // a body that is under way has limits of its own
-            Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => Poll::Ready(Heard::Final(None)),
+            Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => Poll::Ready(InterimEvent::Final(None)),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
 /// What it means that a stream ended without an answer.
-fn broken(link: &Link, place: &Place, upload: Option<&Upload>, error: &h2::Error) -> SendError {
+fn broken(link: &Link, place: &StreamSlot, upload: Option<&Upload>, error: &h2::Error) -> SendError {
     // a connection that the node ends may have crossed the request; one that we end for what came over it has not, and a
     // stream that is reset was answered, if not kindly
     let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
     if let (true, Some(idle)) = (race, place.idle) {
         link.disprove(idle);
     }
-    let kind = match upload.and_then(Failure::of_client) {
+    let kind = match upload.and_then(ExchangeFailure::of_client) {
         Some(failure) => failure,
-        None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Failure::WantsHttp1,
+        None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => ExchangeFailure::WantsHttp1,
         // RFC 9113 sections 8.7 and 6.8: not processed in any way
-        None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => Failure::Declined,
+        None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => ExchangeFailure::Declined,
         // what is refused of it ends this stream alone
-        None if !error.is_io() && !error.is_go_away() && !error.is_remote() => Failure::BadAnswer,
-        None => Failure::NoAnswer,
+        None if !error.is_io() && !error.is_go_away() && !error.is_remote() => ExchangeFailure::BadAnswer,
+        None => ExchangeFailure::NoAnswer,
     };
-    SendError { race: race && kind != Failure::WantsHttp1, ..SendError::new(kind, error.to_string()) }
+    SendError { race: race && kind != ExchangeFailure::WantsHttp1, ..SendError::new(kind, error.to_string()) }
 }
 
 /// The head as HTTP/2 wants it, of a request whose body has this length, if that is known.

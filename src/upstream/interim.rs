@@ -23,7 +23,7 @@ pub struct Interim {
 }
 
 /// What a node said.
-pub enum Heard<T> {
+pub enum InterimEvent<T> {
     /// Something before the answer.
     Interim(Interim),
     /// The answer.
@@ -33,7 +33,7 @@ pub enum Heard<T> {
 /// Waits for the final answer. What comes before is told to `on_interim`; a body that is held back is released by `100
 /// Continue` or when the node says nothing for a while, and not read at all when the final answer comes first.
 pub async fn until_final<T>(
-    mut heard: impl FnMut(&mut Context<'_>) -> Poll<Heard<T>>,
+    mut heard: impl FnMut(&mut Context<'_>) -> Poll<InterimEvent<T>>,
     upload: Option<&Upload>,
     on_interim: impl AsyncFn(Interim),
 ) -> T {
@@ -42,13 +42,13 @@ pub async fn until_final<T>(
     loop {
         let next = poll_fn(|cx| {
             if patience.as_mut().is_some_and(|p| p.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(Heard::Interim(Interim { status: StatusCode::CONTINUE, headers: HeaderMap::new() }));
+                return Poll::Ready(InterimEvent::Interim(Interim { status: StatusCode::CONTINUE, headers: HeaderMap::new() }));
             }
             heard(cx)
         });
         match next.await {
-            Heard::Final(answer) => return answer,
-            Heard::Interim(interim) if interim.status == StatusCode::CONTINUE => {
+            InterimEvent::Final(answer) => return answer,
+            InterimEvent::Interim(interim) if interim.status == StatusCode::CONTINUE => {
                 // a node may say it unasked, or late: it is passed on once, to a client that waits for it
                 if let Some(upload) = upload.filter(|u| u.is_held_back()) {
                     on_interim(interim).await;
@@ -56,7 +56,7 @@ pub async fn until_final<T>(
                 }
                 patience = None;
             }
-            Heard::Interim(interim) => on_interim(interim).await,
+            InterimEvent::Interim(interim) => on_interim(interim).await,
         }
     }
 }

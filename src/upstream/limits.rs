@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// What an exchange with a node may cost.
-pub struct Limits<'a> {
+pub struct ExchangeLimits<'a> {
     /// When it begins.
     pub now: Now,
     /// What keeps its time, where something does.

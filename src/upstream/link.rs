@@ -1,7 +1,7 @@
 //! Where a node is, and what was learned of the way to it.
 
 use super::addresses::Addresses;
-use super::home::{self, Home, Reach};
+use super::home::{self, Home, LinkReach};
 use super::limits::Over;
 use super::tls::NodeTls;
 use super::usage::Usage;
@@ -38,7 +38,7 @@ pub struct Link {
     /// The name in SNI and in the certificate check.
     pub server_name: Option<rustls::pki_types::ServerName<'static>>,
     /// Where it may lead.
-    pub reach: Reach,
+    pub reach: LinkReach,
     /// It may lead to ourselves.
     pub homeward: AtomicBool,
     /// Where its connections are counted: its cluster's.
@@ -99,7 +99,7 @@ impl Link {
 
     /// Somebody wrote that it may lead to a door of the control plane.
     pub fn is_meant(&self) -> bool {
-        self.reach == Reach::Own
+        self.reach == LinkReach::Own
     }
 
     /// Notes that the node closes idle connections after so long.

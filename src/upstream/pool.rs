@@ -3,9 +3,9 @@
 use super::limits::Over;
 use super::link::Link;
 use super::streams::Streams;
-use super::usage::{Block, Open, Usage};
+use super::usage::{CountedConnection, Usage, UsageBlock};
 use crate::base::clock::Now;
-use crate::transport::http1::Connection;
+use crate::transport::http1::H1Connection;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Kept>>,
+    idle: RefCell<HashMap<u64, IdleList>>,
     streams: RefCell<HashMap<u64, Rc<Streams>>>,
     /// The first is kept where there was none.
     filled: Notify,
@@ -25,12 +25,12 @@ pub struct Pool {
 }
 
 /// The idle connections to one node, those used last at the end.
-struct Kept {
+struct IdleList {
     list: Vec<Idle>,
-    count: Arc<Block>,
+    count: Arc<UsageBlock>,
 }
 
-impl Kept {
+impl IdleList {
     fn pop(&mut self) -> Option<Idle> {
         let idle = self.list.pop()?;
         self.count.dropped(1);
@@ -49,7 +49,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for IdleList {
     fn drop(&mut self) {
         self.count.dropped(self.list.len());
     }
@@ -57,17 +57,17 @@ impl Drop for Kept {
 
 /// A connection between two requests.
 struct Idle {
-    connection: Rc<Connection>,
-    open: Open,
+    connection: Rc<H1Connection>,
+    open: CountedConnection,
     since: Now,
 }
 
 /// An HTTP/1 connection in use.
 pub struct Taken {
     /// The connection.
-    pub connection: Rc<Connection>,
+    pub connection: Rc<H1Connection>,
     /// Counts it.
-    pub(super) open: Open,
+    pub(super) open: CountedConnection,
     /// How long it was idle; `None` if it is new.
     pub idle: Option<Duration>,
 }
@@ -108,7 +108,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn put(&self, link: &Link, connection: Rc<Connection>, open: Open, most: u32, now: Now) {
+    pub(super) fn put(&self, link: &Link, connection: Rc<H1Connection>, open: CountedConnection, most: u32, now: Now) {
         if most == 0 {
             return;
         }
@@ -116,7 +116,7 @@ impl Pool {
         if idle.is_empty() {
             self.filled.notify_waiters();
         }
-        let kept = idle.entry(link.id).or_insert_with(|| Kept { list: Vec::new(), count: self.usage(link).mine().clone() });
+        let kept = idle.entry(link.id).or_insert_with(|| IdleList { list: Vec::new(), count: self.usage(link).mine().clone() });
         if kept.list.len() >= most as usize {
             kept.list.remove(0);
             kept.count.dropped(1);

@@ -1,10 +1,10 @@
 //! Sends one request to one node and brings the head of its answer, over whatever protocol the link speaks.
 
-use super::answer::Answer;
+use super::answer::NodeAnswer;
 use super::body::RequestBody;
-use super::failure::{Failure, SendError};
+use super::failure::{ExchangeFailure, SendError};
 use super::interim::Interim;
-use super::limits::{Limits, Over};
+use super::limits::{ExchangeLimits, Over};
 use super::link::Link;
 use super::pool::Pool;
 use super::{http1, http2};
@@ -20,9 +20,9 @@ pub async fn send(
     link: &Arc<Link>,
     head: Cow<'_, Parts>,
     body: RequestBody,
-    limits: &Limits<'_>,
+    limits: &ExchangeLimits<'_>,
     on_interim: impl AsyncFn(Interim),
-) -> Result<Answer, SendError> {
+) -> Result<NodeAnswer, SendError> {
     match (link.protocol, limits.over) {
         (NodeProtocol::Http2, Over::Switching) => {
             let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
@@ -32,7 +32,9 @@ pub async fn send(
         (NodeProtocol::Http2, Over::Http1) => {
             let hint = "the node wants the request over HTTP/1.1 and does not speak it on this port: its cluster may need http2 = false";
             let sent = http1::send(pool, link, &head, body, limits, on_interim).await;
-            sent.map_err(|error| if matches!(error.kind, Failure::Declined | Failure::BadAnswer) { unspoken(error, hint) } else { error })
+            sent.map_err(|error| {
+                if matches!(error.kind, ExchangeFailure::Declined | ExchangeFailure::BadAnswer) { unspoken(error, hint) } else { error }
+            })
         }
         (NodeProtocol::Http2, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
         (NodeProtocol::Http1, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
@@ -42,7 +44,7 @@ pub async fn send(
 /// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be reached counts.
 fn unspoken(error: SendError, hint: &str) -> SendError {
     match error.kind {
-        Failure::Connect | Failure::Unreached | Failure::Client | Failure::Stalled => error,
-        _ => SendError::new(Failure::Unswitched, format!("{hint} ({})", error.cause)),
+        ExchangeFailure::Connect | ExchangeFailure::Unreached | ExchangeFailure::Client | ExchangeFailure::Stalled => error,
+        _ => SendError::new(ExchangeFailure::Unswitched, format!("{hint} ({})", error.cause)),
     }
 }

@@ -1,9 +1,9 @@
 //! One connection of HTTP/2 to a node, shared by as many requests at a time as both sides allow.
 
 use super::dial::{self, NoConnection};
-use super::failure::{Failure, SendError};
+use super::failure::{ExchangeFailure, SendError};
 use super::link::Link;
-use super::usage::{Open, Usage};
+use super::usage::{CountedConnection, Usage};
 use crate::base::clock::{self, Now};
 use crate::transport::stream::Stream;
 use crate::transport::window::{Admission, Bounds, LEAST, STREAMS, Share, Window};
@@ -29,7 +29,7 @@ const BOUNDS: Bounds = Bounds { start: LEAST, most: 1 << 20, sum: STREAMS as u64
 const UNTOLD: usize = usize::MAX - 1;
 
 /// A connection that requests share.
-pub struct Shared {
+pub struct SharedConnection {
     sender: RefCell<SendRequest<Bytes>>,
     pub(super) window: Window,
     /// The node's SETTINGS are here.
@@ -43,7 +43,7 @@ pub struct Shared {
     rests_since: Cell<Now>,
 }
 
-impl Shared {
+impl SharedConnection {
     /// Opens one, and says what keeps it going. It is open when the node's SETTINGS are here, which say how many streams it takes.
     /// From a node that is late with them it may do with one.
     pub(super) async fn open(link: &Link, usage: &Usage, within: Duration) -> Result<(Rc<Self>, Drive), SendError> {
@@ -51,7 +51,7 @@ impl Shared {
         let count = usage.mine();
         count.attempted();
         let socket = dial::dial(link, NodeProtocol::Http2, within).await?;
-        let refused = |why: String| SendError::new(Failure::Connect, why);
+        let refused = |why: String| SendError::new(ExchangeFailure::Connect, why);
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
         builder.initial_max_send_streams(UNTOLD).enable_push(false);
@@ -68,7 +68,7 @@ impl Shared {
             alone: Cell::default(),
             rests_since: Cell::new(Now::look()),
         });
-        let mut drive = Drive { connection, _open: Open::new(count) };
+        let mut drive = Drive { connection, _open: CountedConnection::new(count) };
         let told = poll_fn(|cx| match drive.poll(cx, Some(&shared)) {
             Poll::Ready(Ok(())) => Poll::Ready(Err(refused("it was closed before the node's SETTINGS came".into()))),
             Poll::Ready(Err(why)) => Poll::Ready(Err(refused(format!("HTTP/2: {why}")))),
@@ -154,12 +154,12 @@ impl Shared {
 /// What keeps a connection going.
 pub(super) struct Drive {
     connection: Connection<Stream, Bytes>,
-    _open: Open,
+    _open: CountedConnection,
 }
 
 impl Drive {
     /// Reads, writes and sizes the windows; ready at its end.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: Option<&Shared>) -> Poll<Result<(), h2::Error>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: Option<&SharedConnection>) -> Poll<Result<(), h2::Error>> {
         loop {
             if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
                 return Poll::Ready(end);

@@ -1,11 +1,11 @@
 //! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
 //! wait.
 
-use super::failure::{Failure, SendError};
+use super::failure::{ExchangeFailure, SendError};
 use super::household::{Household, Shares};
-use super::limits::{Limits, Over};
+use super::limits::{ExchangeLimits, Over};
 use super::link::Link;
-use super::shared::{Drive, Shared};
+use super::shared::{Drive, SharedConnection};
 use super::usage::Usage;
 use crate::base::clock::Now;
 use crate::base::waiting::Waiting;
@@ -30,7 +30,7 @@ const REFUSED: Duration = Duration::from_secs(1);
 pub struct Streams {
     link: Arc<Link>,
     usage: Arc<Usage>,
-    connections: RefCell<Vec<Rc<Shared>>>,
+    connections: RefCell<Vec<Rc<SharedConnection>>>,
     opening: Cell<u32>,
     queue: RefCell<VecDeque<Waiter>>,
     /// Whose the streams are.
@@ -47,12 +47,12 @@ pub struct Streams {
 struct Waiter {
     client: Household,
     over: Over,
-    give: oneshot::Sender<Result<Place, SendError>>,
+    give: oneshot::Sender<Result<StreamSlot, SendError>>,
 }
 
 /// A stream that may be opened. Given up by drop.
-pub struct Place {
-    shared: Rc<Shared>,
+pub struct StreamSlot {
+    shared: Rc<SharedConnection>,
     streams: Rc<Streams>,
     share: Share,
     client: Household,
@@ -65,7 +65,7 @@ pub struct Place {
 }
 
 enum Found {
-    Here(Place),
+    Here(StreamSlot),
     Soon,
     Nowhere,
 }
@@ -88,7 +88,7 @@ impl Streams {
     }
 
     /// A stream for a request; and whether it was waited for.
-    pub(super) async fn take(self: &Rc<Self>, limits: &Limits<'_>) -> Result<(Place, bool), SendError> {
+    pub(super) async fn take(self: &Rc<Self>, limits: &ExchangeLimits<'_>) -> Result<(StreamSlot, bool), SendError> {
         self.most.set(limits.connections);
         self.connect.set(limits.connect);
         let (give, place) = oneshot::channel();
@@ -112,14 +112,14 @@ impl Streams {
         self.wait(place, limits.queue).await.map(|place| (place, true))
     }
 
-    async fn wait(&self, mut place: oneshot::Receiver<Result<Place, SendError>>, within: Duration) -> Result<Place, SendError> {
+    async fn wait(&self, mut place: oneshot::Receiver<Result<StreamSlot, SendError>>, within: Duration) -> Result<StreamSlot, SendError> {
         loop {
             match tokio::time::timeout(within, &mut place).await {
                 Ok(Ok(taken)) => return taken,
-                Ok(Err(_)) => return Err(SendError::new(Failure::Connect, "the node is no longer there")),
+                Ok(Err(_)) => return Err(SendError::new(ExchangeFailure::Connect, "the node is no longer there")),
                 // to open a connection has a limit of its own
                 Err(_) if self.connections.borrow().is_empty() && self.opening.get() > 0 => {}
-                Err(_) => return Err(SendError::new(Failure::Full, format!("no stream to the node within {within:?}"))),
+                Err(_) => return Err(SendError::new(ExchangeFailure::Full, format!("no stream to the node within {within:?}"))),
             }
         }
     }
@@ -145,13 +145,13 @@ impl Streams {
     }
 
     /// A stream over this connection.
-    fn admit(self: &Rc<Self>, shared: &Rc<Shared>, client: Household, idle: Option<Duration>) -> Found {
+    fn admit(self: &Rc<Self>, shared: &Rc<SharedConnection>, client: Household, idle: Option<Duration>) -> Found {
         let reused = shared.is_used();
         match shared.admit() {
             Admission::Now(share) => {
                 self.shares.borrow_mut().take(client);
                 let (shared, streams, taken) = (shared.clone(), self.clone(), Cell::default());
-                Found::Here(Place { shared, streams, share, client, reused, idle, taken })
+                Found::Here(StreamSlot { shared, streams, share, client, reused, idle, taken })
             }
             Admission::Soon => Found::Soon,
             Admission::Later => Found::Nowhere,
@@ -194,7 +194,7 @@ impl Streams {
         self.opening.set(self.opening.get() + 1);
         let streams = self.clone();
         tokio::task::spawn_local(async move {
-            let opened = Shared::open(&streams.link, &streams.usage, streams.connect.get()).await;
+            let opened = SharedConnection::open(&streams.link, &streams.usage, streams.connect.get()).await;
             streams.opening.set(streams.opening.get() - 1);
             match opened {
                 Ok((shared, drive)) => {
@@ -218,7 +218,7 @@ impl Streams {
 
     /// Gives a new connection to the one request that it was opened for: its answer may have ended one that it shared, and others
     /// share this one only once there is an answer, which may take long: half of the connections remain for those who share.
-    fn begin_alone(self: &Rc<Self>, shared: &Rc<Shared>, first: Waiter) {
+    fn begin_alone(self: &Rc<Self>, shared: &Rc<SharedConnection>, first: Waiter) {
         match self.may_have_more(first.client).then(|| self.admit(shared, first.client, None)) {
             Some(Found::Here(place)) => {
                 let alone = self.connections.borrow().iter().filter(|c| c.is_alone()).count() as u32;
@@ -231,7 +231,7 @@ impl Streams {
     }
 
     /// A node has said how many streams it takes.
-    fn learn(&self, shared: &Shared) {
+    fn learn(&self, shared: &SharedConnection) {
         if shared.is_told() {
             self.width.set(shared.width());
         }
@@ -291,9 +291,9 @@ impl Streams {
 
 /// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those who wait what the node
 /// allows meanwhile.
-async fn drive_to_end(mut drive: Drive, shared: Weak<Shared>, streams: Weak<Streams>) {
+async fn drive_to_end(mut drive: Drive, shared: Weak<SharedConnection>, streams: Weak<Streams>) {
     let mut told = false;
-    let alive = |shared: &Weak<Shared>| Some((shared.upgrade()?, streams.upgrade()?));
+    let alive = |shared: &Weak<SharedConnection>| Some((shared.upgrade()?, streams.upgrade()?));
     poll_fn(|cx| {
         if drive.poll(cx, shared.upgrade().as_deref()).is_ready() {
             return Poll::Ready(());
@@ -323,9 +323,9 @@ async fn drive_to_end(mut drive: Drive, shared: Weak<Shared>, streams: Weak<Stre
     streams.changed();
 }
 
-impl Place {
+impl StreamSlot {
     /// The connection it is on.
-    pub(super) fn connection(&self) -> &Shared {
+    pub(super) fn connection(&self) -> &SharedConnection {
         &self.shared
     }
 
@@ -338,7 +338,7 @@ impl Place {
     }
 }
 
-impl Taking for Place {
+impl Taking for StreamSlot {
     fn took(&self, bytes: usize) {
         self.shared.window.took(&self.taken, bytes);
     }
@@ -347,7 +347,7 @@ impl Taking for Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.shared.give_back(&self.share);
         self.shared.set_alone(false);

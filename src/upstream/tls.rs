@@ -3,7 +3,7 @@
 use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
-use crate::wire::pem::{self, Pair};
+use crate::wire::pem::{self, KeyPairFiles};
 use crate::wire::protocol::NodeProtocol;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -80,8 +80,8 @@ pub fn fingerprint(tls: &ClusterTls, files: &NamedFiles) -> u64 {
 }
 
 /// Where the certificate is that we show, and its key.
-fn pair(cert: &str, tls: &ClusterTls, files: &NamedFiles) -> Pair {
-    Pair { cert: files.path(cert), key: files.path(tls.key.as_deref().unwrap_or(cert)) }
+fn pair(cert: &str, tls: &ClusterTls, files: &NamedFiles) -> KeyPairFiles {
+    KeyPairFiles { cert: files.path(cert), key: files.path(tls.key.as_deref().unwrap_or(cert)) }
 }
 
 /// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still checked.

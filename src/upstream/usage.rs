@@ -7,13 +7,13 @@ use thread_local::ThreadLocal;
 /// The connections to the nodes of one cluster.
 #[derive(Debug, Default)]
 pub struct Usage {
-    blocks: ThreadLocal<Arc<Block>>,
+    blocks: ThreadLocal<Arc<UsageBlock>>,
 }
 
 /// One thread's part. Aligned so that no two threads write to one pair of cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Block {
+pub struct UsageBlock {
     attempts: ThreadCount,
     reuses: ThreadCount,
     /// Gauges go up and down; the sum of all threads is what counts, whatever one of them wraps to.
@@ -23,13 +23,13 @@ pub struct Block {
 
 impl Usage {
     /// This thread's part.
-    pub(super) fn mine(&self) -> &Arc<Block> {
+    pub(super) fn mine(&self) -> &Arc<UsageBlock> {
         self.blocks.get_or_default()
     }
 
     /// The sum of all threads.
-    pub fn totals(&self) -> Totals {
-        self.blocks.iter().fold(Totals::default(), |sum, block| Totals {
+    pub fn totals(&self) -> UsageTotals {
+        self.blocks.iter().fold(UsageTotals::default(), |sum, block| UsageTotals {
             attempts: sum.attempts + block.attempts.get(),
             reuses: sum.reuses + block.reuses.get(),
             open: sum.open.wrapping_add(block.open.get()),
@@ -38,7 +38,7 @@ impl Usage {
     }
 }
 
-impl Block {
+impl UsageBlock {
     /// A connection is tried for.
     pub(super) fn attempted(&self) {
         self.attempts.add(1);
@@ -61,16 +61,16 @@ impl Block {
 }
 
 /// Counts a connection as open until it is dropped, on the thread that opened it.
-pub(super) struct Open(Arc<Block>);
+pub(super) struct CountedConnection(Arc<UsageBlock>);
 
-impl Open {
-    pub(super) fn new(block: &Arc<Block>) -> Self {
+impl CountedConnection {
+    pub(super) fn new(block: &Arc<UsageBlock>) -> Self {
         block.open.add(1);
         Self(block.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.0.open.take(1);
     }
@@ -78,7 +78,7 @@ impl Drop for Open {
 
 /// What all threads have counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct UsageTotals {
     /// Connections that were tried for.
     pub attempts: u64,
     /// Requests sent over a connection that had served before.
@@ -99,7 +99,7 @@ mod tests {
         let one = usage.mine();
         (0..3).for_each(|_| one.kept());
         one.reused();
-        let open = Open::new(one);
+        let open = CountedConnection::new(one);
         std::thread::scope(|scope| {
             let other = scope.spawn(|| {
                 let other = usage.mine();
@@ -109,7 +109,7 @@ mod tests {
             });
             other.join().unwrap();
         });
-        assert_eq!(usage.totals(), Totals { attempts: 1, reuses: 1, open: 1, idle: 1 });
+        assert_eq!(usage.totals(), UsageTotals { attempts: 1, reuses: 1, open: 1, idle: 1 });
         drop(open);
         assert_eq!(usage.totals().open, 0);
     }

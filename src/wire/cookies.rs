@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// One `name=value` of a request's Cookie headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair<'h> {
+pub struct CookiePair<'h> {
     /// The name, without the space around it.
     pub name: &'h [u8],
     /// The value, without the space around it; quotes are left on.
@@ -18,7 +18,7 @@ pub struct Pair<'h> {
 }
 
 /// All cookies of a request, over all Cookie headers, in order. `;` separates, and `,` where a `name=` follows it.
-pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Pair<'_>> {
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = CookiePair<'_>> {
     headers.get_all(COOKIE).iter().flat_map(|line| cookies_in(line.as_bytes()))
 }
 
@@ -45,7 +45,7 @@ pub fn join(headers: &mut HeaderMap) {
 }
 
 /// The cookies of one Cookie header line.
-pub fn cookies_in(line: &[u8]) -> impl Iterator<Item = Pair<'_>> {
+pub fn cookies_in(line: &[u8]) -> impl Iterator<Item = CookiePair<'_>> {
     Segments { line, next: Some(0) }.filter_map(|segment| pair(line, segment))
 }
 
@@ -73,7 +73,7 @@ pub fn remove(headers: &mut HeaderMap, name: &[u8]) -> bool {
 
 /// Replaces the values of cookies called `name` by a part of themselves: `part` says which, None to leave one as it is.
 pub fn shorten(headers: &mut HeaderMap, name: &[u8], part: impl Fn(&[u8]) -> Option<Range<usize>>) -> bool {
-    let cut = |pair: &Pair<'_>| if pair.name == name { part(pair.value) } else { None };
+    let cut = |pair: &CookiePair<'_>| if pair.name == name { part(pair.value) } else { None };
     if !cookies(headers).any(|pair| cut(&pair).is_some()) {
         return false;
     }
@@ -148,7 +148,7 @@ impl<'h> SetCookie<'h> {
     /// Reads a line; None when it has no `=` in its first part.
     pub fn parse(line: &'h [u8]) -> Option<Self> {
         let end = memchr::memchr(b';', line).unwrap_or(line.len());
-        let Pair { name, value, range } = pair(line, 0..end)?;
+        let CookiePair { name, value, range } = pair(line, 0..end)?;
         Some(Self { name, value, line, range })
     }
 
@@ -235,7 +235,7 @@ fn names_cookie(text: &[u8]) -> bool {
     end > 0 && text[end..].trim_ascii_start().first() == Some(&b'=')
 }
 
-fn pair(line: &[u8], segment: Range<usize>) -> Option<Pair<'_>> {
+fn pair(line: &[u8], segment: Range<usize>) -> Option<CookiePair<'_>> {
     let text = line.get(segment.clone())?;
     let eq = memchr::memchr(b'=', text)?;
     let name = text[..eq].trim_ascii();
@@ -243,7 +243,7 @@ fn pair(line: &[u8], segment: Range<usize>) -> Option<Pair<'_>> {
     let left = raw.trim_ascii_start();
     let value = left.trim_ascii_end();
     let start = segment.start + eq + 1 + (raw.len() - left.len());
-    (!name.is_empty()).then_some(Pair { name, value, range: start..start + value.len() })
+    (!name.is_empty()).then_some(CookiePair { name, value, range: start..start + value.len() })
 }
 
 /// The line without the named cookies; it goes when no cookie is left.

@@ -32,14 +32,14 @@ pub struct Certificate {
 
 /// A file that could not be used.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct PemProblem {
     /// Which.
     pub file: PathBuf,
     /// Why, with the file's name.
     pub message: String,
 }
 
-impl Problem {
+impl PemProblem {
     /// The message is to stand behind the file's name.
     pub fn new(file: &Path, message: impl Display) -> Self {
         Self { file: file.to_owned(), message: format!("{} {message}", file.display()) }
@@ -48,7 +48,7 @@ impl Problem {
 
 /// Where a chain and its key are; the key may be in the same file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pair {
+pub struct KeyPairFiles {
     /// The file of the chain.
     pub cert: PathBuf,
     /// The file of the key.
@@ -64,21 +64,21 @@ const PRIVATE_KEY: &str = "privkey.pem";
 const PARTS: [&str; 3] = ["cert.pem", "chain.pem", PRIVATE_KEY];
 
 /// Every pair in a file or folder; a folder's by name.
-pub fn load_all(path: &Path) -> Vec<Result<Certificate, Problem>> {
+pub fn load_all(path: &Path) -> Vec<Result<Certificate, PemProblem>> {
     pairs(path).map_or_else(|problem| vec![Err(problem)], |pairs| pairs.iter().map(load).collect())
 }
 
 /// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in it, one a name.
-fn pairs(path: &Path) -> Result<Vec<Pair>, Problem> {
-    let unreadable = |error| Problem::new(path, format_args!("cannot be read: {error}"));
+fn pairs(path: &Path) -> Result<Vec<KeyPairFiles>, PemProblem> {
+    let unreadable = |error| PemProblem::new(path, format_args!("cannot be read: {error}"));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![pair_of(path)]);
     }
-    let mut found: Vec<Pair> =
+    let mut found: Vec<KeyPairFiles> =
         shown(path).map_err(unreadable)?.iter().filter(|file| is_certificate(file)).map(|file| pair_of(file)).collect();
     found.extend(folders(path).iter().filter(|inner| is_certbots(inner)).map(|inner| pair_of(&inner.join(FULL_CHAIN))));
     found.sort_by(|a, b| a.cert.cmp(&b.cert));
-    if found.is_empty() { Err(Problem::new(path, "holds no certificate")) } else { Ok(found) }
+    if found.is_empty() { Err(PemProblem::new(path, "holds no certificate")) } else { Ok(found) }
 }
 
 /// The folders in a folder.
@@ -108,18 +108,18 @@ fn is_certbots(folder: &Path) -> bool {
 }
 
 /// A chain's key is in NAME.key, or NAME.pem.key as HAProxy names it, or privkey.pem beside fullchain.pem, or else in the same file.
-pub fn pair_of(cert: &Path) -> Pair {
+pub fn pair_of(cert: &Path) -> KeyPairFiles {
     let mut longer = cert.as_os_str().to_owned();
     longer.push(".key");
     let certbots = cert.file_name().is_some_and(|name| name == FULL_CHAIN).then(|| cert.with_file_name(PRIVATE_KEY));
     let places = [Some(cert.with_extension("key")), Some(longer.into()), certbots];
     let key = places.into_iter().flatten().find(|place| place.is_file());
-    Pair { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
+    KeyPairFiles { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
 }
 
 /// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file.
-pub fn load(pair: &Pair) -> Result<Certificate, Problem> {
-    let problem = |message: &dyn Display| Problem::new(&pair.cert, message);
+pub fn load(pair: &KeyPairFiles) -> Result<Certificate, PemProblem> {
+    let problem = |message: &dyn Display| PemProblem::new(&pair.cert, message);
     let text = read(&pair.cert).map_err(|error| problem(&error))?;
     let mut print = hash64(&text);
     let chain = certificates(&text).map_err(|error| problem(&error))?;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// What is known of one request. What is not known renders as nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'a> {
+pub struct TemplateFacts<'a> {
     /// The client's address, past trusted proxies.
     pub client_ip: Option<IpAddr>,
     /// The client's port.
@@ -99,7 +99,7 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 #[derive(Debug, Clone)]
-enum Part {
+enum TemplatePart {
     Text(Box<str>),
     Known(Known),
     Header(HeaderName),
@@ -108,7 +108,7 @@ enum Part {
 /// A text with names in it. One without any is a finished header value.
 #[derive(Debug, Clone)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     fixed: Option<HeaderValue>,
 }
 
@@ -178,7 +178,7 @@ impl Template {
             }
             let close = rest.find('}').ok_or_else(|| TemplateError::OpenBrace(text.to_owned()))?;
             if !literal.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut literal).into()));
+                parts.push(TemplatePart::Text(std::mem::take(&mut literal).into()));
             }
             parts.push(named(&rest[..close])?);
             rest = &rest[close + 1..];
@@ -189,18 +189,18 @@ impl Template {
             false => None,
         };
         if !literal.is_empty() {
-            parts.push(Part::Text(literal.into()));
+            parts.push(TemplatePart::Text(literal.into()));
         }
         Ok(Self { parts, fixed })
     }
 
     /// Appends the text with all names filled in; control characters in a value are left out.
-    pub fn render(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
+    pub fn render(&self, facts: &TemplateFacts<'_>, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Known(name) => fill(*name, facts, out),
-                Part::Header(name) => {
+                TemplatePart::Text(text) => out.extend_from_slice(text.as_bytes()),
+                TemplatePart::Known(name) => fill(*name, facts, out),
+                TemplatePart::Header(name) => {
                     // Several lines of one name are one list, as RFC 9110 5.3 joins them.
                     for (n, value) in facts.headers.into_iter().flat_map(|map| map.get_all(name)).enumerate() {
                         if n > 0 {
@@ -214,7 +214,7 @@ impl Template {
     }
 
     /// The text with all names filled in, as a header value; `None` when nothing is left of it.
-    pub fn value(&self, facts: &Facts<'_>) -> Option<HeaderValue> {
+    pub fn value(&self, facts: &TemplateFacts<'_>) -> Option<HeaderValue> {
         if let Some(fixed) = &self.fixed {
             return Some(fixed.clone());
         }
@@ -225,31 +225,31 @@ impl Template {
 
     /// True when the text begins with exactly this, before any name.
     pub fn starts_with(&self, text: &str) -> bool {
-        matches!(self.parts.first(), Some(Part::Text(first)) if first.starts_with(text))
+        matches!(self.parts.first(), Some(TemplatePart::Text(first)) if first.starts_with(text))
     }
 
     /// True when this character stands in the text outside of names.
     pub fn contains(&self, c: char) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
+        self.parts.iter().any(|part| matches!(part, TemplatePart::Text(text) if text.contains(c)))
     }
 }
 
-fn named(name: &str) -> Result<Part, TemplateError> {
+fn named(name: &str) -> Result<TemplatePart, TemplateError> {
     if let Some(header) = name.strip_prefix("header.") {
         return match HeaderName::from_bytes(header.as_bytes()) {
-            Ok(header) => Ok(Part::Header(header)),
+            Ok(header) => Ok(TemplatePart::Header(header)),
             Err(_) => Err(TemplateError::HeaderName(header.to_owned())),
         };
     }
     if let Some((_, found)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Ok(Part::Known(*found));
+        return Ok(TemplatePart::Known(*found));
     }
     let nearest = NAMES.iter().map(|(known, _)| (strsim::damerau_levenshtein(known, name), *known)).min();
     let meant = nearest.filter(|(distance, _)| *distance <= 1 + name.len() / 3).map(|(_, known)| known);
     Err(TemplateError::Unknown { name: name.to_owned(), meant })
 }
 
-fn fill(name: Known, facts: &Facts<'_>, out: &mut Vec<u8>) {
+fn fill(name: Known, facts: &TemplateFacts<'_>, out: &mut Vec<u8>) {
     let text = match name {
         // Writing to a Vec cannot fail.
         Known::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),

@@ -1,6 +1,6 @@
 use super::*;
 
-fn rendered(text: &str, facts: &Facts<'_>) -> String {
+fn rendered(text: &str, facts: &TemplateFacts<'_>) -> String {
     let mut out = Vec::new();
     Template::parse(text).unwrap().render(facts, &mut out);
     String::from_utf8(out).unwrap()
@@ -11,7 +11,7 @@ fn names_are_filled_in() {
     let mut headers = HeaderMap::new();
     headers.append("x-a", "1".parse().unwrap());
     headers.append("x-a", "2".parse().unwrap());
-    let facts = Facts {
+    let facts = TemplateFacts {
         client_ip: Some("::ffff:10.0.0.1".parse().unwrap()),
         client_port: Some(99),
         host: Some("h\r\nX: y"),
@@ -21,7 +21,7 @@ fn names_are_filled_in() {
         route: Some("n1"),
         request_id: Some(&RequestId::Own(42)),
         headers: Some(&headers),
-        ..Facts::default()
+        ..TemplateFacts::default()
     };
     for (text, expected) in [
         ("{client.ip}:{client.port}", "10.0.0.1:99"),

@@ -4,11 +4,11 @@ use crate::traffic::{Ask, Step};
 use crate::world::{Held, World};
 use homing::proxy::retry::Tries;
 use homing::proxy::session;
-use homing::upstream::failure::{Failure, SendError};
+use homing::upstream::failure::{ExchangeFailure, SendError};
 
 impl World {
     /// The request failed. What to try again with.
-    pub fn fail(&mut self, mut ask: Ask, kind: Failure) -> Held<Option<Tries>> {
+    pub fn fail(&mut self, mut ask: Ask, kind: ExchangeFailure) -> Held<Option<Tries>> {
         self.tell(|| format!("client {} fails at {}: {kind:?}", ask.client, ask.verdict.node.spec.name));
         self.sum.failed += 1;
         let name = ask.verdict.node.spec.name.clone();

@@ -4,14 +4,14 @@ use crate::client::{Home, shown_id};
 use crate::conf::Pins;
 use crate::machine::Process;
 use crate::world::{Held, World};
-use homing::affinity::{Answer, Incoming, Reading, Stamp};
+use homing::affinity::{PinRequest, PinResponse, Reading, Stamp};
 use homing::proxy::flights::Flight;
 use homing::proxy::retry::Tries;
-use homing::proxy::session::{self, Caller, Clash, Session};
+use homing::proxy::session::{self, Clash, ConnectionSession, OpenSession};
 use homing::proxy::slot::RequestSlot;
 use homing::table::Cluster;
-use homing::table::decide::{self, Decision, Facts, Verdict};
-use homing::upstream::failure::Failure;
+use homing::table::decide::{self, Decision, DecisionInput, Verdict};
+use homing::upstream::failure::ExchangeFailure;
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Method, StatusCode, Uri};
 use rand::Rng;
@@ -29,7 +29,7 @@ pub struct Ask {
     epoch: u32,
     pub cluster: Arc<Cluster>,
     pub verdict: Verdict,
-    pub session: Session,
+    pub session: OpenSession,
     stamp: Stamp,
     headers: HeaderMap,
     pub tries: Tries,
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// What came of a decision.
 enum Chosen {
-    At(Verdict, Session, Stamp),
+    At(Verdict, OpenSession, Stamp),
     Refused,
 }
 
@@ -77,7 +77,7 @@ impl World {
     fn attempt(&mut self, client: usize, epoch: u32, cluster: Arc<Cluster>, headers: HeaderMap, mut tries: Tries) -> Held {
         let uri = Uri::from_static("/");
         loop {
-            let incoming = Incoming {
+            let incoming = PinRequest {
                 method: &Method::GET,
                 uri: &uri,
                 headers: &headers,
@@ -124,7 +124,7 @@ impl World {
     fn choose(&mut self, client: usize, epoch: u32, cluster: &Arc<Cluster>, reading: &Reading<'_>, tries: &mut Tries) -> Held<Chosen> {
         let (fresh, mut hint) = (self.rng.random(), None);
         loop {
-            let facts = Facts { tried: tries.tried(), hint, waited: tries.waited, now: self.now, dry: false };
+            let facts = DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: self.now, dry: false };
             let verdict = match decide::decide(cluster, reading, &facts, &mut self.rng) {
                 Decision::Serve(verdict) => verdict,
                 Decision::Wait => {
@@ -140,7 +140,7 @@ impl World {
             };
             self.tell(|| format!("client {client} to {}: {}", verdict.node.spec.name, verdict.why.word()));
             self.may_serve(client, epoch, cluster, &verdict, tries.tried(), hint.is_some())?;
-            let caller = Caller { fresh, met: None, connection: 1000 + client as u64 };
+            let caller = ConnectionSession { fresh, met: None, connection: 1000 + client as u64 };
             match session::enter(cluster, reading, &verdict, &caller, tries.tried(), self.now) {
                 Ok(session) => {
                     self.entered(client, cluster, &verdict)?;
@@ -212,7 +212,7 @@ impl World {
     fn send(&mut self, mut ask: Ask) -> Held<Option<Tries>> {
         let process = self.machine(&ask.verdict.node.spec.name).process;
         match process {
-            Process::Gone => self.fail(ask, Failure::Connect),
+            Process::Gone => self.fail(ask, ExchangeFailure::Connect),
             Process::Hangs => {
                 ask.due = self.second + 4;
                 self.asks.push(ask);
@@ -255,8 +255,8 @@ impl World {
             } else if is_cut || is_over {
                 let ask = self.asks.remove(at);
                 let failure = match (is_cut, runs) {
-                    (true, _) => Some(Failure::NoAnswer),
-                    (_, Process::Hangs) => Some(Failure::Timeout),
+                    (true, _) => Some(ExchangeFailure::NoAnswer),
+                    (_, Process::Hangs) => Some(ExchangeFailure::Timeout),
                     _ => None,
                 };
                 match failure {
@@ -308,7 +308,7 @@ impl World {
             }
         }
         let ended = known.is_some() && leaves;
-        let marks = Answer {
+        let marks = PinResponse {
             method: &Method::GET,
             secure: false,
             now: unix,

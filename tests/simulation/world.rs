@@ -12,13 +12,13 @@ use homing::base::clock::Now;
 use homing::config::address::NodeUrl;
 use homing::config::model::AdminState;
 use homing::control::Registry;
-use homing::control::members::{Hearing, Members, Proof, Refusal};
+use homing::control::members::{BeatRefusal, Hearing, Members, SenderProof};
 use homing::control::overlay::Overlay;
 use homing::feed::Pulse;
 use homing::feed::health::judge::{self, CheckedNode, Outages};
-use homing::feed::probe::{Failure, Meaning, Seen};
+use homing::feed::probe::{CheckAnswer, CheckFailure, Meaning};
 use homing::feed::watch::Watch;
-use homing::heartbeat::{Announced, Beat, Heard, Speaker};
+use homing::heartbeat::{Announced, Beat, HeartbeatMessage, Speaker};
 use homing::proxy::flights::Flights;
 use homing::table::{Health, Table};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -213,9 +213,9 @@ impl World {
             if !second.is_multiple_of(INTERVAL) && watch.health() != Health::Unknown {
                 continue;
             }
-            let fail = |meaning, why: &str| Err(Failure { why: why.into(), meaning });
+            let fail = |meaning, why: &str| Err(CheckFailure { why: why.into(), meaning });
             let found = match machine.process {
-                Process::Runs => Ok(Seen { words: "check 200".into(), drains: false }),
+                Process::Runs => Ok(CheckAnswer { words: "check 200".into(), drains: false }),
                 Process::Hangs => fail(Meaning::Silent, "no answer"),
                 Process::Gone => fail(Meaning::Refused, "refused"),
             };
@@ -257,7 +257,7 @@ impl World {
     fn hear(&mut self, name: &str, beat: Beat, table: &Table) -> Hearing {
         let url: NodeUrl = self.conf.node(name).map_or_else(|| "http://127.0.0.1:1".into(), |node| node.url).parse().unwrap();
         let speaker = Speaker::Named { cluster: CLUSTER.into(), node: name.into(), url };
-        self.members.hear(&Heard { speaker, beat }, HERE, Proof::Token, table, self.now)
+        self.members.hear(&HeartbeatMessage { speaker, beat }, HERE, SenderProof::Token, table, self.now)
     }
 
     fn replay(&mut self, name: &str, table: &Table) -> Held {
@@ -267,7 +267,7 @@ impl World {
         let beat = old[at].clone();
         self.sum.replays += 1;
         match self.hear(name, beat, table) {
-            Hearing::Refused(Refusal::Replayed) => Ok(()),
+            Hearing::Refused(BeatRefusal::Replayed) => Ok(()),
             _ => Err(format!("a beat of {name} that was heard before is taken again")),
         }
     }

@@ -5,7 +5,7 @@ use crate::config::address::Address;
 use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
 use crate::proxy::resolve::{Bypass, Resolution, resolve};
 use crate::serve::problem::Problem;
-use crate::table::decide::{self, Decision, Facts, Verdict};
+use crate::table::decide::{self, Decision, DecisionInput, Verdict};
 use crate::table::{Listener, Table};
 use crate::telemetry::recent::RecentDecision;
 use crate::wire::protocol::ClientProtocol;
@@ -81,7 +81,7 @@ pub fn decide(table: &Table, request: &Request) -> Result<RecentDecision, Proble
         return Ok(decided);
     }
     for waited in [false, true] {
-        let facts = Facts { tried: &[], hint: None, waited, now, dry: true };
+        let facts = DecisionInput { tried: &[], hint: None, waited, now, dry: true };
         match decide::decide(to.cluster, &to.reading, &facts, &mut rng) {
             Decision::Serve(verdict) => {
                 decided.chosen(to.cluster, &verdict, now);

@@ -12,7 +12,7 @@ use super::{Admin, snapshot};
 use crate::affinity::Reading;
 use crate::base::clock::{self, Now, rfc3339};
 use crate::serve::problem::Problem;
-use crate::table::decide::{self, Decision, Facts};
+use crate::table::decide::{self, Decision, DecisionInput};
 use crate::table::{Cluster, Table};
 use crate::telemetry::recent::{RecentDecision, RecentDecisions};
 use http::StatusCode;
@@ -121,7 +121,7 @@ fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>)
 
 /// Where a new session would go.
 fn fresh(cluster: &Cluster) -> Option<String> {
-    let facts = Facts { tried: &[], hint: None, waited: true, now: Now::look(), dry: true };
+    let facts = DecisionInput { tried: &[], hint: None, waited: true, now: Now::look(), dry: true };
     match decide::decide(cluster, &Reading::absent(None), &facts, &mut made_up::rng()) {
         Decision::Serve(verdict) => Some(verdict.node.spec.name.to_string()),
         Decision::Wait | Decision::Refuse(_) => None,

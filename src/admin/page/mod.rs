@@ -6,8 +6,8 @@ mod lists;
 mod parts;
 mod spark;
 
-use super::guard::Proof;
-use super::history::History;
+use super::guard::Credential;
+use super::history::MetricHistory;
 use super::status::{ClusterState, Moves, Status};
 use crate::admin::form::Form;
 use crate::base::words;
@@ -25,17 +25,17 @@ pub const SCRIPT: &str = include_str!("page.js");
 pub const ICON: &str = include_str!("icon.svg");
 
 /// What the page shows.
-pub struct Sight<'s> {
+pub struct PageContext<'s> {
     /// The snapshot.
     pub status: &'s Status,
     /// Sessions that were moved.
     pub moves: &'s Moves,
     /// The last hour.
-    pub history: &'s History,
+    pub history: &'s MetricHistory,
     /// What was refused, if this answers a form.
     pub notice: Option<&'s Notice<'s>>,
     /// How who looks at it was let in.
-    pub proof: Proof,
+    pub proof: Credential,
 }
 
 /// A change that was refused, and what was asked for.
@@ -49,8 +49,8 @@ pub struct Notice<'n> {
 }
 
 /// The whole page.
-pub fn whole(sight: &Sight<'_>) -> String {
-    let Sight { status, moves, history, notice, proof } = *sight;
+pub fn whole(sight: &PageContext<'_>) -> String {
+    let PageContext { status, moves, history, notice, proof } = *sight;
     let clusters = &status.clusters;
     let lacking: Vec<&str> =
         clusters.iter().filter(|cluster| cluster.state != ClusterState::Ready).map(|cluster| &*cluster.cluster).collect();
@@ -65,7 +65,7 @@ pub fn whole(sight: &Sight<'_>) -> String {
                 @if status.stopping { ", " strong { "stopping" } }
             }
             form method="post" action="/api/reload" { button { "Reload the conf" } }
-            @if proof == Proof::Cookie { form method="post" action="/logout" { button { "Log out" } } }
+            @if proof == Credential::Cookie { form method="post" action="/logout" { button { "Log out" } } }
         }
         p #link role="status" data-keep {}
         p #said .unseen role="status" aria-live="polite" data-keep {}
@@ -151,9 +151,10 @@ mod tests {
         let form = Form::read(&bytes::Bytes::from_static(b"deadline=%22%3E%3Cscript%3E"));
         let problem = Problem::new(StatusCode::CONFLICT, "<script>").with("force", true);
         let notice = Notice { problem: &problem, path: "/api/\"><script>", form: &form };
-        let (status, history) = (crate::admin::status::nothing(), History::default());
+        let (status, history) = (crate::admin::status::nothing(), MetricHistory::default());
         let moves = Moves { time: String::new(), clusters: Vec::new() };
-        let page = whole(&Sight { status: &status, moves: &moves, history: &history, notice: Some(&notice), proof: Proof::NotAsked });
+        let page =
+            whole(&PageContext { status: &status, moves: &moves, history: &history, notice: Some(&notice), proof: Credential::NotAsked });
         assert!(page.contains("&lt;script&gt;") && page.contains("Do it all the same"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("style="), "{page}");
         assert!(!login(Some("<b>")).contains("<b>"));

@@ -80,10 +80,10 @@ fn dates() {
         (IDLE, "SRV=a2|awF5s|awF1y", "", "", "SRV=a2|awF5s; path=/", 2),
     ]);
     let dated = affinity(DATES);
-    assert_eq!(read(&dated, "/", &["SRV=a2|awF5r|awEEg"], NOW).found, Found::Lost(Lost::Expired));
-    assert_eq!(read(&dated, "/", &["SRV=a2|awF5s"], NOW + 1803).found, Found::Lost(Lost::Expired));
-    assert_eq!(read(&dated, "/", &["SRV=a2|awF5s"], NOW - 90_000).found, Found::Lost(Lost::Expired));
-    assert!(matches!(read(&dated, "/", &["SRV=a2|awF5s"], NOW - 80_000).found, Found::Pin { .. }));
+    assert_eq!(read(&dated, "/", &["SRV=a2|awF5r|awEEg"], NOW).found, FoundPin::Lost(Lost::Expired));
+    assert_eq!(read(&dated, "/", &["SRV=a2|awF5s"], NOW + 1803).found, FoundPin::Lost(Lost::Expired));
+    assert_eq!(read(&dated, "/", &["SRV=a2|awF5s"], NOW - 90_000).found, FoundPin::Lost(Lost::Expired));
+    assert!(matches!(read(&dated, "/", &["SRV=a2|awF5s"], NOW - 80_000).found, FoundPin::Pin { .. }));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn dynamic_values_go_by_address() {
 fn nodes_may_share_a_value() {
     let members = [member(7, "main", "a"), member(2, "backup", "a")];
     let shared = Affinity::compile(Some(&conf(INSERT)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
-    assert_eq!(read(&shared, "/", &["SRV=a"], NOW).found, Found::Pin { slots: &[7, 2], via: Via::Cookie });
+    assert_eq!(read(&shared, "/", &["SRV=a"], NOW).found, FoundPin::Pin { slots: &[7, 2], via: Via::Cookie });
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn readable_values_of_other_front_ends() {
     ] {
         let cookie = format!("R={value}");
         let found = match read(&readable, "/", &[&cookie], NOW).found {
-            Found::Pin { slots: [slot], .. } => Some(*slot),
+            FoundPin::Pin { slots: [slot], .. } => Some(*slot),
             _ => None,
         };
         assert_eq!(found, slot, "{value}");
@@ -202,7 +202,7 @@ fn the_text_that_nobody_claims_is_shown_and_no_more() {
     ] {
         let headers = request_headers(&[cookie]);
         let uri = Uri::from_static("/");
-        let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
+        let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
         assert_eq!(affinity(toml).unclaimed(&request).as_deref(), shown.as_deref(), "{toml} {cookie}");
     }
 }

@@ -59,7 +59,7 @@ pub struct Seen {
     pub slot: u32,
     pub cookie: Vec<String>,
     pub set_cookie: Vec<String>,
-    pub outcome: Outcome,
+    pub outcome: PinOutcome,
     pub cache: Vec<String>,
     pub session: Option<u64>,
 }
@@ -78,20 +78,20 @@ pub fn request_headers(cookies: &[&str]) -> HeaderMap {
 
 pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -> Reading<'t> {
     let (headers, uri) = (request_headers(cookies), uri.parse::<Uri>().unwrap());
-    affinity.read(&Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now })
+    affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now })
 }
 
 impl Visit<'_> {
     pub fn go(&self, affinity: &Affinity) -> Seen {
         let mut headers = request_headers(&self.cookie);
         let uri: Uri = self.uri.parse().unwrap();
-        let request = Incoming { method: &self.method, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: self.now };
+        let request = PinRequest { method: &self.method, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: self.now };
         let own = affinity.read(&request);
         // as if the ledger knew nobody
-        let other = matches!(own.found, Found::Ledger { .. }).then(|| affinity.read_other(&own, &request)).flatten();
+        let other = matches!(own.found, FoundPin::Ledger { .. }).then(|| affinity.read_other(&own, &request)).flatten();
         let reading = other.unwrap_or(own);
         let (slot, honoured) = match reading.found {
-            Found::Pin { slots, .. } => (slots[0], true),
+            FoundPin::Pin { slots, .. } => (slots[0], true),
             _ => (self.balanced, false),
         };
         affinity.prepare(&mut headers);
@@ -103,7 +103,7 @@ impl Visit<'_> {
         if self.release {
             headers.insert(RELEASE, HeaderValue::from_static("1"));
         }
-        let answer = Answer {
+        let answer = PinResponse {
             method: &self.method,
             secure: self.secure,
             now: self.now,

@@ -7,15 +7,15 @@ use crate::base::hash::hash64;
 fn learned_ids() {
     let learn = affinity("learn = 'PHPSESSID'");
     assert!(!learn.is_none());
-    assert_eq!(read(&learn, "/", &[], NOW).found, Found::Absent);
+    assert_eq!(read(&learn, "/", &[], NOW).found, FoundPin::Absent);
     let known = read(&learn, "/", &["a=1; PHPSESSID=ab,cd-e"], NOW);
-    assert_eq!((known.found, known.session), (Found::Ledger { via: Via::Learned }, Some(hash64(b"ab,cd-e"))));
+    assert_eq!((known.found, known.session), (FoundPin::Ledger { via: Via::Learned }, Some(hash64(b"ab,cd-e"))));
     let renewed = Visit {
         set_cookie: vec!["PHPSESSID=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT", "PHPSESSID=ab,cd-e; path=/"],
         ..Visit::default()
     };
     let seen = renewed.go(&learn);
-    assert_eq!(seen.outcome, Outcome { learned: Some(hash64(b"ab,cd-e")), ended: true, ..Outcome::default() });
+    assert_eq!(seen.outcome, PinOutcome { learned: Some(hash64(b"ab,cd-e")), ended: true, ..PinOutcome::default() });
     assert_eq!(seen.set_cookie, renewed.set_cookie);
 }
 
@@ -23,16 +23,16 @@ fn learned_ids() {
 fn keys() {
     let query = affinity("key = 'query:sid'\nremember = false");
     let hash = hash64(b"a b");
-    assert_eq!(read(&query, "/?x=1&sid=a%20b", &[], NOW).found, Found::Key { hash });
+    assert_eq!(read(&query, "/?x=1&sid=a%20b", &[], NOW).found, FoundPin::Key { hash });
     for none in ["/", "/?sid=", "/?sid", "/?xsid=1"] {
-        assert_eq!(read(&query, none, &[], NOW).found, Found::Absent, "{none}");
+        assert_eq!(read(&query, none, &[], NOW).found, FoundPin::Absent, "{none}");
     }
     let source = affinity("key = 'source'");
     let reading = read(&source, "/", &[], NOW);
-    assert_eq!(reading.found, Found::Ledger { via: Via::Key });
+    assert_eq!(reading.found, FoundPin::Ledger { via: Via::Key });
     assert!(reading.session.is_some());
     let header = affinity("key = 'header:cookie'\nremember = false");
-    assert_eq!(read(&header, "/", &["u=1"], NOW).found, Found::Key { hash: hash64(b"u=1") });
+    assert_eq!(read(&header, "/", &["u=1"], NOW).found, FoundPin::Key { hash: hash64(b"u=1") });
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn other_forms_are_honoured_and_replaced_by_ours() {
     let both = format!("SRV=a1; {own}");
     let back = Visit { cookie: vec![&both], ..Visit::default() }.go(&ours);
     assert_eq!((back.slot, back.session, back.set_cookie), (2, Some(hash64(b"AA")), vec![]));
-    assert_eq!(read(&ours, "/", &["HOMING=junk; SRV=zz"], NOW).found, Found::Lost(Lost::Tampered));
-    assert_eq!(read(&ours, "/", &["SRV=zz"], NOW).found, Found::Lost(Lost::UnknownRoute));
+    assert_eq!(read(&ours, "/", &["HOMING=junk; SRV=zz"], NOW).found, FoundPin::Lost(Lost::Tampered));
+    assert_eq!(read(&ours, "/", &["SRV=zz"], NOW).found, FoundPin::Lost(Lost::UnknownRoute));
 }
 
 #[test]
@@ -66,11 +66,11 @@ fn a_foreign_prefix_is_taken_off() {
 fn the_ledger_may_ask_the_other_forms() {
     let learn = affinity("learn = 'PHPSESSID'\nalso = [{ cookie = 'SRV', value = 'route' }]");
     let own = read(&learn, "/", &["PHPSESSID=x; SRV=a2"], NOW);
-    assert_eq!(own.found, Found::Ledger { via: Via::Learned });
+    assert_eq!(own.found, FoundPin::Ledger { via: Via::Learned });
     let (headers, uri) = (request_headers(&["PHPSESSID=x; SRV=a2"]), Uri::from_static("/"));
-    let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
+    let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
     let other = learn.read_other(&own, &request).unwrap();
-    assert_eq!((other.found, other.session), (Found::Pin { slots: &[2], via: Via::Cookie }, Some(hash64(b"x"))));
+    assert_eq!((other.found, other.session), (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(hash64(b"x"))));
     assert!(affinity("learn = 'PHPSESSID'").read_other(&own, &request).is_none());
 }
 

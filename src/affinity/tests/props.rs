@@ -41,10 +41,10 @@ proptest! {
             let mut request = headers(COOKIE, &cookies);
             let Ok(uri) = target.parse::<Uri>() else { continue };
             let client = std::net::Ipv6Addr::LOCALHOST.into();
-            let reading = affinity.read(&Incoming { method: &Method::GET, uri: &uri, headers: &request, client, now });
+            let reading = affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &request, client, now });
             affinity.prepare(&mut request);
             let mut answer = headers(SET_COOKIE, &set);
-            let about = Answer { method: &Method::GET, secure: true, now, slot, boot: 0, honoured, stamp: reading.stamp, session: 1,
+            let about = PinResponse { method: &Method::GET, secure: true, now, slot, boot: 0, honoured, stamp: reading.stamp, session: 1,
                                  status: StatusCode::OK };
             affinity.finish(&about, &mut answer);
         }

@@ -8,11 +8,11 @@ const ROUTEID: &str = "route = 'ROUTEID'\nparameter = 'ROUTEID'";
 
 fn goes(affinity: &Affinity, uri: &str, cookies: &[&str]) -> &'static str {
     match read(affinity, uri, cookies, NOW).found {
-        Found::Pin { slots: [1], via: Via::Route } => "a1",
-        Found::Pin { slots: [2], via: Via::Route } => "a2",
-        Found::Lost(Lost::UnknownRoute) => "unknown",
-        Found::Absent => "absent",
-        Found::Ledger { via: Via::Learned } => "id",
+        FoundPin::Pin { slots: [1], via: Via::Route } => "a1",
+        FoundPin::Pin { slots: [2], via: Via::Route } => "a2",
+        FoundPin::Lost(Lost::UnknownRoute) => "unknown",
+        FoundPin::Absent => "absent",
+        FoundPin::Ledger { via: Via::Learned } => "id",
         other => panic!("{other:?}"),
     }
 }
@@ -81,10 +81,10 @@ fn the_session_is_the_id_before_the_route() {
     assert_eq!(read(&tomcat, "/", &["JSESSIONID=AA"], NOW).session, id);
     assert_eq!(read(&tomcat, "/;jsessionid=AA.a2", &["JSESSIONID=BB.a1"], NOW).session, id);
     let set = Visit { set_cookie: vec!["JSESSIONID=AA.a2; Path=/app; HttpOnly"], ..Visit::default() }.go(&tomcat);
-    assert_eq!(set.outcome, Outcome { learned: id, ended: false, ..Outcome::default() });
+    assert_eq!(set.outcome, PinOutcome { learned: id, ended: false, ..PinOutcome::default() });
     assert_eq!(set.set_cookie, ["JSESSIONID=AA.a2; Path=/app; HttpOnly"]);
     for gone in ["JSESSIONID=AA.a2; Max-Age=0", "JSESSIONID=; Path=/", "JSESSIONID=x; Expires=Thu, 01-Jan-1970 00:00:10 GMT"] {
         let ended = Visit { set_cookie: vec![gone], ..Visit::default() }.go(&tomcat);
-        assert_eq!(ended.outcome, Outcome { learned: None, ended: true, ..Outcome::default() }, "{gone}");
+        assert_eq!(ended.outcome, PinOutcome { learned: None, ended: true, ..PinOutcome::default() }, "{gone}");
     }
 }

@@ -52,13 +52,13 @@ fn ten_thousand_forgeries_are_refused() {
         headers.insert(COOKIE, value);
         let uri = Uri::from_static("/");
         let found =
-            sealed.read(&Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW }).found;
+            sealed.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW }).found;
         let spoiled = String::from_utf8_lossy(&bytes).into_owned();
         // A byte that ends the cookie early, or the space around it, can leave the name without a value or the pin as it was.
         if spoiled.trim_end_matches([';', ' ', '\t']) == cookie {
             continue;
         }
-        assert!(matches!(found, Found::Lost(Lost::Tampered) | Found::Absent), "{found:?} {spoiled}");
+        assert!(matches!(found, FoundPin::Lost(Lost::Tampered) | FoundPin::Absent), "{found:?} {spoiled}");
     }
 }
 
@@ -68,9 +68,9 @@ fn only_its_own_cluster_and_name_take_a_pin() {
     let cookie = pin(&affinity_with(SEALED, &keys), Visit::default());
     let members = [member(1, "s1", "a1")];
     let bank = Affinity::compile(Some(&conf(SEALED)), "bank", &members, keys.clone()).unwrap();
-    assert_eq!(read(&bank, "/", &[&cookie], NOW).found, Found::Lost(Lost::Tampered));
+    assert_eq!(read(&bank, "/", &[&cookie], NOW).found, FoundPin::Lost(Lost::Tampered));
     let renamed = cookie.replace("HOMING", "OTHER");
-    assert_eq!(read(&affinity_with("cookie = 'OTHER'", &keys), "/", &[&renamed], NOW).found, Found::Lost(Lost::Tampered));
+    assert_eq!(read(&affinity_with("cookie = 'OTHER'", &keys), "/", &[&renamed], NOW).found, FoundPin::Lost(Lost::Tampered));
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn two_proxies_agree_whatever_the_order() {
     let members = [member(0, "s2", "a2"), member(1, "new", "n"), member(9, "s1", "a1")];
     let there = Affinity::compile(Some(&conf(SEALED)), "shop", &members, ring()).unwrap();
     let cookie = pin(&here, Visit { balanced: 1, ..Visit::default() });
-    assert_eq!(read(&there, "/", &[&cookie], NOW).found, Found::Pin { slots: &[9], via: Via::Cookie });
+    assert_eq!(read(&there, "/", &[&cookie], NOW).found, FoundPin::Pin { slots: &[9], via: Via::Cookie });
     let fewer = Affinity::compile(Some(&conf(SEALED)), "shop", &members[..2], ring()).unwrap();
     let lost = read(&fewer, "/", &[&cookie], NOW);
-    assert_eq!((lost.found, lost.session), (Found::Lost(Lost::UnknownRoute), Some(4711)));
+    assert_eq!((lost.found, lost.session), (FoundPin::Lost(Lost::UnknownRoute), Some(4711)));
 }
 
 #[test]
@@ -93,13 +93,13 @@ fn old_keys_open_and_are_replaced() {
     let both = Arc::new(KeyRing::parse(&(new.to_text() + &old.to_text())).unwrap());
     let new = affinity_with(SEALED, &Arc::new(new));
     let cookie = pin(&affinity_with(SEALED, &Arc::new(old)), Visit { balanced: 2, ..Visit::default() });
-    assert_eq!(read(&new, "/", &[&cookie], NOW).found, Found::Lost(Lost::Tampered));
+    assert_eq!(read(&new, "/", &[&cookie], NOW).found, FoundPin::Lost(Lost::Tampered));
     let rotated = affinity_with(SEALED, &both);
     let visit = Visit { cookie: vec![&cookie], ..Visit::default() };
     assert_eq!(visit.go(&rotated).slot, 2);
     let fresh = pin(&rotated, visit);
     let reading = read(&new, "/", &[&fresh], NOW);
-    assert_eq!((reading.found, reading.session), (Found::Pin { slots: &[2], via: Via::Cookie }, Some(4711)));
+    assert_eq!((reading.found, reading.session), (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(4711)));
 }
 
 #[test]
@@ -109,21 +109,21 @@ fn ages_count_when_asked_for() {
     let at = |cookie: &str, after: u64| Visit { cookie: vec![cookie], now: NOW + after, balanced: 2, ..Visit::default() }.go(&aged);
     assert!(at(&cookie, 890).set_cookie.is_empty());
     assert_eq!(at(&cookie, 910).set_cookie.len(), 1);
-    assert_eq!(read(&aged, "/", &[&cookie], NOW + 1810).found, Found::Lost(Lost::Expired));
+    assert_eq!(read(&aged, "/", &[&cookie], NOW + 1810).found, FoundPin::Lost(Lost::Expired));
     // Kept alive by use, it still ends with its life.
     for minute in (20..480).step_by(20) {
         let seen = at(&cookie, minute * 60);
         assert_eq!(seen.slot, 1, "{minute}");
         cookie = seen.set_cookie[0].split(';').next().unwrap().to_owned();
     }
-    assert_eq!(read(&aged, "/", &[&cookie], NOW + 8 * 3600 + 10).found, Found::Lost(Lost::Expired));
+    assert_eq!(read(&aged, "/", &[&cookie], NOW + 8 * 3600 + 10).found, FoundPin::Lost(Lost::Expired));
 }
 
 /// What a pin says, so many seconds later, but for its last use; and whether it is renewed.
-fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(Found<'t>, bool)> {
+fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(FoundPin<'t>, bool)> {
     let headers = http::HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
     let uri = Uri::from_static("/");
-    let request = Incoming { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: NOW + after };
+    let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: NOW + after };
     affinity.read_unused(&request).map(|reading| (reading.found, reading.stamp.refresh))
 }
 
@@ -131,7 +131,7 @@ fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(Found
 fn a_pin_that_seems_idle_says_whose_it_is_to_whom_knows_better() {
     let aged = affinity("cookie = 'HOMING'\nmax-idle = '30m'\nmax-life = '8h'");
     let cookie = pin(&aged, Visit::default());
-    assert_eq!(unused(&aged, &cookie, 1810), Some((Found::Pin { slots: &[1], via: Via::Cookie }, true)));
+    assert_eq!(unused(&aged, &cookie, 1810), Some((FoundPin::Pin { slots: &[1], via: Via::Cookie }, true)));
     assert_eq!(unused(&aged, &cookie, 8 * 3600 + 10), None, "its life is over");
     assert_eq!(unused(&aged, "HOMING=junk", 1810), None);
     assert_eq!(unused(&affinity("cookie = 'HOMING'\nvalue = 'route'\nmax-idle = '30m'"), "HOMING=n1", 1810), None, "it names no session");
@@ -144,8 +144,8 @@ fn the_valid_one_of_several_wins() {
     let (both, split) = (format!("HOMING=junk; {cookie}"), ["HOMING=junk; x=y", &cookie]);
     assert_eq!(Visit { cookie: vec![&both], ..Visit::default() }.go(&sealed).slot, 2);
     assert_eq!(Visit { cookie: split.to_vec(), ..Visit::default() }.go(&sealed).slot, 2);
-    assert_eq!(read(&sealed, "/", &["HOMING=junk"], NOW).found, Found::Lost(Lost::Tampered));
-    assert_eq!(read(&sealed, "/", &["HOMING="], NOW).found, Found::Absent);
+    assert_eq!(read(&sealed, "/", &["HOMING=junk"], NOW).found, FoundPin::Lost(Lost::Tampered));
+    assert_eq!(read(&sealed, "/", &["HOMING="], NOW).found, FoundPin::Absent);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn only_a_cookie_of_ours_is_sealed() {
         assert!(built("value = 'sealed'").is_err(), "{mode}");
         assert!(built("value = 'dynamic'\ndynamic-key = 'k'").is_ok(), "{mode}");
         let cookie = if mode == "prefix" { "ID=a1~abc" } else { "ID=a1" };
-        let found = Found::Pin { slots: &[1], via: Via::Cookie };
+        let found = FoundPin::Pin { slots: &[1], via: Via::Cookie };
         assert_eq!(read(&built("").unwrap(), "/", &[cookie], NOW).found, found, "{mode}: readable unless it says otherwise");
     }
 }

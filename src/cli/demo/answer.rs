@@ -17,10 +17,10 @@ pub const SESSION: &str = "DEMOSESSION";
 /// Lets the answer to its own death sentence leave the node; anybody else's node dies at once.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-type Answer = Response<Full<Bytes>>;
+type DemoAnswer = Response<Full<Bytes>>;
 
 /// Answers one request at the node with that index.
-pub async fn answer(control: Arc<DemoControl>, index: usize, request: Request<Incoming>) -> Result<Answer, Infallible> {
+pub async fn answer(control: Arc<DemoControl>, index: usize, request: Request<Incoming>) -> Result<DemoAnswer, Infallible> {
     let node = &control.nodes()[index];
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     Ok(match (request.uri().path(), reading) {
@@ -34,7 +34,7 @@ pub async fn answer(control: Arc<DemoControl>, index: usize, request: Request<In
     })
 }
 
-fn home(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> Answer {
+fn home(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> DemoAnswer {
     let (id, visits) = node.sessions().visit(session(headers));
     let browser = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
     let mut answer = if browser {
@@ -51,12 +51,12 @@ fn home(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> Answer {
 }
 
 /// Looks without counting a visit, so that the page may ask every second.
-fn json(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> Answer {
+fn json(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> DemoAnswer {
     let visits = node.sessions().visits(session(headers));
     with_type(page::json(control, node, visits).to_string(), "application/json")
 }
 
-fn change(control: &Arc<DemoControl>, here: &DemoNode, request: &Request<Incoming>, alive: bool) -> Answer {
+fn change(control: &Arc<DemoControl>, here: &DemoNode, request: &Request<Incoming>, alive: bool) -> DemoAnswer {
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
@@ -91,19 +91,19 @@ fn session(headers: &HeaderMap) -> Option<&str> {
         .find_map(|(name, value)| (name == SESSION).then_some(value))
 }
 
-fn not_allowed(allow: &'static str) -> Answer {
+fn not_allowed(allow: &'static str) -> DemoAnswer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "");
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> DemoAnswer {
     let mut answer = with_type(body, "text/plain; charset=utf-8");
     *answer.status_mut() = status;
     answer
 }
 
-fn with_type(body: impl Into<Bytes>, content_type: &'static str) -> Answer {
+fn with_type(body: impl Into<Bytes>, content_type: &'static str) -> DemoAnswer {
     let mut answer = Response::new(Full::new(body.into()));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

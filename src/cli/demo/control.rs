@@ -1,6 +1,6 @@
 //! What all demo nodes share: who is wanted alive, who is, and the sessions of each.
 
-use super::sessions::Sessions;
+use super::sessions::DemoSessions;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct DemoNode {
     wanted: watch::Sender<bool>,
     serving: Mutex<bool>,
     changed: Condvar,
-    sessions: Mutex<Sessions>,
+    sessions: Mutex<DemoSessions>,
 }
 
 impl DemoNode {
@@ -71,7 +71,7 @@ impl DemoNode {
     }
 
     /// Its sessions.
-    pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
+    pub fn sessions(&self) -> MutexGuard<'_, DemoSessions> {
         lock(&self.sessions)
     }
 }

@@ -26,7 +26,7 @@ const FURTHER_PORTS: u16 = 20;
 const ADMIN_PORT: u16 = 9900;
 
 /// All that a demo needs, its nodes already running.
-pub struct Plan {
+pub struct DemoPlan {
     /// The proxy's conf file, as text.
     pub conf: String,
     /// The nodes; they end when the last holder lets go.
@@ -36,13 +36,13 @@ pub struct Plan {
 }
 
 /// Starts the nodes and finds a port for the proxy: this one, or the next free one.
-pub fn plan(nodes: usize, port: u16) -> io::Result<Plan> {
+pub fn plan(nodes: usize, port: u16) -> io::Result<DemoPlan> {
     let demo = Arc::new(Demo::start(nodes)?);
     // both are held until both are found
     let (proxy, admin) = (free(port)?, free(ADMIN_PORT)?);
     let (port, admin) = (proxy.local_addr()?.port(), admin.local_addr()?.port());
     let addresses = demo.addresses();
-    Ok(Plan { conf: config(&addresses, port, admin), banner: banner(&addresses, port, admin), demo })
+    Ok(DemoPlan { conf: config(&addresses, port, admin), banner: banner(&addresses, port, admin), demo })
 }
 
 /// The proxy's conf: one listener, one cluster, a cookie. Its values are quick where an operator's would be calm, so that a

@@ -1,7 +1,7 @@
 //! Runs the demo: the nodes, their conf in a folder of its own, and the proxy in front.
 
 use super::{keys, plan};
-use crate::app::{self, Ended};
+use crate::app::{self, RunEnd};
 use crate::cli::show::{complain, print};
 use std::path::Path;
 
@@ -31,9 +31,9 @@ fn run_in(folder: &Path, nodes: usize, port: u16) -> i32 {
     print(&format!("{}\n", plan.banner));
     keys(plan.demo.clone());
     match app::run(&file) {
-        Ended::Gracefully => 0,
-        Ended::Broken => 1,
-        Ended::Refused(lines) => {
+        RunEnd::Gracefully => 0,
+        RunEnd::Broken => 1,
+        RunEnd::Refused(lines) => {
             complain(&lines.join("\n"));
             1
         }

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 /// The most sessions a node remembers; the longest unseen go first.
 pub const CAPACITY: usize = 10_000;
 
-struct Session {
+struct DemoSession {
     visits: u64,
     seen: u64,
 }
 
 /// Sessions by id.
 #[derive(Default)]
-pub struct Sessions {
-    by_id: HashMap<String, Session>,
+pub struct DemoSessions {
+    by_id: HashMap<String, DemoSession>,
     // Counts visits rather than time: only the order matters to eviction.
     tick: u64,
 }
 
-impl Sessions {
+impl DemoSessions {
     /// Counts a visit. A session this node does not know begins anew under a fresh id, as a servlet container does it:
     /// that is what a user loses when he lands on the wrong node.
     pub fn visit(&mut self, id: Option<&str>) -> (String, u64) {
@@ -32,7 +32,7 @@ impl Sessions {
             self.evict();
         }
         let id = format!("{:032x}", rand::random::<u128>());
-        self.by_id.insert(id.clone(), Session { visits: 1, seen: self.tick });
+        self.by_id.insert(id.clone(), DemoSession { visits: 1, seen: self.tick });
         (id, 1)
     }
 
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn counts_and_begins_anew() {
-        let mut sessions = Sessions::default();
+        let mut sessions = DemoSessions::default();
         let (id, first) = sessions.visit(None);
         assert_eq!(first, 1);
         assert_eq!(sessions.visit(Some(&id)), (id.clone(), 2));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn stays_within_its_bound_and_keeps_the_recent() {
-        let mut sessions = Sessions::default();
+        let mut sessions = DemoSessions::default();
         let (id, _) = sessions.visit(None);
         for _ in 0..CAPACITY + 50 {
             sessions.visit(None);

@@ -75,7 +75,7 @@ impl Sort {
 }
 
 /// A line of the table.
-pub enum Row<'a> {
+pub enum BoardRow<'a> {
     /// A cluster,
     Cluster(&'a Cluster),
     /// and its nodes.
@@ -146,7 +146,7 @@ impl Board {
     }
 
     /// The lines of the table.
-    pub fn rows(&self) -> Vec<Row<'_>> {
+    pub fn rows(&self) -> Vec<BoardRow<'_>> {
         let mut rows = Vec::new();
         for cluster in &self.now().clusters {
             let mut nodes: Vec<&Node> = cluster.nodes.iter().collect();
@@ -156,29 +156,29 @@ impl Board {
                 Sort::Rate => nodes.sort_by(|a, b| self.rate(cluster, b).total_cmp(&self.rate(cluster, a))),
                 Sort::State => nodes.sort_by_key(|node| node.state == State::Ready),
             }
-            rows.push(Row::Cluster(cluster));
-            rows.extend(nodes.into_iter().map(|node| Row::Node(cluster, node)));
+            rows.push(BoardRow::Cluster(cluster));
+            rows.extend(nodes.into_iter().map(|node| BoardRow::Node(cluster, node)));
         }
         rows
     }
 
     /// Where the selected node is among the rows; the first one if it is gone.
-    pub fn selected(&self, rows: &[Row<'_>]) -> Option<usize> {
-        let is = |row: &Row<'_>| match (row, &self.selected) {
-            (Row::Node(cluster, node), Some((of, name))) => cluster.cluster == *of && node.node == *name,
-            (Row::Node(..), None) => true,
-            (Row::Cluster(_), _) => false,
+    pub fn selected(&self, rows: &[BoardRow<'_>]) -> Option<usize> {
+        let is = |row: &BoardRow<'_>| match (row, &self.selected) {
+            (BoardRow::Node(cluster, node), Some((of, name))) => cluster.cluster == *of && node.node == *name,
+            (BoardRow::Node(..), None) => true,
+            (BoardRow::Cluster(_), _) => false,
         };
-        rows.iter().position(is).or_else(|| rows.iter().position(|row| matches!(row, Row::Node(..))))
+        rows.iter().position(is).or_else(|| rows.iter().position(|row| matches!(row, BoardRow::Node(..))))
     }
 
     /// Selects the node so many nodes further.
     pub fn select(&mut self, by: isize) {
         let rows = self.rows();
-        let nodes: Vec<usize> = (0..rows.len()).filter(|at| matches!(rows[*at], Row::Node(..))).collect();
+        let nodes: Vec<usize> = (0..rows.len()).filter(|at| matches!(rows[*at], BoardRow::Node(..))).collect();
         let here = self.selected(&rows).and_then(|row| nodes.iter().position(|at| *at == row)).unwrap_or(0);
         let there = here.saturating_add_signed(by).min(nodes.len().saturating_sub(1));
-        if let Some(Row::Node(cluster, node)) = nodes.get(there).map(|at| &rows[*at]) {
+        if let Some(BoardRow::Node(cluster, node)) = nodes.get(there).map(|at| &rows[*at]) {
             self.selected = Some((cluster.cluster.clone(), node.node.clone()));
         }
     }
@@ -187,8 +187,8 @@ impl Board {
     pub fn ask(&mut self, verb: NodeAction) {
         let rows = self.rows();
         let order = self.selected(&rows).and_then(|at| match &rows[at] {
-            Row::Node(cluster, node) => Some(Order { verb, cluster: cluster.cluster.clone(), node: node.node.clone() }),
-            Row::Cluster(_) => None,
+            BoardRow::Node(cluster, node) => Some(Order { verb, cluster: cluster.cluster.clone(), node: node.node.clone() }),
+            BoardRow::Cluster(_) => None,
         });
         self.asked = order;
     }

@@ -1,6 +1,6 @@
 //! How `homing top` looks.
 
-use super::board::{Board, Row};
+use super::board::{Board, BoardRow};
 use crate::admin::status::{Move, Node};
 use crate::base::words::{age, count, span};
 use crate::table::State;
@@ -61,7 +61,7 @@ fn reload(board: &Board) -> Line<'static> {
     Line::from(vec![Span::from("last reload "), Span::styled(word, colour), Span::from(when)])
 }
 
-fn nodes<'a>(board: &'a Board, rows: &[Row<'a>]) -> Table<'a> {
+fn nodes<'a>(board: &'a Board, rows: &[BoardRow<'a>]) -> Table<'a> {
     let cells: Vec<[String; COLUMNS.len()]> = rows.iter().map(|row| cells(board, row)).collect();
     let widest = |at: usize| cells.iter().map(|row| row[at].chars().count()).chain([COLUMNS[at].len()]).max().unwrap_or_default();
     let last = COLUMNS.len() - 1;
@@ -73,8 +73,8 @@ fn nodes<'a>(board: &'a Board, rows: &[Row<'a>]) -> Table<'a> {
     let head = widgets::Row::new(COLUMNS.iter().enumerate().map(|(at, title)| aligned(at, (*title).to_owned())));
     let lines = cells.into_iter().zip(rows).map(|(texts, row)| {
         let style = match row {
-            Row::Cluster(_) => Style::from(Modifier::BOLD),
-            Row::Node(..) => Style::default(),
+            BoardRow::Cluster(_) => Style::from(Modifier::BOLD),
+            BoardRow::Node(..) => Style::default(),
         };
         let cell = |(at, text): (usize, String)| {
             let colour = if at == 1 { colour(&text) } else { Color::Reset };
@@ -86,10 +86,10 @@ fn nodes<'a>(board: &'a Board, rows: &[Row<'a>]) -> Table<'a> {
     Table::new(lines, constraints).header(head.style(Modifier::DIM)).column_spacing(2).row_highlight_style(Modifier::REVERSED)
 }
 
-fn cells(board: &Board, row: &Row<'_>) -> [String; COLUMNS.len()] {
+fn cells(board: &Board, row: &BoardRow<'_>) -> [String; COLUMNS.len()] {
     let of = |now: u64, most: Option<u64>| most.map_or_else(|| now.to_string(), |most| format!("{now}/{most}"));
     match row {
-        Row::Cluster(cluster) => {
+        BoardRow::Cluster(cluster) => {
             let rates = board.rates(cluster);
             let ms = |ms: Option<f64>| ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1}"));
             [
@@ -106,7 +106,7 @@ fn cells(board: &Board, row: &Row<'_>) -> [String; COLUMNS.len()] {
                 format!("{} of {} serve", cluster.serving, count(cluster.nodes.len() as u64, "node")),
             ]
         }
-        Row::Node(cluster, node) => [
+        BoardRow::Node(cluster, node) => [
             format!("  {}", node.node),
             node.state.to_string(),
             age(&node.since, &board.now().time),

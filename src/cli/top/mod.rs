@@ -6,7 +6,7 @@ mod draw;
 mod tests;
 
 use super::show::print;
-use super::window::{Failure, Window};
+use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::NodeAction;
 use crate::admin::status::{Moves, Status};
 use crate::base::clock;
@@ -28,7 +28,7 @@ const BLINK: Duration = Duration::from_millis(50);
 const WIDE: u16 = 160;
 
 /// What the thread that asks the proxy brings.
-enum News {
+enum TopEvent {
     Status(Instant, Box<Status>),
     Moves(Moves),
     Trouble(String),
@@ -37,7 +37,7 @@ enum News {
 }
 
 /// Shows it until `q`; `once`, or where there is no terminal, one frame as text.
-pub fn top(window: Window, once: bool, json: bool) -> Result<(), Failure> {
+pub fn top(window: AdminClient, once: bool, json: bool) -> Result<(), VerbFailure> {
     let (body, first) = window.get::<Status>("/api/status")?;
     if json {
         print(&body);
@@ -51,7 +51,7 @@ pub fn top(window: Window, once: bool, json: bool) -> Result<(), Failure> {
         print(&frame(&board));
         return Ok(());
     }
-    let no_terminal = |error: io::Error| Failure::Failed(format!("the terminal cannot be used: {error}; --once prints one frame"));
+    let no_terminal = |error: io::Error| VerbFailure::Failed(format!("the terminal cannot be used: {error}; --once prints one frame"));
     let mut terminal = ratatui::try_init().map_err(no_terminal)?;
     let ended = live(&mut terminal, &mut board, Arc::new(window));
     ratatui::restore();
@@ -71,7 +71,7 @@ fn frame(board: &Board) -> String {
     lines[..lines.len() - 1].join("\n") + "\n"
 }
 
-fn live(terminal: &mut DefaultTerminal, board: &mut Board, window: Arc<Window>) -> io::Result<()> {
+fn live(terminal: &mut DefaultTerminal, board: &mut Board, window: Arc<AdminClient>) -> io::Result<()> {
     // one piece of news at a time: a terminal that stands still is not flooded when it goes on
     let (tell, news) = mpsc::sync_channel(1);
     let asking = (window.clone(), tell.clone());
@@ -85,7 +85,7 @@ fn live(terminal: &mut DefaultTerminal, board: &mut Board, window: Arc<Window>) 
 }
 
 /// Waits for something to show: a key, another size, news. False when that is the end.
-fn wait(board: &mut Board, window: &Arc<Window>, tell: &SyncSender<News>, news: &Receiver<News>) -> io::Result<bool> {
+fn wait(board: &mut Board, window: &Arc<AdminClient>, tell: &SyncSender<TopEvent>, news: &Receiver<TopEvent>) -> io::Result<bool> {
     loop {
         if event::poll(BLINK)? {
             match event::read()? {
@@ -94,7 +94,7 @@ fn wait(board: &mut Board, window: &Arc<Window>, tell: &SyncSender<News>, news: 
                         Pressed::Quit => false,
                         Pressed::Go(order) => {
                             let (window, tell) = (window.clone(), tell.clone());
-                            std::thread::spawn(move || tell.send(News::Done(carry_out(&window, &order))));
+                            std::thread::spawn(move || tell.send(TopEvent::Done(carry_out(&window, &order))));
                             true
                         }
                         Pressed::Shown => true,
@@ -106,10 +106,10 @@ fn wait(board: &mut Board, window: &Arc<Window>, tell: &SyncSender<News>, news: 
         }
         if let Ok(news) = news.try_recv() {
             match news {
-                News::Status(at, status) => board.take(at, *status),
-                News::Moves(moves) => board.moves = Some(moves),
-                News::Trouble(why) => board.trouble = Some(why),
-                News::Done(said) => board.message = said,
+                TopEvent::Status(at, status) => board.take(at, *status),
+                TopEvent::Moves(moves) => board.moves = Some(moves),
+                TopEvent::Trouble(why) => board.trouble = Some(why),
+                TopEvent::Done(said) => board.message = said,
             }
             return Ok(true);
         }
@@ -153,7 +153,7 @@ fn press(board: &mut Board, key: KeyEvent) -> Pressed {
 }
 
 /// Asks the proxy again and again, until nobody listens any more.
-fn look(window: &Window, tell: &SyncSender<News>) {
+fn look(window: &AdminClient, tell: &SyncSender<TopEvent>) {
     let mut moved = None;
     loop {
         let news = match window.get::<Status>("/api/status") {
@@ -161,13 +161,13 @@ fn look(window: &Window, tell: &SyncSender<News>) {
                 let so_far: u64 = status.clusters.iter().flat_map(|cluster| cluster.traffic.moved.values()).sum();
                 if moved.replace(so_far) != Some(so_far)
                     && let Ok((_, moves)) = window.get("/api/moves")
-                    && tell.send(News::Moves(moves)).is_err()
+                    && tell.send(TopEvent::Moves(moves)).is_err()
                 {
                     return;
                 }
-                News::Status(clock::instant(), Box::new(status))
+                TopEvent::Status(clock::instant(), Box::new(status))
             }
-            Err(failure) => News::Trouble(failure.to_string()),
+            Err(failure) => TopEvent::Trouble(failure.to_string()),
         };
         if tell.send(news).is_err() {
             return;
@@ -177,7 +177,7 @@ fn look(window: &Window, tell: &SyncSender<News>) {
 }
 
 /// What came of it, in a line.
-fn carry_out(window: &Window, order: &Order) -> String {
+fn carry_out(window: &AdminClient, order: &Order) -> String {
     let Order { verb, cluster, node } = order;
     match window.post(&format!("/api/clusters/{cluster}/nodes/{node}/{}", verb.word()), None) {
         Ok((_, done)) => {

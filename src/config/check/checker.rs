@@ -3,7 +3,7 @@
 use crate::base::report::Diagnostic;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::config::source::{Part, Spans, join};
+use crate::config::source::{EntryPart, Spans, join};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -26,27 +26,27 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    pub(super) fn push(&mut self, path: &str, part: Part, finding: Diagnostic) {
+    pub(super) fn push(&mut self, path: &str, part: EntryPart, finding: Diagnostic) {
         let finding = self.spans.place(path, part).into_iter().fold(finding, Diagnostic::at);
         self.found.push((path.to_owned(), finding));
     }
 
     /// An error about a value.
     pub(super) fn error(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        self.push(path, Part::Value, Diagnostic::error(message).help(help));
+        self.push(path, EntryPart::Value, Diagnostic::error(message).help(help));
     }
 
     /// An error about a key, or a table as a whole.
     pub(super) fn error_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        self.push(path, Part::Key, Diagnostic::error(message).help(help));
+        self.push(path, EntryPart::Key, Diagnostic::error(message).help(help));
     }
 
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        self.push(path, Part::Value, Diagnostic::warning(message).help(help));
+        self.push(path, EntryPart::Value, Diagnostic::warning(message).help(help));
     }
 
     pub(super) fn warn_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        self.push(path, Part::Key, Diagnostic::warning(message).help(help));
+        self.push(path, EntryPart::Key, Diagnostic::warning(message).help(help));
     }
 
     /// An error from a parser whose text is "what is wrong: write what is right".
@@ -54,7 +54,7 @@ impl Checker<'_> {
         let text = why.to_string();
         match text.split_once(": write ") {
             Some((message, help)) => self.error(path, message, format!("write {help}")),
-            None => self.push(path, Part::Value, Diagnostic::error(text)),
+            None => self.push(path, EntryPart::Value, Diagnostic::error(text)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules that can never match, because an earlier one takes all their requests.
 
 use super::super::model::{OneOrMany, Rule};
-use super::super::source::Part;
+use super::super::source::EntryPart;
 use super::checker::Checker;
 use indexmap::IndexMap;
 
@@ -13,8 +13,11 @@ pub fn check(c: &mut Checker<'_>) {
     for (n, rule) in rules.iter().enumerate() {
         let from = n.saturating_sub(LOOK_BACK);
         if let Some(first) = (from..n).find(|first| covers(&rules[*first], rule)) {
-            let place =
-                c.spans.place(&format!("rule[{first}]"), Part::Key).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
+            let place = c
+                .spans
+                .place(&format!("rule[{first}]"), EntryPart::Key)
+                .map(|p| format!("{}:{}", p.path.display(), p.line))
+                .unwrap_or_default();
             let message = format!("this rule never matches: the rule at {place} takes all its requests");
             c.warn_key(&format!("rule[{n}]"), message, "put it before that rule, or remove it");
         }

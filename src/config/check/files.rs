@@ -1,7 +1,7 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::checker::Checker;
-use crate::wire::pem::{self, Pair};
+use crate::wire::pem::{self, KeyPairFiles};
 use bytes::Bytes;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ impl Checker<'_> {
 
     /// Checks a certificate and its key, in one file or two.
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
-        let pair = Pair { cert: self.reference(cert), key: self.reference(key) };
+        let pair = KeyPairFiles { cert: self.reference(cert), key: self.reference(key) };
         if let Err(problem) = self.files.read_pair(pair) {
             self.error(at, problem.message, "the key must be the one that the certificate was made for; both in PEM");
         }

@@ -2,7 +2,7 @@
 
 use super::super::address::Address;
 use super::super::model::{Listener, ListenerTls};
-use super::super::source::{Part, join};
+use super::super::source::{EntryPart, join};
 use super::checker::{Checker, nth};
 use std::collections::HashMap;
 
@@ -64,7 +64,8 @@ fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashM
         match text.parse::<Address>() {
             Ok(bind) => {
                 if let Some(first) = taken.get(&bind).filter(|_| !bind.is_any_port()) {
-                    let place = c.spans.place(first, Part::Value).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
+                    let place =
+                        c.spans.place(first, EntryPart::Value).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
                     c.error(&at, format!("{bind} is already listened on by `{first}` ({place})"), "give one of the two another port");
                 } else {
                     taken.insert(bind, at);

@@ -3,7 +3,7 @@
 use super::super::address::{Address, NodeUrl};
 use super::super::model::Announce;
 use super::super::nearest::did_you_mean;
-use super::super::source::{Part, join};
+use super::super::source::{EntryPart, join};
 use super::checker::Checker;
 use std::net::IpAddr;
 
@@ -162,7 +162,7 @@ fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Address) {
         listener.bind.as_slice().iter().any(|other| other.parse::<Address>().is_ok_and(|other| other == *bind))
     };
     if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| !bind.is_any_port()) {
-        let place = c.spans.place(&format!("listener.{name}.bind"), Part::Value);
+        let place = c.spans.place(&format!("listener.{name}.bind"), EntryPart::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
         c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
     }

@@ -1,10 +1,10 @@
 //! What nodes have to show: a token of their cluster, or a certificate that stands for it.
 
-use crate::base::token::{self, NodeToken, Shown, Tokens};
+use crate::base::token::{self, NodeToken, ShownToken, Tokens};
 use crate::config::address::Address;
 use crate::config::files::NamedFiles;
 use crate::config::model::{Cluster, Config, JoinToken};
-use crate::control::members::Proof;
+use crate::control::members::SenderProof;
 use crate::serve::problem::Problem;
 use crate::serve::{Caller, host_of, is_plain};
 use crate::wire::identity::ClientName;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use tracing::warn;
 
 /// What each cluster asks for, and whether the list is read without it.
-pub struct Guard {
+pub struct AnnounceGuard {
     clusters: HashMap<String, Wants>,
     /// All tokens, those that clusters share once.
     known: Vec<Rc<Tokens>>,
@@ -33,13 +33,13 @@ struct Wants {
 
 /// What a sender shows that is good for one cluster at least.
 pub struct Credentials {
-    token: Option<Shown>,
+    token: Option<ShownToken>,
     /// A node's own, which is good.
     node: Option<NodeToken>,
     names: Option<Rc<[String]>>,
 }
 
-impl Guard {
+impl AnnounceGuard {
     /// For this conf, with the tokens that were read with it.
     pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
         let mut common = None;
@@ -66,32 +66,32 @@ impl Guard {
 
     /// What a request shows, if there is a cluster that it is good for, or may be.
     pub fn credentials(&self, caller: &Caller, headers: &HeaderMap) -> Option<Credentials> {
-        let known = |shown: &Shown| self.known.iter().any(|tokens| tokens.admit(shown));
+        let known = |shown: &ShownToken| self.known.iter().any(|tokens| tokens.admit(shown));
         let good = |token: &NodeToken| self.clusters.get(token.cluster()).is_some_and(|wants| wants.tokens.admit_node(token));
-        let (token, node) = (Shown::by(headers).filter(known), NodeToken::by(headers).filter(good));
+        let (token, node) = (ShownToken::by(headers).filter(known), NodeToken::by(headers).filter(good));
         let shown = Credentials { token, node, names: caller.names.clone() };
         (shown.token.is_some() || shown.node.is_some() || shown.names.is_some()).then_some(shown)
     }
 
     /// What lets its bearer speak for this node of a cluster, or read of all. A cluster that is not there asks for nothing.
-    pub fn admit(&self, cluster: &str, node: Option<&str>, shown: &Credentials) -> Result<Proof<'static>, Problem> {
-        let Some(wants) = self.clusters.get(cluster) else { return Ok(Proof::Token) };
+    pub fn admit(&self, cluster: &str, node: Option<&str>, shown: &Credentials) -> Result<SenderProof<'static>, Problem> {
+        let Some(wants) = self.clusters.get(cluster) else { return Ok(SenderProof::Token) };
         if let Some(token) = shown.node.as_ref().filter(|token| token.cluster() == cluster) {
             return match node.is_none_or(|node| node == token.node()) {
-                true => Ok(Proof::NodeToken),
+                true => Ok(SenderProof::NodeToken),
                 false => Err(not_its_token(cluster, node, token)),
             };
         }
         if shown.token.as_ref().is_some_and(|token| wants.tokens.admit(token)) {
             return match node.filter(|_| wants.whose == JoinToken::Node) {
-                None => Ok(Proof::Token),
+                None => Ok(SenderProof::Token),
                 Some(node) => Err(asks_for_its_own(cluster, node)),
             };
         }
         let Some(names) = &shown.names else { return Err(unauthorized()) };
         let fits = |pattern: &String| names.iter().any(|name| ClientName(pattern).fits(name, node));
         match wants.names.is_empty() || wants.names.iter().any(fits) {
-            true => Ok(Proof::Certificate),
+            true => Ok(SenderProof::Certificate),
             false => Err(not_its_name(cluster, node, names, &wants.names)),
         }
     }

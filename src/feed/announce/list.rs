@@ -1,6 +1,6 @@
 //! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload first.
 
-use super::guard::Guard;
+use super::guard::AnnounceGuard;
 use crate::base::clock::Now;
 use crate::heartbeat::ranked::{self, Ranked};
 use crate::serve::problem::Problem;
@@ -25,7 +25,7 @@ pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
 }
 
 /// Answers with the list: plain text where `Accept` names that and not JSON.
-pub fn respond(table: &Table, guard: &Guard, name: &str, caller: &Caller, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+pub fn respond(table: &Table, guard: &AnnounceGuard, name: &str, caller: &Caller, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
     guard.admit_reader(name, caller, headers)?;
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {name:?}.")));

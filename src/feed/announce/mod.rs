@@ -6,17 +6,17 @@ mod guard;
 mod list;
 
 use super::Beats;
-use super::beats::{Dialect, Outcome};
+use super::beats::{BeatOutcome, Dialect};
 use super::refused::RefusedBeats;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::control::members::Refusal;
+use crate::control::members::BeatRefusal;
 use crate::heartbeat::{Role, Speaker, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
 use crate::upstream::home::Door;
-use guard::Guard;
+use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -29,19 +29,19 @@ use std::sync::Arc;
 const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
 /// What a conf asks for, made ready.
-pub type AnnouncePlan = ControlPlan<Guard>;
+pub type AnnouncePlan = ControlPlan<AnnounceGuard>;
 
 /// The address, while there is one.
 pub struct Announce {
-    ear: Rc<Ear>,
-    listener: ControlListener<Guard>,
+    ear: Rc<AnnounceHandler>,
+    listener: ControlListener<AnnounceGuard>,
 }
 
 impl Announce {
     /// Nothing is open yet.
     pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
         let refused = RefusedBeats::of(Dialect::Native, &beats);
-        let ear = Ear { beats, refused };
+        let ear = AnnounceHandler { beats, refused };
         Self { ear: Rc::new(ear), listener: ControlListener::new(OPTIONS, folder) }
     }
 
@@ -49,7 +49,7 @@ impl Announce {
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, String> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
-        self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| Guard::new(config, bind, files))
+        self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| AnnounceGuard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.
@@ -70,12 +70,12 @@ impl Announce {
 }
 
 /// What every request needs.
-struct Ear {
+struct AnnounceHandler {
     beats: Rc<Beats>,
     refused: RefusedBeats,
 }
 
-async fn answer(ear: Rc<Ear>, guard: Rc<Guard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
+async fn answer(ear: Rc<AnnounceHandler>, guard: Rc<AnnounceGuard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let mut parts = path.split('/').skip(1);
     let answer = match [parts.next(), parts.next(), parts.next(), parts.next()] {
@@ -94,50 +94,51 @@ fn not_allowed(detail: &str, allow: &'static str) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("allow", allow)
 }
 
-impl Ear {
-    async fn heartbeat(&self, guard: &Guard, request: Request<Incoming>, caller: Caller) -> Result<Response<Body>, Problem> {
+impl AnnounceHandler {
+    async fn heartbeat(&self, guard: &AnnounceGuard, request: Request<Incoming>, caller: Caller) -> Result<Response<Body>, Problem> {
         // a process of this machine, over a Unix socket
         let from = caller.peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
         // who has nothing to show is not listened to any further
         let Some(shown) = guard.credentials(&caller, request.headers()) else {
-            return Err(self.refuse(Outcome::Denied, from, guard::unauthorized()));
+            return Err(self.refuse(BeatOutcome::Denied, from, guard::unauthorized()));
         };
         let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-        let body = body_of(request.into_body(), native::LARGEST).await.map_err(|problem| self.refuse(Outcome::Malformed, from, problem))?;
+        let body =
+            body_of(request.into_body(), native::LARGEST).await.map_err(|problem| self.refuse(BeatOutcome::Malformed, from, problem))?;
         let heard = native::read(kind.as_deref(), &body)
-            .map_err(|refusal| self.refuse(Outcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
+            .map_err(|refusal| self.refuse(BeatOutcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
         let proof = match &heard.speaker {
             Speaker::Named { cluster, node, .. } => guard.admit(cluster, Some(node), &shown),
             Speaker::Address { .. } => Err(guard::unauthorized()),
         };
-        let proof = proof.map_err(|problem| self.refuse(Outcome::Denied, from, problem))?;
+        let proof = proof.map_err(|problem| self.refuse(BeatOutcome::Denied, from, problem))?;
         let heard_by = self.beats.hear(&heard, from, proof).await;
         let mut known = heard_by.map_err(|refusal| self.refuse((&refusal).into(), from, problem(refusal)))?;
-        self.beats.counts.note(Dialect::Native, Outcome::Taken);
+        self.beats.counts.note(Dialect::Native, BeatOutcome::Taken);
         known.once_saved().await;
         let list = wants_list || known.node.has_role(Role::Lb);
         Ok(json_line(&answer::to(&known.cluster, &known.node, &heard.beat, list)))
     }
 
-    fn refuse(&self, outcome: Outcome, from: IpAddr, problem: Problem) -> Problem {
+    fn refuse(&self, outcome: BeatOutcome, from: IpAddr, problem: Problem) -> Problem {
         self.refused.note(from, outcome, &problem.detail());
         problem
     }
 }
 
-fn problem(refusal: Refusal) -> Problem {
+fn problem(refusal: BeatRefusal) -> Problem {
     match refusal {
-        Refusal::Unknown(why) => Problem::new(StatusCode::NOT_FOUND, format!("There is {why}.")),
-        Refusal::Replayed => {
+        BeatRefusal::Unknown(why) => Problem::new(StatusCode::NOT_FOUND, format!("There is {why}.")),
+        BeatRefusal::Replayed => {
             let detail = "This heartbeat was heard before, or a later one was: it changes nothing. `sequence` has to grow, and `boot` \
                           to change when the node restarts.";
             Problem::new(StatusCode::CONFLICT, detail)
         }
-        Refusal::Denied(why) => Problem::new(StatusCode::FORBIDDEN, format!("{why}.")),
-        Refusal::Misplaced(why) => Problem::new(StatusCode::BAD_REQUEST, format!("{why}.")),
-        Refusal::Wrong(why) => Problem::new(StatusCode::CONFLICT, format!("Not as it is: {why}.")),
-        Refusal::Busy => {
+        BeatRefusal::Denied(why) => Problem::new(StatusCode::FORBIDDEN, format!("{why}.")),
+        BeatRefusal::Misplaced(why) => Problem::new(StatusCode::BAD_REQUEST, format!("{why}.")),
+        BeatRefusal::Wrong(why) => Problem::new(StatusCode::CONFLICT, format!("Not as it is: {why}.")),
+        BeatRefusal::Busy => {
             let detail = "Too many nodes join at one time: announce it again in a moment.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header("retry-after", "2")
         }

@@ -18,11 +18,11 @@ fn dir_with(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
-async fn must_change(files: &mut Files, what: &str) {
+async fn must_change(files: &mut FileWatcher, what: &str) {
     tokio::time::timeout(SOON, files.changed()).await.unwrap_or_else(|_| panic!("not noticed: {what}"));
 }
 
-async fn must_stay(files: &mut Files, what: &str) {
+async fn must_stay(files: &mut FileWatcher, what: &str) {
     assert!(tokio::time::timeout(STILL, files.changed()).await.is_err(), "reported: {what}");
 }
 
@@ -30,7 +30,7 @@ async fn must_stay(files: &mut Files, what: &str) {
 async fn every_way_to_save_a_file_is_noticed() {
     let dir = dir_with(&[("homing.toml", "one")]);
     let path = dir.path().join("homing.toml");
-    let mut files = Files::new(&[path.clone().into()]);
+    let mut files = FileWatcher::new(&[path.clone().into()]);
     must_stay(&mut files, "nothing").await;
 
     fs::write(&path, "two").unwrap();
@@ -54,7 +54,7 @@ async fn every_way_to_save_a_file_is_noticed() {
 async fn what_changes_no_content_is_not_reported() {
     let dir = dir_with(&[("homing.toml", "one"), ("other", "")]);
     let path = dir.path().join("homing.toml");
-    let mut files = Files::new(&[path.clone().into()]);
+    let mut files = FileWatcher::new(&[path.clone().into()]);
     fs::write(&path, "one").unwrap();
     fs::write(dir.path().join("other"), "x").unwrap();
     fs::read(&path).unwrap();
@@ -67,7 +67,7 @@ async fn a_kubernetes_swap_is_noticed_again_and_again() {
     let at = |name: &str| dir.path().join(name);
     symlink("..1", at("..data")).unwrap();
     symlink("..data/homing.toml", at("homing.toml")).unwrap();
-    let mut files = Files::new(&[at("homing.toml").into()]);
+    let mut files = FileWatcher::new(&[at("homing.toml").into()]);
     for version in ["..2", "..3", "..1"] {
         symlink(version, at("..data_tmp")).unwrap();
         fs::rename(at("..data_tmp"), at("..data")).unwrap();
@@ -82,7 +82,7 @@ async fn a_folder_counts_with_what_is_in_it() {
     let dir = dir_with(&[("certs/a.pem", "a")]);
     let certs = dir.path().join("certs");
     symlink("certs", dir.path().join("link")).unwrap();
-    let mut files = Files::new(&[dir.path().join("link").into()]);
+    let mut files = FileWatcher::new(&[dir.path().join("link").into()]);
     fs::write(certs.join("b.pem"), "b").unwrap();
     must_change(&mut files, "a new file").await;
     fs::write(certs.join("a.pem"), "c").unwrap();
@@ -95,7 +95,7 @@ async fn a_folder_counts_with_what_is_in_it() {
 async fn a_replaced_folder_is_followed() {
     let dir = dir_with(&[("conf/homing.toml", "one"), ("new/homing.toml", "two")]);
     let at = |name: &str| dir.path().join(name);
-    let mut files = Files::new(&[at("conf/homing.toml").into()]);
+    let mut files = FileWatcher::new(&[at("conf/homing.toml").into()]);
     fs::rename(at("conf"), at("old")).unwrap();
     fs::rename(at("new"), at("conf")).unwrap();
     must_change(&mut files, "folder swapped").await;
@@ -112,7 +112,7 @@ async fn a_replaced_folder_is_followed() {
 async fn a_new_set_keeps_what_is_known() {
     let dir = dir_with(&[("a", "1"), ("b", "1")]);
     let at = |name: &str| dir.path().join(name);
-    let mut files = Files::new(&[at("a").into()]);
+    let mut files = FileWatcher::new(&[at("a").into()]);
     fs::write(at("a"), "2").unwrap();
     files.set(&[at("a").into(), at("b").into()]);
     must_change(&mut files, "a change before the new set").await;
@@ -126,7 +126,7 @@ async fn a_new_set_keeps_what_is_known() {
 #[tokio::test]
 async fn a_dropped_wait_forgets_nothing() {
     let dir = dir_with(&[("a", "1")]);
-    let mut files = Files::new(&[dir.path().join("a").into()]);
+    let mut files = FileWatcher::new(&[dir.path().join("a").into()]);
     fs::write(dir.path().join("a"), "2").unwrap();
     for _ in 0..20 {
         tokio::time::timeout(Duration::from_millis(3), files.changed()).await.ok();
@@ -139,7 +139,7 @@ async fn a_dropped_wait_forgets_nothing() {
 #[tokio::test]
 async fn without_the_systems_help_files_are_looked_at() {
     let dir = dir_with(&[("a", "1")]);
-    let mut files = Files::polling();
+    let mut files = FileWatcher::polling();
     files.set(&[dir.path().join("a").into()]);
     fs::write(dir.path().join("a"), "2").unwrap();
     // whoever waits has other things to do as well, each time before the next look
@@ -157,7 +157,7 @@ async fn who_is_not_done_is_waited_for() {
     let dir = dir_with(&[("a", "1"), ("real/b", "1"), ("certs/c", "1")]);
     let at = |name: &str| dir.path().join(name);
     symlink("real", at("link")).unwrap();
-    let mut files = Files::new(&[at("a").into(), at("link/b").into(), at("certs").into()]);
+    let mut files = FileWatcher::new(&[at("a").into(), at("link/b").into(), at("certs").into()]);
     for name in ["a", "real/b", "certs/c", "certs/new"] {
         let mut file = fs::File::create(at(name)).unwrap();
         must_stay(&mut files, "emptied").await;
@@ -179,7 +179,7 @@ async fn beside_files_of_a_pattern_anything_may_be_written() {
     let dir = dir_with(&[("homing.toml", conf), ("access.log", "")]);
     let at = |name: &str| dir.path().join(name);
     let loaded = crate::config::load(&at("homing.toml")).unwrap();
-    let mut files = Files::new(&[]);
+    let mut files = FileWatcher::new(&[]);
     files.set(&loaded.watched);
     let mut log = fs::OpenOptions::new().append(true).open(at("access.log")).unwrap();
     let mut line = || std::io::Write::write_all(&mut log, b"GET /").unwrap();

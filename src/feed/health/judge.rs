@@ -3,9 +3,9 @@
 use crate::base::clock::Now;
 use crate::base::words::count;
 use crate::config::model::{self, AdminState, PinnedBy};
-use crate::feed::probe::{Failure, Meaning, Seen};
-use crate::feed::watch::{Outcome, Watch};
-use crate::table::doubt::News;
+use crate::feed::probe::{CheckAnswer, CheckFailure, Meaning};
+use crate::feed::watch::{CheckOutcome, Watch};
+use crate::table::doubt::DoubtOutcome;
 use crate::table::kept::kept;
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise};
 use std::cell::RefCell;
@@ -69,13 +69,13 @@ pub(super) fn patience(conf: &model::Cluster) -> Duration {
 }
 
 /// Takes what a check found.
-pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<Seen, Failure>, at: Now) {
+pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<CheckAnswer, CheckFailure>, at: Now) {
     let now = at.ms();
     let outcome = match &result {
-        Ok(_) => Outcome::Good,
-        Err(Failure { meaning: Meaning::Definite | Meaning::Refused, .. }) => Outcome::Definite,
-        Err(Failure { meaning: Meaning::Silent, .. }) => Outcome::Silent,
-        Err(Failure { meaning: Meaning::Ours, why }) => {
+        Ok(_) => CheckOutcome::Good,
+        Err(CheckFailure { meaning: Meaning::Definite | Meaning::Refused, .. }) => CheckOutcome::Definite,
+        Err(CheckFailure { meaning: Meaning::Silent, .. }) => CheckOutcome::Silent,
+        Err(CheckFailure { meaning: Meaning::Ours, why }) => {
             // our own lack takes no node down; it lasts, so it is said once
             let why = format!("could not be checked: {why}");
             if subject.live.why() != why {
@@ -85,7 +85,7 @@ pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
             return;
         }
     };
-    if outcome != Outcome::Good {
+    if outcome != CheckOutcome::Good {
         subject.live.errors.checks.fetch_add(1, Relaxed);
     }
     let was_fresh = watch.is_fresh();
@@ -96,7 +96,7 @@ pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
     }
     // where the check alone decides, an answer to a client does not outweigh a silent one
     let since_answer = subject.live.evidence.since_answer(at).filter(|_| subject.conf.pinned == PinnedBy::Traffic);
-    if outcome == Outcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot, at) {
+    if outcome == CheckOutcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot, at) {
         watch.lift_hold();
     }
     let change = watch.observe(now, outcome, since_answer);
@@ -109,7 +109,7 @@ pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
         Ok(seen) => why_good(watch, now, &seen.words),
         Err(failure) => why_bad(watch, now, change.is_some(), &subject.conf, &failure.why),
     };
-    if was_fresh && outcome == Outcome::Definite && is_nowhere(&subject.link) {
+    if was_fresh && outcome == CheckOutcome::Definite && is_nowhere(&subject.link) {
         // the node itself is still to be checked for the first time
         watch.start_anew();
     }
@@ -139,12 +139,14 @@ fn note_row(subject: &CheckedNode, watch: &Watch, now: u64) {
     let nodes: Vec<&Node> = roster.nodes.iter().flatten().map(|node| &**node).collect();
     let cluster = &subject.cluster;
     match doubt.look(&subject.conf, &nodes, now) {
-        Some(News::Begun(fail, of)) if subject.conf.pinned == PinnedBy::Traffic => {
+        Some(DoubtOutcome::Begun(fail, of)) if subject.conf.pinned == PinnedBy::Traffic => {
             warn!(
                 "cluster {cluster}: the checks of {fail} of {of} nodes began to fail at the same time: pinned sessions stay where they are"
             );
         }
-        Some(News::Passed) if subject.conf.pinned == PinnedBy::Traffic => info!("cluster {cluster}: most nodes pass their checks again"),
+        Some(DoubtOutcome::Passed) if subject.conf.pinned == PinnedBy::Traffic => {
+            info!("cluster {cluster}: most nodes pass their checks again")
+        }
         _ => {}
     }
 }

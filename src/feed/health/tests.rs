@@ -2,7 +2,7 @@ use super::*;
 use crate::affinity::KeyRing;
 use crate::config;
 use crate::table::NodeLive;
-use crate::table::compile::{Context, adopt, compile};
+use crate::table::compile::{TableContext, adopt, compile};
 use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -16,7 +16,7 @@ pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Tab
         text.push_str(&format!("[cluster.{name}]\nhealth = {{ {health} }}\n[cluster.{name}.nodes]\n{nodes}\n"));
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
     adopt(&table, Now::look());
     Arc::new(table)
@@ -154,7 +154,7 @@ async fn a_name_has_time_to_resolve_and_a_bad_one_stops_nobody() {
         .run_until(async {
             let nodes = format!("n1 = \"http://localhost:{port}\"\nn2 = \"http://nowhere.invalid:80\"\nn3 = \"{up}\"");
             let table = table(&[("shop", SLOW, &nodes)], None);
-            let (mut checks, mut names) = (Checks::new(), crate::feed::Names::new());
+            let (mut checks, mut names) = (Checks::new(), crate::feed::Resolver::new());
             names.reconcile(&table);
             checks.reconcile(&table);
             let health = |name| node(&table, 0, name).live.health();

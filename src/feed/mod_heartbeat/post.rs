@@ -4,7 +4,7 @@
 //! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
 //! every connection gets one answer, soon, and is closed in order.
 
-use super::ear::{Deaf, Ear};
+use super::ear::{DatagramHandler, Deaf};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long the sender has to close once it is answered.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<Ear>) {
+pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<DatagramHandler>) {
     let start = |stream, peer: Peer, place| {
         if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| ear.admits(*from)) {
             let ear = ear.clone();
@@ -41,7 +41,7 @@ pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<Ear>) {
     listener.accept_until(pending(), &Arc::new(Semaphore::new(CONNECTIONS)), start).await;
 }
 
-async fn connection(mut stream: Stream, from: IpAddr, ear: &Ear) {
+async fn connection(mut stream: Stream, from: IpAddr, ear: &DatagramHandler) {
     let served = tokio::time::timeout(LIMIT, async {
         let answer = match request(&mut stream).await? {
             Ok(message) => match ear.hear(datagram::read_post(&message, from), from).await {
@@ -64,7 +64,7 @@ async fn connection(mut stream: Stream, from: IpAddr, ear: &Ear) {
 }
 
 /// The message of the one request on a connection.
-async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::Refusal>> {
+async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::PostRefusal>> {
     let mut received = Vec::with_capacity(512);
     let mut part = [0; 1024];
     loop {
@@ -84,9 +84,9 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::Refusa
 
 fn status_of(deaf: &Deaf) -> StatusCode {
     match deaf {
-        Deaf::Malformed(_) | Deaf::Refused(members::Refusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
-        Deaf::Refused(members::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
-        Deaf::Refused(members::Refusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+        Deaf::Malformed(_) | Deaf::Refused(members::BeatRefusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
+        Deaf::Refused(members::BeatRefusal::Unknown(_)) => StatusCode::NOT_FOUND,
+        Deaf::Refused(members::BeatRefusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         Deaf::Refused(_) => StatusCode::CONFLICT,
     }
 }

@@ -8,11 +8,11 @@ fn play(watch: &mut Watch, from_ms: u64, step_ms: u64, checks: &str) -> String {
     let mut said = String::new();
     for (n, check) in checks.chars().enumerate() {
         let (outcome, since) = match check {
-            '+' => (Outcome::Good, NEVER),
-            '-' => (Outcome::Definite, NEVER),
-            '!' => (Outcome::Definite, Some(0)),
-            '.' => (Outcome::Silent, NEVER),
-            _ => (Outcome::Silent, Some(5000)),
+            '+' => (CheckOutcome::Good, NEVER),
+            '-' => (CheckOutcome::Definite, NEVER),
+            '!' => (CheckOutcome::Definite, Some(0)),
+            '.' => (CheckOutcome::Silent, NEVER),
+            _ => (CheckOutcome::Silent, Some(5000)),
         };
         watch.observe(from_ms + n as u64 * step_ms, outcome, since);
         said.push(match watch.health() {
@@ -91,9 +91,9 @@ fn a_node_that_is_held_down_is_called_up_by_its_checks() {
 fn an_old_answer_is_no_proof_of_life() {
     let mut watch = Watch::new(Health::Up, 2, 3, 2000);
     for n in 0..2 {
-        assert_eq!(watch.observe(n * 2000, Outcome::Silent, Some(6001)), None);
+        assert_eq!(watch.observe(n * 2000, CheckOutcome::Silent, Some(6001)), None);
     }
-    assert_eq!(watch.observe(6000, Outcome::Silent, Some(6001)), Some(Health::Down));
+    assert_eq!(watch.observe(6000, CheckOutcome::Silent, Some(6001)), Some(Health::Down));
     assert_eq!(watch.failed_checks(), 3);
 }
 
@@ -102,9 +102,9 @@ fn a_new_address_is_decided_by_its_first_check_and_health_stays_until_then() {
     let mut watch = Watch::new(Health::Up, 2, 3, 2000);
     watch.start_anew();
     assert_eq!(watch.health(), Health::Up);
-    assert_eq!(watch.observe(0, Outcome::Silent, Some(1)), Some(Health::Down));
+    assert_eq!(watch.observe(0, CheckOutcome::Silent, Some(1)), Some(Health::Down));
     watch.start_anew();
-    assert_eq!(watch.observe(1, Outcome::Good, NEVER), Some(Health::Up));
+    assert_eq!(watch.observe(1, CheckOutcome::Good, NEVER), Some(Health::Up));
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn the_fourth_fall_in_two_minutes_holds_the_node_down() {
     let mut watch = fallen_three_times();
     assert_eq!(play(&mut watch, 6000, 1000, "-+++++"), "DDDDDD");
     assert_eq!(watch.held(6000), Some((4, 10_000)));
-    assert_eq!(watch.observe(15_999, Outcome::Good, NEVER), None);
-    assert_eq!(watch.observe(16_000, Outcome::Good, NEVER), Some(Health::Up));
+    assert_eq!(watch.observe(15_999, CheckOutcome::Good, NEVER), None);
+    assert_eq!(watch.observe(16_000, CheckOutcome::Good, NEVER), Some(Health::Up));
     assert_eq!(watch.held(16_000), None);
 }
 
@@ -122,14 +122,14 @@ fn holds_grow_to_160_seconds_and_two_quiet_minutes_end_them() {
     let mut watch = fallen_three_times();
     let mut now = 6000;
     for seconds in [10, 20, 40, 80, 160, 160] {
-        assert_eq!(watch.observe(now, Outcome::Definite, NEVER), Some(Health::Down));
+        assert_eq!(watch.observe(now, CheckOutcome::Definite, NEVER), Some(Health::Down));
         assert_eq!(watch.held(now).map(|(_, left)| left), Some(seconds * 1000));
         now += seconds * 1000;
-        assert_eq!(watch.observe(now, Outcome::Good, NEVER), Some(Health::Up));
+        assert_eq!(watch.observe(now, CheckOutcome::Good, NEVER), Some(Health::Up));
         now += 1000;
     }
     now += FLIP_WINDOW_MS;
-    assert_eq!(watch.observe(now, Outcome::Definite, NEVER), Some(Health::Down));
+    assert_eq!(watch.observe(now, CheckOutcome::Definite, NEVER), Some(Health::Down));
     assert_eq!(watch.held(now), None);
 }
 
@@ -153,8 +153,8 @@ fn rare_falls_are_never_held() {
     let mut watch = Watch::new(Health::Up, 1, 1, 1000);
     for n in 0..50 {
         let now = n * 45_000;
-        assert_eq!(watch.observe(now, Outcome::Definite, NEVER), Some(Health::Down));
-        assert_eq!(watch.observe(now + 1, Outcome::Good, NEVER), Some(Health::Up), "{n}");
+        assert_eq!(watch.observe(now, CheckOutcome::Definite, NEVER), Some(Health::Down));
+        assert_eq!(watch.observe(now + 1, CheckOutcome::Good, NEVER), Some(Health::Up), "{n}");
     }
 }
 
@@ -165,8 +165,8 @@ proptest! {
         let (mut now, mut health, mut row) = (0, Health::Unknown, 0u32);
         for (outcome, since, step) in checks {
             now += step;
-            let outcome = [Outcome::Good, Outcome::Silent, Outcome::Definite][usize::from(outcome)];
-            let good = outcome == Outcome::Good;
+            let outcome = [CheckOutcome::Good, CheckOutcome::Silent, CheckOutcome::Definite][usize::from(outcome)];
+            let good = outcome == CheckOutcome::Good;
             let before = watch.health();
             let change = watch.observe(now, outcome, since);
             prop_assert_eq!(change.unwrap_or(before), watch.health());
@@ -186,7 +186,7 @@ proptest! {
     fn a_mad_node_moves_sessions_seldom(checks in proptest::collection::vec(any::<bool>(), 1800)) {
         let mut watch = Watch::new(Health::Up, 1, 1, 1000);
         let falls = checks.iter().enumerate().filter(|(second, good)| {
-            let outcome = if **good { Outcome::Good } else { Outcome::Definite };
+            let outcome = if **good { CheckOutcome::Good } else { CheckOutcome::Definite };
             watch.observe(*second as u64 * 1000, outcome, NEVER) == Some(Health::Down)
         });
         // half an hour: three free falls, then holds of 10, 20, 40, 80 and 160 seconds

@@ -10,8 +10,8 @@ fn named(url: &str) -> Speaker {
     Speaker::Named { cluster: "shop".into(), node: "n1".into(), url: url.parse().unwrap() }
 }
 
-fn heard(beat: Beat) -> Heard {
-    Heard { speaker: named("http://10.0.0.11:8080"), beat }
+fn heard(beat: Beat) -> HeartbeatMessage {
+    HeartbeatMessage { speaker: named("http://10.0.0.11:8080"), beat }
 }
 
 /// A heartbeat with this beside what every one needs.
@@ -117,13 +117,13 @@ fn a_wrong_value_is_repeated_only_in_part_and_without_its_control_characters() {
 
 #[test]
 fn the_answer_is_json_with_the_ranked_list() {
-    let answer = Answer {
+    let answer = HeartbeatAnswer {
         state: "pending".into(),
         why: "waits to be accepted".into(),
         route: "n1".into(),
         interval: 5,
         settings: Cow::Owned(Settings::new(Some("a1b2".into()), Some("/healthz".into()), 3600)),
-        limits: Limits { max_sessions: Some(200), max_requests: None },
+        limits: GrantedLimits { max_sessions: Some(200), max_requests: None },
         revision: 7,
         nodes: Some(vec![Ranked::new("n2", "http://n2:80", 1, Some(4))].into()),
     };
@@ -133,11 +133,11 @@ fn the_answer_is_json_with_the_ranked_list() {
         text.replace(&hash, "HASH"),
         r#"{"state":"pending","why":"waits to be accepted","route":"n1","interval":5,"settings":{"affinity_key":"a1b2","health_path":"/healthz","session_idle":3600,"hash":"HASH"},"limits":{"max_sessions":200,"max_requests":null},"revision":7,"nodes":[{"node":"n2","url":"http://n2:80","workload":0.25,"sessions":1,"capacity":4}]}"#
     );
-    assert_eq!(serde_json::from_str::<Answer<'_>>(&text).unwrap(), answer);
-    let unasked = Answer { nodes: None, ..answer };
+    assert_eq!(serde_json::from_str::<HeartbeatAnswer<'_>>(&text).unwrap(), answer);
+    let unasked = HeartbeatAnswer { nodes: None, ..answer };
     let text = serde_json::to_string(&unasked).unwrap();
     assert!(text.ends_with("\"revision\":7}"), "{text}");
-    assert_eq!(serde_json::from_str::<Answer<'_>>(&text).unwrap(), unasked);
+    assert_eq!(serde_json::from_str::<HeartbeatAnswer<'_>>(&text).unwrap(), unasked);
 }
 
 fn any_beat() -> impl Strategy<Value = Beat> {
@@ -168,7 +168,7 @@ proptest! {
         let speaker = named("https://[::1]:8443");
         let Speaker::Named { cluster, node, url } = &speaker else { unreachable!() };
         let text = write(cluster, node, url, &beat);
-        prop_assert_eq!(read(JSON, text.as_bytes()), Ok(Heard { speaker, beat }));
+        prop_assert_eq!(read(JSON, text.as_bytes()), Ok(HeartbeatMessage { speaker, beat }));
     }
 
     #[test]

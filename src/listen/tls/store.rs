@@ -2,7 +2,7 @@
 
 use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
-use crate::wire::pem::{Certificate, Problem};
+use crate::wire::pem::{Certificate, PemProblem};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What was found where a listener's certificates are.
-fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, Problem>> {
+fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, PemProblem>> {
     tls.certs.iter().flat_map(|name| files.certs(&files.path(name)))
 }
 
@@ -32,7 +32,7 @@ impl Certs {
 
     /// Whether they are those that a listener names: the same files, and what they held the last time.
     pub fn are(&self, tls: &ListenerTls, files: &NamedFiles) -> bool {
-        let same = |(own, found): (&Certificate, &Result<Certificate, Problem>)| {
+        let same = |(own, found): (&Certificate, &Result<Certificate, PemProblem>)| {
             found.as_ref().is_ok_and(|found| (&own.file, own.print) == (&found.file, found.print))
         };
         self.all.len() == named(tls, files).count() && self.all.iter().zip(named(tls, files)).all(same)

@@ -228,7 +228,7 @@ fn both_ends_are_checked() {
         let mut files = NamedFiles::of(folder.path());
         let both = files.path("a.pem");
         files.read(&both).unwrap();
-        files.read_pair(pem::Pair { cert: both.clone(), key: both }).unwrap();
+        files.read_pair(pem::KeyPairFiles { cert: both.clone(), key: both }).unwrap();
         NodeTls::of(&tls, &files).unwrap().to_speak(NodeProtocol::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);

@@ -1,9 +1,9 @@
 //! What requests of one session that overlap do to it.
 
 use super::*;
-use crate::affinity::{Found, KeyRing, Stamp, Via};
+use crate::affinity::{FoundPin, KeyRing, Stamp, Via};
 use crate::config;
-use crate::table::compile::{Context, adopt, compile};
+use crate::table::compile::{TableContext, adopt, compile};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ fn cluster() -> Arc<Cluster> {
     let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c]\naffinity = { key = 'header:x-user' }\n[cluster.c.nodes]\n\
                 n0 = 'http://127.0.0.1:1'\nn1 = 'http://127.0.0.1:2'";
     let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
-    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
     adopt(&table, NOW);
     table.clusters[0].clone()
 }
 
 /// A request of the session is served by a node for this reason, and the session was on that one.
-fn served(cluster: &Cluster, slot: u32, why: Why, was: Option<u32>) -> Session {
-    let reading = Reading { found: Found::Ledger { via: Via::Key }, session: Some(ID), stamp: Stamp::default() };
+fn served(cluster: &Cluster, slot: u32, why: Why, was: Option<u32>) -> OpenSession {
+    let reading = Reading { found: FoundPin::Ledger { via: Via::Key }, session: Some(ID), stamp: Stamp::default() };
     let verdict = Verdict { node: cluster.node(slot).unwrap().clone(), why, was, honoured: why == Why::Key };
-    let caller = Caller { fresh: 9, met: None, connection: 1 };
+    let caller = ConnectionSession { fresh: 9, met: None, connection: 1 };
     enter(cluster, &reading, &verdict, &caller, &[], NOW).unwrap_or_else(|_| panic!("{} in {slot}", why.word()))
 }
 

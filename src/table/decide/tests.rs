@@ -2,13 +2,14 @@
 
 mod down;
 mod replaced;
+mod strangers;
 
 use super::*;
 use crate::affinity::{KeyRing, Lost, Stamp};
 use crate::base::clock::Now;
 use crate::config;
 use crate::heartbeat::{Beat, Role, Roles};
-use crate::table::compile::{Context, adopt, compile};
+use crate::table::compile::{TableContext, adopt, compile};
 use crate::table::evidence::{Met, Witness};
 use crate::table::{Health, Rise};
 use rand::{SeedableRng, rngs::SmallRng};
@@ -65,7 +66,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
         text.push_str(&format!("n{n} = {{ url = 'http://127.0.0.1:{}', {more} }}\n", 8080 + n));
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
-    let context = Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
     adopt(&table, NOW);
     let cluster = table.clusters[0].clone();
@@ -113,20 +114,20 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     cluster
 }
 
-fn pin(slots: &'static [u32]) -> Found<'static> {
-    Found::Pin { slots, via: Via::Cookie }
+fn pin(slots: &'static [u32]) -> FoundPin<'static> {
+    FoundPin::Pin { slots, via: Via::Cookie }
 }
 
-fn facts() -> Facts<'static> {
-    Facts { tried: &[], hint: None, waited: false, now: NOW, dry: false }
+fn facts() -> DecisionInput<'static> {
+    DecisionInput { tried: &[], hint: None, waited: false, now: NOW, dry: false }
 }
 
 /// The decision as a line: `n1 moved:down was 0`, `n1 cookie honoured`, `wait`, `strict`, `full`, `no-node`.
-fn decided(cluster: &Cluster, found: Found<'_>, facts: &Facts<'_>) -> String {
+fn decided(cluster: &Cluster, found: FoundPin<'_>, facts: &DecisionInput<'_>) -> String {
     said(cluster, &Reading { found, session: Some(SESSION), stamp: Stamp::default() }, facts)
 }
 
-fn said(cluster: &Cluster, reading: &Reading<'_>, facts: &Facts<'_>) -> String {
+fn said(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> String {
     match decide(cluster, reading, facts, &mut SmallRng::seed_from_u64(1)) {
         Decision::Serve(verdict) => {
             let was = verdict.was.map(|slot| format!(" was {slot}")).unwrap_or_default();
@@ -145,8 +146,8 @@ struct Case<'a> {
     conf: &'a str,
     nodes: [&'a str; 3],
     done: &'a [Do],
-    found: Found<'a>,
-    facts: Facts<'a>,
+    found: FoundPin<'a>,
+    facts: DecisionInput<'a>,
     expected: &'a str,
 }
 
@@ -169,28 +170,31 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
     const MAINTENANCE: [&str; 3] = ["", "state = 'maintenance'", ""];
     run(vec![
         case("up", &[], "n1 cookie honoured"),
-        Case { found: Found::Pin { slots: &[1], via: Via::Route }, ..case("by route", &[], "n1 route honoured") },
-        Case { found: Found::Ledger { via: Via::Learned }, ..case("learned", &[Seen(2)], "n2 learned honoured") },
-        Case { found: Found::Ledger { via: Via::Key }, ..case("remembered key", &[Seen(2)], "n2 key honoured") },
+        Case { found: FoundPin::Pin { slots: &[1], via: Via::Route }, ..case("by route", &[], "n1 route honoured") },
+        Case { found: FoundPin::Ledger { via: Via::Learned }, ..case("learned", &[Seen(2)], "n2 learned honoured") },
+        Case { found: FoundPin::Ledger { via: Via::Key }, ..case("remembered key", &[Seen(2)], "n2 key honoured") },
         Case { nodes: FULL, ..case("full", &[Fill(1)], "n1 cookie honoured") },
         Case { nodes: DRAINING, ..case("draining", &[], "n1 cookie honoured") },
         Case { nodes: ["", "weight = 0", ""], ..case("weight 0", &[], "n1 cookie honoured") },
         case("down", &[Down(1)], "n0 moved:down was 1"),
-        Case { found: Found::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
+        Case { found: FoundPin::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
         Case {
-            found: Found::Ledger { via: Via::Learned },
+            found: FoundPin::Ledger { via: Via::Learned },
             ..case("seen since", &[Seen(2), SeenNow(2), Rebooted(2)], "n2 learned honoured")
         },
         case("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
-        Case { facts: Facts { tried: &[1], ..facts() }, ..case("doubted once", &[Down(0), Down(1), Down(2)], "n0 moved:down was 1") },
+        Case {
+            facts: DecisionInput { tried: &[1], ..facts() },
+            ..case("doubted once", &[Down(0), Down(1), Down(2)], "n0 moved:down was 1")
+        },
         case("ejected", &[Eject(1)], "n0 moved:down was 1"),
         Case { nodes: DRAINING, ..case("draining and down", &[Down(1)], "n0 moved:draining was 1") },
         Case { nodes: MAINTENANCE, ..case("maintenance", &[], "n0 moved:draining was 1") },
         Case { found: pin(&[9]), ..case("no such node", &[], "n0 moved:unknown-route was 9") },
         case("not yet checked", &[Unchecked(1)], "wait"),
-        Case { facts: Facts { waited: true, ..facts() }, ..case("check is late", &[Unchecked(1)], "n1 cookie honoured") },
-        Case { facts: Facts { tried: &[1], ..facts() }, ..case("tried in vain", &[], "n0 moved:down was 1") },
-        Case { facts: Facts { tried: &[1, 0], ..facts() }, ..case("two tried", &[], "n2 moved:down was 1") },
+        Case { facts: DecisionInput { waited: true, ..facts() }, ..case("check is late", &[Unchecked(1)], "n1 cookie honoured") },
+        Case { facts: DecisionInput { tried: &[1], ..facts() }, ..case("tried in vain", &[], "n0 moved:down was 1") },
+        Case { facts: DecisionInput { tried: &[1, 0], ..facts() }, ..case("two tried", &[], "n2 moved:down was 1") },
         Case { found: pin(&[1, 2]), ..case("a shared value", &[Down(1)], "n2 cookie honoured") },
         Case { found: pin(&[1, 2]), ..case("a shared value, one unchecked", &[Down(1), Unchecked(2)], "wait") },
         Case { found: pin(&[2, 1]), ..case("a shared value, all down", &[Down(1), Down(2)], "n0 moved:down was 2") },
@@ -201,14 +205,14 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
 fn who_has_no_node_is_placed() {
     const FULL: [&str; 3] = ["max-sessions = 1"; 3];
     const ONE_REQUEST: [&str; 3] = ["max-requests = 1", "max-requests = 1", "state = 'draining'"];
-    let new = |name, done, expected| Case { found: Found::Absent, ..case(name, done, expected) };
-    let lost = |lost, expected| Case { found: Found::Lost(lost), ..case("lost", &[], expected) };
-    let waited = Facts { waited: true, ..facts() };
-    let hint = |slot| Facts { hint: Some(slot), ..facts() };
+    let new = |name, done, expected| Case { found: FoundPin::Absent, ..case(name, done, expected) };
+    let lost = |lost, expected| Case { found: FoundPin::Lost(lost), ..case("lost", &[], expected) };
+    let waited = DecisionInput { waited: true, ..facts() };
+    let hint = |slot| DecisionInput { hint: Some(slot), ..facts() };
     run(vec![
         new("new", &[], "n0 new"),
         Case { conf: "", ..new("no affinity", &[], "n0 none") },
-        Case { found: Found::Ledger { via: Via::Learned }, ..case("not in the ledger", &[], "n0 new") },
+        Case { found: FoundPin::Ledger { via: Via::Learned }, ..case("not in the ledger", &[], "n0 new") },
         lost(Lost::UnknownRoute, "n0 moved:unknown-route"),
         lost(Lost::Tampered, "n0 moved:tampered"),
         lost(Lost::Expired, "n0 moved:expired"),
@@ -226,13 +230,17 @@ fn who_has_no_node_is_placed() {
         new("some down, some unchecked", &[Down(0), Down(1), Unchecked(2)], "wait"),
         Case { facts: waited, ..new("checks are late", &[Unchecked(0), Unchecked(1), Unchecked(2)], "n0 new") },
         new("all down: all are tried", &[Down(0), Down(1), Down(2)], "n0 new"),
-        Case { facts: Facts { tried: &[0], ..facts() }, ..new("all down, next", &[Down(0), Down(1), Down(2)], "n1 new") },
-        Case { facts: Facts { tried: &[0, 1, 2], ..facts() }, ..new("all tried", &[], "no-node") },
+        Case { facts: DecisionInput { tried: &[0], ..facts() }, ..new("all down, next", &[Down(0), Down(1), Down(2)], "n1 new") },
+        Case { facts: DecisionInput { tried: &[0, 1, 2], ..facts() }, ..new("all tried", &[], "no-node") },
         Case { nodes: ONE_REQUEST, ..new("one is busy", &[Busy(0)], "n1 new") },
-        Case { nodes: ONE_REQUEST, facts: Facts { tried: &[0], ..facts() }, ..new("busy: wait there", &[Busy(0), Busy(1)], "n1 new") },
+        Case {
+            nodes: ONE_REQUEST,
+            facts: DecisionInput { tried: &[0], ..facts() },
+            ..new("busy: wait there", &[Busy(0), Busy(1)], "n1 new")
+        },
         Case { facts: hint(2), ..new("after a sibling", &[], "n2 new") },
         Case { facts: hint(2), ..new("the sibling's node is down", &[Down(2)], "n0 new") },
-        Case { facts: Facts { tried: &[2], ..hint(2) }, ..new("the sibling's node was tried", &[], "n0 new") },
+        Case { facts: DecisionInput { tried: &[2], ..hint(2) }, ..new("the sibling's node was tried", &[], "n0 new") },
         Case { nodes: ["", "", "state = 'draining'"], facts: hint(2), ..new("a sibling is a session already", &[], "n2 new") },
     ]);
 }
@@ -246,12 +254,12 @@ fn strict_sessions_wait_for_their_node() {
         strict("ejected", &[Eject(1)], "strict"),
         strict("unchecked", &[Unchecked(1)], "wait"),
         strict("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
-        Case { facts: Facts { tried: &[1], ..facts() }, ..strict("doubted once", &[Down(0), Down(1), Down(2)], "strict") },
+        Case { facts: DecisionInput { tried: &[1], ..facts() }, ..strict("doubted once", &[Down(0), Down(1), Down(2)], "strict") },
         Case { nodes: ["", "state = 'maintenance'", ""], ..strict("maintenance", &[Down(0), Down(2)], "strict") },
         Case { nodes: ["", "state = 'draining'", ""], ..strict("draining", &[], "n1 cookie honoured") },
         Case { found: pin(&[9]), ..strict("no such node", &[], "strict") },
-        Case { found: Found::Absent, ..strict("new", &[], "n0 new") },
-        Case { found: Found::Lost(Lost::Expired), ..strict("expired", &[], "n0 moved:expired") },
+        Case { found: FoundPin::Absent, ..strict("new", &[], "n0 new") },
+        Case { found: FoundPin::Lost(Lost::Expired), ..strict("expired", &[], "n0 moved:expired") },
     ]);
 }
 
@@ -263,7 +271,7 @@ fn a_moved_session_does_not_flip_back() {
         case("moved on, and the new node is not yet checked", &[Moved(1, 2), Unchecked(2)], "wait"),
         case("the new node is down", &[Moved(1, 2), Down(2)], "n1 cookie honoured"),
         case("moved from elsewhere", &[Moved(0, 2)], "n1 cookie honoured"),
-        Case { facts: Facts { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
+        Case { facts: DecisionInput { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
         Case { conf: READABLE, ..case("who only seems to be the same is not followed", &[Moved(1, 2)], "n1 cookie honoured") },
     ]);
 }
@@ -277,9 +285,9 @@ fn b1_a_node_that_tells_clients_where_to_go_is_given_none() {
         strict(case("nobody waits for it", &[Lb(1)], "n0 moved:draining was 1")),
         strict(case("not even when it is down", &[Lb(1), Down(1)], "n0 moved:draining was 1")),
         case("unchecked", &[Lb(1), Unchecked(1)], "n0 moved:draining was 1"),
-        Case { found: Found::Absent, ..case("new", &[Lb(0)], "n1 new") },
-        Case { found: Found::Absent, ..case("all others down", &[Lb(0), Down(1), Down(2)], "n1 new") },
-        Case { found: Found::Absent, ..case("alone", &[Lb(0), Lb(1), Lb(2)], "no-node") },
+        Case { found: FoundPin::Absent, ..case("new", &[Lb(0)], "n1 new") },
+        Case { found: FoundPin::Absent, ..case("all others down", &[Lb(0), Down(1), Down(2)], "n1 new") },
+        Case { found: FoundPin::Absent, ..case("alone", &[Lb(0), Lb(1), Lb(2)], "no-node") },
         Case { conf: "mode = 'shared'\naffinity = { cookie = 'S' }", ..case("in a shared cluster", &[Lb(1)], "n1 cookie honoured") },
     ]);
 }
@@ -300,10 +308,10 @@ fn ring(conf: &str) -> [u32; 3] {
 fn a_key_goes_where_it_falls() {
     let [a, b, c] = ring(KEY);
     let at = |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
-    let keyed = |name, done, expected| Case { conf: KEY, found: Found::Key { hash: SESSION }, ..case(name, done, expected) };
+    let keyed = |name, done, expected| Case { conf: KEY, found: FoundPin::Key { hash: SESSION }, ..case(name, done, expected) };
     let tried = [a];
-    let tried = Facts { tried: &tried, ..facts() };
-    let waited = Facts { waited: true, ..facts() };
+    let tried = DecisionInput { tried: &tried, ..facts() };
+    let waited = DecisionInput { waited: true, ..facts() };
     let on = |slot: u32, rest: &str| format!("n{slot} {rest}");
     let (on_a, on_b, on_c) = (on(a, "key"), on(b, "key"), on(c, "key"));
     let (was_down, was_out) = (on(b, &format!("moved:down was {a}")), on(b, &format!("moved:draining was {a}")));
@@ -339,7 +347,7 @@ fn a_key_goes_where_it_falls() {
 #[test]
 fn a_key_with_nobody_to_serve_it_is_placed_as_any_other() {
     for conf in [KEY.to_owned(), format!("balance = 'hash'\n{KEY}")] {
-        let keyed = |done, expected| Case { conf: &conf, found: Found::Key { hash: SESSION }, ..case("nobody", done, expected) };
+        let keyed = |done, expected| Case { conf: &conf, found: FoundPin::Key { hash: SESSION }, ..case("nobody", done, expected) };
         let all_down = [Down(0), Down(1), Down(2)];
         let first = if conf.contains("hash'\n") { ring(&conf)[0] } else { 0 };
         run(vec![
@@ -347,51 +355,5 @@ fn a_key_with_nobody_to_serve_it_is_placed_as_any_other() {
             Case { nodes: ["max-sessions = 1"; 3], ..keyed(&[Fill(0), Fill(1), Fill(2)], "full") },
             Case { nodes: ["state = 'draining'"; 3], ..keyed(&[], "no-node") },
         ]);
-    }
-}
-
-#[test]
-fn an_id_that_nobody_knows_has_one_place() {
-    let [a, b, c] = ring(LEARN);
-    let at = |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
-    let on = |slot: u32, rest: &str| format!("n{slot} {rest}");
-    let (tried, waited) = ([a], Facts { waited: true, ..facts() });
-    let (on_a, on_b, on_c, back) = (on(a, "new"), on(b, "new"), on(c, "new"), on(b, "learned honoured"));
-    type Row<'a> = (&'a str, [&'a str; 3], Vec<Do>, Facts<'a>, &'a str);
-    let cases: Vec<Row<'_>> = vec![
-        ("all are there", [""; 3], vec![], facts(), &on_a),
-        ("down", [""; 3], vec![Down(a)], facts(), &on_b),
-        ("two down", [""; 3], vec![Down(a), Down(b)], facts(), &on_c),
-        ("full", at(a, "max-sessions = 1"), vec![Fill(a)], facts(), &on_b),
-        ("draining", at(a, "state = 'draining'"), vec![], facts(), &on_b),
-        ("a backup", at(a, "backup = true"), vec![], facts(), &on_b),
-        ("busy: it waits there", at(a, "max-requests = 1"), vec![Busy(a)], facts(), &on_a),
-        ("tried in vain", [""; 3], vec![], Facts { tried: &tried, ..facts() }, &on_b),
-        ("not yet checked", [""; 3], vec![Unchecked(a)], facts(), "wait"),
-        ("its check is late", [""; 3], vec![Unchecked(a)], waited, &on_a),
-        ("known elsewhere by now", [""; 3], vec![Seen(b)], facts(), &back),
-        ("all are full", ["max-sessions = 1"; 3], vec![Fill(0), Fill(1), Fill(2)], facts(), "full"),
-    ];
-    for (name, nodes, done, facts, expected) in cases {
-        for balance in ["first", "least-sessions", "round-robin", "random", "hash"] {
-            let cluster = cluster(&format!("balance = '{balance}'\n{LEARN}"), nodes, &done);
-            let reading = Reading { found: Found::Ledger { via: Via::Learned }, session: Some(SESSION), stamp: Stamp::of_id(true) };
-            for _ in 0..3 {
-                assert_eq!(said(&cluster, &reading, &facts), expected, "{name}, {balance}");
-            }
-        }
-    }
-}
-
-#[test]
-fn behind_a_pin_that_is_no_good_the_applications_id_counts() {
-    let conf = "affinity = { route = 'JSESSIONID' }";
-    let first = ring(conf)[0];
-    for (lost, word) in [(Lost::UnknownRoute, "moved:unknown-route"), (Lost::Expired, "moved:expired")] {
-        let reading = Reading { found: Found::Lost(lost), session: Some(SESSION), stamp: Stamp::of_id(true) };
-        assert_eq!(said(&cluster(conf, [""; 3], &[Seen(2)]), &reading, &facts()), "n2 learned honoured");
-        assert_eq!(said(&cluster(conf, [""; 3], &[]), &reading, &facts()), format!("n{first} {word}"));
-        let guessed = Reading { stamp: Stamp::default(), ..reading };
-        assert_eq!(said(&cluster(conf, [""; 3], &[Seen(2)]), &guessed, &facts()), format!("n0 {word}"));
     }
 }

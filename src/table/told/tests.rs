@@ -99,7 +99,7 @@ fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
 
 fn agent_said(line: &str) -> Beat {
     match crate::heartbeat::agent::read(format!("{line}\n").as_bytes()) {
-        crate::heartbeat::agent::Reply::Said(beat) => *beat,
+        crate::heartbeat::agent::AgentReply::Said(beat) => *beat,
         other => panic!("{other:?}"),
     }
 }

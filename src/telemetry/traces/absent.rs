@@ -1,6 +1,6 @@
 //! What stands for spans in a binary without them.
 
-use super::Totals;
+use super::SpanTotals;
 use super::no_span::Span;
 use crate::config::model;
 use crate::telemetry::log_fields::LogEntry;
@@ -19,7 +19,7 @@ impl Traces {
     }
 
     /// What became of spans.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> SpanTotals {
         match *self {}
     }
 

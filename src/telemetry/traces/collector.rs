@@ -6,7 +6,7 @@ use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::dial;
-use crate::upstream::home::Reach;
+use crate::upstream::home::LinkReach;
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::wire::protocol::NodeProtocol;
@@ -67,9 +67,23 @@ impl Collector {
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
         // never pooled, so it needs no number and learns nothing
         let (addresses, reuse_ms, proven_us, usage, homeward) = Default::default();
-        let (reach, protocol) = (Reach::Own, NodeProtocol::Http1);
+        let (reach, protocol) = (LinkReach::Own, NodeProtocol::Http1);
         Ok(Self {
-            link: Link { id: 0, url, authority, addresses, reuse_ms, proven_us, tls, protocol, server_name, reach, homeward, usage },
+            link: Link {
+                id: 0,
+                url,
+                authority,
+                addresses,
+                reuse_ms,
+                proven_us,
+                tls,
+                protocol,
+                server_name,
+                reach,
+                homeward,
+                looked_up,
+                usage,
+            },
         })
     }
 

@@ -3,7 +3,7 @@
 
 use super::collector::{Collector, Failed};
 use super::finished::FinishedSpan;
-use super::{Totals, otlp};
+use super::{SpanTotals, otlp};
 use crate::base::clock;
 use crate::base::seldom::Seldom;
 use crate::config::model;
@@ -77,9 +77,9 @@ impl Traces {
     }
 
     /// What became of spans.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> SpanTotals {
         let of = |count: &AtomicU64| count.load(Relaxed);
-        Totals { exported: of(&self.shared.exported), dropped: of(&self.dropped), failed: of(&self.shared.failed) }
+        SpanTotals { exported: of(&self.shared.exported), dropped: of(&self.dropped), failed: of(&self.shared.failed) }
     }
 
     /// Sends what is on its way, once. The workers have ended before.

@@ -31,7 +31,7 @@ pub use tracer::Tracer;
 
 /// What became of spans since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct SpanTotals {
     /// Taken by the collector.
     pub exported: u64,
     /// Lost because the queue was full.

@@ -1,10 +1,10 @@
 //! The body that comes over a connection: its reader, and what becomes of what that leaves.
 
 use super::readers::{READ, Readers};
-use super::{Connection, Side};
+use super::{H1Connection, Side};
 use crate::transport::ContentError;
 use crate::transport::body_progress::BodyProgress;
-use crate::wire::http1::{BodyReader, Framing, Part};
+use crate::wire::http1::{BodyPart, BodyReader, Framing};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future;
@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 /// Bodies up to this are read by way of the thread's own buffer.
 const SMALL: u64 = 16 << 10;
 
-impl Connection {
+impl H1Connection {
     /// A body framed so follows the head.
     pub fn begin_body(&self, framing: Framing, waits: bool) {
         *self.body.borrow_mut() = match self.side {
@@ -57,20 +57,20 @@ impl Connection {
         let mut input = self.input.borrow_mut();
         loop {
             match body.take(&mut input)? {
-                Part::Data(data) => {
+                BodyPart::Data(data) => {
                     if input.is_empty() && body.is_done() {
                         *input = BytesMut::new();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Part::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                Part::End => {
+                BodyPart::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                BodyPart::End => {
                     if input.is_empty() {
                         *input = BytesMut::new();
                     }
                     return Poll::Ready(None);
                 }
-                Part::More => {}
+                BodyPart::More => {}
             }
             let more = match self.closed.get() {
                 true => Poll::Ready(Ok(false)),
@@ -156,11 +156,11 @@ impl Connection {
 }
 
 /// The body that comes over a connection.
-pub struct Incoming(Rc<Connection>);
+pub struct H1Body(Rc<H1Connection>);
 
-impl Incoming {
+impl H1Body {
     /// That which was begun last.
-    pub fn new(connection: Rc<Connection>) -> Self {
+    pub fn new(connection: Rc<H1Connection>) -> Self {
         connection.readers.incoming.set(true);
         Self(connection)
     }
@@ -171,7 +171,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for H1Body {
     fn drop(&mut self) {
         let readers = &self.0.readers;
         readers.incoming.set(false);
@@ -183,7 +183,7 @@ impl Drop for Incoming {
     }
 }
 
-impl Body for Incoming {
+impl Body for H1Body {
     type Data = Bytes;
     type Error = ContentError;
 

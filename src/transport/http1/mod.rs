@@ -10,7 +10,7 @@ use super::spare;
 use super::stream::Stream;
 use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed};
 use bytes::{Buf, Bytes, BytesMut};
-pub use incoming::Incoming;
+pub use incoming::H1Body;
 use readers::{READ, Readers};
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -24,7 +24,7 @@ pub use upgraded::Upgraded;
 const MOST_AHEAD: usize = 64 << 10;
 
 /// One HTTP/1 connection. Shared by those who read its bodies and those who write to it, all of them on one thread.
-pub struct Connection {
+pub struct H1Connection {
     socket: RefCell<Stream>,
     input: RefCell<BytesMut>,
     /// To be written before anything else.
@@ -73,7 +73,7 @@ pub enum NoHead {
     Malformed(Malformed),
 }
 
-impl Connection {
+impl H1Connection {
     /// A connection of which `early` was read before.
     pub fn new(side: Side, socket: Stream, early: BytesMut, pace: Option<Rc<Pace>>) -> Rc<Self> {
         Rc::new(Self {
@@ -105,11 +105,11 @@ impl Connection {
         self.heard.set(false);
         self.told.set(0);
     }
-    /// Bytes came since [`Connection::begin`].
+    /// Bytes came since [`H1Connection::begin`].
     pub fn has_heard(&self) -> bool {
         self.heard.get()
     }
-    /// Bytes written since [`Connection::begin`].
+    /// Bytes written since [`H1Connection::begin`].
     pub fn told(&self) -> u64 {
         self.told.get()
     }

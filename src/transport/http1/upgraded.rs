@@ -1,6 +1,6 @@
 //! A connection that has switched protocols.
 
-use super::Connection;
+use super::H1Connection;
 use bytes::{Buf, Bytes, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection that has switched to another protocol: bytes both ways.
-pub struct Upgraded(Rc<Connection>);
+pub struct Upgraded(Rc<H1Connection>);
 
 impl Upgraded {
     /// Over a connection whose heads are exchanged.
-    pub fn new(connection: Rc<Connection>) -> Self {
+    pub fn new(connection: Rc<H1Connection>) -> Self {
         Self(connection)
     }
 }

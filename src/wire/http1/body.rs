@@ -16,12 +16,12 @@ const MAX_TRAILERS: (usize, usize) = (16 << 10, 100);
 /// Takes one body out of the bytes that come.
 #[derive(Debug)]
 pub struct BodyReader {
-    state: State,
+    state: BodyState,
     strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BodyState {
     Length(u64),
     /// Before the line with a chunk's size.
     Size,
@@ -35,7 +35,7 @@ enum State {
 
 /// What was taken.
 #[derive(Debug, PartialEq)]
-pub enum Part {
+pub enum BodyPart {
     /// Some of the body.
     Data(Bytes),
     /// What follows it. It is the last.
@@ -49,24 +49,24 @@ pub enum Part {
 impl BodyReader {
     /// Of a client's request, strictly.
     pub fn strict(framing: Framing) -> Self {
-        Self { state: State::of(framing), strict: true }
+        Self { state: BodyState::of(framing), strict: true }
     }
 
     /// Of a node's answer.
     pub fn lenient(framing: Framing) -> Self {
-        Self { state: State::of(framing), strict: false }
+        Self { state: BodyState::of(framing), strict: false }
     }
 
     /// All of it was taken.
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == BodyState::Done
     }
 
     /// What is left, where that is known.
     pub fn length(&self) -> Option<u64> {
         match self.state {
-            State::Done => Some(0),
-            State::Length(left) => Some(left),
+            BodyState::Done => Some(0),
+            BodyState::Length(left) => Some(left),
             _ => None,
         }
     }
@@ -74,52 +74,52 @@ impl BodyReader {
     /// How many bytes are worth reading at once: what is left of the body, as far as is known.
     pub fn expects(&self) -> u64 {
         match self.state {
-            State::Length(left) => left,
-            State::Chunk(left) => left.saturating_add(64),
-            State::UntilClose => u64::MAX,
+            BodyState::Length(left) => left,
+            BodyState::Chunk(left) => left.saturating_add(64),
+            BodyState::UntilClose => u64::MAX,
             _ => 64,
         }
     }
 
     /// The connection was closed. False if the body is not through.
     pub fn close(&mut self) -> bool {
-        if self.state == State::UntilClose {
-            self.state = State::Done;
+        if self.state == BodyState::UntilClose {
+            self.state = BodyState::Done;
         }
         self.is_done()
     }
 
     /// Takes what is there.
-    pub fn take(&mut self, input: &mut BytesMut) -> Result<Part, Malformed> {
+    pub fn take(&mut self, input: &mut BytesMut) -> Result<BodyPart, Malformed> {
         loop {
             match self.state {
-                State::Done => return Ok(Part::End),
-                State::UntilClose if input.is_empty() => return Ok(Part::More),
-                State::UntilClose => return Ok(Part::Data(input.split().freeze())),
-                State::Length(left) => return Ok(self.data(input, left, State::Length, State::Done)),
-                State::Chunk(left) => return Ok(self.data(input, left, State::Chunk, State::ChunkEnd)),
-                State::Size | State::ChunkEnd => match self.line(input)? {
+                BodyState::Done => return Ok(BodyPart::End),
+                BodyState::UntilClose if input.is_empty() => return Ok(BodyPart::More),
+                BodyState::UntilClose => return Ok(BodyPart::Data(input.split().freeze())),
+                BodyState::Length(left) => return Ok(self.data(input, left, BodyState::Length, BodyState::Done)),
+                BodyState::Chunk(left) => return Ok(self.data(input, left, BodyState::Chunk, BodyState::ChunkEnd)),
+                BodyState::Size | BodyState::ChunkEnd => match self.line(input)? {
                     Some(()) => {}
-                    None => return Ok(Part::More),
+                    None => return Ok(BodyPart::More),
                 },
-                State::Trailers => return self.trailers(input),
+                BodyState::Trailers => return self.trailers(input),
             }
         }
     }
 
-    fn data(&mut self, input: &mut BytesMut, left: u64, more: fn(u64) -> State, end: State) -> Part {
+    fn data(&mut self, input: &mut BytesMut, left: u64, more: fn(u64) -> BodyState, end: BodyState) -> BodyPart {
         let here = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if here == 0 {
-            return Part::More;
+            return BodyPart::More;
         }
         let left = left - here as u64;
         self.state = if left == 0 { end } else { more(left) };
-        Part::Data(input.split_to(here).freeze())
+        BodyPart::Data(input.split_to(here).freeze())
     }
 
     /// Reads the line before or behind a chunk. `None`: it is not there in full.
     fn line(&mut self, input: &mut BytesMut) -> Result<Option<()>, Malformed> {
-        let size = self.state == State::Size;
+        let size = self.state == BodyState::Size;
         let most = if size { MAX_CHUNK_DIGITS + MAX_EXTENSION + 2 } else { 2 };
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(most)]) else {
             if size {
@@ -142,17 +142,17 @@ impl BodyReader {
         };
         self.state = match size {
             true => match chunk_size(text, self.strict, true)? {
-                0 => State::Trailers,
-                size => State::Chunk(size),
+                0 => BodyState::Trailers,
+                size => BodyState::Chunk(size),
             },
-            false if text.is_empty() => State::Size,
+            false if text.is_empty() => BodyState::Size,
             false => return Err(Malformed::BadChunk),
         };
         input.advance(end + 1);
         Ok(Some(()))
     }
 
-    fn trailers(&mut self, input: &mut BytesMut) -> Result<Part, Malformed> {
+    fn trailers(&mut self, input: &mut BytesMut) -> Result<BodyPart, Malformed> {
         let mut seen = 0;
         while let Some(end) = memchr::memchr(b'\n', &input[seen..]) {
             let line = &input[seen..seen + end];
@@ -168,25 +168,25 @@ impl BodyReader {
             }
             if last {
                 let whole = input.split_to(seen).freeze();
-                self.state = State::Done;
+                self.state = BodyState::Done;
                 return self.map(&whole);
             }
         }
-        if input.len() > MAX_TRAILERS.0 { Err(Malformed::TooLarge) } else { Ok(Part::More) }
+        if input.len() > MAX_TRAILERS.0 { Err(Malformed::TooLarge) } else { Ok(BodyPart::More) }
     }
 
-    fn map(&self, whole: &Bytes) -> Result<Part, Malformed> {
+    fn map(&self, whole: &Bytes) -> Result<BodyPart, Malformed> {
         let mut map = HeaderMap::new();
         lines(whole).try_for_each(|line| field(&mut map, whole, line, MAX_TRAILERS.1, |_, _| Ok(())))?;
         match self.strict {
             true => trailers::of_client(&mut map)?,
             false => trailers::of_node(&mut map),
         }
-        Ok(if map.is_empty() { Part::End } else { Part::Trailers(map) })
+        Ok(if map.is_empty() { BodyPart::End } else { BodyPart::Trailers(map) })
     }
 }
 
-impl State {
+impl BodyState {
     fn of(framing: Framing) -> Self {
         match framing {
             Framing::None | Framing::Length(0) => Self::Done,

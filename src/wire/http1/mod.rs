@@ -10,7 +10,7 @@ pub mod response;
 mod tests;
 
 pub use super::Malformed;
-pub use body::{BodyReader, Part, begin_chunk};
+pub use body::{BodyPart, BodyReader, begin_chunk};
 pub use head::HeadScan;
 
 use http::{HeaderMap, HeaderName, header};

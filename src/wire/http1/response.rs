@@ -8,7 +8,7 @@ use std::fmt;
 
 /// A node's answer as far as its head tells.
 #[derive(Debug)]
-pub struct Head {
+pub struct ResponseHead {
     /// The head.
     pub parts: Parts,
     /// Where the body ends.
@@ -72,7 +72,7 @@ const FEW: usize = 64;
 const MOST: usize = 1000;
 
 /// Reads a whole head, as leniently as is safe: nodes are trusted, and old.
-pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, HeadError> {
+pub fn parse(head: &Bytes, asked: &Method) -> Result<ResponseHead, HeadError> {
     let mut few = [httparse::EMPTY_HEADER; FEW];
     match parse_into(head, asked, &mut few, false) {
         Err(HeadError::Syntax(httparse::Error::TooManyHeaders | httparse::Error::HeaderName)) => {
@@ -83,7 +83,7 @@ pub fn parse(head: &Bytes, asked: &Method) -> Result<Head, HeadError> {
 }
 
 /// `folded`: with lines that go on in the next (RFC 9112 section 5.2).
-fn parse_into<'b>(head: &'b Bytes, asked: &Method, room: &mut [httparse::Header<'b>], folded: bool) -> Result<Head, HeadError> {
+fn parse_into<'b>(head: &'b Bytes, asked: &Method, room: &mut [httparse::Header<'b>], folded: bool) -> Result<ResponseHead, HeadError> {
     let mut read = httparse::Response::new(room);
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(folded);
@@ -103,7 +103,7 @@ fn take(
     lines: &[httparse::Header<'_>],
     asked: &Method,
     folded: bool,
-) -> Result<Head, HeadError> {
+) -> Result<ResponseHead, HeadError> {
     let status = StatusCode::from_u16(code).map_err(|_| HeadError::Status(code))?;
     let mut headers = HeaderMap::with_capacity(lines.len() + 2);
     for line in lines {
@@ -128,7 +128,7 @@ fn take(
     if status.canonical_reason() != Some(reason) && !reason.is_empty() {
         parts.extensions.insert(Reason(Bytes::copy_from_slice(reason.as_bytes())));
     }
-    Ok(Head { parts, framing, keep_alive: keep_alive && framing != Framing::UntilClose })
+    Ok(ResponseHead { parts, framing, keep_alive: keep_alive && framing != Framing::UntilClose })
 }
 
 /// RFC 9112 section 6.3.

@@ -158,8 +158,8 @@ fn read(parts: &[&[u8]]) -> Result<&'static str, Malformed> {
         loop {
             if !body.is_done() {
                 match body.take(&mut input)? {
-                    Part::More => break,
-                    Part::End | Part::Data(_) | Part::Trailers(_) => continue,
+                    BodyPart::More => break,
+                    BodyPart::End | BodyPart::Data(_) | BodyPart::Trailers(_) => continue,
                 }
             }
             let Some(head) = scan.find(&input)? else { break };
@@ -278,8 +278,8 @@ fn answers_are_read_as_they_come() {
 fn chunks_of_nodes_may_be_padded() {
     for text in ["3 \r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n", "0003\r\nabc\r\n0  \r\nX: y\r\n\r\n"] {
         let (mut body, mut input) = (BodyReader::lenient(Framing::Chunked), BytesMut::from(text));
-        assert_eq!(body.take(&mut input), Ok(Part::Data(Bytes::from_static(b"abc"))), "{text:?}");
-        assert!(matches!(body.take(&mut input), Ok(Part::End | Part::Trailers(_))), "{text:?}");
+        assert_eq!(body.take(&mut input), Ok(BodyPart::Data(Bytes::from_static(b"abc"))), "{text:?}");
+        assert!(matches!(body.take(&mut input), Ok(BodyPart::End | BodyPart::Trailers(_))), "{text:?}");
         assert!(body.is_done() && input.is_empty());
     }
 }

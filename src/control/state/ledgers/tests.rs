@@ -31,7 +31,7 @@ fn table_by(affinity: &str, nodes: &[&str], more: &str, before: Option<&Table>) 
         "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n[cluster.shop]\naffinity = {affinity}\n{more}\n[cluster.shop.nodes]\n{nodes}"
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
-    let context = compile::Context { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
+    let context = compile::TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
     compile::adopt(&table, Now::look());
     table

@@ -1,15 +1,15 @@
 //! Pins of a node that is down, and when checks are doubted.
 
 use super::*;
-use crate::table::doubt::News;
+use crate::table::doubt::DoubtOutcome;
 
 #[test]
 fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
     const CHECK: &str = "affinity = { cookie = 'S' }\nhealth = { pinned = 'check' }";
     const DRAINING: [&str; 3] = ["", "state = 'draining'", ""];
     let check = |name, done, expected| Case { conf: CHECK, ..case(name, done, expected) };
-    let key = |name, done, expected| Case { conf: KEY, found: Found::Key { hash: SESSION }, ..case(name, done, expected) };
-    let ledger = |name, done, expected| Case { found: Found::Ledger { via: Via::Learned }, ..case(name, done, expected) };
+    let key = |name, done, expected| Case { conf: KEY, found: FoundPin::Key { hash: SESSION }, ..case(name, done, expected) };
+    let ledger = |name, done, expected| Case { found: FoundPin::Ledger { via: Via::Learned }, ..case(name, done, expected) };
     run(vec![
         case("its check fails and it answers clients", &[Down(1), Answers(1)], "n1 cookie honoured"),
         case("its check fails and it answered nobody", &[Down(1)], "n0 moved:down was 1"),
@@ -27,7 +27,10 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         case("most fail at once", &[Fails(0), Fails(1)], "n1 cookie honoured"),
         case("most fail at once, and its clients wait in vain", &[Fails(0), Fails(1), Late(1)], "n2 moved:down was 1"),
         case("it was down before most failed", &[Down(1), Fails(0), Fails(2)], "n1 cookie honoured"),
-        Case { facts: Facts { tried: &[1], ..facts() }, ..case("it refused this one", &[Down(1), Answers(1)], "n0 moved:down was 1") },
+        Case {
+            facts: DecisionInput { tried: &[1], ..facts() },
+            ..case("it refused this one", &[Down(1), Answers(1)], "n0 moved:down was 1")
+        },
         Case { nodes: DRAINING, ..case("it is drained too", &[Down(1), Answers(1)], "n1 cookie honoured") },
         Case { nodes: DRAINING, ..case("it is drained, and dead", &[Down(1)], "n0 moved:draining was 1") },
         case("where it was moved to", &[Moved(1, 2), Down(2), Answers(2)], "n2 cookie"),
@@ -39,27 +42,27 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         ledger("as the ledger knows", &[Seen(1), Down(1), Answers(1)], "n1 learned honoured"),
         ledger("and of most", &[Seen(1), Fails(0), Fails(1)], "n1 learned honoured"),
         ledger("or has nobody to speak for it", &[Seen(1), Down(1)], "n0 moved:down was 1"),
-        Case { found: Found::Absent, ..case("new ones avoid it", &[Down(0), Answers(0)], "n1 new") },
-        Case { found: Found::Absent, ..case("and one that is held", &[Down(0), Passes(0)], "n1 new") },
-        Case { found: Found::Absent, ..case("and those that most fail", &[Fails(0), Fails(1)], "n2 new") },
+        Case { found: FoundPin::Absent, ..case("new ones avoid it", &[Down(0), Answers(0)], "n1 new") },
+        Case { found: FoundPin::Absent, ..case("and one that is held", &[Down(0), Passes(0)], "n1 new") },
+        Case { found: FoundPin::Absent, ..case("and those that most fail", &[Fails(0), Fails(1)], "n2 new") },
     ]);
     // where the key falls while all are well
-    let home = decided(&cluster(KEY, [""; 3], &[]), Found::Key { hash: SESSION }, &facts());
+    let home = decided(&cluster(KEY, [""; 3], &[]), FoundPin::Key { hash: SESSION }, &facts());
     let at = home[1..2].parse::<u32>().unwrap();
     let stays = format!("n{at} key");
     run(vec![
         key("a key that is there", &[Seen(at), Down(at), Answers(at)], &stays),
         key("a key of most", &[Seen(at), Fails(at), Fails((at + 1) % 3)], &stays),
     ]);
-    let elsewhere = decided(&cluster(KEY, [""; 3], &[Down(at), Answers(at)]), Found::Key { hash: SESSION }, &facts());
+    let elsewhere = decided(&cluster(KEY, [""; 3], &[Down(at), Answers(at)]), FoundPin::Key { hash: SESSION }, &facts());
     assert_ne!(elsewhere, stays, "a new key avoids it");
 }
 
 #[test]
 fn a_node_that_is_only_set_aside_is_tried_where_nobody_else_is_left() {
     const DRAINING: [&str; 3] = ["state = 'draining'", "", ""];
-    let tried = |name, done, tried, expected| Case { facts: Facts { tried, ..facts() }, ..case(name, done, expected) };
-    let new = |case: Case<'static>| Case { found: Found::Absent, ..case };
+    let tried = |name, done, tried, expected| Case { facts: DecisionInput { tried, ..facts() }, ..case(name, done, expected) };
+    let new = |case: Case<'static>| Case { found: FoundPin::Absent, ..case };
     let strict = |case: Case<'static>| Case { conf: STRICT, ..case };
     run(vec![
         tried("another is ready", &[Eject(0)], &[1], "n2 moved:down was 1"),
@@ -96,7 +99,7 @@ fn checks_that_are_not_there_yet_are_not_those_that_fail() {
         nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found, NOW);
         news
     };
-    assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(News::Begun(2, 3))]);
+    assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(DoubtOutcome::Begun(2, 3))]);
 }
 
 #[test]
@@ -112,10 +115,10 @@ fn checks_are_doubted_when_most_nodes_begin_to_fail_them_at_once() {
     // two intervals apart is not at once: an interval of 2 s, its tenth, and 1 s for a check
     assert_eq!((check(0, true, 10_000), check(1, true, 13_201)), (None, None));
     assert_eq!((check(0, false, 20_000), check(1, false, 20_001)), (None, None));
-    assert_eq!((check(0, true, 30_000), check(1, true, 33_200)), (None, Some(News::Begun(2, 3))));
+    assert_eq!((check(0, true, 30_000), check(1, true, 33_200)), (None, Some(DoubtOutcome::Begun(2, 3))));
     assert_eq!((check(2, true, 90_000), check(2, false, 91_000)), (None, None), "a third changes nothing");
     assert!(doubt.is_any(u64::MAX - 1), "it lasts while most fail");
-    assert_eq!(check(0, false, 100_000), Some(News::Passed));
+    assert_eq!(check(0, false, 100_000), Some(DoubtOutcome::Passed));
     assert!(doubt.is_any(105_999) && !doubt.is_any(106_000), "rise intervals, and one in which the others come to theirs");
     // one that is left behind is no common cause
     assert_eq!((check(0, true, 200_000), doubt.is_any(200_000)), (None, false));
