@@ -66,7 +66,7 @@ impl Collector {
         let server_name = secure.then(name).transpose()?;
         let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
         // never pooled, so it needs no number and learns nothing
-        let (addresses, reuse_ms, proven_us, usage, homeward) = Default::default();
+        let (addresses, reuse_ms, proven_us, usage, homeward, looked_up) = Default::default();
         let (reach, protocol) = (LinkReach::Own, NodeProtocol::Http1);
         Ok(Self {
             link: Link {
