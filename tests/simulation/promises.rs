@@ -91,7 +91,7 @@ impl World {
         }
         if let Some(keeper) = self.keeper(client, cluster) {
             let at = &*keeper.spec.name;
-            promise(at == name && (why.cause().is_none() || !self.is_current(cluster)), || {
+            promise(at == name && (why.cause().is_none() || of.under_way > 1 || !self.is_current(cluster)), || {
                 format!("client {client} could stay on {at} and is served by {name}: {}", why.word())
             })?;
         }

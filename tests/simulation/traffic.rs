@@ -333,6 +333,8 @@ impl World {
             }
         }
         self.tell(|| format!("client {client} is answered by {}: {headers:?}, {outcome:?}", node.spec.name));
+        // its pin leads nowhere, and the ledger to where its session went
+        let is_removed = self.registry.current().load().clusters[0].named(&node.spec.name).is_none();
         let second = self.second;
         let of = &mut self.clients[client];
         let (written, sets) = (outcome.pinned || outcome.learned.is_some(), headers.contains_key(SET_COOKIE));
@@ -346,7 +348,8 @@ impl World {
             (of.pin, of.pin_run, of.pin_told) = (Some(node.spec.name.to_string()), run, run_told);
         }
         // a session that was moved meanwhile stays where it went, unless it has a new id from here
-        let is_led = |home: &Home| pins.ask_ledger() || home.for_want || home.left.iter().any(|left| **left == *node.spec.name);
+        let is_led =
+            |home: &Home| pins.ask_ledger() || home.for_want || is_removed || home.left.iter().any(|left| **left == *node.spec.name);
         let led = |home: &Home| *home.node != *node.spec.name && is_led(home);
         let went = pins.identify() && outcome.learned.is_none() && of.home.as_ref().is_some_and(led);
         let is_elsewhere = of.home.as_ref().is_some_and(|home| *home.node != *node.spec.name || home.run != run);
