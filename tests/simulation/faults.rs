@@ -128,9 +128,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the simulation of the copy, with the packages that are built already.
+/// Builds the simulation of the copy, apart from the product: cargo does not tell the two from each other.
 fn build(at: &Path) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-built");
     let built = Command::new(env!("CARGO"))
         .args(["test", "--locked", "--offline", "--test", "simulation", "--no-run", "--message-format", "json"])
         .env("CARGO_TARGET_DIR", target)
