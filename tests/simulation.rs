@@ -37,7 +37,7 @@ use sum::Sum;
 use world::{Held, World};
 
 /// Worlds of a normal run.
-const SEEDS: u64 = 5_000;
+const SEEDS: u64 = 10_000;
 /// Worlds in which a promise is broken, until the others need not be looked at.
 const MOST: u64 = 50;
 
