@@ -110,4 +110,5 @@ fn only_a_matching_pair_is_swapped_in() {
     assert_eq!(certs.shown(secure, "app.test").expect("a handshake"), old);
     replace(&at.join("app.key"), &key);
     until("the new pair is shown", || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+    proxy.log.says("certs/app.crt: its new certificate is shown from here on, good until ");
 }

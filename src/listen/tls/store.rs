@@ -1,5 +1,6 @@
 //! The certificates of a listener, chosen by SNI, exchanged while it runs.
 
+use crate::base::clock::rfc3339;
 use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
 use crate::wire::pem::{Certificate, PemProblem};
@@ -8,6 +9,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tracing::info;
 
 /// What was found where a listener's certificates are.
 fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, PemProblem>> {
@@ -85,9 +87,15 @@ impl CertStore {
         self.0.load_full()
     }
 
-    /// These are shown from here on.
+    /// These are shown from here on. The log says which are new.
     pub fn replace(&self, certs: Certs) {
-        self.0.store(Arc::new(certs));
+        let certs = Arc::new(certs);
+        let before = self.0.swap(certs.clone());
+        let is_new = |one: &&Certificate| !before.all.iter().any(|old| (&old.file, old.print) == (&one.file, one.print));
+        for new in certs.all.iter().filter(is_new) {
+            let until = rfc3339(u64::try_from(new.not_after).unwrap_or_default().saturating_mul(1000));
+            info!("{}: its new certificate is shown from here on, good until {until}", new.file.display());
+        }
     }
 }
 
