@@ -157,7 +157,7 @@ impl Run {
     /// Runs the proxy under this command line for so many requests, and so long at least; `@out@` is the tool's file. The conf is
     /// told the node's port, which is open on every address of this machine.
     fn new(tool: &[&str], conf: impl Fn(u16) -> Conf, requests: u32, at_least: Duration) -> Self {
-        let mut run = Self { folder: tempfile::tempdir().unwrap(), lasted: at_least };
+        let mut run = Self { folder: tempfile::tempdir().unwrap(), lasted: Duration::ZERO };
         // not beside the conf file: that folder is watched, and each line written there would wake the watcher
         fs::create_dir(run.folder.path().join("out")).unwrap();
         let origin = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -183,9 +183,7 @@ impl Run {
                 std::thread::spawn(move || answer(stream, pid));
             }
         });
-        let lasted = ask(conf.web, pid, requests);
-        std::thread::sleep(at_least.saturating_sub(lasted));
-        run.lasted = run.lasted.max(lasted);
+        run.lasted = ask(conf.web, pid, requests, at_least);
         support::proxy::signal(pid, "TERM");
         let status = within(PATIENCE, "the proxy ends", || proxy.0.try_wait().unwrap());
         assert!(status.success(), "{tool:?}: {status}");
@@ -214,15 +212,17 @@ impl Drop for Process {
     }
 }
 
-/// The user: one request after the other. How long they took.
-fn ask(proxy: SocketAddr, pid: u32, requests: u32) -> Duration {
+/// The user: one request after the other, spread over so long at least: what is looked at while connections are kept is the same for few
+/// and for many. How long they took.
+fn ask(proxy: SocketAddr, pid: u32, requests: u32, at_least: Duration) -> Duration {
     let mut stream = within(PATIENCE, "the proxy listens", || TcpStream::connect(proxy).ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = "GET /shop/cart HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\n\
                    Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nCookie: theme=dark; SRV=n1\r\n\r\n";
     let mut answers = BufReader::new(stream.try_clone().unwrap());
     let begun = Instant::now();
-    for _ in 0..requests {
+    for n in 0..requests {
+        std::thread::sleep((at_least * n / requests).saturating_sub(begun.elapsed()));
         until_it_sleeps(pid);
         stream.write_all(request.as_bytes()).unwrap();
         let status = read_head(&mut answers).expect("the proxy answers and keeps the connection");
@@ -230,6 +230,7 @@ fn ask(proxy: SocketAddr, pid: u32, requests: u32) -> Duration {
         let mut body = [0; 2];
         std::io::Read::read_exact(&mut answers, &mut body).unwrap();
     }
+    std::thread::sleep(at_least.saturating_sub(begun.elapsed()));
     begun.elapsed()
 }
 

@@ -32,11 +32,12 @@ pub async fn run(worker: Rc<Worker>) {
 
 /// Closes connections to nodes that were idle for too long or whose node is gone, and tells the ledgers of requests that last.
 fn sweep(worker: &Worker) {
-    let table = worker.table();
-    let mut trusted = HashMap::new();
-    for node in table.clusters.iter().flat_map(|c| c.nodes()) {
-        trusted.insert(node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)));
-    }
+    let (table, links) = (worker.table(), worker.pool.links());
+    // a node without connections costs a look and no more: there may be thousands
+    let with_connections =
+        table.clusters.iter().flat_map(|cluster| cluster.nodes()).filter(|node| links.binary_search(&node.link.id).is_ok());
+    let trusted: HashMap<u64, Duration> =
+        with_connections.map(|node| (node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)))).collect();
     worker.pool.sweep(|link| trusted.get(&link).copied());
     worker.flights.tell(&table, Now::look());
 }

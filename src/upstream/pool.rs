@@ -139,6 +139,13 @@ impl Pool {
         self.filled.notified().await;
     }
 
+    /// The links that it has connections of, in order.
+    pub fn links(&self) -> Vec<u64> {
+        let mut all: Vec<u64> = self.idle.borrow().keys().chain(self.streams.borrow().keys()).copied().collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Closes what has been idle too long, and everything of links that are no longer in the table.
     pub fn sweep(&self, trusted: impl Fn(u64) -> Option<Duration>) {
         let now = Now::look();
