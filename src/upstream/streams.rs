@@ -179,7 +179,8 @@ impl Streams {
     fn open_more(self: &Rc<Self>) {
         let now = Now::look();
         let refused = self.refused.get().is_some_and(|at| now.since(at) < REFUSED);
-        if self.pauses.get() > 0 || refused && !self.connections.borrow().is_empty() {
+        // of two that are opened at one time the one that is refused does not begin again: the other tells whether the node is there
+        if self.pauses.get() > 0 || refused && (self.opening.get() > 0 || !self.connections.borrow().is_empty()) {
             return;
         }
         let waiting = self.queue.borrow().iter().filter(|w| !w.give.is_closed() && self.may_have_more(w.client)).count() as u32;
@@ -200,11 +201,12 @@ impl Streams {
                 Ok((shared, drive)) => {
                     streams.learn(&shared);
                     streams.connections.borrow_mut().push(shared.clone());
-                    tokio::task::spawn_local(drive_to_end(drive, Rc::downgrade(&shared), Rc::downgrade(&streams)));
+                    tokio::task::spawn_local(drive_to_end(drive, &shared, &streams));
                     first.into_iter().for_each(|first| streams.begin_alone(&shared, first));
                 }
                 Err(why) => {
                     streams.refused.set(Some(Now::look()));
+                    streams.connections.borrow_mut().retain(|c| !c.is_over());
                     let alone = streams.connections.borrow().is_empty() && streams.opening.get() == 0;
                     let failed = if alone { std::mem::take(&mut *streams.queue.borrow_mut()) } else { VecDeque::new() };
                     for waiter in first.into_iter().chain(failed) {
@@ -291,31 +293,36 @@ impl Streams {
 
 /// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those who wait what the node
 /// allows meanwhile.
-async fn drive_to_end(mut drive: Drive, shared: Weak<SharedConnection>, streams: Weak<Streams>) {
-    let mut told = false;
-    let alive = |shared: &Weak<SharedConnection>| Some((shared.upgrade()?, streams.upgrade()?));
+fn drive_to_end(drive: Drive, shared: &Rc<SharedConnection>, streams: &Rc<Streams>) -> impl Future<Output = ()> + use<> {
+    // known before it is driven: one that has ended may be gone from the list before that is heard of
+    let known = (shared.is_told(), shared.is_used());
+    drive_known(drive, known, Rc::downgrade(shared), Rc::downgrade(streams))
+}
+
+async fn drive_known(mut drive: Drive, known: (bool, bool), shared: Weak<SharedConnection>, streams: Weak<Streams>) {
+    let ((mut told, mut was_of_use), mut learned) = (known, false);
     poll_fn(|cx| {
-        if drive.poll(cx, shared.upgrade().as_deref()).is_ready() {
-            return Poll::Ready(());
-        }
-        if let Some((shared, streams)) = alive(&shared) {
-            // it may take more by now
-            if streams.is_waited_for() || !told {
-                streams.learn(&shared);
-                told = shared.is_told();
+        let over = drive.poll(cx, shared.upgrade().as_deref()).is_ready();
+        if let Some(shared) = shared.upgrade() {
+            (told, was_of_use) = (shared.is_told(), shared.is_used());
+            if let (Some(streams), false) = (streams.upgrade(), over) {
+                // it may take more by now
+                if streams.is_waited_for() || !learned {
+                    streams.learn(&shared);
+                    learned = told;
+                }
+                if streams.is_waited_for() {
+                    streams.changed();
+                }
             }
-            if streams.is_waited_for() {
-                streams.changed();
-            }
         }
-        Poll::Pending
+        if over { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     drop(drive);
-    let (was_of_use, told) = shared.upgrade().map_or((true, true), |shared| {
+    if let Some(shared) = shared.upgrade() {
         shared.retire();
-        (shared.is_used(), shared.is_told())
-    });
+    }
     let Some(streams) = streams.upgrade() else { return };
     if told && !was_of_use {
         streams.pause(PAUSE).await;
