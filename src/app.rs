@@ -12,6 +12,7 @@ mod plain;
 mod reload;
 mod signals;
 mod start;
+mod start_error;
 mod stop;
 
 use crate::admin::Admin;
@@ -26,7 +27,7 @@ use crate::feed::FileWatcher;
 use crate::net::threads::ThreadEnds;
 use crate::telemetry::log_writer::LogWriter;
 use crate::upstream::home;
-use component::{Components, Next};
+use component::{Components, Next, PrepareError};
 use signals::Signals;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -92,7 +93,7 @@ struct App {
 impl App {
     /// Puts in force what the registry has prepared: at the start, at a reload, at a change at run time. Where a component cannot
     /// follow, nothing changes. Returns what was opened, in words.
-    fn put_in_force(&mut self, prepared: Prepared) -> Result<Vec<String>, String> {
+    fn put_in_force(&mut self, prepared: Prepared) -> Result<Vec<String>, PrepareError> {
         let doors = self.components.prepare(Next { table: prepared.table(), files: prepared.files() })?;
         home::settle(doors);
         let table = self.registry.publish(prepared, Now::look());

@@ -4,7 +4,7 @@ use super::guard::AdminGuard;
 use super::{Admin, api};
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::serve::{ControlListener, ControlOptions, ControlPlan};
+use crate::serve::{ControlError, ControlListener, ControlOptions, ControlPlan};
 use crate::upstream::home::Door;
 use std::path::Path;
 use std::rc::Rc;
@@ -27,7 +27,7 @@ impl Front {
     }
 
     /// Binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, String> {
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, ControlError> {
         self.listener.prepare(config.server.admin.as_deref(), None, |bind| AdminGuard::new(config, bind, files))
     }
 

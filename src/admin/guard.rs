@@ -7,7 +7,7 @@ use crate::config::address::Address;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::serve::problem::Problem;
-use crate::serve::{host_of, is_plain};
+use crate::serve::{TokenFileError, host_of, is_plain};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::sync::LazyLock;
 
@@ -41,11 +41,12 @@ pub struct AdminGuard {
 
 impl AdminGuard {
     /// For this conf, with the tokens that were read with it.
-    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
+    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, TokenFileError> {
         let tokens = match &config.server.admin_token_file {
             Some(name) => {
-                let path = files.path(name);
-                Some(files.tokens(&path).map_err(|e| format!("server.admin-token-file: {} {e}", path.display()))?)
+                let file = files.path(name);
+                let tokens = files.tokens(&file);
+                Some(tokens.map_err(|why| TokenFileError { key: "server.admin-token-file".to_owned(), file, why })?)
             }
             None => None,
         };

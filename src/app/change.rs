@@ -46,7 +46,7 @@ impl App {
     fn change_all(&mut self, ops: &[&Op]) -> Result<Done, Error> {
         let mut prepared = self.registry.prepare_ops(ops, Now::look())?;
         let changes = std::mem::take(&mut prepared.changes);
-        self.put_in_force(prepared).map_err(|why| Error::Findings(vec![why]))?;
+        self.put_in_force(prepared).map_err(|why| Error::Findings(vec![why.to_string()]))?;
         let saved = self.state.write(OVERLAY, self.registry.overlay().clone());
         if let (Some(op), false) = (ops.first(), changes.is_empty()) {
             let more = if ops.len() > 1 { format!(" and {} more", ops.len() - 1) } else { String::new() };

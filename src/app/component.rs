@@ -3,9 +3,13 @@
 
 use super::grace::Grace;
 use crate::config::files::NamedFiles;
+use crate::listen::ListenError;
 use crate::listen::tls::CertStore;
+use crate::serve::ControlError;
 use crate::table::Table;
 use crate::upstream::home::Door;
+use std::error::Error;
+use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +21,45 @@ pub struct Next<'a> {
     pub table: &'a Table,
     /// The files that its conf names.
     pub files: &'a NamedFiles,
+}
+
+/// Why a component cannot be made ready.
+#[derive(Debug)]
+pub enum PrepareError {
+    /// Where clients come to.
+    Listen(ListenError),
+    /// Where operators and nodes do.
+    Control(ControlError),
+}
+
+impl From<ListenError> for PrepareError {
+    fn from(why: ListenError) -> Self {
+        Self::Listen(why)
+    }
+}
+
+impl From<ControlError> for PrepareError {
+    fn from(why: ControlError) -> Self {
+        Self::Control(why)
+    }
+}
+
+impl fmt::Display for PrepareError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(why) => why.fmt(out),
+            Self::Control(why) => why.fmt(out),
+        }
+    }
+}
+
+impl Error for PrepareError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Listen(why) => Some(why),
+            Self::Control(why) => Some(why),
+        }
+    }
 }
 
 /// The certificates that listeners show, by their names.
@@ -31,7 +74,7 @@ pub trait Component {
     type Plan;
 
     /// Makes ready what is not there yet. A failure changes nothing.
-    fn prepare(&self, next: Next<'_>) -> Result<Self::Plan, String>;
+    fn prepare(&self, next: Next<'_>) -> Result<Self::Plan, PrepareError>;
 
     /// Where this process will listen by it once the plan is in force.
     fn doors(&self, _: &Self::Plan) -> Vec<Door> {
@@ -60,7 +103,7 @@ struct Slot<C: Component> {
 
 /// A slot, whatever is in it.
 trait AnySlot {
-    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, String>;
+    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError>;
     fn undo(&mut self);
     fn commit(&mut self, table: &Arc<Table>) -> Option<String>;
     fn certificates(&self) -> ShownCerts;
@@ -68,7 +111,7 @@ trait AnySlot {
 }
 
 impl<C: Component> AnySlot for Slot<C> {
-    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, String> {
+    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError> {
         let plan = self.component.prepare(next)?;
         let doors = self.component.doors(&plan);
         self.plan = Some(plan);
@@ -104,7 +147,7 @@ impl Components {
     }
 
     /// Makes all of them ready. When one cannot be, what was prepared of the others is undone. Returns where this process will listen.
-    pub fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, String> {
+    pub fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError> {
         let doors: Result<Vec<_>, _> = self.0.iter_mut().map(|slot| slot.prepare(next)).collect();
         if doors.is_err() {
             self.0.iter_mut().for_each(|slot| slot.undo());
@@ -134,6 +177,7 @@ impl Components {
 mod tests {
     use super::super::signals::Signals;
     use super::*;
+    use crate::listen::{Address, ListenFault};
     use std::cell::RefCell;
     use std::rc::Rc;
     use std::time::Duration;
@@ -157,9 +201,13 @@ mod tests {
     impl Component for NotedComponent {
         type Plan = NotedPlan;
 
-        fn prepare(&self, _: Next<'_>) -> Result<NotedPlan, String> {
+        fn prepare(&self, _: Next<'_>) -> Result<NotedPlan, PrepareError> {
             self.1.borrow_mut().push(format!("{} prepared", self.0));
-            if self.2 { Err("it cannot be".into()) } else { Ok(NotedPlan(Some((self.0, self.1.clone())))) }
+            let why = || ListenFault::Address("nowhere".parse::<Address>().unwrap_err());
+            match self.2 {
+                true => Err(ListenError { listener: self.0.to_owned(), why: why() }.into()),
+                false => Ok(NotedPlan(Some((self.0, self.1.clone())))),
+            }
         }
 
         fn commit(&mut self, mut plan: NotedPlan, _: &Arc<Table>) -> Option<String> {
@@ -194,7 +242,8 @@ mod tests {
         let (notes, table, files) = (Notes::default(), table(), NamedFiles::default());
         let noted = |name, fails| NotedComponent(name, notes.clone(), fails);
         let mut all = Components::default().with(noted("a", false)).with(noted("b", true)).with(noted("c", false));
-        assert_eq!(all.prepare(Next { table: &table, files: &files }).unwrap_err(), "it cannot be");
+        let why = all.prepare(Next { table: &table, files: &files }).unwrap_err().to_string();
+        assert!(why.starts_with("b: "), "{why}");
         assert_eq!(notes.take(), ["a prepared", "b prepared", "a undone"]);
         assert!(all.commit(&table).is_empty());
     }

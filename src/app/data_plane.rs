@@ -1,6 +1,6 @@
 //! The data plane, as a component: its threads, and what they listen on.
 
-use super::component::{Component, Ending, Next, ShownCerts};
+use super::component::{Component, Ending, Next, PrepareError, ShownCerts};
 use super::grace::Grace;
 use crate::listen::ListenerPlan;
 use crate::net::listeners::ClientListeners;
@@ -29,8 +29,8 @@ impl DataPlane {
 impl Component for DataPlane {
     type Plan = ListenerPlan;
 
-    fn prepare(&self, next: Next<'_>) -> Result<ListenerPlan, String> {
-        self.listeners.prepare(next.table, next.files)
+    fn prepare(&self, next: Next<'_>) -> Result<ListenerPlan, PrepareError> {
+        Ok(self.listeners.prepare(next.table, next.files)?)
     }
 
     fn doors(&self, plan: &ListenerPlan) -> Vec<Door> {

@@ -1,6 +1,6 @@
 //! The addresses of the control plane, as components.
 
-use super::component::{Component, Ending, Next, ShownCerts};
+use super::component::{Component, Ending, Next, PrepareError, ShownCerts};
 use super::grace::Grace;
 use crate::admin::{Front, FrontPlan};
 use crate::feed::announce::{Announce, AnnouncePlan};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 impl Component for Front {
     type Plan = FrontPlan;
 
-    fn prepare(&self, next: Next<'_>) -> Result<FrontPlan, String> {
-        self.prepare(&next.table.config, next.files)
+    fn prepare(&self, next: Next<'_>) -> Result<FrontPlan, PrepareError> {
+        Ok(self.prepare(&next.table.config, next.files)?)
     }
 
     fn doors(&self, plan: &FrontPlan) -> Vec<Door> {
@@ -35,8 +35,8 @@ impl Component for Front {
 impl Component for ModHeartbeat {
     type Plan = Plan;
 
-    fn prepare(&self, next: Next<'_>) -> Result<Plan, String> {
-        self.prepare(&next.table.config)
+    fn prepare(&self, next: Next<'_>) -> Result<Plan, PrepareError> {
+        Ok(self.prepare(&next.table.config)?)
     }
 
     fn doors(&self, plan: &Plan) -> Vec<Door> {
@@ -51,8 +51,8 @@ impl Component for ModHeartbeat {
 impl Component for Announce {
     type Plan = AnnouncePlan;
 
-    fn prepare(&self, next: Next<'_>) -> Result<AnnouncePlan, String> {
-        self.prepare(&next.table.config, next.files)
+    fn prepare(&self, next: Next<'_>) -> Result<AnnouncePlan, PrepareError> {
+        Ok(self.prepare(&next.table.config, next.files)?)
     }
 
     fn doors(&self, plan: &AnnouncePlan) -> Vec<Door> {

@@ -1,6 +1,6 @@
 //! What is known again after a restart, as components: read before the first client comes, saved after the last is gone.
 
-use super::component::{Component, Ending, Next};
+use super::component::{Component, Ending, Next, PrepareError};
 use super::grace::Grace;
 use crate::control::state::StateDir;
 use crate::control::state::ledgers::LedgerKeeper;
@@ -28,7 +28,7 @@ impl Reports {
 impl Component for Reports {
     type Plan = ();
 
-    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+    fn prepare(&self, _: Next<'_>) -> Result<(), PrepareError> {
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl Ledgers {
 impl Component for Ledgers {
     type Plan = ();
 
-    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+    fn prepare(&self, _: Next<'_>) -> Result<(), PrepareError> {
         Ok(())
     }
 

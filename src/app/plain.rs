@@ -1,6 +1,6 @@
 //! Components with nothing to make ready: some only follow the table, some only have to be closed.
 
-use super::component::{Component, Ending, Next};
+use super::component::{Component, Ending, Next, PrepareError};
 use super::grace::Grace;
 use crate::table::Table;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub struct EachTable<F>(pub F);
 impl<F: FnMut(&Table)> Component for EachTable<F> {
     type Plan = ();
 
-    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+    fn prepare(&self, _: Next<'_>) -> Result<(), PrepareError> {
         Ok(())
     }
 
@@ -27,7 +27,7 @@ pub struct Closing<F>(pub F);
 impl<F: AsyncFnMut()> Component for Closing<F> {
     type Plan = ();
 
-    fn prepare(&self, _: Next<'_>) -> Result<(), String> {
+    fn prepare(&self, _: Next<'_>) -> Result<(), PrepareError> {
         Ok(())
     }
 

@@ -74,7 +74,7 @@ impl App {
         let mut changes = prepared.changes.clone();
         changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let before = self.registry.overlay().clone();
-        for line in self.put_in_force(prepared).map_err(|why| vec![why])? {
+        for line in self.put_in_force(prepared).map_err(|why| vec![why.to_string()])? {
             tracing::info!("{line} from here on");
         }
         if before != *self.registry.overlay() {

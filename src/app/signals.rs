@@ -1,5 +1,6 @@
 //! The signals that the process hears.
 
+use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Each of them.
@@ -20,12 +21,11 @@ pub struct EndSignals {
 
 impl Signals {
     /// From here on none of them finds its default action.
-    pub fn hear() -> Result<Self, String> {
-        let hear = |kind| signal(kind).map_err(|e| e.to_string());
+    pub fn hear() -> io::Result<Self> {
         Ok(Self {
-            hangup: hear(SignalKind::hangup())?,
-            reopen: hear(SignalKind::user_defined1())?,
-            end: EndSignals { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? },
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            end: EndSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? },
         })
     }
 }

@@ -6,6 +6,7 @@ use super::lasting::{Ledgers, Reports};
 use super::plain::{Closing, EachTable};
 use super::reload::in_a_line;
 use super::signals::Signals;
+use super::start_error::StartError;
 use super::{App, OVERLAY};
 use crate::admin::{Admin, Front};
 use crate::base::clock::Now;
@@ -15,7 +16,7 @@ use crate::config::model::{Server, Workers};
 use crate::config::{Loaded, Needs};
 use crate::control::state::StateDir;
 use crate::control::state::writer::StateWriter;
-use crate::control::{Error, Registry, handle, keys};
+use crate::control::{Registry, handle, keys};
 use crate::feed::{Agents, Announce, Beats, Checks, FileWatcher, ModHeartbeat, Pulse, Resolver, announce};
 use crate::net::threads::Threads;
 use crate::proxy::worker::WorkerConfig;
@@ -33,28 +34,27 @@ const COST: &str = "drains, limits and acceptances are forgotten; nodes that joi
 
 impl App {
     /// Starts with the conf that was read, which is watched already.
-    pub(super) fn start(path: &Path, mut loaded: Loaded, files: FileWatcher) -> Result<Self, String> {
+    pub(super) fn start(path: &Path, mut loaded: Loaded, files: FileWatcher) -> Result<Self, StartError> {
         // before anything is announced, so that no signal finds its default action
-        let signals = Signals::hear()?;
+        let signals = Signals::hear().map_err(StartError::Signals)?;
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
         }
-        let told = |error: Error| error.to_string();
         let server = loaded.config.server.clone();
-        let dir = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir)).map_err(told)?);
-        let ring = Arc::new(keys::load_or_make(&dir).map_err(told)?);
+        let dir = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
+        let ring = Arc::new(keys::load_or_make(&dir)?);
         announce::read_common_tokens(&loaded.config, &mut loaded.files);
         let registry = Registry::new(ring, dir.read(OVERLAY, COST));
-        let prepared = registry.prepare(loaded.config, loaded.files, Now::look()).map_err(told)?;
+        let prepared = registry.prepare(loaded.config, loaded.files, Now::look())?;
         for line in &prepared.lapsed {
             tracing::warn!("{line}");
         }
         let shared = shared(&server, &loaded.folder, registry.current())?;
-        let threads = Threads::start(worker_count(&server), &shared).map_err(|e| format!("thread: {e}"))?;
-        let state = Rc::new(StateWriter::start(dir.clone()).map_err(|e| format!("thread: {e}"))?);
+        let threads = Threads::start(worker_count(&server), &shared).map_err(StartError::Thread)?;
+        let state = Rc::new(StateWriter::start(dir.clone()).map_err(StartError::Thread)?);
         let (handle, commands) = handle::channel();
         let beats = Beats::new(registry.current().clone(), handle.clone());
         let admin = Admin::new(&shared, threads.recall(), beats.counts.clone(), handle);
@@ -83,10 +83,10 @@ impl App {
 }
 
 /// What all data-plane threads have in common.
-fn shared(server: &Server, folder: &Path, current: &Arc<Current>) -> Result<WorkerConfig, String> {
+fn shared(server: &Server, folder: &Path, current: &Arc<Current>) -> Result<WorkerConfig, StartError> {
     Ok(WorkerConfig {
         current: current.clone(),
-        log: LogWriter::start(&server.access_log, folder).map_err(|e| format!("access log {}: {e}", server.access_log.to))?,
+        log: LogWriter::start(&server.access_log, folder).map_err(|why| StartError::AccessLog { to: server.access_log.to.clone(), why })?,
         traces: Traces::start(server.traces.as_ref())?,
         places: Arc::new(Semaphore::new((server.max_connections as usize).max(1))),
         traffic: Arc::default(),

@@ -1,19 +1,60 @@
 //! Secret tokens: kept in files, shown as `Authorization: Bearer TOKEN`, compared without telling by time how much was right.
 
+use super::file::{self, FileError};
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use rand::RngCore;
+use std::error::Error;
+use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The shortest token: a shorter one can be guessed.
 const SHORTEST: usize = 16;
 /// The longest token: it travels in a header.
 const LONGEST: usize = 1024;
+
+/// Why a file gives no token. Its words stand behind the file's name; what the file holds is never repeated: it may be most of a token.
+#[derive(Debug, Clone)]
+pub enum TokenError {
+    /// It cannot be read.
+    File(FileError),
+    /// It is not there, and cannot be made.
+    NotMade(Arc<io::Error>),
+    /// This line is no token.
+    Line(usize),
+    /// There is none.
+    Empty,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(why) => why.fmt(out),
+            Self::NotMade(error) => write!(out, "cannot be made: {error}"),
+            Self::Line(line) => write!(
+                out,
+                "line {line} holds no token: write {SHORTEST} to {LONGEST} letters, digits and signs, as `homing token` makes them"
+            ),
+            Self::Empty => out.write_str("holds no token: write one that `homing token` made"),
+        }
+    }
+}
+
+impl Error for TokenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::File(why) => Some(why),
+            Self::NotMade(error) => Some(error.as_ref()),
+            Self::Line(_) | Self::Empty => None,
+        }
+    }
+}
 
 /// The tokens of a file; each of them is good, so that one can be changed for another without a gap.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,12 +70,12 @@ impl Tokens {
     }
 
     /// Reads the file that holds them.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub fn read(path: &Path) -> Result<Self, TokenError> {
         Self::parse(&read(path)?)
     }
 
     /// Reads tokens, one a line; empty lines and comments behind `#` are passed over.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
         tokens(text).map(|tokens| Self { hashes: tokens.into_iter().map(|token| hash(token.as_bytes())).collect() })
     }
 
@@ -95,8 +136,8 @@ fn sealed(token: &[u8; 32], until: u64) -> [u8; 40] {
     text
 }
 
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tokens({}, not shown)", self.hashes.len())
     }
 }
@@ -165,16 +206,16 @@ impl ShownToken {
 }
 
 /// The first token of a file: the one to show.
-pub fn first(path: &Path) -> Result<String, String> {
+pub fn first(path: &Path) -> Result<String, TokenError> {
     let text = read(path)?;
     Ok(tokens(&text)?[0].to_owned())
 }
 
 /// The first token of a file, which is made if there is none. Of several who make it at one time, one wins and all read his.
-pub fn first_or_made(path: &Path) -> Result<String, String> {
+pub fn first_or_made(path: &Path) -> Result<String, TokenError> {
     match make(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => first(path),
-        Err(error) => Err(format!("cannot be made: {error}")),
+        Err(error) => Err(TokenError::NotMade(Arc::new(error))),
         Ok(()) => first(path),
     }
 }
@@ -202,26 +243,23 @@ pub fn generate() -> String {
     URL_SAFE_NO_PAD.encode(secret)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))
+/// What is no text is no token either.
+fn read(path: &Path) -> Result<String, TokenError> {
+    file::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(TokenError::File)
 }
 
 /// The tokens of a text; at least one.
-fn tokens(text: &str) -> Result<Vec<&str>, String> {
+fn tokens(text: &str) -> Result<Vec<&str>, TokenError> {
     let mut tokens = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
         let Some(token) = words.next() else { continue };
-        // the line itself is never repeated: it may be most of a token
         if words.next().is_some() || !(SHORTEST..=LONGEST).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let line = at + 1;
-            return Err(format!(
-                "line {line} holds no token: write {SHORTEST} to {LONGEST} letters, digits and signs, as `homing token` makes them"
-            ));
+            return Err(TokenError::Line(at + 1));
         }
         tokens.push(token);
     }
-    if tokens.is_empty() { Err("holds no token: write one that `homing token` made".into()) } else { Ok(tokens) }
+    if tokens.is_empty() { Err(TokenError::Empty) } else { Ok(tokens) }
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -280,7 +318,7 @@ mod tests {
     #[test]
     fn files_without_a_good_token_are_refused_without_repeating_them() {
         for wrong in ["", "# nothing\n", "hunter2\n", "abcdefghijklmnop qrstuvwxyz012345\n", "p\u{e4}sswordpassword\n", &"x".repeat(1025)] {
-            let said = Tokens::parse(wrong).unwrap_err();
+            let said = Tokens::parse(wrong).unwrap_err().to_string();
             assert!(said.contains("homing token"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }

@@ -2,9 +2,11 @@
 //! nobody looks at the disk again while the conf is in force. What is secret is kept as what is made of it: of tokens their hashes, of a
 //! private key what signs.
 
+use crate::base::file::{self, FileError};
 use crate::base::hash::{hash64, hash64_pair};
-use crate::base::token::Tokens;
-use crate::wire::pem::{self, Certificate, KeyPairFiles, PemProblem};
+use crate::base::token::{TokenError, Tokens};
+use crate::wire::pem::{self, Certificate, KeyPairFiles};
+use crate::wire::pem_error::{PemError, PemFileError};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::fmt;
@@ -14,12 +16,12 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Default)]
 pub struct NamedFiles {
     folder: PathBuf,
-    files: HashMap<PathBuf, Result<NamedFile, String>>,
-    tokens: HashMap<PathBuf, Result<Tokens, String>>,
+    files: HashMap<PathBuf, Result<NamedFile, FileError>>,
+    tokens: HashMap<PathBuf, Result<Tokens, TokenError>>,
     /// A certificate and its key, each in a file that is named.
-    pairs: HashMap<KeyPairFiles, Result<Certificate, PemProblem>>,
+    pairs: HashMap<KeyPairFiles, Result<Certificate, PemFileError>>,
     /// By a file, or a folder, of as many as are found there.
-    certs: HashMap<PathBuf, Vec<Result<Certificate, PemProblem>>>,
+    certs: HashMap<PathBuf, Vec<Result<Certificate, PemFileError>>>,
 }
 
 /// What a file held.
@@ -28,9 +30,6 @@ struct NamedFile {
     bytes: Bytes,
     print: u64,
 }
-
-/// Stands behind the name of a file that somebody wants and nobody has read.
-const UNREAD: &str = "was not read with the conf";
 
 impl NamedFiles {
     /// None is read yet; relative names start from this folder.
@@ -43,51 +42,59 @@ impl NamedFiles {
         self.folder.join(name)
     }
 
-    /// Reads a file, unless it has been. The error is to stand behind the file's name: "cannot be read: …".
-    pub fn read(&mut self, path: &Path) -> Result<Bytes, String> {
+    /// Reads a file, unless it has been.
+    pub fn read(&mut self, path: &Path) -> Result<Bytes, FileError> {
         if !self.files.contains_key(path) {
-            let file = pem::read(path).map(|bytes| NamedFile { print: hash64(&bytes), bytes: bytes.into() });
+            let file = file::read(path).map(|bytes| NamedFile { print: hash64(&bytes), bytes: bytes.into() });
             self.files.insert(path.to_owned(), file);
         }
         self.held(path)
     }
 
-    /// What a file held that was read with the conf. The error is to stand behind the file's name.
-    pub fn held(&self, path: &Path) -> Result<Bytes, String> {
+    /// What a file held that was read with the conf.
+    pub fn held(&self, path: &Path) -> Result<Bytes, FileError> {
         match self.files.get(path) {
             Some(Ok(file)) => Ok(file.bytes.clone()),
             Some(Err(why)) => Err(why.clone()),
-            None => Err(UNREAD.into()),
+            None => Err(FileError::NotRead),
         }
     }
 
-    /// Reads a file of tokens, unless it has been. The error is to stand behind the file's name.
-    pub fn read_tokens(&mut self, path: &Path) -> Result<Tokens, String> {
+    /// Reads a file of tokens, unless it has been.
+    pub fn read_tokens(&mut self, path: &Path) -> Result<Tokens, TokenError> {
         self.tokens.entry(path.to_owned()).or_insert_with(|| Tokens::read(path)).clone()
     }
 
-    /// The tokens of a file that was read with the conf. The error is to stand behind the file's name.
-    pub fn tokens(&self, path: &Path) -> Result<Tokens, String> {
-        self.tokens.get(path).cloned().unwrap_or_else(|| Err(UNREAD.into()))
+    /// The tokens of a file that was read with the conf.
+    pub fn tokens(&self, path: &Path) -> Result<Tokens, TokenError> {
+        self.tokens.get(path).cloned().unwrap_or(Err(TokenError::File(FileError::NotRead)))
+    }
+
+    /// The authorities in a file that was read with the conf.
+    pub fn authorities(&self, name: &str) -> Result<rustls::RootCertStore, PemFileError> {
+        let path = self.path(name);
+        let roots = self.held(&path).map_err(PemError::File).and_then(|text| pem::authorities(&text));
+        roots.map_err(|why| PemFileError::new(&path, why))
     }
 
     /// Reads a certificate and its key, unless they have been.
-    pub fn read_pair(&mut self, pair: KeyPairFiles) -> Result<Certificate, PemProblem> {
+    pub fn read_pair(&mut self, pair: KeyPairFiles) -> Result<Certificate, PemFileError> {
         self.pairs.entry(pair).or_insert_with_key(pem::load).clone()
     }
 
     /// A certificate that was read with the conf.
-    pub fn pair(&self, pair: &KeyPairFiles) -> Result<Certificate, PemProblem> {
-        self.pairs.get(pair).cloned().unwrap_or_else(|| Err(PemProblem::new(&pair.cert, UNREAD)))
+    pub fn pair(&self, pair: &KeyPairFiles) -> Result<Certificate, PemFileError> {
+        let not_read = || Err(PemFileError::new(&pair.cert, PemError::File(FileError::NotRead)));
+        self.pairs.get(pair).cloned().unwrap_or_else(not_read)
     }
 
     /// Reads what certificates there are in a file or folder, unless that has been done.
-    pub fn read_certs(&mut self, path: &Path) -> &[Result<Certificate, PemProblem>] {
+    pub fn read_certs(&mut self, path: &Path) -> &[Result<Certificate, PemFileError>] {
         self.certs.entry(path.to_owned()).or_insert_with(|| pem::load_all(path))
     }
 
     /// The certificates of a file or folder that was read with the conf.
-    pub fn certs(&self, path: &Path) -> &[Result<Certificate, PemProblem>] {
+    pub fn certs(&self, path: &Path) -> &[Result<Certificate, PemFileError>] {
         self.certs.get(path).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -126,10 +133,11 @@ mod tests {
         assert_eq!(files.read(&page).unwrap(), "first");
         fs::write(&page, "second").unwrap();
         assert_eq!((files.read(&page).unwrap(), files.held(&page).unwrap()), ("first".into(), "first".into()));
-        let why = files.read(&gone).unwrap_err();
+        let why = files.read(&gone).unwrap_err().to_string();
         assert!(why.starts_with("cannot be read: "), "{why}");
         fs::write(&gone, "there now").unwrap();
-        assert_eq!((files.read(&gone), files.held(&gone)), (Err(why.clone()), Err(why)));
+        let again = [files.read(&gone), files.held(&gone)].map(|held| held.unwrap_err().to_string());
+        assert_eq!(again, [why.clone(), why]);
         let shown = format!("{files:?}");
         assert!(shown.contains("page") && !shown.contains("first"), "{shown}");
     }
@@ -147,10 +155,10 @@ mod tests {
         assert!(files.tokens(&token).is_err() && files.pair(&pair).is_err() && files.certs(&cert).is_empty(), "nothing is read");
         let (tokens, read) = (files.read_tokens(&token).unwrap(), files.read_pair(pair.clone()).unwrap());
         assert!(files.read_certs(&cert)[0].as_ref().unwrap().print == read.print && files.fingerprint_of_pair(&pair) == read.print);
-        assert!(files.read_certs(&gone)[0].as_ref().unwrap_err().message.contains("gone.pem cannot be read"));
+        assert!(files.read_certs(&gone)[0].as_ref().unwrap_err().to_string().contains("gone.pem cannot be read"));
         fs::remove_file(&token).unwrap();
         fs::write(&cert, "another").unwrap();
-        assert!(files.read_tokens(&token) == Ok(tokens.clone()) && files.tokens(&token) == Ok(tokens));
+        assert_eq!([files.read_tokens(&token).unwrap(), files.tokens(&token).unwrap()], [tokens.clone(), tokens]);
         assert!(files.pair(&pair).unwrap().print == read.print && files.certs(&cert).len() == 1);
         let shown = format!("{files:?}");
         assert!(

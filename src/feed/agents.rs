@@ -3,14 +3,17 @@
 
 use super::beats::{BeatOutcome, Beats, Dialect};
 use super::tasks::{Task, Tasks};
-use crate::base::clock;
+use crate::base::{clock, units};
 use crate::config::model::{AdminState, Agent};
 use crate::heartbeat::Beat;
 use crate::heartbeat::agent::{self, AgentReply, LONGEST};
 use crate::table::{Cluster, Link, Node, NodeLive, Table};
 use crate::upstream::addresses::Addresses;
-use crate::upstream::dial;
+use crate::upstream::dial::{self, NoConnection};
 use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +49,45 @@ struct Subject {
     conf: Agent,
     /// Where an agent on a host of its own is, and which of its addresses works.
     elsewhere: RefCell<Addresses>,
+}
+
+/// Why an agent said nothing.
+#[derive(Debug)]
+enum AgentError {
+    /// Its host's name has no address.
+    Name(io::Error),
+    /// It is not connected to.
+    Connection(NoConnection),
+    /// It breaks off.
+    Read(io::Error),
+    /// It ends before its line does.
+    CutShort,
+    /// Its line does not end.
+    TooLong,
+    /// It takes longer than this.
+    Late(units::Duration),
+}
+
+impl fmt::Display for AgentError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) | Self::Read(error) => error.fmt(out),
+            Self::Connection(why) => why.fmt(out),
+            Self::CutShort => out.write_str("it ends without the end of a line"),
+            Self::TooLong => write!(out, "its line is longer than {LONGEST} bytes"),
+            Self::Late(limit) => write!(out, "no answer within {limit}"),
+        }
+    }
+}
+
+impl Error for AgentError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Name(error) | Self::Read(error) => Some(error),
+            Self::Connection(why) => Some(why),
+            Self::CutShort | Self::TooLong | Self::Late(_) => None,
+        }
+    }
 }
 
 impl Agents {
@@ -98,20 +140,20 @@ impl Subject {
         Arc::ptr_eq(&self.live, &node.live) && self.link.id == node.link.id && self.conf == *conf
     }
 
-    async fn connect(&self) -> Result<TcpStream, String> {
+    async fn connect(&self) -> Result<TcpStream, AgentError> {
         let (port, limit) = (self.conf.port, self.conf.timeout.get());
         let Some(host) = &self.conf.address else {
-            return dial::dial_beside(&self.link, port, limit).await.map_err(|why| why.to_string());
+            return dial::dial_beside(&self.link, port, limit).await.map_err(AgentError::Connection);
         };
-        let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| error.to_string())?;
+        let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(AgentError::Name)?;
         let found = Addresses::after(found, &self.elsewhere.take());
         let opened = dial::dial_any(&found, limit).await;
         self.elsewhere.replace(found);
-        opened.map_err(|why| why.to_string())
+        opened.map_err(AgentError::Connection)
     }
 
     /// What the agent says, or why it said nothing.
-    async fn ask(&self) -> Result<Beat, String> {
+    async fn ask(&self) -> Result<Beat, AgentError> {
         let mut stream = self.connect().await?;
         if !self.conf.send.is_empty() {
             // one that says its line unasked and closes has said it all the same
@@ -120,12 +162,12 @@ impl Subject {
         let mut line = Vec::with_capacity(64);
         let mut part = [0; 256];
         loop {
-            let length = stream.read(&mut part).await.map_err(|e| e.to_string())?;
+            let length = stream.read(&mut part).await.map_err(AgentError::Read)?;
             line.extend_from_slice(&part[..length]);
             match agent::read(&line) {
                 AgentReply::Said(beat) => return Ok(*beat),
-                AgentReply::TooLong => return Err(format!("its line is longer than {LONGEST} bytes")),
-                AgentReply::Incomplete if length == 0 => return Err("it ends without the end of a line".into()),
+                AgentReply::TooLong => return Err(AgentError::TooLong),
+                AgentReply::Incomplete if length == 0 => return Err(AgentError::CutShort),
                 AgentReply::Incomplete => {}
             }
         }
@@ -140,10 +182,10 @@ async fn follow(subject: Rc<Subject>, shared: Rc<AgentsShared>) {
             let _place = shared.places.acquire().await;
             let (from, limit) = (clock::monotonic_ms(), subject.conf.timeout);
             let said = tokio::time::timeout(limit.get(), subject.ask()).await;
-            let said = said.unwrap_or_else(|_| Err(format!("no answer within {limit}")));
+            let said = said.unwrap_or(Err(AgentError::Late(limit)));
             (said, clock::monotonic_ms().saturating_sub(from))
         };
-        let told = said.as_ref().map(|beat| (beat.health, beat.state, beat.note.clone())).map_err(Clone::clone);
+        let told = said.as_ref().map(|beat| (beat.health, beat.state, beat.note.clone())).map_err(ToString::to_string);
         settle(&subject, &shared, said, last.as_ref() != Some(&told));
         last = Some(told);
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
@@ -151,7 +193,7 @@ async fn follow(subject: Rc<Subject>, shared: Rc<AgentsShared>) {
 }
 
 /// Hears what an agent said. `news`: it is not what it said the last time.
-fn settle(subject: &Subject, shared: &AgentsShared, said: Result<Beat, String>, news: bool) {
+fn settle(subject: &Subject, shared: &AgentsShared, said: Result<Beat, AgentError>, news: bool) {
     let Subject { cluster, node, conf, .. } = subject;
     let beats = &shared.beats;
     match said {

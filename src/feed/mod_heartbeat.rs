@@ -9,11 +9,10 @@ use super::refused::RefusedBeats;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::heartbeat::datagram::{self, LONGEST};
-use crate::listen::{BoundListener, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
+use crate::listen::{BoundListener, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
 use ear::DatagramHandler;
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -51,14 +50,15 @@ impl ModHeartbeat {
     }
 
     /// Binds the address and joins the groups, if they are not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config) -> Result<Plan, String> {
+    pub fn prepare(&self, config: &Config) -> Result<Plan, ListenError> {
         let mut listener = ListenerPlan::default();
         let conf = config.server.mod_heartbeat.clone();
         if let Some(conf) = &conf {
-            let address = conf.bind.parse().map_err(|e| format!("{KEY}: {e}"))?;
-            let groups: Result<Vec<IpAddr>, String> =
-                conf.groups.iter().map(|group| group.parse().map_err(|e| format!("{KEY}: group {group}: {e}"))).collect();
-            self.set.prepare(&mut listener, KEY, vec![WantedAddress::with_datagrams(address, groups?)], None)?;
+            let of = |why| ListenError { listener: KEY.to_owned(), why };
+            let address = conf.bind.parse().map_err(|why| of(ListenFault::Address(why)))?;
+            let group = |group: &String| group.parse().map_err(|why| of(ListenFault::Group { group: group.clone(), why }));
+            let groups = conf.groups.iter().map(group).collect::<Result<_, _>>()?;
+            self.set.prepare(&mut listener, KEY, vec![WantedAddress::with_datagrams(address, groups)], None)?;
         }
         Ok(Plan { conf, listener })
     }

@@ -56,15 +56,16 @@ fn read_line(line: &str) -> Beat {
             break;
         }
         rest = after;
-        match read_word(&word.to_ascii_lowercase()) {
+        let word = word.to_ascii_lowercase();
+        match read_word(&word) {
             Ok(AgentWord::Health(health)) => {
                 beat.health = Some(health);
-                word_of_health = Some(word.to_ascii_lowercase());
+                word_of_health = Some(word);
             }
             Ok(AgentWord::State(state)) => beat.state = Some(state),
             Ok(AgentWord::Weight(weight)) => beat.room = Some(Room::Weight(weight)),
             Ok(AgentWord::MaxConn(limit)) => beat.max_requests = Some(limit),
-            Err(why) => odd = odd.or(Some(why)),
+            Err(why) => odd = odd.or_else(|| Some(format!("the agent says `{}`: {why}", printable(&word)))),
         }
     }
     let text = text.map(printable).or(odd);
@@ -91,8 +92,8 @@ enum AgentWord {
     MaxConn(ReportedLimit),
 }
 
-fn read_word(word: &str) -> Result<AgentWord, String> {
-    let wrong = |why: &str| Err(format!("the agent says `{}`: {why}", printable(word)));
+/// What a word means, or what is wrong with it.
+fn read_word(word: &str) -> Result<AgentWord, &'static str> {
     match word {
         "up" => Ok(AgentWord::Health(ReportedHealth::Up)),
         "down" | "fail" | "stopped" => Ok(AgentWord::Health(ReportedHealth::Down)),
@@ -103,14 +104,14 @@ fn read_word(word: &str) -> Result<AgentWord, String> {
             if let Some(limit) = word.strip_prefix("maxconn:") {
                 return match limit.parse() {
                     Ok(limit) => Ok(AgentWord::MaxConn(NonZeroU32::new(limit).map_or(ReportedLimit::None, ReportedLimit::AtMost))),
-                    Err(_) => wrong("write a number behind `maxconn:`"),
+                    Err(_) => Err("write a number behind `maxconn:`"),
                 };
             }
             let weight = word.strip_prefix("weight:");
             if weight.is_none() && !(word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('%')) {
-                return wrong("no such word");
+                return Err("no such word");
             }
-            read_weight(weight.unwrap_or(word)).map(AgentWord::Weight).or_else(wrong)
+            read_weight(weight.unwrap_or(word)).map(AgentWord::Weight)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod datagram;
+mod error;
 mod peer;
 pub mod proxy_header;
 mod set;
@@ -12,6 +13,7 @@ pub mod tls;
 
 pub use crate::config::address::Address;
 pub use accept::AcceptSocket;
+pub use error::{ListenError, ListenFault};
 pub use peer::Peer;
 pub use set::{BoundListener, ListenerPlan, ListenerSet, WantedAddress};
 pub use socket::{BoundSocket, SocketOptions};

@@ -1,6 +1,7 @@
 //! What is open, of listeners of one kind: made ready for a conf, then committed. An address that stays is never closed, not even for
 //! a moment; what cannot be opened changes nothing.
 
+use super::error::{ListenError, ListenFault};
 use super::tls::{CertStore, LiveTls, SharedTls, TlsChange, TlsConf};
 use super::{Address, BoundSocket, SocketOptions, datagram, socket};
 use std::collections::HashMap;
@@ -70,9 +71,9 @@ pub struct BoundListener {
 }
 
 impl BoundListener {
-    fn open(wanted: &WantedAddress, folder: &Path, options: SocketOptions) -> Result<Self, String> {
+    fn open(wanted: &WantedAddress, folder: &Path, options: SocketOptions) -> Result<Self, ListenFault> {
         let address = wanted.address.clone().within(folder);
-        let wrong = |error: io::Error| format!("cannot listen on {address}: {error}");
+        let wrong = |why: io::Error| ListenFault::Socket { address: address.clone(), why };
         let streams = socket::bind(&address, options).map_err(wrong)?;
         let bound = streams.first().map_or(&address, BoundSocket::address).clone();
         let (datagrams, groups) = match (&wanted.datagrams, &bound) {
@@ -98,17 +99,17 @@ impl<T> ListenerSet<T> {
 
     /// Makes one listener ready: its certificates, where they are others, and those of its addresses that are not open yet, which are
     /// bound. A failure changes nothing.
-    pub fn prepare(&self, plan: &mut ListenerPlan, name: &str, wanted: Vec<WantedAddress>, tls: TlsConf<'_>) -> Result<(), String> {
-        let told = |why: String| format!("{}{name}: {why}", self.label);
+    pub fn prepare(&self, plan: &mut ListenerPlan, name: &str, wanted: Vec<WantedAddress>, tls: TlsConf<'_>) -> Result<(), ListenError> {
+        let of = |why| ListenError { listener: format!("{}{name}", self.label), why };
         let change = match self.tls.get(name) {
             Some(known) => known.change(tls, self.offers),
             None => LiveTls::make(tls, self.offers).map(TlsChange::Whole).map(Some),
         };
-        plan.tls.extend(change.map_err(told)?.map(|change| (name.to_owned(), change)));
+        plan.tls.extend(change.map_err(|why| of(ListenFault::Tls(why)))?.map(|change| (name.to_owned(), change)));
         for wanted in wanted {
             let key = (name.to_owned(), wanted);
             if !self.open.contains_key(&key) {
-                let bound = BoundListener::open(&key.1, &self.folder, self.options).map_err(told)?;
+                let bound = BoundListener::open(&key.1, &self.folder, self.options).map_err(of)?;
                 plan.bound.push((key.clone(), bound));
             }
             plan.wanted.push(key);
@@ -190,7 +191,7 @@ mod tests {
         assert!(opened.len() == 2 && closed.borrow().is_empty());
         assert_eq!(opened, bound.iter().map(ToString::to_string).collect::<Vec<_>>());
 
-        let failed = plan(&set, &[("c", "unix:c"), ("d", &bound[0].to_string())]).err().unwrap();
+        let failed = plan(&set, &[("c", "unix:c"), ("d", &bound[0].to_string())]).err().unwrap().to_string();
         assert!(failed.starts_with(&format!("listener d: cannot listen on {}: ", bound[0])), "{failed}");
         assert!(closed.borrow().is_empty() && !folder.path().join("c").exists(), "it changed nothing");
 
@@ -218,7 +219,7 @@ mod tests {
         let Address::Tcp(tcp) = bound.bound else { panic!() };
         assert!(bound.datagrams.iter().all(|udp| udp.local_addr().unwrap().port() == tcp.port()) && bound.datagrams.len() == 2);
         assert_eq!(bound.to_string(), format!("{tcp}, 239.77.3.1"));
-        let failed = set.prepare(&mut plan, "beats", at(&["192.0.2.78"]), None).unwrap_err();
+        let failed = set.prepare(&mut plan, "beats", at(&["192.0.2.78"]), None).unwrap_err().to_string();
         assert!(failed.starts_with("beats: cannot listen on 127.0.0.1:0: cannot join the group 192.0.2.78: "), "{failed}");
     }
 }

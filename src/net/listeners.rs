@@ -1,10 +1,9 @@
 //! The addresses that clients come to, over all threads.
 
 use super::threads::{Command, Threads};
-use crate::config::address::AddressError;
 use crate::config::files::NamedFiles;
 use crate::listen::tls::{self, CertStore};
-use crate::listen::{ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
+use crate::listen::{ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
 use crate::upstream::home::{Door, Kind};
 use std::io;
@@ -45,12 +44,12 @@ impl ClientListeners {
     }
 
     /// Binds what the table wants and is not open yet. A failure changes nothing.
-    pub fn prepare(&self, table: &Table, files: &NamedFiles) -> Result<ListenerPlan, String> {
+    pub fn prepare(&self, table: &Table, files: &NamedFiles) -> Result<ListenerPlan, ListenError> {
         let mut plan = ListenerPlan::default();
         for listener in table.listeners.iter().flatten() {
-            let wanted: Result<Vec<_>, AddressError> =
-                listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams)).collect();
-            let wanted = wanted.map_err(|why| format!("listener {}: {why}", listener.name))?;
+            let bind = listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams));
+            let of = |why| ListenError { listener: format!("listener {}", listener.name), why: ListenFault::Address(why) };
+            let wanted = bind.collect::<Result<_, _>>().map_err(of)?;
             self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref().map(|tls| (tls, files)))?;
         }
         Ok(plan)

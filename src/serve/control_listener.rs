@@ -1,8 +1,9 @@
 //! An address of the control plane that the conf names: opened at the start, then kept, moved or closed by a reload.
 
+use super::error::{ControlError, TokenFileError};
 use super::{Body, Caller, ControlHandle, serve};
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
-use crate::listen::{Address, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
+use crate::listen::{Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::upstream::home::{Door, Kind};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -55,11 +56,12 @@ impl<R: 'static> ControlListener<R> {
         &self,
         address: Option<&str>,
         tls: TlsConf<'_>,
-        rules: impl FnOnce(&Address) -> Result<R, String>,
-    ) -> Result<ControlPlan<R>, String> {
+        rules: impl FnOnce(&Address) -> Result<R, TokenFileError>,
+    ) -> Result<ControlPlan<R>, ControlError> {
         let (key, mut listener) = (self.options.key, ListenerPlan::default());
         let Some(text) = address else { return Ok(ControlPlan { rules: None, listener }) };
-        let address: Address = text.parse().map_err(|e| format!("{key}: {e}"))?;
+        let of = |why| ListenError { listener: key.to_owned(), why: ListenFault::Address(why) };
+        let address: Address = text.parse().map_err(of)?;
         let rules = rules(&address)?;
         self.set.prepare(&mut listener, key, vec![WantedAddress::streams(address)], tls)?;
         Ok(ControlPlan { rules: Some(rules), listener })

@@ -2,11 +2,13 @@
 
 mod body;
 mod control_listener;
+mod error;
 mod patient;
 pub mod problem;
 
 pub use body::Body;
 pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
+pub use error::{ControlError, TokenFileError};
 
 use crate::base::seldom::Seldom;
 use crate::base::tasks::kept;

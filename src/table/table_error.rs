@@ -2,7 +2,9 @@
 
 use super::route::BadRule;
 use crate::affinity::{AffinityError, KeyRingError};
+use crate::base::file::FileError;
 use crate::config::address::AddressError;
+use crate::wire::pem_error::TlsError;
 use std::error::Error;
 use std::fmt;
 
@@ -47,7 +49,7 @@ pub enum ClusterError {
     /// No header can name this host.
     Authority(String),
     /// TLS towards its nodes.
-    Tls(String),
+    Tls(TlsError),
     /// How it recognises sessions.
     Affinity(AffinityError),
     /// The file of its keys is of no use.
@@ -63,8 +65,8 @@ pub enum ClusterError {
         key: &'static str,
         /// Its name.
         file: String,
-        /// What stands behind that: "cannot be read: …".
-        why: String,
+        /// Why it is of no use.
+        why: FileError,
     },
 }
 
@@ -93,7 +95,7 @@ impl fmt::Display for ClusterError {
             Self::Roles { node, why } => write!(out, "node {node}: {why}"),
             Self::ServerName(name) => write!(out, "`{name}` cannot be a certificate's name"),
             Self::Authority(host) => write!(out, "`{host}` cannot be a Host header"),
-            Self::Tls(why) => out.write_str(why),
+            Self::Tls(why) => why.fmt(out),
             Self::Affinity(why) => why.fmt(out),
             Self::Keys { file, why } => write!(out, "keys {file}: {why}"),
             Self::File { key, file, why } => write!(out, "{key} {file} {why}"),
@@ -125,7 +127,9 @@ impl Error for ClusterError {
             Self::Url { why, .. } => Some(why),
             Self::Affinity(why) => Some(why),
             Self::Keys { why, .. } => Some(why),
-            Self::Roles { .. } | Self::ServerName(_) | Self::Authority(_) | Self::Tls(_) | Self::File { .. } => None,
+            Self::Tls(why) => Some(why),
+            Self::File { why, .. } => Some(why),
+            Self::Roles { .. } | Self::ServerName(_) | Self::Authority(_) => None,
         }
     }
 }

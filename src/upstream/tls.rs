@@ -3,7 +3,8 @@
 use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
-use crate::wire::pem::{self, KeyPairFiles};
+use crate::wire::pem::KeyPairFiles;
+use crate::wire::pem_error::TlsError;
 use crate::wire::protocol::NodeProtocol;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,7 +24,7 @@ pub struct NodeTls {
 
 impl NodeTls {
     /// Of a cluster's nodes, from the files as they were read with the conf.
-    pub fn of(tls: &ClusterTls, files: &NamedFiles) -> Result<Self, String> {
+    pub fn of(tls: &ClusterTls, files: &NamedFiles) -> Result<Self, TlsError> {
         client_config(tls, files).map(|config| Self::new(&config))
     }
 
@@ -46,19 +47,15 @@ impl NodeTls {
     }
 }
 
-fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, String> {
+fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
         let roots = match &tls.ca {
-            Some(file) => {
-                let path = files.path(file);
-                files.held(&path).and_then(|text| pem::authorities(&text)).map_err(|why| format!("{} {why}", path.display()))?
-            }
+            Some(file) => files.authorities(file)?,
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         };
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| error.to_string())?
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?
     } else {
         Arc::new(BelievesAnyCertificate(provider))
     };
@@ -67,7 +64,7 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, S
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
         Some(cert) => {
-            let own = files.pair(&pair(cert, tls, files)).map_err(|problem| problem.message)?;
+            let own = files.pair(&pair(cert, tls, files))?;
             Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key))))
         }
     }

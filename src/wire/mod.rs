@@ -7,6 +7,7 @@ pub mod http2;
 pub mod identity;
 mod malformed;
 pub mod pem;
+pub mod pem_error;
 pub mod protocol;
 pub mod proxy_protocol;
 pub mod request_id;

@@ -1,16 +1,18 @@
 //! Reads certificates with their keys from PEM files and folders.
 
+use super::pem_error::{PemError, PemFileError};
+use crate::base::file;
 use crate::base::hash::{hash64, hash64_pair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::fmt::Display;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use x509_parser::error::X509Error;
 use x509_parser::extensions::GeneralName;
+use x509_parser::nom;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A certificate with its chain and key.
@@ -30,22 +32,6 @@ pub struct Certificate {
     pub print: u64,
 }
 
-/// A file that could not be used.
-#[derive(Debug, Clone)]
-pub struct PemProblem {
-    /// Which.
-    pub file: PathBuf,
-    /// Why, with the file's name.
-    pub message: String,
-}
-
-impl PemProblem {
-    /// The message is to stand behind the file's name.
-    pub fn new(file: &Path, message: impl Display) -> Self {
-        Self { file: file.to_owned(), message: format!("{} {message}", file.display()) }
-    }
-}
-
 /// Where a chain and its key are; the key may be in the same file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyPairFiles {
@@ -55,22 +41,19 @@ pub struct KeyPairFiles {
     pub key: PathBuf,
 }
 
-/// The largest file that is read.
-const LARGEST: u64 = 16 << 20;
-
 /// What certbot and its like call a chain and its key; cert.pem and chain.pem beside them are parts of the chain.
 const FULL_CHAIN: &str = "fullchain.pem";
 const PRIVATE_KEY: &str = "privkey.pem";
 const PARTS: [&str; 3] = ["cert.pem", "chain.pem", PRIVATE_KEY];
 
 /// Every pair in a file or folder; a folder's by name.
-pub fn load_all(path: &Path) -> Vec<Result<Certificate, PemProblem>> {
-    pairs(path).map_or_else(|problem| vec![Err(problem)], |pairs| pairs.iter().map(load).collect())
+pub fn load_all(path: &Path) -> Vec<Result<Certificate, PemFileError>> {
+    pairs(path).map_or_else(|error| vec![Err(error)], |pairs| pairs.iter().map(load).collect())
 }
 
 /// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in it, one a name.
-fn pairs(path: &Path) -> Result<Vec<KeyPairFiles>, PemProblem> {
-    let unreadable = |error| PemProblem::new(path, format_args!("cannot be read: {error}"));
+fn pairs(path: &Path) -> Result<Vec<KeyPairFiles>, PemFileError> {
+    let unreadable = |error: std::io::Error| PemFileError::new(path, PemError::File(error.into()));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![pair_of(path)]);
     }
@@ -78,7 +61,7 @@ fn pairs(path: &Path) -> Result<Vec<KeyPairFiles>, PemProblem> {
         shown(path).map_err(unreadable)?.iter().filter(|file| is_certificate(file)).map(|file| pair_of(file)).collect();
     found.extend(folders(path).iter().filter(|inner| is_certbots(inner)).map(|inner| pair_of(&inner.join(FULL_CHAIN))));
     found.sort_by(|a, b| a.cert.cmp(&b.cert));
-    if found.is_empty() { Err(PemProblem::new(path, "holds no certificate")) } else { Ok(found) }
+    if found.is_empty() { Err(PemFileError::new(path, PemError::NoCertificate)) } else { Ok(found) }
 }
 
 /// The folders in a folder.
@@ -117,55 +100,46 @@ pub fn pair_of(cert: &Path) -> KeyPairFiles {
     KeyPairFiles { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
 }
 
-/// Reads a pair, and sees that its halves belong together. A problem is that of the chain's file.
-pub fn load(pair: &KeyPairFiles) -> Result<Certificate, PemProblem> {
-    let problem = |message: &dyn Display| PemProblem::new(&pair.cert, message);
-    let text = read(&pair.cert).map_err(|error| problem(&error))?;
+/// Reads a pair, and sees that its halves belong together. An error is about the chain's file.
+pub fn load(pair: &KeyPairFiles) -> Result<Certificate, PemFileError> {
+    read_pair(pair).map_err(|why| PemFileError::new(&pair.cert, why))
+}
+
+fn read_pair(pair: &KeyPairFiles) -> Result<Certificate, PemError> {
+    let text = file::read(&pair.cert)?;
     let mut print = hash64(&text);
-    let chain = certificates(&text).map_err(|error| problem(&error))?;
-    let (subject, names, not_after) = describe(&chain[0]).map_err(|error| problem(&error))?;
+    let chain = certificates(&text)?;
+    let (subject, names, not_after) = describe(&chain[0]).map_err(PemError::Certificate)?;
     // a file with both is complete, whatever lies beside it
     let secret = match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => key,
-        Err(_) if pair.key == pair.cert => {
-            let place = pair.cert.with_extension("key");
-            return Err(problem(&format_args!("holds no private key, and there is none in {}", place.display())));
-        }
+        Err(_) if pair.key == pair.cert => return Err(PemError::NoKey { place: pair.cert.with_extension("key") }),
         Err(_) => {
-            let bytes = read(&pair.key).map_err(|error| problem(&format_args!("has its key in {}, which {error}", pair.key.display())))?;
-            let none = |_| problem(&format_args!("has its key in {}, which holds no private key", pair.key.display()));
+            let bytes = file::read(&pair.key).map_err(|why| PemError::KeyFile { key: pair.key.clone(), why })?;
             print = hash64_pair(&u64::to_le_bytes(print), &bytes);
-            PrivateKeyDer::from_pem_slice(&bytes).map_err(none)?
+            PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| PemError::KeyFileWithoutKey(pair.key.clone()))?
         }
     };
     let key = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            problem(&format_args!("holds a certificate that the key in {} does not belong to", pair.key.display()))
-        }
-        error => problem(&format_args!("cannot be used: {error}")),
+        rustls::Error::InconsistentKeys(_) => PemError::OtherKey(pair.key.clone()),
+        error => PemError::Unusable(error),
     })?;
     Ok(Certificate { file: pair.cert.clone(), subject, names, not_after, key: Arc::new(key), print })
 }
 
-/// What a file holds, 16 MiB at most. The error is to stand behind the file's name.
-pub fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let unreadable = |error| format!("cannot be read: {error}");
-    fs::File::open(file).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST { Err("is larger than 16 MiB".into()) } else { Ok(bytes) }
-}
-
-/// The certificates in a text, one at least. The error is to stand behind the file's name.
-pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Vec<_> =
-        CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|error| format!("is not a PEM file: {error}"))?;
-    if all.is_empty() { Err("holds no certificate".into()) } else { Ok(all) }
+/// The certificates in a text, one at least.
+pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>().map_err(|error| PemError::Format(Arc::new(error)))?;
+    if all.is_empty() { Err(PemError::NoCertificate) } else { Ok(all) }
 }
 
 /// A certificate's subject, DNS names and end.
-fn describe(leaf: &CertificateDer<'_>) -> Result<(String, Vec<String>, i64), String> {
-    let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-    let names = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
+fn describe(leaf: &CertificateDer<'_>) -> Result<(String, Vec<String>, i64), X509Error> {
+    let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| match error {
+        nom::Err::Error(error) | nom::Err::Failure(error) => error,
+        nom::Err::Incomplete(_) => X509Error::InvalidCertificate,
+    })?;
+    let names = parsed.subject_alternative_name()?;
     let names = names.map_or(&[][..], |names| &names.value.general_names);
     let names = names.iter().filter_map(|name| match name {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
@@ -174,11 +148,11 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<(String, Vec<String>, i64), Str
     Ok((parsed.subject().to_string(), names.collect(), parsed.validity().not_after.timestamp()))
 }
 
-/// A store of the authorities in a text. The error is to stand behind the file's name.
-pub fn authorities(text: &[u8]) -> Result<rustls::RootCertStore, String> {
+/// A store of the authorities in a text.
+pub fn authorities(text: &[u8]) -> Result<rustls::RootCertStore, PemError> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in certificates(text)? {
-        roots.add(certificate).map_err(|error| format!("holds a certificate that cannot be used: {error}"))?;
+        roots.add(certificate).map_err(PemError::Unusable)?;
     }
     Ok(roots)
 }

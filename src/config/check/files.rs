@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use crate::wire::pem::{self, KeyPairFiles};
-use bytes::Bytes;
+use crate::wire::pem_error::PemError;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -14,16 +14,12 @@ impl Checker<'_> {
         path
     }
 
-    /// What a file holds, which is kept for those who need it later.
-    fn read(&mut self, name: &str) -> Result<Bytes, String> {
-        let path = self.reference(name);
-        self.files.read(&path).map_err(|why| format!("{} {why}", path.display()))
-    }
-
-    /// Checks that a file can be read.
+    /// Checks that a file can be read; what it holds is kept for those who need it later.
     pub(super) fn readable(&mut self, at: &str, name: &str) {
-        if let Err(why) = self.read(name) {
-            self.error(at, why, "check the name, and that the user homing runs as may read it");
+        let path = self.reference(name);
+        if let Err(why) = self.files.read(&path) {
+            let help = "check the name, and that the user homing runs as may read it";
+            self.error(at, format!("{} {why}", path.display()), help);
         }
     }
 
@@ -43,7 +39,7 @@ impl Checker<'_> {
     /// Checks a file of authorities.
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(why) = self.files.read(&path).and_then(|text| pem::certificates(&text)) {
+        if let Err(why) = self.files.read(&path).map_err(PemError::File).and_then(|text| pem::certificates(&text)) {
             self.error(at, format!("{} {why}", path.display()), "name a PEM file with the certificates of the authorities");
         }
     }
@@ -51,8 +47,8 @@ impl Checker<'_> {
     /// Checks a certificate and its key, in one file or two.
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
         let pair = KeyPairFiles { cert: self.reference(cert), key: self.reference(key) };
-        if let Err(problem) = self.files.read_pair(pair) {
-            self.error(at, problem.message, "the key must be the one that the certificate was made for; both in PEM");
+        if let Err(why) = self.files.read_pair(pair) {
+            self.error(at, why.to_string(), "the key must be the one that the certificate was made for; both in PEM");
         }
     }
 
@@ -61,8 +57,8 @@ impl Checker<'_> {
         const HELP: &str =
             "put certificate chain and key into one PEM file, or NAME.key beside NAME.crt, or privkey.pem beside fullchain.pem";
         let path = self.reference(name);
-        let problems = self.files.read_certs(&path).iter().filter_map(|found| found.as_ref().err());
-        for message in problems.map(|problem| problem.message.clone()).collect::<Vec<_>>() {
+        let wrong = self.files.read_certs(&path).iter().filter_map(|found| found.as_ref().err());
+        for message in wrong.map(ToString::to_string).collect::<Vec<_>>() {
             self.error(at, message, HELP);
         }
         if !path.is_dir() {

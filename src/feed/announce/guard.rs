@@ -6,7 +6,7 @@ use crate::config::files::NamedFiles;
 use crate::config::model::{Cluster, Config, JoinToken};
 use crate::control::members::SenderProof;
 use crate::serve::problem::Problem;
-use crate::serve::{Caller, host_of, is_plain};
+use crate::serve::{Caller, TokenFileError, host_of, is_plain};
 use crate::wire::identity::ClientName;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ pub struct Credentials {
 
 impl AnnounceGuard {
     /// For this conf, with the tokens that were read with it.
-    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, String> {
+    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, TokenFileError> {
         let mut common = None;
         let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {
@@ -49,8 +49,9 @@ impl AnnounceGuard {
             let own = match file {
                 Some(file) => {
                     let path = files.path(file);
-                    let at = |why| format!("cluster.{name}.join.token-file: {} {why}", path.display());
-                    let own = Rc::new(files.tokens(&path).map_err(at)?);
+                    let tokens = files.tokens(&path);
+                    let of = |why| TokenFileError { key: format!("cluster.{name}.join.token-file"), file: path, why };
+                    let own = Rc::new(tokens.map_err(of)?);
                     known.push(own.clone());
                     own
                 }

@@ -14,7 +14,7 @@ use crate::control::members::BeatRefusal;
 use crate::heartbeat::{Role, Speaker, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Caller, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
+use crate::serve::{Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
 use crate::upstream::home::Door;
 use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
@@ -46,7 +46,7 @@ impl Announce {
     }
 
     /// Binds the address, if it is not open already. A failure changes nothing.
-    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, String> {
+    pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, ControlError> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
         self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| AnnounceGuard::new(config, bind, files))

@@ -3,6 +3,7 @@
 use super::{CertStore, Certs, server_config};
 use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
+use crate::wire::pem_error::TlsError;
 use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub enum TlsChange {
 
 impl LiveTls {
     /// As the conf says, of the files that were read with it.
-    pub fn make(conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Self, String> {
+    pub fn make(conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Self, TlsError> {
         let Some((tls, files)) = conf else { return Ok(Self::default()) };
         let store = CertStore::new(Certs::of(tls, files)?);
         let config = server_config(tls, files, store.clone(), offers)?;
@@ -47,7 +48,7 @@ impl LiveTls {
     }
 
     /// What has to change so that it is as the conf says; nothing where the files hold what they held.
-    pub fn change(&self, conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Option<TlsChange>, String> {
+    pub fn change(&self, conf: TlsConf<'_>, offers: &[&[u8]]) -> Result<Option<TlsChange>, TlsError> {
         let same = self.conf.as_ref() == conf.map(|(tls, _)| tls)
             && conf.is_none_or(|(tls, files)| self.client_ca == files.fingerprint(&tls.client_ca));
         match (conf, &self.store) {

@@ -10,7 +10,7 @@ pub use store::{CertStore, Certs};
 
 use crate::config::files::NamedFiles;
 use crate::config::model::{ClientAuth, ListenerTls, TlsVersion};
-use crate::wire::pem;
+use crate::wire::pem_error::TlsError;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -24,30 +24,30 @@ pub const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Offered where HTTP/2 is not spoken.
 pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
-/// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its settings stay: resumption outlives an exchange of
-/// certificates, for these change inside `store`.
-pub fn server_config(tls: &ListenerTls, files: &NamedFiles, store: Arc<CertStore>, offers: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
+/// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its settings stay: resumption
+/// outlives an exchange of certificates, for these change inside `store`.
+pub fn server_config(
+    tls: &ListenerTls,
+    files: &NamedFiles,
+    store: Arc<CertStore>,
+    offers: &[&[u8]],
+) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions(tls.min_version))
-        .map_err(|error| error.to_string())?;
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions(tls.min_version))?;
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let path = files.path(file);
-            let roots = files.held(&path).and_then(|text| pem::authorities(&text));
-            let roots = Arc::new(roots.map_err(|why| format!("{} {why}", path.display()))?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(files.authorities(file)?), provider);
             let verifier = match tls.client_auth {
                 ClientAuth::Require => verifier,
                 ClientAuth::Optional => verifier.allow_unauthenticated(),
             };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| error.to_string())?)
+            builder.with_client_cert_verifier(verifier.build()?)
         }
     };
     let mut config = builder.with_cert_resolver(store);
     config.alpn_protocols = offers.iter().map(|protocol| protocol.to_vec()).collect();
-    config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
+    config.ticketer = Ticketer::new()?;
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     Ok(Arc::new(config))
 }

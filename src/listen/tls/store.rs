@@ -3,7 +3,8 @@
 use crate::base::clock::rfc3339;
 use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
-use crate::wire::pem::{Certificate, PemProblem};
+use crate::wire::pem::Certificate;
+use crate::wire::pem_error::{PemFileError, TlsError};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use tracing::info;
 
 /// What was found where a listener's certificates are.
-fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, PemProblem>> {
+fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, PemFileError>> {
     tls.certs.iter().flat_map(|name| files.certs(&files.path(name)))
 }
 
@@ -27,14 +28,14 @@ pub struct Certs {
 
 impl Certs {
     /// Those that a listener names, as they were read with the conf: all of them, or what is wrong with one.
-    pub fn of(tls: &ListenerTls, files: &NamedFiles) -> Result<Self, String> {
-        let all = named(tls, files).map(|found| found.clone().map_err(|problem| problem.message)).collect::<Result<Vec<_>, _>>()?;
-        if all.is_empty() { Err("no certificate given".into()) } else { Ok(Self::index(all)) }
+    pub fn of(tls: &ListenerTls, files: &NamedFiles) -> Result<Self, TlsError> {
+        let all = named(tls, files).cloned().collect::<Result<Vec<_>, _>>()?;
+        if all.is_empty() { Err(TlsError::NoCertificate) } else { Ok(Self::index(all)) }
     }
 
     /// Whether they are those that a listener names: the same files, and what they held the last time.
     pub fn are(&self, tls: &ListenerTls, files: &NamedFiles) -> bool {
-        let same = |(own, found): (&Certificate, &Result<Certificate, PemProblem>)| {
+        let same = |(own, found): (&Certificate, &Result<Certificate, PemFileError>)| {
             found.as_ref().is_ok_and(|found| (&own.file, own.print) == (&found.file, found.print))
         };
         self.all.len() == named(tls, files).count() && self.all.iter().zip(named(tls, files)).all(same)

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::tls::NodeTls;
+use crate::wire::pem::KeyPairFiles;
 use crate::wire::protocol::NodeProtocol;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
@@ -39,7 +40,7 @@ fn naming(certs: &[&str]) -> ListenerTls {
 }
 
 /// What is found at a path, or why it is not good.
-fn load(path: &Path) -> Result<Certs, String> {
+fn load(path: &Path) -> Result<Certs, TlsError> {
     let tls = naming(&[path.to_str().unwrap()]);
     Certs::of(&tls, &read(Path::new(""), &tls))
 }
@@ -107,7 +108,7 @@ fn refused() {
     let (_, other) = pair(&["a.example"]);
     put(folder.path(), "a.crt", &cert);
     let path = folder.path().join("a.crt");
-    let why = |path: &Path| load(path).unwrap_err();
+    let why = |path: &Path| load(path).unwrap_err().to_string();
     assert!(why(&path).contains("no private key"));
     put(folder.path(), "a.key", &other);
     assert!(why(&path).contains("does not belong to"));
@@ -178,7 +179,7 @@ fn what_changed_changes_and_what_did_not_stays() {
     assert!(Arc::ptr_eq(&is(&live), &settings), "sessions go on");
 
     put(folder.path(), "b.pem", &pair(&["b.pem"]).0);
-    assert!(change(&live, &tls).err().unwrap().contains("b.pem holds no private key"));
+    assert!(change(&live, &tls).err().unwrap().to_string().contains("b.pem holds no private key"));
     renew("b.pem");
     for more in [ListenerTls { min_version: TlsVersion::V13, ..tls.clone() }, naming(&["a.pem"])] {
         assert!(matches!(change(&live, &more).unwrap(), Some(TlsChange::Whole(_))));
@@ -228,7 +229,7 @@ fn both_ends_are_checked() {
         let mut files = NamedFiles::of(folder.path());
         let both = files.path("a.pem");
         files.read(&both).unwrap();
-        files.read_pair(pem::KeyPairFiles { cert: both.clone(), key: both }).unwrap();
+        files.read_pair(KeyPairFiles { cert: both.clone(), key: both }).unwrap();
         NodeTls::of(&tls, &files).unwrap().to_speak(NodeProtocol::Http1).clone()
     };
     let open = || server(None, ClientAuth::Require);
@@ -240,5 +241,5 @@ fn both_ends_are_checked() {
     shake(client(Some("a.pem"), Some("a.pem")), strict(), "a.example").unwrap();
     shake(client(Some("a.pem"), None), server(Some("a.pem"), ClientAuth::Optional), "a.example").unwrap();
     let missing = ClusterTls { ca: Some("none.pem".into()), ..ClusterTls::default() };
-    assert!(NodeTls::of(&missing, &NamedFiles::default()).unwrap_err().contains("none.pem"));
+    assert!(NodeTls::of(&missing, &NamedFiles::default()).unwrap_err().to_string().contains("none.pem"));
 }

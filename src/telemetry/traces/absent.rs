@@ -1,6 +1,7 @@
 //! What stands for spans in a binary without them.
 
 use super::SpanTotals;
+use super::error::CollectorError;
 use super::no_span::Span;
 use crate::config::model;
 use crate::telemetry::log_fields::LogEntry;
@@ -14,7 +15,7 @@ pub enum Traces {}
 
 impl Traces {
     /// Starts nothing: the check of the conf file has refused what would ask for it.
-    pub fn start(_: Option<&model::Traces>) -> Result<Option<Arc<Self>>, String> {
+    pub fn start(_: Option<&model::Traces>) -> Result<Option<Arc<Self>>, CollectorError> {
         Ok(None)
     }
 

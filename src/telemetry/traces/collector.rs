@@ -1,7 +1,8 @@
 //! A collector of traces: one POST a batch, each on a connection of its own.
 
+use super::error::CollectorError;
 use crate::base::units;
-use crate::config::address::{AddressError, NodeUrl, Scheme};
+use crate::config::address::{NodeUrl, Scheme};
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::addresses::Addresses;
@@ -58,13 +59,13 @@ impl fmt::Display for Failed {
 
 impl Collector {
     /// Behind this address.
-    pub fn new(to: &str) -> Result<Self, String> {
-        let url: NodeUrl = to.parse().map_err(|why: AddressError| why.to_string())?;
+    pub fn new(to: &str) -> Result<Self, CollectorError> {
+        let url: NodeUrl = to.parse().map_err(CollectorError::Address)?;
         let secure = url.scheme == Scheme::Https;
-        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default())).transpose()?;
-        let name = || ServerName::try_from(url.host.clone()).map_err(|_| format!("`{}` cannot be a certificate's name", url.host));
+        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default())).transpose().map_err(CollectorError::Tls)?;
+        let name = || ServerName::try_from(url.host.clone()).map_err(|_| CollectorError::ServerName(url.host.clone()));
         let server_name = secure.then(name).transpose()?;
-        let authority = HeaderValue::try_from(url.authority()).map_err(|_| format!("`{}` cannot be a Host header", url.host))?;
+        let authority = HeaderValue::try_from(url.authority()).map_err(|_| CollectorError::Authority(url.host.clone()))?;
         // never pooled, so it needs no number and learns nothing
         let (addresses, reuse_ms, proven_us, usage, homeward, looked_up) = Default::default();
         let (reach, protocol) = (LinkReach::Own, NodeProtocol::Http1);

@@ -2,6 +2,7 @@
 //! costs spans, never requests.
 
 use super::collector::{Collector, Failed};
+use super::error::CollectorError;
 use super::finished::FinishedSpan;
 use super::{SpanTotals, otlp};
 use crate::base::clock;
@@ -45,9 +46,9 @@ struct ExportState {
 
 impl Traces {
     /// Starts the task that sends them, if they are asked for.
-    pub fn start(conf: Option<&model::Traces>) -> Result<Option<Arc<Self>>, String> {
+    pub fn start(conf: Option<&model::Traces>) -> Result<Option<Arc<Self>>, CollectorError> {
         let Some(conf) = conf else { return Ok(None) };
-        let collector = Collector::new(&conf.to).map_err(|error| format!("server.traces: {error}"))?;
+        let collector = Collector::new(&conf.to)?;
         let (queue, spans) = mpsc::channel(QUEUE);
         let shared = Arc::new(ExportState::default());
         let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: Seldom::default() };

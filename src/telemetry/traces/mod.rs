@@ -5,6 +5,7 @@
 mod absent;
 #[cfg(feature = "otel")]
 mod collector;
+mod error;
 #[cfg(feature = "otel")]
 mod export;
 #[cfg(feature = "otel")]
@@ -20,6 +21,7 @@ mod tracer;
 
 #[cfg(not(feature = "otel"))]
 pub use absent::{Tracer, Traces};
+pub use error::CollectorError;
 #[cfg(feature = "otel")]
 pub use export::Traces;
 #[cfg(not(feature = "otel"))]

@@ -1,0 +1,75 @@
+//! Why an address cannot be listened on.
+
+use super::Address;
+use crate::config::address::AddressError;
+use crate::wire::pem_error::TlsError;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::AddrParseError;
+
+/// What is wrong with a listener.
+#[derive(Debug)]
+pub struct ListenError {
+    /// Which: as it is spoken of.
+    pub listener: String,
+    /// What.
+    pub why: ListenFault,
+}
+
+/// What can be wrong with one.
+#[derive(Debug)]
+pub enum ListenFault {
+    /// What the conf says is no address.
+    Address(AddressError),
+    /// A multicast group is none.
+    Group {
+        /// As the conf has it.
+        group: String,
+        /// Why.
+        why: AddrParseError,
+    },
+    /// Its certificates, or how handshakes are to go.
+    Tls(TlsError),
+    /// The system does not give it.
+    Socket {
+        /// Where it was to be.
+        address: Address,
+        /// Why.
+        why: io::Error,
+    },
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.listener, self.why)
+    }
+}
+
+impl fmt::Display for ListenFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(why) => why.fmt(out),
+            Self::Group { group, why } => write!(out, "group {group}: {why}"),
+            Self::Tls(why) => why.fmt(out),
+            Self::Socket { address, why } => write!(out, "cannot listen on {address}: {why}"),
+        }
+    }
+}
+
+impl Error for ListenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.why)
+    }
+}
+
+impl Error for ListenFault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Address(why) => Some(why),
+            Self::Group { why, .. } => Some(why),
+            Self::Tls(why) => Some(why),
+            Self::Socket { why, .. } => Some(why),
+        }
+    }
+}
