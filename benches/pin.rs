@@ -112,7 +112,7 @@ fn request(pin: &str) -> HeaderMap {
 
 fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> PinResponse<'a> {
     let (stamp, session) = (reading.stamp, reading.session.unwrap_or(1));
-    PinResponse { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: 0, honoured, stamp, session, status: StatusCode::OK }
+    PinResponse { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: None, honoured, stamp, session, status: StatusCode::OK }
 }
 
 /// What our answer to a new session sets, without its attributes.

@@ -31,7 +31,7 @@ impl BypassIssuer {
 
     /// A value that leads to the node until then (unix seconds).
     pub fn issue(&self, node: &str, until: u64) -> Option<String> {
-        let pass = Sealed { node: hash64(node.as_bytes()), boot: 0, session: until, first: 0, last: 0 };
+        let pass = Sealed { node: hash64(node.as_bytes()), boot: None, session: until, first: 0, last: 0 };
         String::from_utf8(self.ring.seal(&pass, &self.aad)?.to_vec()).ok()
     }
 

@@ -211,7 +211,7 @@ impl PinCookie {
     }
 
     fn insert(&self, answer: &PinResponse<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut PinOutcome) {
-        let reboots = self.value.is_sealed() && answer.boot != 0 && answer.stamp.boot != answer.boot;
+        let reboots = self.value.is_sealed() && answer.boot.is_some() && answer.stamp.boot != answer.boot;
         let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh || reboots };
         if !due || (self.postonly && answer.method != http::Method::POST) {
             return;

@@ -44,8 +44,8 @@ pub struct PinResponse<'a> {
     pub now: u64,
     /// The node that answered.
     pub slot: u32,
-    /// Hash of its present run; 0 for not known.
-    pub boot: u32,
+    /// Hash of its present run, if that is known.
+    pub boot: Option<u32>,
     /// It is the one that the pin named.
     pub honoured: bool,
     /// From the reading.

@@ -74,8 +74,8 @@ pub struct Stamp {
     pub(super) seen: bool,
     /// The session's identity is an id of the application's own, which the client showed.
     pub(super) own_id: bool,
-    /// Hash of the node's run when the pin was sealed; 0 for not known.
-    pub(super) boot: u32,
+    /// Hash of the node's run when the pin was sealed, if that was known.
+    pub(super) boot: Option<u32>,
 }
 
 impl Stamp {
@@ -96,7 +96,7 @@ impl Stamp {
 
     /// Hash of the node's run in which the session began, if the pin tells.
     pub fn boot(&self) -> Option<u32> {
-        Some(self.boot).filter(|boot| *boot != 0)
+        self.boot
     }
 }
 

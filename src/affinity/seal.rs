@@ -33,8 +33,8 @@ struct SealKey {
 pub(super) struct Sealed {
     /// Hash of the node's name.
     pub node: u64,
-    /// Hash of what the node calls its present run; 0 for not known.
-    pub boot: u32,
+    /// Hash of what the node calls its present run, if it does; 0 in a pin if not.
+    pub boot: Option<u32>,
     /// The session's id.
     pub session: u64,
     /// When the session began, in stamp units.
@@ -152,13 +152,13 @@ impl Sealed {
     /// A pin that begins or goes on `now`.
     pub(super) fn new(node: u64, session: u64, first: Option<u32>, now: u64) -> Self {
         let last = dates::units(now);
-        Self { node, boot: 0, session, first: first.unwrap_or(last), last }
+        Self { node, boot: None, session, first: first.unwrap_or(last), last }
     }
 
     fn to_bytes(self) -> [u8; PLAIN] {
         let mut out = [0; PLAIN];
         out[..8].copy_from_slice(&self.node.to_be_bytes());
-        out[8..12].copy_from_slice(&self.boot.to_be_bytes());
+        out[8..12].copy_from_slice(&self.boot.unwrap_or(0).to_be_bytes());
         out[12..20].copy_from_slice(&self.session.to_be_bytes());
         out[20..24].copy_from_slice(&self.first.to_be_bytes());
         out[24..].copy_from_slice(&self.last.to_be_bytes());
@@ -169,7 +169,13 @@ impl Sealed {
         let bytes: &[u8; PLAIN] = bytes.try_into().ok()?;
         let long = |at: usize| bytes[at..at + 8].try_into().ok().map(u64::from_be_bytes);
         let short = |at: usize| bytes[at..at + 4].try_into().ok().map(u32::from_be_bytes);
-        Some(Self { node: long(0)?, boot: short(8)?, session: long(12)?, first: short(20)?, last: short(24)? })
+        Some(Self {
+            node: long(0)?,
+            boot: Some(short(8)?).filter(|boot| *boot != 0),
+            session: long(12)?,
+            first: short(20)?,
+            last: short(24)?,
+        })
     }
 }
 

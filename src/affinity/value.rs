@@ -132,7 +132,7 @@ pub(super) struct PinPurpose {
     pub slot: u32,
     pub session: u64,
     pub first: Option<u32>,
-    pub boot: u32,
+    pub boot: Option<u32>,
     pub now: u64,
 }
 

@@ -1,44 +1,67 @@
 //! An `Option` in an atomic.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// A number that may not be there. The largest stands for none: what is stored is kept below it.
-#[derive(Debug)]
-pub struct MaybeU32(AtomicU32);
+macro_rules! maybe {
+    ($name:ident, $of:ty, $cell:ty) => {
+        /// A number that may not be there. The largest stands for none: what is stored is kept below it.
+        #[derive(Debug)]
+        pub struct $name($cell);
 
-const NONE: u32 = u32::MAX;
+        impl $name {
+            /// None.
+            pub const fn none() -> Self {
+                Self(<$cell>::new(<$of>::MAX))
+            }
 
-impl MaybeU32 {
-    /// None.
-    pub const fn none() -> Self {
-        Self(AtomicU32::new(NONE))
-    }
+            const fn stored(value: Option<$of>) -> $of {
+                match value {
+                    None => <$of>::MAX,
+                    Some(<$of>::MAX) => <$of>::MAX - 1,
+                    Some(value) => value,
+                }
+            }
 
-    /// What is stored.
-    pub fn load(&self, order: Ordering) -> Option<u32> {
-        Some(self.0.load(order)).filter(|value| *value != NONE)
-    }
+            const fn found(stored: $of) -> Option<$of> {
+                if stored == <$of>::MAX { None } else { Some(stored) }
+            }
 
-    /// Stores a number, or none.
-    pub fn store(&self, value: Option<u32>, order: Ordering) {
-        self.0.store(stored(value), order);
-    }
+            /// What is stored.
+            pub fn load(&self, order: Ordering) -> Option<$of> {
+                Self::found(self.0.load(order))
+            }
 
-    /// The same; true if something else was there.
-    pub fn replace(&self, value: Option<u32>, order: Ordering) -> bool {
-        self.0.swap(stored(value), order) != stored(value)
-    }
+            /// Stores a number, or none.
+            pub fn store(&self, value: Option<$of>, order: Ordering) {
+                self.0.store(Self::stored(value), order);
+            }
+
+            /// Stores one, and gives what was there.
+            pub fn swap(&self, value: Option<$of>, order: Ordering) -> Option<$of> {
+                Self::found(self.0.swap(Self::stored(value), order))
+            }
+
+            /// The same; true if something else was there.
+            pub fn replace(&self, value: Option<$of>, order: Ordering) -> bool {
+                self.0.swap(Self::stored(value), order) != Self::stored(value)
+            }
+
+            /// Stores one if this is there; whether it was.
+            pub fn exchange(&self, there: Option<$of>, value: Option<$of>, order: Ordering) -> bool {
+                self.0.compare_exchange(Self::stored(there), Self::stored(value), order, Ordering::Relaxed).is_ok()
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::none()
+            }
+        }
+    };
 }
 
-fn stored(value: Option<u32>) -> u32 {
-    value.map_or(NONE, |value| value.min(NONE - 1))
-}
-
-impl Default for MaybeU32 {
-    fn default() -> Self {
-        Self::none()
-    }
-}
+maybe!(MaybeU32, u32, AtomicU32);
+maybe!(MaybeU64, u64, AtomicU64);
 
 #[cfg(test)]
 mod tests {
@@ -53,6 +76,15 @@ mod tests {
             cell.store(stored, Relaxed);
             assert_eq!(cell.load(Relaxed), found);
             assert!(!cell.replace(stored, Relaxed) && cell.replace(Some(1), Relaxed));
+            assert_eq!((cell.swap(stored, Relaxed), cell.load(Relaxed)), (Some(1), found));
         }
+    }
+
+    #[test]
+    fn one_is_exchanged_for_what_is_there_alone() {
+        let cell = MaybeU64::none();
+        assert!(!cell.exchange(Some(0), Some(5), Relaxed) && cell.exchange(None, Some(5), Relaxed));
+        assert!(!cell.exchange(None, Some(6), Relaxed) && cell.exchange(Some(5), None, Relaxed));
+        assert_eq!(cell.load(Relaxed), None);
     }
 }

@@ -174,9 +174,9 @@ impl Members {
         }
         cluster.roster.hear(node, beat, ours, now);
         if let Some(run) = &beat.run {
-            // 0 is for not known
-            let boot = (hash64(run.boot.as_bytes()) as u32).max(1);
-            self.news |= live.told.boot() != boot;
+            // what pins and cells have in place of none is no run's
+            let boot = (hash64(run.boot.as_bytes()) as u32).clamp(1, u32::MAX - 1);
+            self.news |= live.told.boot() != Some(boot);
             live.told.runs(boot, novelty == Novelty::Rebooted, now);
         }
         if novelty == Novelty::Rebooted {

@@ -65,7 +65,7 @@ impl CheckedNode {
     /// Asks for an answer: a connection is none. One that has none for so long, as its clients have none, hangs.
     async fn ask(&self) {
         let (evidence, patience) = (&self.live.evidence, self.patience);
-        let since = evidence.in_vain_since();
+        let Some(since) = evidence.in_vain_since() else { return };
         let found = probe::ask_for_any(&self.link, &self.conf, patience).await;
         let now = Now::look();
         match found {

@@ -304,9 +304,10 @@ impl ClusterLive {
 
     /// Whether clients of this node wait in vain while those of another one are answered.
     pub fn alone_in_vain(&self, live: &NodeLive) -> bool {
-        let since = live.evidence.in_vain_since();
+        let Some(since) = live.evidence.in_vain_since() else { return false };
         let roster = self.roster.load();
-        since != 0 && roster.nodes.iter().flatten().any(|n| n.live.slot != live.slot && n.live.evidence.last_answer() > since)
+        let mut others = roster.nodes.iter().flatten().filter(|n| n.live.slot != live.slot);
+        others.any(|n| n.live.evidence.last_answer().is_some_and(|at| at > since))
     }
 
     /// Whether a node that comes up now joins others that serve already: those that are back from the same outage do not count.

@@ -189,8 +189,8 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -
                 _ => {}
             }
         }
-        let boot = node.live.told.boot();
-        if boot != 0 && reading.stamp.boot().is_some_and(|sealed| sealed != boot) && !was_seen_since(cluster, reading, node) {
+        let runs = node.live.told.boot().zip(reading.stamp.boot());
+        if runs.is_some_and(|(present, sealed)| sealed != present) && !was_seen_since(cluster, reading, node) {
             return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
         match node.state(facts.now) {

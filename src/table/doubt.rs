@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Whether the checks of a cluster are to be doubted: most nodes that served began to fail them at the same time.
 #[derive(Debug, Default)]
 pub struct Doubt {
-    /// Nodes that have failed since then, in milliseconds since the process started; 0 for no doubt.
+    /// Nodes that have failed since then, in milliseconds since the process started.
     since: AtomicU64,
-    /// It ends then; `LASTING` while most still fail.
+    /// There is doubt until then; `LASTING` while most still fail.
     until: AtomicU64,
 }
 
@@ -35,11 +35,11 @@ impl Doubt {
             matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.told.is_down()
         };
         let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), *node));
-        let pass = rows().filter(|(failing, node)| *failing == 0 && node.live.evidence.check_passes()).count();
+        let pass = rows().filter(|(failing, node)| failing.is_none() && node.live.evidence.check_passes()).count();
         let until = self.until.load(Relaxed);
         if now_ms < until {
             let since = self.since.load(Relaxed);
-            let fail = rows().filter(|(failing, _)| *failing >= since).count();
+            let fail = rows().filter(|(failing, _)| failing.is_some_and(|at| at >= since)).count();
             if fail > pass {
                 self.until.store(LASTING, Relaxed);
             } else if until == LASTING {
@@ -49,9 +49,9 @@ impl Doubt {
             }
             return None;
         }
-        let newest = rows().map(|(failing, _)| failing).max().filter(|newest| *newest != 0)?;
-        let begun: Vec<u64> = rows().map(|(failing, _)| failing).filter(|at| *at != 0 && newest - at <= together).collect();
-        let unchecked = rows().filter(|(failing, node)| *failing == 0 && node.live.health() == Health::Unknown).count();
+        let newest = rows().filter_map(|(failing, _)| failing).max()?;
+        let begun: Vec<u64> = rows().filter_map(|(failing, _)| failing).filter(|at| newest - at <= together).collect();
+        let unchecked = rows().filter(|(failing, node)| failing.is_none() && node.live.health() == Health::Unknown).count();
         if begun.len() < 2 || begun.len() <= pass.max(unchecked) {
             return None;
         }
@@ -67,9 +67,6 @@ impl Doubt {
 
     /// Whether it is one of those whose check is doubted.
     pub fn covers(&self, node: &Node, now: Now) -> bool {
-        self.is_any(now.ms()) && {
-            let failing = node.live.evidence.failing_since();
-            failing != 0 && failing >= self.since.load(Relaxed)
-        }
+        self.is_any(now.ms()) && { node.live.evidence.failing_since().is_some_and(|at| at >= self.since.load(Relaxed)) }
     }
 }

@@ -20,6 +20,7 @@
 //! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
 use crate::base::clock::Now;
+use crate::base::maybe::MaybeU64;
 use crate::upstream::failure::ExchangeFailure;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -74,14 +75,15 @@ impl Witness {
     }
 }
 
-/// What traffic and checks have shown of a node. Times are in milliseconds since the process started; 0 is never.
+/// What traffic and checks have shown of a node. Times are in milliseconds since the process started.
 #[derive(Debug, Default)]
 pub struct Evidence {
-    last_answer: AtomicU64,
+    last_answer: MaybeU64,
     /// What was seen since the last answer: nothing, `UNANSWERED`, or `REFUSED`.
     against: AtomicU8,
     failures: AtomicU32,
     ejections: AtomicU32,
+    /// It is set aside until then.
     ejected_until: AtomicU64,
     /// What set it aside.
     proof: AtomicU8,
@@ -90,13 +92,13 @@ pub struct Evidence {
     /// Requests in a row that had no answer in time, each begun after the one before had ended.
     waits: AtomicU32,
     /// When the last of them ended.
-    last_wait: AtomicU64,
+    last_wait: MaybeU64,
     /// Since when clients wait in vain.
-    in_vain_since: AtomicU64,
+    in_vain_since: MaybeU64,
     /// So long the answer to a check that asked speaks for it.
     vouched_until: AtomicU64,
     /// The first failed check of those in a row, of a node that served.
-    failing_since: AtomicU64,
+    failing_since: MaybeU64,
 }
 
 /// A request failed.
@@ -110,24 +112,20 @@ const TICK_MS: u64 = 16;
 impl Evidence {
     /// A client's request was answered: proof of life, whatever was said.
     pub fn answered(&self, now: Now) {
-        let now = now.ms().max(1);
         if self.against.load(Relaxed) != 0 {
             self.against.store(0, Relaxed);
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
             self.end_waits();
         }
-        if now.saturating_sub(self.last_answer.load(Relaxed)) >= TICK_MS || self.last_answer.load(Relaxed) == 0 {
-            self.last_answer.store(now, Relaxed);
+        if self.since_answer(now).is_none_or(|ms| ms >= TICK_MS) {
+            self.last_answer.store(Some(now.ms()), Relaxed);
         }
     }
 
     /// Milliseconds since a client's request was answered; `None` if none was.
     pub fn since_answer(&self, now: Now) -> Option<u64> {
-        match self.last_answer.load(Relaxed) {
-            0 => None,
-            at => Some(now.ms().saturating_sub(at)),
-        }
+        self.last_answer().map(|at| now.ms().saturating_sub(at))
     }
 
     /// Whether the latest request failed, or was refused.
@@ -165,10 +163,7 @@ impl Evidence {
 
     /// Whether failing traffic has set it aside.
     pub fn is_ejected(&self, now: Now) -> bool {
-        match self.ejected_until.load(Relaxed) {
-            0 => false,
-            until => now.ms() < until,
-        }
+        now.ms() < self.ejected_until.load(Relaxed)
     }
 
     /// What set it aside, while it is.
@@ -184,23 +179,23 @@ impl Evidence {
 
     /// A client's request had no answer within `limit_ms`, nor had others lately. After `limit` in a row clients wait in vain.
     pub fn waited(&self, limit_ms: u64, limit: u8, now: Now) {
-        let (now, last) = (now.ms().max(1), self.last_wait.load(Relaxed));
-        let began_before_it_ended = last != 0 && now.saturating_sub(last) < limit_ms;
-        if limit == 0 || began_before_it_ended || self.last_wait.compare_exchange(last, now, Relaxed, Relaxed).is_err() {
+        let (now, last) = (now.ms(), self.last_wait.load(Relaxed));
+        let began_before_it_ended = last.is_some_and(|last| now.saturating_sub(last) < limit_ms);
+        if limit == 0 || began_before_it_ended || !self.last_wait.exchange(last, Some(now), Relaxed) {
             return;
         }
         if self.waits.fetch_add(1, Relaxed) + 1 >= u32::from(limit) {
-            self.in_vain_since.compare_exchange(0, now, Relaxed, Relaxed).ok();
+            self.in_vain_since.exchange(None, Some(now), Relaxed);
         }
     }
 
     fn end_waits(&self) {
         self.waits.store(0, Relaxed);
-        self.in_vain_since.store(0, Relaxed);
+        self.in_vain_since.store(None, Relaxed);
     }
 
-    /// Since when clients wait in vain; 0 if they do not.
-    pub fn in_vain_since(&self) -> u64 {
+    /// Since when clients wait in vain, if they do.
+    pub fn in_vain_since(&self) -> Option<u64> {
         self.in_vain_since.load(Relaxed)
     }
 
@@ -208,7 +203,7 @@ impl Evidence {
     /// it asked again.
     pub fn vouched(&self, for_ms: u64, now: Now) {
         self.vouched_until.store(now.ms() + for_ms, Relaxed);
-        self.in_vain_since.store(0, Relaxed);
+        self.in_vain_since.store(None, Relaxed);
         if matches!(self.proof(now), Some(Met::Late | Met::InVain)) {
             self.acquit();
             self.ejections.store(0, Relaxed);
@@ -223,7 +218,7 @@ impl Evidence {
     /// The check that asked those who wait in vain `since` then had no answer either: sets it aside. False if somebody was answered
     /// meanwhile.
     pub fn found_in_vain(&self, since: u64, eject_ms: u64, now: Now) -> bool {
-        let still = self.in_vain_since.compare_exchange(since, 0, Relaxed, Relaxed).is_ok();
+        let still = self.in_vain_since.exchange(Some(since), None, Relaxed);
         if still {
             self.vouched_until.store(0, Relaxed);
             self.set_aside(Met::InVain, eject_ms, now);
@@ -231,8 +226,8 @@ impl Evidence {
         still
     }
 
-    /// When a client's request was answered last; 0 if none was.
-    pub fn last_answer(&self) -> u64 {
+    /// When a client's request was answered last, if one was.
+    pub fn last_answer(&self) -> Option<u64> {
         self.last_answer.load(Relaxed)
     }
 
@@ -267,15 +262,15 @@ impl Evidence {
 
     /// Its checks fail, of a node that served, or call it up, whether it is held down or not. True if that is news.
     pub fn check(&self, fails: bool, now_ms: u64) -> bool {
-        let is_new = fails != (self.failing_since() != 0);
+        let is_new = fails != self.failing_since().is_some();
         if is_new {
-            self.failing_since.store(if fails { now_ms.max(1) } else { 0 }, Relaxed);
+            self.failing_since.store(fails.then_some(now_ms), Relaxed);
         }
         is_new
     }
 
-    /// Since when its checks have failed in a row; 0 if they call it up, or never did.
-    pub fn failing_since(&self) -> u64 {
+    /// Since when its checks have failed in a row; none if they call it up, or never did.
+    pub fn failing_since(&self) -> Option<u64> {
         self.failing_since.load(Relaxed)
     }
 }
@@ -347,23 +342,23 @@ mod tests {
             |e| e.answered(at(1120)),
             |e| e.vouched(1000, at(1120)),
             |e| e.listens(false),
-            |e| assert!(e.found_in_vain(e.in_vain_since(), 1000, at(1120))),
+            |e| assert!(e.found_in_vain(e.in_vain_since().unwrap(), 1000, at(1120))),
         ];
         for end in ends {
             let evidence = Evidence::default();
             for (second, vain) in [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)] {
                 evidence.failed(Met::Late, NOBODY, 9, 1000, at(second));
                 evidence.waited(60_000, 3, at(second));
-                assert_eq!(evidence.in_vain_since() != 0, vain, "{second}");
+                assert_eq!(evidence.in_vain_since().is_some(), vain, "{second}");
             }
             evidence.listens(true);
-            assert_ne!(evidence.in_vain_since(), 0, "a connection is no answer");
+            assert_ne!(evidence.in_vain_since(), None, "a connection is no answer");
             end(&evidence);
-            assert_eq!(evidence.in_vain_since(), 0);
+            assert_eq!(evidence.in_vain_since(), None);
         }
         let evidence = Evidence::default();
         evidence.waited(60_000, 0, at(1000));
-        assert_eq!(evidence.in_vain_since(), 0, "nothing sets it aside");
+        assert_eq!(evidence.in_vain_since(), None, "nothing sets it aside");
     }
 
     #[test]
@@ -371,7 +366,7 @@ mod tests {
         let evidence = Evidence::default();
         evidence.failed(Met::Late, NOBODY, 1, 10_000, at(1000));
         evidence.waited(1000, 1, at(1000));
-        let since = evidence.in_vain_since();
+        let since = evidence.in_vain_since().unwrap();
         assert!(evidence.found_in_vain(since, 10_000, at(1000)));
         assert_eq!(evidence.proof(at(1000)), Some(Met::InVain));
         assert_eq!(evidence.proof(at(1021)), None, "that ends by itself");
@@ -381,7 +376,7 @@ mod tests {
         assert!(evidence.is_vouched(at(1021)) && evidence.proof(at(1021)).is_none(), "an answer ends it at once");
         assert!(!evidence.found_in_vain(since, 10_000, at(1021)), "somebody was answered meanwhile");
         evidence.waited(1000, 3, at(1022));
-        assert_ne!(evidence.in_vain_since(), 0, "the next who waits has it asked again");
+        assert_ne!(evidence.in_vain_since(), None, "the next who waits has it asked again");
         assert!(!evidence.is_vouched(at(1052)));
     }
 
@@ -390,8 +385,8 @@ mod tests {
         let evidence = Evidence::default();
         assert!(!evidence.check(false, 5));
         assert!(evidence.check(true, 10) && !evidence.check(true, 20));
-        assert_eq!(evidence.failing_since(), 10);
+        assert_eq!(evidence.failing_since(), Some(10));
         assert!(evidence.check(false, 30));
-        assert_eq!(evidence.failing_since(), 0);
+        assert_eq!(evidence.failing_since(), None);
     }
 }

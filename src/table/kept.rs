@@ -57,7 +57,7 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now
         return None;
     }
     if health.pinned == PinnedBy::Check {
-        let is_held = node.live.health() == Health::Down && evidence.failing_since() == 0;
+        let is_held = node.live.health() == Health::Down && evidence.failing_since().is_none();
         return (is_held && proof.is_none() && passes(health, node)).then_some(KeepReason::Passes);
     }
     if let Some(ms) = evidence.since_answer(now).filter(|ms| *ms <= millis(health.interval.get())) {

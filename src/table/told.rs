@@ -3,10 +3,10 @@
 use super::claim::Claims;
 pub use super::lasting::Lasting;
 use crate::base::clock::Now;
-use crate::base::maybe::MaybeU32;
+use crate::base::maybe::{MaybeU32, MaybeU64};
 use crate::heartbeat::replay::{Novelty, RunHistory};
 use crate::heartbeat::{Announced, Beat, ReportedHealth, ReportedLimit, Roles, Room, Run, Weight};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Marks a weight that is meant as it stands, not in percent of the one in the conf file.
@@ -15,8 +15,8 @@ const ABSOLUTE: u32 = 1 << 31;
 /// The live cells of what a node says.
 #[derive(Debug)]
 pub struct Told {
-    /// `clock::monotonic_ms` of the last heartbeat, plus one; 0 for none.
-    heard: AtomicU64,
+    /// `clock::monotonic_ms` of the last heartbeat.
+    heard: MaybeU64,
     patience: AtomicU32,
     silent: AtomicBool,
     announced: AtomicU8,
@@ -27,11 +27,12 @@ pub struct Told {
     capacity: MaybeU32,
     weight: MaybeU32,
     max_requests: MaybeU32,
-    boot: AtomicU32,
+    /// Hash of its present run.
+    boot: MaybeU32,
     /// `clock::monotonic_secs` of the last beat of its present run.
-    ran: AtomicU32,
-    /// The same of the run before, which its latest restart ended some time after that; 0 for none that we saw.
-    booted: AtomicU32,
+    ran: MaybeU32,
+    /// The same of the run before, which its latest restart ended some time after that, if we saw one.
+    booted: MaybeU32,
     outdated: AtomicBool,
     own_token: AtomicBool,
     roles: AtomicU8,
@@ -46,7 +47,7 @@ impl Told {
     /// It has said nothing.
     pub const fn nothing() -> Self {
         Self {
-            heard: AtomicU64::new(0),
+            heard: MaybeU64::none(),
             patience: AtomicU32::new(0),
             silent: AtomicBool::new(false),
             announced: AtomicU8::new(Announced::Ready as u8),
@@ -56,9 +57,9 @@ impl Told {
             capacity: MaybeU32::none(),
             weight: MaybeU32::none(),
             max_requests: MaybeU32::none(),
-            boot: AtomicU32::new(0),
-            ran: AtomicU32::new(0),
-            booted: AtomicU32::new(0),
+            boot: MaybeU32::none(),
+            ran: MaybeU32::none(),
+            booted: MaybeU32::none(),
             outdated: AtomicBool::new(false),
             own_token: AtomicBool::new(false),
             roles: AtomicU8::new(0),
@@ -86,7 +87,7 @@ impl Told {
     /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
     pub fn hear(&self, beat: &Beat, ours: u32, patience: u32, now: Now) -> bool {
         let mut changed = false;
-        self.heard.store(now.ms() + 1, Relaxed);
+        self.heard.store(Some(now.ms()), Relaxed);
         self.patience.store(patience, Relaxed);
         self.silent.store(false, Relaxed);
         if let Some(state) = beat.state {
@@ -127,10 +128,10 @@ impl Told {
 
     /// What is to be known of it after a restart of ours.
     pub fn lasting(&self, now: Now) -> Lasting {
-        let booted = Some(self.booted.load(Relaxed)).filter(|booted| *booted != 0);
+        let booted = self.booted.load(Relaxed);
         Lasting {
             runs: self.history(|history| history.clone()),
-            boot: Some(self.boot()).filter(|boot| *boot != 0),
+            boot: self.boot(),
             booted: booted.map(|booted| now.unix_secs().saturating_sub(now.secs().saturating_sub(booted).into())),
             state: Some(self.announced()).filter(|state| *state != Announced::Ready),
             capacity: self.capacity(),
@@ -149,10 +150,10 @@ impl Told {
             self.claims.lodge(claim.clone());
         }
         self.history(|history| history.clone_from(runs));
-        self.boot.store(boot.unwrap_or(0), Relaxed);
+        self.boot.store(*boot, Relaxed);
         let since = |at: &u64| u32::try_from(now.unix_secs().saturating_sub(*at)).unwrap_or(u32::MAX);
         let booted = booted.as_ref().map(|at| now.secs().saturating_sub(since(at)));
-        self.booted.store(booted.unwrap_or(0), Relaxed);
+        self.booted.store(booted, Relaxed);
         self.announced.store(state.unwrap_or(Announced::Ready) as u8, Relaxed);
         self.capacity.store(*capacity, Relaxed);
         self.roles.store(Roles::new(roles.iter().copied()).unwrap_or_default().bits(), Relaxed);
@@ -171,7 +172,7 @@ impl Told {
 
     /// Nobody speaks for it any more: what was said no longer holds.
     pub fn forget(&self) {
-        self.heard.store(0, Relaxed);
+        self.heard.store(None, Relaxed);
         self.silent.store(false, Relaxed);
         self.announced.store(Announced::Ready as u8, Relaxed);
         self.down.store(false, Relaxed);
@@ -185,11 +186,11 @@ impl Told {
     /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some time since the one before was
     /// last heard of: who was seen in between may live in it.
     pub fn runs(&self, boot: u32, rebooted: bool, now: Now) {
-        self.boot.store(boot, Relaxed);
-        let ran = self.ran.swap(now.secs(), Relaxed);
+        self.boot.store(Some(boot), Relaxed);
+        let ran = self.ran.swap(Some(now.secs()), Relaxed);
         if rebooted {
             // not heard since this process began: then at some time since that
-            self.booted.store(if ran == 0 { Now::BEGINNING.secs() } else { ran }, Relaxed);
+            self.booted.store(Some(ran.unwrap_or(Now::BEGINNING.secs())), Relaxed);
             self.beyond.store(0, Relaxed);
         }
     }
@@ -207,7 +208,7 @@ impl Told {
 
     /// Milliseconds since the last heartbeat, if there ever was one.
     pub fn since(&self, now: Now) -> Option<u64> {
-        let at = self.heard.load(Relaxed).checked_sub(1)?;
+        let at = self.heard.load(Relaxed)?;
         Some(now.ms().saturating_sub(at))
     }
 
@@ -256,14 +257,14 @@ impl Told {
         self.capacity.load(Relaxed)
     }
 
-    /// Hash of its present run; 0 if it never told.
-    pub fn boot(&self) -> u32 {
+    /// Hash of its present run, if it ever told.
+    pub fn boot(&self) -> Option<u32> {
         self.boot.load(Relaxed)
     }
 
     /// A session that was last seen there at `last` (`clock::monotonic_secs`) was lost with its latest restart, for certain.
     pub fn forgot(&self, last: u32) -> bool {
-        last < self.booted.load(Relaxed)
+        self.booted.load(Relaxed).is_some_and(|booted| last < booted)
     }
 
     /// What it is there for, by its own word.

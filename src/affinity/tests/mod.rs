@@ -108,7 +108,7 @@ impl Visit<'_> {
             secure: self.secure,
             now: self.now,
             slot,
-            boot: 0,
+            boot: None,
             honoured,
             stamp: reading.stamp,
             session: reading.session.unwrap_or(4711),

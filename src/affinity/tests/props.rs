@@ -44,7 +44,7 @@ proptest! {
             let reading = affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &request, client, now });
             affinity.prepare(&mut request);
             let mut answer = headers(SET_COOKIE, &set);
-            let about = PinResponse { method: &Method::GET, secure: true, now, slot, boot: 0, honoured, stamp: reading.stamp, session: 1,
+            let about = PinResponse { method: &Method::GET, secure: true, now, slot, boot: None, honoured, stamp: reading.stamp, session: 1,
                                  status: StatusCode::OK };
             affinity.finish(&about, &mut answer);
         }

@@ -39,7 +39,7 @@ fn what_lasts_is_known_again_and_told_only_when_it_changes() {
     let again = Told::nothing();
     again.recall(&told.lasting(at(9)), at(9));
     assert_eq!(again.lasting(at(9)), told.lasting(at(9)));
-    assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (7, Announced::Draining, Some(50), None));
+    assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (Some(7), Announced::Draining, Some(50), None));
     assert!(again.forgot(at(0).secs() - 2) && !again.forgot(at(0).secs() + 2));
     assert_eq!(Told::nothing().lasting(at(0)), Lasting::default());
 }
@@ -51,7 +51,7 @@ fn a_restart_loses_what_was_before() {
     assert!(!told.forgot(0));
     told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000, at(0));
     told.runs(8, true, at(0));
-    assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (8, true, 5));
+    assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (Some(8), true, 5));
 }
 
 #[test]
