@@ -6,7 +6,7 @@ use homing::affinity::KeyRing;
 use homing::config;
 use homing::control::handle;
 use homing::control::members::SenderProof;
-use homing::feed::Beats;
+use homing::feed::HeartbeatSink;
 use homing::heartbeat::native;
 use homing::table::compile::{self, TableContext};
 use std::fmt::Write;
@@ -29,7 +29,7 @@ fn heartbeat(criterion: &mut Criterion) {
     let context = TableContext { files: &loaded.files, keys: &keys };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("the conf compiles");
     let (registry, _commands) = handle::channel();
-    let beats = Beats::new(Arc::new(ArcSwap::from_pointee(table)), registry);
+    let beats = HeartbeatSink::new(Arc::new(ArcSwap::from_pointee(table)), registry);
     let body = |n: usize, sequence: u64| {
         let (node, load) = (n % NODES, sequence % 100);
         format!(

@@ -7,7 +7,7 @@ use homing::affinity::KeyRing;
 use homing::base::clock::{self, Now};
 use homing::config;
 use homing::control::state::{StateDir, ledgers::LedgerKeeper};
-use homing::ledger::{Ledger, Tally};
+use homing::ledger::{Ledger, SessionCounter};
 use homing::table::{Table, compile};
 use std::hint::black_box;
 use std::path::Path;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 #[derive(Default)]
 struct Counts([AtomicI64; 16]);
 
-impl Tally for Counts {
+impl SessionCounter for Counts {
     fn change(&self, slot: u32, by: i32) {
         self.0[slot as usize % 16].fetch_add(i64::from(by), Relaxed);
     }

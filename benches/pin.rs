@@ -1,7 +1,7 @@
 //! What reading and writing one pin of each kind costs.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use homing::affinity::{Affinity, FoundPin, KeyRing, Member, PinRequest, PinResponse, Reading};
+use homing::affinity::{Affinity, FoundPin, KeyRing, Member, PinLookup, PinRequest, PinResponse};
 use homing::config::model;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::{Method, StatusCode, Uri};
@@ -110,7 +110,7 @@ fn request(pin: &str) -> HeaderMap {
     headers
 }
 
-fn answer<'a>(reading: &Reading<'_>, honoured: bool) -> PinResponse<'a> {
+fn answer<'a>(reading: &PinLookup<'_>, honoured: bool) -> PinResponse<'a> {
     let (stamp, session) = (reading.stamp, reading.session.unwrap_or(1));
     PinResponse { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: None, honoured, stamp, session, status: StatusCode::OK }
 }

@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use homing::affinity::{Affinity, FoundPin, KeyRing, Member, PinRequest};
 use homing::config::{self, Loaded};
-use homing::heartbeat::{HeartbeatMessage, Speaker, agent, datagram, native, post};
+use homing::heartbeat::{HeartbeatMessage, Sender, agent, datagram, native, post};
 use homing::table::normal_path;
 use homing::wire::cookies::{self, SetCookie};
 use homing::wire::http1::{BodyPart, BodyReader, Framing, HeadScan, Malformed, request};
@@ -134,7 +134,7 @@ pub fn heartbeat_native(bytes: &[u8]) {
     for content_type in [JSON, "application/x-www-form-urlencoded"] {
         match native::read(Some(content_type), bytes) {
             Ok(heard) => {
-                let HeartbeatMessage { speaker: Speaker::Named { cluster, node, url }, beat } = &heard else { panic!("{heard:?}") };
+                let HeartbeatMessage { speaker: Sender::Named { cluster, node, url }, beat } = &heard else { panic!("{heard:?}") };
                 let written = native::write(cluster, node, url, beat);
                 assert_eq!(native::read(Some(JSON), written.as_bytes()).as_ref(), Ok(&heard), "{written}");
             }

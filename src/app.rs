@@ -19,7 +19,7 @@ use crate::admin::Admin;
 use crate::base::clock::Now;
 use crate::base::tasks;
 use crate::config;
-use crate::config::given::Given;
+use crate::config::given::GivenKeys;
 use crate::control::handle::RegistryCommands;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Prepared, Registry};
@@ -77,7 +77,7 @@ const OVERLAY: &str = "runtime";
 struct App {
     path: PathBuf,
     /// What the conf in force says.
-    given: Given,
+    given: GivenKeys,
     registry: Registry,
     /// What follows the table.
     components: Components,

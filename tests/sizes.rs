@@ -6,8 +6,8 @@
 #[path = "proxy/support/mod.rs"]
 mod support;
 
-use homing::config::Needs;
-use homing::ledger::{Ledger, Tally};
+use homing::config::Sizing;
+use homing::ledger::{Ledger, SessionCounter};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
@@ -26,8 +26,8 @@ const LESS: f64 = 0.5;
 /// One test measures at a time.
 static SCALES: Mutex<()> = Mutex::new(());
 
-fn needs(text: &str) -> Needs {
-    Needs::of(&toml::from_str(text).unwrap(), 1)
+fn needs(text: &str) -> Sizing {
+    Sizing::of(&toml::from_str(text).unwrap(), 1)
 }
 
 fn check(what: &str, measured: f64, said: u64) {
@@ -192,7 +192,7 @@ fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
 
 struct Nobody;
 
-impl Tally for Nobody {
+impl SessionCounter for Nobody {
     fn change(&self, _: u32, _: i32) {}
 }
 

@@ -15,18 +15,18 @@ const KEPT: usize = 256;
 const QUIET: Duration = Duration::from_secs(15);
 
 /// Where events go out.
-pub struct Hub {
+pub struct EventHub {
     out: broadcast::Sender<Bytes>,
     number: Cell<u64>,
 }
 
-impl Default for Hub {
+impl Default for EventHub {
     fn default() -> Self {
         Self { out: broadcast::Sender::new(KEPT), number: Cell::new(0) }
     }
 }
 
-impl Hub {
+impl EventHub {
     /// Tells all followers.
     pub fn tell(&self, event: &str, data: &impl Serialize) {
         if self.out.receiver_count() == 0 {
@@ -79,7 +79,7 @@ mod tests {
     async fn a_slow_follower_is_told_what_it_lost_and_a_gone_one_makes_room() {
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async {
-            let hub = Hub::default();
+            let hub = EventHub::default();
             let mut followers: Vec<_> = (0..FOLLOWERS).map(|_| hub.follow(&1).unwrap()).collect();
             assert!(hub.follow(&1).is_none());
             let slow = &mut followers[0];

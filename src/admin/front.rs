@@ -5,7 +5,7 @@ use super::{Admin, api};
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::serve::{ControlError, ControlListener, ControlOptions, ControlPlan};
-use crate::upstream::home::Door;
+use crate::upstream::home::OwnAddress;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -32,7 +32,7 @@ impl Front {
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &FrontPlan) -> Vec<Door> {
+    pub fn homes(&self, plan: &FrontPlan) -> Vec<OwnAddress> {
         self.listener.homes(plan)
     }
 

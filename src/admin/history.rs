@@ -13,7 +13,7 @@ const KEPT: usize = 360;
 /// What was.
 #[derive(Default)]
 pub struct MetricHistory {
-    clusters: HashMap<String, Past>,
+    clusters: HashMap<String, ClusterHistory>,
 }
 
 /// A curve, the oldest sample first; nothing where there was nothing to measure.
@@ -22,21 +22,21 @@ pub struct Series(VecDeque<Option<f32>>);
 
 /// A cluster's curves.
 #[derive(Default)]
-pub struct Past {
+pub struct ClusterHistory {
     /// Requests a second.
     pub rate: Series,
     /// Milliseconds that nine in ten requests took at most.
     pub p90_ms: Series,
     /// Live sessions.
     pub sessions: Series,
-    nodes: HashMap<String, NodePast>,
+    nodes: HashMap<String, NodeHistory>,
     requests: u64,
     steps: Vec<u64>,
 }
 
 /// A node's curves.
 #[derive(Default)]
-pub struct NodePast {
+pub struct NodeHistory {
     /// Requests a second.
     pub rate: Series,
     /// Live sessions.
@@ -74,12 +74,12 @@ impl MetricHistory {
     }
 
     /// A cluster's past.
-    pub fn cluster(&self, name: &str) -> Option<&Past> {
+    pub fn cluster(&self, name: &str) -> Option<&ClusterHistory> {
         self.clusters.get(name)
     }
 }
 
-impl Past {
+impl ClusterHistory {
     fn sample(&mut self, cluster: &Cluster, seconds: f64) {
         let traffic = &cluster.traffic;
         self.rate.push(Some(traffic.requests.saturating_sub(self.requests) as f64 / seconds));
@@ -101,7 +101,7 @@ impl Past {
     }
 
     /// A node's past.
-    pub fn node(&self, name: &str) -> Option<&NodePast> {
+    pub fn node(&self, name: &str) -> Option<&NodeHistory> {
         self.nodes.get(name)
     }
 }

@@ -30,7 +30,7 @@ use crate::table::{Current, Traffic};
 use crate::telemetry::log_writer::LogWriter;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
-use events::Hub;
+use events::EventHub;
 use history::MetricHistory;
 use shown::SnapshotCache;
 use status::Reload;
@@ -61,7 +61,7 @@ pub struct Admin {
     /// Asks each worker for its latest requests.
     recall: Recall,
     /// Who follows what happens.
-    pub events: Hub,
+    pub events: EventHub,
     /// The latest reloads, the newest first.
     reloads: RefCell<VecDeque<Reload>>,
     /// When a conf was last applied, in seconds since 1970.
@@ -90,7 +90,7 @@ impl Admin {
             counts,
             registry,
             recall,
-            events: Hub::default(),
+            events: EventHub::default(),
             reloads: RefCell::default(),
             applied_at: Cell::new(clock::unix_secs()),
             certificates: RefCell::default(),

@@ -7,7 +7,7 @@ use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::base::words::Word;
 use crate::config::model::AdminState;
-use crate::feed::beats::{BeatOutcome, Counts, Dialect};
+use crate::feed::beats::{Counts, Dialect, HeartbeatOutcome};
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::TrafficTotals;
 use crate::table::{Cluster, Node, State, StateChange, Traffic};
@@ -102,7 +102,7 @@ fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Ce
 
 fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     let of = |dialect: Dialect| {
-        let by = BeatOutcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
+        let by = HeartbeatOutcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
         (dialect.word().to_owned(), by.filter(|(_, count)| *count > 0).collect())
     };
     Dialect::ALL.into_iter().map(of).collect()

@@ -1,7 +1,7 @@
 //! The pin cookie: HAProxy's `cookie` in its four modes, readable or sealed.
 
 use super::value::{PinPurpose, PinValue, write_stamp};
-use super::{FoundPin, Lost, PinOutcome, PinRequest, PinResponse, PinSent, Reading, Stamp, Via, dates};
+use super::{FoundPin, Lost, PinLookup, PinMeta, PinOutcome, PinRequest, PinResponse, PinSent, Via, dates};
 use crate::base::hash::hash64;
 use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, Edit, SetCookie};
@@ -44,8 +44,8 @@ impl PinCookie {
     }
 
     /// Looks at all cookies of the name; the first valid one wins, or else the best reason why none is.
-    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
-        let mut best: Option<Reading<'t>> = None;
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
+        let mut best: Option<PinLookup<'t>> = None;
         for value in cookies::values(request.headers, self.name()) {
             let mut reading = self.read_one(value, request);
             reading.stamp.seen = true;
@@ -56,18 +56,18 @@ impl PinCookie {
                 best = Some(reading);
             }
         }
-        let absent = Reading::absent(if self.guesses() { Some(request.visitor()) } else { None });
+        let absent = PinLookup::absent(if self.guesses() { Some(request.visitor()) } else { None });
         best.unwrap_or(absent)
     }
 
-    fn read_one<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> Reading<'t> {
+    fn read_one<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> PinLookup<'t> {
         if self.mode == CookieMode::Prefix {
             return self.read_prefix(value);
         }
         match &self.value {
-            PinValue::Text(_) if value.is_empty() => Reading::absent(Some(request.visitor())),
+            PinValue::Text(_) if value.is_empty() => PinLookup::absent(Some(request.visitor())),
             PinValue::Text(_) => self.read_text(value, request),
-            PinValue::Sealed(_) if value.is_empty() => Reading::absent(None),
+            PinValue::Sealed(_) if value.is_empty() => PinLookup::absent(None),
             PinValue::Sealed(_) => self.read_sealed(value, request.now, self.max_idle),
         }
     }
@@ -98,51 +98,51 @@ impl PinCookie {
         (!text.is_empty() && texts.slots_behind(text).is_none()).then_some(text)
     }
 
-    fn read_prefix<'t>(&'t self, value: &[u8]) -> Reading<'t> {
+    fn read_prefix<'t>(&'t self, value: &[u8]) -> PinLookup<'t> {
         let tilde = memchr::memchr(b'~', value);
         let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));
         let session = (!rest.is_empty()).then(|| hash64(rest));
         let pinned = self.slots(pin).map_or(FoundPin::Lost(Lost::UnknownRoute), at);
         match pinned {
             // The application's cookie as it was before we stood in front of it.
-            FoundPin::Lost(_) if tilde.is_none() => session.map_or(Reading::absent(None), Reading::of_id),
-            found => Reading { found, session, stamp: Stamp::of_id(session.is_some()) },
+            FoundPin::Lost(_) if tilde.is_none() => session.map_or(PinLookup::absent(None), PinLookup::of_id),
+            found => PinLookup { found, session, stamp: PinMeta::of_id(session.is_some()) },
         }
     }
 
-    fn read_text<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> Reading<'t> {
+    fn read_text<'t>(&'t self, value: &[u8], request: &PinRequest<'_>) -> PinLookup<'t> {
         let session = Some(request.visitor());
         let now = request.now;
         // Envoy's comes in quotes
         let (text, last, first) = dates::split(cookies::unquoted(value));
         if dates::is_over(first, self.max_life, now) || dates::is_over(last, self.max_idle, now) {
-            return Reading::new(FoundPin::Lost(Lost::Expired), session);
+            return PinLookup::new(FoundPin::Lost(Lost::Expired), session);
         }
         let stale = last.is_none_or(|last| dates::seconds(last) < now);
         let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
-        let stamp = Stamp { first, refresh, ..Stamp::default() };
-        Reading { found: self.slots_behind(text).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session, stamp }
+        let stamp = PinMeta { first, refresh, ..PinMeta::default() };
+        PinLookup { found: self.slots_behind(text).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session, stamp }
     }
 
     /// What a pin says if it is not too old but for its last use; none where pins name no session.
-    pub(super) fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<Reading<'t>> {
+    pub(super) fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<PinLookup<'t>> {
         if !self.value.is_sealed() {
             return None;
         }
         let mut readings = cookies::values(request.headers, self.name()).map(|value| self.read_sealed(value, request.now, None));
         let found = readings.find(|reading| matches!(reading.found, FoundPin::Pin { .. }))?;
-        Some(Reading { stamp: Stamp { seen: true, ..found.stamp }, ..found })
+        Some(PinLookup { stamp: PinMeta { seen: true, ..found.stamp }, ..found })
     }
 
-    fn read_sealed<'t>(&'t self, value: &[u8], now: u64, max_idle: Option<u64>) -> Reading<'t> {
-        let PinValue::Sealed(seals) = &self.value else { return Reading::absent(None) };
-        let Some((pin, old_key)) = seals.open(value) else { return Reading::new(FoundPin::Lost(Lost::Tampered), None) };
+    fn read_sealed<'t>(&'t self, value: &[u8], now: u64, max_idle: Option<u64>) -> PinLookup<'t> {
+        let PinValue::Sealed(seals) = &self.value else { return PinLookup::absent(None) };
+        let Some((pin, old_key)) = seals.open(value) else { return PinLookup::new(FoundPin::Lost(Lost::Tampered), None) };
         if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), max_idle, now) {
-            return Reading::new(FoundPin::Lost(Lost::Expired), None);
+            return PinLookup::new(FoundPin::Lost(Lost::Expired), None);
         }
         let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
-        let stamp = Stamp { first: Some(pin.first), refresh: old_key || half_way, boot: pin.boot, ..Stamp::default() };
-        Reading { found: seals.slots(pin.node).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
+        let stamp = PinMeta { first: Some(pin.first), refresh: old_key || half_way, boot: pin.boot, ..PinMeta::default() };
+        PinLookup { found: seals.slots(pin.node).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
     }
 
     /// Takes our part out of the request.
@@ -256,7 +256,7 @@ fn at(slots: &[u32]) -> FoundPin<'_> {
 }
 
 /// Of several readings that name no node, the one that tells the most.
-fn rank(reading: &Reading<'_>) -> u8 {
+fn rank(reading: &PinLookup<'_>) -> u8 {
     match reading.found {
         FoundPin::Ledger { .. } => 4,
         FoundPin::Lost(Lost::Expired) => 3,

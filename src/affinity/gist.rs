@@ -1,12 +1,12 @@
 //! What a request said of its session, small enough to be kept for every request, and without anything a client would keep secret.
 
-use super::{Affinity, AffinityMethod, FoundPin, Lost, Reading, Via, dates};
+use super::{Affinity, AffinityMethod, FoundPin, Lost, PinLookup, Via, dates};
 
 /// What a request said of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Gist {
+pub struct PinSummary {
     /// What it was.
-    pub heard: HeardPin,
+    pub heard: PinFinding,
     /// A form under `also` said it.
     foreign: bool,
     /// When the session began, in stamp units; 0 for not known.
@@ -15,7 +15,7 @@ pub struct Gist {
 
 /// What was heard, whichever node it named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum HeardPin {
+pub enum PinFinding {
     /// Nothing.
     #[default]
     Nothing,
@@ -29,14 +29,14 @@ pub enum HeardPin {
     Lost(Lost),
 }
 
-impl Gist {
+impl PinSummary {
     /// When the session began, in seconds since 1970, if the pin tells.
     pub fn began(&self) -> Option<u64> {
         (self.first != 0).then(|| dates::seconds(self.first))
     }
 }
 
-impl HeardPin {
+impl PinFinding {
     /// In one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -59,23 +59,23 @@ impl HeardPin {
     }
 }
 
-impl Reading<'_> {
+impl PinLookup<'_> {
     /// What it says, to be kept.
-    pub fn gist(&self) -> Gist {
+    pub fn gist(&self) -> PinSummary {
         let heard = match self.found {
-            FoundPin::Absent => HeardPin::Nothing,
-            FoundPin::Pin { via, .. } => HeardPin::Pin(via),
-            FoundPin::Ledger { via } => HeardPin::Identity(via),
-            FoundPin::Key { .. } => HeardPin::Key,
-            FoundPin::Lost(lost) => HeardPin::Lost(lost),
+            FoundPin::Absent => PinFinding::Nothing,
+            FoundPin::Pin { via, .. } => PinFinding::Pin(via),
+            FoundPin::Ledger { via } => PinFinding::Identity(via),
+            FoundPin::Key { .. } => PinFinding::Key,
+            FoundPin::Lost(lost) => PinFinding::Lost(lost),
         };
-        Gist { heard, foreign: self.stamp.foreign, first: self.stamp.first.unwrap_or(0) }
+        PinSummary { heard, foreign: self.stamp.foreign, first: self.stamp.first.unwrap_or(0) }
     }
 }
 
 impl Affinity {
     /// Where a request was looked at for what it said: `cookie HOMING`, `key query:sid`.
-    pub fn source(&self, gist: &Gist) -> Option<String> {
+    pub fn source(&self, gist: &PinSummary) -> Option<String> {
         let main = self.main.iter().filter(|_| !gist.foreign);
         let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.says(via)));
         forms.next().map(|form| form.name(gist.heard.via()))

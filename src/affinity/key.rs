@@ -1,7 +1,7 @@
 //! A key of the request itself: a query parameter, a header, or where it comes from.
 
 use super::error::AffinityError;
-use super::{FoundPin, PinRequest, Reading, Via};
+use super::{FoundPin, PinLookup, PinRequest, Via};
 use crate::base::hash::hash64;
 use http::header::HeaderName;
 use std::hash::Hasher;
@@ -56,11 +56,11 @@ impl KeyForm {
     }
 
     /// The key's hash; no key and an empty one are the same.
-    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
         match self.hash(request) {
-            None => Reading::absent(None),
-            Some(hash) if self.remember => Reading::new(FoundPin::Ledger { via: Via::Key }, Some(hash)),
-            Some(hash) => Reading::new(FoundPin::Key { hash }, Some(hash)),
+            None => PinLookup::absent(None),
+            Some(hash) if self.remember => PinLookup::new(FoundPin::Ledger { via: Via::Key }, Some(hash)),
+            Some(hash) => PinLookup::new(FoundPin::Key { hash }, Some(hash)),
         }
     }
 

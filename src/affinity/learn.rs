@@ -1,6 +1,6 @@
 //! The application's own session cookie, learned from its answers: the ledger knows the node.
 
-use super::{PinOutcome, PinRequest, PinResponse, Reading, route};
+use super::{PinLookup, PinOutcome, PinRequest, PinResponse, route};
 use crate::base::hash::hash64;
 use crate::wire::cookies;
 use http::header::HeaderMap;
@@ -13,11 +13,11 @@ pub(super) struct LearnForm {
 
 impl LearnForm {
     /// The first cookie of the name that says anything is the session.
-    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
         let mut values = cookies::values(request.headers, self.cookie.as_bytes()).map(cookies::unquoted);
         match values.find(|value| !value.is_empty()) {
-            Some(value) => Reading::of_id(hash64(value)),
-            None => Reading::absent(None),
+            Some(value) => PinLookup::of_id(hash64(value)),
+            None => PinLookup::absent(None),
         }
     }
 

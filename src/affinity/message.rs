@@ -1,6 +1,6 @@
 //! What the affinity is told of requests, answers and nodes, and what it says of an answer.
 
-use super::reading::Stamp;
+use super::reading::PinMeta;
 use crate::base::hash::hash64_pair;
 use http::header::{HeaderMap, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +49,7 @@ pub struct PinResponse<'a> {
     /// It is the one that the pin named.
     pub honoured: bool,
     /// From the reading.
-    pub stamp: Stamp,
+    pub stamp: PinMeta,
     /// The session's identity; a new one if none was read.
     pub session: u64,
     /// The answer's status.

@@ -22,9 +22,9 @@ mod tests;
 
 pub use bypass::BypassIssuer;
 pub use error::{AffinityError, KeyRingError};
-pub use gist::{Gist, HeardPin};
+pub use gist::{PinFinding, PinSummary};
 pub use message::{Member, PinOutcome, PinRequest, PinResponse, PinSent, visitor};
-pub use reading::{FoundPin, Lost, Reading, Stamp, Via};
+pub use reading::{FoundPin, Lost, PinLookup, PinMeta, Via};
 pub use seal::KeyRing;
 
 use crate::config::model::CookieMode;
@@ -55,8 +55,8 @@ enum AffinityMethod {
 
 impl Affinity {
     /// What the request says of its session: the main form first, then, if that finds nothing valid, those under `also`.
-    pub fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
-        let Some(main) = &self.main else { return Reading::absent(None) };
+    pub fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
+        let Some(main) = &self.main else { return PinLookup::absent(None) };
         let own = main.read(request);
         if self.also.is_empty() || own.is_valid() {
             return own;
@@ -67,22 +67,22 @@ impl Affinity {
         match (own.found, theirs.reading.found) {
             (FoundPin::Lost(_), FoundPin::Lost(_)) => own,
             (_, found) => {
-                let stamp = Stamp { foreign: true, seen: own.stamp.seen, own_id: own.stamp.own_id, ..Stamp::default() };
-                Reading { found, session, stamp }
+                let stamp = PinMeta { foreign: true, seen: own.stamp.seen, own_id: own.stamp.own_id, ..PinMeta::default() };
+                PinLookup { found, session, stamp }
             }
         }
     }
 
     /// What the forms under `also` say of a session that the main form sends to the ledger, for when the ledger does not know it.
     /// The identity stays that of the main form, so that the ledger knows it from then on.
-    pub fn read_other<'t>(&'t self, own: &Reading<'t>, request: &PinRequest<'_>) -> Option<Reading<'t>> {
+    pub fn read_other<'t>(&'t self, own: &PinLookup<'t>, request: &PinRequest<'_>) -> Option<PinLookup<'t>> {
         let other = self.read_also(request)?.reading;
         let session = if matches!(other.found, FoundPin::Ledger { .. }) { other.session } else { own.session };
-        Some(Reading { found: other.found, session, stamp: Stamp { foreign: true, ..own.stamp } })
+        Some(PinLookup { found: other.found, session, stamp: PinMeta { foreign: true, ..own.stamp } })
     }
 
     /// What a pin says that is too old only because it was not used for so long: whoever saw its session meanwhile knows better.
-    pub fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<Reading<'t>> {
+    pub fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<PinLookup<'t>> {
         match &self.main {
             Some(AffinityMethod::Cookie(form)) => form.read_unused(request),
             _ => None,
@@ -168,10 +168,10 @@ impl Affinity {
     }
 
     /// The reading of a request whose session turned out to be over: as of one that comes for the first time.
-    pub fn freed<'t>(&self, reading: &Reading<'t>) -> Reading<'t> {
+    pub fn freed<'t>(&self, reading: &PinLookup<'t>) -> PinLookup<'t> {
         let session = reading.session.filter(|_| !self.identifies());
-        let stamp = Stamp { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..Stamp::default() };
-        Reading { found: FoundPin::Absent, session, stamp }
+        let stamp = PinMeta { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..PinMeta::default() };
+        PinLookup { found: FoundPin::Absent, session, stamp }
     }
 
     /// True when sessions are neither recognised nor marked.
@@ -215,12 +215,12 @@ impl Affinity {
 
 /// A reading of a form under `also`.
 struct Other<'t> {
-    reading: Reading<'t>,
+    reading: PinLookup<'t>,
     guessed: bool,
 }
 
 impl AffinityMethod {
-    fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
+    fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
         match self {
             Self::Cookie(form) => form.read(request),
             Self::Route(form) => form.read(request),

@@ -2,13 +2,13 @@
 
 /// What a request says of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading<'t> {
+pub struct PinLookup<'t> {
     /// Which node it names, if any.
     pub found: FoundPin<'t>,
     /// The session's identity, for the ledger.
     pub session: Option<u64>,
     /// To be handed back with the answer.
-    pub stamp: Stamp,
+    pub stamp: PinMeta,
 }
 
 /// Which node a request names.
@@ -63,7 +63,7 @@ pub enum Lost {
 
 /// What `read` wants `finish` to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
+pub struct PinMeta {
     /// When the session began, in stamp units.
     pub(super) first: Option<u32>,
     /// The pin must be written again although it is right.
@@ -78,7 +78,7 @@ pub struct Stamp {
     pub(super) boot: Option<u32>,
 }
 
-impl Stamp {
+impl PinMeta {
     /// True when the client showed an id of the application's own: whatever else is wrong, that is the session.
     pub fn shows_id(&self) -> bool {
         self.own_id
@@ -100,19 +100,19 @@ impl Stamp {
     }
 }
 
-impl<'t> Reading<'t> {
+impl<'t> PinLookup<'t> {
     /// Of a request that says nothing.
     pub fn absent(session: Option<u64>) -> Self {
-        Self { found: FoundPin::Absent, session, stamp: Stamp::default() }
+        Self { found: FoundPin::Absent, session, stamp: PinMeta::default() }
     }
 
     pub(super) fn new(found: FoundPin<'t>, session: Option<u64>) -> Self {
-        Self { found, session, stamp: Stamp::default() }
+        Self { found, session, stamp: PinMeta::default() }
     }
 
     /// Of an id of the application's own that names no node by itself.
     pub(super) fn of_id(id: u64) -> Self {
-        Self { found: FoundPin::Ledger { via: Via::Learned }, session: Some(id), stamp: Stamp::of_id(true) }
+        Self { found: FoundPin::Ledger { via: Via::Learned }, session: Some(id), stamp: PinMeta::of_id(true) }
     }
 
     pub(super) fn is_valid(&self) -> bool {

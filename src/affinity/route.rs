@@ -1,7 +1,7 @@
 //! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or query.
 
 use super::value::Texts;
-use super::{FoundPin, Lost, PinOutcome, PinRequest, PinResponse, Reading, Stamp, Via};
+use super::{FoundPin, Lost, PinLookup, PinMeta, PinOutcome, PinRequest, PinResponse, Via};
 use crate::base::hash::hash64;
 use crate::config::model::RouteOrder;
 use crate::wire::cookies::{self, SetCookie};
@@ -29,15 +29,15 @@ struct RouteSeen {
 
 impl RouteForm {
     /// Tries every id in the URL and in the cookies until one names a known node.
-    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> Reading<'t> {
+    pub(super) fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
         let mut seen = RouteSeen::default();
         let pinned = self.ids(request).find_map(|value| self.follow(value, request, &mut seen));
         pinned.unwrap_or_else(|| match seen {
             RouteSeen { session, own_id, unknown: true } => {
-                Reading { found: FoundPin::Lost(Lost::UnknownRoute), session, stamp: Stamp::of_id(own_id) }
+                PinLookup { found: FoundPin::Lost(Lost::UnknownRoute), session, stamp: PinMeta::of_id(own_id) }
             }
-            RouteSeen { session: Some(id), own_id: true, .. } => Reading::of_id(id),
-            RouteSeen { session, .. } => Reading::absent(session),
+            RouteSeen { session: Some(id), own_id: true, .. } => PinLookup::of_id(id),
+            RouteSeen { session, .. } => PinLookup::absent(session),
         })
     }
 
@@ -63,7 +63,7 @@ impl RouteForm {
         routes.find(|route| !route.is_empty() && self.routes.slots(route).is_none())
     }
 
-    fn follow<'t>(&'t self, value: &[u8], request: &PinRequest<'_>, seen: &mut RouteSeen) -> Option<Reading<'t>> {
+    fn follow<'t>(&'t self, value: &[u8], request: &PinRequest<'_>, seen: &mut RouteSeen) -> Option<PinLookup<'t>> {
         if value.is_empty() {
             return None;
         }
@@ -78,7 +78,7 @@ impl RouteForm {
             seen.unknown = true;
             return None;
         };
-        Some(Reading::new(FoundPin::Pin { slots, via: Via::Route }, Some(session)))
+        Some(PinLookup::new(FoundPin::Pin { slots, via: Via::Route }, Some(session)))
     }
 
     /// Id and route.

@@ -3,7 +3,7 @@
 use super::{App, OVERLAY};
 use crate::base::clock::Now;
 use crate::control::Error;
-use crate::control::handle::{Done, RegistryCommand};
+use crate::control::handle::{Applied, RegistryCommand};
 use crate::control::op::{Change, Op, ProxyChange};
 use crate::control::state::writer::Saved;
 
@@ -32,10 +32,10 @@ impl App {
     }
 
     /// Makes one change.
-    pub(super) fn change(&mut self, op: &Op) -> Result<Done, Error> {
+    pub(super) fn change(&mut self, op: &Op) -> Result<Applied, Error> {
         match op.change {
             Change::Proxy(ProxyChange::Reload) => match self.reload("asked for") {
-                reload if reload.ok => Ok(Done { changes: reload.changes, saved: Saved::nothing() }),
+                reload if reload.ok => Ok(Applied { changes: reload.changes, saved: Saved::nothing() }),
                 reload => Err(Error::Findings(reload.findings)),
             },
             _ => self.change_all(&[op]),
@@ -43,7 +43,7 @@ impl App {
     }
 
     /// Makes changes that a table is made of, all of them or none.
-    fn change_all(&mut self, ops: &[&Op]) -> Result<Done, Error> {
+    fn change_all(&mut self, ops: &[&Op]) -> Result<Applied, Error> {
         let mut prepared = self.registry.prepare_ops(ops, Now::look())?;
         let changes = std::mem::take(&mut prepared.changes);
         self.put_in_force(prepared).map_err(|why| Error::Findings(vec![why.to_string()]))?;
@@ -52,6 +52,6 @@ impl App {
             let more = if ops.len() > 1 { format!(" and {} more", ops.len() - 1) } else { String::new() };
             tracing::info!("{}{more} changed by {}: {}", op.target(), op.by, changes.join("; "));
         }
-        Ok(Done { changes, saved })
+        Ok(Applied { changes, saved })
     }
 }

@@ -7,7 +7,7 @@ use crate::listen::ListenError;
 use crate::listen::tls::CertStore;
 use crate::serve::ControlError;
 use crate::table::Table;
-use crate::upstream::home::Door;
+use crate::upstream::home::OwnAddress;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
@@ -77,7 +77,7 @@ pub trait Component {
     fn prepare(&self, next: Next<'_>) -> Result<Self::Plan, PrepareError>;
 
     /// Where this process will listen by it once the plan is in force.
-    fn doors(&self, _: &Self::Plan) -> Vec<Door> {
+    fn doors(&self, _: &Self::Plan) -> Vec<OwnAddress> {
         Vec::new()
     }
 
@@ -103,7 +103,7 @@ struct Slot<C: Component> {
 
 /// A slot, whatever is in it.
 trait AnySlot {
-    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError>;
+    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<OwnAddress>, PrepareError>;
     fn undo(&mut self);
     fn commit(&mut self, table: &Arc<Table>) -> Option<String>;
     fn certificates(&self) -> ShownCerts;
@@ -111,7 +111,7 @@ trait AnySlot {
 }
 
 impl<C: Component> AnySlot for Slot<C> {
-    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError> {
+    fn prepare(&mut self, next: Next<'_>) -> Result<Vec<OwnAddress>, PrepareError> {
         let plan = self.component.prepare(next)?;
         let doors = self.component.doors(&plan);
         self.plan = Some(plan);
@@ -147,7 +147,7 @@ impl Components {
     }
 
     /// Makes all of them ready. When one cannot be, what was prepared of the others is undone. Returns where this process will listen.
-    pub fn prepare(&mut self, next: Next<'_>) -> Result<Vec<Door>, PrepareError> {
+    pub fn prepare(&mut self, next: Next<'_>) -> Result<Vec<OwnAddress>, PrepareError> {
         let doors: Result<Vec<_>, _> = self.0.iter_mut().map(|slot| slot.prepare(next)).collect();
         if doors.is_err() {
             self.0.iter_mut().for_each(|slot| slot.undo());

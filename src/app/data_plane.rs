@@ -6,7 +6,7 @@ use crate::listen::ListenerPlan;
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{Command, Threads};
 use crate::table::Table;
-use crate::upstream::home::Door;
+use crate::upstream::home::OwnAddress;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Component for DataPlane {
         Ok(self.listeners.prepare(next.table, next.files)?)
     }
 
-    fn doors(&self, plan: &ListenerPlan) -> Vec<Door> {
+    fn doors(&self, plan: &ListenerPlan) -> Vec<OwnAddress> {
         self.listeners.homes(plan)
     }
 

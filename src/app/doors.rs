@@ -6,7 +6,7 @@ use crate::admin::{Front, FrontPlan};
 use crate::feed::announce::{Announce, AnnouncePlan};
 use crate::feed::mod_heartbeat::{ModHeartbeat, Plan};
 use crate::table::Table;
-use crate::upstream::home::Door;
+use crate::upstream::home::OwnAddress;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Component for Front {
         Ok(self.prepare(&next.table.config, next.files)?)
     }
 
-    fn doors(&self, plan: &FrontPlan) -> Vec<Door> {
+    fn doors(&self, plan: &FrontPlan) -> Vec<OwnAddress> {
         self.homes(plan)
     }
 
@@ -39,7 +39,7 @@ impl Component for ModHeartbeat {
         Ok(self.prepare(&next.table.config)?)
     }
 
-    fn doors(&self, plan: &Plan) -> Vec<Door> {
+    fn doors(&self, plan: &Plan) -> Vec<OwnAddress> {
         self.homes(plan)
     }
 
@@ -55,7 +55,7 @@ impl Component for Announce {
         Ok(self.prepare(&next.table.config, next.files)?)
     }
 
-    fn doors(&self, plan: &AnnouncePlan) -> Vec<Door> {
+    fn doors(&self, plan: &AnnouncePlan) -> Vec<OwnAddress> {
         self.homes(plan)
     }
 

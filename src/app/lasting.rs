@@ -5,7 +5,7 @@ use super::grace::Grace;
 use crate::control::state::StateDir;
 use crate::control::state::ledgers::LedgerKeeper;
 use crate::control::state::writer::StateWriter;
-use crate::feed::Beats;
+use crate::feed::HeartbeatSink;
 use crate::table::{Current, Table};
 use std::future::ready;
 use std::rc::Rc;
@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 /// What nodes said of themselves.
 pub struct Reports {
-    beats: Rc<Beats>,
+    beats: Rc<HeartbeatSink>,
     state: Rc<StateWriter>,
     recalled: bool,
 }
 
 impl Reports {
     /// Not known again yet.
-    pub fn new(beats: Rc<Beats>, state: Rc<StateWriter>) -> Self {
+    pub fn new(beats: Rc<HeartbeatSink>, state: Rc<StateWriter>) -> Self {
         Self { beats, state, recalled: false }
     }
 }

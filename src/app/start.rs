@@ -13,11 +13,11 @@ use crate::base::clock::Now;
 use crate::base::open_files;
 use crate::base::tasks::kept;
 use crate::config::model::{Server, Workers};
-use crate::config::{Loaded, Needs};
+use crate::config::{Loaded, Sizing};
 use crate::control::state::StateDir;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Registry, handle, keys};
-use crate::feed::{Agents, Announce, Beats, Checks, FileWatcher, ModHeartbeat, Pulse, Resolver, announce};
+use crate::feed::{Agents, Announce, Checks, FileWatcher, HeartbeatSink, Housekeeping, ModHeartbeat, Resolver, announce};
 use crate::net::threads::Threads;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Table};
@@ -40,7 +40,7 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
-        if let Some(shortage) = Needs::of(&loaded.config, cores()).shortage(open_files::raise()) {
+        if let Some(shortage) = Sizing::of(&loaded.config, cores()).shortage(open_files::raise()) {
             tracing::warn!("{shortage}");
         }
         let server = loaded.config.server.clone();
@@ -56,7 +56,7 @@ impl App {
         let threads = Threads::start(worker_count(&server), &shared).map_err(StartError::Thread)?;
         let state = Rc::new(StateWriter::start(dir.clone()).map_err(StartError::Thread)?);
         let (handle, commands) = handle::channel();
-        let beats = Beats::new(registry.current().clone(), handle.clone());
+        let beats = HeartbeatSink::new(registry.current().clone(), handle.clone());
         let admin = Admin::new(&shared, threads.recall(), beats.counts.clone(), handle);
         watch(registry.current(), &admin, &beats, &state);
         let mut app = Self {
@@ -98,7 +98,7 @@ fn components(
     shared: &WorkerConfig,
     threads: Threads,
     (state, dir): (&Rc<StateWriter>, Arc<StateDir>),
-    beats: &Rc<Beats>,
+    beats: &Rc<HeartbeatSink>,
     admin: &Rc<Admin>,
     folder: &Path,
 ) -> Components {
@@ -124,9 +124,9 @@ fn components(
 }
 
 /// Begins what looks again and again, whatever the table.
-fn watch(current: &Arc<Current>, admin: &Rc<Admin>, beats: &Rc<Beats>, state: &Rc<StateWriter>) {
+fn watch(current: &Arc<Current>, admin: &Rc<Admin>, beats: &Rc<HeartbeatSink>, state: &Rc<StateWriter>) {
     let (of, shown, curves, heard, kept_in) = (current.clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
-    tokio::task::spawn_local(kept("housekeeping", move || Pulse::new().run(of.clone())));
+    tokio::task::spawn_local(kept("housekeeping", move || Housekeeping::new().run(of.clone())));
     tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));
     tokio::task::spawn_local(kept("the curves", move || curves.clone().remember()));
     tokio::task::spawn_local(kept("the watch over heartbeats", move || heard.clone().watch(kept_in.clone())));

@@ -4,24 +4,24 @@ use super::candidate::{Method, SEAT, Seat};
 use rand::Rng;
 
 /// The running totals of the shares.
-pub struct Draw {
+pub struct WeightedChoice {
     ends: Box<[u64]>,
-    owners: Box<[Ticket]>,
+    owners: Box<[Choice]>,
 }
 
 /// Whose number was drawn.
 #[derive(Debug, Clone, Copy)]
-pub struct Ticket {
+pub struct Choice {
     /// The node's slot.
     pub slot: u32,
     /// Its share, which the draw has taken into account.
     pub share: u32,
 }
 
-impl Draw {
+impl WeightedChoice {
     /// A table over all that have a share.
     pub fn new(shares: impl Iterator<Item = (u32, u32)>) -> Self {
-        let owners: Box<[_]> = shares.filter(|(_, share)| *share > 0).map(|(slot, share)| Ticket { slot, share }).collect();
+        let owners: Box<[_]> = shares.filter(|(_, share)| *share > 0).map(|(slot, share)| Choice { slot, share }).collect();
         let mut total = 0;
         let ends = owners.iter().map(|owner| {
             total += u64::from(owner.share);
@@ -37,7 +37,7 @@ impl Draw {
     }
 
     /// One node, as often as its share says.
-    pub fn draw(&self, rng: &mut impl Rng) -> Option<Ticket> {
+    pub fn draw(&self, rng: &mut impl Rng) -> Option<Choice> {
         let total = *self.ends.last()?;
         let number = rng.random_range(0..total);
         self.owners.get(self.ends.partition_point(|&end| end <= number)).copied()

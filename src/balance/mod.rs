@@ -15,7 +15,7 @@ mod tournament;
 
 use arc_swap::ArcSwap;
 use cell::Cell;
-use draw::Draw;
+use draw::WeightedChoice;
 use probation::Probation;
 use rand::Rng;
 use ring::Ring;
@@ -34,7 +34,7 @@ pub struct Placement {
     cells: Box<[Cell]>,
     tree: Tournament,
     ring: Option<Ring>,
-    draw: Option<ArcSwap<Draw>>,
+    draw: Option<ArcSwap<WeightedChoice>>,
     /// By room: a node has come or gone since the sizes were drawn up.
     stale: AtomicBool,
     /// Round-robin: the latest turn given. Otherwise: how many were chosen so far.
@@ -72,7 +72,7 @@ impl Placement {
             cells,
             ring: (keyed || method == Method::Hash).then(|| Ring::new(seats)),
             draw: matches!(method, Method::Hash | Method::Random | Method::Room)
-                .then(|| ArcSwap::from_pointee(Draw::by_weight(seats, method))),
+                .then(|| ArcSwap::from_pointee(WeightedChoice::by_weight(seats, method))),
             stale: AtomicBool::new(false),
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
@@ -184,7 +184,7 @@ impl Placement {
             let leading = self.tree.best().map_or(Tier::Never, |(_, score)| score::tier_of(score));
             // those that are full at the moment may have room at the next
             let shares = (0..).zip(&self.cells).filter(|(_, cell)| cell.read().tier == leading).map(|(slot, cell)| (slot, cell.share()));
-            draw.store(Arc::new(Draw::new(shares)));
+            draw.store(Arc::new(WeightedChoice::new(shares)));
         }
     }
 
@@ -210,7 +210,7 @@ impl Placement {
     }
 
     /// Two draws by weight, of which the one with less to do for its weight wins; the first of equals.
-    fn better_of_two(&self, draw: &Draw, eligible: &impl Fn(u32) -> bool, rng: &mut impl Rng) -> Option<u32> {
+    fn better_of_two(&self, draw: &WeightedChoice, eligible: &impl Fn(u32) -> bool, rng: &mut impl Rng) -> Option<u32> {
         let mut once = || {
             (0..DRAWS).find_map(|_| {
                 let ticket = draw.draw(rng)?;

@@ -8,13 +8,13 @@ const PAUSE: u64 = 10_000;
 
 /// Lets one line through in a while, and counts those that it holds back.
 #[derive(Default)]
-pub struct Seldom {
+pub struct LogThrottle {
     /// When the next one may be said.
     next: Cell<u64>,
     held: Cell<u64>,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// What stands at the end of a line, if one may be said now: how many of these were held back since the last.
     pub fn rest(&self, of_these: &str) -> Option<String> {
         Some(match self.now()? {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_first_is_said_and_the_others_are_counted() {
-        let seldom = Seldom::default();
+        let seldom = LogThrottle::default();
         assert_eq!((seldom.now(), seldom.now(), seldom.now()), (Some(0), None, None));
         seldom.next.set(0);
         assert_eq!(seldom.now(), Some(2));

@@ -4,7 +4,7 @@ use super::show::{complain, count, print, word};
 use crate::base::open_files;
 use crate::base::report::{Diagnostic, Severity};
 use crate::config::model::Config;
-use crate::config::{self, Loaded, Needs, Options};
+use crate::config::{self, Loaded, Options, Sizing};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -75,11 +75,11 @@ fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
     i32::from(!ok)
 }
 
-fn needs(config: &Config) -> Needs {
-    Needs::of(config, std::thread::available_parallelism().map_or(1, usize::from))
+fn needs(config: &Config) -> Sizing {
+    Sizing::of(config, std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn in_words(config: &Config, needs: &Needs) -> String {
+fn in_words(config: &Config, needs: &Sizing) -> String {
     let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
     let together = match needs.unread_http2 {
         0 => String::new(),

@@ -35,7 +35,7 @@ pub fn start(level: &str) -> Option<Log> {
     let (out, ending) = (Out { queue: queue.clone(), shared: shared.clone() }, shared.clone());
     let thread = Background::start("log", move || write_all(&lines, &shared, io::stderr())).ok()?;
     let _ = tracing_subscriber::fmt()
-        .with_writer(LinesWriter { sparing: Sparing::default(), out })
+        .with_writer(LinesWriter { sparing: RepeatFilter::default(), out })
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(colour)
         .with_target(false)
@@ -112,13 +112,13 @@ impl Write for &Out {
 }
 
 struct LinesWriter {
-    sparing: Sparing,
+    sparing: RepeatFilter,
     out: Out,
 }
 
 /// Knows what was said lately.
 #[derive(Default)]
-struct Sparing(Mutex<HashMap<u64, SaidLine>>);
+struct RepeatFilter(Mutex<HashMap<u64, SaidLine>>);
 
 struct SaidLine {
     since: u64,
@@ -127,7 +127,7 @@ struct SaidLine {
 
 /// What becomes of a line.
 #[derive(Debug, PartialEq)]
-enum Fate {
+enum LineOutcome {
     Said,
     /// Said, with the word that those to come are counted only.
     Last,
@@ -136,14 +136,14 @@ enum Fate {
     Held,
 }
 
-impl Sparing {
-    fn fate(&self, line: &[u8], now: u64) -> Fate {
+impl RepeatFilter {
+    fn fate(&self, line: &[u8], now: u64) -> LineOutcome {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = hash64(line);
         if known.len() >= KNOWN && !known.contains_key(&hash) {
             known.retain(|_, said| now < said.since + WHILE);
             if known.len() >= KNOWN {
-                return Fate::Said;
+                return LineOutcome::Said;
             }
         }
         let said = known.entry(hash).or_insert(SaidLine { since: now, times: 0 });
@@ -154,10 +154,10 @@ impl Sparing {
         };
         said.times += 1;
         match said.times {
-            _ if held > 0 => Fate::After(held),
-            times if times < OFTEN => Fate::Said,
-            OFTEN => Fate::Last,
-            _ => Fate::Held,
+            _ if held > 0 => LineOutcome::After(held),
+            times if times < OFTEN => LineOutcome::Said,
+            OFTEN => LineOutcome::Last,
+            _ => LineOutcome::Held,
         }
     }
 
@@ -165,10 +165,10 @@ impl Sparing {
         // the time is what differs
         let text = line.iter().position(|b| *b == b' ').map_or(line, |at| &line[at..]);
         let more = match self.fate(text, now) {
-            Fate::Held => return Ok(()),
-            Fate::Said => return out.write_all(line),
-            Fate::Last => format!(" (again and again: counted only, for {} s)\n", WHILE / 1000),
-            Fate::After(held) => format!(" (and {held} times since this was last said)\n"),
+            LineOutcome::Held => return Ok(()),
+            LineOutcome::Said => return out.write_all(line),
+            LineOutcome::Last => format!(" (again and again: counted only, for {} s)\n", WHILE / 1000),
+            LineOutcome::After(held) => format!(" (and {held} times since this was last said)\n"),
         };
         out.write_all(&[line.strip_suffix(b"\n").unwrap_or(line), more.as_bytes()].concat())
     }
@@ -210,7 +210,7 @@ mod tests {
 
     /// What is written of lines at these milliseconds.
     fn written(lines: impl IntoIterator<Item = (u64, String)>) -> Vec<String> {
-        let (sparing, mut out) = (Sparing::default(), Vec::new());
+        let (sparing, mut out) = (RepeatFilter::default(), Vec::new());
         for (at, line) in lines {
             sparing.write(format!("{at} {line}\n").as_bytes(), at, &mut out).unwrap();
         }

@@ -2,7 +2,7 @@
 
 /// Why a text could not be filled in.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct EnvError {
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -10,7 +10,7 @@ pub struct Trouble {
 }
 
 /// The text with every `${NAME}` replaced.
-pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Trouble> {
+pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, EnvError> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -25,11 +25,11 @@ pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Str
         let name = after.split('}').next().unwrap_or_default();
         if name.len() == after.len() || !is_name(name) {
             let message = "`${` starts the name of an environment variable, and none follows".to_owned();
-            return Err(Trouble { message, help: "write ${NAME}; for the two characters themselves write $${".into() });
+            return Err(EnvError { message, help: "write ${NAME}; for the two characters themselves write $${".into() });
         }
         let Some(value) = lookup(name) else {
             let message = format!("the environment variable `{name}` is not set");
-            return Err(Trouble { message, help: format!("set {name} where homing is started, or write the value here") });
+            return Err(EnvError { message, help: format!("set {name} where homing is started, or write the value here") });
         };
         out.push_str(&value);
         rest = &after[name.len() + 1..];

@@ -7,9 +7,9 @@ use twox_hash::XxHash64;
 
 /// Every key that is written, each listener, cluster, node and rule with it. Names stand as hashes: there may be very many.
 #[derive(Debug, Clone, Default)]
-pub struct Given(HashSet<u64>);
+pub struct GivenKeys(HashSet<u64>);
 
-impl Given {
+impl GivenKeys {
     /// What stands in a tree into which no defaults were filled.
     pub fn of(tree: &Value) -> Self {
         let mut given = Self::default();
@@ -49,7 +49,7 @@ mod tests {
     fn what_is_said_no_more_is_lacking_and_what_is_said_otherwise_is_not() {
         let whole =
             "[[rule]]\ncluster = 'shop'\n[cluster.shop]\naffinity = 'route'\nretries = 1\n[cluster.shop.nodes]\nn1 = 'a'\nn2 = 'b'\n";
-        let given = |text: &str| Given::of(&toml::from_str(text).unwrap());
+        let given = |text: &str| GivenKeys::of(&toml::from_str(text).unwrap());
         let before = given(whole);
         for (what, from, to, lacks) in [
             ("nothing", "", "", false),
@@ -67,7 +67,7 @@ mod tests {
         }
         for end in 0..whole.len() {
             if let Ok(half) = toml::from_str(&whole[..end]) {
-                assert!(Given::of(&half).lacks(&before) || end > whole.rfind('n').unwrap() + 3, "{}", &whole[..end]);
+                assert!(GivenKeys::of(&half).lacks(&before) || end > whole.rfind('n').unwrap() + 3, "{}", &whole[..end]);
             }
         }
     }

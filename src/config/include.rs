@@ -1,7 +1,7 @@
 //! Reads the main file and those it includes, and merges them into one tree.
 
 use super::read::read;
-use super::shape::Misfit;
+use super::shape::SchemaError;
 use super::source::{EntryPart, SourceFile, Spans, join};
 use super::watched::{Watched, fits};
 use crate::base::report::Diagnostic;
@@ -21,7 +21,7 @@ pub struct Merged {
     /// The files read, and those that would be.
     pub files: Vec<Watched>,
     /// What went wrong, with places.
-    pub misfits: Vec<Misfit>,
+    pub misfits: Vec<SchemaError>,
 }
 
 /// A file's text, or why there is none.
@@ -48,7 +48,7 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
     let mut files = vec![Watched::from(path.to_owned())];
     if text.len() as u64 > LARGEST {
         let finding = Diagnostic::error("the conf file is larger than 4 MiB").at(SourceFile::whole(path));
-        misfits.push(Misfit { path: String::new(), part: EntryPart::Value, finding });
+        misfits.push(SchemaError { path: String::new(), part: EntryPart::Value, finding });
         return Merged { tree: Value::Object(Map::new()), files, misfits };
     }
     let file = spans.add_source(path, text);
@@ -76,14 +76,14 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
         files.push(path.clone().into());
         match read_file(&path) {
             Ok(text) => merge(spans, &mut tree, &path, text, &mut misfits),
-            Err(finding) => misfits.push(Misfit { path: "include".into(), part: EntryPart::Value, finding }),
+            Err(finding) => misfits.push(SchemaError { path: "include".into(), part: EntryPart::Value, finding }),
         }
     }
     Merged { tree: Value::Object(tree), files, misfits }
 }
 
 /// Takes an included file in: its listeners, clusters and rules join those already there.
-fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: String, misfits: &mut Vec<Misfit>) {
+fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: String, misfits: &mut Vec<SchemaError>) {
     let rules = tree.get("rule").and_then(Value::as_array).map_or(0, Vec::len);
     let mut own = Spans::default();
     let own_file = own.add_source(path, text.clone());
@@ -133,14 +133,14 @@ fn seen_at(place: &crate::base::report::Place) -> String {
     format!("{}:{}:{}", place.path.display(), place.line, place.column)
 }
 
-fn push(spans: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnostic) {
+fn push(spans: &Spans, misfits: &mut Vec<SchemaError>, at: &str, finding: Diagnostic) {
     let finding = spans.place(at, EntryPart::Value).into_iter().fold(finding, Diagnostic::at);
-    misfits.push(Misfit { path: at.to_owned(), part: EntryPart::Value, finding });
+    misfits.push(SchemaError { path: at.to_owned(), part: EntryPart::Value, finding });
 }
 
-fn push_own(own: &Spans, misfits: &mut Vec<Misfit>, at: &str, finding: Diagnostic) {
+fn push_own(own: &Spans, misfits: &mut Vec<SchemaError>, at: &str, finding: Diagnostic) {
     let finding = own.place(at, EntryPart::Key).into_iter().fold(finding, Diagnostic::at);
-    misfits.push(Misfit { path: at.to_owned(), part: EntryPart::Key, finding });
+    misfits.push(SchemaError { path: at.to_owned(), part: EntryPart::Key, finding });
 }
 
 /// The files that a pattern names, sorted. The pattern is noted, so that a file that is added later is seen; whatever else is written in

@@ -24,12 +24,12 @@ pub mod watched;
 pub use check::{Options, check};
 pub use diff::diff;
 pub use dump::dump;
-pub use needs::Needs;
+pub use needs::Sizing;
 pub use ranges::status_ranges;
 
 use crate::base::report::{Diagnostic, Severity};
 use files::NamedFiles;
-use given::Given;
+use given::GivenKeys;
 use model::Config;
 use serde_json::Value;
 use source::Spans;
@@ -42,7 +42,7 @@ pub struct Loaded {
     /// The data, includes merged in.
     pub config: Config,
     /// What it says, whatever it says.
-    pub given: Given,
+    pub given: GivenKeys,
     /// What the files hold that it names.
     pub files: NamedFiles,
     /// Everything to watch: conf files, those that would be included, certificates, keys, pages.
@@ -86,7 +86,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
             broken.push(misfit);
         }
     }
-    let given = Given::of(&tree);
+    let given = GivenKeys::of(&tree);
     let config = match serde_json::from_value::<Config>(tree) {
         Ok(config) => config,
         Err(error) => {

@@ -29,7 +29,7 @@ const OWN_FILES: u64 = 200;
 
 /// The most that a conf file's limits allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
+pub struct Sizing {
     /// Open files: each client connection, a connection to a node for each, what listens, checks.
     pub files: u64,
     /// Bytes for all client connections, idle.
@@ -46,7 +46,7 @@ pub struct Needs {
     pub process: u64,
 }
 
-impl Needs {
+impl Sizing {
     /// Of this conf on a machine with so many cores.
     pub fn of(config: &Config, cores: usize) -> Self {
         let server = &config.server;
@@ -93,8 +93,8 @@ impl Needs {
 mod tests {
     use super::*;
 
-    fn needs(text: &str) -> Needs {
-        Needs::of(&toml::from_str(text).unwrap(), 4)
+    fn needs(text: &str) -> Sizing {
+        Sizing::of(&toml::from_str(text).unwrap(), 4)
     }
 
     #[test]

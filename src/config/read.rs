@@ -1,7 +1,7 @@
 //! From TOML text to a tree of values, with the place of everything noted and `${ENV}` filled in.
 
 use super::env;
-use super::shape::Misfit;
+use super::shape::SchemaError;
 use super::source::{EntryPart, Spans, join};
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Number, Value};
@@ -18,7 +18,7 @@ pub fn read(
     file: usize,
     first_rule: usize,
     environment: Environment<'_>,
-    found: &mut Vec<Misfit>,
+    found: &mut Vec<SchemaError>,
 ) -> Map<String, Value> {
     let Some(text) = spans.source(file).map(|source| source.text.clone()) else { return Map::new() };
     let (table, errors) = DeTable::parse_recoverable(&text);
@@ -31,7 +31,7 @@ pub fn read(
 }
 
 /// One finding a line: what follows a mistake on its own line is seldom a second one.
-fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: &mut Vec<Misfit>) {
+fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: &mut Vec<SchemaError>) {
     let mut last_line = None;
     for error in errors.iter() {
         let place = spans.source(file).map(|source| source.place(error.span().map_or(source.text.len(), |span| span.start)));
@@ -55,7 +55,7 @@ fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: 
         };
         let finding = Diagnostic::error(message).help(help);
         let finding = place.into_iter().fold(finding, Diagnostic::at);
-        found.push(Misfit { path: String::new(), part: EntryPart::Value, finding });
+        found.push(SchemaError { path: String::new(), part: EntryPart::Value, finding });
     }
 }
 
@@ -64,7 +64,7 @@ struct ConfReader<'a, 'e> {
     file: usize,
     first_rule: usize,
     environment: Environment<'e>,
-    found: &'a mut Vec<Misfit>,
+    found: &'a mut Vec<SchemaError>,
 }
 
 impl ConfReader<'_, '_> {
@@ -113,7 +113,7 @@ impl ConfReader<'_, '_> {
     fn string(&mut self, path: &str, text: &str) -> Option<Value> {
         match env::expand(text, self.environment) {
             Ok(text) => Some(Value::String(text)),
-            Err(env::Trouble { message, help }) => {
+            Err(env::EnvError { message, help }) => {
                 self.push(path, Diagnostic::error(message).help(help));
                 None
             }
@@ -127,6 +127,6 @@ impl ConfReader<'_, '_> {
 
     fn push(&mut self, path: &str, finding: Diagnostic) {
         let finding = self.spans.place(path, EntryPart::Value).into_iter().fold(finding, Diagnostic::at);
-        self.found.push(Misfit { path: path.to_owned(), part: EntryPart::Value, finding });
+        self.found.push(SchemaError { path: path.to_owned(), part: EntryPart::Value, finding });
     }
 }

@@ -15,7 +15,7 @@ pub fn schema() -> &'static Value {
 }
 
 /// A finding with the dotted path it is about.
-pub struct Misfit {
+pub struct SchemaError {
     /// The path.
     pub path: String,
     /// Key or value.
@@ -25,14 +25,14 @@ pub struct Misfit {
 }
 
 /// Every way in which the tree does not fit the schema. What does not fit is taken out of the tree, so that the rest can be read on.
-pub fn prune(tree: &mut Value) -> Vec<Misfit> {
+pub fn prune(tree: &mut Value) -> Vec<SchemaError> {
     let mut walk = Walk { misfits: Vec::new() };
     walk.value(tree, schema(), "", "");
     walk.misfits
 }
 
 struct Walk {
-    misfits: Vec<Misfit>,
+    misfits: Vec<SchemaError>,
 }
 
 impl Walk {
@@ -87,7 +87,7 @@ impl Walk {
             }
             [only] => self.value(value, only, path, ""),
             several => {
-                let mut best: Option<(Vec<Misfit>, Value, bool)> = None;
+                let mut best: Option<(Vec<SchemaError>, Value, bool)> = None;
                 for branch in several {
                     let mut attempt = Walk { misfits: Vec::new() };
                     let mut copy = value.clone();
@@ -119,7 +119,7 @@ impl Walk {
                     let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                     let help = did_you_mean(&key, names, "known keys here");
                     let finding = Diagnostic::error(format!("unknown key `{key}` {inside}")).help(help);
-                    self.misfits.push(Misfit { path: at, part: EntryPart::Key, finding });
+                    self.misfits.push(SchemaError { path: at, part: EntryPart::Key, finding });
                     false
                 }
             };
@@ -191,7 +191,7 @@ impl Walk {
     }
 
     fn misfit(&mut self, path: &str, finding: Diagnostic) -> bool {
-        self.misfits.push(Misfit { path: path.to_owned(), part: EntryPart::Value, finding });
+        self.misfits.push(SchemaError { path: path.to_owned(), part: EntryPart::Value, finding });
         false
     }
 }

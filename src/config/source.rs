@@ -40,7 +40,7 @@ impl SourceFile {
 
 /// Where a key and its value stand.
 #[derive(Debug, Clone)]
-struct Spot {
+struct KeySpan {
     file: usize,
     key: Range<usize>,
     value: Range<usize>,
@@ -59,7 +59,7 @@ pub enum EntryPart {
 #[derive(Debug, Clone, Default)]
 pub struct Spans {
     sources: Vec<SourceFile>,
-    spots: HashMap<String, Spot>,
+    spots: HashMap<String, KeySpan>,
 }
 
 impl Spans {
@@ -81,7 +81,7 @@ impl Spans {
 
     /// Notes where a path stands. The first place wins, so that a duplicate does not hide the original.
     pub fn note(&mut self, path: &str, file: usize, key: Range<usize>, value: Range<usize>) {
-        self.spots.entry(path.to_owned()).or_insert(Spot { file, key, value });
+        self.spots.entry(path.to_owned()).or_insert(KeySpan { file, key, value });
     }
 
     /// Takes over the files and places of another set; where both have a path, the place here stays.
@@ -89,7 +89,7 @@ impl Spans {
         let offset = self.sources.len();
         self.sources.extend(other.sources);
         for (path, spot) in other.spots {
-            self.spots.entry(path).or_insert(Spot { file: spot.file + offset, ..spot });
+            self.spots.entry(path).or_insert(KeySpan { file: spot.file + offset, ..spot });
         }
     }
 

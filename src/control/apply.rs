@@ -4,7 +4,7 @@ use super::drain::DrainRequest;
 use super::error::{Error, Harm};
 use super::limits::{Limit, NodeLimits};
 use super::op::{Change, JoinRequest, NodeChange, Op};
-use super::overlay::{Actor, FileValue, Joined, MOST_NODES, NodeOverride, Overlay, Set, WantedState};
+use super::overlay::{Actor, FileValue, JoinedNode, MOST_NODES, NodeOverride, Overlay, RuntimeValue, WantedState};
 use crate::base::clock::Now;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// What changes are made on.
 #[derive(Clone, Copy)]
-pub struct Ground<'a> {
+pub struct EditContext<'a> {
     /// What the conf file says.
     pub file: &'a Config,
     /// What runs now.
@@ -32,7 +32,7 @@ struct ChangedNode<'a> {
 }
 
 /// Enters an operation into the decisions, or says why not. Returns what it changes that no conf file could say, in words.
-pub fn apply(op: &Op, overlay: &mut Overlay, ground: Ground<'_>) -> Result<Option<String>, Error> {
+pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<Option<String>, Error> {
     let Change::Node { cluster: cluster_name, node: node_name, change } = &op.change else {
         return Err(Error::Fixed(op.target()));
     };
@@ -45,7 +45,7 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: Ground<'_>) -> Result<Optio
             return Err(Error::Crowded { cluster: cluster_name.clone(), most: MOST_NODES });
         }
         // two beats of one node may ask at the same time
-        overlay.node_mut(cluster_name, node_name).joined.get_or_insert_with(|| Joined::new(arrival, ground.now.unix_secs()));
+        overlay.node_mut(cluster_name, node_name).joined.get_or_insert_with(|| JoinedNode::new(arrival, ground.now.unix_secs()));
         return Ok(None);
     }
     let known = || cluster.nodes().map(|node| node.spec.name.to_string()).collect();
@@ -81,7 +81,7 @@ impl NodeOverride {
             },
             NodeChange::Set(limits) => self.limit(limits, written, &by)?,
             NodeChange::EndDrain { left } => {
-                if let Some(Set { to: WantedState::Draining(drain), .. }) = &mut self.wanted {
+                if let Some(RuntimeValue { to: WantedState::Draining(drain), .. }) = &mut self.wanted {
                     (drain.over, drain.left) = (true, Some(*left));
                 }
             }
@@ -108,7 +108,7 @@ impl NodeOverride {
     }
 
     fn want(&mut self, to: WantedState, written: Option<&NodeTable>, by: Actor) {
-        self.wanted = Some(Set { to, over: over(written, |table| WantedState::of(table.state)), by });
+        self.wanted = Some(RuntimeValue { to, over: over(written, |table| WantedState::of(table.state)), by });
     }
 
     fn limit(&mut self, limits: &NodeLimits, written: Option<&NodeTable>, by: &Actor) -> Result<(), Error> {
@@ -116,13 +116,13 @@ impl NodeOverride {
             return Err(Error::Limits(flaw));
         }
         if let Some(to) = limits.weight {
-            self.weight = Some(Set { to, over: over(written, |table| table.weight), by: by.clone() });
+            self.weight = Some(RuntimeValue { to, over: over(written, |table| table.weight), by: by.clone() });
         }
         if let Some(to) = limits.max_sessions.map(Limit::get) {
-            self.max_sessions = Some(Set { to, over: over(written, |table| table.max_sessions), by: by.clone() });
+            self.max_sessions = Some(RuntimeValue { to, over: over(written, |table| table.max_sessions), by: by.clone() });
         }
         if let Some(to) = limits.max_requests.map(Limit::get) {
-            self.max_requests = Some(Set { to, over: over(written, |table| table.max_requests), by: by.clone() });
+            self.max_requests = Some(RuntimeValue { to, over: over(written, |table| table.max_requests), by: by.clone() });
         }
         Ok(())
     }

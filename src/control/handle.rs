@@ -16,12 +16,12 @@ pub struct RegistryCommand {
     /// The change.
     pub op: Op,
     /// Where what changed is told.
-    pub answer: oneshot::Sender<Result<Done, Error>>,
+    pub answer: oneshot::Sender<Result<Applied, Error>>,
 }
 
 /// A change that was made: it is in force.
 #[derive(Debug, Clone)]
-pub struct Done {
+pub struct Applied {
     /// What changed, in words.
     pub changes: Vec<String>,
     /// Until it outlives the process.
@@ -43,14 +43,14 @@ pub fn channel() -> (RegistryHandle, RegistryCommands) {
 
 impl RegistryHandle {
     /// Has a change made.
-    pub async fn apply(&self, op: Op) -> Result<Done, Error> {
+    pub async fn apply(&self, op: Op) -> Result<Applied, Error> {
         let (answer, told) = oneshot::channel();
         self.0.send(RegistryCommand { op, answer }).await.map_err(|_| Error::Stopping)?;
         told.await.unwrap_or(Err(Error::Stopping))
     }
 }
 
-impl Done {
+impl Applied {
     /// What changed, once it outlives the process; also that it does not, if the disk does not take it in time.
     pub async fn once_saved(mut self) -> Vec<String> {
         if !self.saved.within(PATIENCE).await {

@@ -1,14 +1,14 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::op::{JoinRequest, NodeChange, Op};
-use super::remembered::Remembered;
+use super::remembered::ReportStore;
 use super::version;
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
-use crate::base::seldom::Seldom;
+use crate::base::seldom::LogThrottle;
 use crate::config::model::AdminState;
 use crate::heartbeat::replay::Novelty;
-use crate::heartbeat::{Announced, Beat, HeartbeatMessage, Speaker};
+use crate::heartbeat::{Announced, Heartbeat, HeartbeatMessage, Sender};
 use crate::table::claim::Claim;
 use crate::table::{Cluster, Node, State, Table};
 use std::cmp::Ordering;
@@ -33,7 +33,7 @@ pub struct Members {
     /// Something is to be remembered that is not yet written.
     news: bool,
     /// Claims in the log.
-    claims: Seldom,
+    claims: LogThrottle,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl SenderProof<'_> {
 }
 
 /// What became of a beat.
-pub enum Hearing {
+pub enum HeartbeatResult {
     /// It was taken.
     Taken {
         /// The node's cluster.
@@ -113,26 +113,28 @@ pub enum BeatRefusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted.
-    pub fn hear(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> Hearing {
+    pub fn hear(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> HeartbeatResult {
         match &heard.speaker {
-            Speaker::Named { cluster: name, node, url } => {
+            Sender::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
                     let known: Vec<&str> = table.clusters.iter().map(|cluster| &*cluster.name).collect();
-                    return Hearing::Refused(BeatRefusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
+                    return HeartbeatResult::Refused(BeatRefusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
                 };
                 match cluster.named(node) {
-                    Some(known) if proof == SenderProof::Token && known.live.told.has_own_token() => Hearing::Refused(BeatRefusal::Denied(
-                        format!("{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"),
-                    )),
+                    Some(known) if proof == SenderProof::Token && known.live.told.has_own_token() => {
+                        HeartbeatResult::Refused(BeatRefusal::Denied(format!(
+                            "{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"
+                        )))
+                    }
                     Some(known) => {
                         self.news |= proof == SenderProof::NodeToken && known.live.told.shows_own_token();
                         // the name is the node, wherever it is; one of the conf file is where the file says
                         match known.spec.joined && !known.spec.url.is_same_place(url) {
-                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => Hearing::Refused(BeatRefusal::Replayed),
+                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => HeartbeatResult::Refused(BeatRefusal::Replayed),
                             true => elsewhere(cluster, known, url.to_string(), from, proof),
                             false => {
                                 let hearing = self.take(cluster, known, &heard.beat, now);
-                                self.news |= matches!(hearing, Hearing::Taken { .. }) && known.live.told.claims.withdraw();
+                                self.news |= matches!(hearing, HeartbeatResult::Taken { .. }) && known.live.told.claims.withdraw();
                                 hearing
                             }
                         }
@@ -140,7 +142,7 @@ impl Members {
                     None => stranger_joins(cluster, node, url.to_string(), from, proof),
                 }
             }
-            Speaker::Address { ip, port } => {
+            Sender::Address { ip, port } => {
                 let stranger = if let SenderProof::Address(stranger) = proof { stranger } else { None };
                 let at = (ip.to_canonical(), *port);
                 let mut there = self.addresses.find(at, table, now.ms());
@@ -155,13 +157,16 @@ impl Members {
     }
 
     /// Takes the beat of a node that is known.
-    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat, now: Now) -> Hearing {
+    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat, now: Now) -> HeartbeatResult {
         if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
-            return Hearing::Refused(BeatRefusal::Wrong(format!("with the roles that the conf file gives {}, {why}", node.spec.name)));
+            return HeartbeatResult::Refused(BeatRefusal::Wrong(format!(
+                "with the roles that the conf file gives {}, {why}",
+                node.spec.name
+            )));
         }
         let novelty = node.live.told.judge(beat.run.as_ref());
         if novelty == Novelty::Replayed {
-            return Hearing::Refused(BeatRefusal::Replayed);
+            return HeartbeatResult::Refused(BeatRefusal::Replayed);
         }
         self.news |= novelty == Novelty::Rebooted;
         let live = &node.live;
@@ -187,7 +192,7 @@ impl Members {
         }
         live.limit.set(node.max_requests());
         cluster.live.learn(live.slot, now);
-        Hearing::Taken { cluster: cluster.clone(), node: node.clone() }
+        HeartbeatResult::Taken { cluster: cluster.clone(), node: node.clone() }
     }
 
     /// Lodges a claim. Whoever speaks from there may be another: nothing else of what he says is taken.
@@ -203,11 +208,11 @@ impl Members {
     }
 
     /// What is to be remembered, if there is something new.
-    pub fn news(&mut self, table: &Table, now: Now) -> Option<Remembered> {
-        std::mem::take(&mut self.news).then(|| Remembered::of(table, now))
+    pub fn news(&mut self, table: &Table, now: Now) -> Option<ReportStore> {
+        std::mem::take(&mut self.news).then(|| ReportStore::of(table, now))
     }
 
-    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), from: IpAddr, stranger: Option<&str>, table: &Table) -> Hearing {
+    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), from: IpAddr, stranger: Option<&str>, table: &Table) -> HeartbeatResult {
         let place = port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
         let cluster = stranger.and_then(|name| table.clusters.iter().find(|cluster| *cluster.name == *name));
         match (cluster, port) {
@@ -216,8 +221,8 @@ impl Members {
                 let name = format!("{ip}-{port}").replace(':', ".");
                 stranger_joins(cluster, &name, format!("{scheme}://{place}"), from, SenderProof::Address(stranger))
             }
-            (Some(_), None) => Hearing::Refused(BeatRefusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
-            (None, _) => Hearing::Refused(BeatRefusal::Unknown(format!("no node is at {place}"))),
+            (Some(_), None) => HeartbeatResult::Refused(BeatRefusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
+            (None, _) => HeartbeatResult::Refused(BeatRefusal::Unknown(format!("no node is at {place}"))),
         }
     }
 
@@ -277,10 +282,10 @@ impl NodesByAddress {
 }
 
 /// A node that nobody has heard of: how it is let in, if at all.
-fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: SenderProof<'_>) -> Hearing {
+fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: SenderProof<'_>) -> HeartbeatResult {
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
         let why = format!("the name {node} is the route of node {}: sessions of the two could not be told apart", other.spec.name);
-        return Hearing::Refused(BeatRefusal::Wrong(why));
+        return HeartbeatResult::Refused(BeatRefusal::Wrong(why));
     }
     let admitted = admitted(cluster, from, proof);
     joins(cluster, node, NodeChange::Join(JoinRequest { url, from, admitted }), proof.word())
@@ -288,15 +293,15 @@ fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proo
 
 /// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
 /// beat by mistake, or of another who knows the token, must not take its sessions from it.
-fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: SenderProof<'_>) -> Hearing {
+fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: SenderProof<'_>) -> HeartbeatResult {
     let admitted = admitted(cluster, from, proof);
     if admitted.is_some() || node.spec.admin == AdminState::Pending {
         return joins(cluster, &node.spec.name, NodeChange::Relocate(JoinRequest { url, from, admitted }), "node");
     }
     let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
     match node.live.told.claims.is_standing(&claim) {
-        true => Hearing::Taken { cluster, node },
-        false => Hearing::Claims { cluster, node, claim },
+        true => HeartbeatResult::Taken { cluster, node },
+        false => HeartbeatResult::Claims { cluster, node, claim },
     }
 }
 
@@ -314,8 +319,8 @@ fn admitted(cluster: &Cluster, from: IpAddr, proof: SenderProof<'_>) -> Option<S
     })
 }
 
-fn joins(cluster: &Cluster, node: &str, change: NodeChange, by: &str) -> Hearing {
-    Hearing::Joins(Op::of_node(&cluster.name, node, change, by))
+fn joins(cluster: &Cluster, node: &str, change: NodeChange, by: &str) -> HeartbeatResult {
+    HeartbeatResult::Joins(Op::of_node(&cluster.name, node, change, by))
 }
 
 /// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy logs nobody out.

@@ -20,13 +20,13 @@ use crate::config;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::table::{Cluster, Current, Table, compile};
-use apply::{Ground, apply};
+use apply::{EditContext, apply};
 use arc_swap::ArcSwap;
 pub use error::Error;
 use op::Op;
 use overlay::Overlay;
-pub use remembered::Remembered;
-use retired::Retired;
+pub use remembered::ReportStore;
+use retired::RetiredTables;
 use std::sync::Arc;
 
 /// The one writer of the table.
@@ -39,7 +39,7 @@ pub struct Registry {
     named: Arc<NamedFiles>,
     /// What was decided on top of it.
     overlay: Arc<Overlay>,
-    retired: Retired,
+    retired: RetiredTables,
 }
 
 /// A table that was built and not yet published.
@@ -75,7 +75,7 @@ impl Registry {
             file: Config::default(),
             named: Arc::default(),
             overlay: Arc::new(overlay),
-            retired: Retired::default(),
+            retired: RetiredTables::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Registry {
     pub fn prepare_ops(&self, ops: &[&Op], now: Now) -> Result<Prepared, Error> {
         let (mut overlay, mut said) = ((*self.overlay).clone(), Vec::new());
         let table = self.current.load();
-        let ground = Ground { file: &self.file, table: &table, now };
+        let ground = EditContext { file: &self.file, table: &table, now };
         for op in ops {
             said.extend(apply(op, &mut overlay, ground)?);
         }

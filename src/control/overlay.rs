@@ -41,25 +41,25 @@ struct OverlayDocument {
 pub struct NodeOverride {
     /// It announced itself: the file does not know it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub joined: Option<Joined>,
+    pub joined: Option<JoinedNode>,
     /// What the operator wants of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<Set<WantedState>>,
+    pub wanted: Option<RuntimeValue<WantedState>>,
     /// Share of new sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<Set<u16>>,
+    pub weight: Option<RuntimeValue<u16>>,
     /// The most live sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_sessions: Option<Set<Option<u32>>>,
+    pub max_sessions: Option<RuntimeValue<Option<u32>>>,
     /// The most requests at one time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_requests: Option<Set<Option<u32>>>,
+    pub max_requests: Option<RuntimeValue<Option<u32>>>,
 }
 
 /// A node that announced itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Joined {
+pub struct JoinedNode {
     /// Where it is, by its last word.
     pub url: String,
     /// Its name as sessions carry it, if it is another.
@@ -100,7 +100,7 @@ pub struct Actor {
 
 /// A value set at run time, over what the file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Set<T> {
+pub struct RuntimeValue<T> {
     /// The value.
     pub to: T,
     /// What the file said then.
@@ -172,7 +172,7 @@ impl Overlay {
             let Some(cluster) = config.cluster.get_mut(name) else { return !decided.is_empty() };
             let in_file = file.cluster.get(name).and_then(|cluster| cluster.nodes.get(node)).map(Node::table);
             decided.settle(in_file.as_ref(), &target.to_string(), &mut said);
-            let base = in_file.or_else(|| decided.joined.as_ref().map(Joined::table));
+            let base = in_file.or_else(|| decided.joined.as_ref().map(JoinedNode::table));
             if let (Some(table), false) = (base, decided.is_empty()) {
                 cluster.nodes.insert(node.clone(), Node::Table(decided.apply(table)));
             }
@@ -252,7 +252,7 @@ impl NodeOverride {
     }
 }
 
-impl<T: PartialEq> Set<T> {
+impl<T: PartialEq> RuntimeValue<T> {
     /// Whether it still holds, when the file says this now, or nothing of the node; `gone`: nobody says anything of the node.
     fn stands(&self, now: Option<T>, gone: bool) -> bool {
         !gone
@@ -296,7 +296,7 @@ impl WantedState {
     }
 }
 
-impl Joined {
+impl JoinedNode {
     /// One that says where it is for the first time.
     pub fn new(arrival: &JoinRequest, now: u64) -> Self {
         let JoinRequest { url, from, admitted } = arrival.clone();

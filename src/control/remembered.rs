@@ -3,24 +3,24 @@
 //! is told again by the next.
 
 use crate::base::clock::Now;
-use crate::table::told::Lasting;
+use crate::table::told::PersistedReport;
 use crate::table::{Cluster, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// By cluster, then by node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Remembered {
+pub struct ReportStore {
     /// What each said.
-    pub clusters: BTreeMap<String, BTreeMap<String, Lasting>>,
+    pub clusters: BTreeMap<String, BTreeMap<String, PersistedReport>>,
 }
 
-impl Remembered {
+impl ReportStore {
     /// What the nodes of a table said.
     pub fn of(table: &Table, now: Now) -> Self {
         let of = |cluster: &Cluster| {
             let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting(now)));
-            (cluster.name.to_string(), all.filter(|(_, said)| *said != Lasting::default()).collect())
+            (cluster.name.to_string(), all.filter(|(_, said)| *said != PersistedReport::default()).collect())
         };
         Self { clusters: table.known().map(|cluster| of(cluster)).collect() }
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 /// Tables that were replaced, and their listeners and clusters, until nobody reads them any more.
 #[derive(Default)]
-pub struct Retired(Vec<Arc<dyn Any + Send + Sync>>);
+pub struct RetiredTables(Vec<Arc<dyn Any + Send + Sync>>);
 
-impl Retired {
+impl RetiredTables {
     /// Keeps a table that readers are about to leave.
     pub fn keep(&mut self, table: Arc<Table>) {
         let (listeners, clusters) = (table.listeners.clone(), table.clusters.clone());

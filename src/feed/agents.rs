@@ -1,11 +1,11 @@
 //! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent says is a beat; an
 //! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
 
-use super::beats::{BeatOutcome, Beats, Dialect};
+use super::beats::{Dialect, HeartbeatOutcome, HeartbeatSink};
 use super::tasks::{Task, Tasks};
 use crate::base::{clock, units};
 use crate::config::model::{AdminState, Agent};
-use crate::heartbeat::Beat;
+use crate::heartbeat::Heartbeat;
 use crate::heartbeat::agent::{self, AgentReply, LONGEST};
 use crate::table::{Cluster, Link, Node, NodeLive, Table};
 use crate::upstream::addresses::Addresses;
@@ -31,17 +31,17 @@ type AgentKey = (Arc<str>, Arc<str>);
 
 /// The agents that are asked, by cluster and node name.
 pub struct Agents {
-    tasks: Tasks<AgentKey, Rc<Subject>>,
+    tasks: Tasks<AgentKey, Rc<AskedNode>>,
     shared: Rc<AgentsShared>,
 }
 
 struct AgentsShared {
-    beats: Rc<Beats>,
+    beats: Rc<HeartbeatSink>,
     places: Semaphore,
 }
 
 /// The node whose agent it is, and how it is asked.
-struct Subject {
+struct AskedNode {
     cluster: Arc<str>,
     node: Arc<str>,
     live: Arc<NodeLive>,
@@ -92,7 +92,7 @@ impl Error for AgentError {
 
 impl Agents {
     /// None yet.
-    pub fn new(beats: Rc<Beats>) -> Self {
+    pub fn new(beats: Rc<HeartbeatSink>) -> Self {
         Self { tasks: Tasks::default(), shared: Rc::new(AgentsShared { beats, places: Semaphore::new(AT_ONCE) }) }
     }
 
@@ -121,8 +121,8 @@ impl Agents {
     }
 }
 
-fn begin(shared: &Rc<AgentsShared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<Subject>, Option<Task>) {
-    let subject = Rc::new(Subject {
+fn begin(shared: &Rc<AgentsShared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<AskedNode>, Option<Task>) {
+    let subject = Rc::new(AskedNode {
         cluster: cluster.name.clone(),
         node: node.spec.name.clone(),
         live: node.live.clone(),
@@ -135,7 +135,7 @@ fn begin(shared: &Rc<AgentsShared>, cluster: &Cluster, node: &Node, conf: &Agent
     (subject, Some(task))
 }
 
-impl Subject {
+impl AskedNode {
     fn is_current(&self, node: &Node, conf: &Agent) -> bool {
         Arc::ptr_eq(&self.live, &node.live) && self.link.id == node.link.id && self.conf == *conf
     }
@@ -153,7 +153,7 @@ impl Subject {
     }
 
     /// What the agent says, or why it said nothing.
-    async fn ask(&self) -> Result<Beat, AgentError> {
+    async fn ask(&self) -> Result<Heartbeat, AgentError> {
         let mut stream = self.connect().await?;
         if !self.conf.send.is_empty() {
             // one that says its line unasked and closes has said it all the same
@@ -174,7 +174,7 @@ impl Subject {
     }
 }
 
-async fn follow(subject: Rc<Subject>, shared: Rc<AgentsShared>) {
+async fn follow(subject: Rc<AskedNode>, shared: Rc<AgentsShared>) {
     let mut last = None;
     loop {
         let interval = subject.conf.interval.get().mul_f64(rand::random_range(0.9..1.1));
@@ -193,24 +193,24 @@ async fn follow(subject: Rc<Subject>, shared: Rc<AgentsShared>) {
 }
 
 /// Hears what an agent said. `news`: it is not what it said the last time.
-fn settle(subject: &Subject, shared: &AgentsShared, said: Result<Beat, AgentError>, news: bool) {
-    let Subject { cluster, node, conf, .. } = subject;
+fn settle(subject: &AskedNode, shared: &AgentsShared, said: Result<Heartbeat, AgentError>, news: bool) {
+    let AskedNode { cluster, node, conf, .. } = subject;
     let beats = &shared.beats;
     match said {
         Ok(beat) => {
-            let beat = Beat { interval: Some(conf.interval.get()), ..beat };
+            let beat = Heartbeat { interval: Some(conf.interval.get()), ..beat };
             // a kept task outlives tables: the node is the one of the present table
             let table = beats.table();
             let found = table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
             let Some((of, known)) = found else { return };
             let heard = beats.hear_of(of, known, &beat);
-            beats.counts.note(Dialect::Agent, BeatOutcome::from(&heard));
+            beats.counts.note(Dialect::Agent, HeartbeatOutcome::from(&heard));
             if news && (beat.health.is_some() || beat.state.is_some() || beat.note.is_some()) {
                 info!("cluster {cluster} node {node} agent says {}", in_words(&beat));
             }
         }
         Err(why) => {
-            beats.counts.note(Dialect::Agent, BeatOutcome::Unanswered);
+            beats.counts.note(Dialect::Agent, HeartbeatOutcome::Unanswered);
             if news {
                 warn!("cluster {cluster} node {node} agent does not answer: {why}; nothing changes");
             }
@@ -218,7 +218,7 @@ fn settle(subject: &Subject, shared: &AgentsShared, said: Result<Beat, AgentErro
     }
 }
 
-fn in_words(beat: &Beat) -> String {
+fn in_words(beat: &Heartbeat) -> String {
     let state = beat.state.map(|state| state.word().to_owned());
     [state, beat.note.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -3,12 +3,12 @@
 use super::place;
 use crate::base::clock::{self, Now};
 use crate::base::words::words;
-use crate::control::Remembered;
+use crate::control::ReportStore;
 use crate::control::handle::RegistryHandle;
-use crate::control::members::{BeatRefusal, Hearing, Members, SenderProof};
+use crate::control::members::{BeatRefusal, HeartbeatResult, Members, SenderProof};
 use crate::control::state::StateDir;
 use crate::control::state::writer::{Saved, StateWriter};
-use crate::heartbeat::{Beat, HeartbeatMessage};
+use crate::heartbeat::{Heartbeat, HeartbeatMessage};
 use crate::table::{Cluster, Current, Node, Table};
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ words! {
 
 words! {
     /// What became of a beat.
-    pub enum BeatOutcome {
+    pub enum HeartbeatOutcome {
         /// It was taken.
         Taken = "taken",
         /// Its sender may not speak: a wrong token, a network that is not listed.
@@ -61,7 +61,7 @@ words! {
     }
 }
 
-impl<T> From<&Result<T, BeatRefusal>> for BeatOutcome {
+impl<T> From<&Result<T, BeatRefusal>> for HeartbeatOutcome {
     fn from(heard: &Result<T, BeatRefusal>) -> Self {
         match heard {
             Ok(_) => Self::Taken,
@@ -70,7 +70,7 @@ impl<T> From<&Result<T, BeatRefusal>> for BeatOutcome {
     }
 }
 
-impl From<&BeatRefusal> for BeatOutcome {
+impl From<&BeatRefusal> for HeartbeatOutcome {
     fn from(refusal: &BeatRefusal) -> Self {
         match refusal {
             BeatRefusal::Unknown(_) => Self::Unknown,
@@ -83,7 +83,7 @@ impl From<&BeatRefusal> for BeatOutcome {
 }
 
 /// A node whose beat was taken.
-pub struct HeardNode {
+pub struct HeartbeatReceipt {
     /// Its cluster.
     pub cluster: Arc<Cluster>,
     /// The node.
@@ -92,7 +92,7 @@ pub struct HeardNode {
     saved: Option<Saved>,
 }
 
-impl HeardNode {
+impl HeartbeatReceipt {
     /// Waits until what the beat changed outlives the process, so that the answer promises nothing that a kill takes back; not
     /// for long where the disk does not write.
     pub async fn once_saved(&mut self) {
@@ -104,23 +104,23 @@ impl HeardNode {
 
 /// Beats by dialect and by what became of them, since the start.
 #[derive(Default)]
-pub struct Counts([[Cell<u64>; BeatOutcome::ALL.len()]; Dialect::ALL.len()]);
+pub struct Counts([[Cell<u64>; HeartbeatOutcome::ALL.len()]; Dialect::ALL.len()]);
 
 impl Counts {
     /// One more.
-    pub fn note(&self, dialect: Dialect, outcome: impl Into<BeatOutcome>) {
+    pub fn note(&self, dialect: Dialect, outcome: impl Into<HeartbeatOutcome>) {
         let cell = &self.0[dialect as usize][outcome.into() as usize];
         cell.set(cell.get() + 1);
     }
 
     /// How many.
-    pub fn get(&self, dialect: Dialect, outcome: BeatOutcome) -> u64 {
+    pub fn get(&self, dialect: Dialect, outcome: HeartbeatOutcome) -> u64 {
         self.0[dialect as usize][outcome as usize].get()
     }
 }
 
 /// The ear of the control thread.
-pub struct Beats {
+pub struct HeartbeatSink {
     /// For whoever hears them to note, in every dialect.
     pub counts: Rc<Counts>,
     members: RefCell<Members>,
@@ -129,7 +129,7 @@ pub struct Beats {
     joins: Allowance,
 }
 
-impl Beats {
+impl HeartbeatSink {
     /// Nothing was heard yet.
     pub fn new(current: Arc<Current>, registry: RegistryHandle) -> Rc<Self> {
         Rc::new(Self {
@@ -147,21 +147,23 @@ impl Beats {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn hear(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeardNode, BeatRefusal> {
+    pub async fn hear(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeartbeatReceipt, BeatRefusal> {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
             let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load(), Now::look());
             match hearing {
-                Hearing::Taken { cluster, node } => return Ok(HeardNode { cluster, node, saved }),
-                Hearing::Refused(refusal) => return Err(refusal),
-                Hearing::Joins(_) | Hearing::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => return Err(BeatRefusal::Busy),
-                Hearing::Claims { cluster, node, claim } => {
+                HeartbeatResult::Taken { cluster, node } => return Ok(HeartbeatReceipt { cluster, node, saved }),
+                HeartbeatResult::Refused(refusal) => return Err(refusal),
+                HeartbeatResult::Joins(_) | HeartbeatResult::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => {
+                    return Err(BeatRefusal::Busy);
+                }
+                HeartbeatResult::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
                     self.members.borrow_mut().lodge(&cluster, &node, claim);
-                    return Ok(HeardNode { cluster, node, saved });
+                    return Ok(HeartbeatReceipt { cluster, node, saved });
                 }
-                Hearing::Joins(op) => {
+                HeartbeatResult::Joins(op) => {
                     Box::pin(place::admits_arrival(&op, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
                     let done = Box::pin(self.registry.apply(op)).await.map_err(|refused| BeatRefusal::Wrong(refused.to_string()))?;
@@ -173,9 +175,9 @@ impl Beats {
     }
 
     /// Hears a beat of a node that is known, such as its agent's answer.
-    pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Beat) -> Result<(), BeatRefusal> {
+    pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat) -> Result<(), BeatRefusal> {
         match self.members.borrow_mut().take(cluster, node, beat, Now::look()) {
-            Hearing::Refused(refusal) => Err(refusal),
+            HeartbeatResult::Refused(refusal) => Err(refusal),
             _ => Ok(()),
         }
     }
@@ -191,7 +193,7 @@ impl Beats {
     /// Knows again what nodes said before a restart of ours.
     pub fn recall(&self, state: &StateDir) {
         let cost = "what nodes said of themselves is known again with their next heartbeat";
-        state.read::<Remembered>(REMEMBERED, cost).recall(&self.current.load(), Now::look());
+        state.read::<ReportStore>(REMEMBERED, cost).recall(&self.current.load(), Now::look());
     }
 
     /// Has written down what is new and is to outlive us.

@@ -4,8 +4,8 @@
 //! The system's events only say when to look, and who is still writing. What counts is the fingerprint of the contents, so a
 //! missed event costs time and a needless one costs nothing.
 
-use super::fingerprint::{self, Prints};
-use super::writes::{Act, FileChange, Gap, STEADY, Writes};
+use super::fingerprint::{self, Fingerprints};
+use super::writes::{FileChange, FileEvent, FileGap, STEADY, WriteTracker};
 use crate::base::clock;
 use crate::config::watched::{Watched, fits};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -39,14 +39,14 @@ type Spots = HashMap<PathBuf, NameFilter>;
 #[derive(Default)]
 struct WatchEvents {
     spots: Mutex<Spots>,
-    writes: Mutex<Writes>,
+    writes: Mutex<WriteTracker>,
     any: Notify,
 }
 
 /// The watched files and folders.
 pub struct FileWatcher {
     watched: Vec<Watched>,
-    prints: Prints,
+    prints: Fingerprints,
     /// Those that were not there or held nothing when they were named: nobody waits for them.
     blank: HashSet<Watched>,
     watcher: Option<RecommendedWatcher>,
@@ -56,7 +56,7 @@ pub struct FileWatcher {
     /// When the last look was taken.
     looked: u64,
     /// What the last look found, if no event told of it and it was not yet reported.
-    unsteady: Option<Prints>,
+    unsteady: Option<Fingerprints>,
     /// What was reported could not be taken while somebody was writing: it is reported again when he is done.
     owed: bool,
     /// Not all spots could be watched.
@@ -80,7 +80,7 @@ impl FileWatcher {
     fn polling() -> Self {
         Self {
             watched: Vec::new(),
-            prints: Prints::new(),
+            prints: Fingerprints::new(),
             blank: HashSet::new(),
             watcher: None,
             news: Arc::default(),
@@ -159,7 +159,7 @@ impl FileWatcher {
         let gaps = self.watched.iter().filter(|one| !self.blank.contains(*one)).filter_map(|one| Some((gap(&one.path)?, &one.path)));
         let gap = gaps.max_by_key(|(gap, _)| *gap);
         let Some(quiet) = change.doubt(gap.map(|(gap, _)| gap)) else { return false };
-        if let Some((Gap::Emptied, path)) = gap {
+        if let Some((FileGap::Emptied, path)) = gap {
             info!("{} is empty: that counts when nobody fills it within {} s", path.display(), quiet / 1000);
         }
         self.owed = true;
@@ -239,19 +239,19 @@ impl NameFilter {
 }
 
 impl WatchEvents {
-    fn writes(&self) -> MutexGuard<'_, Writes> {
+    fn writes(&self) -> MutexGuard<'_, WriteTracker> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, event: notify::Result<Event>) {
-        let Ok(event) = event else { return self.note(Act::Other, &[]) };
+        let Ok(event) = event else { return self.note(FileEvent::Other, &[]) };
         let Some(act) = act(&event) else { return };
         if touches(&event, &self.spots.lock().unwrap_or_else(PoisonError::into_inner)) {
             self.note(act, &event.paths);
         }
     }
 
-    fn note(&self, act: Act, paths: &[PathBuf]) {
+    fn note(&self, act: FileEvent, paths: &[PathBuf]) {
         let now = clock::monotonic_ms();
         let mut writes = self.writes();
         if paths.is_empty() {
@@ -264,10 +264,10 @@ impl WatchEvents {
 }
 
 /// What is missing at a path.
-fn gap(path: &Path) -> Option<Gap> {
+fn gap(path: &Path) -> Option<FileGap> {
     match path.metadata() {
-        Ok(meta) => (meta.is_file() && meta.len() == 0).then_some(Gap::Emptied),
-        Err(_) => Some(Gap::Gone),
+        Ok(meta) => (meta.is_file() && meta.len() == 0).then_some(FileGap::Emptied),
+        Err(_) => Some(FileGap::Gone),
     }
 }
 
@@ -281,20 +281,20 @@ fn start_watcher(news: Arc<WatchEvents>) -> notify::Result<RecommendedWatcher> {
 }
 
 /// What an event says; none if it is one that our own reading makes.
-fn act(event: &Event) -> Option<Act> {
+fn act(event: &Event) -> Option<FileEvent> {
     // only there is the end of a change told, so that it can be waited for
     let told = RecommendedWatcher::kind() == WatcherKind::Inotify;
     Some(match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Act::Closed,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => FileEvent::Closed,
         EventKind::Access(_) => return None,
-        EventKind::Modify(ModifyKind::Data(_)) if told => Act::Written,
+        EventKind::Modify(ModifyKind::Data(_)) if told => FileEvent::Written,
         // a link is whole when it is made
         EventKind::Create(_) if told && event.paths.iter().all(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file())) => {
-            Act::Written
+            FileEvent::Written
         }
-        EventKind::Modify(ModifyKind::Data(_)) => Act::Closed,
-        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => Act::Replaced,
-        _ => Act::Other,
+        EventKind::Modify(ModifyKind::Data(_)) => FileEvent::Closed,
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => FileEvent::Replaced,
+        _ => FileEvent::Other,
     })
 }
 

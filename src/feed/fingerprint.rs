@@ -15,10 +15,10 @@ const FILE_LIMIT: u64 = 4 << 20;
 const FOLDER_LIMIT: usize = 4096;
 
 /// By what is watched.
-pub type Prints = HashMap<Watched, u64>;
+pub type Fingerprints = HashMap<Watched, u64>;
 
 /// The fingerprints of these files and folders. Reads them: not for a thread that serves.
-pub fn take(watched: &[Watched]) -> Prints {
+pub fn take(watched: &[Watched]) -> Fingerprints {
     watched.iter().map(|one| (one.clone(), of_one(&one.path, one.pattern.as_deref()))).collect()
 }
 

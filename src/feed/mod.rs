@@ -21,9 +21,9 @@ pub mod writes;
 
 pub use agents::Agents;
 pub use announce::Announce;
-pub use beats::Beats;
+pub use beats::HeartbeatSink;
 pub use files::FileWatcher;
 pub use health::Checks;
 pub use mod_heartbeat::ModHeartbeat;
 pub use names::Resolver;
-pub use pulse::Pulse;
+pub use pulse::Housekeeping;

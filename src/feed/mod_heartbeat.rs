@@ -4,13 +4,13 @@
 mod ear;
 mod post;
 
-use super::beats::{Beats, Dialect};
+use super::beats::{Dialect, HeartbeatSink};
 use super::refused::RefusedBeats;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::heartbeat::datagram::{self, LONGEST};
 use crate::listen::{BoundListener, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
-use crate::upstream::home::{Door, Kind};
+use crate::upstream::home::{OwnAddress, OwnAddressKind};
 use ear::DatagramHandler;
 use std::cell::RefCell;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub struct Plan {
 
 impl ModHeartbeat {
     /// Nothing is open yet.
-    pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
+    pub fn new(beats: Rc<HeartbeatSink>, folder: &Path) -> Self {
         // shared: with the sockets that these replace at a reload
         let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
         let refused = RefusedBeats::of(Dialect::ModHeartbeat, &beats);
@@ -64,8 +64,8 @@ impl ModHeartbeat {
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &Plan) -> Vec<Door> {
-        self.set.addresses(&plan.listener).into_iter().map(|place| Door { place, kind: Kind::Control(KEY) }).collect()
+    pub fn homes(&self, plan: &Plan) -> Vec<OwnAddress> {
+        self.set.addresses(&plan.listener).into_iter().map(|place| OwnAddress { place, kind: OwnAddressKind::Control(KEY) }).collect()
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in a `LocalSet`.

@@ -1,12 +1,12 @@
 //! How well new sessions are placed, on made-up time: nodes of 50 to 1,000 seats beat, 200 sessions a second begin and live for
 //! 15 seconds, and the real board, roster, ledger and pulse decide. Whatever fails prints the whole table.
 
-use super::pulse::Pulse;
+use super::pulse::Housekeeping;
 use crate::affinity::KeyRing;
 use crate::base::clock::Now;
 use crate::config;
 use crate::control::members::Members;
-use crate::heartbeat::{Beat, Load, Room};
+use crate::heartbeat::{Heartbeat, Load, Room};
 use crate::table::compile::{TableContext, adopt, compile};
 use crate::table::{Cluster, Current, Health, Rise};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -82,7 +82,7 @@ struct World {
     current: Current,
     cluster: Arc<Cluster>,
     members: Members,
-    pulse: Pulse,
+    pulse: Housekeeping,
     rng: SmallRng,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     strength: Vec<u32>,
@@ -110,7 +110,7 @@ impl World {
             current: Current::from(table),
             cluster,
             members: Members::default(),
-            pulse: Pulse::new(),
+            pulse: Housekeeping::new(),
             rng: SmallRng::seed_from_u64(seed),
             events: BinaryHeap::new(),
             strength: SEATS.to_vec(),
@@ -147,12 +147,12 @@ impl World {
             7 if self.course.liars => (if self.beats[slot].is_multiple_of(2) { 0 } else { 100 }, self.here[slot]),
             _ => (true_load, self.here[slot]),
         };
-        let beat = Beat {
+        let beat = Heartbeat {
             room: Load::new(load as u8).map(Room::Load),
             sessions: Some(sessions),
             capacity: Some(SEATS[slot]),
             interval: Some(Duration::from_secs(self.course.beat)),
-            ..Beat::default()
+            ..Heartbeat::default()
         };
         let node = self.cluster.node(slot as u32).unwrap().clone();
         self.members.take(&self.cluster, &node, &beat, now);
@@ -350,7 +350,7 @@ fn nodes_that_speak_apaches_dialect_have_the_shares_that_apache_gives_them() {
                 let now = Now::at(Duration::from_secs(1000 + second));
                 for (slot, (ready, busy)) in slots.into_iter().enumerate() {
                     let node = world.cluster.node(slot as u32).unwrap().clone();
-                    let beat = Beat { room: Some(Room::Slots { ready, busy }), ..Beat::default() };
+                    let beat = Heartbeat { room: Some(Room::Slots { ready, busy }), ..Heartbeat::default() };
                     world.members.take(&world.cluster, &node, &beat, now);
                 }
                 world.pulse.tick(&world.current, now);

@@ -9,8 +9,8 @@ use crate::transport::http1::NoHead;
 use crate::upstream::body::RequestBody;
 use crate::upstream::dial::{self, NoConnection};
 use crate::upstream::failure::{Cause, ExchangeFailure as SendFailure, SendError};
-use crate::upstream::household::Household;
-use crate::upstream::limits::{ExchangeLimits, Over};
+use crate::upstream::household::ClientNetwork;
+use crate::upstream::limits::{ConnectionUse, ExchangeLimits};
 use crate::upstream::pool::Pool;
 use crate::upstream::send;
 use crate::wire::Malformed;
@@ -147,13 +147,13 @@ async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, CheckFailure> {
             connections: 1,
             queue: limit,
             waiting: &AtomicU32::new(0),
-            client: Household::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            client: ClientNetwork::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             keep: 0,
         };
         send::send(&pool, link, Cow::Borrowed(&head), RequestBody::Empty, &limits, async |_| ()).await
     };
-    let sent = match ask(Over::New).await {
-        Err(error) if error.kind == SendFailure::WantsHttp1 => ask(Over::Http1).await,
+    let sent = match ask(ConnectionUse::New).await {
+        Err(error) if error.kind == SendFailure::WantsHttp1 => ask(ConnectionUse::Http1).await,
         sent => sent,
     };
     sent.map(|answer| answer.response.status().as_u16()).map_err(|error| unanswered(link, &error, limit))

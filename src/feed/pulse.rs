@@ -11,14 +11,14 @@ use tracing::info;
 const PARTS: usize = 4;
 
 /// The tick of a second.
-pub struct Pulse {
+pub struct Housekeeping {
     /// Nodes that were set aside at the last tick, by the address of their live cells: these stay put while in use, and a
     /// reused one costs a needless rescore at worst.
     ejected: HashSet<usize>,
     part: usize,
 }
 
-impl Pulse {
+impl Housekeeping {
     /// Before the first tick.
     pub fn new() -> Self {
         Self { ejected: HashSet::new(), part: 0 }
@@ -73,7 +73,7 @@ impl Pulse {
     }
 }
 
-impl Default for Pulse {
+impl Default for Housekeeping {
     fn default() -> Self {
         Self::new()
     }
@@ -83,7 +83,7 @@ impl Default for Pulse {
 mod tests {
     use super::*;
     use crate::feed::health::tests::table;
-    use crate::table::evidence::{Met, Witness};
+    use crate::table::evidence::{FailureKind, Witness};
     use crate::table::{Health, Rise};
 
     #[test]
@@ -92,10 +92,10 @@ mod tests {
         let live = Arc::clone(&current.load().clusters[0].nodes().next().unwrap().live);
         let at = |ms| Now::at(Duration::from_millis(ms));
         live.set_health(Health::Up, "", Rise::Found, at(0));
-        let mut pulse = Pulse::new();
+        let mut pulse = Housekeeping::new();
         pulse.tick(&current, at(0));
         assert!(pulse.ejected.is_empty());
-        assert!(live.evidence.failed(Met::Refused, Witness::default(), 1, 40, at(10)));
+        assert!(live.evidence.failed(FailureKind::Refused, Witness::default(), 1, 40, at(10)));
         pulse.tick(&current, at(49));
         assert_eq!(pulse.ejected.len(), 1);
         pulse.tick(&current, at(50));

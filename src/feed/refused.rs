@@ -1,7 +1,7 @@
 //! What is counted, and found in the log, of heartbeats that are refused.
 
-use super::beats::{BeatOutcome, Beats, Counts, Dialect};
-use crate::base::seldom::Seldom;
+use super::beats::{Counts, Dialect, HeartbeatOutcome, HeartbeatSink};
+use crate::base::seldom::LogThrottle;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,17 +11,17 @@ use tracing::warn;
 pub struct RefusedBeats {
     dialect: Dialect,
     counts: Rc<Counts>,
-    lines: Seldom,
+    lines: LogThrottle,
 }
 
 impl RefusedBeats {
     /// None yet.
-    pub fn of(dialect: Dialect, beats: &Beats) -> Self {
-        Self { dialect, counts: beats.counts.clone(), lines: Seldom::default() }
+    pub fn of(dialect: Dialect, beats: &HeartbeatSink) -> Self {
+        Self { dialect, counts: beats.counts.clone(), lines: LogThrottle::default() }
     }
 
     /// One more.
-    pub fn note(&self, from: IpAddr, outcome: BeatOutcome, why: &dyn Display) {
+    pub fn note(&self, from: IpAddr, outcome: HeartbeatOutcome, why: &dyn Display) {
         self.counts.note(self.dialect, outcome);
         if let Some(more) = self.lines.rest("were refused") {
             warn!("a heartbeat from {from} is refused: {why}{more}");

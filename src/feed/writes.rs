@@ -26,7 +26,7 @@ pub const SLOW: u64 = 1_000;
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum FileEvent {
     /// It was created or changed by somebody who has it open.
     Written,
     /// Somebody who could write to it closed it.
@@ -56,7 +56,7 @@ pub struct FileChange {
 
 /// What is not there of what was taken last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Gap {
+pub enum FileGap {
     /// A file.
     Gone,
     /// What stood in one: whoever emptied it goes on.
@@ -71,10 +71,10 @@ impl FileChange {
 
     /// What was read takes something away: whether that may be something half done, and how long after the last event it is to be
     /// looked at again.
-    pub fn doubt(&self, gap: Option<Gap>) -> Option<u64> {
+    pub fn doubt(&self, gap: Option<FileGap>) -> Option<u64> {
         let quiet = match gap {
-            Some(Gap::Emptied) => PATIENCE,
-            Some(Gap::Gone) => SETTLED,
+            Some(FileGap::Emptied) => PATIENCE,
+            Some(FileGap::Gone) => SETTLED,
             None if !self.written.is_empty() => SETTLED,
             None => return None,
         };
@@ -84,7 +84,7 @@ impl FileChange {
 
 /// What happened since the last look.
 #[derive(Debug, Default)]
-pub struct Writes {
+pub struct WriteTracker {
     first: Option<u64>,
     last: u64,
     /// What was seen is not believed before this.
@@ -99,22 +99,22 @@ pub struct Writes {
     said: bool,
 }
 
-impl Writes {
+impl WriteTracker {
     /// Something happened, to this file if it is known to which.
-    pub fn note(&mut self, now: u64, act: Act, path: Option<&Path>) {
+    pub fn note(&mut self, now: u64, act: FileEvent, path: Option<&Path>) {
         self.first.get_or_insert(now);
         (self.last, self.held) = (now, None);
-        self.in_place |= matches!(act, Act::Written | Act::Closed);
+        self.in_place |= matches!(act, FileEvent::Written | FileEvent::Closed);
         match (act, path) {
-            (Act::Written | Act::Closed, Some(path)) => _ = self.written.insert(path.to_owned()),
-            (Act::Replaced, Some(path)) => self.written.retain(|written| !written.starts_with(path)),
+            (FileEvent::Written | FileEvent::Closed, Some(path)) => _ = self.written.insert(path.to_owned()),
+            (FileEvent::Replaced, Some(path)) => self.written.retain(|written| !written.starts_with(path)),
             _ => {}
         }
         match (act, path) {
-            (Act::Written, Some(path)) => _ = self.open.insert(path.to_owned(), now),
-            (Act::Closed, Some(path)) => _ = self.open.remove(path),
-            (Act::Replaced, Some(path)) => self.open.retain(|open, _| !open.starts_with(path)),
-            (Act::Other, _) | (_, None) => {}
+            (FileEvent::Written, Some(path)) => _ = self.open.insert(path.to_owned(), now),
+            (FileEvent::Closed, Some(path)) => _ = self.open.remove(path),
+            (FileEvent::Replaced, Some(path)) => self.open.retain(|open, _| !open.starts_with(path)),
+            (FileEvent::Other, _) | (_, None) => {}
         }
     }
 
@@ -169,7 +169,7 @@ impl Writes {
 
 #[cfg(test)]
 mod tests {
-    use super::Act::{Closed, Other, Replaced, Written};
+    use super::FileEvent::{Closed, Other, Replaced, Written};
     use super::*;
 
     /// What happened to the file `a` unless another is named, and when; when to look, and what is open then.
@@ -196,7 +196,7 @@ mod tests {
             ("opened and not written", &[(0, Closed, "a")], Some(100), 0),
             ("a change without end", &[(0, Written, "a"), (59_000, Written, "a")], Some(60_000), 1),
         ] {
-            let mut writes = Writes::default();
+            let mut writes = WriteTracker::default();
             for (at, act, path) in acts {
                 writes.note(*at, *act, Some(Path::new(path)));
             }
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn who_never_closes_holds_up_only_what_he_writes_next() {
-        let mut writes = Writes::default();
+        let mut writes = WriteTracker::default();
         writes.note(0, Written, Some(Path::new("a")));
         assert_eq!((writes.slow(), writes.due()), (Some(1000), Some(5000)));
         assert_eq!(writes.say(), [Path::new("a")]);
@@ -230,8 +230,8 @@ mod tests {
     }
 
     /// Looks at every moment that is due, at something that takes away until `whole`. When it is taken, and how long it took.
-    fn plays(acts: &[(u64, Act)], gap: Option<Gap>, whole: u64) -> (u64, u64) {
-        let (mut writes, mut next) = (Writes::default(), acts.iter().peekable());
+    fn plays(acts: &[(u64, FileEvent)], gap: Option<FileGap>, whole: u64) -> (u64, u64) {
+        let (mut writes, mut next) = (WriteTracker::default(), acts.iter().peekable());
         loop {
             let due = writes.due().unwrap_or(u64::MAX);
             if let Some((at, act)) = next.next_if(|(at, _)| *at <= due) {
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn what_takes_away_is_taken_when_nobody_goes_on() {
-        let lines: Vec<(u64, Act)> = (0..10).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
-        let endless: Vec<(u64, Act)> = (0..200).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
+        let lines: Vec<(u64, FileEvent)> = (0..10).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
+        let endless: Vec<(u64, FileEvent)> = (0..200).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
         let touched = [(0, Written), (10, Closed), (500, Written), (900, Written), (901, Closed)];
         let put_back = [(0, Replaced), (500, Written), (501, Closed)];
         for (what, acts, gap, whole, taken) in [
@@ -257,9 +257,9 @@ mod tests {
             ("it adds", &[(0, Written), (1, Closed)], None, 0, (101, 101)),
             ("renamed", &[(0, Replaced)], None, u64::MAX, (30, 30)),
             ("written and given its name", &[(0, Written), (1, Closed), (2, Replaced)], None, u64::MAX, (102, 102)),
-            ("removed", &[(0, Replaced)], Some(Gap::Gone), u64::MAX, (1000, 1000)),
-            ("removed and put back", &put_back, Some(Gap::Gone), 501, (601, 601)),
-            ("emptied", &[(0, Written), (1, Closed)], Some(Gap::Emptied), u64::MAX, (5001, 5001)),
+            ("removed", &[(0, Replaced)], Some(FileGap::Gone), u64::MAX, (1000, 1000)),
+            ("removed and put back", &put_back, Some(FileGap::Gone), 501, (601, 601)),
+            ("emptied", &[(0, Written), (1, Closed)], Some(FileGap::Emptied), u64::MAX, (5001, 5001)),
             ("line by line", &lines, None, 8101, (8201, 8201)),
             ("closed by another on the way", &touched, None, 901, (1001, 1001)),
             ("line by line without end", &endless, None, u64::MAX, (0, 0)),

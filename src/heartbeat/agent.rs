@@ -13,7 +13,7 @@
 //! Spaces, tabs and commas separate words, case does not matter, and the last word of a kind wins. What is not said stays as it is,
 //! and a word that cannot be understood changes nothing.
 
-use super::{Announced, Beat, ReportedHealth, ReportedLimit, Room, Weight};
+use super::{Announced, Heartbeat, ReportedHealth, ReportedLimit, Room, Weight};
 use std::num::NonZeroU32;
 
 /// The longest line.
@@ -27,7 +27,7 @@ pub enum AgentReply {
     /// More than a line can have: it has said nothing.
     TooLong,
     /// A line. What follows it does not count.
-    Said(Box<Beat>),
+    Said(Box<Heartbeat>),
 }
 
 /// Reads what has arrived.
@@ -41,8 +41,8 @@ pub fn read(received: &[u8]) -> AgentReply {
     }
 }
 
-fn read_line(line: &str) -> Beat {
-    let mut beat = Beat::default();
+fn read_line(line: &str) -> Heartbeat {
+    let mut beat = Heartbeat::default();
     let (mut word_of_health, mut text, mut odd) = (None, None, None);
     let mut rest = line;
     loop {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn said(line: &str) -> Beat {
+    fn said(line: &str) -> Heartbeat {
         match read(line.as_bytes()) {
             AgentReply::Said(beat) => *beat,
             other => panic!("{line:?}: {other:?}"),
@@ -151,24 +151,24 @@ mod tests {
     #[test]
     fn lines_mean_what_they_mean_to_haproxy() {
         use Announced::{Draining, Maintenance, Ready};
-        let none = Beat::default;
+        let none = Heartbeat::default;
         let at_most = |n| Some(ReportedLimit::AtMost(NonZeroU32::new(n).unwrap()));
         for (line, beat) in [
-            ("75%\n", Beat { room: relative(75), ..none() }),
+            ("75%\n", Heartbeat { room: relative(75), ..none() }),
             (
                 "up 50%,maxconn:30\r\n",
-                Beat { health: Some(ReportedHealth::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
+                Heartbeat { health: Some(ReportedHealth::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
             ),
-            ("drain\n", Beat { state: Some(Draining), ..none() }),
-            ("maint # kernel update\n", Beat { state: Some(Maintenance), note: note("kernel update"), ..none() }),
-            ("down # disk full\n", Beat { health: Some(ReportedHealth::Down), note: note("down (disk full)"), ..none() }),
+            ("drain\n", Heartbeat { state: Some(Draining), ..none() }),
+            ("maint # kernel update\n", Heartbeat { state: Some(Maintenance), note: note("kernel update"), ..none() }),
+            ("down # disk full\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("down (disk full)"), ..none() }),
             (
                 "ready up 100%\n",
-                Beat { state: Some(Ready), health: Some(ReportedHealth::Up), room: relative(100), note: note("up"), ..none() },
+                Heartbeat { state: Some(Ready), health: Some(ReportedHealth::Up), room: relative(100), note: note("up"), ..none() },
             ),
             (
                 "75%,maxconn:30,maint,down\n",
-                Beat {
+                Heartbeat {
                     room: relative(75),
                     max_requests: at_most(30),
                     state: Some(Maintenance),
@@ -177,21 +177,21 @@ mod tests {
                     ..none()
                 },
             ),
-            ("\t ,UP,\t,\rDOWN", Beat { health: Some(ReportedHealth::Up), note: note("up"), ..none() }),
-            ("up down fail\n", Beat { health: Some(ReportedHealth::Down), note: note("fail"), ..none() }),
-            ("Stopped\n", Beat { health: Some(ReportedHealth::Down), note: note("stopped"), ..none() }),
-            ("drain ready\n", Beat { state: Some(Ready), ..none() }),
-            ("10% 20%\n", Beat { room: relative(20), ..none() }),
-            ("weight:20% \n", Beat { room: relative(20), ..none() }),
-            ("weight:256\n", Beat { room: Some(Room::Weight(Weight::Absolute(256))), ..none() }),
-            ("99999999%\n", Beat { room: relative(25_600), ..none() }),
-            ("0%\n", Beat { room: relative(0), ..none() }),
-            ("maxconn:0\n", Beat { max_requests: Some(ReportedLimit::None), ..none() }),
+            ("\t ,UP,\t,\rDOWN", Heartbeat { health: Some(ReportedHealth::Up), note: note("up"), ..none() }),
+            ("up down fail\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("fail"), ..none() }),
+            ("Stopped\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("stopped"), ..none() }),
+            ("drain ready\n", Heartbeat { state: Some(Ready), ..none() }),
+            ("10% 20%\n", Heartbeat { room: relative(20), ..none() }),
+            ("weight:20% \n", Heartbeat { room: relative(20), ..none() }),
+            ("weight:256\n", Heartbeat { room: Some(Room::Weight(Weight::Absolute(256))), ..none() }),
+            ("99999999%\n", Heartbeat { room: relative(25_600), ..none() }),
+            ("0%\n", Heartbeat { room: relative(0), ..none() }),
+            ("maxconn:0\n", Heartbeat { max_requests: Some(ReportedLimit::None), ..none() }),
             ("#\n", none()),
             ("\n", none()),
-            ("# down\n", Beat { note: note("down"), ..none() }),
-            ("up #a # b, c\n", Beat { health: Some(ReportedHealth::Up), note: note("up (a # b, c)"), ..none() }),
-            ("# \u{1b}[2J\u{9b}\n", Beat { note: note("\u{fffd}[2J\u{fffd}"), ..none() }),
+            ("# down\n", Heartbeat { note: note("down"), ..none() }),
+            ("up #a # b, c\n", Heartbeat { health: Some(ReportedHealth::Up), note: note("up (a # b, c)"), ..none() }),
+            ("# \u{1b}[2J\u{9b}\n", Heartbeat { note: note("\u{fffd}[2J\u{fffd}"), ..none() }),
         ] {
             assert_eq!(said(line), beat, "{line:?}");
         }
@@ -210,7 +210,7 @@ mod tests {
             ("maxconn:\n", "the agent says `maxconn:`: write a number behind `maxconn:`"),
             ("maxconn:-1\n", "the agent says `maxconn:-1`: write a number behind `maxconn:`"),
         ] {
-            assert_eq!(said(line), Beat { note: note(text), ..Beat::default() }, "{line:?}");
+            assert_eq!(said(line), Heartbeat { note: note(text), ..Heartbeat::default() }, "{line:?}");
         }
         assert_eq!(said("xyz up\n").note, note("up (the agent says `xyz`: no such word)"));
         assert_eq!(said("xyz up # fine\n").note, note("up (fine)"));

@@ -3,7 +3,7 @@
 //! Read as mod_heartmonitor reads it, but for this: what it would cut off is refused, numbers below zero are not believed, and a port
 //! is kept, because it alone tells two nodes on one address apart.
 
-use super::{Beat, HeartbeatMessage, Room, Speaker};
+use super::{Heartbeat, HeartbeatMessage, Room, Sender};
 use percent_encoding::percent_decode;
 use std::fmt;
 use std::net::IpAddr;
@@ -99,8 +99,8 @@ impl DatagramFields {
         let slots = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
         let room = known.then(|| Room::Slots { ready: slots(ready), busy: slots(busy) });
         let port = self.port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
-        let speaker = Speaker::Address { ip: from.to_canonical(), port };
-        Ok(HeartbeatMessage { speaker, beat: Beat { room, ..Beat::default() } })
+        let speaker = Sender::Address { ip: from.to_canonical(), port };
+        Ok(HeartbeatMessage { speaker, beat: Heartbeat { room, ..Heartbeat::default() } })
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     fn heard(port: Option<u16>, room: Option<(u32, u32)>) -> HeartbeatMessage {
         let room = room.map(|(ready, busy)| Room::Slots { ready, busy });
-        HeartbeatMessage { speaker: Speaker::Address { ip: FROM.parse().unwrap(), port }, beat: Beat { room, ..Beat::default() } }
+        HeartbeatMessage { speaker: Sender::Address { ip: FROM.parse().unwrap(), port }, beat: Heartbeat { room, ..Heartbeat::default() } }
     }
 
     #[test]

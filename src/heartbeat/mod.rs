@@ -1,6 +1,6 @@
 //! What nodes say of themselves: every dialect of heartbeat, read into one value.
 //!
-//! Codecs alone: bytes in, a [`Beat`] out; no I/O, no clock. Who may speak, and what becomes of a beat, is decided elsewhere.
+//! Codecs alone: bytes in, a [`Heartbeat`] out; no I/O, no clock. Who may speak, and what becomes of a beat, is decided elsewhere.
 //!
 //! | dialect | comes as | read by |
 //! |---|---|---|
@@ -25,18 +25,18 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// A beat, and who sent it. An agent's line is only a [`Beat`]: whoever asked for it knows the node.
+/// A beat, and who sent it. An agent's line is only a [`Heartbeat`]: whoever asked for it knows the node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeartbeatMessage {
     /// Who speaks.
-    pub speaker: Speaker,
+    pub speaker: Sender,
     /// What it says.
-    pub beat: Beat,
+    pub beat: Heartbeat,
 }
 
 /// Who speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Speaker {
+pub enum Sender {
     /// A node that says its name.
     Named {
         /// The cluster it belongs to.
@@ -57,7 +57,7 @@ pub enum Speaker {
 
 /// What a node says of itself, the same for every dialect. What it does not say is absent, and then nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beat {
+pub struct Heartbeat {
     /// How much room it has.
     pub room: Option<Room>,
     /// Its live sessions, direct clients included.

@@ -6,7 +6,7 @@ mod fields;
 mod tests;
 
 use super::ranked::Ranked;
-use super::{Announced, Beat, HeartbeatMessage, Load, Role, Roles, Room, Run, Speaker};
+use super::{Announced, Heartbeat, HeartbeatMessage, Load, Role, Roles, Room, Run, Sender};
 use crate::base::hash::hash64;
 use crate::config::address::{NodeUrl, Scheme};
 use crate::config::check::is_name;
@@ -86,9 +86,9 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<HeartbeatMessage,
         Some(text) if text.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Fields::form(body)?,
         _ => return Err(HeartbeatRefusal::MediaType),
     };
-    let speaker = Speaker::Named { cluster: name(&fields, "cluster")?, node: name(&fields, "node")?, url: url(&fields)? };
+    let speaker = Sender::Named { cluster: name(&fields, "cluster")?, node: name(&fields, "node")?, url: url(&fields)? };
     let load = fields.number("load", 0..=100)?.and_then(|load| Load::new(load as u8));
-    let beat = Beat {
+    let beat = Heartbeat {
         room: load.map(Room::Load),
         sessions: count(&fields, "sessions")?,
         capacity: count(&fields, "capacity")?,
@@ -101,7 +101,7 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<HeartbeatMessage,
             .transpose()
             .map_err(|why| FieldFlaw::Roles(why).of("roles"))?,
         interval: fields.number("interval", 1..=LONGEST_INTERVAL)?.map(Duration::from_secs),
-        ..Beat::default()
+        ..Heartbeat::default()
     };
     Ok(HeartbeatMessage { speaker, beat })
 }
@@ -140,7 +140,7 @@ fn run(fields: &Fields<'_>) -> Result<Option<Run>, BodyError> {
 }
 
 /// Writes a heartbeat as JSON: what this dialect has a field for.
-pub fn write(cluster: &str, node: &str, url: &NodeUrl, beat: &Beat) -> String {
+pub fn write(cluster: &str, node: &str, url: &NodeUrl, beat: &Heartbeat) -> String {
     let run = beat.run.as_ref();
     let fields = [
         ("cluster", Some(json!(cluster))),

@@ -1,6 +1,6 @@
 //! A session's entry: 24 bytes.
 
-use super::{KnownSession, Tally};
+use super::{KnownSession, SessionCounter};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// What is kept of a session.
@@ -47,7 +47,7 @@ impl Entry {
     }
 
     /// Puts the session on another node, where it begins now, and the count with it.
-    pub fn put_on(&mut self, slot: u32, now: u32, tally: &impl Tally) {
+    pub fn put_on(&mut self, slot: u32, now: u32, tally: &impl SessionCounter) {
         if self.slot != slot {
             tally.change(self.slot, -1);
             tally.change(slot, 1);

@@ -25,7 +25,7 @@ pub struct Follower {
 /// Whether a follower was told of everything that changed.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noted {
+pub enum FollowResult {
     /// It was.
     All,
     /// More changed than could be noted, or it has only begun: what is true is known by a look at all parts, begun after this
@@ -54,10 +54,10 @@ impl Follower {
     }
 
     /// What is true now of each session that changed since this was last called; nothing of one that is over.
-    pub fn changes(&mut self, out: &mut Vec<(u64, Option<KnownSession>)>) -> Noted {
+    pub fn changes(&mut self, out: &mut Vec<(u64, Option<KnownSession>)>) -> FollowResult {
         // set after the note was made, in the same lock: a note that is missed here is found the next time
         if !self.signal.pending.swap(false, Relaxed) {
-            return Noted::All;
+            return FollowResult::All;
         }
         let mut missed = false;
         let mut ids = Vec::new();
@@ -74,7 +74,7 @@ impl Follower {
             let content = shard.read();
             out.extend(ids.drain(..).map(|id| (id, content.find(self.shards.hash(id), id).map(|entry| entry.known()))));
         }
-        if missed { Noted::NotAll } else { Noted::All }
+        if missed { FollowResult::NotAll } else { FollowResult::All }
     }
 
     /// What is true now of the sessions in one part. False if there are no more parts.

@@ -1,5 +1,5 @@
 //! The ledger: the live sessions of one cluster, which node each is on and when it was last seen. Bounded and exact: per
-//! node, the sum of what was told to the [`Tally`] is the number of entries.
+//! node, the sum of what was told to the [`SessionCounter`] is the number of entries.
 //!
 //! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
 //! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
@@ -28,8 +28,8 @@ use renames::Renames;
 use shard::{ShardContent, Shards};
 use std::sync::atomic::AtomicU32;
 
-pub use follower::{Follower, Noted};
-pub use known::{KnownSession, Tally};
+pub use follower::{FollowResult, Follower};
+pub use known::{KnownSession, SessionCounter};
 
 /// What becomes of an entry that is there already when one is to be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Ledger {
 
     /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
     /// was on another node, its count moves.
-    pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) {
+    pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) {
         let hash = self.shards.hash(session);
         // mostly there is nothing that others would have to know
         if let Some(entry) = self.shards.of(hash).read().find(hash, session)
@@ -95,12 +95,12 @@ impl Ledger {
 
     /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the slot that it is on:
     /// another one if somebody else has placed it meanwhile.
-    pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl Tally) -> u32 {
+    pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) -> u32 {
         self.enter(session, KnownSession { slot, first: now, last: now, confirmed: false }, Conflict::Keep, tally)
     }
 
     /// The session is over; false if it was unknown.
-    pub fn end(&self, session: u64, tally: &impl Tally) -> bool {
+    pub fn end(&self, session: u64, tally: &impl SessionCounter) -> bool {
         let ended = self.take(session, |entry| tally.change(entry.slot, -1)).is_some();
         if ended {
             self.capacity.release(1);
@@ -110,7 +110,7 @@ impl Ledger {
 
     /// The application changed the id of a session, as they do at login: it is the same session and counts once. If the
     /// new id was seen first, what is known of it stands.
-    pub fn rename(&self, old: u64, new: u64, now: u32, tally: &impl Tally) {
+    pub fn rename(&self, old: u64, new: u64, now: u32, tally: &impl SessionCounter) {
         if old == new {
             return;
         }
@@ -142,17 +142,17 @@ impl Ledger {
     }
 
     /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is unknown.
-    pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl Tally) {
+    pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl SessionCounter) {
         self.enter(session, KnownSession { slot: to, first: now, last: now, confirmed: true }, Conflict::Move, tally);
     }
 
     /// Enters a session that is known from before.
-    pub fn put(&self, session: u64, known: KnownSession, tally: &impl Tally) {
+    pub fn put(&self, session: u64, known: KnownSession, tally: &impl SessionCounter) {
         self.enter(session, known, Conflict::Move, tally);
     }
 
     /// Makes an entry, or meets the one that is there. Returns the slot that the session is on.
-    fn enter(&self, session: u64, new: KnownSession, conflict: Conflict, tally: &impl Tally) -> u32 {
+    fn enter(&self, session: u64, new: KnownSession, conflict: Conflict, tally: &impl SessionCounter) -> u32 {
         let hash = self.shards.hash(session);
         let mut reserved = false;
         loop {
@@ -204,7 +204,7 @@ impl Ledger {
         session: u64,
         new: KnownSession,
         conflict: Conflict,
-        tally: &impl Tally,
+        tally: &impl SessionCounter,
     ) -> Option<u32> {
         let entry = content.entries.find_mut(hash, |entry| entry.session == session)?;
         if conflict == Conflict::Move {

@@ -1,6 +1,6 @@
 //! Room in a ledger: made by forgetting what is missed least.
 
-use super::{Ledger, Tally};
+use super::{Ledger, SessionCounter};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Ledger {
@@ -31,7 +31,7 @@ impl Ledger {
 
     /// Room for one entry more, made by forgetting another if need be. False if there is none because other threads are
     /// about to use all there is: possible only in a ledger of very few.
-    pub(super) fn make_room(&self, tally: &impl Tally) -> bool {
+    pub(super) fn make_room(&self, tally: &impl SessionCounter) -> bool {
         while !self.capacity.reserve() {
             if !self.evict(tally) {
                 return false;
@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// Forgets what is above a limit that was lowered. Returns how many went.
-    pub(super) fn shed(&self, tally: &impl Tally) -> usize {
+    pub(super) fn shed(&self, tally: &impl SessionCounter) -> usize {
         let mut gone = 0;
         while self.len() > self.limit() && self.evict(tally) {
             self.capacity.release(1);
@@ -56,7 +56,7 @@ impl Ledger {
     }
 
     /// Forgets the entry that is missed least. The room it took is now the caller's. False if there was no entry at all.
-    fn evict(&self, tally: &impl Tally) -> bool {
+    fn evict(&self, tally: &impl SessionCounter) -> bool {
         while let Some(session) = self.floors.least(self.shards.all()) {
             if self.take(session, |entry| tally.change(entry.slot, -1)).is_some() {
                 self.capacity.evicted.fetch_add(1, Relaxed);

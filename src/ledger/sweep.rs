@@ -2,13 +2,13 @@
 
 use super::entry::Entry;
 use super::shard::Shard;
-use super::{KnownSession, Ledger, Tally};
+use super::{KnownSession, Ledger, SessionCounter};
 
 impl Ledger {
     /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came back, in one of
     /// `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets what is above a limit that was lowered.
     /// Returns how many went.
-    pub fn sweep(&self, now: u32, idle: u32, unconfirmed_idle: u32, part: usize, parts: usize, tally: &impl Tally) -> usize {
+    pub fn sweep(&self, now: u32, idle: u32, unconfirmed_idle: u32, part: usize, parts: usize, tally: &impl SessionCounter) -> usize {
         let limit = |known: KnownSession| if known.confirmed { idle } else { unconfirmed_idle };
         let stays = |entry: &Entry| now.saturating_sub(entry.known().last) <= limit(entry.known()) || entry.is_busy(now);
         let gone: usize = self.shards.part(part, parts).map(|shard| self.retain(shard, tally, stays)).sum();
@@ -17,7 +17,7 @@ impl Ledger {
     }
 
     /// Keeps what passes, counts what goes, and gives back memory that is mostly empty.
-    fn retain(&self, shard: &Shard, tally: &impl Tally, keep: impl Fn(&Entry) -> bool) -> usize {
+    fn retain(&self, shard: &Shard, tally: &impl SessionCounter, keep: impl Fn(&Entry) -> bool) -> usize {
         // First a look that disturbs no reader: mostly there is nothing to do.
         if shard.read().entries.iter().all(&keep) {
             return 0;

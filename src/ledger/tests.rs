@@ -11,7 +11,7 @@ pub const SLOTS: usize = 4;
 #[derive(Default)]
 pub struct Counts([AtomicI64; SLOTS]);
 
-impl Tally for Counts {
+impl SessionCounter for Counts {
     fn change(&self, slot: u32, by: i32) {
         let before = self.0[slot as usize].fetch_add(i64::from(by), SeqCst);
         assert!(before + i64::from(by) >= 0, "the count of {slot} went below zero");

@@ -8,7 +8,7 @@ use super::peer::canonical;
 use super::socket::{BoundSocket, SocketFile, drop_syns};
 use super::{Address, Peer};
 use crate::base::clock;
-use crate::base::seldom::Seldom;
+use crate::base::seldom::LogThrottle;
 use crate::transport::stream::Stream;
 use std::future::Future;
 use std::io;
@@ -72,7 +72,7 @@ impl AcceptSocket {
         places: &Arc<Semaphore>,
         mut each: impl FnMut(Stream, Peer, Option<OwnedSemaphorePermit>),
     ) {
-        let (mut closing, log) = (pin!(closing), Seldom::default());
+        let (mut closing, log) = (pin!(closing), LogThrottle::default());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -138,7 +138,7 @@ impl AcceptSocket {
 }
 
 /// Says what is wrong, and waits so long as another accept would meet the same.
-async fn recover(error: &io::Error, log: &Seldom) {
+async fn recover(error: &io::Error, log: &LogThrottle) {
     if is_transient(error) {
         return;
     }

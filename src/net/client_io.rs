@@ -1,16 +1,16 @@
 //! The bytes of an HTTP/2 client's connection, watched for progress.
 
-use crate::transport::pace::Pace;
-use crate::transport::stream::Early;
+use crate::transport::pace::ConnectionProgress;
+use crate::transport::stream::Rewind;
 use crate::transport::watched::{StreamWatch, WatchedStream};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// A connection whose pace is noted.
-pub type ClientIo = WatchedStream<Early, Rc<Pace>>;
+pub type ClientIo = WatchedStream<Rewind, Rc<ConnectionProgress>>;
 
-impl StreamWatch for Rc<Pace> {
+impl StreamWatch for Rc<ConnectionProgress> {
     fn read(&mut self) {
         self.moves();
     }

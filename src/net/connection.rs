@@ -7,7 +7,7 @@ use crate::listen::{Peer, proxy_header};
 use crate::proxy::client::{Client, NewConnection, TlsFacts};
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{H1Connection, Side};
-use crate::transport::stream::{Early, Stream};
+use crate::transport::stream::{Rewind, Stream};
 use crate::wire::protocol::ClientProtocol;
 use bytes::BytesMut;
 use std::cell::Cell;
@@ -86,7 +86,7 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let client = Rc::new(Client::new(worker, new));
     let pace = client.timers.pace.clone();
     let speaks = match opened.protocol {
-        ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Early::new(opened.early.freeze(), opened.stream), pace)),
+        ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Rewind::new(opened.early.freeze(), opened.stream), pace)),
         ClientProtocol::Http1 => Speaks::H1(H1Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
     };
     Some((client, speaks))
@@ -105,7 +105,7 @@ async fn open(mut stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut ea
         let protocol = preface(&mut stream, &mut early).await?;
         return Some(Opened { stream, early, facts: None, protocol });
     };
-    let stream = TlsAcceptor::from(config).accept(Early::new(early.freeze(), stream)).await.ok()?;
+    let stream = TlsAcceptor::from(config).accept(Rewind::new(early.freeze(), stream)).await.ok()?;
     let session = stream.get_ref().1;
     let protocol = ClientProtocol::agreed(session.alpn_protocol());
     let facts = TlsFacts::of(session);

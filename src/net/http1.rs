@@ -7,7 +7,7 @@ use crate::proxy::client::Client;
 use crate::proxy::interim::InterimSink;
 use crate::proxy::worker::HeldTable;
 use crate::proxy::{exchange, headers};
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::transport::http1::{H1Body, H1Connection, NoHead, Upgraded};
 use crate::transport::sending::Sending;
 use crate::transport::tunnel::End;
@@ -132,8 +132,8 @@ async fn exchange(connection: &Rc<H1Connection>, client: &Rc<Client>, table: Hel
     let waits = framing != Framing::None && parts.version > Version::HTTP_10 && headers::expects_continue(&parts.headers);
     connection.begin_body(framing, waits);
     let body = match framing {
-        Framing::None => Content::Empty,
-        _ => Content::H1(H1Body::new(connection.clone())),
+        Framing::None => MessageBody::Empty,
+        _ => MessageBody::H1(H1Body::new(connection.clone())),
     };
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);

@@ -8,7 +8,7 @@ use crate::proxy::client::Client;
 use crate::proxy::interim::InterimSink;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::transport::h2::{Tunnel, send_body};
 use crate::transport::http1::Side;
 use crate::transport::receiving::{Receiving, Taking};
@@ -93,10 +93,10 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
     let (body, tunnel, handover) = match parts.method == Method::CONNECT {
         true => {
             let (give, handover) = oneshot::channel();
-            (Content::Empty, Some((give, receiving)), Some(handover))
+            (MessageBody::Empty, Some((give, receiving)), Some(handover))
         }
         false => {
-            let body = Content::stream(Side::Client, &parts.headers, receiving);
+            let body = MessageBody::stream(Side::Client, &parts.headers, receiving);
             (body.timed_by(|| client.timers.begin_upload()), None, None)
         }
     };

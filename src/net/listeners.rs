@@ -5,7 +5,7 @@ use crate::config::files::NamedFiles;
 use crate::listen::tls::{self, CertStore};
 use crate::listen::{ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
-use crate::upstream::home::{Door, Kind};
+use crate::upstream::home::{OwnAddress, OwnAddressKind};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ impl ClientListeners {
     }
 
     /// Where clients will be let in once the plan is committed.
-    pub fn homes(&self, plan: &ListenerPlan) -> Vec<Door> {
-        self.set.addresses(plan).into_iter().map(|place| Door { place, kind: Kind::Clients }).collect()
+    pub fn homes(&self, plan: &ListenerPlan) -> Vec<OwnAddress> {
+        self.set.addresses(plan).into_iter().map(|place| OwnAddress { place, kind: OwnAddressKind::Clients }).collect()
     }
 
     /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is published. Returns the

@@ -4,8 +4,8 @@ use super::open_request::{OpenRequest, WHY};
 use super::refused::Refused;
 use crate::base::clock;
 use crate::telemetry::termination::Termination;
-use crate::transport::ContentError;
-use crate::transport::content::Content;
+use crate::transport::MessageBodyError;
+use crate::transport::content::MessageBody;
 use crate::wire::protocol::ClientProtocol;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -18,7 +18,7 @@ use tokio::time::Sleep;
 /// Where an answer comes from.
 pub enum Reply {
     /// A node, with the time limit between parts of its body.
-    Node(Response<Content>, Duration),
+    Node(Response<MessageBody>, Duration),
     /// Ourselves.
     Own(Response<Bytes>),
 }
@@ -57,7 +57,7 @@ pub struct AnswerBody {
 enum Source {
     Empty,
     Held(Bytes),
-    Node(Content, Flow),
+    Node(MessageBody, Flow),
 }
 
 /// The time limit between two parts of an answer; the timer is made when a part is first waited for.
@@ -74,7 +74,7 @@ impl AnswerBody {
     }
 
     /// A node's body.
-    pub fn node(body: Content, limit: Duration, mut request: Box<OpenRequest>) -> Self {
+    pub fn node(body: MessageBody, limit: Duration, mut request: Box<OpenRequest>) -> Self {
         if body.is_end_stream() {
             if let Some(lease) = &mut request.lease {
                 lease.give_back(request.now);
@@ -112,7 +112,7 @@ impl Drop for AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = ContentError;
+    type Error = MessageBodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();

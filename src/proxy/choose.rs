@@ -4,9 +4,9 @@ use super::client::Client;
 use super::context::RequestContext;
 use super::refused::Refused;
 use super::resolve::Bypass;
-use super::retry::Tries;
+use super::retry::RetryState;
 use super::session::{self, Clash, ConnectionSession, OpenSession};
-use crate::affinity::{FoundPin, Reading, bypass, visitor};
+use crate::affinity::{FoundPin, PinLookup, bypass, visitor};
 use crate::base::clock;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
@@ -92,13 +92,13 @@ impl FirstRequest {
     }
 
     /// The visitor that it looks like, if that is all that tells its session from others.
-    fn visitor(cluster: &Cluster, reading: &Reading<'_>) -> Option<u64> {
+    fn visitor(cluster: &Cluster, reading: &PinLookup<'_>) -> Option<u64> {
         reading.session.filter(|_| !cluster.affinity.identifies() && !cluster.affinity.is_none())
     }
 }
 
 /// Decides, waits for first checks, and enters the session into the ledger.
-pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRequest, tries: &mut Tries) -> Result<Chosen, Refused> {
+pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRequest, tries: &mut RetryState) -> Result<Chosen, Refused> {
     let (client, cluster, reading, open) = (context.client, context.to.cluster, &context.to.reading, &mut *context.open);
     let alike = FirstRequest::visitor(cluster, reading);
     let mut hint = first.hint;

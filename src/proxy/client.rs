@@ -40,7 +40,7 @@ pub struct Client {
     pub timers: Rc<ConnectionTimers>,
     /// What it speaks.
     pub protocol: ClientProtocol,
-    burst: RefCell<Vec<Placed>>,
+    burst: RefCell<Vec<RecentPlacement>>,
 }
 
 /// What is known of a connection that was just opened.
@@ -106,7 +106,7 @@ impl TlsFacts {
 }
 
 /// Where a session without a pin was just placed.
-struct Placed {
+struct RecentPlacement {
     cluster: Arc<str>,
     identity: u64,
     slot: u32,
@@ -161,7 +161,7 @@ impl Client {
     pub fn meet(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let mut burst = self.burst.borrow_mut();
         if burst.len() < BURST_KEPT && !burst.iter().any(|p| p.identity == identity && p.slot == slot && *p.cluster == **cluster) {
-            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, until: 0 });
+            burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until: 0 });
         }
     }
 
@@ -171,7 +171,7 @@ impl Client {
         let mut burst = self.burst.borrow_mut();
         burst.retain(|p| now < p.until && (p.identity != identity || p.cluster != *cluster));
         if burst.len() < BURST_KEPT {
-            burst.push(Placed { cluster: cluster.clone(), identity, slot, session, until: now + BURST_MS });
+            burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until: now + BURST_MS });
         }
     }
 

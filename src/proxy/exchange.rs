@@ -12,12 +12,12 @@ use super::place::place;
 use super::refused::Refused;
 use super::request_head::Arrival;
 use super::resolve::{Resolution, resolve};
-use super::retry::{self, Tries};
+use super::retry::{self, RetryState};
 use super::upgrade::UpgradeHandoff;
 use super::worker::HeldTable;
 use super::{hand_off, headers, respond, session};
 use crate::affinity::PinSent;
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::upstream::passages;
 use http::{Request, Response, StatusCode};
 use std::rc::Rc;
@@ -28,7 +28,7 @@ pub async fn serve(
     table: HeldTable,
     interims: InterimSink,
     handoff: Option<UpgradeHandoff>,
-    request: Request<Content>,
+    request: Request<MessageBody>,
 ) -> Response<AnswerBody> {
     let listener = client.listener_in(&table);
     let mut open = OpenRequest::begin(&client, listener);
@@ -62,14 +62,14 @@ pub async fn serve(
 }
 
 /// Brings a request to a node of its cluster, and the answer back.
-async fn to_cluster(context: &mut RequestContext<'_>, body: Content, handoff: Option<UpgradeHandoff>) -> Result<Reply, Refused> {
+async fn to_cluster(context: &mut RequestContext<'_>, body: MessageBody, handoff: Option<UpgradeHandoff>) -> Result<Reply, Refused> {
     let cluster = context.to.cluster;
     refuse_circle(context)?;
     context.open.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let forced = bypassed(context);
     let mut first = FirstRequest::of(context);
     let outbound = OutboundRequest::prepare(context, body, handoff).await?;
-    let mut tries = Tries::new(cluster, outbound.is_repeatable());
+    let mut tries = RetryState::new(cluster, outbound.is_repeatable());
     loop {
         let chosen = match forced {
             Some(node) => Chosen::forced(node),

@@ -5,7 +5,7 @@ use super::choose::Chosen;
 use super::context::RequestContext;
 use super::outbound::OutboundRequest;
 use super::refused::Refused;
-use super::rewrite::{self, Sides};
+use super::rewrite::{self, RewriteSides};
 use super::{headers, session, upgrade};
 use crate::affinity;
 use crate::config::address::Scheme;
@@ -67,9 +67,9 @@ pub(super) fn finish(
 }
 
 /// The node's side and the client's, as the answer may name them.
-fn sides<'a>(context: &'a RequestContext<'_>, node: &'a Node) -> Sides<'a> {
+fn sides<'a>(context: &'a RequestContext<'_>, node: &'a Node) -> RewriteSides<'a> {
     let (head, url) = (&context.head, &node.link.url);
-    Sides {
+    RewriteSides {
         node_scheme: if url.scheme == Scheme::Https { "https" } else { "http" },
         node_host: &url.host,
         node_port: url.port,

@@ -4,7 +4,7 @@ use super::answer::Reply;
 use super::choose::{FirstRequest, bypassed, choose};
 use super::context::RequestContext;
 use super::refused::Refused;
-use super::retry::Tries;
+use super::retry::RetryState;
 use super::{respond, session};
 use crate::table::decide::Verdict;
 use http::StatusCode;
@@ -17,7 +17,7 @@ pub(super) async fn serve(context: &mut RequestContext<'_>, status: StatusCode) 
     let verdict = match bypassed(context) {
         Some(node) => Verdict::forced(node),
         None => {
-            let mut tries = Tries::new(cluster, false);
+            let mut tries = RetryState::new(cluster, false);
             let chosen = choose(context, &mut first, &mut tries).await?;
             session::hand_over(cluster, &chosen.verdict, first.session, context.open.now);
             chosen.verdict

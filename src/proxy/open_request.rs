@@ -10,7 +10,7 @@ use crate::base::clock::Now;
 use crate::table::{Cluster, Listener};
 use crate::telemetry::record::RequestRecord;
 use crate::telemetry::termination::Termination;
-use crate::upstream::answer::Lease;
+use crate::upstream::answer::ConnectionGuard;
 use http::{HeaderMap, HeaderName};
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ pub struct OpenRequest {
     /// Its place at the node.
     pub slot: Option<RequestSlot>,
     /// Its connection to the node.
-    pub lease: Option<Lease>,
+    pub lease: Option<ConnectionGuard>,
     /// Its session's mark of being in use.
     flight: Option<Flight>,
     client: Rc<Client>,

@@ -3,12 +3,12 @@
 use super::context::RequestContext;
 use super::headers::{self, Origin};
 use super::refused::Refused;
-use super::retry::{self, Tries};
+use super::retry::{self, RetryState};
 use super::upgrade::{UpgradeHandoff, UpgradeRequest};
 use crate::table::decide::Verdict;
-use crate::transport::ContentError;
+use crate::transport::MessageBodyError;
 use crate::transport::body_progress::Stalled;
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::upstream::answer::NodeAnswer;
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::failure::{ExchangeFailure, SendError};
@@ -36,7 +36,11 @@ enum Payload {
 
 impl OutboundRequest {
     /// Changes the head into what a node is sent, and takes in the body as far as it is held.
-    pub(super) async fn prepare(context: &mut RequestContext<'_>, body: Content, handoff: Option<UpgradeHandoff>) -> Result<Self, Refused> {
+    pub(super) async fn prepare(
+        context: &mut RequestContext<'_>,
+        body: MessageBody,
+        handoff: Option<UpgradeHandoff>,
+    ) -> Result<Self, Refused> {
         let upgrade = UpgradeRequest::wanted(context, &body, handoff);
         let bodiless = body.is_end_stream();
         // RFC 9110 section 10.1.1: it means nothing from HTTP/1.0, nor without a body
@@ -73,7 +77,12 @@ impl OutboundRequest {
     }
 
     /// Sends it to the node that was chosen, and brings the head of its answer.
-    pub(super) async fn send(&self, context: &mut RequestContext<'_>, verdict: &Verdict, tries: &Tries) -> Result<NodeAnswer, SendError> {
+    pub(super) async fn send(
+        &self,
+        context: &mut RequestContext<'_>,
+        verdict: &Verdict,
+        tries: &RetryState,
+    ) -> Result<NodeAnswer, SendError> {
         let (node, interims) = (&verdict.node, context.interims);
         let sent = {
             let limits = tries.limits(context, node, self.upgrade.is_some());
@@ -128,7 +137,7 @@ impl OutboundRequest {
 
 /// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if the client
 /// `expects` to be told. With it, whether it can be sent again.
-async fn take_in(context: &RequestContext<'_>, body: Content, idempotent: bool, expects: bool) -> Result<(Payload, bool), Refused> {
+async fn take_in(context: &RequestContext<'_>, body: MessageBody, idempotent: bool, expects: bool) -> Result<(Payload, bool), Refused> {
     let cluster = context.to.cluster;
     if expects {
         return Ok((Payload::Streamed(Upload::new(body, true)), idempotent));
@@ -175,7 +184,7 @@ fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
     Ok(())
 }
 
-fn not_in_full(error: &ContentError) -> SendError {
+fn not_in_full(error: &MessageBodyError) -> SendError {
     let kind = if error.is::<Stalled>() { ExchangeFailure::Stalled } else { ExchangeFailure::Client };
     SendError::new(kind, error.to_string())
 }

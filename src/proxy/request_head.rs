@@ -7,7 +7,7 @@ use crate::affinity;
 use crate::base::clock::Now;
 use crate::table::Listener;
 use crate::upstream::home;
-use crate::upstream::passages::Passages;
+use crate::upstream::passages::LoopMarks;
 use crate::wire::host::host_of;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
@@ -44,11 +44,11 @@ pub struct RequestHead {
     /// The peer may speak for others.
     pub trusted: bool,
     /// Where it has been, if it comes from ourselves.
-    pub passed: Passages,
+    pub passed: LoopMarks,
 }
 
 /// A request that cannot be understood, or in two ways.
-pub struct Unclear {
+pub struct AmbiguousRequest {
     /// What it is answered.
     pub refused: Refused,
     /// What is known of it.
@@ -57,14 +57,14 @@ pub struct Unclear {
 
 impl RequestHead {
     /// Reads what every later step needs; refuses what could be understood in two ways.
-    pub(super) fn read(listener: &Listener, arrival: &Arrival<'_>, mut parts: Parts) -> Result<Self, Box<Unclear>> {
+    pub(super) fn read(listener: &Listener, arrival: &Arrival<'_>, mut parts: Parts) -> Result<Self, Box<AmbiguousRequest>> {
         match Self::judge(arrival, &mut parts) {
             Ok((host, passed)) => Ok(Self::of(listener, arrival, parts, host, passed)),
-            Err(refused) => Err(Box::new(Unclear { refused, parts })),
+            Err(refused) => Err(Box::new(AmbiguousRequest { refused, parts })),
         }
     }
 
-    fn judge(arrival: &Arrival<'_>, parts: &mut Parts) -> Result<(String, Passages), Refused> {
+    fn judge(arrival: &Arrival<'_>, parts: &mut Parts) -> Result<(String, LoopMarks), Refused> {
         let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
@@ -76,7 +76,7 @@ impl RequestHead {
                 Some(_) => {}
             }
         }
-        let passed = if home::is_chained() { Passages::take(&mut parts.headers) } else { Passages::default() };
+        let passed = if home::is_chained() { LoopMarks::take(&mut parts.headers) } else { LoopMarks::default() };
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
@@ -106,7 +106,7 @@ impl RequestHead {
         Ok((host, passed))
     }
 
-    fn of(listener: &Listener, arrival: &Arrival<'_>, parts: Parts, host: String, passed: Passages) -> Self {
+    fn of(listener: &Listener, arrival: &Arrival<'_>, parts: Parts, host: String, passed: LoopMarks) -> Self {
         let trusted = listener.trusts(arrival.peer);
         let client = if trusted { headers::real_client(&parts.headers, arrival.peer, &listener.trusted) } else { arrival.peer };
         let given = listener.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));

@@ -1,8 +1,8 @@
 //! What a request is: who asks, which rule is for it, where that leads, and what the request says of its session. A pure function
 //! of the table and of what came; who serves a request, hands it over or explains it asks here, and nowhere else.
 
-use super::request_head::{Arrival, RequestHead, Unclear};
-use crate::affinity::{FoundPin, Lost, Reading, bypass};
+use super::request_head::{AmbiguousRequest, Arrival, RequestHead};
+use crate::affinity::{FoundPin, Lost, PinLookup, bypass};
 use crate::table::conditions::RouteQuery;
 use crate::table::decide;
 use crate::table::redirect::Redirect;
@@ -35,7 +35,7 @@ pub struct Destination<'t> {
     /// The operator's word that stands above the pin.
     pub bypass: Bypass<'t>,
     /// What the pin says.
-    pub reading: Reading<'t>,
+    pub reading: PinLookup<'t>,
     /// The route it names that no node has, fit to be shown.
     pub unclaimed: Option<Box<str>>,
 }
@@ -68,7 +68,7 @@ pub fn resolve<'t>(
     listener: &'t Listener,
     arrival: &Arrival<'_>,
     parts: Parts,
-) -> Result<(RequestHead, Resolution<'t>), Box<Unclear>> {
+) -> Result<(RequestHead, Resolution<'t>), Box<AmbiguousRequest>> {
     let head = RequestHead::read(listener, arrival, parts)?;
     let resolution = find(table, listener, arrival, &head).unwrap_or(Resolution::NoRule);
     Ok((head, resolution))

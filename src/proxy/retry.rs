@@ -5,12 +5,12 @@ use super::refused::Refused;
 use super::session::OpenSession;
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
-use crate::table::evidence::Met;
+use crate::table::evidence::FailureKind;
 use crate::table::{Cluster, Node};
 use crate::telemetry::termination::Termination;
 use crate::upstream::failure::{ExchangeFailure, SendError};
-use crate::upstream::household::Household;
-use crate::upstream::limits::{ExchangeLimits, Over};
+use crate::upstream::household::ClientNetwork;
+use crate::upstream::limits::{ConnectionUse, ExchangeLimits};
 use crate::wire::protocol::ClientProtocol;
 use http::{Method, StatusCode};
 
@@ -20,7 +20,7 @@ pub fn is_idempotent(method: &Method) -> bool {
 }
 
 /// The tries of one request.
-pub struct Tries {
+pub struct RetryState {
     tried: Vec<u32>,
     /// The wait for first checks is over.
     pub waited: bool,
@@ -42,7 +42,7 @@ const TRIES_PER_NODE: usize = 2;
 /// Races absorbed for one request; from then on it gets a connection of its own.
 const MOST_RACES: u8 = 3;
 
-impl Tries {
+impl RetryState {
     /// None yet.
     pub fn new(cluster: &Cluster, repeatable: bool) -> Self {
         Self {
@@ -85,16 +85,16 @@ impl Tries {
             response: conf.timeouts.response.get(),
             max_idle: conf.pool.max_idle,
             over: match () {
-                () if switching => Over::Switching,
-                () if self.http1 == Some(node.live.slot) => Over::Http1,
-                () if self.fresh => Over::New,
-                () if self.repeatable => Over::Any,
-                () => Over::Sure,
+                () if switching => ConnectionUse::Switching,
+                () if self.http1 == Some(node.live.slot) => ConnectionUse::Http1,
+                () if self.fresh => ConnectionUse::New,
+                () if self.repeatable => ConnectionUse::Any,
+                () => ConnectionUse::Sure,
             },
             connections: conf.pool.http2_connections,
             queue: conf.queue_timeout.get(),
             waiting: &node.live.waiting,
-            client: Household::of(context.head.client),
+            client: ClientNetwork::of(context.head.client),
             keep: conf.retry_body.0,
         }
     }
@@ -117,7 +117,7 @@ impl Tries {
         {
             cluster.live.failed(&verdict.node.live, unseen);
         }
-        if let Some(met) = Met::of(error.kind).filter(|_| !error.race) {
+        if let Some(met) = FailureKind::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail(), now);
         }
         let ends = of_client || matches!(error.kind, ExchangeFailure::Timeout | ExchangeFailure::BadAnswer | ExchangeFailure::Unswitched);
@@ -171,9 +171,9 @@ impl Tries {
 }
 
 /// Whether the node is to be set aside for what a request met there.
-fn judge(cluster: &Cluster, node: &Node, met: Met, detail: &str, now: Now) {
+fn judge(cluster: &Cluster, node: &Node, met: FailureKind, detail: &str, now: Now) {
     let (passive, witness) = (&cluster.conf.passive, cluster.witness(node, now));
-    if met == Met::Late && !witness.answers {
+    if met == FailureKind::Late && !witness.answers {
         node.live.evidence.waited(cluster.conf.timeouts.response.get().as_millis() as u64, passive.failures, now);
     }
     if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64, now) {

@@ -1,12 +1,12 @@
 //! Undoes in an answer what was done to its request, so that the client never sees the node's own address (ProxyPassReverse).
 
-use crate::table::swap::Swap;
+use crate::table::swap::PrefixSwap;
 use crate::wire::cookies::{self, Edit};
 use http::header::{CONTENT_LOCATION, HeaderMap, HeaderValue, LOCATION, REFRESH, SET_COOKIE};
 
 /// The two sides of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Sides<'a> {
+pub struct RewriteSides<'a> {
     /// "http" or "https", towards the node.
     pub node_scheme: &'a str,
     /// The node's host, IPv6 in brackets, without port.
@@ -18,11 +18,11 @@ pub struct Sides<'a> {
     /// The host as the client asked for it, with port if there was one.
     pub host: &'a str,
     /// The prefixes that the rule has swapped in the path.
-    pub swap: Option<&'a Swap>,
+    pub swap: Option<&'a PrefixSwap>,
 }
 
 /// Rewrites Location, Content-Location, Refresh and Set-Cookie. To be called before our own cookie is added.
-pub fn responses(headers: &mut HeaderMap, sides: &Sides<'_>) {
+pub fn responses(headers: &mut HeaderMap, sides: &RewriteSides<'_>) {
     for (name, new) in [(LOCATION, location as New), (CONTENT_LOCATION, location), (REFRESH, refresh)] {
         let changed = headers.get(&name).and_then(|value| change(value, new, sides));
         if let Some(value) = changed.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()) {
@@ -33,10 +33,10 @@ pub fn responses(headers: &mut HeaderMap, sides: &Sides<'_>) {
 }
 
 /// What a value becomes; `None` when it is right already.
-type New = fn(&str, &Sides<'_>) -> Option<String>;
+type New = fn(&str, &RewriteSides<'_>) -> Option<String>;
 
 /// Bytes beyond ASCII are opaque (RFC 9110 section 5.5): each stands for a character of its own here, and comes out as it went in.
-fn change(value: &HeaderValue, new: New, sides: &Sides<'_>) -> Option<Vec<u8>> {
+fn change(value: &HeaderValue, new: New, sides: &RewriteSides<'_>) -> Option<Vec<u8>> {
     if let Ok(text) = value.to_str() {
         return new(text, sides).map(String::into_bytes);
     }
@@ -48,7 +48,7 @@ fn change(value: &HeaderValue, new: New, sides: &Sides<'_>) -> Option<Vec<u8>> {
 ///
 /// One on the node's own address gets the client's scheme and host. Where the rule has swapped prefixes they are swapped back on these,
 /// on paths, and on locations at the client's host by the node's scheme (a node behind TLS does not know better).
-fn location(text: &str, sides: &Sides<'_>) -> Option<String> {
+fn location(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
     let to_client = |path: &str| sides.swap.and_then(|swap| swap.to_client(path));
     if text.starts_with('/') && !text.starts_with("//") {
         return to_client(text);
@@ -72,7 +72,7 @@ fn location(text: &str, sides: &Sides<'_>) -> Option<String> {
 }
 
 /// A refresh (`5; url=…`) as the client must see it; `None` when it is right already.
-fn refresh(text: &str, sides: &Sides<'_>) -> Option<String> {
+fn refresh(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
     let (seconds, rest) = text.split_once([';', ','])?;
     let (name, url) = rest.split_once('=')?;
     if !name.trim_ascii().eq_ignore_ascii_case("url") {
@@ -82,7 +82,7 @@ fn refresh(text: &str, sides: &Sides<'_>) -> Option<String> {
     Some(format!("{seconds}; url={}", location(bare, sides)?))
 }
 
-fn names_node(scheme: &str, authority: &str, sides: &Sides<'_>) -> bool {
+fn names_node(scheme: &str, authority: &str, sides: &RewriteSides<'_>) -> bool {
     let own = match scheme {
         _ if scheme.eq_ignore_ascii_case("http") => 80,
         _ if scheme.eq_ignore_ascii_case("https") => 443,
@@ -96,7 +96,7 @@ fn names_node(scheme: &str, authority: &str, sides: &Sides<'_>) -> bool {
 }
 
 /// The cookie as the client must see it; `None` when it is right already.
-fn cookie(text: &str, sides: &Sides<'_>) -> Option<String> {
+fn cookie(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
     let mut parts = text.split(';');
     let mut new = String::with_capacity(text.len() + 32);
     new.push_str(parts.next()?);
@@ -125,7 +125,7 @@ fn cookie(text: &str, sides: &Sides<'_>) -> Option<String> {
 }
 
 /// True when the client asked for the host by the node's own name.
-fn same_host(sides: &Sides<'_>) -> bool {
+fn same_host(sides: &RewriteSides<'_>) -> bool {
     let host = match sides.host.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => host,
         _ => sides.host,
@@ -137,18 +137,18 @@ fn same_host(sides: &Sides<'_>) -> bool {
 mod tests {
     use super::*;
 
-    const BARE: Sides<'_> =
-        Sides { node_scheme: "http", node_host: "10.0.0.1", node_port: 8080, scheme: "https", host: "shop.example.com", swap: None };
+    const BARE: RewriteSides<'_> =
+        RewriteSides { node_scheme: "http", node_host: "10.0.0.1", node_port: 8080, scheme: "https", host: "shop.example.com", swap: None };
 
-    fn swap(strip: &str, add: Option<&str>) -> Swap {
-        Swap::compile(Some(strip), add).unwrap().unwrap()
+    fn swap(strip: &str, add: Option<&str>) -> PrefixSwap {
+        PrefixSwap::compile(Some(strip), add).unwrap().unwrap()
     }
 
     #[test]
     fn locations() {
         let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
-        let (strips, swaps) = (Sides { swap: Some(&strip), ..BARE }, Sides { swap: Some(&both), ..BARE });
-        let six = Sides { node_host: "[fd00::1]", node_port: 80, ..BARE };
+        let (strips, swaps) = (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
+        let six = RewriteSides { node_host: "[fd00::1]", node_port: 80, ..BARE };
         for (sides, from, to) in [
             (swaps, "/app/next?a=/app#b", Some("/shop/next?a=/app#b")),
             (swaps, "/app", Some("/shop")),
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn cookies() {
         let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
-        let (strips, swaps) = (Sides { swap: Some(&strip), ..BARE }, Sides { swap: Some(&both), ..BARE });
+        let (strips, swaps) = (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
         for (sides, from, to) in [
             (swaps, "JSESSIONID=A.n1; Path=/app; HttpOnly", Some("JSESSIONID=A.n1; Path=/shop; HttpOnly")),
             (swaps, "a=b; path=/app/", Some("a=b; Path=/shop/")),
@@ -199,7 +199,7 @@ mod tests {
             (strips, "a=Path=/", None),
             (BARE, "a=b; Path=/", None),
             (BARE, "a=b;DOMAIN=10.0.0.1", Some("a=b")),
-            (Sides { host: "10.0.0.1:443", ..BARE }, "a=b; Domain=10.0.0.1", None),
+            (RewriteSides { host: "10.0.0.1:443", ..BARE }, "a=b; Domain=10.0.0.1", None),
             (strips, "", None),
         ] {
             assert_eq!(cookie(from, &sides).as_deref(), to, "{from}");
@@ -215,7 +215,7 @@ mod tests {
         }
         headers.append(REFRESH, HeaderValue::from_static("5;URL='http://10.0.0.1:8080/in'"));
         let strip = swap("/shop", None);
-        responses(&mut headers, &Sides { swap: Some(&strip), ..BARE });
+        responses(&mut headers, &RewriteSides { swap: Some(&strip), ..BARE });
         assert_eq!(
             (&headers[LOCATION], &headers[REFRESH]),
             (&"/shop/in".parse().unwrap(), &"5; url=https://shop.example.com/shop/in".parse().unwrap())
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn bytes_beyond_ascii_are_nobodys_business() {
         let both = swap("/sh\u{f6}p", Some("/app"));
-        let sides = Sides { swap: Some(&both), ..BARE };
+        let sides = RewriteSides { swap: Some(&both), ..BARE };
         for (name, from, to) in [
             (SET_COOKIE, &b"a=1; Path=/app; Comment=gr\xc3\xb6\xc3\x9fe"[..], &b"a=1; Path=/sh%C3%B6p; Comment=gr\xc3\xb6\xc3\x9fe"[..]),
             (SET_COOKIE, b"user=J\xf6rg; Path=/app", b"user=J\xf6rg; Path=/sh%C3%B6p"),

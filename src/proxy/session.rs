@@ -1,8 +1,8 @@
 //! What a request means for the ledger: sessions begin, go on, move and end here.
 
-use crate::affinity::{PinOutcome, PinSent, Reading};
+use crate::affinity::{PinLookup, PinOutcome, PinSent};
 use crate::base::clock::Now;
-use crate::table::cluster::LiveTally;
+use crate::table::cluster::LiveSessionCounter;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node, State};
 use http::request::Parts;
@@ -64,7 +64,7 @@ pub struct ConnectionSession {
 
 impl ConnectionSession {
     /// The session's identity: its own, or that of one of those that look alike.
-    fn identity(&self, cluster: &Cluster, reading: &Reading<'_>, verdict: &Verdict, tally: &LiveTally<'_>) -> u64 {
+    fn identity(&self, cluster: &Cluster, reading: &PinLookup<'_>, verdict: &Verdict, tally: &LiveSessionCounter<'_>) -> u64 {
         let Some(visitor) = reading.session.filter(|_| !cluster.affinity.identifies()) else {
             return reading.session.unwrap_or(self.fresh);
         };
@@ -85,7 +85,7 @@ impl ConnectionSession {
 /// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
 pub fn enter(
     cluster: &Cluster,
-    reading: &Reading<'_>,
+    reading: &PinLookup<'_>,
     verdict: &Verdict,
     caller: &ConnectionSession,
     tried: &[u32],

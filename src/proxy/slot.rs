@@ -1,7 +1,7 @@
 //! A request's slot at a node: counted while it lasts, waited for when the node has as many requests as it may.
 
 use crate::base::clock::Now;
-use crate::base::waiting::Waiting;
+use crate::base::waiting::WaitGuard;
 use crate::table::{Cluster, ClusterLive, Node, NodeLive};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,7 +26,7 @@ impl RequestSlot {
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
         let (mut behind, mut waited) = (0, None);
         if !node.live.limit.try_enter() {
-            let waiting = Waiting::behind(&node.live.waiting);
+            let waiting = WaitGuard::behind(&node.live.waiting);
             behind = waiting.behind;
             let since = Now::look();
             tokio::time::timeout(within, node.live.limit.enter()).await.ok()?;

@@ -1,9 +1,9 @@
 //! The time limits of one client connection: its own, and the nearest of those of its requests.
 
 use crate::base::clock::{self, Now, monotonic_ms};
-use crate::transport::alarm::Alarm;
+use crate::transport::alarm::SharedDeadline;
 use crate::transport::body_progress::BodyProgress;
-use crate::transport::pace::Pace;
+use crate::transport::pace::ConnectionProgress;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ pub struct ConnectionTimers {
     /// When the first byte of a request's head came, while it is not there in full; 0 otherwise.
     head_since: Cell<u64>,
     /// When bytes last moved, and how the body comes in of a connection with one exchange at a time.
-    pub pace: Rc<Pace>,
+    pub pace: Rc<ConnectionProgress>,
     /// When the node is to have answered, of such a connection.
-    pub alarm: Alarm,
+    pub alarm: SharedDeadline,
     /// The bodies that come in at the same time over HTTP/2.
     uploads: RefCell<Vec<Weak<BodyProgress>>>,
 }

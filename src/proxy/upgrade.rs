@@ -7,9 +7,9 @@ use super::refused::Refused;
 use super::tunnel::{self, Socket};
 use crate::table::decide::Why;
 use crate::telemetry::termination::Termination;
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::transport::tunnel::End;
-use crate::upstream::answer::Lease;
+use crate::upstream::answer::ConnectionGuard;
 use base64::Engine;
 use bytes::Bytes;
 use http::request::Parts;
@@ -34,7 +34,7 @@ impl UpgradeRequest {
     /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
     /// followed by it. Nor does one that may as well be answered without where nodes speak HTTP/2, which switches to nothing: a
     /// WebSocket alone is worth a connection of HTTP/1.1.
-    pub(super) fn wanted(context: &RequestContext<'_>, body: &Content, handoff: Option<UpgradeHandoff>) -> Option<Self> {
+    pub(super) fn wanted(context: &RequestContext<'_>, body: &MessageBody, handoff: Option<UpgradeHandoff>) -> Option<Self> {
         let client = handoff.filter(|_| body.is_end_stream())?;
         let parts = &context.head.parts;
         if parts.method == Method::CONNECT {
@@ -68,8 +68,8 @@ pub(super) fn switch(
     context: &mut RequestContext<'_>,
     wanted: Option<UpgradeRequest>,
     protocol: Option<HeaderValue>,
-    response: Response<Content>,
-    lease: Lease,
+    response: Response<MessageBody>,
+    lease: ConnectionGuard,
 ) -> Result<Reply, Refused> {
     let open = &mut context.open;
     let live = open.slot.as_ref().map(|slot| slot.live().clone());

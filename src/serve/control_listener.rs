@@ -4,7 +4,7 @@ use super::error::{ControlError, TokenFileError};
 use super::{Body, Caller, ControlHandle, serve};
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
 use crate::listen::{Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
-use crate::upstream::home::{Door, Kind};
+use crate::upstream::home::{OwnAddress, OwnAddressKind};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::RefCell;
@@ -68,9 +68,9 @@ impl<R: 'static> ControlListener<R> {
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &ControlPlan<R>) -> Vec<Door> {
-        let kind = Kind::Control(self.options.key);
-        self.set.addresses(&plan.listener).into_iter().map(|place| Door { place, kind }).collect()
+    pub fn homes(&self, plan: &ControlPlan<R>) -> Vec<OwnAddress> {
+        let kind = OwnAddressKind::Control(self.options.key);
+        self.set.addresses(&plan.listener).into_iter().map(|place| OwnAddress { place, kind }).collect()
     }
 
     /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the address opened.

@@ -10,7 +10,7 @@ pub use body::Body;
 pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
 pub use error::{ControlError, TokenFileError};
 
-use crate::base::seldom::Seldom;
+use crate::base::seldom::LogThrottle;
 use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, BoundSocket, Peer};
@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use patient::{Patient, WritePatience};
+use patient::{WriteLimit, WriteTimeout};
 use problem::Problem;
 use serde::Serialize;
 use std::convert::Infallible;
@@ -88,14 +88,14 @@ where
     F: Future<Output = Response<Body>> + 'static,
 {
     let ControlOptions { key, connections, pages, .. } = options;
-    let (places, log) = (Arc::new(Semaphore::new(connections)), Rc::new(Seldom::default()));
+    let (places, log) = (Arc::new(Semaphore::new(connections)), Rc::new(LogThrottle::default()));
     let (of_all, until) = (places.clone(), closed.clone());
     let closing = async { drop(closed.changed().await) };
     let start = move |stream, peer, place| {
         let (handler, closed, free, log) = (handler.clone(), until.clone(), of_all.clone(), log.clone());
         let near_limit = move || free.available_permits() <= connections / 8;
         let tls = tls.load_full();
-        let stream = Patient::new(stream, WritePatience::of(PATIENCE));
+        let stream = WriteTimeout::new(stream, WriteLimit::of(PATIENCE));
         tokio::task::spawn_local(async move {
             match tls {
                 None => connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await,
@@ -124,7 +124,7 @@ where
 }
 
 /// Who shows a certificate that is no good, or none, finds it in the log: it is one of ours with a mistake, more likely than not.
-fn refused(key: &str, peer: Peer, error: &io::Error, log: &Seldom) {
+fn refused(key: &str, peer: Peer, error: &io::Error, log: &LogThrottle) {
     let from = peer.address().map_or_else(|| "this machine".to_owned(), |address| address.ip().to_string());
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {

@@ -9,23 +9,23 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 /// Such a connection.
-pub type Patient<S> = WatchedStream<S, WritePatience>;
+pub type WriteTimeout<S> = WatchedStream<S, WriteLimit>;
 
 /// How long nothing may be taken.
-pub struct WritePatience {
+pub struct WriteLimit {
     limit: Duration,
     /// Ends when it does; there while the other side takes nothing.
     end: Option<Pin<Box<Sleep>>>,
 }
 
-impl WritePatience {
+impl WriteLimit {
     /// So long.
     pub fn of(limit: Duration) -> Self {
         Self { limit, end: None }
     }
 }
 
-impl StreamWatch for WritePatience {
+impl StreamWatch for WriteLimit {
     fn write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.end = None;
@@ -45,7 +45,7 @@ mod tests {
     #[tokio::test]
     async fn who_takes_nothing_is_cut_off_and_who_takes_a_little_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(100);
-        let mut patient = Patient::new(ours, WritePatience::of(Duration::from_secs(60)));
+        let mut patient = WriteTimeout::new(ours, WriteLimit::of(Duration::from_secs(60)));
         let taker = async {
             let mut taken = [0; 50];
             for _ in 0..10 {
@@ -55,7 +55,7 @@ mod tests {
         let (written, ()) = tokio::join!(patient.write_all(&[0; 500]), taker);
         written.unwrap();
         let (ours, _theirs) = tokio::io::duplex(100);
-        let mut patient = Patient::new(ours, WritePatience::of(Duration::from_millis(20)));
+        let mut patient = WriteTimeout::new(ours, WriteLimit::of(Duration::from_millis(20)));
         let error = patient.write_all(&[0; 500]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -7,13 +7,13 @@ use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
-use super::warned::Warned;
+use super::warned::WarnedTexts;
 use crate::affinity::{Affinity, BypassIssuer};
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
-use crate::ledger::{KnownSession, Ledger, Tally};
+use crate::ledger::{KnownSession, Ledger, SessionCounter};
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
@@ -118,7 +118,7 @@ pub struct ClusterLive {
     /// The connections to its nodes.
     pub usage: Arc<Usage>,
     /// Routes that clients name and no node has.
-    pub warned: Warned,
+    pub warned: WarnedTexts,
     /// Whether its checks are to be doubted.
     pub doubt: Doubt,
     /// Something was learned of a node: for requests that wait for a first check.
@@ -152,7 +152,7 @@ impl ClusterLive {
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
             usage,
-            warned: Warned::default(),
+            warned: WarnedTexts::default(),
             doubt: Doubt::default(),
             learned: Notify::new(),
         }
@@ -189,8 +189,8 @@ impl ClusterLive {
     }
 
     /// Where the ledger counts what changes now.
-    pub fn tally(&self, now: Now) -> LiveTally<'_> {
-        LiveTally { live: self, now }
+    pub fn tally(&self, now: Now) -> LiveSessionCounter<'_> {
+        LiveSessionCounter { live: self, now }
     }
 
     /// Remembers that a session left a node, so that a recovery does not flip it back.
@@ -233,7 +233,7 @@ impl ClusterLive {
     /// Makes this be what is known of a session, from before the process started. Its node's count follows with `count_restored`.
     pub fn restore(&self, session: u64, known: KnownSession, moved_from: Option<u32>) {
         self.forget(session);
-        self.ledger.put(session, known, &Uncounted);
+        self.ledger.put(session, known, &NoSessionCounter);
         if let Some(from) = moved_from
             && self.move_count.load(Relaxed) < MOVES_KEPT
         {
@@ -244,7 +244,7 @@ impl ClusterLive {
 
     /// A session that was restored is over.
     pub fn forget(&self, session: u64) {
-        self.ledger.end(session, &Uncounted);
+        self.ledger.end(session, &NoSessionCounter);
         if self.move_count.load(Relaxed) > 0 && self.moves.remove(&session).is_some() {
             self.move_count.fetch_sub(1, Relaxed);
         }
@@ -252,7 +252,7 @@ impl ClusterLive {
 
     /// Ends restored sessions that fell idle meanwhile, and counts the others on their nodes.
     pub fn count_restored(&self, now: Now, idle: u32) {
-        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), 0, 1, &Uncounted);
+        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), 0, 1, &NoSessionCounter);
         for (slot, count) in self.ledger.per_slot() {
             self.tally(now).change(slot, i32::try_from(count).unwrap_or(i32::MAX));
         }
@@ -322,12 +322,12 @@ impl ClusterLive {
 pub const UNCONFIRMED_IDLE: u32 = 60;
 
 /// The sessions of a cluster's nodes, as they change at one moment: what is counted is scored at once.
-pub struct LiveTally<'a> {
+pub struct LiveSessionCounter<'a> {
     live: &'a ClusterLive,
     now: Now,
 }
 
-impl Tally for LiveTally<'_> {
+impl SessionCounter for LiveSessionCounter<'_> {
     fn change(&self, slot: u32, by: i32) {
         let roster = self.live.roster.load();
         let Some(live) = roster.lives.get(slot as usize) else { return };
@@ -342,8 +342,8 @@ impl Tally for LiveTally<'_> {
 }
 
 /// While sessions are restored one by one, nobody counts: that is done once, at the end.
-struct Uncounted;
+struct NoSessionCounter;
 
-impl Tally for Uncounted {
+impl SessionCounter for NoSessionCounter {
     fn change(&self, _: u32, _: i32) {}
 }

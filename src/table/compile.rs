@@ -16,7 +16,7 @@ use crate::heartbeat::Roles;
 use crate::heartbeat::native::Settings;
 use crate::ledger::Ledger;
 use crate::upstream::addresses::Addresses;
-use crate::upstream::home::{Believed, LinkReach};
+use crate::upstream::home::{JoinableAddresses, LinkReach};
 use crate::upstream::link::Link;
 use crate::upstream::tls::NodeTls;
 use crate::upstream::usage::Usage;
@@ -104,7 +104,7 @@ fn compile_cluster(
     before: Option<&Cluster>,
 ) -> Result<Cluster, ClusterError> {
     let method = Method::of(conf.balance);
-    let mut berths = Berths::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
+    let mut berths = SlotTable::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
     let tls_files = crate::upstream::tls::fingerprint(&conf.tls, context.files);
@@ -178,14 +178,14 @@ fn compile_cluster(
 }
 
 /// The live cells of a cluster's nodes while its table is built.
-struct Berths {
+struct SlotTable {
     lives: Vec<Arc<NodeLive>>,
     by_name: HashMap<Arc<str>, usize>,
     /// Slots whose node left and has no sessions any more.
     free: Vec<usize>,
 }
 
-impl Berths {
+impl SlotTable {
     fn new(lives: Vec<Arc<NodeLive>>, conf: &model::Cluster) -> Self {
         let by_name = lives.iter().enumerate().map(|(slot, live)| (live.name.clone(), slot)).collect();
         let left = |live: &NodeLive| !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight() == 0;
@@ -228,7 +228,7 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
 
 /// Where a node may be that says so itself, from that address.
 pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> LinkReach {
-    LinkReach::Announced { from, into: Believed::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
+    LinkReach::Announced { from, into: JoinableAddresses::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
 }
 
 fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> LinkReach {

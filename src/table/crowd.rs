@@ -67,12 +67,12 @@ impl<'l> Crowd<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Tally;
+    use crate::ledger::SessionCounter;
     use std::collections::HashSet;
 
     struct Nobody;
 
-    impl Tally for Nobody {
+    impl SessionCounter for Nobody {
         fn change(&self, _: u32, _: i32) {}
     }
 

@@ -6,7 +6,7 @@ mod why;
 pub use why::Why;
 
 use super::{Cluster, Health, Node, State};
-use crate::affinity::{FoundPin, Lost, PinRequest, Reading, Via};
+use crate::affinity::{FoundPin, Lost, PinLookup, PinRequest, Via};
 use crate::balance::{Placement, Tier};
 use crate::base::clock::Now;
 use crate::config::model::{AdminState, Failover};
@@ -70,7 +70,7 @@ pub struct DecisionInput<'a> {
 /// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
 /// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell. `now` is
 /// `clock::monotonic_secs`.
-pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> Reading<'t> {
+pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> PinLookup<'t> {
     let own = cluster.affinity.read(head);
     if matches!(own.found, FoundPin::Ledger { .. })
         && let Some(other) = cluster.affinity.read_other(&own, head)
@@ -89,7 +89,7 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> R
 }
 
 /// Decides.
-pub fn decide(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Decision {
+pub fn decide(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Decision {
     match pinned(cluster, reading, facts) {
         Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
         Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
@@ -159,7 +159,7 @@ enum Pinned {
 }
 
 /// What the pin says, and whether it can be followed.
-fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> Pinned {
+fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>) -> Pinned {
     let single;
     let (slots, via): (&[u32], Via) = match &reading.found {
         FoundPin::Absent => return Pinned::Nowhere(if cluster.affinity.is_none() { Why::None } else { Why::New }),
@@ -209,7 +209,7 @@ fn pinned(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -
 }
 
 /// The pin does not lead anywhere. Its session may have gone on elsewhere, of which its client has not heard yet.
-fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>, lost: Lost) -> Pinned {
+fn gone_on(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>, lost: Lost) -> Pinned {
     let is_certain = reading.stamp.is_opened() && cluster.affinity.identifies();
     let known = reading.session.filter(|_| is_certain).and_then(|session| cluster.live.ledger.find(session));
     let lives =
@@ -222,7 +222,7 @@ fn gone_on(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>, 
 
 /// Whether a session was on this node after the run that its pin names was last heard of: the pin may be older than its node's
 /// restart, and the session younger.
-fn was_seen_since(cluster: &Cluster, reading: &Reading<'_>, node: &Node) -> bool {
+fn was_seen_since(cluster: &Cluster, reading: &PinLookup<'_>, node: &Node) -> bool {
     let seen = reading.session.and_then(|session| cluster.live.ledger.find(session));
     seen.is_some_and(|seen| seen.slot == node.live.slot && !node.live.told.forgot(seen.last))
 }
@@ -276,7 +276,7 @@ fn keyed(cluster: &Cluster, hash: u64, facts: &DecisionInput<'_>, why: Why) -> P
 
 /// A session that the ledger does not know. The application may know its id all the same, and then says nothing of it in its answers:
 /// it falls where the id does, with every request and on every proxy the same, until an answer has confirmed it.
-fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> Pinned {
+fn stranger(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>) -> Pinned {
     let why = match reading.found {
         FoundPin::Lost(lost) => lost.into(),
         _ => Why::New,
@@ -288,7 +288,7 @@ fn stranger(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>)
 }
 
 /// Where the pin was read that is being followed.
-fn via_of(reading: &Reading<'_>) -> Via {
+fn via_of(reading: &PinLookup<'_>) -> Via {
     match reading.found {
         FoundPin::Pin { via, .. } | FoundPin::Ledger { via } => via,
         // only the id behind the pin is known
@@ -296,7 +296,7 @@ fn via_of(reading: &Reading<'_>) -> Via {
     }
 }
 
-fn key_of(reading: &Reading<'_>) -> Option<u64> {
+fn key_of(reading: &PinLookup<'_>) -> Option<u64> {
     match reading.found {
         FoundPin::Key { hash } => Some(hash),
         FoundPin::Ledger { via: Via::Key } => reading.session,

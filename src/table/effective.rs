@@ -17,7 +17,7 @@
 //! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
 //! node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
-use super::evidence::Met;
+use super::evidence::FailureKind;
 use super::node::{Health, Node};
 use super::state::State;
 use crate::base::clock::Now;
@@ -112,7 +112,7 @@ impl Node {
             State::Maintenance if self.spec.admin == AdminState::Maintenance => "the operator took it out".into(),
             State::Maintenance => "it asked to be left alone".into(),
             State::Down if self.live.health() == Health::Up && told.is_down() => "its agent calls it down".into(),
-            State::Down if self.live.health() == Health::Up && self.live.evidence.proof(now) == Some(Met::InVain) => {
+            State::Down if self.live.health() == Health::Up && self.live.evidence.proof(now) == Some(FailureKind::InVain) => {
                 "clients waited in vain, and so did a check that asked for \"/\": it is left alone for a moment".into()
             }
             State::Down if self.live.health() == Health::Up => "requests failed one after another: it is left alone for a moment".into(),

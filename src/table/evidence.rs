@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 /// What a client's request met in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Met {
+pub enum FailureKind {
     /// Nobody listens.
     Refused = 1,
     /// It was taken, and broken off.
@@ -38,7 +38,7 @@ pub enum Met {
     InVain = 4,
 }
 
-impl Met {
+impl FailureKind {
     /// Of a failure, if it says anything of the node.
     pub fn of(failure: ExchangeFailure) -> Option<Self> {
         match failure {
@@ -66,11 +66,11 @@ pub struct Witness {
 
 impl Witness {
     /// Whether what a request met is proof against the node.
-    pub fn admits(self, met: Met) -> bool {
+    pub fn admits(self, met: FailureKind) -> bool {
         match met {
-            Met::Refused | Met::InVain => true,
-            Met::BrokenOff => !self.answers,
-            Met::Late => !self.answers && !self.check_answered,
+            FailureKind::Refused | FailureKind::InVain => true,
+            FailureKind::BrokenOff => !self.answers,
+            FailureKind::Late => !self.answers && !self.check_answered,
         }
     }
 }
@@ -140,9 +140,9 @@ impl Evidence {
 
     /// A client's request failed. After `limit` that count in a row the node is set aside for `eject_ms`, doubled each time up to ten
     /// times. True when that just happened.
-    pub fn failed(&self, met: Met, witness: Witness, limit: u8, eject_ms: u64, now: Now) -> bool {
+    pub fn failed(&self, met: FailureKind, witness: Witness, limit: u8, eject_ms: u64, now: Now) -> bool {
         // what breaks off may be a connection from before nobody listened
-        self.against.fetch_max(if met == Met::Refused { REFUSED } else { UNANSWERED }, Relaxed);
+        self.against.fetch_max(if met == FailureKind::Refused { REFUSED } else { UNANSWERED }, Relaxed);
         if !witness.admits(met) {
             return false;
         }
@@ -154,7 +154,7 @@ impl Evidence {
         is_proven
     }
 
-    fn set_aside(&self, met: Met, eject_ms: u64, now: Now) {
+    fn set_aside(&self, met: FailureKind, eject_ms: u64, now: Now) {
         let times = self.ejections.fetch_add(1, Relaxed).min(4);
         let pause = (eject_ms << times).min(eject_ms.saturating_mul(10));
         self.proof.store(met as u8, Relaxed);
@@ -167,12 +167,12 @@ impl Evidence {
     }
 
     /// What set it aside, while it is.
-    pub fn proof(&self, now: Now) -> Option<Met> {
+    pub fn proof(&self, now: Now) -> Option<FailureKind> {
         let met = match self.proof.load(Relaxed) {
-            1 => Met::Refused,
-            2 => Met::BrokenOff,
-            3 => Met::Late,
-            _ => Met::InVain,
+            1 => FailureKind::Refused,
+            2 => FailureKind::BrokenOff,
+            3 => FailureKind::Late,
+            _ => FailureKind::InVain,
         };
         self.is_ejected(now).then_some(met)
     }
@@ -204,7 +204,7 @@ impl Evidence {
     pub fn vouched(&self, for_ms: u64, now: Now) {
         self.vouched_until.store(now.ms() + for_ms, Relaxed);
         self.in_vain_since.store(None, Relaxed);
-        if matches!(self.proof(now), Some(Met::Late | Met::InVain)) {
+        if matches!(self.proof(now), Some(FailureKind::Late | FailureKind::InVain)) {
             self.acquit();
             self.ejections.store(0, Relaxed);
         }
@@ -221,7 +221,7 @@ impl Evidence {
         let still = self.in_vain_since.exchange(Some(since), None, Relaxed);
         if still {
             self.vouched_until.store(0, Relaxed);
-            self.set_aside(Met::InVain, eject_ms, now);
+            self.set_aside(FailureKind::InVain, eject_ms, now);
         }
         still
     }
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn each_failure_counts_as_the_table_says() {
         for (met, nobody, clients, check) in
-            [(Met::Refused, true, true, true), (Met::BrokenOff, true, false, true), (Met::Late, true, false, false)]
+            [(FailureKind::Refused, true, true, true), (FailureKind::BrokenOff, true, false, true), (FailureKind::Late, true, false, false)]
         {
             let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000, AT));
             assert_eq!(found, [nobody, clients, check], "{met:?}");
@@ -305,28 +305,28 @@ mod tests {
             ExchangeFailure::Client,
             ExchangeFailure::Stalled,
         ] {
-            assert_eq!(Met::of(failure), None);
+            assert_eq!(FailureKind::of(failure), None);
         }
-        assert_eq!(Met::of(ExchangeFailure::Declined), Some(Met::BrokenOff), "something listens");
+        assert_eq!(FailureKind::of(ExchangeFailure::Declined), Some(FailureKind::BrokenOff), "something listens");
     }
 
     #[test]
     fn an_answer_ends_the_row_and_what_does_not_count_is_remembered_as_unanswered() {
         let evidence = Evidence::default();
         assert_eq!(evidence.since_answer(AT), None);
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT));
+        assert!(!evidence.failed(FailureKind::Refused, NOBODY, 2, 60_000, AT));
         evidence.answered(AT);
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT));
-        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000, AT) && evidence.is_unanswered());
-        assert!(evidence.failed(Met::BrokenOff, NOBODY, 2, 60_000, AT));
-        assert_eq!(evidence.proof(AT), Some(Met::BrokenOff));
-        assert!(!evidence.failed(Met::Refused, NOBODY, 2, 60_000, AT), "it is set aside already");
+        assert!(!evidence.failed(FailureKind::Refused, NOBODY, 2, 60_000, AT));
+        assert!(!evidence.failed(FailureKind::Late, CLIENTS, 2, 60_000, AT) && evidence.is_unanswered());
+        assert!(evidence.failed(FailureKind::BrokenOff, NOBODY, 2, 60_000, AT));
+        assert_eq!(evidence.proof(AT), Some(FailureKind::BrokenOff));
+        assert!(!evidence.failed(FailureKind::Refused, NOBODY, 2, 60_000, AT), "it is set aside already");
         evidence.acquit();
         assert_eq!(evidence.proof(AT), None);
         assert!(evidence.is_refused(), "what breaks off later changes nothing");
         evidence.listens(true);
         assert!(!evidence.is_unanswered(), "but a good check does");
-        assert!(!evidence.failed(Met::Late, CLIENTS, 2, 60_000, AT));
+        assert!(!evidence.failed(FailureKind::Late, CLIENTS, 2, 60_000, AT));
         evidence.listens(true);
         assert!(evidence.is_unanswered() && !evidence.is_refused(), "it is no answer, though");
         evidence.listens(false);
@@ -347,7 +347,7 @@ mod tests {
         for end in ends {
             let evidence = Evidence::default();
             for (second, vain) in [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)] {
-                evidence.failed(Met::Late, NOBODY, 9, 1000, at(second));
+                evidence.failed(FailureKind::Late, NOBODY, 9, 1000, at(second));
                 evidence.waited(60_000, 3, at(second));
                 assert_eq!(evidence.in_vain_since().is_some(), vain, "{second}");
             }
@@ -364,13 +364,13 @@ mod tests {
     #[test]
     fn a_node_where_all_wait_in_vain_is_set_aside_for_a_time_and_one_that_answers_when_asked_is_not() {
         let evidence = Evidence::default();
-        evidence.failed(Met::Late, NOBODY, 1, 10_000, at(1000));
+        evidence.failed(FailureKind::Late, NOBODY, 1, 10_000, at(1000));
         evidence.waited(1000, 1, at(1000));
         let since = evidence.in_vain_since().unwrap();
         assert!(evidence.found_in_vain(since, 10_000, at(1000)));
-        assert_eq!(evidence.proof(at(1000)), Some(Met::InVain));
+        assert_eq!(evidence.proof(at(1000)), Some(FailureKind::InVain));
         assert_eq!(evidence.proof(at(1021)), None, "that ends by itself");
-        assert!(evidence.failed(Met::Late, NOBODY, 1, 10_000, at(1021)));
+        assert!(evidence.failed(FailureKind::Late, NOBODY, 1, 10_000, at(1021)));
         evidence.waited(1000, 1, at(1021));
         evidence.vouched(30_000, at(1021));
         assert!(evidence.is_vouched(at(1021)) && evidence.proof(at(1021)).is_none(), "an answer ends it at once");

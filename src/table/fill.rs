@@ -32,7 +32,7 @@ pub struct ReportedRoom {
 
 /// What is to be known to judge a node.
 #[derive(Debug, Clone, Copy)]
-pub struct NodeSight {
+pub struct NodeObservation {
     /// Its seats.
     pub size: f64,
     /// The seats are a number of sessions, which can be compared with our own.
@@ -78,7 +78,7 @@ impl Fill {
     }
 
     /// Takes what it says, and whether that can be true; what it does not say stays as it was.
-    pub fn hear(&self, said: ReportedRoom, sight: &NodeSight, norm: &Norm) {
+    pub fn hear(&self, said: ReportedRoom, sight: &NodeObservation, norm: &Norm) {
         if let Some(workers) = said.workers {
             self.workers.store(Some(workers), Relaxed);
         }
@@ -101,7 +101,7 @@ impl Fill {
     }
 
     /// What it tells shows how fast sessions leave without our notice.
-    fn learn(&self, load: f64, sight: &NodeSight, norm: &Norm) {
+    fn learn(&self, load: f64, sight: &NodeObservation, norm: &Norm) {
         if let Some(before) = self.load() {
             let placed = f64::from(sight.ours) - f64::from(self.ours.load(Relaxed));
             let seconds = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
@@ -135,7 +135,7 @@ impl Fill {
     }
 
     /// Time has passed. `sum`: what it told of and what was placed since.
-    pub fn pass(&self, sum: u32, sight: &NodeSight, norm: &Norm) {
+    pub fn pass(&self, sum: u32, sight: &NodeObservation, norm: &Norm) {
         let since = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         // at least one stays: only the node itself can say that nobody is left
         let gone = f64::from(sum.saturating_sub(1)) * (1.0 - (-norm.leaving() * since).exp());
@@ -169,7 +169,7 @@ impl Fill {
     }
 
     /// Seats in use now, by its word.
-    pub fn told(&self, sight: &NodeSight, norm: &Norm) -> Option<f64> {
+    pub fn told(&self, sight: &NodeObservation, norm: &Norm) -> Option<f64> {
         let load = self.load()?;
         let age = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         let stay = (-norm.leaving() * age).exp();
@@ -256,8 +256,8 @@ impl Norm {
 mod tests {
     use super::*;
 
-    fn sight(ours: u32, now: u64) -> NodeSight {
-        NodeSight { size: 100.0, counted: true, ours, now }
+    fn sight(ours: u32, now: u64) -> NodeObservation {
+        NodeObservation { size: 100.0, counted: true, ours, now }
     }
 
     fn load(load: f64) -> ReportedRoom {
@@ -296,7 +296,7 @@ mod tests {
         let fill = Fill::unknown();
         fill.unseen(267);
         fill.hear(load(0.0), &sight(272, 0), &norm);
-        fill.hear(load(0.0), &NodeSight { counted: false, ..sight(999, 0) }, &norm);
+        fill.hear(load(0.0), &NodeObservation { counted: false, ..sight(999, 0) }, &norm);
         assert_eq!((fill.doubted(272, 1, &norm), fill.lately(272)), (None, 5));
         fill.restart(300);
         fill.hear(load(0.0), &sight(301, 0), &norm);

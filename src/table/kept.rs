@@ -17,7 +17,7 @@
 //!
 //! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a session moves in both.
 
-use super::evidence::{Met, Witness};
+use super::evidence::{FailureKind, Witness};
 use super::node::{Health, Node};
 use super::state::State;
 use super::{Cluster, ClusterLive};
@@ -51,7 +51,7 @@ impl fmt::Display for KeepReason {
 pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now) -> Option<KeepReason> {
     let evidence = &node.live.evidence;
     let proof = evidence.proof(now);
-    let is_refused = evidence.is_refused() || proof == Some(Met::Refused);
+    let is_refused = evidence.is_refused() || proof == Some(FailureKind::Refused);
     let says_so = node.live.told.is_down() || node.live.told.announced() == Announced::Maintenance;
     if node.state(now) != State::Down || says_so || is_refused {
         return None;
@@ -64,7 +64,7 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now
         return Some(KeepReason::Answers(ms));
     }
     if passes(health, node) {
-        return proof.is_none_or(|met| met == Met::Late).then_some(KeepReason::Passes);
+        return proof.is_none_or(|met| met == FailureKind::Late).then_some(KeepReason::Passes);
     }
     (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered()).then_some(KeepReason::Doubted)
 }

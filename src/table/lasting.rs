@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What a node said that is worth knowing after a restart of ours, until it speaks again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Lasting {
+pub struct PersistedReport {
     /// Its runs.
     #[serde(skip_serializing_if = "RunHistory::is_empty")]
     pub runs: RunHistory,

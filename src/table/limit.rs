@@ -75,8 +75,8 @@ impl RequestLimit {
     }
 
     /// Comes in once those who came before are in and there is room. Whoever stops waiting is passed over.
-    pub fn enter(&self) -> Enter<'_> {
-        Enter { limit: self, ticket: None }
+    pub fn enter(&self) -> PlaceWait<'_> {
+        PlaceWait { limit: self, ticket: None }
     }
 
     /// Leaves, which lets in whoever is next.
@@ -122,12 +122,12 @@ impl RequestLimit {
 
 /// One who waits to come in; ready once he is. Dropped before that, his turn is the next one's.
 #[derive(Debug)]
-pub struct Enter<'a> {
+pub struct PlaceWait<'a> {
     limit: &'a RequestLimit,
     ticket: Option<u64>,
 }
 
-impl Future for Enter<'_> {
+impl Future for PlaceWait<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -157,7 +157,7 @@ impl Future for Enter<'_> {
     }
 }
 
-impl Drop for Enter<'_> {
+impl Drop for PlaceWait<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let mut queue = self.limit.queue();

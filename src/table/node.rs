@@ -5,7 +5,7 @@ use super::evidence::Evidence;
 use super::fill::Fill;
 use super::limit::RequestLimit;
 use super::state::{State, StateChange};
-use super::told::Told;
+use super::told::NodeReport;
 use crate::base::clock::{self, Now};
 use crate::base::maybe::MaybeU32;
 use crate::config::address::NodeUrl;
@@ -117,7 +117,7 @@ pub struct NodeLive {
     /// What traffic and checks have shown of it.
     pub evidence: Evidence,
     /// What it says of itself.
-    pub told: Told,
+    pub told: NodeReport,
     /// How full it is.
     pub fill: Fill,
     why: Mutex<String>,
@@ -145,7 +145,7 @@ impl NodeLive {
             up_since: MaybeU32::none(),
             cold_since: MaybeU32::none(),
             evidence: Evidence::default(),
-            told: Told::nothing(),
+            told: NodeReport::nothing(),
             fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
             noted: Mutex::new((None, clock::unix_ms())),
@@ -349,13 +349,13 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::Beat;
+    use crate::heartbeat::Heartbeat;
 
     /// A node that the ledger has ten sessions on, and that told of so many.
     fn telling(sessions: u32) -> NodeLive {
         let live = NodeLive::new("n1".into(), 0);
         live.sessions.store(10, Relaxed);
-        live.told.hear(&Beat { sessions: Some(sessions), ..Beat::default() }, 10, 5000, Now::look());
+        live.told.hear(&Heartbeat { sessions: Some(sessions), ..Heartbeat::default() }, 10, 5000, Now::look());
         live
     }
 

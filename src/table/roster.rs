@@ -1,12 +1,12 @@
 //! The nodes of a cluster with the board that picks are made from, and what is told to the board of each.
 
-use super::fill::{NodeSight, Norm, ReportedRoom};
+use super::fill::{NodeObservation, Norm, ReportedRoom};
 use super::node::{Node, NodeLive};
 use super::state::State;
 use crate::balance::{Candidate, Method, Placement, SEAT, Tier};
 use crate::base::clock::Now;
 use crate::config::model::AdminState;
-use crate::heartbeat::{Beat, Room};
+use crate::heartbeat::{Heartbeat, Room};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,7 +54,7 @@ impl Roster {
     }
 
     /// Takes what a node says of its room. `ours`: sessions that the ledger has there.
-    pub fn hear(&self, node: &Node, beat: &Beat, ours: u32, now: Now) {
+    pub fn hear(&self, node: &Node, beat: &Heartbeat, ours: u32, now: Now) {
         let mut said = ReportedRoom { sessions: beat.sessions, ..ReportedRoom::default() };
         match beat.room {
             Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
@@ -72,7 +72,7 @@ impl Roster {
         let sight = self.sight(node, ours, now);
         // workers that are busy count no sessions
         let counted = sight.counted && !matches!(beat.room, Some(Room::Slots { .. }));
-        node.live.fill.hear(said, &NodeSight { counted, ..sight }, &self.norm);
+        node.live.fill.hear(said, &NodeObservation { counted, ..sight }, &self.norm);
     }
 
     /// Takes how many sessions nobody has seen lately, by slot, and learns from all nodes what is usual.
@@ -107,9 +107,9 @@ impl Roster {
         share as f64 * f64::from(node.live.ramp(self.slow_start, now))
     }
 
-    fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeSight {
+    fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeObservation {
         let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.told.weight(node.spec.weight));
-        NodeSight { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
+        NodeObservation { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
     }
 
     fn candidate(&self, node: &Node, now: Now) -> Candidate {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::table::rule::Action;
-use crate::table::target::TooLong;
+use crate::table::target::PathTooLong;
 use crate::wire::template::TemplateFacts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -103,7 +103,7 @@ fn targets() {
         assert_eq!(target.as_ref().map(PathAndQuery::as_str), to, "{index} {from}");
     }
     let long = PathAndQuery::try_from(format!("/old/{}/x", "a".repeat(65_500))).unwrap();
-    assert!(matches!(router.rules()[1].target(&long), Ok(Some(_)) | Err(TooLong)));
+    assert!(matches!(router.rules()[1].target(&long), Ok(Some(_)) | Err(PathTooLong)));
 }
 
 #[test]

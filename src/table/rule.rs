@@ -5,8 +5,8 @@ use super::edits::Edits;
 use super::normal_path::NormalPath;
 use super::redirect::Redirect;
 use super::rule_error::RuleError;
-use super::swap::Swap;
-use super::target::{Rewrite, TooLong};
+use super::swap::PrefixSwap;
+use super::target::{PathTooLong, Rewrite};
 use crate::config::model;
 use http::StatusCode;
 use http::header::HeaderValue;
@@ -53,7 +53,7 @@ pub struct Rule {
     /// What becomes of the request.
     pub action: Action,
     /// The prefix that stands for another on the way to the node, and is put back on the way out.
-    pub swap: Option<Swap>,
+    pub swap: Option<PrefixSwap>,
     /// Changes to the request's headers.
     pub request_headers: Edits,
     /// Changes to the answer's headers.
@@ -64,7 +64,7 @@ pub struct Rule {
 
 impl Rule {
     /// The path and query for the node; `None` when they stay as they came.
-    pub fn target(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
+    pub fn target(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, PathTooLong> {
         match (&self.rewrite, &self.swap) {
             (Some(rewrite), _) => rewrite.apply(self.conditions.path_regex(), asked).map(Some),
             (None, Some(swap)) => swap.to_node(asked),
@@ -92,7 +92,7 @@ impl Rule {
         Ok(Self {
             index,
             action,
-            swap: Swap::compile(rule.strip_prefix.as_deref(), rule.add_prefix.as_deref())?,
+            swap: PrefixSwap::compile(rule.strip_prefix.as_deref(), rule.add_prefix.as_deref())?,
             request_headers: Edits::compile(&rule.request_headers)?,
             response_headers: Edits::compile(&rule.response_headers)?,
             rewrite: rule.rewrite.as_deref().map(|text| Rewrite::parse(text, conditions.path_regex())).transpose()?,

@@ -2,20 +2,20 @@
 
 use super::normal_path::{encode, normal};
 use super::rule_error::RuleError;
-use super::target::{TooLong, finish};
+use super::target::{PathTooLong, finish};
 use http::uri::PathAndQuery;
 use std::borrow::Cow;
 
 /// The prefix that clients see and the one that the node has, without a slash at the end; either may be empty.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Swap {
+pub struct PrefixSwap {
     public: Box<str>,
     /// The same as it is written in a header.
     shown: Box<str>,
     own: Box<str>,
 }
 
-impl Swap {
+impl PrefixSwap {
     /// From `strip-prefix` and `add-prefix`; nothing when there is nothing to be done.
     pub fn compile(strip: Option<&str>, add: Option<&str>) -> Result<Option<Self>, RuleError> {
         let prefix = |key: &'static str, given: Option<&str>| match given {
@@ -28,7 +28,7 @@ impl Swap {
     }
 
     /// The path for the node; `None` when the one asked for is not below the public prefix.
-    pub(super) fn to_node(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, TooLong> {
+    pub(super) fn to_node(&self, asked: &PathAndQuery) -> Result<Option<PathAndQuery>, PathTooLong> {
         self.rest(asked.path()).map(|rest| finish(&self.own, &rest, asked.query())).transpose()
     }
 
@@ -75,10 +75,10 @@ fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn swap(strip: &str, add: &str) -> Swap {
+    fn swap(strip: &str, add: &str) -> PrefixSwap {
         let given = |text: &'static str| Some(text).filter(|text| !text.is_empty());
         let (strip, add) = (strip.to_owned().leak(), add.to_owned().leak());
-        Swap::compile(given(strip), given(add)).unwrap().unwrap()
+        PrefixSwap::compile(given(strip), given(add)).unwrap().unwrap()
     }
 
     #[test]
@@ -104,8 +104,8 @@ mod tests {
         for (asked, applies) in [("/shop", true), ("/sho%70/x", true), ("/shop2/x", false), ("/", false)] {
             assert_eq!(swap("/shop", "/app").applies(asked), applies, "{asked}");
         }
-        assert!(Swap::compile(Some("/a"), Some("/a/")).unwrap().is_none());
-        assert!(Swap::compile(Some("a"), None).is_err() && Swap::compile(None, Some("a")).is_err());
+        assert!(PrefixSwap::compile(Some("/a"), Some("/a/")).unwrap().is_none());
+        assert!(PrefixSwap::compile(Some("a"), None).is_err() && PrefixSwap::compile(None, Some("a")).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use regex::Regex;
 
 /// The rewritten path would be longer than a path can be; the answer is 414.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub struct PathTooLong;
 
 #[derive(Debug)]
 enum RewritePart {
@@ -52,7 +52,7 @@ impl Rewrite {
         Ok(Self { parts, keeps_query: !text.contains('?') })
     }
 
-    pub(super) fn apply(&self, regex: Option<&Regex>, asked: &PathAndQuery) -> Result<PathAndQuery, TooLong> {
+    pub(super) fn apply(&self, regex: Option<&Regex>, asked: &PathAndQuery) -> Result<PathAndQuery, PathTooLong> {
         let path = normal(asked.path());
         // The groups come from the path as it was sent if its shape is the one the rule saw, so that `%2B` stays `%2B`.
         let raw = if path.reshaped { None } else { regex.and_then(|regex| regex.captures(asked.path())) };
@@ -81,7 +81,7 @@ fn group(name: &str, regex: Option<&Regex>) -> Option<usize> {
 }
 
 /// A path for the wire: below a prefix or, without one, behind a leading slash; nothing in it that may not be.
-pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<PathAndQuery, TooLong> {
+pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<PathAndQuery, PathTooLong> {
     let mut out = encode(rest);
     if prefix.is_empty() && !out.starts_with('/') {
         out.insert(0, '/');
@@ -91,5 +91,5 @@ pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<Pa
         out.push('?');
         out.push_str(query);
     }
-    PathAndQuery::from_maybe_shared(bytes::Bytes::from(out)).map_err(|_| TooLong)
+    PathAndQuery::from_maybe_shared(bytes::Bytes::from(out)).map_err(|_| PathTooLong)
 }

@@ -1,11 +1,11 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
 use super::claim::Claims;
-pub use super::lasting::Lasting;
+pub use super::lasting::PersistedReport;
 use crate::base::clock::Now;
 use crate::base::maybe::{MaybeU32, MaybeU64};
 use crate::heartbeat::replay::{Novelty, RunHistory};
-use crate::heartbeat::{Announced, Beat, ReportedHealth, ReportedLimit, Roles, Room, Run, Weight};
+use crate::heartbeat::{Announced, Heartbeat, ReportedHealth, ReportedLimit, Roles, Room, Run, Weight};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ const ABSOLUTE: u32 = 1 << 31;
 
 /// The live cells of what a node says.
 #[derive(Debug)]
-pub struct Told {
+pub struct NodeReport {
     /// `clock::monotonic_ms` of the last heartbeat.
     heard: MaybeU64,
     patience: AtomicU32,
@@ -43,7 +43,7 @@ pub struct Told {
     runs: Mutex<RunHistory>,
 }
 
-impl Told {
+impl NodeReport {
     /// It has said nothing.
     pub const fn nothing() -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Told {
 
     /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
     /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
-    pub fn hear(&self, beat: &Beat, ours: u32, patience: u32, now: Now) -> bool {
+    pub fn hear(&self, beat: &Heartbeat, ours: u32, patience: u32, now: Now) -> bool {
         let mut changed = false;
         self.heard.store(Some(now.ms()), Relaxed);
         self.patience.store(patience, Relaxed);
@@ -127,9 +127,9 @@ impl Told {
     }
 
     /// What is to be known of it after a restart of ours.
-    pub fn lasting(&self, now: Now) -> Lasting {
+    pub fn lasting(&self, now: Now) -> PersistedReport {
         let booted = self.booted.load(Relaxed);
-        Lasting {
+        PersistedReport {
             runs: self.history(|history| history.clone()),
             boot: self.boot(),
             booted: booted.map(|booted| now.unix_secs().saturating_sub(now.secs().saturating_sub(booted).into())),
@@ -143,8 +143,8 @@ impl Told {
     }
 
     /// Takes up what was known before a restart of ours.
-    pub fn recall(&self, known: &Lasting, now: Now) {
-        let Lasting { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
+    pub fn recall(&self, known: &PersistedReport, now: Now) {
+        let PersistedReport { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
         self.own_token.store(*own_token, Relaxed);
         if let Some(claim) = claim {
             self.claims.lodge(claim.clone());

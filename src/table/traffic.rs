@@ -37,7 +37,7 @@ const STEPS: usize = 20;
 
 /// A request that ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended {
+pub struct EndedRequest {
     /// Its status.
     pub status: u16,
     /// Why its node.
@@ -53,12 +53,12 @@ pub struct Ended {
 /// The counters of a cluster, or of requests that belong to none.
 #[derive(Default)]
 pub struct Traffic {
-    blocks: ThreadLocal<Block>,
+    blocks: ThreadLocal<ThreadCounters>,
 }
 
 /// One thread's counters. Aligned so that no two threads write to one pair of cache lines.
 #[repr(align(128))]
-struct Block {
+struct ThreadCounters {
     codes: [ThreadCount; KINDS],
     whys: [ThreadCount; Why::ALL.len()],
     steps: [ThreadCount; STEPS],
@@ -74,7 +74,7 @@ struct Block {
     slots_left: ThreadCount,
 }
 
-impl Default for Block {
+impl Default for ThreadCounters {
     fn default() -> Self {
         let zeros = || std::array::from_fn(|_| ThreadCount::default());
         Self {
@@ -97,7 +97,7 @@ impl Default for Block {
 
 impl Traffic {
     /// Counts a request that ended.
-    pub fn ended(&self, request: &Ended) {
+    pub fn ended(&self, request: &EndedRequest) {
         let block = self.blocks.get_or_default();
         let place = PLACES.get(usize::from(request.status)).map_or(KINDS - 1, |place| usize::from(*place));
         block.codes[place].add(1);
@@ -148,7 +148,7 @@ impl Traffic {
     /// Requests that nodes work on now, open sockets among them: by thread, so that it costs the same with any number of nodes.
     pub fn in_flight(&self) -> u32 {
         // those that are over first, as with tunnels
-        let one = |block: &Block| {
+        let one = |block: &ThreadCounters| {
             let left = block.slots_left.get();
             block.slots_taken.get().wrapping_sub(left)
         };
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    const SOME: Ended = Ended { status: 200, why: Why::Cookie, bytes: 10, retries: 0, took: Some(Duration::from_millis(1)) };
+    const SOME: EndedRequest = EndedRequest { status: 200, why: Why::Cookie, bytes: 10, retries: 0, took: Some(Duration::from_millis(1)) };
 
     #[test]
     fn threads_are_added_up() {
@@ -273,7 +273,7 @@ mod tests {
                 let traffic = traffic.clone();
                 std::thread::spawn(move || {
                     (0..100).for_each(|_| traffic.ended(&SOME));
-                    traffic.ended(&Ended { status: 500 + n, why: Why::MovedDown, retries: 2, ..SOME });
+                    traffic.ended(&EndedRequest { status: 500 + n, why: Why::MovedDown, retries: 2, ..SOME });
                     traffic.tunnel_opened();
                     (0..=n).for_each(|_| traffic.slot_taken());
                     traffic.slot_left();
@@ -295,7 +295,7 @@ mod tests {
     fn rare_codes_are_counted_by_class() {
         let traffic = Traffic::default();
         for status in [103, 226, 300, 418, 599, 99, 999, 0] {
-            traffic.ended(&Ended { status, ..SOME });
+            traffic.ended(&EndedRequest { status, ..SOME });
         }
         let codes: Vec<_> = traffic.totals().codes().collect();
         let expected = [("1xx", 1), ("2xx", 1), ("3xx", 1), ("4xx", 1), ("5xx", 1), ("other", 3)];
@@ -309,9 +309,9 @@ mod tests {
         }
         let traffic = Traffic::default();
         for millis in [0, 1, 1, 100_000] {
-            traffic.ended(&Ended { took: Some(Duration::from_millis(millis)), ..SOME });
+            traffic.ended(&EndedRequest { took: Some(Duration::from_millis(millis)), ..SOME });
         }
-        traffic.ended(&Ended { took: None, ..SOME });
+        traffic.ended(&EndedRequest { took: None, ..SOME });
         let durations: Vec<_> = traffic.totals().durations().collect();
         assert_eq!((durations[0], durations[2], durations[18].1), ((0.00025, 1), (0.001, 3), 3));
         assert_eq!(durations[19], (f64::INFINITY, 4));

@@ -8,9 +8,9 @@ const MOST: usize = 32;
 
 /// Texts that somebody was warned of.
 #[derive(Debug, Default)]
-pub struct Warned(Mutex<Vec<u64>>);
+pub struct WarnedTexts(Mutex<Vec<u64>>);
 
-impl Warned {
+impl WarnedTexts {
     /// True the first time, for as many texts as are worth a line. Nobody waits for it.
     pub fn is_first(&self, text: &str) -> bool {
         let hash = hash64(text.as_bytes());
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn each_text_once_and_not_too_many() {
-        let warned = Warned::default();
+        let warned = WarnedTexts::default();
         assert!(warned.is_first("a") && !warned.is_first("a") && warned.is_first("b"));
         assert_eq!((0..1000).filter(|n| warned.is_first(&n.to_string())).count(), MOST - 2);
     }

@@ -12,7 +12,7 @@ pub mod termination;
 pub mod traces;
 
 use crate::table::Traffic;
-use crate::table::traffic::Ended;
+use crate::table::traffic::EndedRequest;
 use crate::wire::request_id::trace_of;
 use http::HeaderMap;
 use log_fields::{ConnectionFacts, LogEntry};
@@ -62,7 +62,7 @@ impl Telemetry {
         let traffic = record.cluster.as_ref().map_or(&*self.traffic, |cluster| &cluster.traffic);
         let decision = &record.decision;
         let took_if_counted = (!tunnel).then_some(took);
-        traffic.ended(&Ended {
+        traffic.ended(&EndedRequest {
             status: decision.status,
             why: decision.why,
             bytes: record.bytes,

@@ -1,7 +1,7 @@
 //! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and, but for an id
 //! that a proxy in front has given, and for a route that nobody has, hold numbers only, so that a request costs one plain store.
 
-use crate::affinity::{Gist, Reading};
+use crate::affinity::{PinLookup, PinSummary};
 use crate::base::clock::Now;
 use crate::table::decide::{Refusal, Verdict, Why};
 use crate::table::{Cluster, State};
@@ -36,7 +36,7 @@ pub struct RecentDecision {
     /// Why that node.
     pub why: Why,
     /// What it said of its session.
-    pub gist: Gist,
+    pub gist: PinSummary,
     /// The route it named that no node has.
     pub unclaimed: Option<Box<str>>,
     /// Why nobody served it, if that was decided.
@@ -61,7 +61,7 @@ impl RecentDecision {
             node: None,
             was: None,
             why: Why::None,
-            gist: Gist::default(),
+            gist: PinSummary::default(),
             unclaimed: None,
             refused: None,
             status: 0,
@@ -75,7 +75,7 @@ impl RecentDecision {
     }
 
     /// It is for this cluster, and says this of its session there.
-    pub fn leads_to(&mut self, cluster: &Cluster, reading: &Reading<'_>, unclaimed: Option<Box<str>>) {
+    pub fn leads_to(&mut self, cluster: &Cluster, reading: &PinLookup<'_>, unclaimed: Option<Box<str>>) {
         (self.cluster, self.gist, self.unclaimed) = (Some(cluster.live.id), reading.gist(), unclaimed);
     }
 

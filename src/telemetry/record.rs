@@ -3,7 +3,7 @@
 use super::recent::RecentDecision;
 use super::termination::Termination;
 use super::traces::Span;
-use crate::affinity::{PinSent, Reading};
+use crate::affinity::{PinLookup, PinSent};
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
 use crate::table::{Cluster, ClusterLive};
@@ -138,7 +138,7 @@ impl RequestRecord {
     }
 
     /// It is for this cluster, and says this of its session there.
-    pub fn leads_to(&mut self, cluster: &Cluster, reading: &Reading<'_>, unclaimed: Option<Box<str>>) {
+    pub fn leads_to(&mut self, cluster: &Cluster, reading: &PinLookup<'_>, unclaimed: Option<Box<str>>) {
         self.cluster = Some(cluster.live.clone());
         self.decision.leads_to(cluster, reading, unclaimed);
     }

@@ -9,12 +9,12 @@ use tokio::time::Sleep;
 
 /// A deadline that somebody else looks after.
 #[derive(Debug, Default)]
-pub struct Alarm {
+pub struct SharedDeadline {
     by: Cell<Option<Instant>>,
     rung: Cell<bool>,
 }
 
-impl Alarm {
+impl SharedDeadline {
     /// When it is to ring.
     pub fn by(&self) -> Option<Instant> {
         self.by.get()
@@ -37,19 +37,19 @@ impl Alarm {
 }
 
 /// How long something is waited for.
-pub struct Patience<'a> {
+pub struct Timeout<'a> {
     limit: Duration,
     keeper: Keeper<'a>,
 }
 
 enum Keeper<'a> {
-    Alarm(&'a Alarm),
+    Alarm(&'a SharedDeadline),
     Timer(Pin<Box<Sleep>>),
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Timeout<'a> {
     /// So long from now on. Without an alarm it has a timer of its own.
-    pub fn new(alarm: Option<&'a Alarm>, now: Instant, limit: Duration) -> Self {
+    pub fn new(alarm: Option<&'a SharedDeadline>, now: Instant, limit: Duration) -> Self {
         let by = now + limit;
         let keeper = match alarm {
             Some(alarm) => {
@@ -79,7 +79,7 @@ impl<'a> Patience<'a> {
     }
 }
 
-impl Drop for Patience<'_> {
+impl Drop for Timeout<'_> {
     fn drop(&mut self) {
         if let Keeper::Alarm(alarm) = &self.keeper {
             alarm.set(None);

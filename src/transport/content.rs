@@ -1,6 +1,6 @@
 //! The body of a message as it comes in, over whichever HTTP.
 
-use super::ContentError;
+use super::MessageBodyError;
 use super::body_progress::BodyProgress;
 use super::http1::{H1Body, Side};
 use super::receiving::Receiving;
@@ -13,17 +13,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// The body of a message as it comes in.
-pub enum Content {
+pub enum MessageBody {
     /// None.
     Empty,
     /// Over HTTP/1.
     H1(H1Body),
     /// Over HTTP/2.
-    H2(StreamContent),
+    H2(H2Body),
 }
 
 /// The body on a stream of HTTP/2.
-pub struct StreamContent {
+pub struct H2Body {
     stream: Receiving,
     /// Given to the reader, who has passed it on when it asks for more.
     given: usize,
@@ -35,14 +35,14 @@ pub struct StreamContent {
     in_trailers: bool,
 }
 
-impl Content {
+impl MessageBody {
     /// What follows a head with these headers on a stream. The headers were read before, so a length is one.
     pub fn stream(side: Side, headers: &HeaderMap, stream: Receiving) -> Self {
         let length = match headers.get(header::CONTENT_LENGTH) {
             Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
             None => stream.is_end_stream().then_some(0),
         };
-        Self::H2(StreamContent { stream, given: 0, progress: None, length, side, in_trailers: false })
+        Self::H2(H2Body { stream, given: 0, progress: None, length, side, in_trailers: false })
     }
 
     /// With a deadline of its own.
@@ -65,8 +65,8 @@ impl Content {
     }
 }
 
-impl StreamContent {
-    fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+impl H2Body {
+    fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         let polled = self.poll_frame(cx);
         match &self.progress {
             Some(progress) if polled.is_pending() => match progress.wait_to_be_told(cx) {
@@ -80,7 +80,7 @@ impl StreamContent {
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         if !self.in_trailers {
             let given = std::mem::take(&mut self.given);
             if given > 0 {
@@ -102,11 +102,11 @@ impl StreamContent {
     }
 }
 
-impl Body for Content {
+impl Body for MessageBody {
     type Data = Bytes;
-    type Error = ContentError;
+    type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::H1(body) => Pin::new(body).poll_frame(cx),

@@ -17,4 +17,4 @@ pub mod watched;
 pub mod window;
 
 /// What goes wrong with a body.
-pub type ContentError = Box<dyn std::error::Error + Send + Sync>;
+pub type MessageBodyError = Box<dyn std::error::Error + Send + Sync>;

@@ -6,20 +6,20 @@ use std::cell::Cell;
 
 /// When bytes last went over a connection. The clock is read only where something was waited for.
 #[derive(Debug)]
-pub struct Pace {
+pub struct ConnectionProgress {
     moved: Cell<u64>,
     blocked: Cell<bool>,
     /// How the body comes in, where there is one at a time.
     pub body: BodyProgress,
 }
 
-impl Default for Pace {
+impl Default for ConnectionProgress {
     fn default() -> Self {
         Self { moved: Cell::new(monotonic_ms()), blocked: Cell::new(false), body: BodyProgress::default() }
     }
 }
 
-impl Pace {
+impl ConnectionProgress {
     /// Something moves, or begins to be waited for.
     pub fn moves(&self) {
         self.moved.set(monotonic_ms());

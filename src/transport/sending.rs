@@ -1,6 +1,6 @@
 //! A message's body on its way out over HTTP/1.
 
-use super::ContentError;
+use super::MessageBodyError;
 use super::http1::H1Connection;
 use crate::wire::http1::{Framing, begin_chunk, line};
 use bytes::Bytes;
@@ -27,12 +27,12 @@ pub struct Sending<B> {
 #[derive(Debug)]
 pub enum NotSent {
     /// Its source broke off.
-    Source(ContentError),
+    Source(MessageBodyError),
     /// The connection takes no more.
     Connection(io::Error),
 }
 
-impl<B: Body<Data = Bytes, Error = ContentError> + Unpin> Sending<B> {
+impl<B: Body<Data = Bytes, Error = MessageBodyError> + Unpin> Sending<B> {
     /// A body to be framed so.
     pub fn new(body: B, framing: Framing) -> Self {
         let body = Some(body).filter(|_| framing != Framing::None);

@@ -16,7 +16,7 @@ pub enum Stream {
     /// Over a Unix domain socket.
     Unix(UnixStream),
     /// In TLS, whoever began it.
-    Tls(Box<TlsStream<Early>>),
+    Tls(Box<TlsStream<Rewind>>),
 }
 
 macro_rules! each {
@@ -55,19 +55,19 @@ impl AsyncWrite for Stream {
 
 /// A connection of which some bytes were read already, to see what it speaks.
 #[derive(Debug)]
-pub struct Early {
+pub struct Rewind {
     read: Bytes,
     socket: Box<Stream>,
 }
 
-impl Early {
+impl Rewind {
     /// The bytes read, and where the rest comes from.
     pub fn new(read: Bytes, socket: Stream) -> Self {
         Self { read, socket: Box::new(socket) }
     }
 }
 
-impl AsyncRead for Early {
+impl AsyncRead for Rewind {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.read.is_empty() {
@@ -79,7 +79,7 @@ impl AsyncRead for Early {
     }
 }
 
-impl AsyncWrite for Early {
+impl AsyncWrite for Rewind {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.get_mut().socket).poll_write(cx, data)
     }

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes both ways.
-pub trait Both: AsyncRead + AsyncWrite + Unpin {}
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Both for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 /// One end of a tunnel: a connection that has switched, or a stream of HTTP/2.
-pub type End = Box<dyn Both>;
+pub type End = Box<dyn Duplex>;
 
 /// Carries bytes one way. It holds none while nothing is under way.
 #[derive(Default)]

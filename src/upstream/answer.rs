@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::streams::StreamSlot;
 use super::usage::CountedConnection;
 use crate::base::clock::Now;
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use crate::transport::http1::{H1Connection, Upgraded};
 use http::Response;
 use std::rc::Rc;
@@ -16,9 +16,9 @@ use std::time::Duration;
 /// The head of an answer, and what its body needs.
 pub struct NodeAnswer {
     /// The answer.
-    pub response: Response<Content>,
+    pub response: Response<MessageBody>,
     /// Keeps the connection until the body is through.
-    pub lease: Lease,
+    pub lease: ConnectionGuard,
     /// Milliseconds it took to connect; 0 on a kept connection.
     pub connect_ms: f64,
     /// How long a stream was waited for.
@@ -26,7 +26,7 @@ pub struct NodeAnswer {
 }
 
 /// A connection in use. Given back to the pool when the answer is through; dropped before that, it is closed.
-pub struct Lease {
+pub struct ConnectionGuard {
     held: Held,
     link: Arc<Link>,
     pool: Rc<Pool>,
@@ -40,7 +40,7 @@ enum Held {
     Nothing,
 }
 
-impl Lease {
+impl ConnectionGuard {
     /// Of a connection that nobody else uses. `max_idle` is 0 if it cannot serve again.
     pub(super) fn own(
         pool: &Rc<Pool>,
@@ -76,7 +76,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         if let Some(upload) = &self.upload {
             upload.end();

@@ -1,8 +1,8 @@
 //! The body of a request on its way to a node.
 
-use crate::transport::ContentError;
+use crate::transport::MessageBodyError;
 use crate::transport::body_progress::{BodyProgress, Stalled};
-use crate::transport::content::Content;
+use crate::transport::content::MessageBody;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 /// A body that is passed on as it comes from the client. It outlives the tries to send it: as long as nothing of it was
 /// taken, it can go to another node.
 pub struct Upload {
-    source: RefCell<Option<Content>>,
+    source: RefCell<Option<MessageBody>>,
     begun: Cell<bool>,
     done: Cell<bool>,
     failed: Cell<bool>,
@@ -91,7 +91,7 @@ enum Hold {
 
 impl Upload {
     /// `held_back`: nothing of it is read before [`Upload::release`].
-    pub fn new(source: Content, held_back: bool) -> Rc<Self> {
+    pub fn new(source: MessageBody, held_back: bool) -> Rc<Self> {
         Rc::new(Self {
             source: RefCell::new(Some(source)),
             begun: Cell::new(false),
@@ -167,7 +167,7 @@ impl Upload {
     }
 
     fn progress(&self, tell: impl FnOnce(&BodyProgress)) {
-        if let Some(progress) = self.source.borrow().as_ref().and_then(Content::progress) {
+        if let Some(progress) = self.source.borrow().as_ref().and_then(MessageBody::progress) {
             tell(progress);
         }
     }
@@ -183,7 +183,7 @@ impl Upload {
         turns
     }
 
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         match self.hold.get() {
             Hold::Released => {}
             Hold::Back | Hold::Withdrawn => {
@@ -270,9 +270,9 @@ impl Drop for RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = ContentError;
+    type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),

@@ -8,7 +8,7 @@ use super::addresses::Addresses;
 use super::home::{self, ForbiddenPlace};
 use super::link::Link;
 use crate::base::clock;
-use crate::transport::stream::{Early, Stream};
+use crate::transport::stream::{Rewind, Stream};
 use crate::wire::protocol::NodeProtocol;
 use bytes::Bytes;
 use std::fmt;
@@ -129,7 +129,7 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, NoConnection> {
 
 async fn secure(link: &Link, protocol: NodeProtocol, tcp: TcpStream) -> Result<Stream, NoConnection> {
     let (Some(config), Some(name)) = (&link.tls, &link.server_name) else { return Ok(Stream::Tcp(tcp)) };
-    let clear = Early::new(Bytes::new(), Stream::Tcp(tcp));
+    let clear = Rewind::new(Bytes::new(), Stream::Tcp(tcp));
     let secure = TlsConnector::from(config.to_speak(protocol).clone()).connect(name.clone(), clear).await.map_err(NoConnection::Tls)?;
     Ok(Stream::Tls(Box::new(TlsStream::from(secure))))
 }

@@ -20,16 +20,16 @@ const AGAIN: u64 = 10_000;
 
 /// One place where this process listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
+pub struct OwnAddress {
     /// Where.
     pub place: Address,
     /// What for.
-    pub kind: Kind,
+    pub kind: OwnAddressKind,
 }
 
 /// What a door is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OwnAddressKind {
     /// Clients.
     Clients,
     /// The control plane: the key in the conf.
@@ -38,24 +38,24 @@ pub enum Kind {
 
 /// This process's doors, and the addresses of its machine.
 #[derive(Debug, Default)]
-pub struct Home {
-    doors: Vec<Door>,
+pub struct OwnAddresses {
+    doors: Vec<OwnAddress>,
     interfaces: Vec<IpAddr>,
 }
 
-static HOME: LazyLock<ArcSwap<Home>> = LazyLock::new(ArcSwap::default);
+static HOME: LazyLock<ArcSwap<OwnAddresses>> = LazyLock::new(ArcSwap::default);
 /// `clock::monotonic_ms` of the last look at the machine's addresses.
 static LOOKED: AtomicU64 = AtomicU64::new(0);
 /// Whether some link leads home: nothing is asked of requests while none does.
 static CHAINED: AtomicBool = AtomicBool::new(false);
 
 /// These are our doors from here on.
-pub fn settle(doors: Vec<Door>) {
+pub fn settle(doors: Vec<OwnAddress>) {
     if HOME.load().doors == doors {
         look_again();
         return;
     }
-    let new = Home { doors, interfaces: interfaces() };
+    let new = OwnAddresses { doors, interfaces: interfaces() };
     HOME.store(Arc::new(new));
 }
 
@@ -68,13 +68,13 @@ pub fn look_again() -> bool {
     let interfaces = interfaces();
     let changed = interfaces != known.interfaces;
     if changed {
-        HOME.store(Arc::new(Home { doors: known.doors.clone(), interfaces }));
+        HOME.store(Arc::new(OwnAddresses { doors: known.doors.clone(), interfaces }));
     }
     changed
 }
 
 /// Our doors as they are now.
-pub fn now() -> Arc<Home> {
+pub fn now() -> Arc<OwnAddresses> {
     HOME.load_full()
 }
 
@@ -106,9 +106,9 @@ fn target(ip: IpAddr) -> IpAddr {
     }
 }
 
-impl Home {
+impl OwnAddresses {
     /// What listens at exactly this address.
-    pub fn door(&self, at: SocketAddr) -> Option<Kind> {
+    pub fn door(&self, at: SocketAddr) -> Option<OwnAddressKind> {
         let to = target(at.ip());
         self.find(at.port(), |bound| match bound {
             IpAddr::V4(bound) if bound.is_unspecified() => to.is_ipv4() && self.is_here(to),
@@ -118,16 +118,15 @@ impl Home {
     }
 
     /// The same, and any name that our loopback goes by.
-    pub fn alias(&self, at: SocketAddr) -> Option<Kind> {
+    pub fn alias(&self, at: SocketAddr) -> Option<OwnAddressKind> {
         let near = target(at.ip()).is_loopback();
         self.door(at).or_else(|| self.find(at.port(), |bound| near && (bound.is_unspecified() || bound.to_canonical().is_loopback())))
     }
 
     /// What listens on a Unix socket, whatever path leads to it.
-    pub fn socket(&self, path: &Path) -> Option<Kind> {
+    pub fn socket(&self, path: &Path) -> Option<OwnAddressKind> {
         let file = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-        let same =
-            |door: &&Door| matches!(&door.place, Address::Unix(own) if own == path || file(own).is_some_and(|own| Some(own) == file(path)));
+        let same = |door: &&OwnAddress| matches!(&door.place, Address::Unix(own) if own == path || file(own).is_some_and(|own| Some(own) == file(path)));
         self.doors.iter().find(same).map(|door| door.kind)
     }
 
@@ -137,8 +136,8 @@ impl Home {
         ip.is_loopback() || self.interfaces.contains(&ip)
     }
 
-    fn find(&self, port: u16, bound: impl Fn(IpAddr) -> bool) -> Option<Kind> {
-        let there = |door: &&Door| matches!(door.place, Address::Tcp(at) if at.port() == port && bound(at.ip()));
+    fn find(&self, port: u16, bound: impl Fn(IpAddr) -> bool) -> Option<OwnAddressKind> {
+        let there = |door: &&OwnAddress| matches!(door.place, Address::Tcp(at) if at.port() == port && bound(at.ip()));
         self.doors.iter().find(there).map(|door| door.kind)
     }
 }
@@ -155,20 +154,20 @@ pub enum LinkReach {
         /// Who said it; not known of nodes that joined before that was asked.
         from: Option<IpAddr>,
         /// How far it is believed.
-        into: Believed,
+        into: JoinableAddresses,
     },
 }
 
 /// Which addresses a node may name that comes by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Believed {
+pub struct JoinableAddresses {
     /// Its own.
     pub sender: bool,
     /// Those in these.
     pub networks: Vec<Network>,
 }
 
-impl Believed {
+impl JoinableAddresses {
     /// From the words of the conf; without any, a node's own address.
     pub fn read<'a>(words: impl IntoIterator<Item = &'a String>) -> Self {
         let mut into = Self::default();
@@ -198,7 +197,7 @@ pub enum ForbiddenPlace {
         /// The address.
         to: SocketAddr,
         /// The door.
-        kind: Kind,
+        kind: OwnAddressKind,
     },
     /// An address that means another machine where it comes from.
     OtherThere(IpAddr),
@@ -217,8 +216,8 @@ impl fmt::Display for ForbiddenPlace {
             Self::NotMeant { place, key } => {
                 write!(out, "{place} is this proxy's own {key}: write own = true on the node if that is meant")
             }
-            Self::Own { to, kind: Kind::Control(key) } => write!(out, "{to} is an address of this proxy itself ({key})"),
-            Self::Own { to, kind: Kind::Clients } => write!(out, "{to} is an address of this proxy itself (a listener)"),
+            Self::Own { to, kind: OwnAddressKind::Control(key) } => write!(out, "{to} is an address of this proxy itself ({key})"),
+            Self::Own { to, kind: OwnAddressKind::Clients } => write!(out, "{to} is an address of this proxy itself (a listener)"),
             Self::OtherThere(at) => {
                 write!(out, "{at} means another machine there than here: only a node on it may name it")
             }
@@ -234,11 +233,11 @@ impl std::error::Error for ForbiddenPlace {}
 
 impl LinkReach {
     /// Whether a connection may go there; if not, why.
-    pub fn admits(&self, home: &Home, to: SocketAddr) -> Result<(), ForbiddenPlace> {
+    pub fn admits(&self, home: &OwnAddresses, to: SocketAddr) -> Result<(), ForbiddenPlace> {
         match self {
             Self::Own => Ok(()),
             Self::Written => match home.door(to) {
-                Some(Kind::Control(key)) => Err(ForbiddenPlace::NotMeant { place: Address::Tcp(to), key }),
+                Some(OwnAddressKind::Control(key)) => Err(ForbiddenPlace::NotMeant { place: Address::Tcp(to), key }),
                 _ => Ok(()),
             },
             Self::Announced { from, into } => {
@@ -259,9 +258,11 @@ impl LinkReach {
     }
 
     /// The same of a Unix socket, which only the conf file can name.
-    pub fn admits_socket(&self, home: &Home, path: &Path) -> Result<(), ForbiddenPlace> {
+    pub fn admits_socket(&self, home: &OwnAddresses, path: &Path) -> Result<(), ForbiddenPlace> {
         match (self, home.socket(path)) {
-            (Self::Written, Some(Kind::Control(key))) => Err(ForbiddenPlace::NotMeant { place: Address::Unix(path.to_owned()), key }),
+            (Self::Written, Some(OwnAddressKind::Control(key))) => {
+                Err(ForbiddenPlace::NotMeant { place: Address::Unix(path.to_owned()), key })
+            }
             _ => Ok(()),
         }
     }
@@ -278,16 +279,19 @@ fn is_link_local(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn home(doors: &[(&str, Kind)], interfaces: &[&str]) -> Home {
-        let door = |(at, kind): &(&str, Kind)| Door { place: Address::Tcp(at.parse().unwrap()), kind: *kind };
-        Home { doors: doors.iter().map(door).collect(), interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect() }
+    fn home(doors: &[(&str, OwnAddressKind)], interfaces: &[&str]) -> OwnAddresses {
+        let door = |(at, kind): &(&str, OwnAddressKind)| OwnAddress { place: Address::Tcp(at.parse().unwrap()), kind: *kind };
+        OwnAddresses { doors: doors.iter().map(door).collect(), interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect() }
     }
 
-    const ADMIN: Kind = Kind::Control("server.admin");
+    const ADMIN: OwnAddressKind = OwnAddressKind::Control("server.admin");
 
     #[test]
     fn a_door_is_known_by_every_address_that_leads_to_it() {
-        let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients), ("[::]:81", Kind::Clients)], &["10.0.0.5", "fd00::5"]);
+        let home = home(
+            &[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients), ("[::]:81", OwnAddressKind::Clients)],
+            &["10.0.0.5", "fd00::5"],
+        );
         for (to, door, alias) in [
             ("127.0.0.1:9900", Some(ADMIN), Some(ADMIN)),
             ("0.0.0.0:9900", Some(ADMIN), Some(ADMIN)),
@@ -297,13 +301,13 @@ mod tests {
             ("[::]:9900", None, Some(ADMIN)),
             ("127.0.0.1:9901", None, None),
             ("10.0.0.5:9900", None, None),
-            ("10.0.0.5:80", Some(Kind::Clients), Some(Kind::Clients)),
-            ("127.8.8.8:80", Some(Kind::Clients), Some(Kind::Clients)),
-            ("[::ffff:10.0.0.5]:80", Some(Kind::Clients), Some(Kind::Clients)),
+            ("10.0.0.5:80", Some(OwnAddressKind::Clients), Some(OwnAddressKind::Clients)),
+            ("127.8.8.8:80", Some(OwnAddressKind::Clients), Some(OwnAddressKind::Clients)),
+            ("[::ffff:10.0.0.5]:80", Some(OwnAddressKind::Clients), Some(OwnAddressKind::Clients)),
             ("10.0.0.6:80", None, None),
             ("[fd00::5]:80", None, None),
-            ("[fd00::5]:81", Some(Kind::Clients), Some(Kind::Clients)),
-            ("10.0.0.5:81", Some(Kind::Clients), Some(Kind::Clients)),
+            ("[fd00::5]:81", Some(OwnAddressKind::Clients), Some(OwnAddressKind::Clients)),
+            ("10.0.0.5:81", Some(OwnAddressKind::Clients), Some(OwnAddressKind::Clients)),
         ] {
             let to = to.parse().unwrap();
             assert_eq!((home.door(to), home.alias(to)), (door, alias), "{to}");
@@ -312,8 +316,8 @@ mod tests {
 
     #[test]
     fn a_node_that_comes_by_itself_is_believed_so_far() {
-        let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &["10.0.0.5", "169.254.3.3"]);
-        let read = |words: &str| Believed::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients)], &["10.0.0.5", "169.254.3.3"]);
+        let read = |words: &str| JoinableAddresses::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         for (urls, from, to, good) in [
             ("", "10.0.0.9", "10.0.0.9:8080", true),
             ("", "::ffff:10.0.0.9", "10.0.0.9:8080", true),
@@ -343,7 +347,7 @@ mod tests {
             let said = reach.admits(&home, to.parse().unwrap());
             assert_eq!(said.is_ok(), good, "{urls:?} {from} {to}: {said:?}");
         }
-        let before = LinkReach::Announced { from: None, into: Believed::default() };
+        let before = LinkReach::Announced { from: None, into: JoinableAddresses::default() };
         assert!(before.admits(&home, "10.0.0.8:8080".parse().unwrap()).is_ok(), "it joined before that was asked");
         assert!(before.admits(&home, "127.0.0.1:9900".parse().unwrap()).is_err());
     }
@@ -354,8 +358,8 @@ mod tests {
         let (path, other) = (folder.path().join("admin.sock"), folder.path().join("other"));
         let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
         std::os::unix::fs::symlink(&path, &other).unwrap();
-        let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", Kind::Clients)], &[]);
-        home.doors.push(Door { place: Address::Unix(path), kind: ADMIN });
+        let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients)], &[]);
+        home.doors.push(OwnAddress { place: Address::Unix(path), kind: ADMIN });
         let (plain, meant) = (LinkReach::Written, LinkReach::Own);
         for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
             let to = to.parse().unwrap();

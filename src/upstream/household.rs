@@ -9,9 +9,9 @@ const NETWORK: u128 = !0 << 64;
 
 /// All clients at one address, however many connections they have; of IPv6, in one network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Household(IpAddr);
+pub struct ClientNetwork(IpAddr);
 
-impl Household {
+impl ClientNetwork {
     /// Who this address belongs to.
     pub fn of(client: IpAddr) -> Self {
         Self(match client.to_canonical() {
@@ -23,35 +23,35 @@ impl Household {
 
 /// What each of them has of something.
 #[derive(Debug, Default)]
-pub struct Shares {
-    held: HashMap<Household, u32>,
+pub struct FairShares {
+    held: HashMap<ClientNetwork, u32>,
     all: u32,
 }
 
 /// Of what is left, nobody takes more who has so many times as much already.
 const TIMES: u32 = 7;
 
-impl Shares {
+impl FairShares {
     /// What one has.
-    pub fn of(&self, whose: Household) -> u32 {
+    pub fn of(&self, whose: ClientNetwork) -> u32 {
         self.held.get(&whose).copied().unwrap_or_default()
     }
 
     /// Whether one may have more where there are so many. Who is alone may have nearly all; the more of it is taken, the more is
     /// kept for those who have less, and the last for who has none: what is never given back holds up its own household alone.
-    pub fn may_have_more(&self, whose: Household, there: u32) -> bool {
+    pub fn may_have_more(&self, whose: ClientNetwork, there: u32) -> bool {
         let (has, left) = (self.of(whose), there.saturating_sub(self.all));
         has == 0 || (left > 1 && has < left.saturating_mul(TIMES))
     }
 
     /// One takes one.
-    pub fn take(&mut self, whose: Household) {
+    pub fn take(&mut self, whose: ClientNetwork) {
         *self.held.entry(whose).or_default() += 1;
         self.all += 1;
     }
 
     /// One gives one back.
-    pub fn give_back(&mut self, whose: Household) {
+    pub fn give_back(&mut self, whose: ClientNetwork) {
         if let Entry::Occupied(mut held) = self.held.entry(whose) {
             self.all -= 1;
             *held.get_mut() -= 1;
@@ -66,8 +66,8 @@ impl Shares {
 mod tests {
     use super::*;
 
-    fn at(address: &str) -> Household {
-        Household::of(address.parse().unwrap())
+    fn at(address: &str) -> ClientNetwork {
+        ClientNetwork::of(address.parse().unwrap())
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn who_is_alone_has_nearly_all_and_others_have_something_beside() {
         for (there, alone, beside) in [(1, 1, 0), (2, 1, 1), (4, 3, 1), (8, 7, 1), (128, 112, 14), (256, 224, 28)] {
-            let mut shares = Shares::default();
+            let mut shares = FairShares::default();
             for (household, most) in [("10.0.0.1", alone), ("10.0.0.2", beside)] {
                 // as its callers do, who look for one that is there
                 while shares.all < there && shares.may_have_more(at(household), there) {

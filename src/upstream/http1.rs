@@ -1,17 +1,17 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
-use super::answer::{Lease, NodeAnswer};
+use super::answer::{ConnectionGuard, NodeAnswer};
 use super::body::{self, RequestBody};
 use super::dial;
 use super::failure::{Cause, ExchangeFailure, SendError};
 use super::interim::{self, Interim, InterimEvent, MOST};
-use super::limits::{ExchangeLimits, Over};
+use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
-use super::pool::{Pool, Taken};
+use super::pool::{Checkout, Pool};
 use super::usage::CountedConnection;
 use crate::base::clock::{self, Now};
-use crate::transport::alarm::Patience;
-use crate::transport::content::Content;
+use crate::transport::alarm::Timeout;
+use crate::transport::content::MessageBody;
 use crate::transport::http1::{H1Body, H1Connection, NoHead, Side};
 use crate::transport::sending::{NotSent, Sending};
 use crate::wire::http1::response::HeadError;
@@ -41,10 +41,10 @@ pub(super) async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<NodeAnswer, SendError> {
     let kept = match limits.over {
-        Over::Any | Over::Sure => pool.take(link, limits.over, limits.now),
-        Over::New | Over::Switching | Over::Http1 => None,
+        ConnectionUse::Any | ConnectionUse::Sure => pool.take(link, limits.over, limits.now),
+        ConnectionUse::New | ConnectionUse::Switching | ConnectionUse::Http1 => None,
     };
-    let (Taken { connection, open, idle }, connect_ms) = match kept {
+    let (Checkout { connection, open, idle }, connect_ms) = match kept {
         Some(taken) => (taken, 0.0),
         None => connect(pool, link, limits).await?,
     };
@@ -64,7 +64,7 @@ pub(super) async fn send(
         left: MOST,
         method: &head.method,
         broken: None,
-        patience: Patience::new(limits.alarm, now.instant(), limits.response),
+        patience: Timeout::new(limits.alarm, now.instant(), limits.response),
     };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx, &connection);
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
@@ -80,10 +80,10 @@ pub(super) async fn send(
             body::answered(upload.as_ref(), rest);
             connection.begin_body(head.framing, false);
             let content = match head.framing {
-                Framing::None => Content::Empty,
-                _ => Content::H1(H1Body::new(connection.clone())),
+                Framing::None => MessageBody::Empty,
+                _ => MessageBody::H1(H1Body::new(connection.clone())),
             };
-            let lease = Lease::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
+            let lease = ConnectionGuard::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
             Ok(NodeAnswer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
         }
         Err(NoAnswer::Late) => Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response))),
@@ -113,7 +113,7 @@ struct Exchange<'a> {
     method: &'a Method,
     /// Why no more of the request is sent; the node may have answered nevertheless.
     broken: Option<String>,
-    patience: Patience<'a>,
+    patience: Timeout<'a>,
 }
 
 /// Why no answer came.
@@ -199,13 +199,13 @@ fn failed<T>(why: NoAnswer) -> Poll<InterimEvent<Result<T, NoAnswer>>> {
     Poll::Ready(InterimEvent::Final(Err(why)))
 }
 
-async fn connect(pool: &Pool, link: &Link, limits: &ExchangeLimits<'_>) -> Result<(Taken, f64), SendError> {
+async fn connect(pool: &Pool, link: &Link, limits: &ExchangeLimits<'_>) -> Result<(Checkout, f64), SendError> {
     let start = clock::instant();
     let count = pool.usage(link).mine();
     count.attempted();
     let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await?;
     let connection = H1Connection::new(Side::Node, socket, BytesMut::new(), None);
-    Ok((Taken { connection, open: CountedConnection::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
+    Ok((Checkout { connection, open: CountedConnection::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.

@@ -1,6 +1,6 @@
 //! HTTP/2 to a node: each exchange a stream, many at a time over the connections of a worker.
 
-use super::answer::{Lease, NodeAnswer};
+use super::answer::{ConnectionGuard, NodeAnswer};
 use super::body::{self, RequestBody, Upload};
 use super::failure::{ExchangeFailure, SendError};
 use super::interim::{self, Interim, InterimEvent, MOST};
@@ -9,8 +9,8 @@ use super::link::Link;
 use super::pool::Pool;
 use super::streams::StreamSlot;
 use crate::base::clock::{self, Now};
-use crate::transport::alarm::Patience;
-use crate::transport::content::Content;
+use crate::transport::alarm::Timeout;
+use crate::transport::content::MessageBody;
 use crate::transport::h2::send_body;
 use crate::transport::http1::Side;
 use crate::transport::receiving::Receiving;
@@ -55,7 +55,7 @@ pub(super) async fn send(
         sending: (!end).then(|| Box::pin(send_body(body, stream, limits.response))),
         answer,
         left: MOST,
-        patience: Patience::new(None, clock::instant(), limits.response),
+        patience: Timeout::new(None, clock::instant(), limits.response),
     };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx);
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
@@ -77,8 +77,8 @@ pub(super) async fn send(
             body::answered(upload.as_ref(), rest);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
-            let content = Content::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
-            let lease = Lease::stream(pool, link, place, upload);
+            let content = MessageBody::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
+            let lease = ConnectionGuard::stream(pool, link, place, upload);
             Ok(NodeAnswer { response: Response::from_parts(head, content), lease, connect_ms, queued })
         }
         Some(Err(error)) => Err(broken(link, &place, upload.as_deref(), &error)),
@@ -94,7 +94,7 @@ struct StreamExchange<S> {
     answer: ResponseFuture,
     /// Interim answers that may still come.
     left: u8,
-    patience: Patience<'static>,
+    patience: Timeout<'static>,
 }
 
 impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {

@@ -16,7 +16,7 @@ pub const MOST: u8 = 16;
 /// One interim answer.
 #[derive(Debug)]
 pub struct Interim {
-    /// `103 Early Hints` and its like; `100 Continue` when the body may come.
+    /// `103 Rewind Hints` and its like; `100 Continue` when the body may come.
     pub status: StatusCode,
     /// As the node sent them.
     pub headers: HeaderMap,

@@ -1,8 +1,8 @@
 //! What a try to reach a node may cost, and which connection it may go over.
 
-use super::household::Household;
+use super::household::ClientNetwork;
 use crate::base::clock::Now;
-use crate::transport::alarm::Alarm;
+use crate::transport::alarm::SharedDeadline;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct ExchangeLimits<'a> {
     /// When it begins.
     pub now: Now,
     /// What keeps its time, where something does.
-    pub alarm: Option<&'a Alarm>,
+    pub alarm: Option<&'a SharedDeadline>,
     /// To open a connection.
     pub connect: Duration,
     /// Until the answer's head is there, counted from when the node last took something of the request.
@@ -19,7 +19,7 @@ pub struct ExchangeLimits<'a> {
     /// Idle connections kept to one node.
     pub max_idle: u32,
     /// Which connection it goes over.
-    pub over: Over,
+    pub over: ConnectionUse,
     /// Connections of HTTP/2 to one node,
     pub connections: u32,
     /// how long a stream is waited for where all are taken,
@@ -27,14 +27,14 @@ pub struct ExchangeLimits<'a> {
     /// who is counted while waiting so,
     pub waiting: &'a AtomicU32,
     /// and whose share of the streams it is.
-    pub client: Household,
+    pub client: ClientNetwork,
     /// Bytes of an upload that are kept until it is known that the node has worked on it.
     pub keep: u64,
 }
 
 /// Which connection a try goes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum ConnectionUse {
     /// Any that is trusted: the request may be sent twice without harm.
     Any,
     /// One that is surely not about to be closed: the request may not be sent twice.

@@ -1,8 +1,8 @@
 //! Where a node is, and what was learned of the way to it.
 
 use super::addresses::Addresses;
-use super::home::{self, Home, LinkReach};
-use super::limits::Over;
+use super::home::{self, LinkReach, OwnAddresses};
+use super::limits::ConnectionUse;
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
@@ -53,12 +53,12 @@ const PART_OF_PROVEN: u64 = 2;
 
 impl Link {
     /// How long a connection may have been idle to serve this.
-    pub fn trusts(&self, over: Over) -> Duration {
+    pub fn trusts(&self, over: ConnectionUse) -> Duration {
         let trusted = Duration::from_millis(self.reuse_ms.load(Relaxed));
         match over {
-            Over::Any => trusted,
-            Over::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
-            Over::New | Over::Switching | Over::Http1 => Duration::ZERO,
+            ConnectionUse::Any => trusted,
+            ConnectionUse::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
+            ConnectionUse::New | ConnectionUse::Switching | ConnectionUse::Http1 => Duration::ZERO,
         }
     }
 
@@ -81,7 +81,7 @@ impl Link {
     }
 
     /// Looks whether it leads to one of our own doors.
-    pub fn review(&self, home: &Home) {
+    pub fn review(&self, home: &OwnAddresses) {
         let homeward = match &self.url.unix {
             Some(path) => home.socket(path).is_some(),
             None => self.addresses.load().iter().any(|address| home.door(*address).is_some()),

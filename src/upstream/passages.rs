@@ -27,12 +27,12 @@ const MEANT: &str = "own";
 
 /// Where a request of ours has been.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Passages {
+pub struct LoopMarks {
     rules: Vec<usize>,
     meant: bool,
 }
 
-impl Passages {
+impl LoopMarks {
     /// Takes the mark off. Nothing of it is left, nor of what passes for one.
     pub fn take(headers: &mut HeaderMap) -> Self {
         if !headers.contains_key(HEADER) {
@@ -80,7 +80,7 @@ impl Passages {
 
 /// Whether a request came through us to where nobody meant it to come: a client's, then, whatever address it comes from.
 pub fn strayed(headers: &HeaderMap) -> bool {
-    headers.contains_key(HEADER) && Passages::read(headers).is_some_and(|passed| !passed.meant)
+    headers.contains_key(HEADER) && LoopMarks::read(headers).is_some_and(|passed| !passed.meant)
 }
 
 /// The same of a head that was not parsed.
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn a_request_is_known_again_by_the_rules_it_has_met() {
-        let mut passed = Passages::default();
+        let mut passed = LoopMarks::default();
         for rule in 0..MOST {
             assert!(!passed.circle(rule), "{rule}");
             let mut headers = marked(&[HeaderValue::from_static("0 1 2 3"), passed.on(rule, false)]);
-            passed = Passages::take(&mut headers);
+            passed = LoopMarks::take(&mut headers);
             assert!(headers.is_empty() && passed.circle(rule) && passed.circle(0), "{passed:?}");
         }
         assert!(passed.circle(99), "it has passed often enough");
@@ -115,14 +115,14 @@ mod tests {
     fn what_strangers_write_is_no_mark_and_goes_no_further() {
         let mut headers = marked(&[HeaderValue::from_static("0123456789abcdef 1"), HeaderValue::from_static("")]);
         assert!(!strayed(&headers));
-        assert_eq!(Passages::take(&mut headers), Passages::default());
+        assert_eq!(LoopMarks::take(&mut headers), LoopMarks::default());
         assert!(headers.is_empty());
     }
 
     #[test]
     fn the_control_plane_takes_what_was_meant_for_it() {
         for meant in [false, true] {
-            let mark = Passages::default().on(7, meant);
+            let mark = LoopMarks::default().on(7, meant);
             assert_eq!(strayed(&marked(std::slice::from_ref(&mark))), !meant);
             let head = format!("POST / HTTP/1.1\r\nhoming-passages: {}\r\nhost: own\r\n\r\n", mark.to_str().unwrap());
             assert_eq!(strayed_in(head.as_bytes()), !meant, "{head}");

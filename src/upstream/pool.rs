@@ -1,6 +1,6 @@
 //! Idle connections of one worker to its nodes. Single-threaded: no lock, nothing shared with other workers.
 
-use super::limits::Over;
+use super::limits::ConnectionUse;
 use super::link::Link;
 use super::streams::Streams;
 use super::usage::{CountedConnection, Usage, UsageBlock};
@@ -26,23 +26,23 @@ pub struct Pool {
 
 /// The idle connections to one node, those used last at the end.
 struct IdleList {
-    list: Vec<Idle>,
+    list: Vec<IdleConnection>,
     count: Arc<UsageBlock>,
 }
 
 impl IdleList {
-    fn pop(&mut self) -> Option<Idle> {
+    fn pop(&mut self) -> Option<IdleConnection> {
         let idle = self.list.pop()?;
         self.count.dropped(1);
         Some(idle)
     }
 
-    fn push(&mut self, idle: Idle) {
+    fn push(&mut self, idle: IdleConnection) {
         self.list.push(idle);
         self.count.kept();
     }
 
-    fn retain(&mut self, good: impl FnMut(&Idle) -> bool) {
+    fn retain(&mut self, good: impl FnMut(&IdleConnection) -> bool) {
         let before = self.list.len();
         self.list.retain(good);
         self.count.dropped(before - self.list.len());
@@ -56,14 +56,14 @@ impl Drop for IdleList {
 }
 
 /// A connection between two requests.
-struct Idle {
+struct IdleConnection {
     connection: Rc<H1Connection>,
     open: CountedConnection,
     since: Now,
 }
 
 /// An HTTP/1 connection in use.
-pub struct Taken {
+pub struct Checkout {
     /// The connection.
     pub connection: Rc<H1Connection>,
     /// Counts it.
@@ -84,10 +84,10 @@ impl Pool {
     }
 
     /// An idle connection that is still good, most recently used first.
-    pub fn take(&self, link: &Link, over: Over, now: Now) -> Option<Taken> {
+    pub fn take(&self, link: &Link, over: ConnectionUse, now: Now) -> Option<Checkout> {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.get_mut(&link.id)?;
-        let (trusted, limit) = (link.trusts(Over::Any), link.trusts(over));
+        let (trusted, limit) = (link.trusts(ConnectionUse::Any), link.trusts(over));
         while let Some(found) = kept.pop() {
             let age = now.since(found.since);
             if age >= limit {
@@ -101,7 +101,7 @@ impl Pool {
             }
             if !found.connection.is_stale() {
                 kept.count.reused();
-                return Some(Taken { connection: found.connection, open: found.open, idle: Some(age) });
+                return Some(Checkout { connection: found.connection, open: found.open, idle: Some(age) });
             }
         }
         None
@@ -121,7 +121,7 @@ impl Pool {
             kept.list.remove(0);
             kept.count.dropped(1);
         }
-        kept.push(Idle { connection, open, since: now });
+        kept.push(IdleConnection { connection, open, since: now });
     }
 
     /// The streams to a node that speaks HTTP/2.

@@ -4,7 +4,7 @@ use super::answer::NodeAnswer;
 use super::body::RequestBody;
 use super::failure::{ExchangeFailure, SendError};
 use super::interim::Interim;
-use super::limits::{ExchangeLimits, Over};
+use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
 use super::pool::Pool;
 use super::{http1, http2};
@@ -24,12 +24,12 @@ pub async fn send(
     on_interim: impl AsyncFn(Interim),
 ) -> Result<NodeAnswer, SendError> {
     match (link.protocol, limits.over) {
-        (NodeProtocol::Http2, Over::Switching) => {
+        (NodeProtocol::Http2, ConnectionUse::Switching) => {
             let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
                         cluster has http2 = false";
             http1::send(pool, link, &head, body, limits, on_interim).await.map_err(|error| unspoken(error, hint))
         }
-        (NodeProtocol::Http2, Over::Http1) => {
+        (NodeProtocol::Http2, ConnectionUse::Http1) => {
             let hint = "the node wants the request over HTTP/1.1 and does not speak it on this port: its cluster may need http2 = false";
             let sent = http1::send(pool, link, &head, body, limits, on_interim).await;
             sent.map_err(|error| {

@@ -46,7 +46,7 @@ pub struct SharedConnection {
 impl SharedConnection {
     /// Opens one, and says what keeps it going. It is open when the node's SETTINGS are here, which say how many streams it takes.
     /// From a node that is late with them it may do with one.
-    pub(super) async fn open(link: &Link, usage: &Usage, within: Duration) -> Result<(Rc<Self>, Drive), SendError> {
+    pub(super) async fn open(link: &Link, usage: &Usage, within: Duration) -> Result<(Rc<Self>, ConnectionDriver), SendError> {
         let by = clock::timer_instant() + within;
         let count = usage.mine();
         count.attempted();
@@ -68,7 +68,7 @@ impl SharedConnection {
             alone: Cell::default(),
             rests_since: Cell::new(Now::look()),
         });
-        let mut drive = Drive { connection, _open: CountedConnection::new(count) };
+        let mut drive = ConnectionDriver { connection, _open: CountedConnection::new(count) };
         let told = poll_fn(|cx| match drive.poll(cx, Some(&shared)) {
             Poll::Ready(Ok(())) => Poll::Ready(Err(refused("it was closed before the node's SETTINGS came".into()))),
             Poll::Ready(Err(why)) => Poll::Ready(Err(refused(format!("HTTP/2: {why}")))),
@@ -152,12 +152,12 @@ impl SharedConnection {
 }
 
 /// What keeps a connection going.
-pub(super) struct Drive {
+pub(super) struct ConnectionDriver {
     connection: Connection<Stream, Bytes>,
     _open: CountedConnection,
 }
 
-impl Drive {
+impl ConnectionDriver {
     /// Reads, writes and sizes the windows; ready at its end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: Option<&SharedConnection>) -> Poll<Result<(), h2::Error>> {
         loop {

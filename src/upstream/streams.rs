@@ -2,13 +2,13 @@
 //! wait.
 
 use super::failure::{ExchangeFailure, SendError};
-use super::household::{Household, Shares};
-use super::limits::{ExchangeLimits, Over};
+use super::household::{ClientNetwork, FairShares};
+use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
-use super::shared::{Drive, SharedConnection};
+use super::shared::{ConnectionDriver, SharedConnection};
 use super::usage::Usage;
 use crate::base::clock::Now;
-use crate::base::waiting::Waiting;
+use crate::base::waiting::WaitGuard;
 use crate::transport::receiving::Taking;
 use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};
@@ -34,7 +34,7 @@ pub struct Streams {
     opening: Cell<u32>,
     queue: RefCell<VecDeque<Waiter>>,
     /// Whose the streams are.
-    shares: RefCell<Shares>,
+    shares: RefCell<FairShares>,
     /// Streams that a connection was last seen to allow.
     width: Cell<u32>,
     most: Cell<u32>,
@@ -45,8 +45,8 @@ pub struct Streams {
 }
 
 struct Waiter {
-    client: Household,
-    over: Over,
+    client: ClientNetwork,
+    over: ConnectionUse,
     give: oneshot::Sender<Result<StreamSlot, SendError>>,
 }
 
@@ -55,7 +55,7 @@ pub struct StreamSlot {
     shared: Rc<SharedConnection>,
     streams: Rc<Streams>,
     share: Share,
-    client: Household,
+    client: ClientNetwork,
     /// The connection has served before, or serves others.
     pub(super) reused: bool,
     /// How long the connection was idle, if it was.
@@ -93,7 +93,7 @@ impl Streams {
         self.connect.set(limits.connect);
         let (give, place) = oneshot::channel();
         let waiter = Waiter { client: limits.client, over: limits.over, give };
-        if limits.over == Over::New && self.may_open() {
+        if limits.over == ConnectionUse::New && self.may_open() {
             self.open(Some(waiter));
         } else {
             let may = self.may_have_more(limits.client);
@@ -108,7 +108,7 @@ impl Streams {
                 self.open_more();
             }
         }
-        let _waiting = Waiting::behind(limits.waiting);
+        let _waiting = WaitGuard::behind(limits.waiting);
         self.wait(place, limits.queue).await.map(|place| (place, true))
     }
 
@@ -125,8 +125,8 @@ impl Streams {
     }
 
     /// A stream over a connection that is there.
-    fn find(self: &Rc<Self>, client: Household, over: Over, now: Now) -> Found {
-        let (kept, trusted) = (self.link.trusts(Over::Any), self.link.trusts(over));
+    fn find(self: &Rc<Self>, client: ClientNetwork, over: ConnectionUse, now: Now) -> Found {
+        let (kept, trusted) = (self.link.trusts(ConnectionUse::Any), self.link.trusts(over));
         let mut connections = self.connections.borrow_mut();
         connections.retain(|c| !c.is_over() && c.rests(now).is_none_or(|rests| rests < kept));
         let mut found = Found::Nowhere;
@@ -145,7 +145,7 @@ impl Streams {
     }
 
     /// A stream over this connection.
-    fn admit(self: &Rc<Self>, shared: &Rc<SharedConnection>, client: Household, idle: Option<Duration>) -> Found {
+    fn admit(self: &Rc<Self>, shared: &Rc<SharedConnection>, client: ClientNetwork, idle: Option<Duration>) -> Found {
         let reused = shared.is_used();
         match shared.admit() {
             Admission::Now(share) => {
@@ -158,7 +158,7 @@ impl Streams {
         }
     }
 
-    fn may_have_more(&self, client: Household) -> bool {
+    fn may_have_more(&self, client: ClientNetwork) -> bool {
         self.shares.borrow().may_have_more(client, self.most.get().saturating_mul(self.width.get()))
     }
 
@@ -270,14 +270,14 @@ impl Streams {
                     // of one who left it comes back, and is given up
                     waiter.map(|waiter| waiter.give.send(Ok(place)));
                 }
-                _ if over == Over::Any => return,
+                _ if over == ConnectionUse::Any => return,
                 _ => nowhere.push(over),
             }
         }
     }
 
     /// Who is next: of those who have the fewest streams, who has waited for longest. Not who wants one over what there is none of.
-    fn next(&self, nowhere: &[Over]) -> Option<(usize, Household, Over)> {
+    fn next(&self, nowhere: &[ConnectionUse]) -> Option<(usize, ClientNetwork, ConnectionUse)> {
         let (queue, shares) = (self.queue.borrow(), self.shares.borrow());
         let may = queue.iter().enumerate().filter(|(_, w)| !nowhere.contains(&w.over) && self.may_have_more(w.client));
         may.min_by_key(|(_, w)| shares.of(w.client)).map(|(at, w)| (at, w.client, w.over))
@@ -293,13 +293,13 @@ impl Streams {
 
 /// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those who wait what the node
 /// allows meanwhile.
-fn drive_to_end(drive: Drive, shared: &Rc<SharedConnection>, streams: &Rc<Streams>) -> impl Future<Output = ()> + use<> {
+fn drive_to_end(drive: ConnectionDriver, shared: &Rc<SharedConnection>, streams: &Rc<Streams>) -> impl Future<Output = ()> + use<> {
     // known before it is driven: one that has ended may be gone from the list before that is heard of
     let known = (shared.is_told(), shared.is_used());
     drive_known(drive, known, Rc::downgrade(shared), Rc::downgrade(streams))
 }
 
-async fn drive_known(mut drive: Drive, known: (bool, bool), shared: Weak<SharedConnection>, streams: Weak<Streams>) {
+async fn drive_known(mut drive: ConnectionDriver, known: (bool, bool), shared: Weak<SharedConnection>, streams: Weak<Streams>) {
     let ((mut told, mut was_of_use), mut learned) = (known, false);
     poll_fn(|cx| {
         let over = drive.poll(cx, shared.upgrade().as_deref()).is_ready();

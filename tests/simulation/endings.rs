@@ -2,13 +2,13 @@
 
 use crate::traffic::{Ask, Step};
 use crate::world::{Held, World};
-use homing::proxy::retry::Tries;
+use homing::proxy::retry::RetryState;
 use homing::proxy::session;
 use homing::upstream::failure::{ExchangeFailure, SendError};
 
 impl World {
     /// The request failed. What to try again with.
-    pub fn fail(&mut self, mut ask: Ask, kind: ExchangeFailure) -> Held<Option<Tries>> {
+    pub fn fail(&mut self, mut ask: Ask, kind: ExchangeFailure) -> Held<Option<RetryState>> {
         self.tell(|| format!("client {} fails at {}: {kind:?}", ask.client, ask.verdict.node.spec.name));
         self.sum.failed += 1;
         let name = ask.verdict.node.spec.name.clone();
@@ -17,7 +17,7 @@ impl World {
         self.abandon(&ask);
         let error = SendError::new(kind, "");
         let again = ask.tries.again(&error, &ask.verdict, &ask.session, &ask.cluster, true, self.now);
-        let (client, tries) = (ask.client, std::mem::replace(&mut ask.tries, Tries::new(&ask.cluster, true)));
+        let (client, tries) = (ask.client, std::mem::replace(&mut ask.tries, RetryState::new(&ask.cluster, true)));
         self.drop_flight(&mut ask);
         self.leave(ask);
         if again {

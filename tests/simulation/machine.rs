@@ -1,6 +1,6 @@
 //! A node as it is, whatever the proxy thinks of it: a process that runs, hangs or is gone, and the sessions in its memory.
 
-use homing::heartbeat::{Announced, Beat, Load, Room, Run};
+use homing::heartbeat::{Announced, Heartbeat, Load, Room, Run};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub struct Machine {
     /// Requests of it that hold a slot.
     pub in_flight: u32,
     /// Beats that were taken, for somebody to send again.
-    pub old: Vec<Beat>,
+    pub old: Vec<Heartbeat>,
 }
 
 impl Machine {
@@ -94,18 +94,18 @@ impl Machine {
     }
 
     /// What it says of itself now.
-    pub fn beat(&mut self) -> Beat {
+    pub fn beat(&mut self) -> Heartbeat {
         self.sequence += 1;
         let (interval, has) = (self.beats.map(Duration::from_secs), self.sessions.len() as u32);
         let load = self.capacity.and_then(|most| Load::new((has * 100 / most).min(99) as u8));
-        Beat {
+        Heartbeat {
             room: load.map(Room::Load),
             sessions: self.capacity.map(|_| has),
             capacity: self.capacity,
             state: Some(self.says),
             run: Some(Run { boot: format!("{}-{}", self.name, self.run), sequence: Some(self.sequence) }),
             interval,
-            ..Beat::default()
+            ..Heartbeat::default()
         }
     }
 }

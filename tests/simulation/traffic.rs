@@ -4,9 +4,9 @@ use crate::client::{Home, shown_id};
 use crate::conf::Pins;
 use crate::machine::Process;
 use crate::world::{Held, World};
-use homing::affinity::{PinRequest, PinResponse, Reading, Stamp};
+use homing::affinity::{PinLookup, PinMeta, PinRequest, PinResponse};
 use homing::proxy::flights::Flight;
-use homing::proxy::retry::Tries;
+use homing::proxy::retry::RetryState;
 use homing::proxy::session::{self, Clash, ConnectionSession, OpenSession};
 use homing::proxy::slot::RequestSlot;
 use homing::table::Cluster;
@@ -30,9 +30,9 @@ pub struct Ask {
     pub cluster: Arc<Cluster>,
     pub verdict: Verdict,
     pub session: OpenSession,
-    stamp: Stamp,
+    stamp: PinMeta,
     headers: HeaderMap,
-    pub tries: Tries,
+    pub tries: RetryState,
     pub flight: Option<Flight>,
     pub step: Step,
     /// When that is over.
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// What came of a decision.
 enum Chosen {
-    At(Verdict, OpenSession, Stamp),
+    At(Verdict, OpenSession, PinMeta),
     Refused,
 }
 
@@ -65,7 +65,7 @@ impl World {
     pub fn ask(&mut self, client: usize) -> Held {
         let table = self.registry.current().load_full();
         let cluster = table.clusters[0].clone();
-        let tries = Tries::new(&cluster, true);
+        let tries = RetryState::new(&cluster, true);
         let headers = self.clients[client].headers();
         self.clients[client].under_way += 1;
         self.sum.requests += 1;
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Decides, takes a slot, and sends; again where that fails at once and may be repeated.
-    fn attempt(&mut self, client: usize, epoch: u32, cluster: Arc<Cluster>, headers: HeaderMap, mut tries: Tries) -> Held {
+    fn attempt(&mut self, client: usize, epoch: u32, cluster: Arc<Cluster>, headers: HeaderMap, mut tries: RetryState) -> Held {
         let uri = Uri::from_static("/");
         loop {
             let incoming = PinRequest {
@@ -121,7 +121,14 @@ impl World {
         }
     }
 
-    fn choose(&mut self, client: usize, epoch: u32, cluster: &Arc<Cluster>, reading: &Reading<'_>, tries: &mut Tries) -> Held<Chosen> {
+    fn choose(
+        &mut self,
+        client: usize,
+        epoch: u32,
+        cluster: &Arc<Cluster>,
+        reading: &PinLookup<'_>,
+        tries: &mut RetryState,
+    ) -> Held<Chosen> {
         let (fresh, mut hint) = (self.rng.random(), None);
         loop {
             let facts = DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: self.now, dry: false };
@@ -209,7 +216,7 @@ impl World {
     }
 
     /// Sends a request that has its slot. What to try again with, if it failed at once.
-    fn send(&mut self, mut ask: Ask) -> Held<Option<Tries>> {
+    fn send(&mut self, mut ask: Ask) -> Held<Option<RetryState>> {
         let process = self.machine(&ask.verdict.node.spec.name).process;
         match process {
             Process::Gone => self.fail(ask, ExchangeFailure::Connect),

@@ -12,13 +12,13 @@ use homing::base::clock::Now;
 use homing::config::address::NodeUrl;
 use homing::config::model::AdminState;
 use homing::control::Registry;
-use homing::control::members::{BeatRefusal, Hearing, Members, SenderProof};
+use homing::control::members::{BeatRefusal, HeartbeatResult, Members, SenderProof};
 use homing::control::overlay::Overlay;
-use homing::feed::Pulse;
+use homing::feed::Housekeeping;
 use homing::feed::health::judge::{self, CheckedNode, Outages};
 use homing::feed::probe::{CheckAnswer, CheckFailure, Meaning};
 use homing::feed::watch::Watch;
-use homing::heartbeat::{Announced, Beat, HeartbeatMessage, Speaker};
+use homing::heartbeat::{Announced, Heartbeat, HeartbeatMessage, Sender};
 use homing::proxy::flights::Flights;
 use homing::table::{Health, Table};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -45,7 +45,7 @@ pub struct World {
     pub flights: Flights,
     pub asks: Vec<Ask>,
     pub sum: Sum,
-    pulse: Pulse,
+    pulse: Housekeeping,
     outages: Outages,
     /// How often something happens, in percent of what is usual.
     weather: f64,
@@ -98,7 +98,7 @@ impl World {
             flights: Flights::default(),
             asks: Vec::new(),
             sum: Sum::default(),
-            pulse: Pulse::new(),
+            pulse: Housekeeping::new(),
             outages: Outages::default(),
             weather,
             flapper,
@@ -238,8 +238,8 @@ impl World {
                 continue;
             }
             match self.hear(&name, beat.clone(), &table) {
-                Hearing::Taken { .. } => {}
-                Hearing::Refused(why) => return Err(format!("the beat of {name} is refused: {why:?}")),
+                HeartbeatResult::Taken { .. } => {}
+                HeartbeatResult::Refused(why) => return Err(format!("the beat of {name} is refused: {why:?}")),
                 _ => return Err(format!("{name} is taken for another")),
             }
             let machine = self.machine(&name);
@@ -254,9 +254,9 @@ impl World {
         Ok(())
     }
 
-    fn hear(&mut self, name: &str, beat: Beat, table: &Table) -> Hearing {
+    fn hear(&mut self, name: &str, beat: Heartbeat, table: &Table) -> HeartbeatResult {
         let url: NodeUrl = self.conf.node(name).map_or_else(|| "http://127.0.0.1:1".into(), |node| node.url).parse().unwrap();
-        let speaker = Speaker::Named { cluster: CLUSTER.into(), node: name.into(), url };
+        let speaker = Sender::Named { cluster: CLUSTER.into(), node: name.into(), url };
         self.members.hear(&HeartbeatMessage { speaker, beat }, HERE, SenderProof::Token, table, self.now)
     }
 
@@ -267,7 +267,7 @@ impl World {
         let beat = old[at].clone();
         self.sum.replays += 1;
         match self.hear(name, beat, table) {
-            Hearing::Refused(BeatRefusal::Replayed) => Ok(()),
+            HeartbeatResult::Refused(BeatRefusal::Replayed) => Ok(()),
             _ => Err(format!("a beat of {name} that was heard before is taken again")),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::base::clock::{self, Now};
 use crate::config::address::Address;
-use crate::proxy::request_head::{Arrival, RequestHead, Unclear};
+use crate::proxy::request_head::{AmbiguousRequest, Arrival, RequestHead};
 use crate::proxy::resolve::{Bypass, Resolution, resolve};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, DecisionInput, Verdict};
@@ -33,7 +33,7 @@ pub struct Request {
 
 impl Request {
     /// What it would be, if it came over HTTP/1 through this listener.
-    fn resolve<'t>(&self, table: &'t Table, listener: &'t Listener) -> Result<(RequestHead, Resolution<'t>), Box<Unclear>> {
+    fn resolve<'t>(&self, table: &'t Table, listener: &'t Listener) -> Result<(RequestHead, Resolution<'t>), Box<AmbiguousRequest>> {
         let (mut parts, ()) = http::Request::new(()).into_parts();
         (parts.method, parts.uri, parts.headers) = (self.method.clone(), self.uri.clone(), self.headers.clone());
         if self.uri.authority().is_none() && !self.headers.contains_key(header::HOST) {

@@ -9,7 +9,7 @@ pub use question::Question;
 
 use super::status::{self, Explanation, Moved, Moves};
 use super::{Admin, snapshot};
-use crate::affinity::Reading;
+use crate::affinity::PinLookup;
 use crate::base::clock::{self, Now, rfc3339};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, DecisionInput};
@@ -122,7 +122,7 @@ fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>)
 /// Where a new session would go.
 fn fresh(cluster: &Cluster) -> Option<String> {
     let facts = DecisionInput { tried: &[], hint: None, waited: true, now: Now::look(), dry: true };
-    match decide::decide(cluster, &Reading::absent(None), &facts, &mut made_up::rng()) {
+    match decide::decide(cluster, &PinLookup::absent(None), &facts, &mut made_up::rng()) {
         Decision::Serve(verdict) => Some(verdict.node.spec.name.to_string()),
         Decision::Wait | Decision::Refuse(_) => None,
     }

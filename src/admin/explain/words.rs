@@ -1,6 +1,6 @@
 //! Why, in a sentence that a person reads.
 
-use crate::affinity::{HeardPin, Via};
+use crate::affinity::{PinFinding, Via};
 use crate::base::clock::{self, Now};
 use crate::base::units::span;
 use crate::table::decide::{Refusal, Why};
@@ -36,14 +36,14 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
     match decided.why {
         Why::New => {
             let said = match decided.gist.heard {
-                HeardPin::Pin(_) => format!("{source} pins it to a node that is being drained and did not know its session any more"),
-                HeardPin::Identity(_) => format!("{source} is not known yet"),
+                PinFinding::Pin(_) => format!("{source} pins it to a node that is being drained and did not know its session any more"),
+                PinFinding::Identity(_) => format!("{source} is not known yet"),
                 _ => format!("it shows no {source}"),
             };
             format!("{said}: a new session, placed by {balance}")
         }
         Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}{}", age(decided), against(cluster, decided, tense)),
-        Why::Key if decided.gist.heard == HeardPin::Identity(Via::Key) => {
+        Why::Key if decided.gist.heard == PinFinding::Identity(Via::Key) => {
             format!("{source} is remembered there{}", against(cluster, decided, tense))
         }
         Why::Key => format!("{source} falls there{}", against(cluster, decided, tense)),

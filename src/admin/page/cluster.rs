@@ -2,7 +2,7 @@
 
 use super::parts::{anchor, brief, clock, cluster_state, number, since, state};
 use super::spark;
-use crate::admin::history::{NodePast, Past, Series};
+use crate::admin::history::{ClusterHistory, NodeHistory, Series};
 use crate::admin::operate::NodeAction;
 use crate::admin::status::{Cluster, Errors, Node, Pool};
 use crate::base::words;
@@ -11,7 +11,7 @@ use crate::table::State;
 use maud::{Markup, html};
 
 /// All of a cluster.
-pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
+pub fn section(cluster: &Cluster, past: Option<&ClusterHistory>, now: &str) -> Markup {
     let name = &*cluster.cluster;
     let heading = format!("cluster-{name}");
     html! {
@@ -40,7 +40,7 @@ pub fn section(cluster: &Cluster, past: Option<&Past>, now: &str) -> Markup {
     }
 }
 
-fn figures(cluster: &Cluster, past: Option<&Past>) -> Markup {
+fn figures(cluster: &Cluster, past: Option<&ClusterHistory>) -> Markup {
     let traffic = &cluster.traffic;
     let errors: u64 = traffic.codes.iter().filter(|(code, _)| code.starts_with('5')).map(|(_, n)| n).sum();
     let part = 100.0 * errors as f64 / traffic.requests.max(1) as f64;
@@ -80,7 +80,7 @@ fn rate(series: Option<&Series>) -> String {
     last.map_or("–".into(), |last| format!("{} /s", brief(last.into())))
 }
 
-fn row(cluster: &str, node: &Node, past: Option<&NodePast>, now: &str) -> Markup {
+fn row(cluster: &str, node: &Node, past: Option<&NodeHistory>, now: &str) -> Markup {
     let id = anchor(cluster, &node.node);
     html! {
         tr id=(id) role="row" {

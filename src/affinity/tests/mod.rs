@@ -76,7 +76,7 @@ pub fn request_headers(cookies: &[&str]) -> HeaderMap {
     headers
 }
 
-pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -> Reading<'t> {
+pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -> PinLookup<'t> {
     let (headers, uri) = (request_headers(cookies), uri.parse::<Uri>().unwrap());
     affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now })
 }

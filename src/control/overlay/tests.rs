@@ -14,7 +14,7 @@ fn node(config: &Config, name: &str) -> Option<NodeTable> {
 }
 
 fn weight(to: u16, over: FileValue<u16>) -> NodeOverride {
-    NodeOverride { weight: Some(Set { to, over, by: by("operator") }), ..NodeOverride::default() }
+    NodeOverride { weight: Some(RuntimeValue { to, over, by: by("operator") }), ..NodeOverride::default() }
 }
 
 fn overlay_of(node: &str, member: NodeOverride) -> Overlay {
@@ -41,7 +41,7 @@ fn a_decision_stands_until_the_file_says_something_else() {
 
 #[test]
 fn a_node_that_joined_waits_until_it_is_accepted_and_the_file_wins_over_it() {
-    let joined = Joined { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
+    let joined = JoinedNode { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
     let mut overlay = overlay_of("n3", NodeOverride { joined: Some(joined), ..NodeOverride::default() });
     let old = file("n1 = 'http://a:1'");
     assert_eq!(node(&overlay.overlay(&old).0, "n3").unwrap().state, AdminState::Pending);
@@ -111,12 +111,12 @@ fn what_0_1_wrote_is_read_and_written_as_it_was() {
 
 #[test]
 fn what_is_saved_is_read_again() {
-    let set = Set {
+    let set = RuntimeValue {
         to: WantedState::Draining(Drain { deadline: Some(9), then: Then::Move, over: true, left: Some(2) }),
         over: FileValue::Nothing,
         by: by("x"),
     };
-    let joined = Joined { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
+    let joined = JoinedNode { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
     let saved = overlay_of("n1", NodeOverride { joined: Some(joined), wanted: Some(set), ..weight(1, FileValue::Value(2)) });
     let text = serde_json::to_string(&saved).unwrap();
     assert_eq!(serde_json::from_str::<Overlay>(&text).unwrap(), saved);

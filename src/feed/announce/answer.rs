@@ -4,7 +4,7 @@ use super::list;
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::control::members::INTERVAL;
-use crate::heartbeat::Beat;
+use crate::heartbeat::Heartbeat;
 use crate::heartbeat::native::{GrantedLimits, HeartbeatAnswer};
 use crate::table::{Cluster, Node};
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 const EXACT: u64 = (1 << 53) - 1;
 
 /// The answer; with the ranked list only for who needs it: a long one must not go out with every beat.
-pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Beat, list: bool) -> HeartbeatAnswer<'a> {
+pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Heartbeat, list: bool) -> HeartbeatAnswer<'a> {
     let interval = beat.interval.unwrap_or(INTERVAL).as_secs() as u32;
     let spec = &node.spec;
     let settings = Cow::Borrowed(&cluster.settings);

@@ -5,17 +5,17 @@ mod answer;
 mod guard;
 mod list;
 
-use super::Beats;
-use super::beats::{BeatOutcome, Dialect};
+use super::HeartbeatSink;
+use super::beats::{Dialect, HeartbeatOutcome};
 use super::refused::RefusedBeats;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::control::members::BeatRefusal;
-use crate::heartbeat::{Role, Speaker, native};
+use crate::heartbeat::{Role, Sender, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
-use crate::upstream::home::Door;
+use crate::upstream::home::OwnAddress;
 use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
 use http::{Method, Request, Response, StatusCode, header};
@@ -39,7 +39,7 @@ pub struct Announce {
 
 impl Announce {
     /// Nothing is open yet.
-    pub fn new(beats: Rc<Beats>, folder: &Path) -> Self {
+    pub fn new(beats: Rc<HeartbeatSink>, folder: &Path) -> Self {
         let refused = RefusedBeats::of(Dialect::Native, &beats);
         let ear = AnnounceHandler { beats, refused };
         Self { ear: Rc::new(ear), listener: ControlListener::new(OPTIONS, folder) }
@@ -53,7 +53,7 @@ impl Announce {
     }
 
     /// Where it will be once the plan is committed.
-    pub fn homes(&self, plan: &AnnouncePlan) -> Vec<Door> {
+    pub fn homes(&self, plan: &AnnouncePlan) -> Vec<OwnAddress> {
         self.listener.homes(plan)
     }
 
@@ -71,7 +71,7 @@ impl Announce {
 
 /// What every request needs.
 struct AnnounceHandler {
-    beats: Rc<Beats>,
+    beats: Rc<HeartbeatSink>,
     refused: RefusedBeats,
 }
 
@@ -100,28 +100,29 @@ impl AnnounceHandler {
         let from = caller.peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
         // who has nothing to show is not listened to any further
         let Some(shown) = guard.credentials(&caller, request.headers()) else {
-            return Err(self.refuse(BeatOutcome::Denied, from, guard::unauthorized()));
+            return Err(self.refuse(HeartbeatOutcome::Denied, from, guard::unauthorized()));
         };
         let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-        let body =
-            body_of(request.into_body(), native::LARGEST).await.map_err(|problem| self.refuse(BeatOutcome::Malformed, from, problem))?;
+        let body = body_of(request.into_body(), native::LARGEST)
+            .await
+            .map_err(|problem| self.refuse(HeartbeatOutcome::Malformed, from, problem))?;
         let heard = native::read(kind.as_deref(), &body)
-            .map_err(|refusal| self.refuse(BeatOutcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
+            .map_err(|refusal| self.refuse(HeartbeatOutcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
         let proof = match &heard.speaker {
-            Speaker::Named { cluster, node, .. } => guard.admit(cluster, Some(node), &shown),
-            Speaker::Address { .. } => Err(guard::unauthorized()),
+            Sender::Named { cluster, node, .. } => guard.admit(cluster, Some(node), &shown),
+            Sender::Address { .. } => Err(guard::unauthorized()),
         };
-        let proof = proof.map_err(|problem| self.refuse(BeatOutcome::Denied, from, problem))?;
+        let proof = proof.map_err(|problem| self.refuse(HeartbeatOutcome::Denied, from, problem))?;
         let heard_by = self.beats.hear(&heard, from, proof).await;
         let mut known = heard_by.map_err(|refusal| self.refuse((&refusal).into(), from, problem(refusal)))?;
-        self.beats.counts.note(Dialect::Native, BeatOutcome::Taken);
+        self.beats.counts.note(Dialect::Native, HeartbeatOutcome::Taken);
         known.once_saved().await;
         let list = wants_list || known.node.has_role(Role::Lb);
         Ok(json_line(&answer::to(&known.cluster, &known.node, &heard.beat, list)))
     }
 
-    fn refuse(&self, outcome: BeatOutcome, from: IpAddr, problem: Problem) -> Problem {
+    fn refuse(&self, outcome: HeartbeatOutcome, from: IpAddr, problem: Problem) -> Problem {
         self.refused.note(from, outcome, &problem.detail());
         problem
     }

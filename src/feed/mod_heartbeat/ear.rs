@@ -2,7 +2,7 @@
 
 use crate::config::model;
 use crate::control::members::{self, SenderProof};
-use crate::feed::beats::{BeatOutcome, Beats, Dialect, HeardNode};
+use crate::feed::beats::{Dialect, HeartbeatOutcome, HeartbeatReceipt, HeartbeatSink};
 use crate::feed::refused::RefusedBeats;
 use crate::heartbeat::HeartbeatMessage;
 use crate::heartbeat::datagram::DatagramRefusal;
@@ -11,14 +11,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 /// Why an admitted sender was not heard.
-pub(super) enum Deaf {
+pub(super) enum DatagramRejection {
     /// It says nothing that could be understood.
     Malformed(DatagramRefusal),
     /// It changes nothing.
     Refused(members::BeatRefusal),
 }
 
-impl std::fmt::Display for Deaf {
+impl std::fmt::Display for DatagramRejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(refusal) => refusal.fmt(f),
@@ -37,7 +37,7 @@ impl std::fmt::Display for Deaf {
 /// Who is heard, and where that goes.
 pub(super) struct DatagramHandler {
     /// Where it goes.
-    pub(super) beats: Rc<Beats>,
+    pub(super) beats: Rc<HeartbeatSink>,
     /// Who may speak.
     pub(super) conf: RefCell<Rc<model::ModHeartbeat>>,
     /// What is counted and logged of those who are not heard.
@@ -49,27 +49,31 @@ impl DatagramHandler {
     pub(super) fn admits(&self, from: IpAddr) -> bool {
         let admitted = self.conf.borrow().from.iter().any(|network| network.contains(from));
         if !admitted {
-            self.refused.note(from, BeatOutcome::Denied, &"the address is in no network of server.mod-heartbeat.from");
+            self.refused.note(from, HeartbeatOutcome::Denied, &"the address is in no network of server.mod-heartbeat.from");
         }
         admitted
     }
 
     /// Hears what a sender said that was admitted.
-    pub(super) async fn hear(&self, said: Result<HeartbeatMessage, DatagramRefusal>, from: IpAddr) -> Result<HeardNode, Deaf> {
+    pub(super) async fn hear(
+        &self,
+        said: Result<HeartbeatMessage, DatagramRefusal>,
+        from: IpAddr,
+    ) -> Result<HeartbeatReceipt, DatagramRejection> {
         let conf = self.conf.borrow().clone();
         let heard = match said {
             Ok(mut heard) => {
                 heard.beat.interval = Some(conf.interval.get());
-                self.beats.hear(&heard, from, SenderProof::Address(conf.cluster.as_deref())).await.map_err(Deaf::Refused)
+                self.beats.hear(&heard, from, SenderProof::Address(conf.cluster.as_deref())).await.map_err(DatagramRejection::Refused)
             }
-            Err(refusal) => Err(Deaf::Malformed(refusal)),
+            Err(refusal) => Err(DatagramRejection::Malformed(refusal)),
         };
         match &heard {
-            Ok(_) => self.beats.counts.note(Dialect::ModHeartbeat, BeatOutcome::Taken),
+            Ok(_) => self.beats.counts.note(Dialect::ModHeartbeat, HeartbeatOutcome::Taken),
             // mod_advertise shares the group and port: that is as it should be
-            Err(Deaf::Malformed(DatagramRefusal::Advertisement)) => {}
-            Err(deaf @ Deaf::Malformed(_)) => self.refused.note(from, BeatOutcome::Malformed, deaf),
-            Err(deaf @ Deaf::Refused(refusal)) => self.refused.note(from, refusal.into(), deaf),
+            Err(DatagramRejection::Malformed(DatagramRefusal::Advertisement)) => {}
+            Err(deaf @ DatagramRejection::Malformed(_)) => self.refused.note(from, HeartbeatOutcome::Malformed, deaf),
+            Err(deaf @ DatagramRejection::Refused(refusal)) => self.refused.note(from, refusal.into(), deaf),
         }
         heard
     }

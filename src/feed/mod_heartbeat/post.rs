@@ -4,7 +4,7 @@
 //! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
 //! every connection gets one answer, soon, and is closed in order.
 
-use super::ear::{DatagramHandler, Deaf};
+use super::ear::{DatagramHandler, DatagramRejection};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};
@@ -82,11 +82,11 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::PostRe
     }
 }
 
-fn status_of(deaf: &Deaf) -> StatusCode {
+fn status_of(deaf: &DatagramRejection) -> StatusCode {
     match deaf {
-        Deaf::Malformed(_) | Deaf::Refused(members::BeatRefusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
-        Deaf::Refused(members::BeatRefusal::Unknown(_)) => StatusCode::NOT_FOUND,
-        Deaf::Refused(members::BeatRefusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
-        Deaf::Refused(_) => StatusCode::CONFLICT,
+        DatagramRejection::Malformed(_) | DatagramRejection::Refused(members::BeatRefusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
+        DatagramRejection::Refused(members::BeatRefusal::Unknown(_)) => StatusCode::NOT_FOUND,
+        DatagramRejection::Refused(members::BeatRefusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+        DatagramRejection::Refused(_) => StatusCode::CONFLICT,
     }
 }

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 const JSON: Option<&str> = Some("application/json");
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
-fn named(url: &str) -> Speaker {
-    Speaker::Named { cluster: "shop".into(), node: "n1".into(), url: url.parse().unwrap() }
+fn named(url: &str) -> Sender {
+    Sender::Named { cluster: "shop".into(), node: "n1".into(), url: url.parse().unwrap() }
 }
 
-fn heard(beat: Beat) -> HeartbeatMessage {
+fn heard(beat: Heartbeat) -> HeartbeatMessage {
     HeartbeatMessage { speaker: named("http://10.0.0.11:8080"), beat }
 }
 
@@ -21,7 +21,7 @@ fn with(field: &str) -> String {
 
 #[test]
 fn a_whole_heartbeat_is_read_from_either_form() {
-    let whole = heard(Beat {
+    let whole = heard(Heartbeat {
         room: Load::new(35).map(Room::Load),
         sessions: Some(120),
         capacity: Some(400),
@@ -30,7 +30,7 @@ fn a_whole_heartbeat_is_read_from_either_form() {
         version: Some("4.2 é".into()),
         roles: Roles::new([Role::Batch]).ok(),
         interval: Some(Duration::from_secs(5)),
-        ..Beat::default()
+        ..Heartbeat::default()
     });
     let json = with(
         r#""load":35,"sessions":120,"capacity":400,"state":"draining","boot":"2026-09-01T08:00:00Z","sequence":18446744073709551615,
@@ -46,9 +46,9 @@ fn a_whole_heartbeat_is_read_from_either_form() {
 #[test]
 fn three_fields_are_enough() {
     for body in ["\"x\":1", "\"load\":null,\"roles\":null,\"boot\":null"] {
-        assert_eq!(read(JSON, with(body).as_bytes()), Ok(heard(Beat::default())), "{body}");
+        assert_eq!(read(JSON, with(body).as_bytes()), Ok(heard(Heartbeat::default())), "{body}");
     }
-    let none = heard(Beat { roles: Some(Roles::default()), ..Beat::default() });
+    let none = heard(Heartbeat { roles: Some(Roles::default()), ..Heartbeat::default() });
     assert_eq!(read(JSON, with("\"roles\":[]").as_bytes()), Ok(none.clone()));
     assert_eq!(read(FORM, b"cluster=shop&node=n1&url=http://10.0.0.11:8080&roles="), Ok(none));
 }
@@ -140,7 +140,7 @@ fn the_answer_is_json_with_the_ranked_list() {
     assert_eq!(serde_json::from_str::<HeartbeatAnswer<'_>>(&text).unwrap(), unasked);
 }
 
-fn any_beat() -> impl Strategy<Value = Beat> {
+fn any_beat() -> impl Strategy<Value = Heartbeat> {
     use proptest::option::of;
     let load = (0..=100u8).prop_map(|load| Room::Load(Load::new(load).unwrap()));
     let run = ("\\PC{1,30}", of(any::<u64>())).prop_map(|(boot, sequence)| Run { boot, sequence });
@@ -148,7 +148,7 @@ fn any_beat() -> impl Strategy<Value = Beat> {
     let state = proptest::sample::select(Announced::ALL.to_vec());
     let interval = (1..=LONGEST_INTERVAL).prop_map(Duration::from_secs);
     (of(load), of(any::<u32>()), of(any::<u32>()), of(state), of(run), of("\\PC{1,30}"), of(roles), of(interval)).prop_map(
-        |(room, sessions, capacity, state, run, version, roles, interval)| Beat {
+        |(room, sessions, capacity, state, run, version, roles, interval)| Heartbeat {
             room,
             sessions,
             capacity,
@@ -157,7 +157,7 @@ fn any_beat() -> impl Strategy<Value = Beat> {
             version,
             roles,
             interval,
-            ..Beat::default()
+            ..Heartbeat::default()
         },
     )
 }
@@ -166,7 +166,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(beat in any_beat()) {
         let speaker = named("https://[::1]:8443");
-        let Speaker::Named { cluster, node, url } = &speaker else { unreachable!() };
+        let Sender::Named { cluster, node, url } = &speaker else { unreachable!() };
         let text = write(cluster, node, url, &beat);
         prop_assert_eq!(read(JSON, text.as_bytes()), Ok(HeartbeatMessage { speaker, beat }));
     }

@@ -35,7 +35,7 @@ impl Copy {
 
     fn ask(&mut self) {
         let mut found = Vec::new();
-        if self.follower.changes(&mut found) == Noted::NotAll {
+        if self.follower.changes(&mut found) == FollowResult::NotAll {
             self.looks += 1;
             self.rows.clear();
             (0..).take_while(|part| self.follower.part(*part, &mut found)).for_each(drop);
@@ -73,26 +73,26 @@ fn changes_are_told_once_and_only_to_who_follows() {
         found.sort_unstable_by_key(|(id, _)| *id);
         found.into_iter().map(|(id, known)| (id, known.map(|known| (known.slot, known.confirmed)))).collect::<Vec<_>>()
     };
-    assert_eq!(changes(Noted::NotAll), [], "what was before is to be looked at");
+    assert_eq!(changes(FollowResult::NotAll), [], "what was before is to be looked at");
     ledger.open(2, 0, 1, &tally);
     ledger.open(3, 0, 1, &tally);
     ledger.end(3, &tally);
-    assert_eq!(changes(Noted::All), [(2, Some((0, false))), (3, None)]);
+    assert_eq!(changes(FollowResult::All), [(2, Some((0, false))), (3, None)]);
     ledger.touch(2, 0, 2, &tally);
-    assert_eq!(changes(Noted::All), [(2, Some((0, true)))], "it was confirmed");
+    assert_eq!(changes(FollowResult::All), [(2, Some((0, true)))], "it was confirmed");
     ledger.touch(2, 0, 3, &tally);
     ledger.touch(1, 0, 3, &tally);
-    assert_eq!(changes(Noted::All), [], "it was only seen again");
+    assert_eq!(changes(FollowResult::All), [], "it was only seen again");
     ledger.touch(1, 1, 4, &tally);
     ledger.rename(2, 5, 4, &tally);
-    assert_eq!(changes(Noted::All), [(1, Some((1, true))), (2, None), (5, Some((0, true)))]);
+    assert_eq!(changes(FollowResult::All), [(1, Some((1, true))), (2, None), (5, Some((0, true)))]);
     ledger.sweep(5000, 4998, 1, 0, 1, &tally);
     ledger.end(5, &tally);
-    assert_eq!(changes(Noted::All), [(5, None)]);
+    assert_eq!(changes(FollowResult::All), [(5, None)]);
     ledger.set_limit(1);
     ledger.touch(6, 0, 5000, &tally);
     ledger.sweep(5000, 4999, 1, 0, 1, &tally);
-    assert_eq!(changes(Noted::All), [(1, None), (6, Some((0, true)))]);
+    assert_eq!(changes(FollowResult::All), [(1, None), (6, Some((0, true)))]);
     drop(follower);
     assert_unfollowed(&ledger);
 }
@@ -137,12 +137,12 @@ fn one_call_wakes_until_it_has_looked() {
     assert_eq!(counts(), [1, 1], "there is something to look at");
     ledger.open(1, 0, 1, &tally);
     assert_eq!(counts(), [1, 1]);
-    assert_eq!(followers[0].changes(&mut Vec::new()), Noted::NotAll);
+    assert_eq!(followers[0].changes(&mut Vec::new()), FollowResult::NotAll);
     assert_eq!(counts(), [1, 1]);
     ledger.open(2, 0, 1, &tally);
     ledger.open(3, 0, 1, &tally);
     assert_eq!(counts(), [2, 1], "the other one has not looked");
-    assert_eq!(followers[0].changes(&mut Vec::new()), Noted::All);
+    assert_eq!(followers[0].changes(&mut Vec::new()), FollowResult::All);
     followers[0].wakes(None);
     ledger.open(4, 0, 1, &tally);
     drop(followers);

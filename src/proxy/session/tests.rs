@@ -1,7 +1,7 @@
 //! What requests of one session that overlap do to it.
 
 use super::*;
-use crate::affinity::{FoundPin, KeyRing, Stamp, Via};
+use crate::affinity::{FoundPin, KeyRing, PinMeta, Via};
 use crate::config;
 use crate::table::compile::{TableContext, adopt, compile};
 use std::path::Path;
@@ -22,7 +22,7 @@ fn cluster() -> Arc<Cluster> {
 
 /// A request of the session is served by a node for this reason, and the session was on that one.
 fn served(cluster: &Cluster, slot: u32, why: Why, was: Option<u32>) -> OpenSession {
-    let reading = Reading { found: FoundPin::Ledger { via: Via::Key }, session: Some(ID), stamp: Stamp::default() };
+    let reading = PinLookup { found: FoundPin::Ledger { via: Via::Key }, session: Some(ID), stamp: PinMeta::default() };
     let verdict = Verdict { node: cluster.node(slot).unwrap().clone(), why, was, honoured: why == Why::Key };
     let caller = ConnectionSession { fresh: 9, met: None, connection: 1 };
     enter(cluster, &reading, &verdict, &caller, &[], NOW).unwrap_or_else(|_| panic!("{} in {slot}", why.word()))

@@ -5,12 +5,12 @@ mod replaced;
 mod strangers;
 
 use super::*;
-use crate::affinity::{KeyRing, Lost, Stamp};
+use crate::affinity::{KeyRing, Lost, PinMeta};
 use crate::base::clock::Now;
 use crate::config;
-use crate::heartbeat::{Beat, Role, Roles};
+use crate::heartbeat::{Heartbeat, Role, Roles};
 use crate::table::compile::{TableContext, adopt, compile};
-use crate::table::evidence::{Met, Witness};
+use crate::table::evidence::{FailureKind, Witness};
 use crate::table::{Health, Rise};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::path::Path;
@@ -84,7 +84,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Passes(slot) => drop(live(slot).evidence.set_check_passes(true)),
             Drains(slot) => drop(live(slot).set_check_drains(true)),
             Answers(slot) => live(slot).answered(http::StatusCode::OK, NOW),
-            Late(slot) => drop(live(slot).evidence.failed(Met::Late, Witness::default(), 1, 3_600_000, NOW)),
+            Late(slot) => drop(live(slot).evidence.failed(FailureKind::Late, Witness::default(), 1, 3_600_000, NOW)),
             Fails(slot) => {
                 assert!(live(slot).evidence.check(true, NOW.ms()));
                 live(slot).evidence.set_check_passes(false);
@@ -93,14 +93,14 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
                 cluster.live.doubt.look(&cluster.conf.health, &nodes, NOW.ms());
             }
             Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found, NOW)),
-            Eject(slot) => assert!(live(slot).evidence.failed(Met::Refused, Witness::default(), 1, 3_600_000, NOW)),
+            Eject(slot) => assert!(live(slot).evidence.failed(FailureKind::Refused, Witness::default(), 1, 3_600_000, NOW)),
             Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &cluster.live.tally(NOW)), *slot),
             Busy(slot) => assert!(live(slot).limit.try_enter()),
             Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot),
             SeenNow(slot) => cluster.live.ledger.touch(SESSION, *slot, NOW.secs(), &cluster.live.tally(NOW)),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {
-                let beat = Beat { roles: Roles::new([Role::Lb]).ok(), ..Beat::default() };
+                let beat = Heartbeat { roles: Roles::new([Role::Lb]).ok(), ..Heartbeat::default() };
                 live(slot).told.hear(&beat, 0, u32::MAX, NOW);
             }
             Rebooted(slot) => {
@@ -124,10 +124,10 @@ fn facts() -> DecisionInput<'static> {
 
 /// The decision as a line: `n1 moved:down was 0`, `n1 cookie honoured`, `wait`, `strict`, `full`, `no-node`.
 fn decided(cluster: &Cluster, found: FoundPin<'_>, facts: &DecisionInput<'_>) -> String {
-    said(cluster, &Reading { found, session: Some(SESSION), stamp: Stamp::default() }, facts)
+    said(cluster, &PinLookup { found, session: Some(SESSION), stamp: PinMeta::default() }, facts)
 }
 
-fn said(cluster: &Cluster, reading: &Reading<'_>, facts: &DecisionInput<'_>) -> String {
+fn said(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>) -> String {
     match decide(cluster, reading, facts, &mut SmallRng::seed_from_u64(1)) {
         Decision::Serve(verdict) => {
             let was = verdict.was.map(|slot| format!(" was {slot}")).unwrap_or_default();

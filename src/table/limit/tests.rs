@@ -36,7 +36,7 @@ fn enter(limit: &RequestLimit, patience: Option<Duration>) -> bool {
     true
 }
 
-fn poll(enter: &mut Enter<'_>) -> bool {
+fn poll(enter: &mut PlaceWait<'_>) -> bool {
     Pin::new(enter).poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 

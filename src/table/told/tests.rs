@@ -9,55 +9,55 @@ fn at(second: u64) -> Now {
     Now::at(Duration::from_secs(second))
 }
 
-fn beat(load: u8) -> Beat {
-    Beat { room: Load::new(load).map(Room::Load), ..Beat::default() }
+fn beat(load: u8) -> Heartbeat {
+    Heartbeat { room: Load::new(load).map(Room::Load), ..Heartbeat::default() }
 }
 
 #[test]
 fn sessions_that_come_past_us_count_and_those_placed_since_are_added() {
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     assert_eq!((told.sessions(5), told.load(), told.capacity()), (5, None, None));
-    told.hear(&Beat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000, at(0));
+    told.hear(&Heartbeat { sessions: Some(40), capacity: Some(50), ..beat(80) }, 5, 1000, at(0));
     assert_eq!((told.sessions(5), told.sessions(7), told.sessions(2)), (40, 42, 37));
     assert_eq!((told.load(), told.capacity()), (Some(80), Some(50)));
-    told.hear(&Beat { sessions: Some(1), ..Beat::default() }, 5, 1000, at(0));
+    told.hear(&Heartbeat { sessions: Some(1), ..Heartbeat::default() }, 5, 1000, at(0));
     assert_eq!((told.sessions(5), told.sessions(0), told.load()), (1, 0, Some(80)), "what is not said again stays");
 }
 
 #[test]
 fn what_lasts_is_known_again_and_told_only_when_it_changes() {
-    let said = Beat {
+    let said = Heartbeat {
         state: Some(Announced::Draining),
         capacity: Some(50),
         roles: Roles::new([Role::Batch]).ok(),
         version: Some("2".into()),
         ..beat(80)
     };
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     assert_eq!((told.hear(&said, 0, 1, at(0)), told.hear(&said, 0, 1, at(0)), told.hear(&beat(7), 0, 1, at(0))), (true, false, false));
     told.runs(7, true, at(0));
-    let again = Told::nothing();
+    let again = NodeReport::nothing();
     again.recall(&told.lasting(at(9)), at(9));
     assert_eq!(again.lasting(at(9)), told.lasting(at(9)));
     assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (Some(7), Announced::Draining, Some(50), None));
     assert!(again.forgot(at(0).secs() - 2) && !again.forgot(at(0).secs() + 2));
-    assert_eq!(Told::nothing().lasting(at(0)), Lasting::default());
+    assert_eq!(NodeReport::nothing().lasting(at(0)), PersistedReport::default());
 }
 
 #[test]
 fn a_restart_loses_what_was_before() {
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     told.runs(7, false, at(0));
     assert!(!told.forgot(0));
-    told.hear(&Beat { sessions: Some(40), ..Beat::default() }, 5, 1000, at(0));
+    told.hear(&Heartbeat { sessions: Some(40), ..Heartbeat::default() }, 5, 1000, at(0));
     told.runs(8, true, at(0));
     assert_eq!((told.boot(), told.forgot(0), told.sessions(5)), (Some(8), true, 5));
 }
 
 #[test]
 fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
-    let told = Told::nothing();
-    let forgot = |told: &Told, second| told.forgot(at(second).secs());
+    let told = NodeReport::nothing();
+    let forgot = |told: &NodeReport, second| told.forgot(at(second).secs());
     told.runs(7, false, at(100));
     told.runs(7, false, at(105));
     told.runs(8, true, at(110));
@@ -66,7 +66,7 @@ fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
     told.hear(&beat(7), 0, 1000, at(118));
     told.runs(9, true, at(120));
     assert_eq!([114, 115].map(|second| forgot(&told, second)), [true, false], "a beat that names no run says nothing of it");
-    let again = Told::nothing();
+    let again = NodeReport::nothing();
     again.recall(&told.lasting(at(0)), at(0));
     again.runs(10, true, at(5));
     assert!(again.forgot(at(0).secs() - 1) && !forgot(&again, 0), "before this process, or since");
@@ -74,20 +74,20 @@ fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
 
 #[test]
 fn an_agents_weight_is_in_percent_or_as_it_stands() {
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     let relative = |percent| Some(Weight::Relative(percent));
     let absolute = |weight| Some(Weight::Absolute(weight));
     for (weight, of_50) in
         [(None, 50), (relative(50), 25), (relative(1), 0), (relative(25_600), 1000), (absolute(0), 0), (absolute(256), 256)]
     {
-        told.hear(&Beat { room: weight.map(Room::Weight), ..Beat::default() }, 0, 1000, at(0));
+        told.hear(&Heartbeat { room: weight.map(Room::Weight), ..Heartbeat::default() }, 0, 1000, at(0));
         assert_eq!(told.weight(50), of_50, "{weight:?}");
     }
 }
 
 #[test]
 fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     let said = agent_said("down maint 50% maxconn:3 # gone");
     told.hear(&said, 5, 0, at(0));
     assert!(told.is_down() && told.max_requests() == Some(3) && told.announced() == Announced::Maintenance);
@@ -97,7 +97,7 @@ fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
     assert_eq!(told.since(at(9)), None);
 }
 
-fn agent_said(line: &str) -> Beat {
+fn agent_said(line: &str) -> Heartbeat {
     match crate::heartbeat::agent::read(format!("{line}\n").as_bytes()) {
         crate::heartbeat::agent::AgentReply::Said(beat) => *beat,
         other => panic!("{other:?}"),
@@ -106,9 +106,9 @@ fn agent_said(line: &str) -> Beat {
 
 #[test]
 fn a_silent_node_keeps_its_word_and_loses_its_load() {
-    let told = Told::nothing();
+    let told = NodeReport::nothing();
     assert!(!told.notice_silence(at(9)), "who never spoke is not silent");
-    let last = Beat { state: Some(Announced::Draining), ..beat(90) };
+    let last = Heartbeat { state: Some(Announced::Draining), ..beat(90) };
     told.hear(&last, 0, 15_000, at(10));
     assert!(!told.notice_silence(at(25)));
     assert_eq!((told.notice_silence(at(26)), told.notice_silence(at(27))), (true, false), "it is said once");

@@ -6,7 +6,7 @@ use super::error::CollectorError;
 use super::finished::FinishedSpan;
 use super::{SpanTotals, otlp};
 use crate::base::clock;
-use crate::base::seldom::Seldom;
+use crate::base::seldom::LogThrottle;
 use crate::config::model;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -51,7 +51,7 @@ impl Traces {
         let collector = Collector::new(&conf.to)?;
         let (queue, spans) = mpsc::channel(QUEUE);
         let shared = Arc::new(ExportState::default());
-        let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: Seldom::default() };
+        let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: LogThrottle::default() };
         let task = tokio::task::spawn_local(export.run());
         Ok(Some(Arc::new(Self {
             sample: conf.sample,
@@ -100,7 +100,7 @@ struct Export {
     service: String,
     spans: mpsc::Receiver<Vec<FinishedSpan>>,
     shared: Arc<ExportState>,
-    seldom: Seldom,
+    seldom: LogThrottle,
 }
 
 impl Export {

@@ -2,7 +2,7 @@
 
 use super::readers::{READ, Readers};
 use super::{H1Connection, Side};
-use crate::transport::ContentError;
+use crate::transport::MessageBodyError;
 use crate::transport::body_progress::BodyProgress;
 use crate::wire::http1::{BodyPart, BodyReader, Framing};
 use bytes::{Bytes, BytesMut};
@@ -45,7 +45,7 @@ impl H1Connection {
         self.waits.get()
     }
 
-    fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         if self.waits.replace(false) {
             self.queue(|out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
         }
@@ -185,9 +185,9 @@ impl Drop for H1Body {
 
 impl Body for H1Body {
     type Data = Bytes;
-    type Error = ContentError;
+    type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         let polled = self.0.poll_body(cx);
         if polled.is_pending() {
             Readers::wait(&self.0.readers.reader, cx);

@@ -5,7 +5,7 @@ mod incoming;
 mod readers;
 mod upgraded;
 
-use super::pace::Pace;
+use super::pace::ConnectionProgress;
 use super::spare;
 use super::stream::Stream;
 use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed};
@@ -45,7 +45,7 @@ pub struct H1Connection {
     told: Cell<u64>,
     /// What is read of a large body next time.
     reach: Cell<usize>,
-    pace: Option<Rc<Pace>>,
+    pace: Option<Rc<ConnectionProgress>>,
 }
 
 /// A head of so many bytes is never too large.
@@ -75,7 +75,7 @@ pub enum NoHead {
 
 impl H1Connection {
     /// A connection of which `early` was read before.
-    pub fn new(side: Side, socket: Stream, early: BytesMut, pace: Option<Rc<Pace>>) -> Rc<Self> {
+    pub fn new(side: Side, socket: Stream, early: BytesMut, pace: Option<Rc<ConnectionProgress>>) -> Rc<Self> {
         Rc::new(Self {
             socket: RefCell::new(socket),
             input: RefCell::new(early),

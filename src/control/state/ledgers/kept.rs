@@ -1,7 +1,7 @@
 //! A ledger that is kept in the file, and what is written of it.
 
 use super::encode::encode;
-use crate::ledger::{Follower, Noted};
+use crate::ledger::{FollowResult, Follower};
 use crate::table::ClusterLive;
 use std::sync::Arc;
 use std::task::Waker;
@@ -32,7 +32,7 @@ impl KeptLedger {
     }
 
     /// Writes what is true now of the sessions that changed.
-    pub fn changes(&mut self, out: &mut Vec<u8>) -> Noted {
+    pub fn changes(&mut self, out: &mut Vec<u8>) -> FollowResult {
         let mut found = Vec::new();
         let noted = self.follower.changes(&mut found);
         encode(&self.live, &found, out);

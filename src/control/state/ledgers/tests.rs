@@ -6,7 +6,7 @@ use super::{FILE, LedgerKeeper, StateDir};
 use crate::affinity::KeyRing;
 use crate::base::clock::{self, Now};
 use crate::config;
-use crate::ledger::{KnownSession, Noted};
+use crate::ledger::{FollowResult, KnownSession};
 use crate::table::{ClusterLive, Current, Table, compile};
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
@@ -263,7 +263,7 @@ fn whoever_else_follows_takes_nothing_from_the_file_and_is_told_everything_too()
     }
     house.writer.tick();
     house.assert_known();
-    assert_eq!(other.changes(&mut told), Noted::All);
+    assert_eq!(other.changes(&mut told), FollowResult::All);
     told.sort_unstable_by_key(|(session, _)| *session);
     assert!(told.iter().map(|(session, _)| *session).eq(0..50));
 }

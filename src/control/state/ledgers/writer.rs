@@ -5,7 +5,7 @@ use super::kept::KeptLedger;
 use super::load::{Damage, is_kept};
 use super::rewrite::{AppendFile, LedgerRewrite};
 use crate::base::clock;
-use crate::ledger::Noted;
+use crate::ledger::FollowResult;
 use crate::table::{Current, Table};
 use std::fs;
 use std::io;
@@ -111,7 +111,7 @@ impl LedgerWriter {
         self.follow_table();
         let mut changes = Vec::new();
         for kept in &mut self.kept {
-            self.lacking |= kept.changes(&mut changes) == Noted::NotAll;
+            self.lacking |= kept.changes(&mut changes) == FollowResult::NotAll;
         }
         let written = self.append(&changes).and_then(|()| self.renew());
         if written.is_err() {

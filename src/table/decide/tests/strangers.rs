@@ -27,7 +27,7 @@ fn an_id_that_nobody_knows_has_one_place() {
     for (name, nodes, done, facts, expected) in cases {
         for balance in ["first", "least-sessions", "round-robin", "random", "hash"] {
             let cluster = cluster(&format!("balance = '{balance}'\n{LEARN}"), nodes, &done);
-            let reading = Reading { found: FoundPin::Ledger { via: Via::Learned }, session: Some(SESSION), stamp: Stamp::of_id(true) };
+            let reading = PinLookup { found: FoundPin::Ledger { via: Via::Learned }, session: Some(SESSION), stamp: PinMeta::of_id(true) };
             for _ in 0..3 {
                 assert_eq!(said(&cluster, &reading, &facts), expected, "{name}, {balance}");
             }
@@ -40,10 +40,10 @@ fn behind_a_pin_that_is_no_good_the_applications_id_counts() {
     let conf = "affinity = { route = 'JSESSIONID' }";
     let first = ring(conf)[0];
     for (lost, word) in [(Lost::UnknownRoute, "moved:unknown-route"), (Lost::Expired, "moved:expired")] {
-        let reading = Reading { found: FoundPin::Lost(lost), session: Some(SESSION), stamp: Stamp::of_id(true) };
+        let reading = PinLookup { found: FoundPin::Lost(lost), session: Some(SESSION), stamp: PinMeta::of_id(true) };
         assert_eq!(said(&cluster(conf, [""; 3], &[Seen(2)]), &reading, &facts()), "n2 learned honoured");
         assert_eq!(said(&cluster(conf, [""; 3], &[]), &reading, &facts()), format!("n{first} {word}"));
-        let guessed = Reading { stamp: Stamp::default(), ..reading };
+        let guessed = PinLookup { stamp: PinMeta::default(), ..reading };
         assert_eq!(said(&cluster(conf, [""; 3], &[Seen(2)]), &guessed, &facts()), format!("n0 {word}"));
     }
 }
