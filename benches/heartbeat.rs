@@ -49,7 +49,7 @@ fn heartbeat(criterion: &mut Criterion) {
             },
             |body| {
                 let heard = native::read(Some("application/json"), body.as_bytes()).expect("it is a heartbeat");
-                let heard = pin!(beats.hear(&heard, FROM, SenderProof::Token)).poll(&mut Task::from_waker(Waker::noop()));
+                let heard = pin!(beats.apply(&heard, FROM, SenderProof::Token)).poll(&mut Task::from_waker(Waker::noop()));
                 assert!(matches!(heard, Poll::Ready(Ok(_))));
             },
             criterion::BatchSize::SmallInput,

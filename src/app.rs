@@ -2,9 +2,9 @@
 
 mod change;
 mod component;
+mod control_addresses;
 mod control_loop;
 mod data_plane;
-mod doors;
 mod drains;
 mod grace;
 mod lasting;
@@ -26,7 +26,7 @@ use crate::control::{Prepared, Registry};
 use crate::feed::FileWatcher;
 use crate::net::threads::ThreadEnds;
 use crate::telemetry::log_writer::LogWriter;
-use crate::upstream::home;
+use crate::upstream::own_addresses;
 use component::{Components, Next, PrepareError};
 use signals::Signals;
 use std::path::{Path, PathBuf};
@@ -95,7 +95,7 @@ impl App {
     /// follow, nothing changes. Returns what was opened, in words.
     fn put_in_force(&mut self, prepared: Prepared) -> Result<Vec<String>, PrepareError> {
         let doors = self.components.prepare(Next { table: prepared.table(), files: prepared.files() })?;
-        home::settle(doors);
+        own_addresses::set(doors);
         let table = self.registry.publish(prepared, Now::look());
         let opened = self.components.commit(&table);
         self.admin.shows(self.components.certificates());

@@ -61,7 +61,7 @@ fn the_example_file_loads() {
 #[test]
 fn the_example_file_names_every_key() {
     let mut keys = BTreeSet::new();
-    collect_keys(config::shape::schema(), &mut keys);
+    collect_keys(config::schema::schema(), &mut keys);
     let text = std::fs::read_to_string(root("conf/homing.toml")).unwrap();
     let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
     let not_yet = ["secret-file"];

@@ -1,5 +1,5 @@
 //! What `homing check` says that the limits need, against the running binary and the ledger itself. When a figure is wrong, it is
-//! to be mended in `src/config/needs.rs`.
+//! to be mended in `src/config/sizing.rs`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
@@ -33,7 +33,7 @@ fn needs(text: &str) -> Sizing {
 fn check(what: &str, measured: f64, said: u64) {
     println!("{what}: {measured:.0} bytes, said to be {said}");
     let (least, most) = (said as f64 * LESS, said as f64 * MORE);
-    assert!((least..=most).contains(&measured), "{what} takes {measured:.0} bytes; src/config/needs.rs says {said}");
+    assert!((least..=most).contains(&measured), "{what} takes {measured:.0} bytes; src/config/sizing.rs says {said}");
 }
 
 /// Bytes of each of many idle connections that have had a request each.

@@ -28,7 +28,7 @@ impl Default for EventHub {
 
 impl EventHub {
     /// Tells all followers.
-    pub fn tell(&self, event: &str, data: &impl Serialize) {
+    pub fn send(&self, event: &str, data: &impl Serialize) {
         if self.out.receiver_count() == 0 {
             return;
         }
@@ -85,7 +85,7 @@ mod tests {
             let slow = &mut followers[0];
             assert_eq!(next(slow).await, "retry: 2000\nevent: hello\ndata: 1\n\n");
             tokio::task::yield_now().await;
-            (0..KEPT + 10).for_each(|n| hub.tell("state", &n));
+            (0..KEPT + 10).for_each(|n| hub.send("state", &n));
             assert_eq!(next(slow).await, "event: lost\ndata: {\"events\":10}\n\n");
             assert_eq!(next(slow).await, "id: 11\nevent: state\ndata: 10\n\n");
             drop(followers);

@@ -5,7 +5,7 @@ use super::{Admin, api};
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
 use crate::serve::{ControlError, ControlListener, ControlOptions, ControlPlan};
-use crate::upstream::home::OwnAddress;
+use crate::upstream::own_addresses::OwnAddress;
 use std::path::Path;
 use std::rc::Rc;
 

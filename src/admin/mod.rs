@@ -23,7 +23,7 @@ pub use front::{Front, FrontPlan};
 
 use crate::base::clock;
 use crate::control::handle::RegistryHandle;
-use crate::feed::beats::Counts;
+use crate::feed::heartbeat_sink::Counts;
 use crate::listen::tls::CertStore;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Traffic};
@@ -116,7 +116,7 @@ impl Admin {
         let mut reloads = self.reloads.borrow_mut();
         let (applied, refused) = reloads.front().map_or((0, 0), |last| (last.applied, last.refused));
         let counted = Reload { applied: applied + u64::from(reload.ok), refused: refused + u64::from(!reload.ok), ..reload.clone() };
-        self.events.tell("reload", &counted);
+        self.events.send("reload", &counted);
         reloads.truncate(RELOADS - 1);
         reloads.push_front(counted);
     }
@@ -124,6 +124,6 @@ impl Admin {
     /// From here on the proxy ends.
     pub fn stopping(&self) {
         self.stopping.set(true);
-        self.events.tell("stopping", &serde_json::json!({ "at": clock::rfc3339(clock::unix_ms()) }));
+        self.events.send("stopping", &serde_json::json!({ "at": clock::rfc3339(clock::unix_ms()) }));
     }
 }

@@ -7,7 +7,7 @@ use crate::base::clock::{self, Now, rfc3339};
 use crate::base::tasks;
 use crate::base::words::Word;
 use crate::config::model::AdminState;
-use crate::feed::beats::{Counts, Dialect, HeartbeatOutcome};
+use crate::feed::heartbeat_sink::{Counts, Dialect, HeartbeatOutcome};
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::TrafficTotals;
 use crate::table::{Cluster, Node, State, StateChange, Traffic};
@@ -32,7 +32,7 @@ pub fn observe(admin: &Admin) {
                 let (cluster, node) = (&*cluster.name, &*node.spec.name);
                 let (state, before) = (Word::from(state), before.map(Word::from));
                 let news = serde_json::json!({"cluster": cluster, "node": node, "state": state, "before": before, "why": why, "at": at});
-                admin.events.tell("state", &news);
+                admin.events.send("state", &news);
             }
         }
     }
@@ -194,10 +194,10 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) 
         capacity: node.capacity().filter(|_| !node.stands_aside()).map(Into::into),
         in_flight: live.in_flight().into(),
         sockets: live.sockets.load(Relaxed).into(),
-        weight: live.told.weight(spec.weight).into(),
-        load: live.told.load().map(Into::into),
+        weight: live.report.weight(spec.weight).into(),
+        load: live.report.load().map(Into::into),
         known: cluster.roster.doubted(node, now).map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
-        version: live.told.version().map(|version| version.to_string()),
+        version: live.report.version().map(|version| version.to_string()),
         set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
@@ -212,7 +212,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) 
             answers: live.errors.answers.load(Relaxed),
             checks: live.errors.checks.load(Relaxed),
         },
-        heartbeat_ms: live.told.since(now),
+        heartbeat_ms: live.report.since(now),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the affinity is told of requests, answers and nodes, and what it says of an answer.
 
-use super::reading::PinMeta;
+use super::pin_lookup::PinMeta;
 use crate::base::hash::hash64_pair;
 use http::header::{HeaderMap, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};

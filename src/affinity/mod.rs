@@ -7,11 +7,11 @@ mod compile;
 mod cookie;
 mod dates;
 mod error;
-mod gist;
 mod key;
 mod learn;
 mod message;
-mod reading;
+mod pin_lookup;
+mod pin_summary;
 mod route;
 pub mod seal;
 mod unclaimed;
@@ -22,9 +22,9 @@ mod tests;
 
 pub use bypass::BypassIssuer;
 pub use error::{AffinityError, KeyRingError};
-pub use gist::{PinFinding, PinSummary};
 pub use message::{Member, PinOutcome, PinRequest, PinResponse, PinSent, visitor};
-pub use reading::{FoundPin, Lost, PinLookup, PinMeta, Via};
+pub use pin_lookup::{FoundPin, Lost, PinLookup, PinMeta, Via};
+pub use pin_summary::{PinFinding, PinSummary};
 pub use seal::KeyRing;
 
 use crate::config::model::CookieMode;

@@ -7,7 +7,7 @@ use crate::listen::ListenError;
 use crate::listen::tls::CertStore;
 use crate::serve::ControlError;
 use crate::table::Table;
-use crate::upstream::home::OwnAddress;
+use crate::upstream::own_addresses::OwnAddress;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
@@ -233,7 +233,7 @@ mod tests {
         all.prepare(Next { table: &table, files: &files }).unwrap();
         assert_eq!(all.commit(&table), ["a is open", "b is open"]);
         assert!(all.commit(&table).is_empty(), "nothing is prepared any more");
-        all.stop(&mut Grace::new(Duration::ZERO, Signals::hear().unwrap().end)).await;
+        all.stop(&mut Grace::new(Duration::ZERO, Signals::install().unwrap().end)).await;
         assert_eq!(notes.take(), ["a prepared", "b prepared", "a in force", "b in force", "b ended", "a ended"]);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{App, RunEnd};
 use crate::feed::names;
-use crate::upstream::home;
+use crate::upstream::own_addresses;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -36,7 +36,7 @@ impl App {
     fn tick(&mut self) {
         self.end_drains();
         self.registry.tidy();
-        if home::look_again() {
+        if own_addresses::look_again() {
             names::review(&self.registry.current().load());
         }
     }

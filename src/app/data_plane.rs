@@ -6,7 +6,7 @@ use crate::listen::ListenerPlan;
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{Command, Threads};
 use crate::table::Table;
-use crate::upstream::home::OwnAddress;
+use crate::upstream::own_addresses::OwnAddress;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Component for DataPlane {
 
     fn commit(&mut self, plan: ListenerPlan, table: &Arc<Table>) -> Option<String> {
         let opened = self.listeners.commit(plan, table, &self.threads);
-        self.threads.tell(|| Command::Refresh);
+        self.threads.send(|| Command::Refresh);
         // later on what changed is told of anyway
         let first = !std::mem::replace(&mut self.begun, true);
         let (version, count) = (env!("CARGO_PKG_VERSION"), self.threads.all().len());
@@ -53,12 +53,12 @@ impl Component for DataPlane {
     /// Requests in flight are finished, within the time that is left.
     fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
         Box::pin(async move {
-            self.threads.tell(|| Command::Drain);
+            self.threads.send(|| Command::Drain);
             tokio::select! {
                 () = self.threads.all_end() => {}
                 () = grace.is_over() => {}
             }
-            self.threads.tell(|| Command::Stop);
+            self.threads.send(|| Command::Stop);
             self.threads.join();
         })
     }

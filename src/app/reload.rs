@@ -28,7 +28,7 @@ impl App {
         if let (Err(findings), false) = (&loaded, change.open.is_empty()) {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             tracing::warn!("{} is still being written and not taken as it is: {}", shown(&change.open), in_a_line(&findings));
-            return self.files.owe();
+            return self.files.look_again();
         }
         let cause = if change.took() < SLOW {
             "a file changed".to_owned()

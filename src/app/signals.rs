@@ -21,7 +21,7 @@ pub struct EndSignals {
 
 impl Signals {
     /// From here on none of them finds its default action.
-    pub fn hear() -> io::Result<Self> {
+    pub fn install() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,

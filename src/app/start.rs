@@ -36,7 +36,7 @@ impl App {
     /// Starts with the conf that was read, which is watched already.
     pub(super) fn start(path: &Path, mut loaded: Loaded, files: FileWatcher) -> Result<Self, StartError> {
         // before anything is announced, so that no signal finds its default action
-        let signals = Signals::hear().map_err(StartError::Signals)?;
+        let signals = Signals::install().map_err(StartError::Signals)?;
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }

@@ -5,23 +5,23 @@
 
 mod candidate;
 mod cell;
-mod draw;
 mod probation;
 mod ring;
 mod score;
 #[cfg(test)]
 mod tests;
 mod tournament;
+mod weighted_choice;
 
 use arc_swap::ArcSwap;
 use cell::Cell;
-use draw::WeightedChoice;
 use probation::Probation;
 use rand::Rng;
 use ring::Ring;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tournament::{NEVER, Tournament};
+use weighted_choice::WeightedChoice;
 
 pub use candidate::{Candidate, Method, SEAT, Seat, Tier};
 

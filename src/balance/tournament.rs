@@ -47,14 +47,14 @@ impl Tournament {
         while node > 1 {
             node /= 2;
             // A parent that is right already was put right by somebody who carries it further up himself.
-            if !self.settle(node) {
+            if !self.replay(node) {
                 return;
             }
         }
     }
 
     /// Makes a parent the smaller of its children; true when its value was changed here.
-    fn settle(&self, node: usize) -> bool {
+    fn replay(&self, node: usize) -> bool {
         let mut changed = false;
         loop {
             let smaller = self.at(2 * node).min(self.at(2 * node + 1));

@@ -1,7 +1,7 @@
 //! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another operator may have changed
 //! the deadline meanwhile, and its clock is the one that counts.
 
-use super::operate::{NodePath, ask, say};
+use super::operate::{NodePath, ask, print_changes};
 use super::show::{Progress, age, counts, print, span, word};
 use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::{Drain, NodeAction};
@@ -42,7 +42,7 @@ pub fn drain(window: &AdminClient, target: &NodePath, drain: &Drain, wait: bool,
     let (body, done) = ask(window, target, NodeAction::Drain, drain)?;
     // what is waited for is one document, at the end
     if !(wait && json) {
-        say(&body, &done, json);
+        print_changes(&body, &done, json);
     }
     if !wait {
         return Ok(());
@@ -69,7 +69,7 @@ pub fn drain(window: &AdminClient, target: &NodePath, drain: &Drain, wait: bool,
             let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
             let clock = format!(", {} so far{until}", span(clock::since(begun).as_secs()));
             let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(node.state.as_str())) };
-            progress.say(&format!("{} is {}{but}: {there} left", node.node, word(State::Draining.word())), &clock);
+            progress.show(&format!("{} is {}{but}: {there} left", node.node, word(State::Draining.word())), &clock);
         }
         if ended.is_none() {
             before = Some(there);

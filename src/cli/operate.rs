@@ -88,7 +88,7 @@ pub fn take_out(window: &AdminClient, target: &NodePath, verb: NodeAction, force
 /// Lets a node in, or back.
 pub fn let_in(window: &AdminClient, target: &NodePath, verb: NodeAction, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("{}/{}", target.path(), verb.word()), None)?;
-    say(&body, &done, json);
+    print_changes(&body, &done, json);
     Ok(())
 }
 
@@ -136,7 +136,7 @@ pub fn bypass(window: &AdminClient, target: &NodePath, lasts: Option<Span>, json
 /// Changes a node, and says what that changed.
 pub fn change(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl Serialize, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = ask(window, target, verb, how)?;
-    say(&body, &done, json);
+    print_changes(&body, &done, json);
     Ok(())
 }
 
@@ -147,7 +147,7 @@ pub fn ask(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl
 }
 
 /// Prints what was changed.
-pub fn say(body: &str, done: &Value, json: bool) {
+pub fn print_changes(body: &str, done: &Value, json: bool) {
     if json {
         return print(body);
     }

@@ -110,7 +110,7 @@ impl Progress {
     }
 
     /// How it stands; `clock` is what changes all the time, and is left out where lines stay.
-    pub fn say(&mut self, line: &str, clock: &str) {
+    pub fn show(&mut self, line: &str, clock: &str) {
         match self.terminal {
             true => print(&format!("\r{line}{clock}\x1b[K")),
             false if self.said != line => print(&format!("{line}\n")),

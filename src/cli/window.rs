@@ -283,7 +283,7 @@ impl Conf {
             // it has mistakes, and the proxy runs by an older one: the address is likely to be the same
             Err(_) => {
                 let text = std::fs::read_to_string(path).ok()?;
-                (said(&text, "admin"), said(&text, "admin-token-file"), path.parent().map(Path::to_owned).unwrap_or_default())
+                (server_key(&text, "admin"), server_key(&text, "admin-token-file"), path.parent().map(Path::to_owned).unwrap_or_default())
             }
         };
         let at = At::of(admin?.parse().ok()?, &folder);
@@ -292,7 +292,7 @@ impl Conf {
 }
 
 /// What a text that cannot be read as a whole gives a key, as in `key = "value"`.
-fn said(text: &str, key: &str) -> Option<String> {
+fn server_key(text: &str, key: &str) -> Option<String> {
     let value =
         |line: &str| line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"').map(str::to_owned);
     text.lines().find_map(value)?.split('"').next().map(str::to_owned)

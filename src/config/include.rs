@@ -1,7 +1,7 @@
 //! Reads the main file and those it includes, and merges them into one tree.
 
 use super::read::read;
-use super::shape::SchemaError;
+use super::schema::SchemaError;
 use super::source::{EntryPart, SourceFile, Spans, join};
 use super::watched::{Watched, fits};
 use crate::base::report::Diagnostic;

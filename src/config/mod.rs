@@ -13,19 +13,19 @@ pub mod files;
 pub mod given;
 mod include;
 pub mod model;
-pub mod nearest;
-pub mod needs;
 pub mod ranges;
 mod read;
-pub mod shape;
+pub mod schema;
+pub mod sizing;
 pub mod source;
+pub mod suggest;
 pub mod watched;
 
 pub use check::{Options, check};
 pub use diff::diff;
 pub use dump::dump;
-pub use needs::Sizing;
 pub use ranges::status_ranges;
+pub use sizing::Sizing;
 
 use crate::base::report::{Diagnostic, Severity};
 use files::NamedFiles;
@@ -80,7 +80,7 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
     let include::Merged { mut tree, files: mut watched, misfits: mut broken } = include::read_all(&mut spans, text, path, &folder);
     let unreadable = broken.iter().any(|misfit| misfit.path.is_empty());
     if !unreadable {
-        for mut misfit in shape::prune(&mut tree) {
+        for mut misfit in schema::prune(&mut tree) {
             let place = spans.place(&misfit.path, misfit.part);
             misfit.finding = place.into_iter().fold(misfit.finding, Diagnostic::at);
             broken.push(misfit);
@@ -124,7 +124,7 @@ fn in_order(found: &mut [Diagnostic], spans: &Spans) {
 
 /// The JSON Schema of the conf file, as text.
 pub fn schema_text() -> String {
-    let mut text = serde_json::to_string_pretty(shape::schema()).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(schema::schema()).unwrap_or_default();
     text.push('\n');
     text
 }

@@ -1,7 +1,7 @@
 //! From TOML text to a tree of values, with the place of everything noted and `${ENV}` filled in.
 
 use super::env;
-use super::shape::SchemaError;
+use super::schema::SchemaError;
 use super::source::{EntryPart, Spans, join};
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Number, Value};

@@ -16,7 +16,7 @@ pub fn load_or_make(state: &StateDir) -> Result<KeyRing, Error> {
         Ok(text) => KeyRing::parse(&text).map_err(|source| Error::Keys { file, source }),
         Err(error) if is_absent(&error) => {
             let ring = KeyRing::generate();
-            state.tell(FILE, &state.put(FILE, ring.to_text().as_bytes()));
+            state.note_outcome(FILE, &state.put(FILE, ring.to_text().as_bytes()));
             Ok(ring)
         }
         Err(source) => Err(Error::File { file, source }),

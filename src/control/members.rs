@@ -1,11 +1,11 @@
 //! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
 
 use super::op::{JoinRequest, NodeChange, Op};
-use super::remembered::ReportStore;
+use super::report_store::ReportStore;
 use super::version;
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
-use crate::base::seldom::LogThrottle;
+use crate::base::log_throttle::LogThrottle;
 use crate::config::model::AdminState;
 use crate::heartbeat::replay::Novelty;
 use crate::heartbeat::{Announced, Heartbeat, HeartbeatMessage, Sender};
@@ -113,7 +113,7 @@ pub enum BeatRefusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted.
-    pub fn hear(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> HeartbeatResult {
+    pub fn apply(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> HeartbeatResult {
         match &heard.speaker {
             Sender::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
@@ -121,20 +121,20 @@ impl Members {
                     return HeartbeatResult::Refused(BeatRefusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
                 };
                 match cluster.named(node) {
-                    Some(known) if proof == SenderProof::Token && known.live.told.has_own_token() => {
+                    Some(known) if proof == SenderProof::Token && known.live.report.has_own_token() => {
                         HeartbeatResult::Refused(BeatRefusal::Denied(format!(
                             "{name}/{node} has spoken with a token of its own: the cluster's does not speak for it any more"
                         )))
                     }
                     Some(known) => {
-                        self.news |= proof == SenderProof::NodeToken && known.live.told.shows_own_token();
+                        self.news |= proof == SenderProof::NodeToken && known.live.report.shows_own_token();
                         // the name is the node, wherever it is; one of the conf file is where the file says
                         match known.spec.joined && !known.spec.url.is_same_place(url) {
-                            true if known.live.told.is_replay(heard.beat.run.as_ref()) => HeartbeatResult::Refused(BeatRefusal::Replayed),
+                            true if known.live.report.is_replay(heard.beat.run.as_ref()) => HeartbeatResult::Refused(BeatRefusal::Replayed),
                             true => elsewhere(cluster, known, url.to_string(), from, proof),
                             false => {
                                 let hearing = self.take(cluster, known, &heard.beat, now);
-                                self.news |= matches!(hearing, HeartbeatResult::Taken { .. }) && known.live.told.claims.withdraw();
+                                self.news |= matches!(hearing, HeartbeatResult::Taken { .. }) && known.live.report.claims.withdraw();
                                 hearing
                             }
                         }
@@ -164,25 +164,25 @@ impl Members {
                 node.spec.name
             )));
         }
-        let novelty = node.live.told.judge(beat.run.as_ref());
+        let novelty = node.live.report.judge(beat.run.as_ref());
         if novelty == Novelty::Replayed {
             return HeartbeatResult::Refused(BeatRefusal::Replayed);
         }
         self.news |= novelty == Novelty::Rebooted;
         let live = &node.live;
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
-        let was_silent = live.told.is_silent();
+        let was_silent = live.report.is_silent();
         let ours = live.sessions.load(std::sync::atomic::Ordering::Relaxed);
-        self.news |= live.told.hear(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX), now);
+        self.news |= live.report.apply(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX), now);
         if novelty == Novelty::Rebooted {
             live.fill.restart(ours);
         }
-        cluster.roster.hear(node, beat, ours, now);
+        cluster.roster.apply(node, beat, ours, now);
         if let Some(run) = &beat.run {
             // what pins and cells have in place of none is no run's
             let boot = (hash64(run.boot.as_bytes()) as u32).clamp(1, u32::MAX - 1);
-            self.news |= live.told.boot() != Some(boot);
-            live.told.runs(boot, novelty == Novelty::Rebooted, now);
+            self.news |= live.report.boot() != Some(boot);
+            live.report.set_boot(boot, novelty == Novelty::Rebooted, now);
         }
         if novelty == Novelty::Rebooted {
             info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
@@ -196,11 +196,11 @@ impl Members {
     }
 
     /// Lodges a claim. Whoever speaks from there may be another: nothing else of what he says is taken.
-    pub fn lodge(&mut self, cluster: &Cluster, node: &Node, claim: Claim) {
+    pub fn record_claim(&mut self, cluster: &Cluster, node: &Node, claim: Claim) {
         let Claim { url, from } = &claim;
         let said = format!("{url} too, says {from}, which waits to be accepted: homing accept {}/{}", cluster.name, node.spec.name);
         self.news = true;
-        if node.live.told.claims.lodge(claim)
+        if node.live.report.claims.record(claim)
             && let Some(more) = self.claims.rest("came")
         {
             warn!("cluster {} node {} serves on at {} and is at {said}{more}", cluster.name, node.spec.name, node.spec.url);
@@ -229,7 +229,7 @@ impl Members {
     /// What the passing of time changes: nodes that fell silent, and which version is the newest that is ready.
     pub fn tick(&mut self, table: &Table, now: Now) {
         for cluster in &table.clusters {
-            for node in cluster.nodes().filter(|node| node.live.told.notice_silence(now)) {
+            for node in cluster.nodes().filter(|node| node.live.report.notice_silence(now)) {
                 warn!("cluster {} node {} is silent: its load is forgotten, checks decide", cluster.name, node.spec.name);
                 node.live.fill.forget();
                 cluster.live.rescore(node.live.slot, now);
@@ -299,7 +299,7 @@ fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr
         return joins(cluster, &node.spec.name, NodeChange::Relocate(JoinRequest { url, from, admitted }), "node");
     }
     let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
-    match node.live.told.claims.is_standing(&claim) {
+    match node.live.report.claims.is_standing(&claim) {
         true => HeartbeatResult::Taken { cluster, node },
         false => HeartbeatResult::Claims { cluster, node, claim },
     }
@@ -328,18 +328,18 @@ fn compare_versions(cluster: &Cluster, now: Now) {
     // as if no version were behind
     let ready = |node: &Node| match node.state(now) {
         State::Ready => true,
-        State::Syncing => node.live.told.announced() == Announced::Ready,
+        State::Syncing => node.live.report.announced() == Announced::Ready,
         _ => false,
     };
-    let newest = cluster.nodes().filter(|node| ready(node)).filter_map(|node| node.live.told.version());
+    let newest = cluster.nodes().filter(|node| ready(node)).filter_map(|node| node.live.report.version());
     let newest = newest.max_by(|a, b| version::compare(a, b));
     for node in cluster.nodes() {
-        let own = node.live.told.version();
+        let own = node.live.report.version();
         let behind = match (&own, &newest) {
             (Some(own), Some(newest)) => version::compare(own, newest) == Ordering::Less,
             _ => false,
         };
-        if node.live.told.set_outdated(behind) != behind && node.spec.admin == AdminState::Enabled {
+        if node.live.report.set_outdated(behind) != behind && node.spec.admin == AdminState::Enabled {
             let (name, own) = (&node.spec.name, own.unwrap_or_default());
             match behind {
                 true => info!("cluster {} node {name} serves version {own}: a newer one is ready, it keeps its sessions", cluster.name),

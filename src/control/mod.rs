@@ -9,7 +9,7 @@ pub mod limits;
 pub mod members;
 pub mod op;
 pub mod overlay;
-mod remembered;
+mod report_store;
 mod retired;
 pub mod state;
 mod version;
@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 pub use error::Error;
 use op::Op;
 use overlay::Overlay;
-pub use remembered::ReportStore;
+pub use report_store::ReportStore;
 use retired::RetiredTables;
 use std::sync::Arc;
 

@@ -171,7 +171,7 @@ impl Overlay {
             let Target::Node { cluster: name, node } = target else { return false };
             let Some(cluster) = config.cluster.get_mut(name) else { return !decided.is_empty() };
             let in_file = file.cluster.get(name).and_then(|cluster| cluster.nodes.get(node)).map(Node::table);
-            decided.settle(in_file.as_ref(), &target.to_string(), &mut said);
+            decided.drop_overruled(in_file.as_ref(), &target.to_string(), &mut said);
             let base = in_file.or_else(|| decided.joined.as_ref().map(JoinedNode::table));
             if let (Some(table), false) = (base, decided.is_empty()) {
                 cluster.nodes.insert(node.clone(), Node::Table(decided.apply(table)));
@@ -188,7 +188,7 @@ impl NodeOverride {
     }
 
     /// Drops what the file, edited later, says otherwise.
-    fn settle(&mut self, file: Option<&NodeTable>, label: &str, said: &mut Vec<String>) {
+    fn drop_overruled(&mut self, file: Option<&NodeTable>, label: &str, said: &mut Vec<String>) {
         if file.is_some() && self.joined.take().is_some() {
             said.push(format!("{label} is in the conf file now: what the file says of it stands"));
         }

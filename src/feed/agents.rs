@@ -1,7 +1,7 @@
 //! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent says is a beat; an
 //! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
 
-use super::beats::{Dialect, HeartbeatOutcome, HeartbeatSink};
+use super::heartbeat_sink::{Dialect, HeartbeatOutcome, HeartbeatSink};
 use super::tasks::{Task, Tasks};
 use crate::base::{clock, units};
 use crate::config::model::{AdminState, Agent};
@@ -186,14 +186,14 @@ async fn follow(subject: Rc<AskedNode>, shared: Rc<AgentsShared>) {
             (said, clock::monotonic_ms().saturating_sub(from))
         };
         let told = said.as_ref().map(|beat| (beat.health, beat.state, beat.note.clone())).map_err(ToString::to_string);
-        settle(&subject, &shared, said, last.as_ref() != Some(&told));
+        apply(&subject, &shared, said, last.as_ref() != Some(&told));
         last = Some(told);
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
     }
 }
 
 /// Hears what an agent said. `news`: it is not what it said the last time.
-fn settle(subject: &AskedNode, shared: &AgentsShared, said: Result<Heartbeat, AgentError>, news: bool) {
+fn apply(subject: &AskedNode, shared: &AgentsShared, said: Result<Heartbeat, AgentError>, news: bool) {
     let AskedNode { cluster, node, conf, .. } = subject;
     let beats = &shared.beats;
     match said {
@@ -203,7 +203,7 @@ fn settle(subject: &AskedNode, shared: &AgentsShared, said: Result<Heartbeat, Ag
             let table = beats.table();
             let found = table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
             let Some((of, known)) = found else { return };
-            let heard = beats.hear_of(of, known, &beat);
+            let heard = beats.apply_to(of, known, &beat);
             beats.counts.note(Dialect::Agent, HeartbeatOutcome::from(&heard));
             if news && (beat.health.is_some() || beat.state.is_some() || beat.note.is_some()) {
                 info!("cluster {cluster} node {node} agent says {}", in_words(&beat));

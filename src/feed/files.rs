@@ -149,7 +149,7 @@ impl FileWatcher {
     }
 
     /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once more when he is.
-    pub fn owe(&mut self) {
+    pub fn look_again(&mut self) {
         self.owed = true;
     }
 
@@ -180,7 +180,7 @@ impl FileWatcher {
                 return;
             }
             if slow.is_some_and(|slow| slow <= now) {
-                let open = self.news.writes().say();
+                let open = self.news.writes().take_slow();
                 info!("{} is being written: it is read when its writer closes it, or 5 s after the last change", shown(&open));
                 continue;
             }
@@ -243,7 +243,7 @@ impl WatchEvents {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, event: notify::Result<Event>) {
+    fn on_event(&self, event: notify::Result<Event>) {
         let Ok(event) = event else { return self.note(FileEvent::Other, &[]) };
         let Some(act) = act(&event) else { return };
         if touches(&event, &self.spots.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -277,7 +277,7 @@ pub fn shown(paths: &[PathBuf]) -> String {
 }
 
 fn start_watcher(news: Arc<WatchEvents>) -> notify::Result<RecommendedWatcher> {
-    notify::recommended_watcher(move |event| news.hear(event))
+    notify::recommended_watcher(move |event| news.on_event(event))
 }
 
 /// What an event says; none if it is one that our own reading makes.

@@ -2,7 +2,7 @@
 
 pub mod judge;
 
-use self::judge::{CheckedNode, Outages, patience, settle, settle_unchecked};
+use self::judge::{CheckedNode, Outages, patience, record, record_unchecked};
 use super::names;
 use super::probe::{self, CheckFailure, Meaning};
 use super::tasks::{Task, Tasks};
@@ -70,7 +70,7 @@ impl CheckedNode {
         let now = Now::look();
         match found {
             // an answer that takes as long speaks for it until the next is there
-            Ok(_) => evidence.vouched(2 * millis(patience), now),
+            Ok(_) => evidence.record_check_answer(2 * millis(patience), now),
             Err(CheckFailure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject), now) => {
                 let (cluster, node) = (&self.cluster, &self.node);
                 warn!("cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}");
@@ -118,7 +118,7 @@ fn begin(
     let subject = Rc::new(CheckedNode::of(cluster, node, joined));
     let interval_ms = millis(subject.conf.interval.get());
     if subject.conf.kind() == HealthKind::Off {
-        settle_unchecked(&subject, &shared.outages, Now::look());
+        record_unchecked(&subject, &shared.outages, Now::look());
         let watch = Watch::new(Health::Up, subject.conf.rise, subject.conf.fall, interval_ms);
         return (WatchedNode { subject, watch: Rc::new(RefCell::new(watch)) }, None);
     }
@@ -165,7 +165,7 @@ async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &ChecksSha
             let from = clock::monotonic_ms();
             (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
-        settle(subject, &mut watch.borrow_mut(), &shared.outages, result, Now::look());
+        record(subject, &mut watch.borrow_mut(), &shared.outages, result, Now::look());
         if subject.is_to_be_asked() {
             subject.in_vain.notify_one();
         }

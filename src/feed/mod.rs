@@ -3,17 +3,17 @@
 
 pub mod agents;
 pub mod announce;
-pub mod beats;
 pub mod files;
 pub mod fingerprint;
 pub mod health;
+pub mod heartbeat_sink;
+pub mod housekeeping;
 pub mod mod_heartbeat;
 pub mod names;
 mod place;
 #[cfg(test)]
 mod placement;
 pub mod probe;
-pub mod pulse;
 mod refused;
 mod tasks;
 pub mod watch;
@@ -21,9 +21,9 @@ pub mod writes;
 
 pub use agents::Agents;
 pub use announce::Announce;
-pub use beats::HeartbeatSink;
 pub use files::FileWatcher;
 pub use health::Checks;
+pub use heartbeat_sink::HeartbeatSink;
+pub use housekeeping::Housekeeping;
 pub use mod_heartbeat::ModHeartbeat;
 pub use names::Resolver;
-pub use pulse::Housekeeping;

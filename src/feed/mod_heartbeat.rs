@@ -1,17 +1,17 @@
 //! Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard: one address for datagrams and for POSTs, and multicast
 //! groups beside it. Neither knows a secret, so that only senders in the networks of the conf are heard.
 
-mod ear;
+mod datagram_handler;
 mod post;
 
-use super::beats::{Dialect, HeartbeatSink};
+use super::heartbeat_sink::{Dialect, HeartbeatSink};
 use super::refused::RefusedBeats;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::heartbeat::datagram::{self, LONGEST};
 use crate::listen::{BoundListener, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
-use crate::upstream::home::{OwnAddress, OwnAddressKind};
-use ear::DatagramHandler;
+use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
+use datagram_handler::DatagramHandler;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 64;
 
 /// The address, while there is one.
 pub struct ModHeartbeat {
-    ear: Rc<DatagramHandler>,
+    handler: Rc<DatagramHandler>,
     set: ListenerSet<JoinSet<()>>,
 }
 
@@ -45,8 +45,8 @@ impl ModHeartbeat {
         // shared: with the sockets that these replace at a reload
         let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
         let refused = RefusedBeats::of(Dialect::ModHeartbeat, &beats);
-        let ear = DatagramHandler { beats, conf: RefCell::default(), refused };
-        Self { ear: Rc::new(ear), set: ListenerSet::new("", options, &[], folder) }
+        let handler = DatagramHandler { beats, conf: RefCell::default(), refused };
+        Self { handler: Rc::new(handler), set: ListenerSet::new("", options, &[], folder) }
     }
 
     /// Binds the address and joins the groups, if they are not open already. A failure changes nothing.
@@ -71,36 +71,36 @@ impl ModHeartbeat {
     /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in a `LocalSet`.
     pub fn commit(&mut self, plan: Plan) -> Option<String> {
         if let Some(conf) = plan.conf {
-            self.ear.conf.replace(Rc::new(conf));
+            self.handler.conf.replace(Rc::new(conf));
         }
-        let ear = &self.ear;
-        self.set.commit(plan.listener, |_, bound, _| open(bound, ear)).into_iter().next()
+        let handler = &self.handler;
+        self.set.commit(plan.listener, |_, bound, _| open(bound, handler)).into_iter().next()
     }
 }
 
-fn open(bound: BoundListener, ear: &Rc<DatagramHandler>) -> std::io::Result<JoinSet<()>> {
+fn open(bound: BoundListener, handler: &Rc<DatagramHandler>) -> std::io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
     for socket in bound.streams {
-        let (tcp, heard) = (Rc::new(socket.into_tokio()?), ear.clone());
+        let (tcp, heard) = (Rc::new(socket.into_tokio()?), handler.clone());
         tasks.spawn_local(kept(KEY, move || post::accept(tcp.clone(), heard.clone())));
     }
     for socket in bound.datagrams {
-        let (udp, heard) = (Rc::new(UdpSocket::from_std(socket)?), ear.clone());
+        let (udp, heard) = (Rc::new(UdpSocket::from_std(socket)?), handler.clone());
         tasks.spawn_local(kept(KEY, move || listen(udp.clone(), heard.clone())));
     }
     Ok(tasks)
 }
 
-async fn listen(socket: Rc<UdpSocket>, ear: Rc<DatagramHandler>) {
+async fn listen(socket: Rc<UdpSocket>, handler: Rc<DatagramHandler>) {
     // one byte more than a message may have, so that a longer one is told from the longest
     let mut buffer = [0; LONGEST + 1];
     for n in 1usize.. {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let from = from.ip().to_canonical();
-                if ear.admits(from) {
+                if handler.admits(from) {
                     // whoever sends a datagram is told nothing, the log and the counters are
-                    ear.hear(datagram::read_udp(&buffer[..length], from), from).await.ok();
+                    handler.handle(datagram::read_udp(&buffer[..length], from), from).await.ok();
                 }
             }
             Err(error) => {

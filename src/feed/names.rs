@@ -4,7 +4,7 @@ use super::tasks::{Task, Tasks};
 use crate::config::address::NodeUrl;
 use crate::table::{Link, Table};
 use crate::upstream::addresses::Addresses;
-use crate::upstream::home;
+use crate::upstream::own_addresses;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -51,7 +51,7 @@ impl Resolver {
 
 /// Looks which links lead to doors of ours, which may have changed.
 pub fn review(table: &Table) {
-    let home = home::now();
+    let home = own_addresses::now();
     links(table).for_each(|link| link.review(&home));
 }
 
@@ -73,14 +73,14 @@ async fn follow(link: Arc<Link>, places: Rc<Semaphore>) {
             let _place = places.acquire().await;
             tokio::net::lookup_host(target).await.map(Iterator::collect::<Vec<_>>)
         };
-        let resolves = settle(&link, target.0, found, failing);
+        let resolves = apply(&link, target.0, found, failing);
         failing = !resolves;
         tokio::time::sleep(if failing { AGAIN_FAILING } else { AGAIN }).await;
     }
 }
 
 /// Stores what a look-up found and says what is new. Returns whether the name resolves.
-fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_failing: bool) -> bool {
+fn apply(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_failing: bool) -> bool {
     let before = link.addresses.load_full();
     let found = found.map(|list| Addresses::after(list, &before));
     match found.and_then(|found| if found.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(found) }) {
@@ -97,7 +97,7 @@ fn settle(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_faili
                 return true;
             }
             link.found(found);
-            link.review(&home::now());
+            link.review(&own_addresses::now());
             true
         }
         Err(error) => {
@@ -138,16 +138,16 @@ mod tests {
     #[test]
     fn the_last_good_addresses_stay() {
         let link = link_to("http://app:80");
-        assert!(!settle(&link, "app", Err(io::Error::other("no")), false));
+        assert!(!apply(&link, "app", Err(io::Error::other("no")), false));
         assert!(link.addresses.load().is_empty());
-        assert!(settle(&link, "app", Ok(addresses(&[1, 2, 1])), true));
+        assert!(apply(&link, "app", Ok(addresses(&[1, 2, 1])), true));
         assert_eq!(link.addresses.load()[..], addresses(&[1, 2])[..]);
         let kept = link.addresses.load_full();
-        assert!(settle(&link, "app", Ok(addresses(&[2, 1])), false));
+        assert!(apply(&link, "app", Ok(addresses(&[2, 1])), false));
         assert!(Arc::ptr_eq(&kept, &link.addresses.load_full()));
-        assert!(!settle(&link, "app", Ok(Vec::new()), false));
+        assert!(!apply(&link, "app", Ok(Vec::new()), false));
         assert_eq!(link.addresses.load()[..], addresses(&[1, 2])[..]);
-        assert!(settle(&link, "app", Ok(addresses(&[3])), true));
+        assert!(apply(&link, "app", Ok(addresses(&[3])), true));
         assert_eq!(link.addresses.load()[..], addresses(&[3])[..]);
     }
 

@@ -6,7 +6,7 @@ use crate::config::address::{AddressError, NodeUrl};
 use crate::control::members::BeatRefusal;
 use crate::control::op::Op;
 use crate::table::{Cluster, Table, compile};
-use crate::upstream::home::{self, ForbiddenPlace};
+use crate::upstream::own_addresses::{self, ForbiddenPlace};
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), Be
     let misplaced = |why: &dyn Display| BeatRefusal::Misplaced(format!("url {url}: {why}"));
     let reach = compile::announced(&cluster.conf, Some(from));
     let addresses = addresses_of(&url.parse().map_err(|why: AddressError| misplaced(&why))?).await;
-    let home = home::now();
+    let home = own_addresses::now();
     let refused: Vec<ForbiddenPlace> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
     let ours = addresses.iter().any(|address| home.alias(*address).is_some());
     match refused.into_iter().next() {

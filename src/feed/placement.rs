@@ -1,7 +1,7 @@
 //! How well new sessions are placed, on made-up time: nodes of 50 to 1,000 seats beat, 200 sessions a second begin and live for
 //! 15 seconds, and the real board, roster, ledger and pulse decide. Whatever fails prints the whole table.
 
-use super::pulse::Housekeeping;
+use super::housekeeping::Housekeeping;
 use crate::affinity::KeyRing;
 use crate::base::clock::Now;
 use crate::config;

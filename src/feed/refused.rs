@@ -1,7 +1,7 @@
 //! What is counted, and found in the log, of heartbeats that are refused.
 
-use super::beats::{Counts, Dialect, HeartbeatOutcome, HeartbeatSink};
-use crate::base::seldom::LogThrottle;
+use super::heartbeat_sink::{Counts, Dialect, HeartbeatOutcome, HeartbeatSink};
+use crate::base::log_throttle::LogThrottle;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::rc::Rc;

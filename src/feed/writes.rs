@@ -136,7 +136,7 @@ impl WriteTracker {
     }
 
     /// The files of slow writers, told once.
-    pub fn say(&mut self) -> Vec<PathBuf> {
+    pub fn take_slow(&mut self) -> Vec<PathBuf> {
         self.said = true;
         self.sorted()
     }
@@ -212,7 +212,7 @@ mod tests {
         let mut writes = WriteTracker::default();
         writes.note(0, Written, Some(Path::new("a")));
         assert_eq!((writes.slow(), writes.due()), (Some(1000), Some(5000)));
-        assert_eq!(writes.say(), [Path::new("a")]);
+        assert_eq!(writes.take_slow(), [Path::new("a")]);
         assert_eq!(writes.slow(), None);
         let change = writes.look(5000);
         assert_eq!((change.told, change.took(), change.open), (true, 5000, vec!["a".into()]));

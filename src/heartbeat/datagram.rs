@@ -40,12 +40,12 @@ pub fn read_udp(datagram: &[u8], from: IpAddr) -> Result<HeartbeatMessage, Datag
         return Err(DatagramRefusal::Advertisement);
     }
     let said = DatagramFields::read(datagram)?;
-    if said.version { said.heard(from) } else { Err(DatagramRefusal::Lacks("v")) }
+    if said.version { said.message(from) } else { Err(DatagramRefusal::Lacks("v")) }
 }
 
 /// Reads the body of a POST, which need not say `v`. `from` is the peer itself, whatever forwarded headers say.
 pub fn read_post(body: &[u8], from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
-    DatagramFields::read(body)?.heard(from)
+    DatagramFields::read(body)?.message(from)
 }
 
 /// Writes what a node sends.
@@ -90,7 +90,7 @@ impl DatagramFields {
         Ok(said)
     }
 
-    fn heard(&self, from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
+    fn message(&self, from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
         let ready = self.ready.ok_or(DatagramRefusal::Lacks("ready"))?;
         let busy = self.busy.ok_or(DatagramRefusal::Lacks("busy"))?;
         // Tomcats whose connector shares an executor do not know their pool's size. Their `ready` is -1 less the busy ones, which

@@ -58,7 +58,7 @@ impl RunHistory {
 
     /// Judges a beat and remembers it; one that is replayed leaves no trace. Without a sequence nothing tells a replay from news,
     /// so all is taken for news.
-    pub fn hear(&mut self, run: Option<&Run>) -> Novelty {
+    pub fn record(&mut self, run: Option<&Run>) -> Novelty {
         let Some(new) = run else { return Novelty::Fresh };
         let novelty = self.judge(new);
         match &mut self.last {
@@ -125,16 +125,16 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            assert_eq!(history.hear(new.as_ref()), expected, "step {at}: {new:?}");
+            assert_eq!(history.record(new.as_ref()), expected, "step {at}: {new:?}");
         }
     }
 
     #[test]
     fn a_replay_leaves_no_trace() {
         let mut history = RunHistory::default();
-        history.hear(Some(&run("a", 5)));
+        history.record(Some(&run("a", 5)));
         let before = history.clone();
-        history.hear(Some(&run("a", 5)));
+        history.record(Some(&run("a", 5)));
         assert_eq!(history, before);
         assert_eq!(history.last(), Some(&run("a", 5)));
     }
@@ -143,10 +143,10 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut history = RunHistory::default();
         for boot in 0..100 {
-            history.hear(Some(&run(&boot.to_string(), 1)));
+            history.record(Some(&run(&boot.to_string(), 1)));
         }
         assert_eq!(history.former.len(), FORMER);
-        assert_eq!(history.hear(Some(&run("98", 2))), Replayed);
-        assert_eq!(history.hear(Some(&run("1", 2))), Rebooted);
+        assert_eq!(history.record(Some(&run("98", 2))), Replayed);
+        assert_eq!(history.record(Some(&run("1", 2))), Rebooted);
     }
 }

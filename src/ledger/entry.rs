@@ -40,7 +40,7 @@ impl Entry {
     }
 
     /// Seen again, now. Writes only what changed: the line it is on is shared by all threads.
-    pub fn meet(&self, now: u32) {
+    pub fn touch(&self, now: u32) {
         if self.last.load(Relaxed) < now {
             self.last.store(now, Relaxed);
         }

@@ -13,7 +13,7 @@ impl Ledger {
     pub fn carried(&self, session: u64, now: u32) -> u64 {
         let session = self.current(session);
         self.look(session, |entry| {
-            entry.meet(now);
+            entry.touch(now);
             if !entry.busy.load(Relaxed) {
                 entry.busy.store(true, Relaxed);
             }
@@ -28,7 +28,7 @@ impl Ledger {
         // with the shard for itself: from here on it is missed less
         let content = self.shards.of(hash).write();
         if let Some(entry) = content.find(hash, session) {
-            entry.meet(now);
+            entry.touch(now);
             entry.busy.store(false, Relaxed);
             self.floors.lower(self.shards.place(hash), entry.rank());
         }

@@ -88,7 +88,7 @@ impl Ledger {
             && entry.slot == slot
             && entry.confirmed
         {
-            return entry.meet(now);
+            return entry.touch(now);
         }
         self.enter(session, KnownSession { slot, first: now, last: now, confirmed: true }, Conflict::Move, tally);
     }
@@ -128,7 +128,7 @@ impl Ledger {
                 }
                 entry.confirmed |= known.confirmed;
                 *entry.busy.get_mut() |= known.busy.into_inner();
-                entry.meet(now);
+                entry.touch(now);
                 tally.change(known.slot, -1);
                 self.capacity.release(1);
             }
@@ -157,7 +157,7 @@ impl Ledger {
         let mut reserved = false;
         loop {
             let mut content = self.shards.of(hash).write();
-            if let Some(slot) = self.meet(&mut content, hash, session, new, conflict, tally) {
+            if let Some(slot) = self.renew(&mut content, hash, session, new, conflict, tally) {
                 if reserved {
                     self.capacity.release(1);
                 }
@@ -196,8 +196,8 @@ impl Ledger {
         self.shards.of(hash).read().find(hash, session).map(see)
     }
 
-    /// Meets an entry that is there already; returns where it is now.
-    fn meet(
+    /// Renews an entry that is there already; returns where it is now.
+    fn renew(
         &self,
         content: &mut ShardContent,
         hash: u64,
@@ -211,7 +211,7 @@ impl Ledger {
             entry.put_on(new.slot, new.first, tally);
         }
         entry.confirmed |= new.confirmed;
-        entry.meet(new.last);
+        entry.touch(new.last);
         let slot = entry.slot;
         content.note(session);
         Some(slot)

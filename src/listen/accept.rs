@@ -8,7 +8,7 @@ use super::peer::canonical;
 use super::socket::{BoundSocket, SocketFile, drop_syns};
 use super::{Address, Peer};
 use crate::base::clock;
-use crate::base::seldom::LogThrottle;
+use crate::base::log_throttle::LogThrottle;
 use crate::transport::stream::Stream;
 use std::future::Future;
 use std::io;

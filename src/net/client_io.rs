@@ -1,6 +1,6 @@
 //! The bytes of an HTTP/2 client's connection, watched for progress.
 
-use crate::transport::pace::ConnectionProgress;
+use crate::transport::connection_progress::ConnectionProgress;
 use crate::transport::stream::Rewind;
 use crate::transport::watched::{StreamWatch, WatchedStream};
 use std::io;

@@ -64,12 +64,12 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let direct = peer.address().unwrap_or(unknown);
     let mut early = BytesMut::new();
-    let mut told = None;
+    let mut proxied = None;
     let header_timeout = conf.conf.header_timeout.get();
     if conf.conf.proxy_protocol {
         let why = match tokio::time::timeout(header_timeout, proxy_header::read(&mut stream, &mut early)).await {
             Ok(Ok(source)) => {
-                told = source;
+                proxied = source;
                 None
             }
             Ok(Err(why)) => Some(why.to_string()),
@@ -82,7 +82,7 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
         }
     }
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let new = NewConnection { listener, opened: conf, direct, told, port, tls: opened.facts, protocol: opened.protocol };
+    let new = NewConnection { listener, opened: conf, direct, proxied, port, tls: opened.facts, protocol: opened.protocol };
     let client = Rc::new(Client::new(worker, new));
     let pace = client.timers.pace.clone();
     let speaks = match opened.protocol {

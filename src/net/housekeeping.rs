@@ -39,5 +39,5 @@ fn sweep(worker: &Worker) {
     let trusted: HashMap<u64, Duration> =
         with_connections.map(|node| (node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)))).collect();
     worker.pool.sweep(|link| trusted.get(&link).copied());
-    worker.flights.tell(&table, Now::look());
+    worker.flights.touch_sessions(&table, Now::look());
 }

@@ -8,9 +8,9 @@ use crate::proxy::client::Client;
 use crate::proxy::interim::InterimSink;
 use crate::proxy::{exchange, headers};
 use crate::table::Listener;
-use crate::transport::content::MessageBody;
 use crate::transport::h2::{Tunnel, send_body};
 use crate::transport::http1::Side;
+use crate::transport::message_body::MessageBody;
 use crate::transport::receiving::{Receiving, Taking};
 use crate::transport::tunnel::End;
 use crate::wire::{Malformed, http2 as wire};
@@ -71,7 +71,7 @@ impl Future for ClientConnection {
                 let upload = (!request.body().is_end_stream()).then(|| this.uploads.welcome());
                 tokio::task::spawn_local(serve(this.client.clone(), request, respond, upload));
             }
-            if !this.uploads.settle(&mut this.streams, cx) {
+            if !this.uploads.update(&mut this.streams, cx) {
                 return Poll::Pending;
             }
         }

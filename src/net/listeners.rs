@@ -5,7 +5,7 @@ use crate::config::files::NamedFiles;
 use crate::listen::tls::{self, CertStore};
 use crate::listen::{ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
 use crate::table::Table;
-use crate::upstream::home::{OwnAddress, OwnAddressKind};
+use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;

@@ -96,7 +96,7 @@ impl Threads {
     }
 
     /// Tells all of them something.
-    pub fn tell(&self, command: impl Fn() -> Command) {
+    pub fn send(&self, command: impl Fn() -> Command) {
         for thread in &self.all {
             // one that is gone is noticed by its end
             let _ = thread.commands.send(command());

@@ -54,8 +54,8 @@ impl Uploads {
     }
 
     /// Tells the client how far it may send ahead from now on. Whether there is something to be sent.
-    pub fn settle(&mut self, streams: &mut Connection<ClientIo, Bytes>, cx: &Context<'_>) -> bool {
-        let told = self.window.settle(cx, |size| streams.set_initial_window_size(size).is_ok());
+    pub fn update(&mut self, streams: &mut Connection<ClientIo, Bytes>, cx: &Context<'_>) -> bool {
+        let told = self.window.update(cx, |size| streams.set_initial_window_size(size).is_ok());
         let room = self.window.held().clamp(ROOM.into(), MOST.into()) as u32;
         if room != self.room {
             self.room = room;

@@ -5,7 +5,7 @@ use super::refused::Refused;
 use crate::base::clock;
 use crate::telemetry::termination::Termination;
 use crate::transport::MessageBodyError;
-use crate::transport::content::MessageBody;
+use crate::transport::message_body::MessageBody;
 use crate::wire::protocol::ClientProtocol;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};

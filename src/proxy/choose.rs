@@ -111,7 +111,7 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
                 let slot = verdict.node.live.slot;
                 let met = match first.joined && hint == Some(slot) {
                     true => Some(first.session),
-                    false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.met(&cluster.name, visitor, slot)),
+                    false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.recent_placement(&cluster.name, visitor, slot)),
                 };
                 let caller = ConnectionSession { fresh: first.session, met, connection: client.direct.at.port().into() };
                 let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), open.now) {
@@ -126,7 +126,7 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
                     }
                 };
                 if let Some(visitor) = alike.filter(|_| verdict.honoured) {
-                    client.meet(&cluster.name, visitor, slot, session.id);
+                    client.remember_placement(&cluster.name, visitor, slot, session.id);
                 }
                 if first.applies && first.hint.is_none() {
                     client.remember(&cluster.name, first.identity, slot, session.id);

@@ -29,7 +29,7 @@ pub struct Client {
     /// Who is at the other end of the socket.
     pub direct: ClientAddress,
     /// Whom that named by the PROXY protocol; whether it is believed is up to each request's table.
-    told: Option<Box<ClientAddress>>,
+    proxied: Option<Box<ClientAddress>>,
     /// The port it came to; 0 over a Unix socket.
     pub port: u16,
     /// What the TLS handshake told.
@@ -52,7 +52,7 @@ pub struct NewConnection {
     /// Who is at the other end of the socket.
     pub direct: SocketAddr,
     /// Whom that names by the PROXY protocol.
-    pub told: Option<SocketAddr>,
+    pub proxied: Option<SocketAddr>,
     /// The port it came to; 0 over a Unix socket.
     pub port: u16,
     /// What the TLS handshake told.
@@ -124,11 +124,11 @@ const BURST_KEPT: usize = 32;
 impl Client {
     /// A connection that was just opened.
     pub fn new(worker: Rc<Worker>, new: NewConnection) -> Self {
-        let NewConnection { listener, opened, direct, told, port, tls, protocol } = new;
+        let NewConnection { listener, opened, direct, proxied, port, tls, protocol } = new;
         opened.connections.fetch_add(1, Relaxed);
-        let (direct, told) = (ClientAddress::new(direct), told.map(|told| Box::new(ClientAddress::new(told))));
+        let (direct, proxied) = (ClientAddress::new(direct), proxied.map(|proxied| Box::new(ClientAddress::new(proxied))));
         let (port_text, timers, burst) = (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
-        Self { worker, listener, opened, direct, told, port, tls, port_text, timers, protocol, burst }
+        Self { worker, listener, opened, direct, proxied, port, tls, port_text, timers, protocol, burst }
     }
 
     /// Its listener in a table; one that is gone from it serves its last connections as it was.
@@ -138,7 +138,7 @@ impl Client {
 
     /// Who is believed to be the client, before any header is looked at.
     pub fn peer(&self, listener: &Listener) -> &ClientAddress {
-        self.told.as_deref().filter(|_| listener.believes_header_of(self.direct.at.ip())).unwrap_or(&self.direct)
+        self.proxied.as_deref().filter(|_| listener.believes_header_of(self.direct.at.ip())).unwrap_or(&self.direct)
     }
 
     /// Where an earlier first request of the same client went: node and session.
@@ -152,13 +152,13 @@ impl Client {
     }
 
     /// The session that a client which looks like this one had on the node when it came over this connection.
-    pub fn met(&self, cluster: &str, identity: u64, slot: u32) -> Option<u64> {
+    pub fn recent_placement(&self, cluster: &str, identity: u64, slot: u32) -> Option<u64> {
         let burst = self.burst.borrow();
         burst.iter().find(|p| p.identity == identity && p.slot == slot && *p.cluster == *cluster).map(|p| p.session)
     }
 
     /// Remembers which session a client that looks like others has on the node: it did not come for the first time.
-    pub fn meet(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
+    pub fn remember_placement(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let mut burst = self.burst.borrow_mut();
         if burst.len() < BURST_KEPT && !burst.iter().any(|p| p.identity == identity && p.slot == slot && *p.cluster == **cluster) {
             burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until: 0 });

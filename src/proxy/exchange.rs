@@ -17,8 +17,8 @@ use super::upgrade::UpgradeHandoff;
 use super::worker::HeldTable;
 use super::{hand_off, headers, respond, session};
 use crate::affinity::PinSent;
-use crate::transport::content::MessageBody;
-use crate::upstream::passages;
+use crate::transport::message_body::MessageBody;
+use crate::upstream::loop_marks;
 use http::{Request, Response, StatusCode};
 use std::rc::Rc;
 
@@ -95,7 +95,7 @@ async fn to_cluster(context: &mut RequestContext<'_>, body: MessageBody, handoff
 
 fn refuse_circle(context: &RequestContext<'_>) -> Result<(), Refused> {
     let RequestContext { to, head, .. } = context;
-    if head.passed.circle(to.rule.index) || to.cluster.conf.via && headers::passages(&head.parts.headers) >= passages::MOST {
+    if head.passed.circle(to.rule.index) || to.cluster.conf.via && headers::passages(&head.parts.headers) >= loop_marks::MOST {
         let message = "The request goes in a circle: a node of the cluster leads back to this proxy.";
         return Err(Refused::new(StatusCode::LOOP_DETECTED, message).note("loop"));
     }

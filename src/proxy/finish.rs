@@ -35,7 +35,7 @@ pub(super) fn finish(
         secure: context.client.tls.is_some() || (context.head.trusted && forwarded_https(&context.head.parts.headers)),
         now: context.unix,
         slot: verdict.node.live.slot,
-        boot: verdict.node.live.told.boot(),
+        boot: verdict.node.live.report.boot(),
         honoured: verdict.honoured,
         stamp: context.to.reading.stamp,
         session: session.id,
@@ -52,7 +52,7 @@ pub(super) fn finish(
         Why::Forced => cluster.affinity.pass_by(response.headers_mut()),
         _ => cluster.affinity.finish(&marks, response.headers_mut()),
     };
-    context.open.carry_on(session::settle(cluster, &session, verdict.node.live.slot, &outcome, context.open.now));
+    context.open.carry_on(session::conclude(cluster, &session, verdict.node.live.slot, &outcome, context.open.now));
     context.open.record.cookie = context.open.record.cookie.map(|_| outcome.cookie);
     if !rule.response_headers.is_empty() {
         rule.response_headers.apply(response.headers_mut(), &context.facts_at(&verdict.node));

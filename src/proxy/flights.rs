@@ -24,7 +24,7 @@ struct FlightRow {
     cluster: u32,
     session: u64,
     /// When the ledger last knew, in seconds of the coarse clock.
-    told: u32,
+    touched: u32,
     /// The ledger was told that it lasts, and has to be told of its end.
     lasts: bool,
 }
@@ -36,7 +36,7 @@ impl Flights {
     /// A request of a session begins; the ledger has just seen it.
     pub fn begin(&self, cluster: &ClusterLive, session: u64, now: Now) -> Flight {
         let rows = &mut *self.0.borrow_mut();
-        let row = Some(FlightRow { cluster: cluster.id, session, told: now.secs(), lasts: false });
+        let row = Some(FlightRow { cluster: cluster.id, session, touched: now.secs(), lasts: false });
         if let Some(at) = rows.free.pop() {
             rows.rows[at as usize] = row;
             return Flight(at);
@@ -54,7 +54,7 @@ impl Flights {
 
     /// It is over: its session was there until now.
     pub fn end(&self, flight: Flight, cluster: Option<&ClusterLive>, now: Now) {
-        let row = self.0.borrow_mut().take(flight).filter(|row| row.lasts || row.told < now.secs());
+        let row = self.0.borrow_mut().take(flight).filter(|row| row.lasts || row.touched < now.secs());
         if let (Some(row), Some(cluster)) = (row, cluster) {
             cluster.ledger.carried_to_its_end(row.session, now.secs());
         }
@@ -66,18 +66,18 @@ impl Flights {
     }
 
     /// Tells the ledgers what lasts; called every second.
-    pub fn tell(&self, table: &Table, now: Now) {
+    pub fn touch_sessions(&self, table: &Table, now: Now) {
         let rows = &mut *self.0.borrow_mut();
-        let mut lasting = rows.rows.iter_mut().flatten().filter(|row| row.told < now.secs()).peekable();
+        let mut lasting = rows.rows.iter_mut().flatten().filter(|row| row.touched < now.secs()).peekable();
         if lasting.peek().is_none() {
             return;
         }
         let clusters: HashMap<u32, &Cluster> = table.clusters.iter().map(|cluster| (cluster.live.id, &**cluster)).collect();
         for row in lasting {
             let Some(cluster) = clusters.get(&row.cluster) else { continue };
-            if now.secs() - row.told >= step(cluster) {
+            if now.secs() - row.touched >= step(cluster) {
                 row.session = cluster.live.ledger.carried(row.session, now.secs());
-                (row.told, row.lasts) = (now.secs(), true);
+                (row.touched, row.lasts) = (now.secs(), true);
             }
         }
     }

@@ -8,11 +8,11 @@ use super::upgrade::{UpgradeHandoff, UpgradeRequest};
 use crate::table::decide::Verdict;
 use crate::transport::MessageBodyError;
 use crate::transport::body_progress::Stalled;
-use crate::transport::content::MessageBody;
+use crate::transport::message_body::MessageBody;
 use crate::upstream::answer::NodeAnswer;
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::failure::{ExchangeFailure, SendError};
-use crate::upstream::passages;
+use crate::upstream::loop_marks;
 use crate::upstream::send::send;
 use bytes::Bytes;
 use http::request::Parts;
@@ -114,7 +114,7 @@ impl OutboundRequest {
         // last, so that no rule takes it off
         if node.link.is_homeward() {
             let mark = context.head.passed.on(rule.index, node.link.is_meant());
-            head.to_mut().headers.insert(passages::HEADER, mark);
+            head.to_mut().headers.insert(loop_marks::HEADER, mark);
         }
         if let Some(upgrade) = &self.upgrade {
             upgrade.ask(head.to_mut());

@@ -6,8 +6,8 @@ use super::refused::Refused;
 use crate::affinity;
 use crate::base::clock::Now;
 use crate::table::Listener;
-use crate::upstream::home;
-use crate::upstream::passages::LoopMarks;
+use crate::upstream::loop_marks::LoopMarks;
+use crate::upstream::own_addresses;
 use crate::wire::host::host_of;
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
@@ -76,7 +76,7 @@ impl RequestHead {
                 Some(_) => {}
             }
         }
-        let passed = if home::is_chained() { LoopMarks::take(&mut parts.headers) } else { LoopMarks::default() };
+        let passed = if own_addresses::is_chained() { LoopMarks::take(&mut parts.headers) } else { LoopMarks::default() };
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host

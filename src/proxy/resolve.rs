@@ -166,13 +166,13 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
             Resolution::NoRule => "nothing".to_owned(),
             Resolution::Redirect(..) => "redirect".to_owned(),
             Resolution::Respond(..) => "respond".to_owned(),
-            Resolution::HandOff(to, _) => format!("hand-off {}", said(to)),
-            Resolution::Cluster(to) => said(to),
+            Resolution::HandOff(to, _) => format!("hand-off {}", words(to)),
+            Resolution::Cluster(to) => words(to),
         };
         format!("{} {rule} {what}", head.client)
     }
 
-    fn said(to: &Destination<'_>) -> String {
+    fn words(to: &Destination<'_>) -> String {
         let bypass = match to.bypass {
             Bypass::Absent => String::new(),
             Bypass::To(node) => format!(" to {}", node.spec.name),

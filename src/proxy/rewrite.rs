@@ -1,6 +1,6 @@
 //! Undoes in an answer what was done to its request, so that the client never sees the node's own address (ProxyPassReverse).
 
-use crate::table::swap::PrefixSwap;
+use crate::table::prefix_swap::PrefixSwap;
 use crate::wire::cookies::{self, Edit};
 use http::header::{CONTENT_LOCATION, HeaderMap, HeaderValue, LOCATION, REFRESH, SET_COOKIE};
 

@@ -150,7 +150,7 @@ fn over(node: &Arc<Node>) -> bool {
 }
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
-pub fn settle(cluster: &Cluster, session: &OpenSession, slot: u32, outcome: &PinOutcome, now: Now) -> Option<u64> {
+pub fn conclude(cluster: &Cluster, session: &OpenSession, slot: u32, outcome: &PinOutcome, now: Now) -> Option<u64> {
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &cluster.live.tally(now), now.secs());
     if let Some(learned) = outcome.learned {

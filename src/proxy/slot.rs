@@ -1,7 +1,7 @@
 //! A request's slot at a node: counted while it lasts, waited for when the node has as many requests as it may.
 
 use crate::base::clock::Now;
-use crate::base::waiting::WaitGuard;
+use crate::base::wait_guard::WaitGuard;
 use crate::table::{Cluster, ClusterLive, Node, NodeLive};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,9 +1,9 @@
 //! The time limits of one client connection: its own, and the nearest of those of its requests.
 
 use crate::base::clock::{self, Now, monotonic_ms};
-use crate::transport::alarm::SharedDeadline;
 use crate::transport::body_progress::BodyProgress;
-use crate::transport::pace::ConnectionProgress;
+use crate::transport::connection_progress::ConnectionProgress;
+use crate::transport::shared_deadline::SharedDeadline;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};

@@ -86,7 +86,7 @@ impl Socket {
             return std::future::pending().await;
         }
         loop {
-            self.live.told_to_leave().await;
+            self.live.asked_to_leave().await;
             let window = (SPREAD.0 * self.live.sockets.load(Relaxed)).min(SPREAD.1);
             tokio::time::sleep(window.mul_f64(rand::rng().random())).await;
             if self.live.leaves() {

@@ -7,7 +7,7 @@ use super::refused::Refused;
 use super::tunnel::{self, Socket};
 use crate::table::decide::Why;
 use crate::telemetry::termination::Termination;
-use crate::transport::content::MessageBody;
+use crate::transport::message_body::MessageBody;
 use crate::transport::tunnel::End;
 use crate::upstream::answer::ConnectionGuard;
 use base64::Engine;

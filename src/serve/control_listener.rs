@@ -4,7 +4,7 @@ use super::error::{ControlError, TokenFileError};
 use super::{Body, Caller, ControlHandle, serve};
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
 use crate::listen::{Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
-use crate::upstream::home::{OwnAddress, OwnAddressKind};
+use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::RefCell;

@@ -3,18 +3,18 @@
 mod body;
 mod control_listener;
 mod error;
-mod patient;
 pub mod problem;
+mod write_timeout;
 
 pub use body::Body;
 pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
 pub use error::{ControlError, TokenFileError};
 
-use crate::base::seldom::LogThrottle;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, BoundSocket, Peer};
-use crate::upstream::passages;
+use crate::upstream::loop_marks;
 use crate::wire::{self, identity};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -23,7 +23,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use patient::{WriteLimit, WriteTimeout};
 use problem::Problem;
 use serde::Serialize;
 use std::convert::Infallible;
@@ -37,6 +36,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use write_timeout::{WriteLimit, WriteTimeout};
 
 /// The longest a head may take, and a connection be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -150,7 +150,7 @@ async fn connection<S, H, F>(
 {
     let service = service_fn(move |request: Request<Incoming>| {
         // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
-        let answer = (!passages::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
+        let answer = (!loop_marks::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
         let near_limit = near_limit();
         async move {
             let answer = match answer {

@@ -41,7 +41,7 @@ impl Claims {
     }
 
     /// From here on this one stands. True when it is for another address than the one before.
-    pub fn lodge(&self, claim: Claim) -> bool {
+    pub fn record(&self, claim: Claim) -> bool {
         self.ask(|latest| {
             let is_news = latest.claim.as_ref().is_none_or(|before| before.url != claim.url);
             *latest = Latest { claim: Some(claim), stands: true };
@@ -71,11 +71,11 @@ mod tests {
     fn the_newest_stands_until_it_is_withdrawn_and_is_news_once() {
         let (claims, one, other) = (Claims::none(), claim("http://a:1"), claim("http://b:2"));
         assert_eq!((claims.standing(), claims.withdraw()), (None, false));
-        assert!(claims.lodge(one.clone()) && claims.is_standing(&one) && !claims.is_standing(&other));
+        assert!(claims.record(one.clone()) && claims.is_standing(&one) && !claims.is_standing(&other));
         assert_eq!((claims.withdraw(), claims.standing(), claims.is_standing(&one)), (true, None, false));
-        assert!(!claims.lodge(one.clone()), "it was told of");
-        assert!(claims.lodge(other.clone()));
+        assert!(!claims.record(one.clone()), "it was told of");
+        assert!(claims.record(other.clone()));
         assert_eq!(claims.standing(), Some(other));
-        assert!(!claims.lodge(Claim { from: [10, 0, 0, 2].into(), ..claim("http://b:2") }), "who says so is no news");
+        assert!(!claims.record(Claim { from: [10, 0, 0, 2].into(), ..claim("http://b:2") }), "who says so is no news");
     }
 }

@@ -7,7 +7,7 @@ use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
 use super::traffic::Traffic;
-use super::warned::WarnedTexts;
+use super::warned_texts::WarnedTexts;
 use crate::affinity::{Affinity, BypassIssuer};
 use crate::base::clock::Now;
 use crate::base::hash::hash64;
@@ -72,7 +72,7 @@ impl Cluster {
             State::Ready | State::Draining if self.roster.doubted(node, now).is_some() => {
                 let known = node.live.fill.lately(node.live.sessions.load(Relaxed));
                 let tells = node.live.fill.sessions().map_or_else(
-                    || format!("a load of {} %", node.live.told.load().unwrap_or_default()),
+                    || format!("a load of {} %", node.live.report.load().unwrap_or_default()),
                     |sessions| format!("{sessions} sessions"),
                 );
                 format!("{}; tells {tells}, {known} known: our own count goes first", node.why(now))
@@ -281,7 +281,7 @@ impl ClusterLive {
         stale.resize(slots, 0);
         self.ledger.look_through(part, parts, |seen| {
             let slot = seen.slot as usize;
-            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.told.forgot(seen.last)) {
+            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.report.lost(seen.last)) {
                 stale.get_mut(slot).into_iter().for_each(|count| *count += 1);
             }
         });

@@ -122,7 +122,7 @@ fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &DecisionInput<'_>) -> Op
 fn is_set_aside(node: &Node, now: Now) -> bool {
     let live = &node.live;
     let may = node.spec.admin == AdminState::Enabled && node.spec.weight > 0 && !node.stands_aside();
-    may && node.state(now) == State::Down && live.health() == Health::Up && !live.told.is_down()
+    may && node.state(now) == State::Down && live.health() == Health::Up && !live.report.is_down()
 }
 
 fn is_any_ready(cluster: &Cluster, facts: &DecisionInput<'_>) -> bool {
@@ -167,7 +167,7 @@ fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>)
         FoundPin::Pin { slots, via } => (slots, *via),
         FoundPin::Lost(lost) if !reading.stamp.shows_id() => return gone_on(cluster, reading, facts, *lost),
         FoundPin::Lost(_) | FoundPin::Ledger { .. } => match reading.session.and_then(|s| cluster.live.ledger.find(s)) {
-            Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.told.forgot(seen.last)) => {
+            Some(seen) if cluster.node(seen.slot).is_some_and(|node| node.live.report.lost(seen.last)) => {
                 return Pinned::Forgotten { slot: seen.slot, why: Why::MovedRebooted };
             }
             Some(seen) => {
@@ -189,7 +189,7 @@ fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>)
                 _ => {}
             }
         }
-        let runs = node.live.told.boot().zip(reading.stamp.boot());
+        let runs = node.live.report.boot().zip(reading.stamp.boot());
         if runs.is_some_and(|(present, sealed)| sealed != present) && !was_seen_since(cluster, reading, node) {
             return Pinned::Forgotten { slot, why: Why::MovedRebooted };
         }
@@ -213,7 +213,7 @@ fn gone_on(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>
     let is_certain = reading.stamp.is_opened() && cluster.affinity.identifies();
     let known = reading.session.filter(|_| is_certain).and_then(|session| cluster.live.ledger.find(session));
     let lives =
-        |node: &&Arc<Node>, last| !facts.tried.contains(&node.live.slot) && !node.live.told.forgot(last) && cluster.keeps(node, facts.now);
+        |node: &&Arc<Node>, last| !facts.tried.contains(&node.live.slot) && !node.live.report.lost(last) && cluster.keeps(node, facts.now);
     match known.and_then(|known| cluster.node(known.slot).filter(|node| lives(node, known.last))) {
         Some(node) => Pinned::Followed { node: node.clone(), via: Via::Cookie },
         None => Pinned::Nowhere(lost.into()),
@@ -224,7 +224,7 @@ fn gone_on(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>
 /// restart, and the session younger.
 fn was_seen_since(cluster: &Cluster, reading: &PinLookup<'_>, node: &Node) -> bool {
     let seen = reading.session.and_then(|session| cluster.live.ledger.find(session));
-    seen.is_some_and(|seen| seen.slot == node.live.slot && !node.live.told.forgot(seen.last))
+    seen.is_some_and(|seen| seen.slot == node.live.slot && !node.live.report.lost(seen.last))
 }
 
 /// Where a session went that still shows a pin to the slot.

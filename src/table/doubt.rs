@@ -32,7 +32,7 @@ impl Doubt {
         // as far apart as the first bad checks with one cause can be: an interval and its tenth, and the time a check may take
         let together = millis(interval.mul_f64(1.1) + health.timeout.get());
         let serve = |node: &&&Node| {
-            matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.told.is_down()
+            matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.report.is_down()
         };
         let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), *node));
         let pass = rows().filter(|(failing, node)| failing.is_none() && node.live.evidence.check_passes()).count();

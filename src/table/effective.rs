@@ -35,19 +35,19 @@ impl Node {
             (AdminState::Drained, _) => State::Drained,
             (AdminState::Maintenance, _) => State::Maintenance,
             (_, Health::Down) if !self.live.evidence.check_passes() => State::Down,
-            _ if self.live.told.is_down() => State::Down,
+            _ if self.live.report.is_down() => State::Down,
             _ if self.stands_aside() => self.aside(),
             (_, Health::Unknown) => State::Unknown,
             _ if self.live.evidence.is_ejected(now) => State::Down,
             (AdminState::Draining, _) => State::Draining,
             _ if self.spec.weight == 0 || self.live.check_drains() => State::Draining,
-            _ => match self.live.told.announced() {
+            _ => match self.live.report.announced() {
                 Announced::Maintenance => State::Maintenance,
                 Announced::Draining | Announced::Stopping => State::Draining,
                 // its check passes, but not often enough yet: what it tells is obeyed all the same
                 _ if self.live.health() == Health::Down => State::Down,
                 Announced::Syncing => State::Syncing,
-                Announced::Ready if self.live.told.is_outdated() => State::Syncing,
+                Announced::Ready if self.live.report.is_outdated() => State::Syncing,
                 Announced::Ready if self.is_full() => State::Full,
                 Announced::Ready => State::Ready,
             },
@@ -56,7 +56,7 @@ impl Node {
 
     /// Of a node without sessions: it is there, or is being taken out, which is over at once.
     fn aside(&self) -> State {
-        match (self.spec.admin, self.live.told.announced()) {
+        match (self.spec.admin, self.live.report.announced()) {
             (AdminState::Draining, _) | (_, Announced::Draining | Announced::Stopping) => State::Drained,
             (_, Announced::Maintenance) => State::Maintenance,
             _ if self.live.health() == Health::Down => State::Down,
@@ -65,7 +65,7 @@ impl Node {
     }
 
     fn is_full(&self) -> bool {
-        self.live.told.load() == Some(100) || self.surplus() >= Some(0)
+        self.live.report.load() == Some(100) || self.surplus() >= Some(0)
     }
 
     /// As it is shown in status, API and metrics: drained once a drain has nobody left, no open socket either, silent when a node
@@ -75,7 +75,7 @@ impl Node {
             State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained,
             // who was left goes elsewhere with the next request; what is under way is still here
             State::Drained if self.live.in_flight() > 0 => State::Draining,
-            State::Ready if self.live.told.is_silent() => State::Silent,
+            State::Ready if self.live.report.is_silent() => State::Silent,
             State::Aside => State::Ready,
             state => state,
         }
@@ -100,7 +100,7 @@ impl Node {
 
     /// Why it is in that state, in words.
     pub fn why(&self, now: Now) -> String {
-        let told = &self.live.told;
+        let told = &self.live.report;
         match self.state(now) {
             State::Pending => "announced itself and waits to be accepted".into(),
             State::Removed => "stands alone: reached by bypass only".into(),

@@ -201,11 +201,11 @@ impl Evidence {
 
     /// The check that asked was answered: who waits, waits for a page of its own. That holds for so long; the next one who waits has
     /// it asked again.
-    pub fn vouched(&self, for_ms: u64, now: Now) {
+    pub fn record_check_answer(&self, for_ms: u64, now: Now) {
         self.vouched_until.store(now.ms() + for_ms, Relaxed);
         self.in_vain_since.store(None, Relaxed);
         if matches!(self.proof(now), Some(FailureKind::Late | FailureKind::InVain)) {
-            self.acquit();
+            self.clear();
             self.ejections.store(0, Relaxed);
         }
     }
@@ -232,7 +232,7 @@ impl Evidence {
     }
 
     /// It is up: what was before counts no more.
-    pub fn acquit(&self) {
+    pub fn clear(&self) {
         self.failures.store(0, Relaxed);
         self.ejected_until.store(0, Relaxed);
     }
@@ -321,7 +321,7 @@ mod tests {
         assert!(evidence.failed(FailureKind::BrokenOff, NOBODY, 2, 60_000, AT));
         assert_eq!(evidence.proof(AT), Some(FailureKind::BrokenOff));
         assert!(!evidence.failed(FailureKind::Refused, NOBODY, 2, 60_000, AT), "it is set aside already");
-        evidence.acquit();
+        evidence.clear();
         assert_eq!(evidence.proof(AT), None);
         assert!(evidence.is_refused(), "what breaks off later changes nothing");
         evidence.listens(true);
@@ -340,7 +340,7 @@ mod tests {
         type Ends = fn(&Evidence);
         let ends: [Ends; 4] = [
             |e| e.answered(at(1120)),
-            |e| e.vouched(1000, at(1120)),
+            |e| e.record_check_answer(1000, at(1120)),
             |e| e.listens(false),
             |e| assert!(e.found_in_vain(e.in_vain_since().unwrap(), 1000, at(1120))),
         ];
@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(evidence.proof(at(1021)), None, "that ends by itself");
         assert!(evidence.failed(FailureKind::Late, NOBODY, 1, 10_000, at(1021)));
         evidence.waited(1000, 1, at(1021));
-        evidence.vouched(30_000, at(1021));
+        evidence.record_check_answer(30_000, at(1021));
         assert!(evidence.is_vouched(at(1021)) && evidence.proof(at(1021)).is_none(), "an answer ends it at once");
         assert!(!evidence.found_in_vain(since, 10_000, at(1021)), "somebody was answered meanwhile");
         evidence.waited(1000, 3, at(1022));

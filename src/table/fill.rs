@@ -78,7 +78,7 @@ impl Fill {
     }
 
     /// Takes what it says, and whether that can be true; what it does not say stays as it was.
-    pub fn hear(&self, said: ReportedRoom, sight: &NodeObservation, norm: &Norm) {
+    pub fn apply(&self, said: ReportedRoom, sight: &NodeObservation, norm: &Norm) {
         if let Some(workers) = said.workers {
             self.workers.store(Some(workers), Relaxed);
         }
@@ -115,7 +115,7 @@ impl Fill {
     }
 
     /// It tells how full it is, or how many sessions it has.
-    pub fn tells(&self) -> bool {
+    pub fn has_report(&self) -> bool {
         self.load().is_some() || self.sessions().is_some()
     }
 
@@ -169,7 +169,7 @@ impl Fill {
     }
 
     /// Seats in use now, by its word.
-    pub fn told(&self, sight: &NodeObservation, norm: &Norm) -> Option<f64> {
+    pub fn reported(&self, sight: &NodeObservation, norm: &Norm) -> Option<f64> {
         let load = self.load()?;
         let age = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         let stay = (-norm.leaving() * age).exp();
@@ -267,39 +267,39 @@ mod tests {
     #[test]
     fn what_was_placed_since_is_added_and_what_leaves_is_learned() {
         let (fill, norm) = (Fill::unknown(), Norm::default());
-        assert_eq!(fill.told(&sight(3, 0), &norm), None);
-        fill.hear(load(0.5), &sight(50, 0), &norm);
-        assert_eq!(fill.told(&sight(57, 500), &norm), Some(57.0));
-        assert_eq!(fill.told(&sight(40, 500), &norm), Some(40.0));
+        assert_eq!(fill.reported(&sight(3, 0), &norm), None);
+        fill.apply(load(0.5), &sight(50, 0), &norm);
+        assert_eq!(fill.reported(&sight(57, 500), &norm), Some(57.0));
+        assert_eq!(fill.reported(&sight(40, 500), &norm), Some(40.0));
         // a tenth leaves each second, and the ledger does not know
         for second in 1..20 {
-            fill.hear(load(0.5), &sight(50 + second * 5, u64::from(second) * 1000), &norm);
+            fill.apply(load(0.5), &sight(50 + second * 5, u64::from(second) * 1000), &norm);
         }
-        let later = fill.told(&sight(145, 24_000), &norm).unwrap();
+        let later = fill.reported(&sight(145, 24_000), &norm).unwrap();
         assert!((29.0..=33.0).contains(&later), "{later}");
     }
 
     #[test]
     fn a_word_that_cannot_be_true_is_not_believed_for_a_while() {
         let (fill, norm) = (Fill::unknown(), Norm::default());
-        fill.hear(ReportedRoom { sessions: Some(0), ..load(0.0) }, &sight(272, 0), &norm);
+        fill.apply(ReportedRoom { sessions: Some(0), ..load(0.0) }, &sight(272, 0), &norm);
         assert_eq!((fill.doubted(272, 1, &norm), fill.sessions()), (Some(272.0), Some(0)));
-        fill.hear(load(1.0), &sight(272, 1000), &norm);
+        fill.apply(load(1.0), &sight(272, 1000), &norm);
         assert_eq!((fill.doubted(280, 2000, &norm), fill.doubted(280, DOUBT, &norm)), (Some(280.0), None));
         // half of what is known may be a stronger machine, and few are no proof
         for (said, ours) in [(0.5, 100), (0.0, 7)] {
             let fill = Fill::unknown();
-            fill.hear(load(said), &sight(ours, 0), &norm);
+            fill.apply(load(said), &sight(ours, 0), &norm);
             assert_eq!(fill.doubted(ours, 1, &norm), None);
         }
         // nor is what nobody has seen for a while, or a load that counts no sessions
         let fill = Fill::unknown();
         fill.unseen(267);
-        fill.hear(load(0.0), &sight(272, 0), &norm);
-        fill.hear(load(0.0), &NodeObservation { counted: false, ..sight(999, 0) }, &norm);
+        fill.apply(load(0.0), &sight(272, 0), &norm);
+        fill.apply(load(0.0), &NodeObservation { counted: false, ..sight(999, 0) }, &norm);
         assert_eq!((fill.doubted(272, 1, &norm), fill.lately(272)), (None, 5));
         fill.restart(300);
-        fill.hear(load(0.0), &sight(301, 0), &norm);
+        fill.apply(load(0.0), &sight(301, 0), &norm);
         assert_eq!((fill.doubted(301, 1, &norm), fill.lately(301)), (None, 1));
     }
 

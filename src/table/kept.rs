@@ -52,7 +52,7 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now
     let evidence = &node.live.evidence;
     let proof = evidence.proof(now);
     let is_refused = evidence.is_refused() || proof == Some(FailureKind::Refused);
-    let says_so = node.live.told.is_down() || node.live.told.announced() == Announced::Maintenance;
+    let says_so = node.live.report.is_down() || node.live.report.announced() == Announced::Maintenance;
     if node.state(now) != State::Down || says_so || is_refused {
         return None;
     }

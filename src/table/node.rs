@@ -4,8 +4,8 @@ use super::claim::Claim;
 use super::evidence::Evidence;
 use super::fill::Fill;
 use super::limit::RequestLimit;
+use super::report::NodeReport;
 use super::state::{State, StateChange};
-use super::told::NodeReport;
 use crate::base::clock::{self, Now};
 use crate::base::maybe::MaybeU32;
 use crate::config::address::NodeUrl;
@@ -117,7 +117,7 @@ pub struct NodeLive {
     /// What traffic and checks have shown of it.
     pub evidence: Evidence,
     /// What it says of itself.
-    pub told: NodeReport,
+    pub report: NodeReport,
     /// How full it is.
     pub fill: Fill,
     why: Mutex<String>,
@@ -145,7 +145,7 @@ impl NodeLive {
             up_since: MaybeU32::none(),
             cold_since: MaybeU32::none(),
             evidence: Evidence::default(),
-            told: NodeReport::nothing(),
+            report: NodeReport::nothing(),
             fill: Fill::unknown(),
             why: Mutex::new("not yet checked".into()),
             noted: Mutex::new((None, clock::unix_ms())),
@@ -166,7 +166,7 @@ impl NodeLive {
     }
 
     /// Waits until its sockets are to leave.
-    pub async fn told_to_leave(&self) {
+    pub async fn asked_to_leave(&self) {
         loop {
             let told = self.left.notified();
             if self.leaves() {
@@ -210,7 +210,7 @@ impl NodeLive {
             let now_if = |is: bool| is.then(|| now.secs());
             self.up_since.store(now_if(rise == Rise::Among), Relaxed);
             self.cold_since.store(now_if(rise == Rise::Alone), Relaxed);
-            self.evidence.acquit();
+            self.evidence.clear();
         }
         Some(before)
     }
@@ -281,12 +281,12 @@ impl NodeLive {
     /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there lately. A drain and
     /// whatever else could end a session goes by this: its word alone may be wrong.
     pub fn all_sessions(&self) -> u32 {
-        self.told_sessions().max(self.fill.lately(self.sessions.load(Relaxed)))
+        self.reported_sessions().max(self.fill.lately(self.sessions.load(Relaxed)))
     }
 
     /// Its sessions by its own word, and what was placed since: how much room there is. Without its word, those of the ledger.
-    pub fn told_sessions(&self) -> u32 {
-        self.told.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
+    pub fn reported_sessions(&self) -> u32 {
+        self.report.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
 }
 
@@ -305,7 +305,7 @@ impl Node {
     /// Whether it has a role, by the conf file or by its own word.
     pub fn has_role(&self, role: Role) -> bool {
         // what it says against the file does not count
-        self.spec.roles.and(self.live.told.roles()).unwrap_or(self.spec.roles).has(role)
+        self.spec.roles.and(self.live.report.roles()).unwrap_or(self.spec.roles).has(role)
     }
 
     /// It only tells clients where to go: it takes no sessions, and having none says nothing of its health.
@@ -316,7 +316,7 @@ impl Node {
     /// Another address that it was announced at, which waits to be accepted.
     pub fn claim(&self) -> Option<Claim> {
         // the conf file may have its word on it by now, or it was accepted and has not spoken since
-        self.live.told.claims.standing().filter(|claim| self.spec.joined && claim.url != self.spec.url.to_string())
+        self.live.report.claims.standing().filter(|claim| self.spec.joined && claim.url != self.spec.url.to_string())
     }
 
     /// That its pinned sessions stay, in words.
@@ -329,7 +329,7 @@ impl Node {
 
     /// The most requests it gets at one time: the operator's limit, or its own if that is lower.
     pub fn max_requests(&self) -> Option<u32> {
-        [self.spec.max_requests, self.live.told.max_requests()].into_iter().flatten().min()
+        [self.spec.max_requests, self.live.report.max_requests()].into_iter().flatten().min()
     }
 
     /// How many sessions it has above the most that it may have; below zero while there is room, none where nothing limits it. Its
@@ -337,12 +337,12 @@ impl Node {
     pub fn surplus(&self) -> Option<i64> {
         let above = |most: u32, has: u32| i64::from(has) - i64::from(most);
         let limited = self.spec.max_sessions.map(|most| above(most, self.live.all_sessions()));
-        limited.max(self.live.told.capacity().map(|most| above(most, self.live.told_sessions())))
+        limited.max(self.live.report.capacity().map(|most| above(most, self.live.reported_sessions())))
     }
 
     /// The most sessions it takes: the operator's limit, or its own if that is lower.
     pub fn capacity(&self) -> Option<u32> {
-        [self.spec.max_sessions, self.live.told.capacity()].into_iter().flatten().min()
+        [self.spec.max_sessions, self.live.report.capacity()].into_iter().flatten().min()
     }
 }
 
@@ -355,7 +355,7 @@ mod tests {
     fn telling(sessions: u32) -> NodeLive {
         let live = NodeLive::new("n1".into(), 0);
         live.sessions.store(10, Relaxed);
-        live.told.hear(&Heartbeat { sessions: Some(sessions), ..Heartbeat::default() }, 10, 5000, Now::look());
+        live.report.apply(&Heartbeat { sessions: Some(sessions), ..Heartbeat::default() }, 10, 5000, Now::look());
         live
     }
 
@@ -365,7 +365,7 @@ mod tests {
         for (told, stale, all) in [(0, 0, 10), (0, 4, 6), (0, 10, 0), (3, 0, 10), (3, 9, 3), (40, 0, 40), (40, 10, 40), (10, 0, 10)] {
             let live = telling(told);
             live.fill.unseen(stale);
-            assert_eq!((live.all_sessions(), live.told_sessions()), (all, told), "told {told}, {stale} stale");
+            assert_eq!((live.all_sessions(), live.reported_sessions()), (all, told), "told {told}, {stale} stale");
         }
     }
 

@@ -43,7 +43,7 @@ impl Roster {
     /// Time has passed for one node: what it told grows old.
     pub fn pass(&self, node: &Node, now: Now) {
         let ours = node.live.sessions.load(Relaxed);
-        node.live.fill.pass(node.live.told.sessions(ours), &self.sight(node, ours, now), &self.norm);
+        node.live.fill.pass(node.live.report.sessions(ours), &self.sight(node, ours, now), &self.norm);
     }
 
     /// Brings the board up to date for one node.
@@ -54,7 +54,7 @@ impl Roster {
     }
 
     /// Takes what a node says of its room. `ours`: sessions that the ledger has there.
-    pub fn hear(&self, node: &Node, beat: &Heartbeat, ours: u32, now: Now) {
+    pub fn apply(&self, node: &Node, beat: &Heartbeat, ours: u32, now: Now) {
         let mut said = ReportedRoom { sessions: beat.sessions, ..ReportedRoom::default() };
         match beat.room {
             Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
@@ -72,7 +72,7 @@ impl Roster {
         let sight = self.sight(node, ours, now);
         // workers that are busy count no sessions
         let counted = sight.counted && !matches!(beat.room, Some(Room::Slots { .. }));
-        node.live.fill.hear(said, &NodeObservation { counted, ..sight }, &self.norm);
+        node.live.fill.apply(said, &NodeObservation { counted, ..sight }, &self.norm);
     }
 
     /// Takes how many sessions nobody has seen lately, by slot, and learns from all nodes what is usual.
@@ -83,7 +83,7 @@ impl Roster {
         let tellers = nodes().filter_map(|node| {
             let ours = node.live.sessions.load(Relaxed);
             let sight = self.sight(node, ours, now);
-            let used = node.live.fill.told(&sight, &self.norm).filter(|_| node.capacity().is_some())?;
+            let used = node.live.fill.reported(&sight, &self.norm).filter(|_| node.capacity().is_some())?;
             Some((used, node.live.fill.lately(ours)))
         });
         self.norm.survey(&sizes, tellers);
@@ -91,7 +91,7 @@ impl Roster {
 
     /// Whether any node tells how full it is, so that a survey is worth while.
     pub fn any_tells(&self) -> bool {
-        self.nodes.iter().flatten().any(|node| node.live.fill.tells())
+        self.nodes.iter().flatten().any(|node| node.live.fill.has_report())
     }
 
     /// Our own count of its sessions, if it goes before the node's word.
@@ -102,13 +102,13 @@ impl Roster {
 
     /// The share of new sessions that it has for its size and weight, eased in if it is.
     pub fn share(&self, node: &Node, now: Now) -> f64 {
-        let weight = node.live.told.weight(node.spec.weight);
+        let weight = node.live.report.weight(node.spec.weight);
         let share = if self.method == Method::Room { self.room(node, weight, None, now).0 } else { weight.into() };
         share as f64 * f64::from(node.live.ramp(self.slow_start, now))
     }
 
     fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeObservation {
-        let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.told.weight(node.spec.weight));
+        let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.report.weight(node.spec.weight));
         NodeObservation { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
     }
 
@@ -123,9 +123,9 @@ impl Roster {
             State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == AdminState::Enabled => Tier::Down,
             _ => Tier::Never,
         };
-        let (weight, capacity) = (node.live.told.weight(node.spec.weight), node.capacity());
+        let (weight, capacity) = (node.live.report.weight(node.spec.weight), node.capacity());
         let ramp = u64::from(node.live.ramp(self.slow_start, now));
-        let mut sessions = node.live.told_sessions();
+        let mut sessions = node.live.reported_sessions();
         let doubted = self.doubted(node, now);
         let (share, used) = match self.method {
             Method::Room => {
@@ -157,8 +157,8 @@ impl Roster {
     fn room(&self, node: &Node, weight: u32, doubted: Option<u32>, now: Now) -> (u64, u32, u32) {
         let ours = node.live.sessions.load(Relaxed);
         let sight = self.sight(node, ours, now);
-        let told = || node.live.fill.told(&sight, &self.norm);
-        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.told_sessions()));
+        let told = || node.live.fill.reported(&sight, &self.norm);
+        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.reported_sessions()));
         // a size that was told counts as much as the weight says; the weight of one that was not is its size
         let part = match size(node).or_else(|| self.norm.usual()) {
             Some(_) => f64::from(weight) / 100.0,

@@ -3,9 +3,9 @@
 use super::conditions::{Conditions, RouteQuery};
 use super::edits::Edits;
 use super::normal_path::NormalPath;
+use super::prefix_swap::PrefixSwap;
 use super::redirect::Redirect;
 use super::rule_error::RuleError;
-use super::swap::PrefixSwap;
 use super::target::{PathTooLong, Rewrite};
 use crate::config::model;
 use http::StatusCode;

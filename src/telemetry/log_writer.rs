@@ -183,13 +183,13 @@ fn run(destination: &mut LogDestination, receiver: &Receiver<Lines>, signals: &W
         let Some(lines) = next else { break };
         if let Err(error) = destination.write(&lines.text) {
             signals.failed.fetch_add(lines.count, Relaxed);
-            told.tell(signals, Some(&error));
+            told.report(signals, Some(&error));
         } else {
-            told.tell(signals, None);
+            told.report(signals, None);
         }
     }
     told.at = None;
-    told.tell(signals, None);
+    told.report(signals, None);
 }
 
 /// What was already said of lost lines.
@@ -200,7 +200,7 @@ struct LossesTold {
 }
 
 impl LossesTold {
-    fn tell(&mut self, signals: &WriterSignals, error: Option<&io::Error>) {
+    fn report(&mut self, signals: &WriterSignals, error: Option<&io::Error>) {
         let (dropped, failed) = (signals.dropped.load(Relaxed), signals.failed.load(Relaxed));
         let news = (dropped, failed) != (self.dropped, self.failed);
         if !news || self.at.is_some_and(|at| clock::since(at) < REPORT_EVERY) {

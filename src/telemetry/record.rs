@@ -133,7 +133,7 @@ impl RequestRecord {
     /// What is sent to the node names its place in the trace, where requests are traced.
     pub fn tell_trace(&self, headers: &mut HeaderMap) {
         if let Some(span) = &self.span {
-            span.tell(headers);
+            span.inject(headers);
         }
     }
 

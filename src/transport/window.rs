@@ -196,7 +196,7 @@ impl Window {
     /// Tells the other side what it is to be told, by `tell`, which may not be able to until what it was told before is
     /// acknowledged. A smaller window is told twice, so as to know when that is: then all readers look what they may ask for.
     /// Whether it was told something; who asks is woken when there is more.
-    pub fn settle(&self, cx: &Context<'_>, tell: impl FnOnce(u32) -> bool) -> bool {
+    pub fn update(&self, cx: &Context<'_>, tell: impl FnOnce(u32) -> bool) -> bool {
         self.driver.borrow_mut().clone_from(cx.waker());
         let (size, wanted) = (self.size.get(), self.wanted.get());
         if (wanted == size && !self.shrinks.get()) || !tell(wanted) {
@@ -226,8 +226,8 @@ mod tests {
         Window::new(Bounds { start: LEAST, most: 1 << 20, sum: SUM, common: u64::MAX, steps: 4 }, Rc::default())
     }
 
-    fn settle(window: &Window, tell: impl FnOnce(u32) -> bool) -> bool {
-        window.settle(&Context::from_waker(Waker::noop()), tell)
+    fn update(window: &Window, tell: impl FnOnce(u32) -> bool) -> bool {
+        window.update(&Context::from_waker(Waker::noop()), tell)
     }
 
     fn open(window: &Window) -> Share {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn grow(window: &Window) -> bool {
-        window.is_outgrown_by(u64::from(window.size.get())) && settle(window, |_| true)
+        window.is_outgrown_by(u64::from(window.size.get())) && update(window, |_| true)
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
             while window.streams() < STREAMS {
                 match window.admit(STREAMS) {
                     Admission::Now(share) => rest.push(share),
-                    Admission::Soon => assert!(settle(&window, |size| size < most)),
+                    Admission::Soon => assert!(update(&window, |size| size < most)),
                     Admission::Later => panic!("{} streams", window.streams()),
                 }
             }
@@ -270,10 +270,10 @@ mod tests {
         let window = new();
         let _first = open(&window);
         assert!(!window.is_outgrown_by(1000), "too little was taken to know");
-        assert!(window.is_outgrown_by(1 << 20) && !settle(&window, |_| false));
+        assert!(window.is_outgrown_by(1 << 20) && !update(&window, |_| false));
         assert!(!window.is_outgrown_by(1 << 20), "it waits to be told");
         assert_eq!(window.size.get(), LEAST);
-        assert!(settle(&window, |size| size == 4 * LEAST) && !settle(&window, |_| true));
+        assert!(update(&window, |size| size == 4 * LEAST) && !update(&window, |_| true));
     }
 
     #[test]
@@ -294,11 +294,11 @@ mod tests {
         while !matches!(window.admit(STREAMS), Admission::Soon) {
             more.push(open(&window));
         }
-        assert!(settle(&window, |_| true) && times() == 0, "it is told of the smaller one");
-        assert!(!settle(&window, |_| false) && times() == 0, "and has not acknowledged it");
+        assert!(update(&window, |_| true) && times() == 0, "it is told of the smaller one");
+        assert!(!update(&window, |_| false) && times() == 0, "and has not acknowledged it");
         window.give_back(&shares[0]);
-        assert!(settle(&window, |_| true) && times() == 1, "who is still there looks again");
-        assert!(!settle(&window, |_| true) && times() == 1, "once");
+        assert!(update(&window, |_| true) && times() == 1, "who is still there looks again");
+        assert!(!update(&window, |_| true) && times() == 1, "once");
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
             grow(&window);
             while shares.len() < 8 {
                 shares.push_back(window.welcome());
-                settle(&window, |_| true);
+                update(&window, |_| true);
             }
             grow(&window);
             assert!(window.size.get() >= 64 << 10 && window.held() <= 2 << 20, "{window:?}");
@@ -331,7 +331,7 @@ mod tests {
         // those that clients open do not add to it where it is used up
         for window in windows.iter().cycle().take(100) {
             shares.push((window, window.welcome()));
-            settle(window, |_| true);
+            update(window, |_| true);
             assert!(beyond.get() <= 1 << 20, "{}", beyond.get());
         }
         shares.iter().for_each(|(window, share)| window.give_back(share));

@@ -6,8 +6,8 @@ use super::pool::Pool;
 use super::streams::StreamSlot;
 use super::usage::CountedConnection;
 use crate::base::clock::Now;
-use crate::transport::content::MessageBody;
 use crate::transport::http1::{H1Connection, Upgraded};
+use crate::transport::message_body::MessageBody;
 use http::Response;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl ConnectionGuard {
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self, now: Now) {
         if let Held::Whole(connection, open) = std::mem::replace(&mut self.held, Held::Nothing)
-            && connection.is_at_rest()
+            && connection.is_reusable()
             && self.upload.as_ref().is_none_or(|u| u.is_done())
         {
             self.pool.put(&self.link, connection, open, self.max_idle, now);

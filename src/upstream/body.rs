@@ -2,7 +2,7 @@
 
 use crate::transport::MessageBodyError;
 use crate::transport::body_progress::{BodyProgress, Stalled};
-use crate::transport::content::MessageBody;
+use crate::transport::message_body::MessageBody;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};

@@ -5,8 +5,8 @@
 //! begins, and each next one begins when those before it have failed or have had their share of the time.
 
 use super::addresses::Addresses;
-use super::home::{self, ForbiddenPlace};
 use super::link::Link;
+use super::own_addresses::{self, ForbiddenPlace};
 use crate::base::clock;
 use crate::transport::stream::{Rewind, Stream};
 use crate::wire::protocol::NodeProtocol;
@@ -85,7 +85,7 @@ pub fn is_ours(error: &io::Error) -> bool {
 /// Opens a connection within the time given, TLS handshake included.
 pub async fn dial(link: &Link, protocol: NodeProtocol, within: Duration) -> Result<Stream, NoConnection> {
     if let Some(path) = &link.url.unix {
-        link.reach.admits_socket(&home::now(), path).map_err(NoConnection::Forbidden)?;
+        link.reach.admits_socket(&own_addresses::now(), path).map_err(NoConnection::Forbidden)?;
         let connected = async { UnixStream::connect(path).await.map(Stream::Unix).map_err(NoConnection::Socket) };
         return limited(within, connected).await;
     }
@@ -117,7 +117,7 @@ async fn limited<T>(within: Duration, open: impl Future<Output = Result<T, NoCon
 
 /// By the address itself, whatever name it was found under: a name may have changed its mind.
 async fn reach(link: &Link, address: SocketAddr) -> Result<TcpStream, NoConnection> {
-    link.reach.admits(&home::now(), address).map_err(NoConnection::Forbidden)?;
+    link.reach.admits(&own_addresses::now(), address).map_err(NoConnection::Forbidden)?;
     tcp(address).await
 }
 

@@ -10,10 +10,10 @@ use super::link::Link;
 use super::pool::{Checkout, Pool};
 use super::usage::CountedConnection;
 use crate::base::clock::{self, Now};
-use crate::transport::alarm::Timeout;
-use crate::transport::content::MessageBody;
 use crate::transport::http1::{H1Body, H1Connection, NoHead, Side};
+use crate::transport::message_body::MessageBody;
 use crate::transport::sending::{NotSent, Sending};
+use crate::transport::shared_deadline::Timeout;
 use crate::wire::http1::response::HeadError;
 use crate::wire::http1::{Framing, request, response};
 use crate::wire::protocol::NodeProtocol;
@@ -60,7 +60,7 @@ pub(super) async fn send(
     let now = if idle.is_some() { limits.now } else { Now::look() };
     let mut exchange = Exchange {
         sending: Some(Sending::new(body, framing)),
-        told: 0,
+        written: 0,
         left: MOST,
         method: &head.method,
         broken: None,
@@ -70,7 +70,7 @@ pub(super) async fn send(
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
         Ok(head) => {
             note_keep_alive(link, &head.parts.headers);
-            idle.iter().for_each(|idle| link.prove(*idle));
+            idle.iter().for_each(|idle| link.record_reuse(*idle));
             // RFC 9112 section 9.3: who refuses and closes wants no more of the request
             let refuses = !head.keep_alive && (head.parts.status.is_client_error() || head.parts.status.is_server_error());
             let rest = exchange.sending.take().filter(|_| !refuses).map(|mut rest| {
@@ -88,13 +88,13 @@ pub(super) async fn send(
         }
         Err(NoAnswer::Late) => Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response))),
         Err(error) => {
-            let race = idle.is_some() && !connection.has_heard();
+            let race = idle.is_some() && !connection.has_received();
             if let (true, Some(idle)) = (race, idle) {
-                link.disprove(idle);
+                link.record_closed(idle);
             }
             let kind = match upload.and_then(|upload| ExchangeFailure::of_client(&upload)) {
                 Some(failure) => failure,
-                None if connection.told() == 0 => ExchangeFailure::Unsent,
+                None if connection.bytes_written() == 0 => ExchangeFailure::Unsent,
                 None if error.is_malformed() => ExchangeFailure::BadAnswer,
                 None => ExchangeFailure::NoAnswer,
             };
@@ -107,7 +107,7 @@ pub(super) async fn send(
 struct Exchange<'a> {
     sending: Option<Sending<RequestBody>>,
     /// Bytes of it that the node had taken when that was last looked at.
-    told: u64,
+    written: u64,
     /// Interim answers that may still come.
     left: u8,
     method: &'a Method,
@@ -143,15 +143,15 @@ impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, connection: &H1Connection) -> Poll<InterimEvent<Result<response::ResponseHead, NoAnswer>>> {
         if let Some(sending) = &mut self.sending {
             match sending.poll(cx, connection) {
-                Poll::Pending if connection.told() != self.told => {
-                    self.told = connection.told();
+                Poll::Pending if connection.bytes_written() != self.written => {
+                    self.written = connection.bytes_written();
                     self.patience.renew();
                 }
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
                     self.sending = None;
                     // of one that went out at once the waiting has just begun
-                    if self.told != 0 {
+                    if self.written != 0 {
                         self.patience.renew();
                     }
                 }

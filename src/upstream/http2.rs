@@ -9,11 +9,11 @@ use super::link::Link;
 use super::pool::Pool;
 use super::streams::StreamSlot;
 use crate::base::clock::{self, Now};
-use crate::transport::alarm::Timeout;
-use crate::transport::content::MessageBody;
 use crate::transport::h2::send_body;
 use crate::transport::http1::Side;
+use crate::transport::message_body::MessageBody;
 use crate::transport::receiving::Receiving;
+use crate::transport::shared_deadline::Timeout;
 use crate::wire::http2 as wire;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
@@ -65,7 +65,7 @@ pub(super) async fn send(
             Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response)))
         }
         Some(Ok(response)) => {
-            place.idle.iter().for_each(|idle| link.prove(*idle));
+            place.idle.iter().for_each(|idle| link.record_reuse(*idle));
             place.answered();
             let rest = exchange.sending.take().map(|rest| {
                 let place = place.clone();
@@ -131,7 +131,7 @@ fn broken(link: &Link, place: &StreamSlot, upload: Option<&Upload>, error: &h2::
     // stream that is reset was answered, if not kindly
     let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
     if let (true, Some(idle)) = (race, place.idle) {
-        link.disprove(idle);
+        link.record_closed(idle);
     }
     let kind = match upload.and_then(ExchangeFailure::of_client) {
         Some(failure) => failure,

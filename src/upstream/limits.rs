@@ -1,8 +1,8 @@
 //! What a try to reach a node may cost, and which connection it may go over.
 
-use super::household::ClientNetwork;
+use super::client_network::ClientNetwork;
 use crate::base::clock::Now;
-use crate::transport::alarm::SharedDeadline;
+use crate::transport::shared_deadline::SharedDeadline;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 

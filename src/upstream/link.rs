@@ -1,8 +1,8 @@
 //! Where a node is, and what was learned of the way to it.
 
 use super::addresses::Addresses;
-use super::home::{self, LinkReach, OwnAddresses};
 use super::limits::ConnectionUse;
+use super::own_addresses::{self, LinkReach, OwnAddresses};
 use super::tls::NodeTls;
 use super::usage::Usage;
 use crate::config::address::NodeUrl;
@@ -87,7 +87,7 @@ impl Link {
             None => self.addresses.load().iter().any(|address| home.door(*address).is_some()),
         };
         if homeward {
-            home::chain();
+            own_addresses::chain();
         }
         self.homeward.store(homeward, Relaxed);
     }
@@ -108,7 +108,7 @@ impl Link {
     }
 
     /// A connection that was idle for so long served again.
-    pub fn prove(&self, idle: Duration) {
+    pub fn record_reuse(&self, idle: Duration) {
         let us = idle.as_micros() as u64;
         if us > self.proven_us.load(Relaxed) {
             self.proven_us.store(us, Relaxed);
@@ -116,7 +116,7 @@ impl Link {
     }
 
     /// A connection that was idle for so long turned out to be closed: idle ones are trusted for half as long from now on.
-    pub fn disprove(&self, idle: Duration) {
+    pub fn record_closed(&self, idle: Duration) {
         self.proven_us.store(0, Relaxed);
         self.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));
     }

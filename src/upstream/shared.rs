@@ -169,7 +169,7 @@ impl ConnectionDriver {
                 shared.told.set(true);
             }
             // refused while the node has not acknowledged the change before; when it has, this is polled again
-            if !shared.window.settle(cx, |size| self.connection.set_initial_window_size(size).is_ok()) {
+            if !shared.window.update(cx, |size| self.connection.set_initial_window_size(size).is_ok()) {
                 return Poll::Pending;
             }
         }

@@ -1,14 +1,14 @@
 //! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
 //! wait.
 
+use super::client_network::{ClientNetwork, FairShares};
 use super::failure::{ExchangeFailure, SendError};
-use super::household::{ClientNetwork, FairShares};
 use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
 use super::shared::{ConnectionDriver, SharedConnection};
 use super::usage::Usage;
 use crate::base::clock::Now;
-use crate::base::waiting::WaitGuard;
+use crate::base::wait_guard::WaitGuard;
 use crate::transport::receiving::Taking;
 use crate::transport::window::{Admission, STREAMS, Share};
 use std::cell::{Cell, RefCell};

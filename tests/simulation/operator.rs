@@ -94,7 +94,7 @@ impl World {
             format!("reload: {:?}", after.clusters[0].nodes().map(|node| (node.spec.name.clone(), node.live.slot)).collect::<Vec<_>>())
         });
         for node in after.clusters[0].nodes() {
-            if node.live.told.since(self.now).is_none() {
+            if node.live.report.since(self.now).is_none() {
                 self.machine(&node.spec.name).is_forgotten();
             }
             let was = before.clusters[0].named(&node.spec.name).map(|node| node.spec.admin);

@@ -320,7 +320,7 @@ impl World {
             secure: false,
             now: unix,
             slot: node.live.slot,
-            boot: node.live.told.boot(),
+            boot: node.live.report.boot(),
             honoured: ask.verdict.honoured,
             stamp: ask.stamp,
             session: ask.session.id,
@@ -328,7 +328,7 @@ impl World {
         };
         node.live.answered(StatusCode::OK, self.now);
         let outcome = ask.cluster.affinity.finish(&marks, &mut headers);
-        let goes_on = session::settle(&ask.cluster, &ask.session, node.live.slot, &outcome, self.now);
+        let goes_on = session::conclude(&ask.cluster, &ask.session, node.live.slot, &outcome, self.now);
         self.is_settled(&ask, goes_on)?;
         if let Some(flight) = ask.flight.take() {
             match goes_on {

@@ -181,7 +181,7 @@ impl World {
         let table = self.registry.current().load_full();
         self.pulse.tick(self.registry.current(), self.now);
         self.members.tick(&table, self.now);
-        self.flights.tell(&table, self.now);
+        self.flights.touch_sessions(&table, self.now);
         self.end_drains()?;
         self.note_truth(&table);
         self.go_on()
@@ -219,7 +219,7 @@ impl World {
                 Process::Hangs => fail(Meaning::Silent, "no answer"),
                 Process::Gone => fail(Meaning::Refused, "refused"),
             };
-            judge::settle(subject, watch, &self.outages, found, self.now);
+            judge::record(subject, watch, &self.outages, found, self.now);
         }
     }
 
@@ -257,7 +257,7 @@ impl World {
     fn hear(&mut self, name: &str, beat: Heartbeat, table: &Table) -> HeartbeatResult {
         let url: NodeUrl = self.conf.node(name).map_or_else(|| "http://127.0.0.1:1".into(), |node| node.url).parse().unwrap();
         let speaker = Sender::Named { cluster: CLUSTER.into(), node: name.into(), url };
-        self.members.hear(&HeartbeatMessage { speaker, beat }, HERE, SenderProof::Token, table, self.now)
+        self.members.apply(&HeartbeatMessage { speaker, beat }, HERE, SenderProof::Token, table, self.now)
     }
 
     fn replay(&mut self, name: &str, table: &Table) -> Held {

@@ -61,12 +61,12 @@ impl Demo {
 
     /// Kills a node; true when it was alive and is dead now: its port refuses, its connections are closed, its sessions gone.
     pub fn kill(&self, node: &str) -> bool {
-        self.control.find(node).is_some_and(|node| node.want(false) && node.settle(false))
+        self.control.find(node).is_some_and(|node| node.want(false) && node.wait_until(false))
     }
 
     /// Revives a node on its old port; true when it was dead and accepts again.
     pub fn revive(&self, node: &str) -> bool {
-        self.control.find(node).is_some_and(|node| node.want(true) && node.settle(true))
+        self.control.find(node).is_some_and(|node| node.want(true) && node.wait_until(true))
     }
 
     /// Each node and whether it is alive.

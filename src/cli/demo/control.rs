@@ -64,7 +64,7 @@ impl DemoNode {
     }
 
     /// Waits until the listener is as wanted. Blocks, so never on the nodes' own thread.
-    pub fn settle(&self, serving: bool) -> bool {
+    pub fn wait_until(&self, serving: bool) -> bool {
         let guard = lock(&self.serving);
         let waited = self.changed.wait_timeout_while(guard, SETTLE, |now| *now != serving);
         *waited.unwrap_or_else(PoisonError::into_inner).0 == serving

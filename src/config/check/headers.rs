@@ -1,8 +1,8 @@
 //! Header names, values and the `{…}` in them.
 
 use super::super::model::HeaderEdits;
-use super::super::nearest::did_you_mean;
 use super::super::source::join;
+use super::super::suggest::did_you_mean;
 use super::checker::Checker;
 use crate::wire::template;
 use http::{HeaderName, HeaderValue};

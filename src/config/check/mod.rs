@@ -3,7 +3,6 @@
 mod affinity;
 mod checker;
 mod cluster;
-mod covered;
 mod files;
 mod headers;
 mod joining;
@@ -11,6 +10,7 @@ mod listener;
 mod own;
 mod rule;
 mod server;
+mod unreachable;
 mod way_back;
 
 use super::files::NamedFiles;
@@ -52,7 +52,7 @@ pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> C
     server::check(&mut checker);
     listener::check(&mut checker);
     rule::check(&mut checker);
-    covered::check(&mut checker);
+    unreachable::check(&mut checker);
     cluster::check(&mut checker);
     Checked { found: checker.found, watched: checker.watched, files: checker.files }
 }

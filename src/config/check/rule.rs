@@ -2,8 +2,8 @@
 
 use super::super::address::is_host;
 use super::super::model::{HandOff, Mode, NodeTable, Redirect, Respond, Role, Rule};
-use super::super::nearest::did_you_mean;
 use super::super::source::join;
+use super::super::suggest::did_you_mean;
 use super::checker::{Checker, nth};
 use super::way_back;
 use http::{HeaderValue, Method};

@@ -2,8 +2,8 @@
 
 use super::super::address::{Address, NodeUrl};
 use super::super::model::Announce;
-use super::super::nearest::did_you_mean;
 use super::super::source::{EntryPart, join};
+use super::super::suggest::did_you_mean;
 use super::checker::Checker;
 use std::net::IpAddr;
 

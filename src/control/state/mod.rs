@@ -93,7 +93,7 @@ impl StateDir {
         let text = serde_json::to_vec_pretty(&Document { format: FORMAT, data: value }).map_err(io::Error::other);
         let file = format!("{name}.json");
         let saved = text.and_then(|text| self.put(&file, &text));
-        self.tell(&file, &saved)
+        self.note_outcome(&file, &saved)
     }
 
     /// Puts a whole file in the place of the one before: after a power cut it is either of the two.
@@ -149,7 +149,7 @@ impl StateDir {
     }
 
     /// Says in the log when a file can no longer be written, and when it can again. Whether it was written.
-    pub fn tell(&self, file: &str, written: &io::Result<()>) -> bool {
+    pub fn note_outcome(&self, file: &str, written: &io::Result<()>) -> bool {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(()) if failing.remove(file) => info!("{} is written again", self.path(file).display()),

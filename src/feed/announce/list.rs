@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 /// The nodes that take new sessions, smallest workload first; backups when there is no other.
 pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
-    let takes = |node: &&Arc<Node>| node.state(now) == State::Ready && node.live.told.weight(node.spec.weight) > 0;
+    let takes = |node: &&Arc<Node>| node.state(now) == State::Ready && node.live.report.weight(node.spec.weight) > 0;
     let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
     let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
     let entry = |node| {
         let Node { spec, live, .. }: &Node = node;
         let url = spec.public_url.as_deref().map_or_else(|| spec.url.to_string(), str::to_owned);
-        Ranked::new(&*spec.name, url, live.told_sessions(), node.capacity())
+        Ranked::new(&*spec.name, url, live.reported_sessions(), node.capacity())
     };
     let mut list: Vec<Ranked<'_>> = nodes.map(|node| entry(node)).collect();
     ranked::rank(&mut list);

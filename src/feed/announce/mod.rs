@@ -6,7 +6,7 @@ mod guard;
 mod list;
 
 use super::HeartbeatSink;
-use super::beats::{Dialect, HeartbeatOutcome};
+use super::heartbeat_sink::{Dialect, HeartbeatOutcome};
 use super::refused::RefusedBeats;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
@@ -15,7 +15,7 @@ use crate::heartbeat::{Role, Sender, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
-use crate::upstream::home::OwnAddress;
+use crate::upstream::own_addresses::OwnAddress;
 use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
 use http::{Method, Request, Response, StatusCode, header};
@@ -33,7 +33,7 @@ pub type AnnouncePlan = ControlPlan<AnnounceGuard>;
 
 /// The address, while there is one.
 pub struct Announce {
-    ear: Rc<AnnounceHandler>,
+    handler: Rc<AnnounceHandler>,
     listener: ControlListener<AnnounceGuard>,
 }
 
@@ -41,8 +41,8 @@ impl Announce {
     /// Nothing is open yet.
     pub fn new(beats: Rc<HeartbeatSink>, folder: &Path) -> Self {
         let refused = RefusedBeats::of(Dialect::Native, &beats);
-        let ear = AnnounceHandler { beats, refused };
-        Self { ear: Rc::new(ear), listener: ControlListener::new(OPTIONS, folder) }
+        let handler = AnnounceHandler { beats, refused };
+        Self { handler: Rc::new(handler), listener: ControlListener::new(OPTIONS, folder) }
     }
 
     /// Binds the address, if it is not open already. A failure changes nothing.
@@ -59,8 +59,8 @@ impl Announce {
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
     pub fn commit(&mut self, plan: AnnouncePlan) -> Option<String> {
-        let ear = self.ear.clone();
-        self.listener.commit(plan, move |guard, request, caller| answer(ear.clone(), guard, request, caller))
+        let handler = self.handler.clone();
+        self.listener.commit(plan, move |guard, request, caller| answer(handler.clone(), guard, request, caller))
     }
 
     /// The certificates that it shows.
@@ -75,14 +75,14 @@ struct AnnounceHandler {
     refused: RefusedBeats,
 }
 
-async fn answer(ear: Rc<AnnounceHandler>, guard: Rc<AnnounceGuard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
+async fn answer(handler: Rc<AnnounceHandler>, guard: Rc<AnnounceGuard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let mut parts = path.split('/').skip(1);
     let answer = match [parts.next(), parts.next(), parts.next(), parts.next()] {
-        [Some("heartbeat"), None, ..] if request.method() == Method::POST => ear.heartbeat(&guard, request, caller).await,
+        [Some("heartbeat"), None, ..] if request.method() == Method::POST => handler.heartbeat(&guard, request, caller).await,
         [Some("heartbeat"), None, ..] => Err(not_allowed("A heartbeat is sent by POST.", "POST")),
         [Some("clusters"), Some(cluster), Some("nodes"), None] if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            list::respond(&ear.beats.table(), &guard, cluster, &caller, request.headers())
+            list::respond(&handler.beats.table(), &guard, cluster, &caller, request.headers())
         }
         [Some("clusters"), Some(_), Some("nodes"), None] => Err(not_allowed("The list is read by GET.", "GET, HEAD")),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "Here are POST /heartbeat and GET /clusters/NAME/nodes.")),
@@ -114,7 +114,7 @@ impl AnnounceHandler {
             Sender::Address { .. } => Err(guard::unauthorized()),
         };
         let proof = proof.map_err(|problem| self.refuse(HeartbeatOutcome::Denied, from, problem))?;
-        let heard_by = self.beats.hear(&heard, from, proof).await;
+        let heard_by = self.beats.apply(&heard, from, proof).await;
         let mut known = heard_by.map_err(|refusal| self.refuse((&refusal).into(), from, problem(refusal)))?;
         self.beats.counts.note(Dialect::Native, HeartbeatOutcome::Taken);
         known.once_saved().await;

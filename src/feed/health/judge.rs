@@ -69,7 +69,7 @@ pub(super) fn patience(conf: &model::Cluster) -> Duration {
 }
 
 /// Takes what a check found.
-pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<CheckAnswer, CheckFailure>, at: Now) {
+pub fn record(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<CheckAnswer, CheckFailure>, at: Now) {
     let now = at.ms();
     let outcome = match &result {
         Ok(_) => CheckOutcome::Good,
@@ -123,7 +123,7 @@ pub fn settle(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
         subject.cluster_live.rescore(subject.live.slot, at);
     }
     if publish(subject, watch.health(), &why, at) {
-        say(subject, watch.health(), &why, at);
+        announce(subject, watch.health(), &why, at);
         say_of_cluster(subject, outages);
     }
 }
@@ -157,7 +157,7 @@ fn is_doubted(subject: &CheckedNode, now: Now) -> bool {
     roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
 }
 
-pub(super) fn settle_unchecked(subject: &CheckedNode, outages: &Outages, now: Now) {
+pub(super) fn record_unchecked(subject: &CheckedNode, outages: &Outages, now: Now) {
     subject.live.set_check_drains(false);
     subject.live.evidence.set_check_passes(true);
     subject.live.evidence.check(false, now.ms());
@@ -209,7 +209,7 @@ fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str)
     }
 }
 
-fn say(subject: &CheckedNode, health: Health, why: &str, now: Now) {
+fn announce(subject: &CheckedNode, health: Health, why: &str, now: Now) {
     let (cluster, node) = (&subject.cluster, &subject.node);
     match health {
         Health::Up => info!("cluster {cluster} node {node} is up: {why}"),

@@ -4,12 +4,12 @@
 //! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
 //! every connection gets one answer, soon, and is closed in order.
 
-use super::ear::{DatagramHandler, DatagramRejection};
+use super::datagram_handler::{DatagramHandler, DatagramRejection};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};
 use crate::transport::stream::Stream;
-use crate::upstream::passages;
+use crate::upstream::loop_marks;
 use http::StatusCode;
 use std::future::pending;
 use std::io;
@@ -27,12 +27,12 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long the sender has to close once it is answered.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<DatagramHandler>) {
+pub(super) async fn accept(listener: Rc<AcceptSocket>, handler: Rc<DatagramHandler>) {
     let start = |stream, peer: Peer, place| {
-        if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| ear.admits(*from)) {
-            let ear = ear.clone();
+        if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| handler.admits(*from)) {
+            let handler = handler.clone();
             tokio::task::spawn_local(async move {
-                connection(stream, from, &ear).await;
+                connection(stream, from, &handler).await;
                 drop(place);
             });
         }
@@ -41,10 +41,10 @@ pub(super) async fn accept(listener: Rc<AcceptSocket>, ear: Rc<DatagramHandler>)
     listener.accept_until(pending(), &Arc::new(Semaphore::new(CONNECTIONS)), start).await;
 }
 
-async fn connection(mut stream: Stream, from: IpAddr, ear: &DatagramHandler) {
+async fn connection(mut stream: Stream, from: IpAddr, handler: &DatagramHandler) {
     let served = tokio::time::timeout(LIMIT, async {
         let answer = match request(&mut stream).await? {
-            Ok(message) => match ear.hear(datagram::read_post(&message, from), from).await {
+            Ok(message) => match handler.handle(datagram::read_post(&message, from), from).await {
                 Ok(mut known) => {
                     known.once_saved().await;
                     post::answer(StatusCode::OK, "OK")
@@ -70,7 +70,7 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::PostRe
     loop {
         match post::read(&received) {
             // a client's, then, whatever address it comes from
-            Ok(Some(_)) if passages::strayed_in(&received) => return Err(io::ErrorKind::PermissionDenied.into()),
+            Ok(Some(_)) if loop_marks::strayed_in(&received) => return Err(io::ErrorKind::PermissionDenied.into()),
             Ok(Some(message)) if received.len() >= message.end => return Ok(Ok(received[message].to_vec())),
             Ok(_) => {}
             Err(refusal) => return Ok(Err(refusal)),

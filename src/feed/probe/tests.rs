@@ -28,7 +28,7 @@ fn link_of(url: &str) -> Link {
         tls: None,
         protocol: NodeProtocol::Http1,
         server_name: None,
-        reach: crate::upstream::home::LinkReach::Written,
+        reach: crate::upstream::own_addresses::LinkReach::Written,
         homeward: std::sync::atomic::AtomicBool::new(false),
         usage: std::sync::Arc::default(),
     }

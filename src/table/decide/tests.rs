@@ -101,10 +101,10 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {
                 let beat = Heartbeat { roles: Roles::new([Role::Lb]).ok(), ..Heartbeat::default() };
-                live(slot).told.hear(&beat, 0, u32::MAX, NOW);
+                live(slot).report.apply(&beat, 0, u32::MAX, NOW);
             }
             Rebooted(slot) => {
-                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).told.runs(boot, rebooted, NOW));
+                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).report.set_boot(boot, rebooted, NOW));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::error::CollectorError;
 use super::finished::FinishedSpan;
 use super::{SpanTotals, otlp};
 use crate::base::clock;
-use crate::base::seldom::LogThrottle;
+use crate::base::log_throttle::LogThrottle;
 use crate::config::model;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -132,7 +132,7 @@ impl Export {
                 Ok(()) => return true,
                 Err(failed) => failed,
             };
-            self.tell(&failed);
+            self.log_failure(&failed);
             let Some(pause) = pauses.next().filter(|_| failed.may_pass() && !self.spans.is_closed()) else { return false };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -141,7 +141,7 @@ impl Export {
         }
     }
 
-    fn tell(&self, failed: &Failed) {
+    fn log_failure(&self, failed: &Failed) {
         if self.seldom.now().is_some() {
             tracing::warn!(
                 "the collector at {} did not take spans: {failed}; see that it runs and takes OTLP over HTTP there, or change server.traces; \

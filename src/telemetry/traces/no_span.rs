@@ -12,7 +12,7 @@ impl Span {
     }
 
     /// Tells the node.
-    pub fn tell(&self, _: &mut HeaderMap) {
+    pub fn inject(&self, _: &mut HeaderMap) {
         match *self {}
     }
 

@@ -21,7 +21,7 @@ impl Span {
     }
 
     /// Tells the node that its part of the trace is under this span.
-    pub fn tell(&self, headers: &mut HeaderMap) {
+    pub fn inject(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::try_from(self.place.to_string()) {
             headers.insert(TRACEPARENT, value);
         }

@@ -145,7 +145,7 @@ mod tests {
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let span = tracer.begin(&headers, &mut rng);
         assert!(span.parent.is_none() && span.is_sampled());
-        span.tell(&mut headers);
+        span.inject(&mut headers);
         assert_eq!(headers.get_all(TRACEPARENT).iter().count(), 1);
         assert_eq!((headers[TRACEPARENT].to_str().unwrap().contains(span.trace(&mut [0; 32])), headers.get(TRACESTATE)), (true, None));
     }

@@ -5,7 +5,7 @@ mod incoming;
 mod readers;
 mod upgraded;
 
-use super::pace::ConnectionProgress;
+use super::connection_progress::ConnectionProgress;
 use super::spare;
 use super::stream::Stream;
 use crate::wire::http1::{BodyReader, Framing, HeadScan, Malformed};
@@ -42,7 +42,7 @@ pub struct H1Connection {
     waits: Cell<bool>,
     closed: Cell<bool>,
     heard: Cell<bool>,
-    told: Cell<u64>,
+    sent: Cell<u64>,
     /// What is read of a large body next time.
     reach: Cell<usize>,
     pace: Option<Rc<ConnectionProgress>>,
@@ -89,7 +89,7 @@ impl H1Connection {
             waits: Cell::new(false),
             closed: Cell::new(false),
             heard: Cell::new(false),
-            told: Cell::new(0),
+            sent: Cell::new(0),
             reach: Cell::new(READ.0),
             pace,
         })
@@ -103,22 +103,22 @@ impl H1Connection {
     /// A new message to the node begins: whether anything of it was sent, or anything heard, is asked of it alone.
     pub fn begin(&self) {
         self.heard.set(false);
-        self.told.set(0);
+        self.sent.set(0);
     }
     /// Bytes came since [`H1Connection::begin`].
-    pub fn has_heard(&self) -> bool {
+    pub fn has_received(&self) -> bool {
         self.heard.get()
     }
     /// Bytes written since [`H1Connection::begin`].
-    pub fn told(&self) -> u64 {
-        self.told.get()
+    pub fn bytes_written(&self) -> u64 {
+        self.sent.get()
     }
     /// A head has begun and is not there in full.
     pub fn is_in_head(&self) -> bool {
         self.scan.get().has_begun(&self.input.borrow())
     }
     /// Nothing is under way in either direction.
-    pub fn is_at_rest(&self) -> bool {
+    pub fn is_reusable(&self) -> bool {
         self.is_body_done() && !self.closed.get() && self.input.borrow().is_empty() && !self.has_output()
     }
     fn has_output(&self) -> bool {
@@ -252,7 +252,7 @@ impl H1Connection {
             if wrote == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.told.set(self.told.get() + wrote as u64);
+            self.sent.set(self.sent.get() + wrote as u64);
             self.unflushed.set(matches!(*socket, Stream::Tls(_)));
             let head = wrote.min(queued.len());
             self.written.set(self.written.get() + head);

@@ -122,7 +122,7 @@ impl LedgerWriter {
             let _ = fs::remove_file(self.dir.beside(FILE));
         }
         if written.is_err() || self.file.is_some() {
-            self.dir.tell(FILE, &written);
+            self.dir.note_outcome(FILE, &written);
         }
     }
 
@@ -186,7 +186,7 @@ impl LedgerWriter {
             if !whole {
                 return Ok(());
             }
-            self.settle()?;
+            self.install()?;
         }
         let settling = self.next.as_ref().and_then(|next| next.settling.as_ref());
         if settling.is_some_and(|settling| !settling.is_finished()) {
@@ -202,12 +202,12 @@ impl LedgerWriter {
     }
 
     /// Puts the file that has everything on the disk and in its place: on a thread of its own if nobody waits for that.
-    fn settle(&mut self) -> io::Result<()> {
+    fn install(&mut self) -> io::Result<()> {
         let Some(next) = &mut self.next else { return Ok(()) };
         if self.waker.is_some() && self.damage.is_none() {
             let (dir, file) = (self.dir.clone(), next.out.file.try_clone()?);
-            let settle = move || file.sync_data().and_then(|()| dir.install(FILE));
-            next.settling = Some(thread::Builder::new().name("ledgers-disk".into()).spawn(settle)?);
+            let install = move || file.sync_data().and_then(|()| dir.install(FILE));
+            next.settling = Some(thread::Builder::new().name("ledgers-disk".into()).spawn(install)?);
             return Ok(());
         }
         next.out.file.sync_data()?;

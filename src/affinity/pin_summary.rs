@@ -77,13 +77,13 @@ impl Affinity {
     /// Where a request was looked at for what it said: `cookie HOMING`, `key query:sid`.
     pub fn source(&self, gist: &PinSummary) -> Option<String> {
         let main = self.main.iter().filter(|_| !gist.foreign);
-        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.says(via)));
+        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.reads(via)));
         forms.next().map(|form| form.name(gist.heard.via()))
     }
 }
 
 impl AffinityMethod {
-    fn says(&self, via: Via) -> bool {
+    fn reads(&self, via: Via) -> bool {
         match self {
             Self::Cookie(_) => via == Via::Cookie || (via == Via::Learned && self.shows_ids()),
             Self::Route(_) => via == Via::Route || via == Via::Learned,

@@ -147,11 +147,11 @@ impl HeartbeatSink {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn hear(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeartbeatReceipt, BeatRefusal> {
+    pub async fn apply(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeartbeatReceipt, BeatRefusal> {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
-            let hearing = self.members.borrow_mut().hear(heard, from, proof, &self.current.load(), Now::look());
+            let hearing = self.members.borrow_mut().apply(heard, from, proof, &self.current.load(), Now::look());
             match hearing {
                 HeartbeatResult::Taken { cluster, node } => return Ok(HeartbeatReceipt { cluster, node, saved }),
                 HeartbeatResult::Refused(refusal) => return Err(refusal),
@@ -160,7 +160,7 @@ impl HeartbeatSink {
                 }
                 HeartbeatResult::Claims { cluster, node, claim } => {
                     Box::pin(place::admits(&cluster, &claim.url, claim.from)).await?;
-                    self.members.borrow_mut().lodge(&cluster, &node, claim);
+                    self.members.borrow_mut().record_claim(&cluster, &node, claim);
                     return Ok(HeartbeatReceipt { cluster, node, saved });
                 }
                 HeartbeatResult::Joins(op) => {
@@ -175,7 +175,7 @@ impl HeartbeatSink {
     }
 
     /// Hears a beat of a node that is known, such as its agent's answer.
-    pub fn hear_of(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat) -> Result<(), BeatRefusal> {
+    pub fn apply_to(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat) -> Result<(), BeatRefusal> {
         match self.members.borrow_mut().take(cluster, node, beat, Now::look()) {
             HeartbeatResult::Refused(refusal) => Err(refusal),
             _ => Ok(()),
@@ -184,7 +184,7 @@ impl HeartbeatSink {
 
     /// Nobody speaks for the node any more: what was said of it no longer holds.
     pub fn forget(&self, cluster: &Cluster, node: &Node) {
-        node.live.told.forget();
+        node.live.report.forget();
         node.live.fill.forget();
         node.live.limit.set(node.max_requests());
         cluster.live.rescore(node.live.slot, Now::look());

@@ -50,7 +50,7 @@ static LOOKED: AtomicU64 = AtomicU64::new(0);
 static CHAINED: AtomicBool = AtomicBool::new(false);
 
 /// These are our doors from here on.
-pub fn settle(doors: Vec<OwnAddress>) {
+pub fn set(doors: Vec<OwnAddress>) {
     if HOME.load().doors == doors {
         look_again();
         return;

@@ -1,8 +1,8 @@
 //! The shape of a conf file against its JSON Schema: unknown keys, wrong types, unknown words, values out of range; all of them,
 //! each at its place. The schema comes from the model, so a new key needs no line here.
 
-use super::nearest::did_you_mean;
 use super::source::{EntryPart, join};
+use super::suggest::did_you_mean;
 use crate::base::report::Diagnostic;
 use crate::base::units::{Duration, Network, Size};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ impl Walk {
     fn value(&mut self, value: &mut Value, schema: &Value, path: &str, unit: &str) -> bool {
         if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
             let name = name.rsplit('/').next().unwrap_or_default();
-            return match super::shape::schema()["$defs"].get(name) {
+            return match super::schema::schema()["$defs"].get(name) {
                 Some(definition) => self.value(value, definition, path, name),
                 None => true,
             };
@@ -137,7 +137,7 @@ impl Walk {
         if words.contains(&text) {
             return true;
         }
-        let help = match super::nearest::nearest(text, words.iter().copied()) {
+        let help = match super::suggest::nearest(text, words.iter().copied()) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => one_of(words),
         };

@@ -1,7 +1,7 @@
 //! What a node says of itself in its heartbeats. Written by the control thread alone, read by everybody.
 
 use super::claim::Claims;
-pub use super::lasting::PersistedReport;
+pub use super::persisted_report::PersistedReport;
 use crate::base::clock::Now;
 use crate::base::maybe::{MaybeU32, MaybeU64};
 use crate::heartbeat::replay::{Novelty, RunHistory};
@@ -76,7 +76,7 @@ impl NodeReport {
 
     /// Judges a beat by its run, and remembers it; one that is replayed leaves no trace.
     pub fn judge(&self, run: Option<&Run>) -> Novelty {
-        self.history(|history| history.hear(run))
+        self.history(|history| history.record(run))
     }
 
     fn history<T>(&self, ask: impl FnOnce(&mut RunHistory) -> T) -> T {
@@ -85,7 +85,7 @@ impl NodeReport {
 
     /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
     /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
-    pub fn hear(&self, beat: &Heartbeat, ours: u32, patience: u32, now: Now) -> bool {
+    pub fn apply(&self, beat: &Heartbeat, ours: u32, patience: u32, now: Now) -> bool {
         let mut changed = false;
         self.heard.store(Some(now.ms()), Relaxed);
         self.patience.store(patience, Relaxed);
@@ -147,7 +147,7 @@ impl NodeReport {
         let PersistedReport { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
         self.own_token.store(*own_token, Relaxed);
         if let Some(claim) = claim {
-            self.claims.lodge(claim.clone());
+            self.claims.record(claim.clone());
         }
         self.history(|history| history.clone_from(runs));
         self.boot.store(*boot, Relaxed);
@@ -185,7 +185,7 @@ impl NodeReport {
 
     /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some time since the one before was
     /// last heard of: who was seen in between may live in it.
-    pub fn runs(&self, boot: u32, rebooted: bool, now: Now) {
+    pub fn set_boot(&self, boot: u32, rebooted: bool, now: Now) {
         self.boot.store(Some(boot), Relaxed);
         let ran = self.ran.swap(Some(now.secs()), Relaxed);
         if rebooted {
@@ -263,7 +263,7 @@ impl NodeReport {
     }
 
     /// A session that was last seen there at `last` (`clock::monotonic_secs`) was lost with its latest restart, for certain.
-    pub fn forgot(&self, last: u32) -> bool {
+    pub fn lost(&self, last: u32) -> bool {
         self.booted.load(Relaxed).is_some_and(|booted| last < booted)
     }
 

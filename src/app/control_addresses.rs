@@ -6,7 +6,7 @@ use crate::admin::{Front, FrontPlan};
 use crate::feed::announce::{Announce, AnnouncePlan};
 use crate::feed::mod_heartbeat::{ModHeartbeat, Plan};
 use crate::table::Table;
-use crate::upstream::home::OwnAddress;
+use crate::upstream::own_addresses::OwnAddress;
 use std::future::ready;
 use std::sync::Arc;
 

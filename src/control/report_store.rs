@@ -3,7 +3,7 @@
 //! is told again by the next.
 
 use crate::base::clock::Now;
-use crate::table::told::PersistedReport;
+use crate::table::report::PersistedReport;
 use crate::table::{Cluster, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ impl ReportStore {
     /// What the nodes of a table said.
     pub fn of(table: &Table, now: Now) -> Self {
         let of = |cluster: &Cluster| {
-            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.told.lasting(now)));
+            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.report.lasting(now)));
             (cluster.name.to_string(), all.filter(|(_, said)| *said != PersistedReport::default()).collect())
         };
         Self { clusters: table.known().map(|cluster| of(cluster)).collect() }
@@ -33,7 +33,7 @@ impl ReportStore {
                 if let Some(said) = nodes.get(&*node.spec.name)
                     && cluster.conf.agent_of(&node.spec.name).is_none()
                 {
-                    node.live.told.recall(said, now);
+                    node.live.report.recall(said, now);
                     cluster.live.rescore(node.live.slot, now);
                 }
             }

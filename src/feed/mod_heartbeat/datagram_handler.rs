@@ -2,7 +2,7 @@
 
 use crate::config::model;
 use crate::control::members::{self, SenderProof};
-use crate::feed::beats::{Dialect, HeartbeatOutcome, HeartbeatReceipt, HeartbeatSink};
+use crate::feed::heartbeat_sink::{Dialect, HeartbeatOutcome, HeartbeatReceipt, HeartbeatSink};
 use crate::feed::refused::RefusedBeats;
 use crate::heartbeat::HeartbeatMessage;
 use crate::heartbeat::datagram::DatagramRefusal;
@@ -55,7 +55,7 @@ impl DatagramHandler {
     }
 
     /// Hears what a sender said that was admitted.
-    pub(super) async fn hear(
+    pub(super) async fn handle(
         &self,
         said: Result<HeartbeatMessage, DatagramRefusal>,
         from: IpAddr,
@@ -64,7 +64,7 @@ impl DatagramHandler {
         let heard = match said {
             Ok(mut heard) => {
                 heard.beat.interval = Some(conf.interval.get());
-                self.beats.hear(&heard, from, SenderProof::Address(conf.cluster.as_deref())).await.map_err(DatagramRejection::Refused)
+                self.beats.apply(&heard, from, SenderProof::Address(conf.cluster.as_deref())).await.map_err(DatagramRejection::Refused)
             }
             Err(refusal) => Err(DatagramRejection::Malformed(refusal)),
         };
