@@ -1,5 +1,6 @@
 //! The command line: one thin file a verb.
 
+mod argument_error;
 pub mod check;
 pub mod demo;
 mod drain;

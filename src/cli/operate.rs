@@ -1,5 +1,6 @@
 //! The verbs about one node: enable, disable, accept, remove, set, sessions, bypass.
 
+use super::argument_error::ArgumentError;
 use super::show::{ColumnSide, TextTable, age, count, print};
 use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::{Bypass, Force, NodeAction};
@@ -19,15 +20,15 @@ pub struct NodePath {
 }
 
 impl FromStr for NodePath {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ArgumentError;
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
         let plain = |name: &str| {
             name.bytes().any(|b| b.is_ascii_alphanumeric())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         match text.split_once('/') {
             Some((cluster, node)) if plain(cluster) && plain(node) => Ok(Self { cluster: cluster.into(), node: node.into() }),
-            _ => Err("write CLUSTER/NODE, as in app/n1".into()),
+            _ => Err(ArgumentError::NodePath),
         }
     }
 }
@@ -51,18 +52,18 @@ pub enum Setting {
 }
 
 impl FromStr for Setting {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in weight=50")?;
+    type Err = ArgumentError;
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        let (key, value) = text.split_once('=').ok_or(ArgumentError::NoValue)?;
         let limit = || match value {
             "off" => Ok(Limit::Word(Off::Off)),
-            _ => value.parse().map(Limit::Most).map_err(|_| format!("{value:?} is no limit: write a number, or off")),
+            _ => value.parse().map(Limit::Most).map_err(|_| ArgumentError::Limit(value.to_owned())),
         };
         match key {
-            "weight" => value.parse().map(Self::Weight).map_err(|_| format!("{value:?} is no weight: write a number from 0 to 1000")),
+            "weight" => value.parse().map(Self::Weight).map_err(|_| ArgumentError::Weight(value.to_owned())),
             "max-sessions" => limit().map(Self::MaxSessions),
             "max-requests" => limit().map(Self::MaxRequests),
-            _ => Err(format!("{key:?} cannot be set: write weight, max-sessions or max-requests")),
+            _ => Err(ArgumentError::Key(key.to_owned())),
         }
     }
 }

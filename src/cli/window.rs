@@ -1,5 +1,6 @@
 //! The command line's side of the operator's window: where it is, what is asked, and what becomes of a failure.
 
+use super::argument_error::ArgumentError;
 use super::show::complain;
 use crate::base::token;
 use crate::config::{self, address::Address};
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,6 +97,12 @@ impl fmt::Display for VerbFailure {
     }
 }
 
+impl From<ArgumentError> for VerbFailure {
+    fn from(why: ArgumentError) -> Self {
+        Self::Usage(why.to_string())
+    }
+}
+
 /// Runs a verb: its exit code.
 pub fn run(verb: impl FnOnce() -> Result<(), VerbFailure>) -> i32 {
     match verb() {
@@ -111,9 +119,9 @@ impl AdminClient {
     pub fn find(remote: &Remote, conf: &Path) -> Result<Self, VerbFailure> {
         let known = if remote.admin.is_some() { None } else { Conf::read(conf) };
         let at = match (&remote.admin, &known) {
-            (Some(url), _) => At::parse(url).map_err(VerbFailure::Usage)?,
+            (Some(url), _) => At::parse(url)?,
             (None, Some(conf)) => conf.at.clone(),
-            (None, None) => At::parse(DEFAULT).map_err(VerbFailure::Usage)?,
+            (None, None) => At::parse(DEFAULT)?,
         };
         let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
             (Some(file), _) => Some(token::first(file).map_err(|e| VerbFailure::Usage(format!("{} {e}", file.display())))?),
@@ -182,7 +190,7 @@ impl AdminClient {
             };
             match tokio::time::timeout(ANSWER, answer).await {
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(error)) => Err(self.unreachable(&error)),
+                Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
                 Err(_) => Err(self.unreachable(&format!("no answer within {ANSWER:?}"))),
             }
         })
@@ -217,13 +225,15 @@ enum AdminConnection {
     Unix(UnixStream),
 }
 
-async fn send(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-    let text = |error: hyper::Error| error.to_string();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
+/// Whatever goes wrong with a question.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+async fn send(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), BoxError> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
-        let response = sender.send_request(request).await.map_err(text)?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(response.into_body(), LARGEST).collect().await?;
         Ok((status, body.to_bytes()))
     };
     tokio::pin!(answer, connection);
@@ -235,18 +245,18 @@ async fn send(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full
 }
 
 impl At {
-    fn parse(url: &str) -> Result<Self, String> {
+    fn parse(url: &str) -> Result<Self, ArgumentError> {
         if let Some(path) = url.strip_prefix("unix:") {
             return Ok(Self::Unix(path.into()));
         }
         let rest = match url.split_once("://") {
             Some(("http", rest)) => rest.strip_suffix('/').unwrap_or(rest),
-            Some((scheme, _)) => return Err(format!("{scheme}:// is not spoken to the proxy: write http://host:port or unix:/path")),
+            Some((scheme, _)) => return Err(ArgumentError::Scheme(scheme.to_owned())),
             None => url,
         };
         match rest.parse() {
             Ok(Address::Tcp(_) | Address::Name(..)) => Ok(Self::Tcp(rest.to_owned())),
-            _ => Err(format!("{url:?} is no address: write http://host:port or unix:/path")),
+            _ => Err(ArgumentError::Address(url.to_owned())),
         }
     }
 
