@@ -1,5 +1,6 @@
 //! What is found where. GET reads and changes nothing; POST changes.
 
+use super::api_path::ApiPath;
 use super::explain::Question;
 use super::form::{self, Form};
 use super::guard::{self, AdminGuard, Credential};
@@ -22,80 +23,6 @@ use std::rc::Rc;
 
 /// Who asks for what is changed here.
 const OPERATOR: &str = "operator";
-
-/// A place in the API, with the names in its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ApiPath<'a> {
-    Page,
-    Style,
-    Script,
-    Icon,
-    Login,
-    Logout,
-    Ping,
-    Ready,
-    Metrics,
-    Status,
-    Clusters,
-    Cluster(&'a str),
-    Nodes(&'a str),
-    Node(&'a str, &'a str),
-    Operate(&'a str, &'a str, NodeAction),
-    Sessions(&'a str, &'a str),
-    Bypass(&'a str, &'a str),
-    Config,
-    Events,
-    Explain,
-    Moves,
-    Document,
-    Reload,
-}
-
-impl<'a> ApiPath<'a> {
-    fn find(path: &'a str) -> Option<Self> {
-        let mut parts = path.strip_prefix('/')?.split('/');
-        let parts: [Option<&str>; 7] = std::array::from_fn(|_| parts.next());
-        Some(match parts {
-            [Some(""), None, ..] => Self::Page,
-            [Some("page.css"), None, ..] => Self::Style,
-            [Some("page.js"), None, ..] => Self::Script,
-            [Some("icon.svg"), None, ..] => Self::Icon,
-            [Some("login"), None, ..] => Self::Login,
-            [Some("logout"), None, ..] => Self::Logout,
-            [Some("ping"), None, ..] => Self::Ping,
-            [Some("ready"), None, ..] => Self::Ready,
-            [Some("metrics"), None, ..] => Self::Metrics,
-            [Some("api"), Some("status"), None, ..] => Self::Status,
-            [Some("api"), Some("config"), None, ..] => Self::Config,
-            [Some("api"), Some("events"), None, ..] => Self::Events,
-            [Some("api"), Some("explain"), None, ..] => Self::Explain,
-            [Some("api"), Some("moves"), None, ..] => Self::Moves,
-            [Some("api"), Some("openapi.json"), None, ..] => Self::Document,
-            [Some("api"), Some("reload"), None, ..] => Self::Reload,
-            [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
-            [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), None, ..] => Self::Nodes(cluster),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), None, _] => Self::Node(cluster, node),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("sessions"), None] => {
-                Self::Sessions(cluster, node)
-            }
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("bypass"), None] => Self::Bypass(cluster, node),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some(verb), None] => {
-                Self::Operate(cluster, node, NodeAction::of_word(verb)?)
-            }
-            _ => return None,
-        })
-    }
-
-    fn changes(self) -> bool {
-        matches!(self, Self::Reload | Self::Operate(..) | Self::Bypass(..) | Self::Login | Self::Logout)
-    }
-
-    /// Tells so little that it needs no token: whether the process is there, and how to get in.
-    fn is_open(self) -> bool {
-        matches!(self, Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login)
-    }
-}
 
 /// Answers a request. A form is answered by the page.
 pub async fn answer(admin: Rc<Admin>, guard: Rc<AdminGuard>, request: Request<Incoming>) -> Response<Body> {
@@ -314,84 +241,4 @@ async fn operate(admin: &Admin, cluster: &str, node: &str, verb: NodeAction, bod
     // a node that had only joined is not there any more once it is forgotten
     let now = snapshot::take(admin);
     Ok(json(&json!({ "changes": changes, "node": find_node(&now, cluster, node).ok() })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_found_by_their_whole_path() {
-        for (path, place) in [
-            ("/ping", Some(ApiPath::Ping)),
-            ("/api/status", Some(ApiPath::Status)),
-            ("/api/explain", Some(ApiPath::Explain)),
-            ("/api/moves", Some(ApiPath::Moves)),
-            ("/api/clusters", Some(ApiPath::Clusters)),
-            ("/api/clusters/app", Some(ApiPath::Cluster("app"))),
-            ("/api/clusters/app/nodes", Some(ApiPath::Nodes("app"))),
-            ("/api/clusters/app/nodes/n1", Some(ApiPath::Node("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/drain", Some(ApiPath::Operate("app", "n1", NodeAction::Drain))),
-            ("/api/clusters/app/nodes/n1/sessions", Some(ApiPath::Sessions("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/bypass", Some(ApiPath::Bypass("app", "n1"))),
-            ("/api/clusters/app/nodes/n1/explode", None),
-            ("/api/clusters/app/nodes/n1/drain/x", None),
-            ("/api/clusters/app/n1", None),
-            ("/api/status/", None),
-            ("/api", None),
-            ("/", Some(ApiPath::Page)),
-            ("/page.css/", None),
-            ("*", None),
-        ] {
-            assert_eq!(ApiPath::find(path), place, "{path}");
-        }
-    }
-
-    /// Where the document has a place; a new one does not compile before it is said here.
-    fn documented(place: ApiPath<'_>) -> &'static str {
-        match place {
-            // for people and their browsers
-            ApiPath::Page | ApiPath::Style | ApiPath::Script | ApiPath::Icon | ApiPath::Login | ApiPath::Logout => "no part of it",
-            ApiPath::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
-            ApiPath::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
-            ApiPath::Ping => "/ping",
-            ApiPath::Ready => "/ready",
-            ApiPath::Metrics => "/metrics",
-            ApiPath::Status => "/api/status",
-            ApiPath::Clusters => "/api/clusters",
-            ApiPath::Cluster(_) => "/api/clusters/{cluster}",
-            ApiPath::Nodes(_) => "/api/clusters/{cluster}/nodes",
-            ApiPath::Node(..) => "/api/clusters/{cluster}/nodes/{node}",
-            ApiPath::Operate(..) => "/api/clusters/{cluster}/nodes/{node}/",
-            ApiPath::Config => "/api/config",
-            ApiPath::Events => "/api/events",
-            ApiPath::Explain => "/api/explain",
-            ApiPath::Moves => "/api/moves",
-            ApiPath::Document => "/api/openapi.json",
-            ApiPath::Reload => "/api/reload",
-        }
-    }
-
-    #[test]
-    fn the_document_has_each_place_and_no_other() {
-        let document = openapi::document();
-        let paths = document["paths"].as_object().unwrap();
-        for (path, methods) in paths {
-            let filled = path.replace("{cluster}", "app").replace("{node}", "n1");
-            let place = ApiPath::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
-            assert!(path.starts_with(documented(place)), "{path} leads to {place:?}");
-            let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
-            assert_eq!(methods, [if place.changes() { "post" } else { "get" }], "{path}");
-        }
-        for verb in NodeAction::ALL {
-            let path = format!("{}{}", documented(ApiPath::Operate("", "", verb)), verb.word());
-            assert!(paths.contains_key(&path), "{path}");
-        }
-        // every place but the one of the verbs
-        assert_eq!(paths.len(), 16 + NodeAction::ALL.len());
-        let text = document.to_string();
-        for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            assert!(document["components"]["schemas"][name].is_object(), "{name}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! to be changed goes to the registry. Runs on the control thread.
 
 mod api;
+mod api_path;
 pub mod events;
 mod explain;
 mod form;

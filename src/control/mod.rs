@@ -7,6 +7,7 @@ pub mod handle;
 pub mod keys;
 pub mod limits;
 pub mod members;
+mod nodes_by_address;
 pub mod op;
 pub mod overlay;
 mod report_store;

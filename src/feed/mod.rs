@@ -12,7 +12,7 @@ pub mod mod_heartbeat;
 pub mod names;
 mod place;
 #[cfg(test)]
-mod placement;
+mod placement_tests;
 pub mod probe;
 mod refused;
 mod tasks;

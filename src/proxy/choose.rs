@@ -148,16 +148,20 @@ pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRe
             }
             Decision::Refuse(refusal) => {
                 open.record.decision.refused(refusal);
-                return Err(match refusal {
-                    Refusal::Strict => {
-                        unavailable(cluster, "Your session's server is not there at the moment. Please try again.", "strict")
-                    }
-                    Refusal::Full => unavailable(cluster, "Every server has all the sessions it may have. Please try again.", "full"),
-                    Refusal::NoNode => unavailable(cluster, "No server is there at the moment. Please try again.", "no-node"),
-                });
+                return Err(refused(cluster, refusal));
             }
         }
     }
+}
+
+/// What a client is told whom nobody serves.
+fn refused(cluster: &Cluster, refusal: Refusal) -> Refused {
+    let (message, note) = match refusal {
+        Refusal::Strict => ("Your session's server is not there at the moment. Please try again.", "strict"),
+        Refusal::Full => ("Every server has all the sessions it may have. Please try again.", "full"),
+        Refusal::NoNode => ("No server is there at the moment. Please try again.", "no-node"),
+    };
+    unavailable(cluster, message, note)
 }
 
 pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &'static str) -> Refused {

@@ -126,14 +126,7 @@ fn compile_cluster(
         let members: Vec<Member<'_>> = slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
         Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone()).map_err(ClusterError::Affinity)?
     };
-    let seats: Vec<Seat<'_>> = slots
-        .iter()
-        .enumerate()
-        .filter_map(|(position, &s)| {
-            let node = nodes[s as usize].as_deref()?;
-            Some(Seat { slot: s, weight: node.spec.weight.into(), name: &node.spec.name, position: position as u32 })
-        })
-        .collect();
+    let seats = seats(&nodes, &slots);
     let old_roster = before.map(|c| c.live.roster.load_full());
     let placement =
         Placement::new(method, affinity.hashes(), &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
@@ -175,6 +168,15 @@ fn compile_cluster(
         tls_files,
         error_page,
     })
+}
+
+/// The nodes' places on the board, in the order of the conf.
+fn seats<'a>(nodes: &'a [Option<Arc<Node>>], slots: &[u32]) -> Vec<Seat<'a>> {
+    let seat = |(position, &slot): (usize, &u32)| {
+        let node = nodes[slot as usize].as_deref()?;
+        Some(Seat { slot, weight: node.spec.weight.into(), name: &node.spec.name, position: position as u32 })
+    };
+    slots.iter().enumerate().filter_map(seat).collect()
 }
 
 /// The live cells of a cluster's nodes while its table is built.

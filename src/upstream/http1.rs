@@ -1,7 +1,7 @@
 //! HTTP/1.1 to a node: one exchange at a time over each of many connections.
 
 use super::answer::{ConnectionGuard, NodeAnswer};
-use super::body::{self, RequestBody};
+use super::body::{self, RequestBody, Upload};
 use super::dial;
 use super::failure::{Cause, ExchangeFailure, SendError};
 use super::interim::{self, Interim, InterimEvent, MOST};
@@ -88,18 +88,23 @@ pub(super) async fn send(
         }
         Err(NoAnswer::Late) => Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response))),
         Err(error) => {
-            let race = idle.is_some() && !connection.has_received();
-            if let (true, Some(idle)) = (race, idle) {
+            let race = idle.filter(|_| !connection.has_received());
+            if let Some(idle) = race {
                 link.record_closed(idle);
             }
-            let kind = match upload.and_then(|upload| ExchangeFailure::of_client(&upload)) {
-                Some(failure) => failure,
-                None if connection.bytes_written() == 0 => ExchangeFailure::Unsent,
-                None if error.is_malformed() => ExchangeFailure::BadAnswer,
-                None => ExchangeFailure::NoAnswer,
-            };
-            Err(SendError { kind, cause: Rc::new(error.cause()), race })
+            let kind = failure_kind(&error, &connection, upload.as_deref());
+            Err(SendError { kind, cause: Rc::new(error.cause()), race: race.is_some() })
         }
+    }
+}
+
+/// Whose fault it is that there is no answer.
+fn failure_kind(error: &NoAnswer, connection: &H1Connection, upload: Option<&Upload>) -> ExchangeFailure {
+    match upload.and_then(ExchangeFailure::of_client) {
+        Some(failure) => failure,
+        None if connection.bytes_written() == 0 => ExchangeFailure::Unsent,
+        None if error.is_malformed() => ExchangeFailure::BadAnswer,
+        None => ExchangeFailure::NoAnswer,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod answer;
+mod backoff;
 pub mod body;
 pub mod client_network;
 pub mod dial;

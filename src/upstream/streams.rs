@@ -1,6 +1,7 @@
 //! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
 //! wait.
 
+use super::backoff::Backoff;
 use super::client_network::{ClientNetwork, FairShares};
 use super::failure::{ExchangeFailure, SendError};
 use super::limits::{ConnectionUse, ExchangeLimits};
@@ -20,12 +21,6 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Between the end of a connection that served nobody and the next for those who wait.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long no further connection is opened after one beside those that serve was refused.
-const REFUSED: Duration = Duration::from_secs(1);
-
 /// The connections to one node, and who waits for a stream.
 pub struct Streams {
     link: Arc<Link>,
@@ -39,9 +34,7 @@ pub struct Streams {
     width: Cell<u32>,
     most: Cell<u32>,
     connect: Cell<Duration>,
-    refused: Cell<Option<Now>>,
-    /// Connections that ended without use a moment ago: until that is over, no other is opened for those who wait.
-    pauses: Cell<u32>,
+    backoff: Backoff,
 }
 
 struct Waiter {
@@ -82,8 +75,7 @@ impl Streams {
             width: Cell::new(STREAMS),
             most: Cell::new(1),
             connect: Cell::default(),
-            refused: Cell::default(),
-            pauses: Cell::default(),
+            backoff: Backoff::default(),
         })
     }
 
@@ -177,10 +169,8 @@ impl Streams {
 
     /// Opens as many connections as those who wait may need.
     fn open_more(self: &Rc<Self>) {
-        let now = Now::look();
-        let refused = self.refused.get().is_some_and(|at| now.since(at) < REFUSED);
-        // of two that are opened at one time the one that is refused does not begin again: the other tells whether the node is there
-        if self.pauses.get() > 0 || refused && (self.opening.get() > 0 || !self.connections.borrow().is_empty()) {
+        let alone = self.opening.get() == 0 && self.connections.borrow().is_empty();
+        if self.backoff.holds(alone, Now::look()) {
             return;
         }
         let waiting = self.queue.borrow().iter().filter(|w| !w.give.is_closed() && self.may_have_more(w.client)).count() as u32;
@@ -205,7 +195,7 @@ impl Streams {
                     first.into_iter().for_each(|first| streams.begin_alone(&shared, first));
                 }
                 Err(why) => {
-                    streams.refused.set(Some(Now::look()));
+                    streams.backoff.refused(Now::look());
                     streams.connections.borrow_mut().retain(|c| !c.is_over());
                     let alone = streams.connections.borrow().is_empty() && streams.opening.get() == 0;
                     let failed = if alone { std::mem::take(&mut *streams.queue.borrow_mut()) } else { VecDeque::new() };
@@ -237,13 +227,6 @@ impl Streams {
         if shared.is_told() {
             self.width.set(shared.width());
         }
-    }
-
-    /// Lets some time pass before another connection is opened for those who wait.
-    async fn pause(&self, so_long: Duration) {
-        self.pauses.set(self.pauses.get() + 1);
-        tokio::time::sleep(so_long).await;
-        self.pauses.set(self.pauses.get() - 1);
     }
 
     /// Whether somebody waits.
@@ -325,7 +308,7 @@ async fn drive_known(mut drive: ConnectionDriver, known: (bool, bool), shared: W
     }
     let Some(streams) = streams.upgrade() else { return };
     if told && !was_of_use {
-        streams.pause(PAUSE).await;
+        streams.backoff.pause().await;
     }
     streams.changed();
 }

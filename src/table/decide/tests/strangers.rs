@@ -1,5 +1,6 @@
 //! Ids that nobody here knows.
 
+use super::keys::ring;
 use super::*;
 
 #[test]
