@@ -144,18 +144,11 @@ fn compile_cluster(
         counts_requests,
         norm: before.map_or_else(Arc::default, |c| c.live.norm.clone()),
     });
-    let live = match before {
-        Some(cluster) => cluster.live.clone(),
-        None => {
-            // spread by a number that nobody outside knows, so that nobody can prepare ids that meet in one bucket
-            let ledger = Ledger::with_seed(sessions as usize, keys.number_for(name));
-            Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger, links.usage))
-        }
-    };
-    let error_page = match &conf.error_page {
-        Some(page) => Some(held(context, "error-page", page)?),
-        None => None,
-    };
+    // spread by a number that nobody outside knows, so that nobody can prepare ids that meet in one bucket
+    let ledger = || Ledger::with_seed(sessions as usize, keys.number_for(name));
+    let begun = || Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger(), links.usage));
+    let live = before.map_or_else(begun, |cluster| cluster.live.clone());
+    let error_page = conf.error_page.as_ref().map(|page| held(context, "error-page", page)).transpose()?;
     let settings = Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
     Ok(Cluster {
         name: name.into(),
