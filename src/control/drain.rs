@@ -52,9 +52,10 @@ impl DrainRequest {
 }
 
 impl Drain {
-    /// Whether its deadline has passed, and that is still to be seen to.
+    /// Whether its deadline has passed, and that is still to be seen to. Of both no more than the second is known: it is up to one
+    /// late and never early.
     pub fn is_due(&self, now: u64) -> bool {
-        !self.over && self.deadline.is_some_and(|deadline| deadline <= now)
+        !self.over && self.deadline.is_some_and(|deadline| deadline < now)
     }
 
     /// Whether its deadline has sent away who was left.
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_drain_is_due_once_at_its_deadline() {
         for (deadline, over, now, due) in
-            [(Some(9), false, 8, false), (Some(9), false, 9, true), (Some(9), true, 10, false), (None, false, u64::MAX, false)]
+            [(Some(9), false, 9, false), (Some(9), false, 10, true), (Some(9), true, 11, false), (None, false, u64::MAX, false)]
         {
             assert_eq!(drain(deadline, Move, over).is_due(now), due, "{deadline:?} {over} at {now}");
         }
