@@ -1,9 +1,16 @@
-//! What ten thousand nodes cost that beat once a second each, in every dialect: the processor time of the whole proxy, measured
-//! from outside, and what clients of the data plane notice of it. One command: `cargo bench --bench fleet`.
+//! What ten thousand nodes cost that beat once a second each, in every dialect: the processor time of the
+//! whole proxy, measured from outside, and what clients of the data plane notice of it. One command: `cargo
+//! bench --bench fleet`.
 //!
-//! The goal is 10 µs a beat: a tenth of one core. It takes 12,000 descriptors in each of the two processes: `ulimit -n`.
+//! The goal is 10 µs a beat: a tenth of one core. It takes 12,000 descriptors in each of the two processes:
+//! `ulimit -n`.
 
-#![allow(missing_docs, clippy::unwrap_used, dead_code, reason = "the modules are shared with tests, and each user needs a part of them")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "the modules are shared with tests, and each user needs a part of them"
+)]
 
 #[path = "../tests/proxy/support/mod.rs"]
 mod support;
@@ -54,7 +61,9 @@ impl Site {
         (0..NODES).for_each(|n| _ = writeln!(conf, "n{n} = \"{}\"", url(n)));
         fs::write(folder.path().join("homing.toml"), conf).unwrap();
         let proxy = Proxy::start_in(folder, "homing.toml");
-        let token = support::until("the token is made", || fs::read_to_string(proxy.folder().join("state/join.token")).ok());
+        let token = support::until("the token is made", || {
+            fs::read_to_string(proxy.folder().join("state/join.token")).ok()
+        });
         support::until("nodes can announce themselves", || TcpStream::connect(announce).ok());
         Self { proxy, announce, datagrams, admin, token: token.trim().to_owned(), certs, _origin: origin }
     }
@@ -69,7 +78,9 @@ impl Site {
     /// Beats that it has taken since its start.
     fn taken(&self) -> usize {
         let text = Client::new(self.admin).get("/metrics").text();
-        let samples = text.lines().filter(|line| line.starts_with("homing_heartbeats_total{") && line.contains("result=\"taken\""));
+        let samples = text
+            .lines()
+            .filter(|line| line.starts_with("homing_heartbeats_total{") && line.contains("result=\"taken\""));
         samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as usize
     }
 
@@ -80,8 +91,12 @@ impl Site {
              \"boot\":\"b1\",\"sequence\":{sequence},\"interval\":1}}",
             url(node)
         );
-        let head = format!("Host: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json", self.announce, self.token);
-        format!("POST /heartbeat HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        let head = format!(
+            "Host: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json",
+            self.announce, self.token
+        );
+        format!("POST /heartbeat HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            .into_bytes()
     }
 }
 
@@ -128,12 +143,18 @@ impl<S: Read + Write> Fleet for Kept<S> {
         let length = loop {
             match stream.read(&mut answer) {
                 Ok(length) => break length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock && sequence > 1 => std::thread::sleep(Duration::from_micros(50)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && sequence > 1 => {
+                    std::thread::sleep(Duration::from_micros(50))
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break 0,
                 Err(error) => panic!("{error}"),
             }
         };
-        assert!(sequence == 1 || answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", answer[..length].escape_ascii());
+        assert!(
+            sequence == 1 || answer[..length].starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            answer[..length].escape_ascii()
+        );
         stream.write_all(&site.request(node, sequence)).unwrap();
         stream.flush().unwrap();
     }
@@ -155,7 +176,8 @@ impl Fleet for Fresh {
     }
 }
 
-/// Beats evenly; gives the processor time, user and kernel, in how many seconds, and the data plane's latencies in microseconds.
+/// Beats evenly; gives the processor time, user and kernel, in how many seconds, and the data plane's
+/// latencies in microseconds.
 fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], f64, Vec<u64>) {
     let asking = Arc::new(AtomicBool::new(false));
     let client = {
@@ -185,8 +207,11 @@ fn measure(site: &Site, fleet: &mut dyn Fleet) -> ([f64; 2], f64, Vec<u64>) {
             asking.store(true, Relaxed);
         }
         for portion in 0..PORTIONS {
-            (portion * NODES / PORTIONS..(portion + 1) * NODES / PORTIONS).for_each(|node| fleet.beat(site, node, second + 1));
-            let next = begin + Duration::from_secs(second as u64) + Duration::from_secs(1) * (portion as u32 + 1) / PORTIONS as u32;
+            (portion * NODES / PORTIONS..(portion + 1) * NODES / PORTIONS)
+                .for_each(|node| fleet.beat(site, node, second + 1));
+            let next = begin
+                + Duration::from_secs(second as u64)
+                + Duration::from_secs(1) * (portion as u32 + 1) / PORTIONS as u32;
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
@@ -202,9 +227,15 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    println!("{NODES} nodes beat once a second; the whole proxy, {REQUESTS} requests a second beside it, over {MEASURED} s\n");
-    println!("{:<22}{:>10}{:>12}{:>12}{:>12}   data plane, ms: half, 99 %, all", "", "% a core", "µs a beat", "user", "kernel");
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    println!(
+        "{NODES} nodes beat once a second; the whole proxy, {REQUESTS} requests a second beside it, over {MEASURED} s\n"
+    );
+    println!(
+        "{:<22}{:>10}{:>12}{:>12}{:>12}   data plane, ms: half, 99 %, all",
+        "", "% a core", "µs a beat", "user", "kernel"
+    );
     let mut idle = None;
     for name in ["nobody", "datagram", "http", "http-tls", "http-fresh"] {
         if !wanted.is_empty() && name != "nobody" && !wanted.iter().any(|word| name == word) {
@@ -251,7 +282,10 @@ fn main() {
         // the last ones may be under way, and a datagram may be lost
         let (taken, sent) = (site.taken(), NODES * (WARM + MEASURED));
         if name != "nobody" && taken * 100 <= sent * 98 {
-            println!("{:<22}only {taken} of {sent} beats were taken in {seconds:.0} s: senders and proxy had not enough of the cores", "");
+            println!(
+                "{:<22}only {taken} of {sent} beats were taken in {seconds:.0} s: senders and proxy had not enough of the cores",
+                ""
+            );
         }
     }
 }

@@ -21,10 +21,12 @@ const NODES: usize = 10_000;
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn heartbeat(criterion: &mut Criterion) {
-    let mut text =
-        String::from("[listener.web]\nbind = '127.0.0.1:0'\n[cluster.app]\naffinity = { cookie = 'HOMING' }\n[cluster.app.nodes]\n");
+    let mut text = String::from(
+        "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.app]\naffinity = { cookie = 'HOMING' }\n[cluster.app.nodes]\n",
+    );
     (0..NODES).for_each(|n| _ = writeln!(text, "n{n} = 'http://10.0.{}.{}:8080'", n >> 8, n & 255));
-    let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]));
+    let loaded =
+        config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]));
     let keys = Arc::new(KeyRing::generate());
     let context = TableContext { files: &loaded.files, keys: &keys };
     let table = compile::compile(Arc::new(loaded.config), &context, None).expect("the conf compiles");
@@ -38,8 +40,9 @@ fn heartbeat(criterion: &mut Criterion) {
         )
     };
     let one = body(7, 1);
-    criterion
-        .bench_function("heartbeat/read", |bencher| bencher.iter(|| native::read(Some("application/json"), black_box(one.as_bytes()))));
+    criterion.bench_function("heartbeat/read", |bencher| {
+        bencher.iter(|| native::read(Some("application/json"), black_box(one.as_bytes())))
+    });
     let mut sequence = 0;
     criterion.bench_function("heartbeat/read-and-hear", |bencher| {
         bencher.iter_batched(
@@ -48,8 +51,10 @@ fn heartbeat(criterion: &mut Criterion) {
                 body(sequence as usize * 31, sequence)
             },
             |body| {
-                let heard = native::read(Some("application/json"), body.as_bytes()).expect("it is a heartbeat");
-                let heard = pin!(beats.apply(&heard, FROM, SenderProof::Token)).poll(&mut Task::from_waker(Waker::noop()));
+                let heard =
+                    native::read(Some("application/json"), body.as_bytes()).expect("it is a heartbeat");
+                let heard = pin!(beats.apply(&heard, FROM, SenderProof::Token))
+                    .poll(&mut Task::from_waker(Waker::noop()));
                 assert!(matches!(heard, Poll::Ready(Ok(_))));
             },
             criterion::BatchSize::SmallInput,

@@ -1,5 +1,5 @@
-//! What the ledger costs: a request of a known session, a new session with its logout or with somebody to forget, and all of
-//! them kept in a file and read again.
+//! What the ledger costs: a request of a known session, a new session with its logout or with somebody to
+//! forget, and all of them kept in a file and read again.
 
 use arc_swap::ArcSwap;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -69,20 +69,24 @@ fn followed(criterion: &mut Criterion, ledger: &Ledger, tally: &Counts, entries:
     for count in [1, 2] {
         let mut followers: Vec<_> = (0..count).map(|_| ledger.follow(1 << 18)).collect();
         let (mut fresh, mut changes) = (entries, Vec::new());
-        criterion.bench_with_input(BenchmarkId::new(format!("open-end-followed-by-{count}"), entries), &entries, |bencher, _| {
-            bencher.iter(|| {
-                fresh += 1;
-                ledger.open(black_box(id(fresh)), 3, 2, tally);
-                ledger.end(id(fresh), tally);
-                if fresh.is_multiple_of(1_000) {
-                    // as the keeper does, there on a thread of its own
-                    for follower in &mut followers {
-                        let _ = black_box(follower.changes(&mut changes));
+        criterion.bench_with_input(
+            BenchmarkId::new(format!("open-end-followed-by-{count}"), entries),
+            &entries,
+            |bencher, _| {
+                bencher.iter(|| {
+                    fresh += 1;
+                    ledger.open(black_box(id(fresh)), 3, 2, tally);
+                    ledger.end(id(fresh), tally);
+                    if fresh.is_multiple_of(1_000) {
+                        // as the keeper does, there on a thread of its own
+                        for follower in &mut followers {
+                            let _ = black_box(follower.changes(&mut changes));
+                        }
+                        changes.clear();
                     }
-                    changes.clear();
-                }
-            });
-        });
+                });
+            },
+        );
     }
 }
 
@@ -92,7 +96,9 @@ fn keeping(criterion: &mut Criterion) {
     let dir = Arc::new(StateDir::open(&folder).expect("a folder of our own"));
     let full = Arc::new(ArcSwap::from_pointee(table()));
     let live = full.load().clusters[0].live.clone();
-    (0..1_000_000).for_each(|i| live.ledger.touch(id(i), (i % 10) as u32, clock::monotonic_secs(), &live.tally(Now::look())));
+    (0..1_000_000).for_each(|i| {
+        live.ledger.touch(id(i), (i % 10) as u32, clock::monotonic_secs(), &live.tally(Now::look()))
+    });
     let mut group = criterion.benchmark_group("keeper");
     group.sample_size(10);
     group.bench_function("save-twice", |bencher| {
@@ -104,7 +110,11 @@ fn keeping(criterion: &mut Criterion) {
     });
     group.bench_function("load-and-save-twice", |bencher| {
         let fresh = || Arc::new(ArcSwap::from_pointee(table()));
-        bencher.iter_batched(fresh, |table| LedgerKeeper::start(dir.clone(), table).close(), BatchSize::PerIteration);
+        bencher.iter_batched(
+            fresh,
+            |table| LedgerKeeper::start(dir.clone(), table).close(),
+            BatchSize::PerIteration,
+        );
     });
     drop(std::fs::remove_dir_all(folder));
 }

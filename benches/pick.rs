@@ -1,4 +1,5 @@
-//! What one new session costs: choosing a node and telling what became of it, by method and size of the cluster.
+//! What one new session costs: choosing a node and telling what became of it, by method and size of the
+//! cluster.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use homing::balance::{Candidate, Method, Placement, Seat, Tier};
@@ -15,8 +16,16 @@ const METHODS: [(&str, Method); 7] = [
     ("first", Method::First),
 ];
 
-const IDLE: Candidate =
-    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: 100 << 16, load: 0, capacity: None, full: false, young: false };
+const IDLE: Candidate = Candidate {
+    tier: Tier::Normal,
+    sessions: 0,
+    in_flight: 0,
+    weight: 100 << 16,
+    load: 0,
+    capacity: None,
+    full: false,
+    young: false,
+};
 
 fn cluster(method: Method, size: usize) -> Placement {
     let names: Vec<_> = (0..size).map(|i| format!("node-{i}")).collect();

@@ -25,7 +25,13 @@ const OURS: &str = "ours";
 
 const KINDS: [Kind; 14] = [
     Kind { name: "sealed", conf: "cookie = 'HOMING'", uri: "/shop/cart", cookie: OURS, set_cookie: "" },
-    Kind { name: "route-cookie", conf: "cookie = 'SRV'\nvalue = 'route'", uri: "/shop/cart", cookie: "SRV=route5", set_cookie: "" },
+    Kind {
+        name: "route-cookie",
+        conf: "cookie = 'SRV'\nvalue = 'route'",
+        uri: "/shop/cart",
+        cookie: "SRV=route5",
+        set_cookie: "",
+    },
     Kind {
         name: "dynamic",
         conf: "cookie = 'SRV'\nvalue = 'dynamic'\ndynamic-key = 'a key'",
@@ -82,15 +88,34 @@ const KINDS: [Kind; 14] = [
         cookie: "PHPSESSID=1qa2ws3ed4rf5tg6yh7uj8ik9o",
         set_cookie: "PHPSESSID=1qa2ws3ed4rf5tg6yh7uj8ik9o; path=/",
     },
-    Kind { name: "key-query", conf: "key = 'query:sid'", uri: "/shop/cart?x=1&sid=4711", cookie: "", set_cookie: "" },
-    Kind { name: "key-remembered", conf: "key = 'query:sid'\nremember = true", uri: "/shop/cart?x=1&sid=4711", cookie: "", set_cookie: "" },
-    Kind { name: "key-header", conf: "key = 'header:User-Agent'", uri: "/shop/cart", cookie: "", set_cookie: "" },
+    Kind {
+        name: "key-query",
+        conf: "key = 'query:sid'",
+        uri: "/shop/cart?x=1&sid=4711",
+        cookie: "",
+        set_cookie: "",
+    },
+    Kind {
+        name: "key-remembered",
+        conf: "key = 'query:sid'\nremember = true",
+        uri: "/shop/cart?x=1&sid=4711",
+        cookie: "",
+        set_cookie: "",
+    },
+    Kind {
+        name: "key-header",
+        conf: "key = 'header:User-Agent'",
+        uri: "/shop/cart",
+        cookie: "",
+        set_cookie: "",
+    },
     Kind { name: "key-source", conf: "key = 'source'", uri: "/shop/cart", cookie: "", set_cookie: "" },
 ];
 
 fn compile(kind: &Kind) -> Affinity {
     let table = toml::from_str(kind.conf).unwrap_or_else(|error| panic!("{}: {error}", kind.name));
-    let texts: Vec<(String, String)> = (0..NODES).map(|at| (format!("node{at}"), format!("route{at}"))).collect();
+    let texts: Vec<(String, String)> =
+        (0..NODES).map(|at| (format!("node{at}"), format!("route{at}"))).collect();
     let member = |(slot, (name, route)): (usize, &'static (String, String))| {
         let address = Some(([10, 0, 0, slot as u8], 8080).into());
         Member { slot: slot as u32, name, route, address }
@@ -98,21 +123,36 @@ fn compile(kind: &Kind) -> Affinity {
     let texts: &'static Vec<(String, String)> = Box::leak(Box::new(texts));
     let members: Vec<Member<'_>> = texts.iter().enumerate().map(member).collect();
     let conf = model::Affinity::Table(Box::new(table));
-    Affinity::compile(Some(&conf), "shop", &members, Arc::new(KeyRing::generate())).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
+    Affinity::compile(Some(&conf), "shop", &members, Arc::new(KeyRing::generate()))
+        .unwrap_or_else(|error| panic!("{}: {error}", kind.name))
 }
 
 /// A browser's header with the pin among other cookies.
 fn request(pin: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let line = if pin.is_empty() { "theme=dark; lang=en".into() } else { format!("theme=dark; {pin}; lang=en") };
+    let line =
+        if pin.is_empty() { "theme=dark; lang=en".into() } else { format!("theme=dark; {pin}; lang=en") };
     headers.insert(COOKIE, HeaderValue::from_str(&line).expect("a cookie line"));
-    headers.insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    );
     headers
 }
 
 fn answer<'a>(reading: &PinLookup<'_>, honoured: bool) -> PinResponse<'a> {
     let (stamp, session) = (reading.stamp, reading.session.unwrap_or(1));
-    PinResponse { method: &Method::GET, secure: true, now: NOW, slot: 5, boot: None, honoured, stamp, session, status: StatusCode::OK }
+    PinResponse {
+        method: &Method::GET,
+        secure: true,
+        now: NOW,
+        slot: 5,
+        boot: None,
+        honoured,
+        stamp,
+        session,
+        status: StatusCode::OK,
+    }
 }
 
 /// What our answer to a new session sets, without its attributes.
@@ -126,7 +166,13 @@ fn first_cookie(affinity: &Affinity, fresh: &PinResponse<'_>) -> String {
 fn pins(bench: &mut Criterion) {
     for kind in &KINDS {
         let (affinity, uri) = (compile(kind), kind.uri.parse::<Uri>().expect("a target"));
-        let incoming = |headers| PinRequest { method: &Method::GET, uri: &uri, headers, client: [192, 0, 2, 7].into(), now: NOW };
+        let incoming = |headers| PinRequest {
+            method: &Method::GET,
+            uri: &uri,
+            headers,
+            client: [192, 0, 2, 7].into(),
+            now: NOW,
+        };
         let mut set = HeaderMap::new();
         if !kind.set_cookie.is_empty() {
             set.insert(SET_COOKIE, HeaderValue::from_static(kind.set_cookie));
@@ -140,10 +186,16 @@ fn pins(bench: &mut Criterion) {
         let reading = affinity.read(&incoming(&headers));
         assert!(!matches!(reading.found, FoundPin::Absent | FoundPin::Lost(_)), "{}: {reading:?}", kind.name);
         let known = answer(&reading, true);
-        bench.bench_function(&format!("read/{}", kind.name), |timer| timer.iter(|| affinity.read(&incoming(black_box(&headers)))));
+        bench.bench_function(&format!("read/{}", kind.name), |timer| {
+            timer.iter(|| affinity.read(&incoming(black_box(&headers))))
+        });
         for (what, answer) in [("write", &fresh), ("answer-known", &known)] {
             bench.bench_function(&format!("{what}/{}", kind.name), |timer| {
-                timer.iter_batched_ref(|| set.clone(), |headers| affinity.finish(black_box(answer), headers), BatchSize::SmallInput)
+                timer.iter_batched_ref(
+                    || set.clone(),
+                    |headers| affinity.finish(black_box(answer), headers),
+                    BatchSize::SmallInput,
+                )
             });
         }
     }

@@ -20,9 +20,18 @@ fn rule(host: Option<String>, path: Option<String>) -> model::Rule {
 fn find(c: &mut Criterion, name: &str, size: usize, rules: &[model::Rule], host: &str, path: &str) {
     let Ok(router) = Router::compile(rules, "web", &|_| Some(0)) else { return };
     let (headers, method) = (HeaderMap::new(), Method::GET);
-    let ask = RouteQuery { host, path, query: None, method: &method, headers: &headers, client: [10, 0, 0, 1].into() };
+    let ask = RouteQuery {
+        host,
+        path,
+        query: None,
+        method: &method,
+        headers: &headers,
+        client: [10, 0, 0, 1].into(),
+    };
     assert!(router.find(&ask).is_some(), "{name}/{size} must match");
-    c.bench_with_input(BenchmarkId::new(name, size), &ask, |b, ask| b.iter(|| router.find(black_box(ask)).map(|rule| rule.index)));
+    c.bench_with_input(BenchmarkId::new(name, size), &ask, |b, ask| {
+        b.iter(|| router.find(black_box(ask)).map(|rule| rule.index))
+    });
 }
 
 fn matching(c: &mut Criterion) {
@@ -32,7 +41,8 @@ fn matching(c: &mut Criterion) {
         let wild: Vec<_> = (0..size).map(|n| rule(Some(format!("*.shop{n}.example.com")), None)).collect();
         find(c, "wildcards", size, &wild, &format!("www.shop{}.example.com", size - 1), "/shop/cart/items");
     }
-    let paths: Vec<_> = (0..1_000).map(|n| rule(Some("example.com".into()), Some(format!("/app{n}/v1")))).collect();
+    let paths: Vec<_> =
+        (0..1_000).map(|n| rule(Some("example.com".into()), Some(format!("/app{n}/v1")))).collect();
     find(c, "prefixes", 1_000, &paths, "example.com", "/app999/v1/cart/items");
     find(c, "prefixes-respelt", 1_000, &paths, "example.com", "/app999/x/../v1/c%61rt;jsessionid=1.n1");
 }
@@ -46,9 +56,12 @@ fn lines(c: &mut Criterion) {
     }
     record.decision.status = 200;
     let connection = ConnectionFacts { listener: "web", ..ConnectionFacts::default() };
-    let entry = LogEntry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
+    let entry =
+        LogEntry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
     let mut out = Vec::with_capacity(1024);
-    for (name, format) in [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)] {
+    for (name, format) in
+        [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)]
+    {
         c.bench_function(&format!("log/{name}"), |b| {
             b.iter(|| {
                 out.clear();

@@ -13,15 +13,24 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A conf of clusters of ten nodes each; `weight` is that of the very last node, so that two of them differ in one line.
+/// A conf of clusters of ten nodes each; `weight` is that of the very last node, so that two of them differ
+/// in one line.
 fn conf(nodes: usize, weight: u32) -> Loaded {
     let mut text = String::from("[listener.web]\nbind = '127.0.0.1:0'\n");
     for cluster in 0..nodes.div_ceil(10) {
         let _ = write!(text, "[[rule]]\nhost = 'app{cluster}.example.com'\ncluster = 'app{cluster}'\n");
-        let _ = write!(text, "[cluster.app{cluster}]\naffinity = {{ cookie = 'HOMING' }}\n[cluster.app{cluster}.nodes]\n");
+        let _ = write!(
+            text,
+            "[cluster.app{cluster}]\naffinity = {{ cookie = 'HOMING' }}\n[cluster.app{cluster}.nodes]\n"
+        );
         for node in 0..10 {
             let weight = if cluster * 10 + node + 1 == nodes { weight } else { 100 };
-            let _ = writeln!(text, "n{node} = {{ url = 'http://10.{}.{}.{node}:8080', weight = {weight} }}", cluster >> 8, cluster & 255);
+            let _ = writeln!(
+                text,
+                "n{node} = {{ url = 'http://10.{}.{}.{node}:8080', weight = {weight} }}",
+                cluster >> 8,
+                cluster & 255
+            );
         }
     }
     config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]))
@@ -30,7 +39,8 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
 fn start(conf: &Loaded) -> Registry {
     let ring = Arc::new(KeyRing::generate());
     let mut registry = Registry::new(ring, Overlay::default());
-    let first = registry.prepare(conf.config.clone(), conf.files.clone(), Now::look()).expect("the conf compiles");
+    let first =
+        registry.prepare(conf.config.clone(), conf.files.clone(), Now::look()).expect("the conf compiles");
     registry.publish(first, Now::look());
     registry
 }
@@ -46,14 +56,22 @@ fn reloads(criterion: &mut Criterion) {
             (confs[turn % 2].config.clone(), confs[turn % 2].files.clone())
         };
         criterion.bench_with_input(BenchmarkId::new("compile", nodes), &nodes, |bencher, _| {
-            bencher.iter_batched(&mut next, |(conf, files)| registry.borrow().prepare(conf, files, Now::look()), BatchSize::PerIteration);
+            bencher.iter_batched(
+                &mut next,
+                |(conf, files)| registry.borrow().prepare(conf, files, Now::look()),
+                BatchSize::PerIteration,
+            );
         });
         criterion.bench_with_input(BenchmarkId::new("publish", nodes), &nodes, |bencher, _| {
             let prepared = || {
                 let (conf, files) = next();
                 registry.borrow().prepare(conf, files, Now::look()).expect("the conf compiles")
             };
-            bencher.iter_batched(prepared, |prepared| registry.borrow_mut().publish(prepared, Now::look()), BatchSize::PerIteration);
+            bencher.iter_batched(
+                prepared,
+                |prepared| registry.borrow_mut().publish(prepared, Now::look()),
+                BatchSize::PerIteration,
+            );
         });
     }
 }

@@ -1,7 +1,13 @@
-//! The whole proxy over loopback: the real binary with two workers between clients and an origin in this process. What is told is
-//! requests a second of proxy, clients and origin together on one machine; `benches/peers` measures the proxy alone, beside others.
+//! The whole proxy over loopback: the real binary with two workers between clients and an origin in this
+//! process. What is told is requests a second of proxy, clients and origin together on one machine;
+//! `benches/peers` measures the proxy alone, beside others.
 
-#![allow(missing_docs, clippy::unwrap_used, dead_code, reason = "the modules are shared with tests, and each user needs a part of them")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "the modules are shared with tests, and each user needs a part of them"
+)]
 
 #[path = "peers/src/client.rs"]
 mod client;
@@ -33,7 +39,8 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
-        let (certs, folder, secure, origin) = (Certs::new(), tempfile::tempdir().expect("a folder"), free_addr(), start_origin());
+        let (certs, folder, secure, origin) =
+            (Certs::new(), tempfile::tempdir().expect("a folder"), free_addr(), start_origin());
         certs.write(&folder.path().join("certs"), &[HOST]);
         let conf = Conf::over([])
             .node("n1", &format!("\"http://{origin}\""))
@@ -44,7 +51,12 @@ impl Site {
         support::proxy::replace(&folder.path().join("homing.toml"), &conf.text());
         let proxy = Proxy::start_in(folder, "homing.toml");
         let over = |alpn: &str| Target::new(secure, Some(certs.trust(&[], &[alpn])));
-        Self { clear: Target::new(proxy.addr, None), tls_h1: over("http/1.1"), tls_h2: over("h2"), _proxy: proxy }
+        Self {
+            clear: Target::new(proxy.addr, None),
+            tls_h1: over("http/1.1"),
+            tls_h2: over("h2"),
+            _proxy: proxy,
+        }
     }
 }
 
@@ -80,7 +92,8 @@ enum Use {
 /// The time that `count` exchanges take; connections that are kept are opened before.
 async fn exchanges(target: &Target, how: Use, request: Rc<Vec<u8>>, count: u64) -> io::Result<Duration> {
     let clients = CLIENTS.min(count as usize);
-    let share = move |client: usize| count / clients as u64 + u64::from((client as u64) < count % clients as u64);
+    let share =
+        move |client: usize| count / clients as u64 + u64::from((client as u64) < count % clients as u64);
     let mut work = JoinSet::new();
     let start = match how {
         Use::KeepAlive => {
@@ -143,7 +156,13 @@ fn throughput(criterion: &mut Criterion) {
     let mib = Throughput::Bytes(MIB as u64);
     let works = [
         ("keep-alive", one.clone(), &site.clear, Use::KeepAlive, small.clone()),
-        ("new-connections", one.clone(), &site.clear, Use::NewConnections, request("/", None, "Connection: close\r\n")),
+        (
+            "new-connections",
+            one.clone(),
+            &site.clear,
+            Use::NewConnections,
+            request("/", None, "Connection: close\r\n"),
+        ),
         ("download-1MiB", mib.clone(), &site.clear, Use::KeepAlive, request("/1m", None, "")),
         ("upload-1MiB", mib, &site.clear, Use::KeepAlive, request("/", Some(MIB), "")),
         ("tls-h1", one.clone(), &site.tls_h1, Use::KeepAlive, small.clone()),
@@ -153,7 +172,9 @@ fn throughput(criterion: &mut Criterion) {
     for (name, unit, target, how, request) in works {
         let request = Rc::new(request);
         group.throughput(unit);
-        group.bench_function(name, |bencher| bencher.iter_custom(|count| block_on(exchanges(target, how, request.clone(), count))));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| block_on(exchanges(target, how, request.clone(), count)))
+        });
     }
     group.finish();
 }

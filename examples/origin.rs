@@ -1,8 +1,14 @@
-//! A small application server to put behind the proxy: `cargo run --example origin -- 127.0.0.1:9001 n1 [ROUTE]`.
-//! It prints its address and answers `/visit`, `/headers`, `/slow?ms=500`, `/big?n=1000`, `/ws` and more; with a ROUTE it
-//! marks sessions with `JSESSIONID=<id>.<route>`. The integration tests start it where they need a process to kill.
+//! A small application server to put behind the proxy: `cargo run --example origin -- 127.0.0.1:9001 n1
+//! [ROUTE]`. It prints its address and answers `/visit`, `/headers`, `/slow?ms=500`, `/big?n=1000`, `/ws` and
+//! more; with a ROUTE it marks sessions with `JSESSIONID=<id>.<route>`. The integration tests start it where
+//! they need a process to kill.
 
-#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "it shares the tests' code, and uses a part of it")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "it shares the tests' code, and uses a part of it"
+)]
 
 #[path = "../tests/proxy/support/app.rs"]
 mod app;

@@ -1,5 +1,6 @@
-//! A client that finds its server by itself: `cargo run --example thick_client -- CLUSTER PROXY[,PROXY] [PATH] [TOKEN]` asks the first proxy
-//! that answers for the nodes of the cluster, and the first of those that answers for the path.
+//! A client that finds its server by itself: `cargo run --example thick_client -- CLUSTER PROXY[,PROXY]
+//! [PATH] [TOKEN]` asks the first proxy that answers for the nodes of the cluster, and the first of those
+//! that answers for the path.
 
 #![allow(missing_docs)]
 
@@ -15,12 +16,19 @@ fn main() {
         std::process::exit(2);
     };
     let path = more.first().map_or("/", String::as_str);
-    let directory =
-        Directory { proxies: proxies.split(',').map(str::to_owned).collect(), token: more.get(1).cloned(), cluster: cluster.clone() };
+    let directory = Directory {
+        proxies: proxies.split(',').map(str::to_owned).collect(),
+        token: more.get(1).cloned(),
+        cluster: cluster.clone(),
+    };
     let answered = directory.walk(|node| {
         let (status, body) = ask(place(node)?, "GET", path, "", "")?;
         // that one is busy or stopping: the next may not be
-        if status >= 500 { Err(std::io::Error::other(format!("it answers {status}"))) } else { Ok((node.to_owned(), status, body)) }
+        if status >= 500 {
+            Err(std::io::Error::other(format!("it answers {status}")))
+        } else {
+            Ok((node.to_owned(), status, body))
+        }
     });
     match answered {
         Ok((node, status, body)) => println!("{node} {status}\n{body}"),

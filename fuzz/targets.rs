@@ -1,5 +1,5 @@
-//! What every parser of bytes from outside holds to, whatever the bytes. The fuzzers here run one of these each, on a nightly
-//! compiler; `tests/fuzz.rs` runs all of them on the committed corpus, on the stable one.
+//! What every parser of bytes from outside holds to, whatever the bytes. The fuzzers here run one of these
+//! each, on a nightly compiler; `tests/fuzz.rs` runs all of them on the committed corpus, on the stable one.
 
 // A fuzzer is only one of them.
 #![allow(dead_code)]
@@ -49,7 +49,8 @@ pub fn agent(bytes: &[u8]) {
     }
 }
 
-/// A conf file that loads is the same when it is dumped and loaded again; what is wrong with one that does not can be shown.
+/// A conf file that loads is the same when it is dumped and loaded again; what is wrong with one that does
+/// not can be shown.
 pub fn conf(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let load = |text: &str| config::parse_str(text, Path::new("/nonexistent/homing.toml"));
@@ -68,7 +69,8 @@ pub fn conf(bytes: &[u8]) {
     }
 }
 
-/// Cookies are where they are said to be; taking one out leaves the others as they are; a Set-Cookie line is put together again.
+/// Cookies are where they are said to be; taking one out leaves the others as they are; a Set-Cookie line is
+/// put together again.
 pub fn cookies(bytes: &[u8]) {
     for pair in cookies::cookies_in(bytes) {
         assert_eq!(&bytes[pair.range.clone()], pair.value);
@@ -82,7 +84,8 @@ pub fn cookies(bytes: &[u8]) {
         headers.append(COOKIE, line);
     }
     let others = |headers: &HeaderMap| -> Vec<(Vec<u8>, Vec<u8>)> {
-        let others = cookies::cookies(headers).filter(|pair| pair.name != b"A" && !pair.name.starts_with(b"$"));
+        let others =
+            cookies::cookies(headers).filter(|pair| pair.name != b"A" && !pair.name.starts_with(b"$"));
         others.map(|pair| (pair.name.to_vec(), pair.value.to_vec())).collect()
     };
     let before = others(&headers);
@@ -95,7 +98,8 @@ pub fn cookies(bytes: &[u8]) {
 /// Requests are read, or refused, alike however their bytes arrive.
 pub fn framing(bytes: &[u8]) {
     let read = |size: usize| {
-        let (mut input, mut scan, mut body) = (BytesMut::new(), HeadScan::strict(), BodyReader::strict(Framing::None));
+        let (mut input, mut scan, mut body) =
+            (BytesMut::new(), HeadScan::strict(), BodyReader::strict(Framing::None));
         let mut requests = 0;
         for piece in bytes.chunks(size) {
             input.extend_from_slice(piece);
@@ -134,19 +138,27 @@ pub fn heartbeat_native(bytes: &[u8]) {
     for content_type in [JSON, "application/x-www-form-urlencoded"] {
         match native::read(Some(content_type), bytes) {
             Ok(heard) => {
-                let HeartbeatMessage { speaker: Sender::Named { cluster, node, url }, beat } = &heard else { panic!("{heard:?}") };
+                let HeartbeatMessage { speaker: Sender::Named { cluster, node, url }, beat } = &heard else {
+                    panic!("{heard:?}")
+                };
                 let written = native::write(cluster, node, url, beat);
                 assert_eq!(native::read(Some(JSON), written.as_bytes()).as_ref(), Ok(&heard), "{written}");
             }
-            Err(refusal) => assert!(refusal.to_string().len() < 1000 && !refusal.to_string().contains(char::is_control), "{refusal}"),
+            Err(refusal) => assert!(
+                refusal.to_string().len() < 1000 && !refusal.to_string().contains(char::is_control),
+                "{refusal}"
+            ),
         }
     }
 }
 
-/// A request is read the same however it arrives, and its message lies behind its head. Refusals are answered in order.
+/// A request is read the same however it arrives, and its message lies behind its head. Refusals are answered
+/// in order.
 pub fn heartbeat_post(bytes: &[u8]) {
     let whole = post::read(bytes);
-    if let Some(early) = (0..bytes.len()).map(|end| post::read(&bytes[..end])).find(|early| *early != Ok(None)) {
+    if let Some(early) =
+        (0..bytes.len()).map(|end| post::read(&bytes[..end])).find(|early| *early != Ok(None))
+    {
         assert_eq!(early.as_ref().ok(), whole.as_ref().ok());
     }
     match whole {
@@ -162,10 +174,16 @@ pub fn normal_path(bytes: &[u8]) {
     let once = normal_path::normal(text).text.into_owned();
     assert_eq!(normal_path::normal(&once).text, once);
     if text.starts_with('/') {
-        assert!(once.starts_with('/') && !once.contains("//") && !once.contains("/./") && !once.contains("/../"), "{once}");
+        assert!(
+            once.starts_with('/') && !once.contains("//") && !once.contains("/./") && !once.contains("/../"),
+            "{once}"
+        );
         assert!(!once.ends_with("/.") && !once.ends_with("/.."), "{once}");
         // The rest of a path that is longer is for the HTTP library to refuse.
-        assert!(once.len() > 20_000 || normal_path::encode(&once).parse::<http::uri::PathAndQuery>().is_ok(), "{once}");
+        assert!(
+            once.len() > 20_000 || normal_path::encode(&once).parse::<http::uri::PathAndQuery>().is_ok(),
+            "{once}"
+        );
     }
 }
 
@@ -183,12 +201,12 @@ const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const PIN: &str = "AdctoA-iniDWrt3KlQGN5pQEu1siiHHSd_d8JNeZOVrBi-G9fRW5rg_OclaovbHyvkyC3cRJ5-3blw";
 
 static SEALED: LazyLock<Affinity> = LazyLock::new(|| {
-    let conf =
-        "[listener.l]\nbind = '127.0.0.1:0'\n[cluster.c]\naffinity = { cookie = 'PIN' }\n[cluster.c.nodes]\nn1 = 'http://127.0.0.1:1'";
+    let conf = "[listener.l]\nbind = '127.0.0.1:0'\n[cluster.c]\naffinity = { cookie = 'PIN' }\n[cluster.c.nodes]\nn1 = 'http://127.0.0.1:1'";
     let loaded = config::parse_str(conf, Path::new("homing.toml")).expect("a good conf");
     let member = Member { slot: 0, name: "n1", route: "n1", address: None };
     let keys = Arc::new(KeyRing::parse(KEY).expect("a good key"));
-    Affinity::compile(loaded.config.cluster["c"].affinity.as_ref(), "c", &[member], keys).expect("a good affinity")
+    Affinity::compile(loaded.config.cluster["c"].affinity.as_ref(), "c", &[member], keys)
+        .expect("a good affinity")
 });
 
 /// A seal with any bit changed is no pin.
@@ -197,7 +215,8 @@ pub fn sealed_pin(bytes: &[u8]) {
         let Ok(line) = HeaderValue::from_bytes(&[b"PIN=", value].concat()) else { return false };
         let headers = HeaderMap::from_iter([(COOKIE, line)]);
         let (method, uri) = (&http::Method::GET, &http::Uri::from_static("/"));
-        let reading = SEALED.read(&PinRequest { method, uri, headers: &headers, client: SOMEBODY, now: 1_800_000_000 });
+        let reading =
+            SEALED.read(&PinRequest { method, uri, headers: &headers, client: SOMEBODY, now: 1_800_000_000 });
         matches!(reading.found, FoundPin::Pin { .. })
     };
     assert!(opens(PIN.as_bytes()), "the pin of this file is out of date");
@@ -209,7 +228,8 @@ pub fn sealed_pin(bytes: &[u8]) {
     assert!(cut || opens(&changed) == (changed == PIN.as_bytes()), "{}", changed.escape_ascii());
 }
 
-/// An id that is taken over is written as it came, and can break out of no line, page or header; a trace is 32 digits.
+/// An id that is taken over is written as it came, and can break out of no line, page or header; a trace is
+/// 32 digits.
 pub fn request_id(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
     if let Some(id) = RequestId::read(&value) {

@@ -91,8 +91,8 @@ struct App {
 }
 
 impl App {
-    /// Puts in force what the registry has prepared: at the start, at a reload, at a change at run time. Where a component cannot
-    /// follow, nothing changes. Returns what was opened, in words.
+    /// Puts in force what the registry has prepared: at the start, at a reload, at a change at run time.
+    /// Where a component cannot follow, nothing changes. Returns what was opened, in words.
     fn put_in_force(&mut self, prepared: Prepared) -> Result<Vec<String>, PrepareError> {
         let doors = self.components.prepare(Next { table: prepared.table(), files: prepared.files() })?;
         own_addresses::set(doors);

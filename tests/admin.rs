@@ -1,4 +1,5 @@
-//! The operator's window, with the real binary over sockets: what it shows, what it refuses, and the command line that uses it.
+//! The operator's window, with the real binary over sockets: what it shows, what it refuses, and the command
+//! line that uses it.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

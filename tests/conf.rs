@@ -1,6 +1,7 @@
 //! Golden tests of what is said about mistaken conf files, and tests of the files that come with homing.
 //!
-//! A case in `tests/conf` is a conf file, a line of dashes, and what must be said of it. `HOMING_BLESS=1` writes what is said now.
+//! A case in `tests/conf` is a conf file, a line of dashes, and what must be said of it. `HOMING_BLESS=1`
+//! writes what is said now.
 
 use homing::config::{self, model::Config};
 use std::collections::BTreeSet;
@@ -24,7 +25,8 @@ fn said(text: &str) -> String {
 
 #[test]
 fn mistakes_are_named_with_their_place() {
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(root("tests/conf")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> =
+        std::fs::read_dir(root("tests/conf")).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|case| case.extension().is_some_and(|extension| extension == "txt"));
     cases.sort();
     assert!(cases.len() >= 24, "only {} cases", cases.len());
@@ -55,7 +57,10 @@ fn every_case_has_a_place_and_help() {
 fn the_example_file_loads() {
     let loaded = config::load(&root("conf/homing.toml")).unwrap_or_else(|found| panic!("{found:?}"));
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert_eq!((loaded.config.listener.len(), loaded.config.rule.len(), loaded.config.cluster["app"].nodes.len()), (1, 1, 2));
+    assert_eq!(
+        (loaded.config.listener.len(), loaded.config.rule.len(), loaded.config.cluster["app"].nodes.len()),
+        (1, 1, 2)
+    );
 }
 
 #[test]
@@ -65,7 +70,8 @@ fn the_example_file_names_every_key() {
     let text = std::fs::read_to_string(root("conf/homing.toml")).unwrap();
     let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
     let not_yet = ["secret-file"];
-    let missing: Vec<&String> = keys.iter().filter(|key| !words.contains(key.as_str()) && !not_yet.contains(&key.as_str())).collect();
+    let missing: Vec<&String> =
+        keys.iter().filter(|key| !words.contains(key.as_str()) && !not_yet.contains(&key.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(not_yet.iter().all(|key| !words.contains(key)));
 }
@@ -86,7 +92,10 @@ fn the_commented_lines_of_the_example_have_the_right_shape() {
     let mut table = String::new();
     let mut tried = 0;
     for line in text.lines() {
-        let line = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line);
+        let line = line
+            .strip_prefix('#')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
+            .unwrap_or(line);
         if line.starts_with('[') {
             table = line.to_owned();
             continue;
@@ -108,5 +117,8 @@ fn the_schema_file_is_current() {
     if bless() {
         std::fs::write(&path, config::schema_text()).unwrap();
     }
-    assert!(std::fs::read_to_string(path).unwrap() == config::schema_text(), "run with HOMING_BLESS=1 to write it anew");
+    assert!(
+        std::fs::read_to_string(path).unwrap() == config::schema_text(),
+        "run with HOMING_BLESS=1 to write it anew"
+    );
 }

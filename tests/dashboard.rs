@@ -1,6 +1,12 @@
-//! The page in a real Chromium: an operator drains, enables, accepts and sees a reload fail, with JavaScript and without.
+//! The page in a real Chromium: an operator drains, enables, accepts and sees a reload fail, with JavaScript
+//! and without.
 
-#![allow(missing_docs, clippy::unwrap_used, dead_code, reason = "test code: a failure should stop it at once")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "test code: a failure should stop it at once"
+)]
 
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
@@ -42,7 +48,9 @@ fn an_operator_works_at_the_page() {
 fn the_book_has_a_picture() {
     let nodes = Origin::several(3);
     let newcomer = Origin::start("n4");
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("slow-start = \"0s\"\njoin = { admit = \"ask\" }");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .cluster("slow-start = \"0s\"\njoin = { admit = \"ask\" }");
     let fleet = Fleet::with(conf.with(&nodes[1], "max-sessions = 400, weight = 60"));
     fleet.all_ready();
     let addr = fleet.proxy.addr;
@@ -51,7 +59,9 @@ fn the_book_has_a_picture() {
         move |_| Client::with_jar(addr),
         |client, user| {
             // some stay, some come anew, and there are busy times and quiet ones
-            let busy = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() % 60 < 30;
+            let busy = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+                % 60
+                < 30;
             std::thread::sleep(std::time::Duration::from_millis(if busy { 200 } else { 600 }));
             if user.is_multiple_of(8) {
                 client.jar.iter_mut().for_each(std::collections::BTreeMap::clear);

@@ -1,5 +1,5 @@
-//! Heartbeats in the languages of others, with the real binary over sockets: Apache's mod_heartbeat and Tomcat's
-//! HeartbeatListener, HAProxy's agent-check.
+//! Heartbeats in the languages of others, with the real binary over sockets: Apache's mod_heartbeat and
+//! Tomcat's HeartbeatListener, HAProxy's agent-check.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

@@ -1,4 +1,5 @@
-//! Why a request went where it went: log, header, metric and `homing explain` say one thing, with the real binary over sockets.
+//! Why a request went where it went: log, header, metric and `homing explain` say one thing, with the real
+//! binary over sockets.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

@@ -1,6 +1,7 @@
-//! The fuzzers' targets on the compiler that everybody has: the committed corpus, and changes to it. The first are the same on
-//! every run; the parsers of heartbeats, which anybody may send, get further ones for a while: `HOMING_FUZZ_SECONDS` each, a minute in CI.
-//! A failure says the seed of its change, and `HOMING_FUZZ_SEED` shows it again.
+//! The fuzzers' targets on the compiler that everybody has: the committed corpus, and changes to it. The
+//! first are the same on every run; the parsers of heartbeats, which anybody may send, get further ones for a
+//! while: `HOMING_FUZZ_SECONDS` each, a minute in CI. A failure says the seed of its change, and
+//! `HOMING_FUZZ_SEED` shows it again.
 
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's")]
 
@@ -37,7 +38,8 @@ fn names(path: &Path) -> BTreeSet<String> {
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = folder("corpus").join(target);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
@@ -74,7 +76,9 @@ fn exercise(name: &str, target: fn(&[u8]), time: Duration) {
     let corpus = corpus(name);
     let attempt = |input: &[u8], seed: Option<u64>| {
         if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
-            let again = seed.map_or_else(String::new, |seed| format!("; {SEED}={seed} cargo test --test fuzz shows it again"));
+            let again = seed.map_or_else(String::new, |seed| {
+                format!("; {SEED}={seed} cargo test --test fuzz shows it again")
+            });
             panic!("{name} fails on b\"{}\"{again}", input.escape_ascii());
         }
     };

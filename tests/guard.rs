@@ -1,12 +1,14 @@
-//! What a request costs, counted and not timed: instructions and allocations by callgrind, system calls by strace, each against
-//! the bound in `tests/guard.toml`. One user with a known session asks for a small page, again and again, over one connection.
+//! What a request costs, counted and not timed: instructions and allocations by callgrind, system calls by
+//! strace, each against the bound in `tests/guard.toml`. One user with a known session asks for a small page,
+//! again and again, over one connection.
 //!
-//! Nobody acts before the proxy sleeps, so that it meets the same events in the same order each time. What the process costs
-//! beside its requests is taken off by counting two runs, one of more requests; instructions over the same time, since what a clock
-//! does meanwhile is no request's, and a slow machine has more of it.
+//! Nobody acts before the proxy sleeps, so that it meets the same events in the same order each time. What
+//! the process costs beside its requests is taken off by counting two runs, one of more requests;
+//! instructions over the same time, since what a clock does meanwhile is no request's, and a slow machine has
+//! more of it.
 //!
-//! `HOMING_BLESS=1 cargo test --test guard` writes down what is counted now. Bounds are of the profile it was built with: debug, or
-//! `--profile dist`.
+//! `HOMING_BLESS=1 cargo test --test guard` writes down what is counted now. Bounds are of the profile it was
+//! built with: debug, or `--profile dist`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
@@ -41,7 +43,8 @@ fn a_request_costs_no_more_instructions_and_allocations_than_before() {
     if !have(&["valgrind"]) {
         return;
     }
-    // Without the log: a timer hands its buffer over, so what it allocates depends on how slow this machine is under valgrind.
+    // Without the log: a timer hands its buffer over, so what it allocates depends on how slow this machine
+    // is under valgrind.
     let threads = counted(|port| usual("off", port));
     let [few, many] = &threads[busiest(&threads)];
     check("instructions", per_request(few.instructions, many.instructions), ALLOWANCE, 0.0);
@@ -55,26 +58,36 @@ fn a_request_costs_as_many_instructions_among_many_nodes_as_among_few() {
     }
     let among = |nodes: usize| {
         counted(|port| {
-            let conf = Conf::over([]).affinity("{ key = \"header:User-Agent\" }").cluster("health = { kind = \"off\" }");
+            let conf = Conf::over([])
+                .affinity("{ key = \"header:User-Agent\" }")
+                .cluster("health = { kind = \"off\" }");
             let conf = conf.server("access-log = { format = \"httplog\", to = \"out/access.log\" }");
             // each at an address of its own: the same one twice is warned of
-            (1..=nodes).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://127.0.{}.{}:{port}\"", n / 250, n % 250 + 1)))
+            (1..=nodes).fold(conf, |conf, n| {
+                conf.node(&format!("n{n}"), &format!("\"http://127.0.{}.{}:{port}\"", n / 250, n % 250 + 1))
+            })
         })
     };
     let runs = [2, 500].map(among);
     // among many nodes the thread that looks after them may work more than the one that serves
     let serving = busiest(&runs[0]);
-    let [few, many] = runs.map(|threads| per_request(threads[serving][0].instructions, threads[serving][1].instructions));
+    let [few, many] =
+        runs.map(|threads| per_request(threads[serving][0].instructions, threads[serving][1].instructions));
     println!("instructions per request: {few:.0} among 2 nodes, {many:.0} among 500 ({})", profile());
-    assert!(many < few * 1.05, "a request costs {few:.0} instructions among 2 nodes, and {many:.0} among 500");
+    assert!(
+        many < few * 1.05,
+        "a request costs {few:.0} instructions among 2 nodes, and {many:.0} among 500"
+    );
 }
 
 /// The counts of each thread in the order of their start, in the short run and in the long one.
 fn counted(conf: impl Fn(u16) -> Conf) -> Vec<[Callgrind; 2]> {
     let callgrind = |requests, at_least| {
-        let tool = ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=@out@"];
+        let tool =
+            ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=@out@"];
         let run = Run::new(&tool, &conf, requests, at_least);
-        let threads: Vec<_> = run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect();
+        let threads: Vec<_> =
+            run.outs().iter().map(|file| Callgrind::parse(&fs::read_to_string(file).unwrap())).collect();
         (threads, run.lasted)
     };
     let (many, lasted) = callgrind(RUNS[1], Duration::ZERO);
@@ -84,13 +97,16 @@ fn counted(conf: impl Fn(u16) -> Conf) -> Vec<[Callgrind; 2]> {
 
 /// The thread that works most more in the longer run, which is the one that serves.
 fn busiest(threads: &[[Callgrind; 2]]) -> usize {
-    let more = |thread: &usize| threads[*thread][1].instructions.saturating_sub(threads[*thread][0].instructions);
+    let more =
+        |thread: &usize| threads[*thread][1].instructions.saturating_sub(threads[*thread][0].instructions);
     (0..threads.len()).max_by_key(more).unwrap()
 }
 
 /// One node, whose users have a readable cookie.
 fn usual(log: &str, port: u16) -> Conf {
-    let conf = Conf::over([]).node("n1", &format!("\"http://127.0.0.1:{port}\"")).affinity("{ cookie = \"SRV\", value = \"route\" }");
+    let conf = Conf::over([])
+        .node("n1", &format!("\"http://127.0.0.1:{port}\""))
+        .affinity("{ cookie = \"SRV\", value = \"route\" }");
     conf.cluster("health = { kind = \"off\" }").server(&format!("access-log = {{ to = {log:?} }}"))
 }
 
@@ -101,7 +117,12 @@ fn a_request_makes_no_more_system_calls_than_before() {
     }
     let strace = |requests| {
         // -D: the proxy is our child and strace its observer, so that signals reach the proxy
-        let run = Run::new(&["strace", "-D", "-f", "-o", "@out@"], |port| usual("out/access.log", port), requests, Duration::ZERO);
+        let run = Run::new(
+            &["strace", "-D", "-f", "-o", "@out@"],
+            |port| usual("out/access.log", port),
+            requests,
+            Duration::ZERO,
+        );
         system_calls(&within(PATIENCE, "strace ends", || {
             fs::read_to_string(run.out()).ok().filter(|trace| trace.ends_with("+++ exited with 0 +++\n"))
         }))
@@ -129,12 +150,15 @@ fn check(what: &str, counted: f64, factor: f64, slack: f64) {
     let text = fs::read_to_string(&file).unwrap_or_default();
     let mut bounds: toml::Table = text.parse().unwrap();
     if std::env::var_os("HOMING_BLESS").is_some() {
-        let head: String = text.lines().take_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+        let head: String =
+            text.lines().take_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
         let profile = bounds.entry(profile()).or_insert_with(|| toml::Table::new().into());
         profile.as_table_mut().unwrap().insert(what.to_owned(), counted.round().into());
         return fs::write(&file, format!("{head}\n{bounds}")).unwrap();
     }
-    let bound = bounds.get(profile()).unwrap_or_else(|| panic!("{} has no bounds for the profile `{}`", file.display(), profile()));
+    let bound = bounds
+        .get(profile())
+        .unwrap_or_else(|| panic!("{} has no bounds for the profile `{}`", file.display(), profile()));
     let bound = bound[what].as_float().unwrap();
     let most = bound * factor + slack;
     assert!(
@@ -154,16 +178,19 @@ struct Run {
 }
 
 impl Run {
-    /// Runs the proxy under this command line for so many requests, and so long at least; `@out@` is the tool's file. The conf is
-    /// told the node's port, which is open on every address of this machine.
+    /// Runs the proxy under this command line for so many requests, and so long at least; `@out@` is the
+    /// tool's file. The conf is told the node's port, which is open on every address of this machine.
     fn new(tool: &[&str], conf: impl Fn(u16) -> Conf, requests: u32, at_least: Duration) -> Self {
         let mut run = Self { folder: tempfile::tempdir().unwrap(), lasted: Duration::ZERO };
-        // not beside the conf file: that folder is watched, and each line written there would wake the watcher
+        // not beside the conf file: that folder is watched, and each line written there would wake the
+        // watcher
         fs::create_dir(run.folder.path().join("out")).unwrap();
         let origin = TcpListener::bind("0.0.0.0:0").unwrap();
         // under callgrind, beside other work, the proxy may not sleep for minutes
         let patient = "idle-timeout = \"1h\"\nheader-timeout = \"1h\"";
-        let conf = conf(origin.local_addr().unwrap().port()).listener(patient).cluster("timeouts = { response = \"1h\" }");
+        let conf = conf(origin.local_addr().unwrap().port())
+            .listener(patient)
+            .cluster("timeouts = { response = \"1h\" }");
         let path = run.folder.path().join("homing.toml");
         fs::write(&path, conf.text().replace("workers = 2", "workers = 1")).unwrap();
         let out = run.out().display().to_string();
@@ -197,7 +224,8 @@ impl Run {
     /// The tool's files of single threads, in the order of their start.
     fn outs(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(self.folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
-        let mut threads: Vec<_> = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("counts-")).collect();
+        let mut threads: Vec<_> =
+            files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("counts-")).collect();
         threads.sort();
         threads
     }
@@ -212,8 +240,8 @@ impl Drop for Process {
     }
 }
 
-/// The user: one request after the other, spread over so long at least: what is looked at while connections are kept is the same for few
-/// and for many. How long they took.
+/// The user: one request after the other, spread over so long at least: what is looked at while connections
+/// are kept is the same for few and for many. How long they took.
 fn ask(proxy: SocketAddr, pid: u32, requests: u32, at_least: Duration) -> Duration {
     let mut stream = within(PATIENCE, "the proxy listens", || TcpStream::connect(proxy).ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -265,8 +293,8 @@ fn until_it_sleeps(pid: u32) {
     }
 }
 
-/// Calls of the busiest thread, which is the one that serves. Not a request's are a wait that only a timer ended, and waking the
-/// log's writer, which a timer does.
+/// Calls of the busiest thread, which is the one that serves. Not a request's are a wait that only a timer
+/// ended, and waking the log's writer, which a timer does.
 fn system_calls(trace: &str) -> u64 {
     let mut threads: HashMap<&str, i64> = HashMap::new();
     for (thread, what) in trace.lines().filter_map(|line| line.split_once(' ')) {
@@ -285,7 +313,8 @@ struct Callgrind {
 }
 
 impl Callgrind {
-    /// Sums the calls of the allocator's functions. A function's name is written out once and is a number in brackets after that.
+    /// Sums the calls of the allocator's functions. A function's name is written out once and is a number in
+    /// brackets after that.
     fn parse(text: &str) -> Self {
         const ALLOCATE: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
         let (mut names, mut callee, mut found) = (HashMap::new(), "", Self::default());
@@ -301,7 +330,9 @@ impl Callgrind {
                 if ALLOCATE.contains(&callee) {
                     found.allocations += count;
                 }
-            } else if let Some(total) = line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")) {
+            } else if let Some(total) =
+                line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: "))
+            {
                 found.instructions = total.trim().parse().unwrap();
             }
         }

@@ -1,5 +1,5 @@
-//! Nodes that announce themselves, with the real binary over sockets; each test is named after the requirement it shows
-//! (A1 to E9: what systems with a load-balancing cluster of their own ask of a proxy).
+//! Nodes that announce themselves, with the real binary over sockets; each test is named after the
+//! requirement it shows (A1 to E9: what systems with a load-balancing cluster of their own ask of a proxy).
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

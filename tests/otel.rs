@@ -1,4 +1,5 @@
-//! Traces, with the real binary in front of a collector that the test is: what arrives there, and what nodes are told.
+//! Traces, with the real binary in front of a collector that the test is: what arrives there, and what nodes
+//! are told.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
@@ -29,15 +30,20 @@ struct Collector {
 impl Collector {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let collector = Self { addr: listener.local_addr().unwrap(), busy: Arc::default(), taken: Arc::default() };
+        let collector =
+            Self { addr: listener.local_addr().unwrap(), busy: Arc::default(), taken: Arc::default() };
         let (busy, taken) = (collector.busy.clone(), collector.taken.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut wire = Wire::new(stream.unwrap());
                 let Ok(Some(head)) = read_head(&mut wire) else { continue };
                 let mut body = Vec::new();
-                read_body(&mut wire, length(&head, Length::Fixed(0)), |part| body.extend_from_slice(part)).unwrap();
-                assert_eq!((head.line.as_str(), head.get("content-type")), ("POST /v1/traces HTTP/1.1", Some("application/x-protobuf")));
+                read_body(&mut wire, length(&head, Length::Fixed(0)), |part| body.extend_from_slice(part))
+                    .unwrap();
+                assert_eq!(
+                    (head.line.as_str(), head.get("content-type")),
+                    ("POST /v1/traces HTTP/1.1", Some("application/x-protobuf"))
+                );
                 let refused = busy.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
                 if !refused {
                     taken.lock().unwrap().push(ExportTraceServiceRequest::decode(&*body).unwrap());
@@ -51,13 +57,18 @@ impl Collector {
 
     fn spans(&self) -> Vec<Span> {
         let taken = self.taken.lock().unwrap();
-        let scopes = taken.iter().flat_map(|request| &request.resource_spans).flat_map(|resource| &resource.scope_spans);
+        let scopes = taken
+            .iter()
+            .flat_map(|request| &request.resource_spans)
+            .flat_map(|resource| &resource.scope_spans);
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
     /// The span of the only request for this path.
     fn span(&self, path: &str) -> Span {
-        until(&format!("the span of {path}"), || self.spans().into_iter().find(|span| text(span, "url.path") == path))
+        until(&format!("the span of {path}"), || {
+            self.spans().into_iter().find(|span| text(span, "url.path") == path)
+        })
     }
 }
 
@@ -97,7 +108,10 @@ fn a_request_without_a_trace_begins_one() {
     assert_eq!((told.seen("traceparent"), told.seen("tracestate")), (vec![naming(&span)], vec![]));
     let line = &proxy.access_of("/headers/new", 1)[0];
     assert_eq!(line["trace_id"], hex(&span.trace_id));
-    assert_eq!((span.name.as_str(), span.kind, &span.status, span.parent_span_id.len()), ("GET app", 2, &None, 0));
+    assert_eq!(
+        (span.name.as_str(), span.kind, &span.status, span.parent_span_id.len()),
+        ("GET app", 2, &None, 0)
+    );
     assert!(span.start_time_unix_nano > 0 && span.start_time_unix_nano < span.end_time_unix_nano);
     for (key, value) in [
         ("http.request.method", "GET"),
@@ -126,11 +140,15 @@ fn a_trace_is_continued_and_its_owner_decides_whether_it_is_kept() {
     let proxy = Proxy::start(&conf(&nodes, collector.addr).text());
     let mut client = Client::new(proxy.addr);
     let came = |flags: &str| format!("00-{TRACE}-{PARENT}-{flags}");
-    let unsampled = client.get_with("/headers/unsampled", &[("traceparent", &came("00"))]).seen("traceparent");
+    let unsampled =
+        client.get_with("/headers/unsampled", &[("traceparent", &came("00"))]).seen("traceparent");
     let told = client.get_with("/headers/sampled", &[("traceparent", &came("01")), ("tracestate", "a=b")]);
     let span = collector.span("/headers/sampled");
     assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
-    assert_eq!((told.seen("traceparent"), told.seen("tracestate")), (vec![naming(&span)], vec!["a=b".to_owned()]));
+    assert_eq!(
+        (told.seen("traceparent"), told.seen("tracestate")),
+        (vec![naming(&span)], vec!["a=b".to_owned()])
+    );
     let parts: Vec<&str> = unsampled[0].split('-').collect();
     assert_eq!((unsampled.len(), parts[1], parts[3]), (1, TRACE, "00"));
     assert_ne!(parts[2], PARENT);
@@ -170,7 +188,10 @@ fn a_failure_is_one_and_a_move_says_whence() {
     assert_eq!(client.get("/none").status, 503);
     let none = collector.span("/none");
     assert_eq!(none.status.as_ref().map(|status| status.code), Some(2));
-    assert_eq!((text(&none, "http.response.status_code"), text(&none, "error.type")), ("503".to_owned(), "503".to_owned()));
+    assert_eq!(
+        (text(&none, "http.response.status_code"), text(&none, "error.type")),
+        ("503".to_owned(), "503".to_owned())
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What README.md and the book in docs/src say, held against the program: commands are run as they stand, links lead somewhere, confs
-//! are valid, and no word of the logs and metrics is missing.
+//! What README.md and the book in docs/src say, held against the program: commands are run as they stand,
+//! links lead somewhere, confs are valid, and no word of the logs and metrics is missing.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

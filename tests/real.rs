@@ -1,5 +1,5 @@
-//! The real programs in front and behind: Tomcat, Socket.IO, Express, PHP; curl, h2load, wrk. Where one of them is missing its
-//! tests fail: `scripts/test` installs them.
+//! The real programs in front and behind: Tomcat, Socket.IO, Express, PHP; curl, h2load, wrk. Where one of
+//! them is missing its tests fail: `scripts/test` installs them.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 

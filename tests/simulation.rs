@@ -1,7 +1,8 @@
-//! A small world on made-up time: nodes that flap, hang, drain, beat, restart and are full, clients with pins, reloads and operators.
-//! Table, registry, decision, ledger, balance and evidence are the real ones; there are no sockets and no waiting. Each seed is a world
-//! of its own, the same in each run, and in each the promises hold (`simulation/promises.rs`). Whether they would tell of a fault is
-//! tried out with those of `simulation/faults.toml`.
+//! A small world on made-up time: nodes that flap, hang, drain, beat, restart and are full, clients with
+//! pins, reloads and operators. Table, registry, decision, ledger, balance and evidence are the real ones;
+//! there are no sockets and no waiting. Each seed is a world of its own, the same in each run, and in each
+//! the promises hold (`simulation/promises.rs`). Whether they would tell of a fault is tried out with those
+//! of `simulation/faults.toml`.
 //!
 //! `HOMING_SEED=n` runs one seed and tells what happens in it; `HOMING_SEEDS=n` runs so many.
 #![allow(clippy::unwrap_used)]

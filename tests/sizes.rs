@@ -1,5 +1,5 @@
-//! What `homing check` says that the limits need, against the running binary and the ledger itself. When a figure is wrong, it is
-//! to be mended in `src/config/sizing.rs`.
+//! What `homing check` says that the limits need, against the running binary and the ledger itself. When a
+//! figure is wrong, it is to be mended in `src/config/sizing.rs`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
@@ -33,7 +33,10 @@ fn needs(text: &str) -> Sizing {
 fn check(what: &str, measured: f64, said: u64) {
     println!("{what}: {measured:.0} bytes, said to be {said}");
     let (least, most) = (said as f64 * LESS, said as f64 * MORE);
-    assert!((least..=most).contains(&measured), "{what} takes {measured:.0} bytes; src/config/sizing.rs says {said}");
+    assert!(
+        (least..=most).contains(&measured),
+        "{what} takes {measured:.0} bytes; src/config/sizing.rs says {said}"
+    );
 }
 
 /// Bytes of each of many idle connections that have had a request each.
@@ -61,14 +64,21 @@ fn an_idle_connection_takes_what_it_is_said_to_take() {
     let certs = Certs::new();
     let one_worker = |conf: Conf| conf.text().replace("workers = 2", "workers = 1");
     let plain = Proxy::start(&one_worker(Conf::over([&node])));
-    check("a connection", idle(&plain, || Client::new(plain.addr)), needs("[server]\nmax-connections = 1").connections);
+    check(
+        "a connection",
+        idle(&plain, || Client::new(plain.addr)),
+        needs("[server]\nmax-connections = 1").connections,
+    );
     let folder = tempfile::tempdir().unwrap();
     certs.write(&folder.path().join("certs"), &["app.test"]);
     let secure = free_addr();
-    let conf = Conf::over([&node]).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    let conf = Conf::over([&node])
+        .more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
     std::fs::write(folder.path().join("homing.toml"), one_worker(conf)).unwrap();
     let proxy = Proxy::start_in(folder, "homing.toml");
-    let said = needs("[server]\nmax-connections = 1\n[listener.a]\nbind = \"a:1\"\ntls = { certs = [\"a\"] }").connections;
+    let said =
+        needs("[server]\nmax-connections = 1\n[listener.a]\nbind = \"a:1\"\ntls = { certs = [\"a\"] }")
+            .connections;
     check("a connection with TLS", idle(&proxy, || certs.client(secure, "app.test")), said);
     let said = needs("[server]\nworkers = 1").process;
     check("a process", Proxy::start(&one_worker(Conf::over([&node]))).memory() as f64, said);
@@ -123,12 +133,13 @@ fn an_unread_answer_takes_what_it_is_said_to_take() {
     let node = Origin::start("n1");
     let said = needs("").unread;
     check("an unread answer", unread(&Proxy::start(&one_worker(Conf::over([&node])))), said);
-    let conf = Conf::over([]).cluster("http2 = true").node("n1", &format!("\"http://{}\"", big_h2_node(1_000_000)));
+    let conf =
+        Conf::over([]).cluster("http2 = true").node("n1", &format!("\"http://{}\"", big_h2_node(1_000_000)));
     check("an unread answer of an HTTP/2 node", unread(&Proxy::start(&one_worker(conf))), said);
 }
 
-/// One worker before a node that takes all, and one that takes a connection and nothing more; on a Unix socket, which holds
-/// little, so that what is sent stays with the proxy.
+/// One worker before a node that takes all, and one that takes a connection and nothing more; on a Unix
+/// socket, which holds little, so that what is sent stays with the proxy.
 fn before_a_deaf_node(node: &Origin) -> Proxy {
     let folder = tempfile::tempdir().unwrap();
     let socket = UnixListener::bind(folder.path().join("deaf.sock")).unwrap();
@@ -137,8 +148,10 @@ fn before_a_deaf_node(node: &Origin) -> Proxy {
         socket.incoming().for_each(|connection| taken.push(connection));
     });
     let url = format!("unix:{}", folder.path().join("deaf.sock").display());
-    let deaf = format!("[[rule]]\npath = \"/deaf\"\ncluster = \"deaf\"\n[cluster.deaf.nodes]\nn1 = \"{url}\"");
-    let text = Conf::over([node]).rule("path = \"/taken\"").more(&deaf).text().replace("workers = 2", "workers = 1");
+    let deaf =
+        format!("[[rule]]\npath = \"/deaf\"\ncluster = \"deaf\"\n[cluster.deaf.nodes]\nn1 = \"{url}\"");
+    let text =
+        Conf::over([node]).rule("path = \"/taken\"").more(&deaf).text().replace("workers = 2", "workers = 1");
     std::fs::write(folder.path().join("homing.toml"), text).unwrap();
     Proxy::start_in(folder, "homing.toml")
 }
@@ -159,7 +172,8 @@ async fn upload(
 #[test]
 fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
     // of a client: uploads that are taken, and others after them that are not
-    let cases: [(&str, usize, usize, usize); 2] = [("few each", 90, 0, 8), ("many after fast ones", 5, 4, 100)];
+    let cases: [(&str, usize, usize, usize); 2] =
+        [("few each", 90, 0, 8), ("many after fast ones", 5, 4, 100)];
     let _scales = SCALES.lock().unwrap_or_else(PoisonError::into_inner);
     let node = Origin::start("n1");
     for (what, clients, fast, left) in cases {
@@ -181,12 +195,20 @@ fn uploads_that_no_node_takes_take_what_they_are_said_to_take() {
             }
             let grown = settled(&proxy).await - before;
             for send in sends.iter().take(5) {
-                assert_eq!(upload(send, "/taken").await.0.await.unwrap().status(), 200, "{what}: another upload is not held up");
+                assert_eq!(
+                    upload(send, "/taken").await.0.await.unwrap().status(),
+                    200,
+                    "{what}: another upload is not held up"
+                );
             }
             grown
         });
         let needs = needs(&format!("[server]\nworkers = 1\nmax-connections = {clients}"));
-        check(&format!("uploads, {what}"), grown as f64, (clients * left) as u64 * needs.unread + needs.uploads);
+        check(
+            &format!("uploads, {what}"),
+            grown as f64,
+            (clients * left) as u64 * needs.unread + needs.uploads,
+        );
     }
 }
 
@@ -200,11 +222,21 @@ impl SessionCounter for Nobody {
 fn a_session_takes_what_it_is_said_to_take() {
     const ALONE: &str = "HOMING_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
-        // in a process of its own: what other tests have freed here would be taken first, and be no more memory
+        // in a process of its own: what other tests have freed here would be taken first, and be no more
+        // memory
         let _scales = SCALES.lock().unwrap_or_else(PoisonError::into_inner);
         let mut alone = Command::new(std::env::current_exe().unwrap());
-        let done = alone.args(["--exact", "a_session_takes_what_it_is_said_to_take", "--nocapture"]).env(ALONE, "1").output().unwrap();
-        assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let done = alone
+            .args(["--exact", "a_session_takes_what_it_is_said_to_take", "--nocapture"])
+            .env(ALONE, "1")
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        );
         return;
     }
     const SESSIONS: u64 = 1_000_000;
@@ -214,7 +246,8 @@ fn a_session_takes_what_it_is_said_to_take() {
     };
     let ledger = Ledger::new(SESSIONS as usize);
     let before = own();
-    (0..SESSIONS).for_each(|id| ledger.touch(id.wrapping_mul(0x9e37_79b9_7f4a_7c15), (id % 4) as u32, 1, &Nobody));
+    (0..SESSIONS)
+        .for_each(|id| ledger.touch(id.wrapping_mul(0x9e37_79b9_7f4a_7c15), (id % 4) as u32, 1, &Nobody));
     let said = needs("[server]\nmax-sessions = 1\n[cluster.a]").sessions;
     check("a session", (own() - before) / SESSIONS as f64, said);
 }
@@ -223,7 +256,8 @@ fn a_session_takes_what_it_is_said_to_take() {
 fn checked(conf: &str, files: u32, arguments: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("homing.toml"), conf).unwrap();
-    let line = format!("ulimit -n {files}; exec '{}' check homing.toml {arguments}", env!("CARGO_BIN_EXE_homing"));
+    let line =
+        format!("ulimit -n {files}; exec '{}' check homing.toml {arguments}", env!("CARGO_BIN_EXE_homing"));
     let done = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
     assert!(done.status.success(), "{done:?}");
     (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap())
@@ -235,10 +269,16 @@ fn check_says_what_the_limits_need_and_what_is_missing() {
     let (out, err) = checked(conf, 4000, "");
     let needs = needs(conf);
     let memory = needs.memory().div_ceil(1 << 20);
-    assert!(out.contains(&format!("\nneeds at most {} open files and {memory} MiB of memory: ", needs.files)), "{out}");
+    assert!(
+        out.contains(&format!("\nneeds at most {} open files and {memory} MiB of memory: ", needs.files)),
+        "{out}"
+    );
     assert_eq!(err, "");
     let (_, err) = checked(conf, 1000, "");
-    assert!(err.contains("warning: at most 1000 files may be open") && err.contains("max-connections to 400"), "{err}");
+    assert!(
+        err.contains("warning: at most 1000 files may be open") && err.contains("max-connections to 400"),
+        "{err}"
+    );
     let json: serde_json::Value = serde_json::from_str(&checked(conf, 1000, "--json").0).unwrap();
     assert_eq!((&json["ok"], &json["needs"]["files"]), (&true.into(), &needs.files.into()), "{json}");
     assert!(json["needs"]["shortage"].is_string() && json["findings"] == serde_json::json!([]), "{json}");
@@ -249,7 +289,12 @@ fn a_running_proxy_takes_all_the_files_it_may_open() {
     let (folder, conf) = (tempfile::tempdir().unwrap(), Conf::over([]).node("n1", "\"http://127.0.0.1:1\""));
     std::fs::write(folder.path().join("homing.toml"), conf.text()).unwrap();
     let line = format!("ulimit -Sn 300; exec '{}' run --config homing.toml", env!("CARGO_BIN_EXE_homing"));
-    let mut proxy = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).stderr(Stdio::null()).spawn().unwrap();
+    let mut proxy = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(folder.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     until("the proxy listens", || TcpStream::connect(conf.web).ok());
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", proxy.id())).unwrap();
     let (_, _) = (proxy.kill(), proxy.wait());

@@ -1,5 +1,5 @@
-//! Every difference between the versions of HTTP, on the way to a node and back: each row of the tables in one exchange with the
-//! real binary, as bytes on both sides.
+//! Every difference between the versions of HTTP, on the way to a node and back: each row of the tables in
+//! one exchange with the real binary, as bytes on both sides.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "test code: a failure should stop it at once")]
 
@@ -37,11 +37,21 @@ fn every_difference_between_the_versions_is_bridged() {
             if bless && !same {
                 row.seen[0] = seen;
             } else if !same {
-                wrong.push(format!("{name}, {} ({}, {}):\n  {}", row.name, row.way, row.clause, seen.join("\n  ")));
+                wrong.push(format!(
+                    "{name}, {} ({}, {}):\n  {}",
+                    row.name,
+                    row.way,
+                    row.clause,
+                    seen.join("\n  ")
+                ));
             }
-            let alone = row.seen[1..].iter().all(|other| table::decision(other) != table::decision(&row.seen[0]));
+            let alone =
+                row.seen[1..].iter().all(|other| table::decision(other) != table::decision(&row.seen[0]));
             if alone && row.because.is_empty() {
-                wrong.push(format!("{name}, {} ({}): neither of the others does so, and nothing says why", row.name, row.way));
+                wrong.push(format!(
+                    "{name}, {} ({}): neither of the others does so, and nothing says why",
+                    row.name, row.way
+                ));
             }
         }
         if bless {
@@ -49,13 +59,17 @@ fn every_difference_between_the_versions_is_bridged() {
         }
         let shapes: BTreeSet<String> = table.rows.iter().map(table::Row::shape).collect();
         if shapes.len() < least {
-            wrong.push(format!("{name} has {} rows that differ in more than a value, and {least} are meant", shapes.len()));
+            wrong.push(format!(
+                "{name} has {} rows that differ in more than a value, and {least} are meant",
+                shapes.len()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// `cargo test --test versions -- --ignored`: runs the real HAProxy and httpd, and writes what they do into the tables.
+/// `cargo test --test versions -- --ignored`: runs the real HAProxy and httpd, and writes what they do into
+/// the tables.
 #[test]
 #[ignore = "writes into the tables"]
 fn what_the_others_do_is_written_down() {

@@ -1,6 +1,7 @@
-//! Says to Homing that a server is there, for servers that cannot say it themselves:
-//! `cargo run --example homing_node -- CLUSTER NAME URL PROXY[,PROXY] [TOKEN] [ROLE]`. Lines on standard input change what is said:
-//! `sessions=12 capacity=200 load=30`, `draining`, `ready`; what a line does not say stays as it was. The end of the input stops it.
+//! Says to Homing that a server is there, for servers that cannot say it themselves: `cargo run --example
+//! homing_node -- CLUSTER NAME URL PROXY[,PROXY] [TOKEN] [ROLE]`. Lines on standard input change what is
+//! said: `sessions=12 capacity=200 load=30`, `draining`, `ready`; what a line does not say stays as it was.
+//! The end of the input stops it.
 
 #![allow(missing_docs)]
 

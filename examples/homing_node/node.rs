@@ -1,7 +1,9 @@
-//! What a server needs to be a node of Homing, and a client to find one: copy this file, it stands on the standard library alone.
+//! What a server needs to be a node of Homing, and a client to find one: copy this file, it stands on the
+//! standard library alone.
 //!
-//! `Node` says to every proxy that this server is there and how much room it has. `Directory` asks the proxies for the nodes of a
-//! cluster, the one with the smallest workload first, and walks that list until one answers.
+//! `Node` says to every proxy that this server is there and how much room it has. `Directory` asks the
+//! proxies for the nodes of a cluster, the one with the smallest workload first, and walks that list until
+//! one answers.
 
 #![allow(dead_code, reason = "a program uses its own part of it")]
 
@@ -32,7 +34,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Takes words such as `sessions=12 capacity=200 load=30`, `draining` or `ready`. What they do not say stays as it was.
+    /// Takes words such as `sessions=12 capacity=200 load=30`, `draining` or `ready`. What they do not say
+    /// stays as it was.
     pub fn say(&mut self, words: &str) -> Result<(), String> {
         let mut now = self.clone();
         for word in words.split_whitespace() {
@@ -102,12 +105,21 @@ impl Node {
         let state = if load.draining && state == "ready" { "draining" } else { state };
         let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
         let mut form = String::new();
-        for (key, value) in [("cluster", &self.cluster), ("node", &self.name), ("url", &self.url), ("roles", &self.roles.join(","))] {
+        for (key, value) in [
+            ("cluster", &self.cluster),
+            ("node", &self.name),
+            ("url", &self.url),
+            ("roles", &self.roles.join(",")),
+        ] {
             if !value.is_empty() {
                 let _ = write!(form, "{key}={}&", escaped(value));
             }
         }
-        let _ = write!(form, "boot={boot}&sequence={sequence}&state={state}&interval={}", self.interval.as_secs().max(1));
+        let _ = write!(
+            form,
+            "boot={boot}&sequence={sequence}&state={state}&interval={}",
+            self.interval.as_secs().max(1)
+        );
         // what is left out stays as it was last told
         let load_told = load.load.map(|load| u32::from(load.min(100)));
         for (key, value) in [("sessions", load.sessions), ("capacity", load.capacity), ("load", load_told)] {
@@ -115,7 +127,8 @@ impl Node {
                 let _ = write!(form, "&{key}={value}");
             }
         }
-        let headers = format!("{}Content-Type: application/x-www-form-urlencoded\r\n", authorization(&self.token));
+        let headers =
+            format!("{}Content-Type: application/x-www-form-urlencoded\r\n", authorization(&self.token));
         for proxy in &self.proxies {
             match ask(proxy, "POST", "/heartbeat", &headers, &form) {
                 Ok((200..=299, _)) => {}
@@ -147,7 +160,8 @@ impl Drop for Beating {
 /// Where a client asks for nodes.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    /// The proxies' `announce` addresses, `host:port`. The first that answers is believed; a list of one is a single point of failure.
+    /// The proxies' `announce` addresses, `host:port`. The first that answers is believed; a list of one is a
+    /// single point of failure.
     pub proxies: Vec<String>,
     /// The cluster's token; proxies on this machine ask for none.
     pub token: Option<String>,
@@ -164,14 +178,17 @@ impl Directory {
         for proxy in &self.proxies {
             match ask(proxy, "GET", &path, &headers, "") {
                 Ok((200, list)) => return Ok(list.lines().map(str::to_owned).collect()),
-                Ok((status, why)) => last = io::Error::other(format!("{proxy} answers {status}: {}", why.trim())),
+                Ok((status, why)) => {
+                    last = io::Error::other(format!("{proxy} answers {status}: {}", why.trim()))
+                }
                 Err(error) => last = io::Error::new(error.kind(), format!("{proxy}: {error}")),
             }
         }
         Err(last)
     }
 
-    /// Does something with the first node for which it does not fail. For a new client: one that has a session stays where that is.
+    /// Does something with the first node for which it does not fail. For a new client: one that has a
+    /// session stays where that is.
     pub fn walk<T>(&self, mut attempt: impl FnMut(&str) -> io::Result<T>) -> io::Result<T> {
         let mut last = io::Error::other(format!("no node of {} takes new clients", self.cluster));
         for node in self.nodes()? {
@@ -186,27 +203,33 @@ impl Directory {
 
 /// The host and port of an `http://` address.
 pub fn place(url: &str) -> io::Result<&str> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| io::Error::other(format!("{url} is not an http:// address")))?;
+    let rest = url
+        .strip_prefix("http://")
+        .ok_or_else(|| io::Error::other(format!("{url} is not an http:// address")))?;
     Ok(rest.split('/').next().unwrap_or(rest))
 }
 
 /// One request over a connection of its own: status and body.
 pub fn ask(to: &str, method: &str, path: &str, headers: &str, body: &str) -> io::Result<(u16, String)> {
     let mut last = io::Error::other("the name has no address");
-    let stream =
-        to.to_socket_addrs()?.find_map(|address| TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| last = error).ok());
+    let stream = to.to_socket_addrs()?.find_map(|address| {
+        TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| last = error).ok()
+    });
     let Some(mut stream) = stream else { return Err(last) };
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let length = body.len();
     // HTTP/1.0: the answer comes in one piece and ends with the connection
-    let request = format!("{method} {path} HTTP/1.0\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let status =
+        head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     Ok((status, body.to_owned()))
 }
 

@@ -53,12 +53,19 @@ async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, proo
 /// The snapshot that `?snapshot=NUMBER` asks for; a new one if none is asked for.
 fn asked_for(admin: &Admin, head: &Parts) -> Result<Rc<Status>, Problem> {
     let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    let Some(wanted) = query.into_iter().find_map(|(name, value)| (name == "snapshot").then_some(value)) else {
+    let Some(wanted) = query.into_iter().find_map(|(name, value)| (name == "snapshot").then_some(value))
+    else {
         return Ok(admin.shown.keep(snapshot::take(admin)));
     };
-    let number =
-        wanted.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{wanted:?} is not the number of a snapshot.")))?;
-    let gone = || Problem::new(StatusCode::NOT_FOUND, format!("Snapshot {number} is not kept any more; /api/status takes a new one."));
+    let number = wanted.parse().map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("{wanted:?} is not the number of a snapshot."))
+    })?;
+    let gone = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("Snapshot {number} is not kept any more; /api/status takes a new one."),
+        )
+    };
     admin.shown.find(number).ok_or_else(gone)
 }
 
@@ -70,10 +77,19 @@ fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option
     if proof.is_none() && !place.is_some_and(ApiPath::is_open) {
         return Err(guard::unauthorized());
     }
-    let place = place.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}.")))?;
-    let allowed = if place.changes() { head.method == Method::POST } else { matches!(head.method, Method::GET | Method::HEAD) };
+    let place =
+        place.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}.")))?;
+    let allowed = if place.changes() {
+        head.method == Method::POST
+    } else {
+        matches!(head.method, Method::GET | Method::HEAD)
+    };
     if !allowed {
-        let (detail, allow) = if place.changes() { ("Changes are made by POST.", "POST") } else { ("This is read by GET.", "GET, HEAD") };
+        let (detail, allow) = if place.changes() {
+            ("Changes are made by POST.", "POST")
+        } else {
+            ("This is read by GET.", "GET, HEAD")
+        };
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("allow", allow));
     }
     if place.changes() {
@@ -82,10 +98,17 @@ fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option
     Ok((place, proof))
 }
 
-async fn respond(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
+async fn respond(
+    admin: &Admin,
+    guard: &AdminGuard,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response<Body>, Problem> {
     let (place, proof) = admit(guard, head)?;
     match place {
-        ApiPath::Ping if admin.stopping.get() => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping.")),
+        ApiPath::Ping if admin.stopping.get() => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping."))
+        }
         ApiPath::Ping => Ok(text(StatusCode::OK, "ok\n")),
         ApiPath::Ready => ready(&snapshot::take(admin), proof.is_some()),
         ApiPath::Page => Ok(match proof {
@@ -93,10 +116,15 @@ async fn respond(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming
             None => html(StatusCode::UNAUTHORIZED, page::login(None)),
         }),
         ApiPath::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
-        ApiPath::Script => Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8")),
+        ApiPath::Script => {
+            Ok(kind(Response::new(Body::from(page::SCRIPT)), "text/javascript; charset=utf-8"))
+        }
         ApiPath::Icon => Ok(kind(Response::new(Body::from(page::ICON)), "image/svg+xml")),
         ApiPath::Metrics => Ok(kind(
-            text(StatusCode::OK, metrics::text(&*asked_for(admin, head)?, admin.current.load().config.server.node_metrics)),
+            text(
+                StatusCode::OK,
+                metrics::text(&*asked_for(admin, head)?, admin.current.load().config.server.node_metrics),
+            ),
             metrics::CONTENT_TYPE,
         )),
         ApiPath::Status => Ok(json(&*asked_for(admin, head)?)),
@@ -112,7 +140,9 @@ async fn respond(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming
         ApiPath::Bypass(cluster, node) => bypass(admin, cluster, node, &body_of(body, LARGEST).await?).await,
         ApiPath::Config => Ok(json(&open::config(&admin.current.load().config))),
         ApiPath::Events => events(admin),
-        ApiPath::Explain => Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?)),
+        ApiPath::Explain => {
+            Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?))
+        }
         ApiPath::Moves => Ok(json(&explain::moves(admin).await)),
         ApiPath::Document => Ok(json(&openapi::document())),
         ApiPath::Reload => reload(admin).await,
@@ -120,20 +150,29 @@ async fn respond(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming
             find_node(&snapshot::take(admin), cluster, node)?;
             operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
         }
-        ApiPath::Login | ApiPath::Logout => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page.")),
+        ApiPath::Login | ApiPath::Logout => {
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page."))
+        }
     }
 }
 
 /// Does what a form asks for and leads back to the page; a refusal comes with what was filled in.
-async fn by_form(admin: &Admin, guard: &AdminGuard, head: &Parts, body: Incoming) -> Result<Response<Body>, (Problem, Form)> {
+async fn by_form(
+    admin: &Admin,
+    guard: &AdminGuard,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
     let (place, _) = admit(guard, head).map_err(nothing)?;
     let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
     match place {
-        ApiPath::Operate(cluster, node, verb) => match operate(admin, cluster, node, verb, &form.to_json()).await {
-            Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
-            Err(problem) => Err((problem, form)),
-        },
+        ApiPath::Operate(cluster, node, verb) => {
+            match operate(admin, cluster, node, verb, &form.to_json()).await {
+                Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
+                Err(problem) => Err((problem, form)),
+            }
+        }
         // whether it is applied or refused, the page shows it
         ApiPath::Reload => {
             drop(reload(admin).await);
@@ -156,7 +195,9 @@ fn back(to: &str, cookie: Option<&str>) -> Response<Body> {
     let mut response = Response::new(Body::from(""));
     *response.status_mut() = StatusCode::SEE_OTHER;
     let lines = [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)];
-    for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(value?).ok()?))) {
+    for (name, value) in
+        lines.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(value?).ok()?)))
+    {
         response.headers_mut().insert(name, value);
     }
     response
@@ -171,7 +212,10 @@ fn html(status: StatusCode, text: String) -> Response<Body> {
 fn find<'s>(status: &'s Status, cluster: &str) -> Result<&'s super::status::Cluster, Problem> {
     status.cluster(cluster).ok_or_else(|| {
         let known: Vec<&str> = status.clusters.iter().map(|cluster| &*cluster.cluster).collect();
-        Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {cluster:?}; there are: {}.", known.join(", ")))
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("There is no cluster {cluster:?}; there are: {}.", known.join(", ")),
+        )
     })
 }
 
@@ -179,31 +223,47 @@ fn find_node<'s>(status: &'s Status, cluster: &str, node: &str) -> Result<&'s su
     let found = find(status, cluster)?;
     found.node(node).ok_or_else(|| {
         let known: Vec<&str> = found.nodes.iter().map(|node| &*node.node).collect();
-        Problem::new(StatusCode::NOT_FOUND, format!("There is no node {node:?} in cluster {cluster}; there are: {}.", known.join(", ")))
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("There is no node {node:?} in cluster {cluster}; there are: {}.", known.join(", ")),
+        )
     })
 }
 
 /// Whether clients can be served: 503 names the clusters that have no node, to those who may know.
 fn ready(status: &Status, known: bool) -> Result<Response<Body>, Problem> {
-    let lacking: Vec<&str> = status.clusters.iter().filter(|cluster| cluster.serving == 0).map(|cluster| &*cluster.cluster).collect();
+    let lacking: Vec<&str> = status
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.serving == 0)
+        .map(|cluster| &*cluster.cluster)
+        .collect();
     let detail = match (status.stopping, &lacking[..]) {
         (true, _) => "The proxy is stopping.".to_owned(),
         (false, []) => return Ok(text(StatusCode::OK, "ready\n")),
         (false, _) if !known => "A cluster has no node that serves.".to_owned(),
         (false, lacking) => format!("No node serves in: {}.", lacking.join(", ")),
     };
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with("clusters", if known { lacking } else { Vec::new() }))
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .with("clusters", if known { lacking } else { Vec::new() }))
 }
 
 fn events(admin: &Admin) -> Result<Response<Body>, Problem> {
     let hello = json!({ "version": env!("CARGO_PKG_VERSION"), "revision": admin.current.load().revision });
-    let full = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Too many follow the events already; try again, or ask /api/status.");
+    let full = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many follow the events already; try again, or ask /api/status.",
+        )
+    };
     let follower = admin.events.follow(&hello).ok_or_else(full)?;
     Ok(kind(Response::new(Body::Stream(follower)), "text/event-stream"))
 }
 
 async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
-    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping: nothing is changed any more.");
+    let gone = || {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping: nothing is changed any more.")
+    };
     let op = Op { change: Change::Proxy(ProxyChange::Reload), by: OPERATOR.into(), force: false };
     match admin.registry.apply(op).await {
         Ok(_) => Ok(json(&admin.reloads.borrow().front())),
@@ -229,12 +289,23 @@ async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Resul
     let (cluster, node) = of_table(&table, cluster, node)?;
     let until = clock::unix_secs().saturating_add(lasts.as_secs());
     let value = cluster.bypass.issue(&node.spec.name, until);
-    let value = value.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The value could not be sealed."))?;
-    tracing::info!("cluster {} node {}: a bypass was given out, good for {lasts:?}", cluster.name, node.spec.name);
+    let value = value
+        .ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The value could not be sealed."))?;
+    tracing::info!(
+        "cluster {} node {}: a bypass was given out, good for {lasts:?}",
+        cluster.name,
+        node.spec.name
+    );
     Ok(json(&json!({ "value": value, "until": clock::rfc3339(until * 1000) })))
 }
 
-async fn operate(admin: &Admin, cluster: &str, node: &str, verb: NodeAction, body: &Bytes) -> Result<Response<Body>, Problem> {
+async fn operate(
+    admin: &Admin,
+    cluster: &str,
+    node: &str,
+    verb: NodeAction,
+    body: &Bytes,
+) -> Result<Response<Body>, Problem> {
     let (change, force) = verb.read(body)?;
     let op = Op { force, ..Op::of_node(cluster, node, change, OPERATOR) };
     let changes = admin.registry.apply(op).await?.once_saved().await;

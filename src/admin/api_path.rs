@@ -55,11 +55,27 @@ impl<'a> ApiPath<'a> {
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
             [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), None, ..] => Self::Nodes(cluster),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), None, _] => Self::Node(cluster, node),
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("sessions"), None] => {
-                Self::Sessions(cluster, node)
+            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), None, _] => {
+                Self::Node(cluster, node)
             }
-            [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some("bypass"), None] => Self::Bypass(cluster, node),
+            [
+                Some("api"),
+                Some("clusters"),
+                Some(cluster),
+                Some("nodes"),
+                Some(node),
+                Some("sessions"),
+                None,
+            ] => Self::Sessions(cluster, node),
+            [
+                Some("api"),
+                Some("clusters"),
+                Some(cluster),
+                Some("nodes"),
+                Some(node),
+                Some("bypass"),
+                None,
+            ] => Self::Bypass(cluster, node),
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), Some(verb), None] => {
                 Self::Operate(cluster, node, NodeAction::of_word(verb)?)
             }
@@ -74,7 +90,10 @@ impl<'a> ApiPath<'a> {
 
     /// Tells so little that it needs no token: whether the process is there, and how to get in.
     pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login)
+        matches!(
+            self,
+            Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login
+        )
     }
 }
 
@@ -114,7 +133,12 @@ mod tests {
     fn documented(place: ApiPath<'_>) -> &'static str {
         match place {
             // for people and their browsers
-            ApiPath::Page | ApiPath::Style | ApiPath::Script | ApiPath::Icon | ApiPath::Login | ApiPath::Logout => "no part of it",
+            ApiPath::Page
+            | ApiPath::Style
+            | ApiPath::Script
+            | ApiPath::Icon
+            | ApiPath::Login
+            | ApiPath::Logout => "no part of it",
             ApiPath::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
             ApiPath::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
             ApiPath::Ping => "/ping",

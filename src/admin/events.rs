@@ -1,5 +1,5 @@
-//! What happens, told to those who follow it: server-sent events. Followers and what waits for them are bounded; who is too slow
-//! is told how much was lost.
+//! What happens, told to those who follow it: server-sent events. Followers and what waits for them are
+//! bounded; who is too slow is told how much was lost.
 
 use bytes::Bytes;
 use serde::Serialize;

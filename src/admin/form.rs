@@ -6,10 +6,12 @@ use serde_json::{Map, Value};
 
 const KIND: &str = "application/x-www-form-urlencoded";
 
-/// Whether a request's body is a form of a page. Programs such as curl name this kind for whatever they send, but no origin.
+/// Whether a request's body is a form of a page. Programs such as curl name this kind for whatever they send,
+/// but no origin.
 pub fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    headers.contains_key(header::ORIGIN) && kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(KIND))
+    headers.contains_key(header::ORIGIN)
+        && kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(KIND))
 }
 
 /// The fields that were filled in.
@@ -41,7 +43,8 @@ impl Form {
                 .filter(|value: &Value| value.is_number() || value.is_boolean())
                 .unwrap_or_else(|| value.into()),
         };
-        let fields: Map<String, Value> = self.0.iter().map(|(name, text)| (name.clone(), value(name, text))).collect();
+        let fields: Map<String, Value> =
+            self.0.iter().map(|(name, text)| (name.clone(), value(name, text))).collect();
         Value::from(fields).to_string().into()
     }
 }
@@ -56,7 +59,10 @@ mod tests {
             ("", "{}"),
             ("deadline=&then=keep", r#"{"then":"keep"}"#),
             ("deadline=+4h+&then=move&force=true", r#"{"deadline":"4h","then":"move","force":true}"#),
-            ("weight=50&max-sessions=off&deadline=30", r#"{"weight":50,"max-sessions":"off","deadline":"30"}"#),
+            (
+                "weight=50&max-sessions=off&deadline=30",
+                r#"{"weight":50,"max-sessions":"off","deadline":"30"}"#,
+            ),
             ("x=%22%3C%3E&y=[1]", r#"{"x":"\"<>","y":"[1]"}"#),
         ] {
             assert_eq!(Form::read(&Bytes::from_static(form.as_bytes())).to_json(), json, "{form}");
@@ -65,9 +71,12 @@ mod tests {
 
     #[test]
     fn a_form_is_known_by_its_kind() {
-        for (kind, good) in
-            [(KIND, true), ("Application/X-WWW-Form-Urlencoded; charset=utf-8", true), ("application/json", false), ("", false)]
-        {
+        for (kind, good) in [
+            (KIND, true),
+            ("Application/X-WWW-Form-Urlencoded; charset=utf-8", true),
+            ("application/json", false),
+            ("", false),
+        ] {
             let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
             assert!(!is_form(&headers), "a program's {kind}");
             headers.insert(header::ORIGIN, "http://127.0.0.1:9900".parse().unwrap());

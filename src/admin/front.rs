@@ -9,7 +9,8 @@ use crate::upstream::own_addresses::OwnAddress;
 use std::path::Path;
 use std::rc::Rc;
 
-const OPTIONS: ControlOptions = ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
+const OPTIONS: ControlOptions =
+    ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
 
 /// What a conf asks for, made ready.
 pub type FrontPlan = ControlPlan<AdminGuard>;
@@ -28,7 +29,8 @@ impl Front {
 
     /// Binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, ControlError> {
-        self.listener.prepare(config.server.admin.as_deref(), None, |bind| AdminGuard::new(config, bind, files))
+        self.listener
+            .prepare(config.server.admin.as_deref(), None, |bind| AdminGuard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.

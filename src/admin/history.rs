@@ -1,4 +1,5 @@
-//! The last hour, sampled from the snapshot: the curves of the page. Bounded by the clusters and nodes there are.
+//! The last hour, sampled from the snapshot: the curves of the page. Bounded by the clusters and nodes there
+//! are.
 
 use super::quantile::quantile;
 use super::status::{Cluster, Status};
@@ -84,10 +85,16 @@ impl ClusterHistory {
         let traffic = &cluster.traffic;
         self.rate.push(Some(traffic.requests.saturating_sub(self.requests) as f64 / seconds));
         self.requests = traffic.requests;
-        let steps: Vec<(f64, u64)> =
-            traffic.duration.steps.iter().map(|step| (step.le, step.count)).chain([(f64::INFINITY, traffic.duration.count)]).collect();
+        let steps: Vec<(f64, u64)> = traffic
+            .duration
+            .steps
+            .iter()
+            .map(|step| (step.le, step.count))
+            .chain([(f64::INFINITY, traffic.duration.count)])
+            .collect();
         let before = |n: usize| self.steps.get(n).copied().unwrap_or_default();
-        let since: Vec<(f64, u64)> = steps.iter().enumerate().map(|(n, (le, count))| (*le, count.saturating_sub(before(n)))).collect();
+        let since: Vec<(f64, u64)> =
+            steps.iter().enumerate().map(|(n, (le, count))| (*le, count.saturating_sub(before(n)))).collect();
         self.p90_ms.push(quantile(&since, 0.9).map(|seconds| seconds * 1000.0));
         self.steps = steps.into_iter().map(|(_, count)| count).collect();
         self.sessions.push(Some(cluster.sessions as f64));

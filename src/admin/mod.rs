@@ -1,5 +1,5 @@
-//! The operator's window: page, API, metrics and events on `server.admin`. All of it shows one snapshot (`snapshot::take`), and what is
-//! to be changed goes to the registry. Runs on the control thread.
+//! The operator's window: page, API, metrics and events on `server.admin`. All of it shows one snapshot
+//! (`snapshot::take`), and what is to be changed goes to the registry. Runs on the control thread.
 
 mod api;
 mod api_path;
@@ -78,7 +78,12 @@ pub struct Admin {
 
 impl Admin {
     /// The window; what is to be changed is asked of the registry.
-    pub fn new(workers: &WorkerConfig, recall: Recall, counts: Rc<Counts>, registry: RegistryHandle) -> Rc<Self> {
+    pub fn new(
+        workers: &WorkerConfig,
+        recall: Recall,
+        counts: Rc<Counts>,
+        registry: RegistryHandle,
+    ) -> Rc<Self> {
         let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
         let limit = places.available_permits();
         let admin = Self {
@@ -116,7 +121,11 @@ impl Admin {
         }
         let mut reloads = self.reloads.borrow_mut();
         let (applied, refused) = reloads.front().map_or((0, 0), |last| (last.applied, last.refused));
-        let counted = Reload { applied: applied + u64::from(reload.ok), refused: refused + u64::from(!reload.ok), ..reload.clone() };
+        let counted = Reload {
+            applied: applied + u64::from(reload.ok),
+            refused: refused + u64::from(!reload.ok),
+            ..reload.clone()
+        };
         self.events.send("reload", &counted);
         reloads.truncate(RELOADS - 1);
         reloads.push_front(counted);

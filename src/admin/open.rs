@@ -13,7 +13,9 @@ pub fn config(config: &Config) -> Value {
 /// Keys whose texts are secrets, or may well be: the conf's own, and headers that carry them.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let secret = ["authorization", "dynamic-key", "secret", "token", "password", "api-key", "apikey"].iter().any(|word| key.contains(word));
+    let secret = ["authorization", "dynamic-key", "secret", "token", "password", "api-key", "apikey"]
+        .iter()
+        .any(|word| key.contains(word));
     (secret && !key.ends_with("-file")) || key == "set-cookie"
 }
 

@@ -1,4 +1,5 @@
-//! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they cannot differ.
+//! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they
+//! cannot differ.
 
 use super::operate::{Bypass, Drain, Force, NodeAction};
 use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
@@ -9,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 /// The document.
 pub fn document() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut schemas = settings.into_generator();
     let mut paths = Map::new();
     for (path, summary, answer) in reads(&mut schemas) {
@@ -55,15 +57,27 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
         ("/api/clusters/{cluster}", "A cluster.", of::<Cluster>(schemas)),
         ("/api/clusters/{cluster}/nodes", "Its nodes.", of::<Vec<Node>>(schemas)),
         ("/api/clusters/{cluster}/nodes/{node}", "A node.", of::<Node>(schemas)),
-        ("/api/clusters/{cluster}/nodes/{node}/sessions", "Who is on a node: the sessions seen last.", of::<Sessions>(schemas)),
+        (
+            "/api/clusters/{cluster}/nodes/{node}/sessions",
+            "Who is on a node: the sessions seen last.",
+            of::<Sessions>(schemas),
+        ),
         ("/api/config", "The conf as it runs, secrets hidden.", object()),
-        ("/api/events", "What happens, as it happens.", json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+        (
+            "/api/events",
+            "What happens, as it happens.",
+            json!({ "text/event-stream": { "schema": { "type": "string" } } }),
+        ),
         (
             "/api/explain",
             "Why a request went where it went, or where one would go; the latest if none is named.",
             of::<Explanation>(schemas),
         ),
-        ("/api/moves", "Requests that found their pin broken, by cause, and the latest of them.", of::<Moves>(schemas)),
+        (
+            "/api/moves",
+            "Requests that found their pin broken, by cause, and the latest of them.",
+            of::<Moves>(schemas),
+        ),
         ("/api/openapi.json", "This document.", object()),
     ]
 }
@@ -81,10 +95,22 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
         NodeAction::Enable | NodeAction::Accept => nothing.clone(),
     };
     let mut all: Vec<Change> = [
-        ("/api/clusters/{cluster}/nodes/{node}/drain", "Its sessions stay, new ones go elsewhere.", NodeAction::Drain),
-        ("/api/clusters/{cluster}/nodes/{node}/enable", "It takes everything again, whatever took it out.", NodeAction::Enable),
+        (
+            "/api/clusters/{cluster}/nodes/{node}/drain",
+            "Its sessions stay, new ones go elsewhere.",
+            NodeAction::Drain,
+        ),
+        (
+            "/api/clusters/{cluster}/nodes/{node}/enable",
+            "It takes everything again, whatever took it out.",
+            NodeAction::Enable,
+        ),
         ("/api/clusters/{cluster}/nodes/{node}/disable", "Nobody is sent there.", NodeAction::Disable),
-        ("/api/clusters/{cluster}/nodes/{node}/accept", "A node that announced itself is let in.", NodeAction::Accept),
+        (
+            "/api/clusters/{cluster}/nodes/{node}/accept",
+            "A node that announced itself is let in.",
+            NodeAction::Accept,
+        ),
         ("/api/clusters/{cluster}/nodes/{node}/remove", "It leaves the cluster.", NodeAction::Remove),
         ("/api/clusters/{cluster}/nodes/{node}/set", "Its weight and limits change.", NodeAction::Set),
     ]
@@ -95,8 +121,18 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
     let value = json!({ "application/json": { "schema": value } });
     let path = "/api/clusters/{cluster}/nodes/{node}/bypass";
-    all.push((path, "A value that leads past everything to this node.", Some(schemas.subschema_for::<Bypass>().into()), value));
-    all.push(("/api/reload", "The conf file is read again and applied, or refused and nothing changes.", None, of::<Reload>(schemas)));
+    all.push((
+        path,
+        "A value that leads past everything to this node.",
+        Some(schemas.subschema_for::<Bypass>().into()),
+        value,
+    ));
+    all.push((
+        "/api/reload",
+        "The conf file is read again and applied, or refused and nothing changes.",
+        None,
+        of::<Reload>(schemas),
+    ));
     all
 }
 
@@ -106,7 +142,8 @@ fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
 
 fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Value {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let in_path = names
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let parameters: Vec<Value> = in_path.chain(query).collect();
     let problem = |what: &str| {
         let schema = json!({ "$ref": "#/components/schemas/Problem" });
@@ -128,7 +165,8 @@ fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Val
 
 /// What can be said behind the path.
 fn query_of(path: &str) -> Vec<Value> {
-    let of_snapshot = ["/metrics", "/api/status"].contains(&path) || (path.starts_with("/api/clusters") && !path.ends_with("/sessions"));
+    let of_snapshot = ["/metrics", "/api/status"].contains(&path)
+        || (path.starts_with("/api/clusters") && !path.ends_with("/sessions"));
     if of_snapshot {
         let number = json!({ "type": "integer", "minimum": 0, "maximum": (1_u64 << 53) - 1 });
         return vec![json!({
@@ -144,7 +182,8 @@ fn query_of(path: &str) -> Vec<Value> {
         json!({ "name": name, "in": "query", "description": what,
                 "schema": { "type": "array", "items": { "type": "string", "pattern": pattern } } })
     };
-    let source = json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] });
+    let source =
+        json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] });
     vec![
         json!({ "name": "last", "in": "query", "description": "The latest request.", "allowEmptyValue": true, "schema": { "type": "boolean" } }),
         one("id", "A request that was; it is asked before all else.", "^[A-Za-z0-9._:/+=@-]{1,128}$"),

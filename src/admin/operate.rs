@@ -64,7 +64,9 @@ pub struct Bypass {
     #[serde(rename = "for", skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     #[schemars(
         with = "String",
-        regex(pattern = r"^([1-9][0-9]{3,6} ?ms|[1-9][0-9]{0,3} ?s|[1-9][0-9]{0,2} ?(m|min)|([1-9]|1[0-9]|2[0-4]) ?h|1 ?d)$")
+        regex(
+            pattern = r"^([1-9][0-9]{3,6} ?ms|[1-9][0-9]{0,3} ?s|[1-9][0-9]{0,2} ?(m|min)|([1-9]|1[0-9]|2[0-4]) ?h|1 ?d)$"
+        )
     )]
     pub lasts: Option<Duration>,
 }
@@ -78,17 +80,18 @@ impl Bypass {
         let lasts = parse::<Self>(body)?.lasts.map_or(std::time::Duration::from_secs(600), Duration::get);
         match lasts.as_secs() {
             0 => Err(Problem::new(StatusCode::BAD_REQUEST, "A bypass lasts a second at least.")),
-            _ if lasts > LONGEST_BYPASS => {
-                Err(Problem::new(StatusCode::BAD_REQUEST, "A bypass lasts 24h at most: nobody can take it back."))
-            }
+            _ if lasts > LONGEST_BYPASS => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "A bypass lasts 24h at most: nobody can take it back.",
+            )),
             _ => Ok(lasts),
         }
     }
 }
 
 impl NodeAction {
-    /// What it does to a node, and whether even if something stops working: by the body, which may be empty where nothing need be
-    /// said.
+    /// What it does to a node, and whether even if something stops working: by the body, which may be empty
+    /// where nothing need be said.
     pub fn read(self, body: &Bytes) -> Result<(NodeChange, bool), Problem> {
         Ok(match self {
             Self::Drain => {
@@ -112,7 +115,10 @@ impl NodeAction {
 
 /// JSON has one kind of number: 50.0 is 50.
 fn whole(value: &mut Value) {
-    if let Some(n) = value.as_f64().filter(|n| value.is_f64() && n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n)) {
+    if let Some(n) = value
+        .as_f64()
+        .filter(|n| value.is_f64() && n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
+    {
         *value = (n as u64).into();
     }
 }
@@ -136,8 +142,12 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Prob
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Harm(harm) => Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced()),
-            Error::NoCluster { .. } | Error::NoNode { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Error::Harm(harm) => {
+                Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced())
+            }
+            Error::NoCluster { .. } | Error::NoNode { .. } => {
+                Self::new(StatusCode::NOT_FOUND, error.to_string())
+            }
             _ => Self::new(StatusCode::CONFLICT, error.to_string()).with("force", false),
         }
     }
@@ -157,14 +167,22 @@ mod tests {
         let drain = |deadline, then| NodeChange::Drain(DrainRequest { deadline, then });
         assert_eq!(read("drain", ""), Some((drain(None, None), false)));
         let four = Some(Duration::secs(14_400));
-        assert_eq!(read("drain", r#"{"deadline":"4h","then":"move","force":true}"#), Some((drain(four, Some(Then::Move)), true)));
+        assert_eq!(
+            read("drain", r#"{"deadline":"4h","then":"move","force":true}"#),
+            Some((drain(four, Some(Then::Move)), true))
+        );
         assert_eq!(read("drain", r#"{"deadline":"off"}"#), Some((drain("off".parse().ok(), None), false)));
-        let set = |weight, max_sessions, max_requests| Some((NodeChange::Set(NodeLimits { weight, max_sessions, max_requests }), false));
+        let set = |weight, max_sessions, max_requests| {
+            Some((NodeChange::Set(NodeLimits { weight, max_sessions, max_requests }), false))
+        };
         let limits = set(Some(50), Some(Limit::Most(1)), Some(Limit::Word(Off::Off)));
         assert_eq!(read("set", r#"{"weight":50,"max-sessions":1,"max-requests":"off"}"#), limits);
         assert_eq!(read("set", r#"{"weight":50.0}"#), set(Some(50), None, None));
         assert_eq!(read("remove", r#"{"force":true}"#), Some((NodeChange::Remove, true)));
-        assert_eq!((read("enable", "{}"), read("accept", "")), (Some((NodeChange::Enable, false)), Some((NodeChange::Accept, false))));
+        assert_eq!(
+            (read("enable", "{}"), read("accept", "")),
+            (Some((NodeChange::Enable, false)), Some((NodeChange::Accept, false)))
+        );
         for verb in NodeAction::ALL {
             assert_eq!(read(verb.word(), "").is_some(), verb != NodeAction::Set, "{verb:?}");
         }
@@ -174,7 +192,11 @@ mod tests {
     fn what_nothing_can_change_is_told() {
         let problem = Problem::from(Error::Fixed(crate::control::op::Target::Listener("web".into())));
         assert_eq!((problem.status(), problem.offers_force()), (StatusCode::CONFLICT, false));
-        assert!(problem.detail().starts_with("listener web cannot be changed at run time"), "{}", problem.detail());
+        assert!(
+            problem.detail().starts_with("listener web cannot be changed at run time"),
+            "{}",
+            problem.detail()
+        );
     }
 
     #[test]

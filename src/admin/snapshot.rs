@@ -79,7 +79,9 @@ pub fn take(admin: &Admin) -> Status {
 
 fn spans(traces: &Traces) -> BTreeMap<String, u64> {
     let traces::SpanTotals { exported, dropped, failed } = traces.totals();
-    [("exported", exported), ("dropped", dropped), ("failed", failed)].map(|(result, count)| (result.to_owned(), count)).into()
+    [("exported", exported), ("dropped", dropped), ("failed", failed)]
+        .map(|(result, count)| (result.to_owned(), count))
+        .into()
 }
 
 fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Certificate> {
@@ -95,14 +97,17 @@ fn certificates(stores: &[(String, Arc<CertStore>)], now: u64) -> Vec<status::Ce
         };
         certs.all().iter().map(one).collect()
     };
-    let mut all: Vec<_> = stores.iter().flat_map(|(listener, store)| of(listener, &store.current())).collect();
+    let mut all: Vec<_> =
+        stores.iter().flat_map(|(listener, store)| of(listener, &store.current())).collect();
     all.sort_by_key(|certificate| certificate.left);
     all
 }
 
 fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     let of = |dialect: Dialect| {
-        let by = HeartbeatOutcome::ALL.into_iter().map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
+        let by = HeartbeatOutcome::ALL
+            .into_iter()
+            .map(|outcome| (outcome.word().to_owned(), counts.get(dialect, outcome)));
         (dialect.word().to_owned(), by.filter(|(_, count)| *count > 0).collect())
     };
     Dialect::ALL.into_iter().map(of).collect()
@@ -142,7 +147,10 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
     let serving = cluster.nodes().filter(|node| node.state(now).keeps_sessions()).count();
     // what the operator took out on purpose, or has not let in, is as it should be
     let as_wanted = |node: &status::Node| {
-        matches!(node.state.known(), Some(State::Ready | State::Maintenance | State::Removed | State::Drained | State::Pending))
+        matches!(
+            node.state.known(),
+            Some(State::Ready | State::Maintenance | State::Removed | State::Drained | State::Pending)
+        )
     };
     let ledger = &cluster.live.ledger;
     status::Cluster {
@@ -162,7 +170,11 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
         in_flight: nodes.iter().map(|node| node.in_flight).sum(),
         waiting: cluster.nodes().map(|node| u64::from(node.live.waiting.load(Relaxed))).sum(),
         pool: pool(cluster.live.usage.totals()),
-        ledger: Ledger { entries: ledger.len() as u64, limit: ledger.limit() as u64, evicted: ledger.evicted() },
+        ledger: Ledger {
+            entries: ledger.len() as u64,
+            limit: ledger.limit() as u64,
+            evicted: ledger.evicted(),
+        },
         traffic: counted(&cluster.live.traffic),
         nodes,
     }
@@ -175,7 +187,9 @@ fn pool(usage: usage::UsageTotals) -> status::Pool {
 
 fn capacity(cluster: &Cluster) -> Option<u64> {
     let serving = cluster.nodes().filter(|node| !node.stands_aside());
-    serving.filter_map(|node| node.capacity()).fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
+    serving
+        .filter_map(|node| node.capacity())
+        .fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
 }
 
 fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) -> status::Node {
@@ -196,9 +210,15 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) 
         sockets: live.sockets.load(Relaxed).into(),
         weight: live.report.weight(spec.weight).into(),
         load: live.report.load().map(Into::into),
-        known: cluster.roster.doubted(node, now).map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
+        known: cluster
+            .roster
+            .doubted(node, now)
+            .map(|_| live.fill.lately(live.sessions.load(Relaxed)).into()),
         version: live.report.version().map(|version| version.to_string()),
-        set_by: spec.set.as_ref().map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
+        set_by: spec
+            .set
+            .as_ref()
+            .map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
         left: spec.set.as_ref().filter(|_| drains).and_then(|set| set.left),
@@ -265,7 +285,11 @@ fn traffic(totals: &TrafficTotals) -> status::Traffic {
             p50_ms: at(0.5),
             p90_ms: at(0.9),
             p99_ms: at(0.99),
-            steps: steps.iter().filter(|(le, _)| le.is_finite()).map(|&(le, count)| Step { le, count }).collect(),
+            steps: steps
+                .iter()
+                .filter(|(le, _)| le.is_finite())
+                .map(|&(le, count)| Step { le, count })
+                .collect(),
         },
     }
 }

@@ -47,8 +47,8 @@ pub struct Status {
     /// Heartbeats since the start, by dialect and by what became of them.
     #[serde(default)]
     pub heartbeats: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Spans since the start, by what became of them, where requests are traced: exported, dropped for a full queue, failed because the
-    /// collector did not take them.
+    /// Spans since the start, by what became of them, where requests are traced: exported, dropped for a full
+    /// queue, failed because the collector did not take them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spans: BTreeMap<String, u64>,
     /// Access-log lines that were lost since the start.
@@ -97,7 +97,16 @@ impl Reload {
     /// Before the first reload.
     pub(super) fn at_start(unix_ms: u64) -> Self {
         let at = clock::rfc3339(unix_ms);
-        Self { at, cause: "start".into(), ok: true, took_ms: 0.0, changes: Vec::new(), findings: Vec::new(), applied: 0, refused: 0 }
+        Self {
+            at,
+            cause: "start".into(),
+            ok: true,
+            took_ms: 0.0,
+            changes: Vec::new(),
+            findings: Vec::new(),
+            applied: 0,
+            refused: 0,
+        }
     }
 
     /// One that just ended.
@@ -177,11 +186,13 @@ pub struct Cluster {
     pub serving: u64,
     /// The method new sessions are placed by.
     pub balance: String,
-    /// Hash of what its nodes adopt: one that has adopted it has the same in its heartbeat's answer, as `settings.hash`.
+    /// Hash of what its nodes adopt: one that has adopted it has the same in its heartbeat's answer, as
+    /// `settings.hash`.
     pub settings: String,
     /// Live sessions on all nodes.
     pub sessions: u64,
-    /// The most sessions they take, of those that serve and say; nodes that only tell clients where to go have none.
+    /// The most sessions they take, of those that serve and say; nodes that only tell clients where to go
+    /// have none.
     pub capacity: Option<u64>,
     /// Bypass values that were forged, damaged or too old since the start.
     pub bypass_refused: u64,

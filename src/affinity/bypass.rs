@@ -1,5 +1,5 @@
-//! The bypass: a value that leads to one named node whatever its state. Sealed with the keys of the pins, so that it is good at every
-//! proxy that has them, and never mistaken for a pin.
+//! The bypass: a value that leads to one named node whatever its state. Sealed with the keys of the pins, so
+//! that it is good at every proxy that has them, and never mistaken for a pin.
 
 use super::seal::{KeyRing, Sealed};
 use crate::base::hash::hash64;
@@ -13,7 +13,8 @@ static HEADER: HeaderName = HeaderName::from_static("homing-bypass");
 const COOKIE_NAME: &[u8] = b"homing-bypass";
 
 /// Mostly there is no such cookie, and one search tells.
-static IN_COOKIES: LazyLock<memchr::memmem::Finder<'static>> = LazyLock::new(|| memchr::memmem::Finder::new(COOKIE_NAME));
+static IN_COOKIES: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new(COOKIE_NAME));
 
 /// Gives out and opens the bypass values of one cluster.
 #[derive(Debug)]
@@ -48,7 +49,10 @@ pub fn carried(headers: &HeaderMap) -> Option<&[u8]> {
         return Some(value.as_bytes());
     }
     let mut lines = headers.get_all(COOKIE).iter();
-    lines.any(|line| IN_COOKIES.find(line.as_bytes()).is_some()).then(|| cookies::values(headers, COOKIE_NAME).next()).flatten()
+    lines
+        .any(|line| IN_COOKIES.find(line.as_bytes()).is_some())
+        .then(|| cookies::values(headers, COOKIE_NAME).next())
+        .flatten()
 }
 
 /// Takes it out of the request: no node is to see it.
@@ -68,8 +72,16 @@ mod tests {
         let value = shop.issue("n1", 1000).unwrap();
         assert_eq!(shop.open(value.as_bytes(), 999), Some(hash64(b"n1")));
         assert_eq!(shop.open(value.as_bytes(), 1000), None, "too old");
-        assert_eq!(BypassIssuer::new(ring.clone(), "bank").open(value.as_bytes(), 1), None, "another cluster");
-        assert_eq!(BypassIssuer::new(Arc::new(KeyRing::generate()), "shop").open(value.as_bytes(), 1), None, "other keys");
+        assert_eq!(
+            BypassIssuer::new(ring.clone(), "bank").open(value.as_bytes(), 1),
+            None,
+            "another cluster"
+        );
+        assert_eq!(
+            BypassIssuer::new(Arc::new(KeyRing::generate()), "shop").open(value.as_bytes(), 1),
+            None,
+            "other keys"
+        );
         let pin = ring.seal(&Sealed::new(hash64(b"n1"), u64::MAX, None, 1), b"HOMING\0shop").unwrap();
         assert_eq!(shop.open(&pin, 1), None, "a pin is no bypass");
         for wrong in ["", "x", &value[1..], &format!("{value}A")] {

@@ -64,10 +64,14 @@ fn default_name(cluster: &str) -> String {
 
 fn form(table: &AffinityTable, context: &AffinityContext<'_>) -> Result<AffinityMethod, AffinityError> {
     match (&table.cookie, &table.route, &table.learn, &table.key) {
-        (Some(name), None, None, None) => pin_cookie(name, table, context).map(|form| AffinityMethod::Cookie(Box::new(form))),
+        (Some(name), None, None, None) => {
+            pin_cookie(name, table, context).map(|form| AffinityMethod::Cookie(Box::new(form)))
+        }
         (None, Some(name), None, None) => route(name, table, context).map(AffinityMethod::Route),
         (None, None, Some(name), None) => Ok(AffinityMethod::Learn(LearnForm { cookie: cookie_name(name)? })),
-        (None, None, None, Some(key)) => Ok(AffinityMethod::Key(KeyForm { source: KeySource::parse(key)?, remember: table.remember })),
+        (None, None, None, Some(key)) => {
+            Ok(AffinityMethod::Key(KeyForm { source: KeySource::parse(key)?, remember: table.remember }))
+        }
         _ => Err(AffinityError::Forms),
     }
 }
@@ -76,7 +80,11 @@ fn cookie_name(name: &str) -> Result<Box<str>, AffinityError> {
     if is_token(name) { Ok(name.into()) } else { Err(AffinityError::CookieName(name.to_owned())) }
 }
 
-fn route(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) -> Result<RouteForm, AffinityError> {
+fn route(
+    name: &str,
+    table: &AffinityTable,
+    context: &AffinityContext<'_>,
+) -> Result<RouteForm, AffinityError> {
     let separator = match table.route_separator() {
         Some("") => return Err(AffinityError::EmptySeparator),
         text => text.map(Box::from),
@@ -90,7 +98,11 @@ fn route(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) -> Re
     })
 }
 
-fn pin_cookie(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) -> Result<PinCookie, AffinityError> {
+fn pin_cookie(
+    name: &str,
+    table: &AffinityTable,
+    context: &AffinityContext<'_>,
+) -> Result<PinCookie, AffinityError> {
     let insert = table.mode == CookieMode::Insert;
     let seconds = |limit: Option<crate::base::units::Duration>| limit.map(|limit| limit.0.as_secs());
     let (max_idle, max_life) = (seconds(table.max_idle), seconds(table.max_life));
@@ -101,7 +113,9 @@ fn pin_cookie(name: &str, table: &AffinityTable, context: &AffinityContext<'_>) 
         return Err(AffinityError::SealedAnothers);
     }
     let value = match table.cookie_value() {
-        CookieValue::Sealed => PinValue::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members)),
+        CookieValue::Sealed => {
+            PinValue::Sealed(Seals::new(context.keys.clone(), name, context.cluster, context.members))
+        }
         CookieValue::Route => {
             let routes = Texts::routes(context.members);
             let before = table.separator.as_deref().filter(|_| table.is_readable());
@@ -171,7 +185,9 @@ fn tail(table: &AffinityTable, tls: bool) -> Result<Vec<u8>, AffinityError> {
         parts.push("Partitioned".into());
     }
     parts.extend(table.attributes.iter().cloned());
-    if let Some(part) = parts.iter().find(|part| part.bytes().any(|byte| byte == b';' || byte.is_ascii_control())) {
+    if let Some(part) =
+        parts.iter().find(|part| part.bytes().any(|byte| byte == b';' || byte.is_ascii_control()))
+    {
         return Err(AffinityError::Attribute(part.clone()));
     }
     Ok(parts.iter().flat_map(|part| ["; ", part]).collect::<String>().into_bytes())

@@ -119,9 +119,14 @@ impl PinCookie {
             return PinLookup::new(FoundPin::Lost(Lost::Expired), session);
         }
         let stale = last.is_none_or(|last| dates::seconds(last) < now);
-        let refresh = ((self.max_idle.is_some() || last.is_some()) && stale) || self.max_life.is_some() != first.is_some();
+        let refresh = ((self.max_idle.is_some() || last.is_some()) && stale)
+            || self.max_life.is_some() != first.is_some();
         let stamp = PinMeta { first, refresh, ..PinMeta::default() };
-        PinLookup { found: self.slots_behind(text).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session, stamp }
+        PinLookup {
+            found: self.slots_behind(text).map_or(FoundPin::Lost(Lost::UnknownRoute), at),
+            session,
+            stamp,
+        }
     }
 
     /// What a pin says if it is not too old but for its last use; none where pins name no session.
@@ -129,32 +134,51 @@ impl PinCookie {
         if !self.value.is_sealed() {
             return None;
         }
-        let mut readings = cookies::values(request.headers, self.name()).map(|value| self.read_sealed(value, request.now, None));
+        let mut readings = cookies::values(request.headers, self.name())
+            .map(|value| self.read_sealed(value, request.now, None));
         let found = readings.find(|reading| matches!(reading.found, FoundPin::Pin { .. }))?;
         Some(PinLookup { stamp: PinMeta { seen: true, ..found.stamp }, ..found })
     }
 
     fn read_sealed<'t>(&'t self, value: &[u8], now: u64, max_idle: Option<u64>) -> PinLookup<'t> {
         let PinValue::Sealed(seals) = &self.value else { return PinLookup::absent(None) };
-        let Some((pin, old_key)) = seals.open(value) else { return PinLookup::new(FoundPin::Lost(Lost::Tampered), None) };
-        if dates::is_over(Some(pin.first), self.max_life, now) || dates::is_over(Some(pin.last), max_idle, now) {
+        let Some((pin, old_key)) = seals.open(value) else {
+            return PinLookup::new(FoundPin::Lost(Lost::Tampered), None);
+        };
+        if dates::is_over(Some(pin.first), self.max_life, now)
+            || dates::is_over(Some(pin.last), max_idle, now)
+        {
             return PinLookup::new(FoundPin::Lost(Lost::Expired), None);
         }
-        let half_way = self.max_idle.is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
-        let stamp = PinMeta { first: Some(pin.first), refresh: old_key || half_way, boot: pin.boot, ..PinMeta::default() };
-        PinLookup { found: seals.slots(pin.node).map_or(FoundPin::Lost(Lost::UnknownRoute), at), session: Some(pin.session), stamp }
+        let half_way = self
+            .max_idle
+            .is_some_and(|idle| now.saturating_sub(dates::seconds(pin.last)) > (idle / 2).max(4));
+        let stamp = PinMeta {
+            first: Some(pin.first),
+            refresh: old_key || half_way,
+            boot: pin.boot,
+            ..PinMeta::default()
+        };
+        PinLookup {
+            found: seals.slots(pin.node).map_or(FoundPin::Lost(Lost::UnknownRoute), at),
+            session: Some(pin.session),
+            stamp,
+        }
     }
 
     /// Takes our part out of the request.
     pub(super) fn prepare(&self, headers: &mut HeaderMap) {
         if self.mode == CookieMode::Prefix {
-            cookies::shorten(headers, self.name(), |value| Some(memchr::memchr(b'~', value)? + 1..value.len()));
+            cookies::shorten(headers, self.name(), |value| {
+                Some(memchr::memchr(b'~', value)? + 1..value.len())
+            });
         } else if self.indirect {
             cookies::remove(headers, self.name());
         }
     }
 
-    /// Takes another front end's prefix out of the request, if it surely is one: the application would not know its session with it.
+    /// Takes another front end's prefix out of the request, if it surely is one: the application would not
+    /// know its session with it.
     pub(super) fn prepare_foreign(&self, headers: &mut HeaderMap) {
         if self.mode != CookieMode::Prefix {
             return;
@@ -166,10 +190,16 @@ impl PinCookie {
     }
 
     /// Marks the answer.
-    pub(super) fn finish(&self, answer: &PinResponse<'_>, release: bool, headers: &mut HeaderMap) -> PinOutcome {
+    pub(super) fn finish(
+        &self,
+        answer: &PinResponse<'_>,
+        release: bool,
+        headers: &mut HeaderMap,
+    ) -> PinOutcome {
         let direct = answer.honoured && !answer.stamp.foreign;
         let mut outcome = PinOutcome::default();
-        let app_set = headers.contains_key(SET_COOKIE) && self.edit_set_cookies(answer, direct, headers, &mut outcome);
+        let app_set =
+            headers.contains_key(SET_COOKIE) && self.edit_set_cookies(answer, direct, headers, &mut outcome);
         if self.mode == CookieMode::Insert && !(self.preserve && app_set) {
             self.insert(answer, direct, release, headers, &mut outcome);
         }
@@ -180,10 +210,18 @@ impl PinCookie {
     }
 
     /// Does to the application's own Set-Cookie lines of our name what the mode says; true if there were any.
-    fn edit_set_cookies(&self, answer: &PinResponse<'_>, direct: bool, headers: &mut HeaderMap, outcome: &mut PinOutcome) -> bool {
+    fn edit_set_cookies(
+        &self,
+        answer: &PinResponse<'_>,
+        direct: bool,
+        headers: &mut HeaderMap,
+        outcome: &mut PinOutcome,
+    ) -> bool {
         let mut app_set = false;
         cookies::edit(headers, &SET_COOKIE, |line| {
-            let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == self.name()) else { return Edit::Keep };
+            let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == self.name()) else {
+                return Edit::Keep;
+            };
             app_set = true;
             let insert = self.mode == CookieMode::Insert;
             if !self.preserve && (insert || (self.indirect && direct)) {
@@ -205,12 +243,23 @@ impl PinCookie {
                 return Edit::Keep;
             }
             (outcome.pinned, outcome.cookie) = (true, PinSent::Rewritten);
-            if prefix { Edit::Replace(set.with_value(&[&pin, b"~", set.value])) } else { Edit::Replace(set.with_value(&[&pin])) }
+            if prefix {
+                Edit::Replace(set.with_value(&[&pin, b"~", set.value]))
+            } else {
+                Edit::Replace(set.with_value(&[&pin]))
+            }
         });
         app_set
     }
 
-    fn insert(&self, answer: &PinResponse<'_>, direct: bool, release: bool, headers: &mut HeaderMap, outcome: &mut PinOutcome) {
+    fn insert(
+        &self,
+        answer: &PinResponse<'_>,
+        direct: bool,
+        release: bool,
+        headers: &mut HeaderMap,
+        outcome: &mut PinOutcome,
+    ) {
         let reboots = self.value.is_sealed() && answer.boot.is_some() && answer.stamp.boot != answer.boot;
         let due = if release { answer.stamp.seen } else { !direct || answer.stamp.refresh || reboots };
         if !due || (self.postonly && answer.method != http::Method::POST) {
@@ -221,7 +270,8 @@ impl PinCookie {
         line.extend_from_slice(self.name());
         line.push(b'=');
         if !release && self.value.write(&mut line, &self.wanted(answer)) {
-            (outcome.pinned, outcome.cookie) = (true, if direct { PinSent::Updated } else { PinSent::Inserted });
+            (outcome.pinned, outcome.cookie) =
+                (true, if direct { PinSent::Updated } else { PinSent::Inserted });
             self.write_stamps(&mut line, answer);
         } else {
             // A node without a value keeps nobody: the client is to forget its pin, as with HAProxy.
@@ -247,7 +297,13 @@ impl PinCookie {
     }
 
     fn wanted(&self, answer: &PinResponse<'_>) -> PinPurpose {
-        PinPurpose { slot: answer.slot, session: answer.session, first: answer.stamp.first, boot: answer.boot, now: answer.now }
+        PinPurpose {
+            slot: answer.slot,
+            session: answer.session,
+            first: answer.stamp.first,
+            boot: answer.boot,
+            now: answer.now,
+        }
     }
 }
 
@@ -268,7 +324,8 @@ fn rank(reading: &PinLookup<'_>) -> u8 {
 
 /// A shared cache must not hand one client's pin to another.
 fn mark_private(headers: &mut HeaderMap) {
-    let said = headers.get_all(CACHE_CONTROL).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let said =
+        headers.get_all(CACHE_CONTROL).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let mut words = said.map(|word| word.trim_ascii());
     if !words.any(|word| word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store")) {
         headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));

@@ -61,9 +61,13 @@ mod tests {
 
     #[test]
     fn text_is_haproxys() {
-        for (unix, text) in
-            [(0, "AAAAA"), (1_700_000_000, "ZVPxA"), (1_781_006_397, "aigAQ"), (1_781_006_400, "aigAQ"), (1_795_258_798, "awF5s")]
-        {
+        for (unix, text) in [
+            (0, "AAAAA"),
+            (1_700_000_000, "ZVPxA"),
+            (1_781_006_397, "aigAQ"),
+            (1_781_006_400, "aigAQ"),
+            (1_795_258_798, "awF5s"),
+        ] {
             assert_eq!(write(units(unix)), text.as_bytes(), "{unix}");
             assert_eq!(read(text.as_bytes()), Some(units(unix)).filter(|units| *units != 0));
         }

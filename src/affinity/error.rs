@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// What is wrong with an affinity. The check of the conf says the same at its place in the file, and what to write instead.
+/// What is wrong with an affinity. The check of the conf says the same at its place in the file, and what to
+/// write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AffinityError {
     /// Not exactly one form.
@@ -46,16 +47,26 @@ impl fmt::Display for AffinityError {
         match self {
             Self::Forms => out.write_str("affinity needs exactly one of `cookie`, `route`, `learn`, `key`"),
             Self::NestedAlso => out.write_str("a form under `also` cannot have an `also` of its own"),
-            Self::LearnUnderAlso => out.write_str("`learn` cannot stand under `also`: it would never learn anything"),
+            Self::LearnUnderAlso => {
+                out.write_str("`learn` cannot stand under `also`: it would never learn anything")
+            }
             Self::CookieName(name) => write!(out, "\"{name}\" is no cookie's name"),
             Self::HeaderName(name) => write!(out, "\"{name}\" is no header's name"),
-            Self::Key(text) => write!(out, "key \"{text}\" is not \"query:NAME\", \"header:NAME\" or \"source\""),
-            Self::EmptySeparator => out.write_str("`separator` is empty; \"off\" takes the whole value as the route"),
+            Self::Key(text) => {
+                write!(out, "key \"{text}\" is not \"query:NAME\", \"header:NAME\" or \"source\"")
+            }
+            Self::EmptySeparator => {
+                out.write_str("`separator` is empty; \"off\" takes the whole value as the route")
+            }
             Self::AgesOfAnothers => out.write_str("`max-idle` and `max-life` need `mode = \"insert\"`"),
-            Self::SealedAnothers => out.write_str("only a cookie of ours can be sealed: `value = \"sealed\"` needs `mode = \"insert\"`"),
+            Self::SealedAnothers => out.write_str(
+                "only a cookie of ours can be sealed: `value = \"sealed\"` needs `mode = \"insert\"`",
+            ),
             Self::NoDynamicKey => out.write_str("`value = \"dynamic\"` needs `dynamic-key`"),
             Self::Route(text) => write!(out, "route \"{text}\" cannot stand in a cookie"),
-            Self::Attribute(text) => write!(out, "\"{}\" cannot stand in a Set-Cookie header", text.escape_debug()),
+            Self::Attribute(text) => {
+                write!(out, "\"{}\" cannot stand in a Set-Cookie header", text.escape_debug())
+            }
         }
     }
 }

@@ -31,9 +31,9 @@ impl KeySource {
         match text.split_once(':') {
             None if text == "source" => Ok(Self::Address),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.into())),
-            Some(("header", name)) => {
-                HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| AffinityError::HeaderName(name.to_owned()))
-            }
+            Some(("header", name)) => HeaderName::from_bytes(name.as_bytes())
+                .map(Self::Header)
+                .map_err(|_| AffinityError::HeaderName(name.to_owned())),
             _ => Err(AffinityError::Key(text.to_owned())),
         }
     }
@@ -68,8 +68,9 @@ impl KeyForm {
         match &self.source {
             KeySource::Query(name) => {
                 let query = request.uri.query()?.as_bytes();
-                let mut values =
-                    query.split(|byte| *byte == b'&').filter_map(|piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+                let mut values = query
+                    .split(|byte| *byte == b'&')
+                    .filter_map(|piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
                 values.find(|value| !value.is_empty()).map(hash_decoded)
             }
             KeySource::Header(name) => {
@@ -113,7 +114,9 @@ mod tests {
 
     #[test]
     fn percent_signs_are_decoded_once() {
-        for (text, decoded) in [("a%20b", "a b"), ("%2541", "%41"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("plain", "plain")] {
+        for (text, decoded) in
+            [("a%20b", "a b"), ("%2541", "%41"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("plain", "plain")]
+        {
             assert_eq!(hash_decoded(text.as_bytes()), hash64(decoded.as_bytes()), "{text}");
         }
     }

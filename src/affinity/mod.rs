@@ -1,6 +1,8 @@
-//! How a cluster recognises and marks a session: what a request says of its node, and what the answer tells the client.
+//! How a cluster recognises and marks a session: what a request says of its node, and what the answer tells
+//! the client.
 //!
-//! Everything here is a pure function of the compiled conf and the message at hand: no clock, no I/O, no memory.
+//! Everything here is a pure function of the compiled conf and the message at hand: no clock, no I/O, no
+//! memory.
 
 pub mod bypass;
 mod compile;
@@ -34,7 +36,8 @@ use http::header::{HeaderMap, SET_COOKIE};
 /// With this header in its answer a node ends the session's pin. It does not reach the client.
 const RELEASE: http::HeaderName = http::HeaderName::from_static("homing-release");
 
-/// What widespread servers call their session cookie. None of them changes the id of a living session with each answer.
+/// What widespread servers call their session cookie. None of them changes the id of a living session with
+/// each answer.
 const SESSION_COOKIES: [&[u8]; 4] = [b"JSESSIONID", b"PHPSESSID", b"ASP.NET_SessionId", b"connect.sid"];
 
 /// A cluster's affinity, compiled for its nodes.
@@ -54,7 +57,8 @@ enum AffinityMethod {
 }
 
 impl Affinity {
-    /// What the request says of its session: the main form first, then, if that finds nothing valid, those under `also`.
+    /// What the request says of its session: the main form first, then, if that finds nothing valid, those
+    /// under `also`.
     pub fn read<'t>(&'t self, request: &PinRequest<'_>) -> PinLookup<'t> {
         let Some(main) = &self.main else { return PinLookup::absent(None) };
         let own = main.read(request);
@@ -67,21 +71,29 @@ impl Affinity {
         match (own.found, theirs.reading.found) {
             (FoundPin::Lost(_), FoundPin::Lost(_)) => own,
             (_, found) => {
-                let stamp = PinMeta { foreign: true, seen: own.stamp.seen, own_id: own.stamp.own_id, ..PinMeta::default() };
+                let stamp = PinMeta {
+                    foreign: true,
+                    seen: own.stamp.seen,
+                    own_id: own.stamp.own_id,
+                    ..PinMeta::default()
+                };
                 PinLookup { found, session, stamp }
             }
         }
     }
 
-    /// What the forms under `also` say of a session that the main form sends to the ledger, for when the ledger does not know it.
-    /// The identity stays that of the main form, so that the ledger knows it from then on.
+    /// What the forms under `also` say of a session that the main form sends to the ledger, for when the
+    /// ledger does not know it. The identity stays that of the main form, so that the ledger knows it from
+    /// then on.
     pub fn read_other<'t>(&'t self, own: &PinLookup<'t>, request: &PinRequest<'_>) -> Option<PinLookup<'t>> {
         let other = self.read_also(request)?.reading;
-        let session = if matches!(other.found, FoundPin::Ledger { .. }) { other.session } else { own.session };
+        let session =
+            if matches!(other.found, FoundPin::Ledger { .. }) { other.session } else { own.session };
         Some(PinLookup { found: other.found, session, stamp: PinMeta { foreign: true, ..own.stamp } })
     }
 
-    /// What a pin says that is too old only because it was not used for so long: whoever saw its session meanwhile knows better.
+    /// What a pin says that is too old only because it was not used for so long: whoever saw its session
+    /// meanwhile knows better.
     pub fn read_unused<'t>(&'t self, request: &PinRequest<'_>) -> Option<PinLookup<'t>> {
         match &self.main {
             Some(AffinityMethod::Cookie(form)) => form.read_unused(request),
@@ -114,7 +126,8 @@ impl Affinity {
         lost
     }
 
-    /// Hides or strips our pin before the request goes to the node. No work and no allocation when there is nothing to do.
+    /// Hides or strips our pin before the request goes to the node. No work and no allocation when there is
+    /// nothing to do.
     pub fn prepare(&self, headers: &mut HeaderMap) {
         if let Some(AffinityMethod::Cookie(form)) = &self.main {
             form.prepare(headers);
@@ -138,7 +151,8 @@ impl Affinity {
             None => PinOutcome::default(),
         };
         outcome.ended |= release;
-        // the application has taken the id that was shown, although it says nothing: it is the pin from now on
+        // the application has taken the id that was shown, although it says nothing: it is the pin from now
+        // on
         outcome.pinned |= answer.stamp.own_id && !outcome.ended;
         outcome
     }
@@ -149,8 +163,8 @@ impl Affinity {
         PinOutcome::default()
     }
 
-    /// True when the application gives the client a new session id in place of the one it showed: it does not know that one any
-    /// more, or has just changed it.
+    /// True when the application gives the client a new session id in place of the one it showed: it does not
+    /// know that one any more, or has just changed it.
     pub fn replaces_id(&self, asked: &HeaderMap, answered: &HeaderMap, now: u64) -> bool {
         let known = |name: &[u8]| match &self.main {
             Some(AffinityMethod::Route(form)) => form.cookie.as_bytes() == name,
@@ -162,7 +176,8 @@ impl Affinity {
             let set = SetCookie::parse(line.as_bytes()).filter(|set| known(set.name) && !set.ends(now));
             set.is_some_and(|set| {
                 let mut shown = cookies::values(asked, set.name).peekable();
-                shown.peek().is_some() && shown.all(|id| cookies::unquoted(id) != cookies::unquoted(set.value))
+                shown.peek().is_some()
+                    && shown.all(|id| cookies::unquoted(id) != cookies::unquoted(set.value))
             })
         })
     }
@@ -170,7 +185,8 @@ impl Affinity {
     /// The reading of a request whose session turned out to be over: as of one that comes for the first time.
     pub fn freed<'t>(&self, reading: &PinLookup<'t>) -> PinLookup<'t> {
         let session = reading.session.filter(|_| !self.identifies());
-        let stamp = PinMeta { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..PinMeta::default() };
+        let stamp =
+            PinMeta { seen: reading.stamp.seen, foreign: reading.stamp.foreign, ..PinMeta::default() };
         PinLookup { found: FoundPin::Absent, session, stamp }
     }
 
@@ -206,10 +222,12 @@ impl Affinity {
         self.main.as_ref().is_some_and(|form| !form.guesses())
     }
 
-    /// True when some sessions go where their key or their id falls, so that the cluster needs a ring of its nodes.
+    /// True when some sessions go where their key or their id falls, so that the cluster needs a ring of its
+    /// nodes.
     pub fn hashes(&self) -> bool {
         let falls = |form: &AffinityMethod| matches!(form, AffinityMethod::Key(form) if !form.remembers());
-        self.main.as_ref().is_some_and(AffinityMethod::shows_ids) || self.main.iter().chain(&self.also).any(falls)
+        self.main.as_ref().is_some_and(AffinityMethod::shows_ids)
+            || self.main.iter().chain(&self.also).any(falls)
     }
 }
 

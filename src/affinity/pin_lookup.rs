@@ -79,7 +79,8 @@ pub struct PinMeta {
 }
 
 impl PinMeta {
-    /// True when the client showed an id of the application's own: whatever else is wrong, that is the session.
+    /// True when the client showed an id of the application's own: whatever else is wrong, that is the
+    /// session.
     pub fn shows_id(&self) -> bool {
         self.own_id
     }

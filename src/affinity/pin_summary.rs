@@ -1,4 +1,5 @@
-//! What a request said of its session, small enough to be kept for every request, and without anything a client would keep secret.
+//! What a request said of its session, small enough to be kept for every request, and without anything a
+//! client would keep secret.
 
 use super::{Affinity, AffinityMethod, FoundPin, Lost, PinLookup, Via, dates};
 
@@ -77,7 +78,8 @@ impl Affinity {
     /// Where a request was looked at for what it said: `cookie HOMING`, `key query:sid`.
     pub fn source(&self, gist: &PinSummary) -> Option<String> {
         let main = self.main.iter().filter(|_| !gist.foreign);
-        let mut forms = main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.reads(via)));
+        let mut forms =
+            main.chain(&self.also).filter(|form| gist.heard.via().is_none_or(|via| form.reads(via)));
         forms.next().map(|form| form.name(gist.heard.via()))
     }
 }

@@ -1,4 +1,5 @@
-//! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or query.
+//! The route inside the application's own session id: Tomcat's jvmRoute, in its cookie, path parameter or
+//! query.
 
 use super::value::Texts;
 use super::{FoundPin, Lost, PinLookup, PinMeta, PinOutcome, PinRequest, PinResponse, Via};
@@ -33,9 +34,11 @@ impl RouteForm {
         let mut seen = RouteSeen::default();
         let pinned = self.ids(request).find_map(|value| self.follow(value, request, &mut seen));
         pinned.unwrap_or_else(|| match seen {
-            RouteSeen { session, own_id, unknown: true } => {
-                PinLookup { found: FoundPin::Lost(Lost::UnknownRoute), session, stamp: PinMeta::of_id(own_id) }
-            }
+            RouteSeen { session, own_id, unknown: true } => PinLookup {
+                found: FoundPin::Lost(Lost::UnknownRoute),
+                session,
+                stamp: PinMeta::of_id(own_id),
+            },
             RouteSeen { session: Some(id), own_id: true, .. } => PinLookup::of_id(id),
             RouteSeen { session, .. } => PinLookup::absent(session),
         })
@@ -53,7 +56,8 @@ impl RouteForm {
         let path = request.uri.path().as_bytes();
         let query = request.uri.query().unwrap_or_default().as_bytes();
         // The first piece of the path stands before any `;`, so it is no parameter.
-        let of_path = path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
+        let of_path =
+            path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
         of_path.chain(query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';')))
     }
 
@@ -63,7 +67,12 @@ impl RouteForm {
         routes.find(|route| !route.is_empty() && self.routes.slots(route).is_none())
     }
 
-    fn follow<'t>(&'t self, value: &[u8], request: &PinRequest<'_>, seen: &mut RouteSeen) -> Option<PinLookup<'t>> {
+    fn follow<'t>(
+        &'t self,
+        value: &[u8],
+        request: &PinRequest<'_>,
+        seen: &mut RouteSeen,
+    ) -> Option<PinLookup<'t>> {
         if value.is_empty() {
             return None;
         }
@@ -109,11 +118,19 @@ fn parameter<'u>(piece: &'u [u8], name: &[u8], end: u8) -> Option<&'u [u8]> {
     Some(&value[..memchr::memchr(end, value).unwrap_or(value.len())])
 }
 
-/// What the application does with its session cookie: the identity of the id it sets, and whether it ends one.
-pub(super) fn observe(name: &str, answer: &PinResponse<'_>, headers: &HeaderMap, identity: impl Fn(&[u8]) -> Option<u64>) -> PinOutcome {
+/// What the application does with its session cookie: the identity of the id it sets, and whether it ends
+/// one.
+pub(super) fn observe(
+    name: &str,
+    answer: &PinResponse<'_>,
+    headers: &HeaderMap,
+    identity: impl Fn(&[u8]) -> Option<u64>,
+) -> PinOutcome {
     let mut outcome = PinOutcome::default();
     for line in headers.get_all(SET_COOKIE) {
-        let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == name.as_bytes()) else { continue };
+        let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == name.as_bytes()) else {
+            continue;
+        };
         if set.ends(answer.now) {
             outcome.ended = true;
         } else {

@@ -1,4 +1,5 @@
-//! Sealed pins: what a cookie of ours says, encrypted and authenticated, so that a client can neither read nor change it.
+//! Sealed pins: what a cookie of ours says, encrypted and authenticated, so that a client can neither read
+//! nor change it.
 
 use super::dates;
 use super::error::KeyRingError;
@@ -51,7 +52,8 @@ impl KeyRing {
         Self { keys: SealKey::new(secret).into_iter().collect() }
     }
 
-    /// Reads keys, newest first: 32 bytes as base64url a line; empty lines and what follows `#` are passed over.
+    /// Reads keys, newest first: 32 bytes as base64url a line; empty lines and what follows `#` are passed
+    /// over.
     pub fn parse(text: &str) -> Result<Self, KeyRingError> {
         let mut keys = Vec::new();
         for (at, line) in text.lines().enumerate() {
@@ -72,7 +74,8 @@ impl KeyRing {
         self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(key.secret) + "\n").collect()
     }
 
-    /// What the newest key is called: proxies that have it open each other's pins. It tells nothing of the key.
+    /// What the newest key is called: proxies that have it open each other's pins. It tells nothing of the
+    /// key.
     pub fn id(&self) -> Option<String> {
         let key = self.keys.first()?;
         Some(SealKey::digest(&key.secret).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
@@ -96,14 +99,18 @@ impl KeyRing {
         raw[2..HEAD].copy_from_slice(&nonce);
         raw[HEAD..HEAD + PLAIN].copy_from_slice(&pin.to_bytes());
         let plain = &mut raw[HEAD..HEAD + PLAIN];
-        let tag = key.cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain).ok()?;
+        let tag = key
+            .cipher
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain)
+            .ok()?;
         raw[HEAD + PLAIN..].copy_from_slice(tag.as_ref().get(..TAG)?);
         let mut text = [0; TEXT];
         URL_SAFE_NO_PAD.encode_slice(raw, &mut text).ok()?;
         Some(text)
     }
 
-    /// Opens a pin; the flag says that it was sealed with a key that is not the newest. None for anything we did not seal.
+    /// Opens a pin; the flag says that it was sealed with a key that is not the newest. None for anything we
+    /// did not seal.
     pub(super) fn open(&self, text: &[u8], aad: &[u8]) -> Option<(Sealed, bool)> {
         if text.len() != TEXT {
             return None;
@@ -118,7 +125,10 @@ impl KeyRing {
         self.keys.iter().enumerate().filter(|(_, key)| key.id == raw[1]).find_map(|(at, key)| {
             let mut body = [0; PLAIN + TAG];
             body.copy_from_slice(&raw[HEAD..]);
-            let plain = key.cipher.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body).ok()?;
+            let plain = key
+                .cipher
+                .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body)
+                .ok()?;
             Some((Sealed::from_bytes(plain)?, at > 0))
         })
     }

@@ -7,7 +7,8 @@ use crate::wire::cookies;
 const SHOWN: usize = 64;
 
 impl Affinity {
-    /// The route that a request names and no node has, fit to be shown. An id of the application's is no part of it.
+    /// The route that a request names and no node has, fit to be shown. An id of the application's is no part
+    /// of it.
     pub fn unclaimed(&self, request: &PinRequest<'_>) -> Option<Box<str>> {
         self.main.iter().chain(&self.also).find_map(|form| match form {
             AffinityMethod::Cookie(form) => {

@@ -20,8 +20,8 @@ impl Texts {
         Self::collect(members, |member| member.route.into())
     }
 
-    /// Nodes by HAProxy's keyed hash of their address. A route that was given on its own wins, as `cookie` on a server line does;
-    /// nodes without an address go by their route.
+    /// Nodes by HAProxy's keyed hash of their address. A route that was given on its own wins, as `cookie` on
+    /// a server line does; nodes without an address go by their route.
     pub(super) fn dynamic(members: &[Member<'_>], key: &str) -> Self {
         Self::collect(members, |member| match member.address {
             Some(address) if member.route == member.name => dynamic(key, address),
@@ -54,11 +54,13 @@ impl Texts {
         self.slots.get(text).map(Vec::as_slice)
     }
 
-    /// The nodes that a cookie names which holds nothing but the route: by itself, or behind a dot, as httpd's recipe writes it
-    /// (`.ROUTE`) and others do (`NAME.ROUTE`).
+    /// The nodes that a cookie names which holds nothing but the route: by itself, or behind a dot, as
+    /// httpd's recipe writes it (`.ROUTE`) and others do (`NAME.ROUTE`).
     pub(super) fn slots_behind(&self, text: &[u8]) -> Option<&[u32]> {
         let behind = |dot: Option<usize>| dot.and_then(|dot| self.slots(&text[dot + 1..]));
-        self.slots(text).or_else(|| behind(memchr::memchr(b'.', text))).or_else(|| behind(memchr::memrchr(b'.', text)))
+        self.slots(text)
+            .or_else(|| behind(memchr::memchr(b'.', text)))
+            .or_else(|| behind(memchr::memrchr(b'.', text)))
     }
 
     /// The text of a node.
@@ -99,7 +101,12 @@ impl Seals {
     }
 
     pub(super) fn new(ring: Arc<KeyRing>, cookie: &str, cluster: &str, members: &[Member<'_>]) -> Self {
-        let mut all = Self { ring, aad: format!("{cookie}\0{cluster}").into_bytes().into(), slots: HashMap::new(), nodes: HashMap::new() };
+        let mut all = Self {
+            ring,
+            aad: format!("{cookie}\0{cluster}").into_bytes().into(),
+            slots: HashMap::new(),
+            nodes: HashMap::new(),
+        };
         for member in members {
             let node = hash64(member.name.as_bytes());
             all.slots.entry(node).or_default().push(member.slot);
@@ -155,7 +162,10 @@ impl PinValue {
             Self::Text(texts) => texts.text(wanted.slot).map(|text| out.extend_from_slice(text)).is_some(),
             Self::Sealed(seals) => {
                 let Some(node) = seals.nodes.get(&wanted.slot) else { return false };
-                let pin = Sealed { boot: wanted.boot, ..Sealed::new(*node, wanted.session, wanted.first, wanted.now) };
+                let pin = Sealed {
+                    boot: wanted.boot,
+                    ..Sealed::new(*node, wanted.session, wanted.first, wanted.now)
+                };
                 seals.ring.seal(&pin, &seals.aad).map(|text| out.extend_from_slice(&text)).is_some()
             }
         }

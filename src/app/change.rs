@@ -19,8 +19,11 @@ impl App {
             commands.push(next);
         }
         let other = commands.pop_if(|command| !is_arrival(command));
-        let together =
-            if commands.len() > 1 { self.change_all(&commands.iter().map(|command| &command.op).collect::<Vec<_>>()).ok() } else { None };
+        let together = if commands.len() > 1 {
+            self.change_all(&commands.iter().map(|command| &command.op).collect::<Vec<_>>()).ok()
+        } else {
+            None
+        };
         for command in commands.into_iter().chain(other) {
             let done = match &together {
                 Some(done) if is_arrival(&command) => Ok(done.clone()),

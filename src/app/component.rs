@@ -1,5 +1,5 @@
-//! What the proxy is made of: components that are made ready for what is to be in force, put in force, and ended. Start, reload and
-//! changes at run time go through the same loop; a start is a reload from nothing.
+//! What the proxy is made of: components that are made ready for what is to be in force, put in force, and
+//! ended. Start, reload and changes at run time go through the same loop; a start is a reload from nothing.
 
 use super::grace::Grace;
 use crate::config::files::NamedFiles;
@@ -146,7 +146,8 @@ impl Components {
         self
     }
 
-    /// Makes all of them ready. When one cannot be, what was prepared of the others is undone. Returns where this process will listen.
+    /// Makes all of them ready. When one cannot be, what was prepared of the others is undone. Returns where
+    /// this process will listen.
     pub fn prepare(&mut self, next: Next<'_>) -> Result<Vec<OwnAddress>, PrepareError> {
         let doors: Result<Vec<_>, _> = self.0.iter_mut().map(|slot| slot.prepare(next)).collect();
         if doors.is_err() {
@@ -234,14 +235,18 @@ mod tests {
         assert_eq!(all.commit(&table), ["a is open", "b is open"]);
         assert!(all.commit(&table).is_empty(), "nothing is prepared any more");
         all.stop(&mut Grace::new(Duration::ZERO, Signals::install().unwrap().end)).await;
-        assert_eq!(notes.take(), ["a prepared", "b prepared", "a in force", "b in force", "b ended", "a ended"]);
+        assert_eq!(
+            notes.take(),
+            ["a prepared", "b prepared", "a in force", "b in force", "b ended", "a ended"]
+        );
     }
 
     #[test]
     fn when_one_cannot_be_made_ready_nothing_is() {
         let (notes, table, files) = (Notes::default(), table(), NamedFiles::default());
         let noted = |name, fails| NotedComponent(name, notes.clone(), fails);
-        let mut all = Components::default().with(noted("a", false)).with(noted("b", true)).with(noted("c", false));
+        let mut all =
+            Components::default().with(noted("a", false)).with(noted("b", true)).with(noted("c", false));
         let why = all.prepare(Next { table: &table, files: &files }).unwrap_err().to_string();
         assert!(why.starts_with("b: "), "{why}");
         assert_eq!(notes.take(), ["a prepared", "b prepared", "a undone"]);

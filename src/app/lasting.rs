@@ -1,4 +1,5 @@
-//! What is known again after a restart, as components: read before the first client comes, saved after the last is gone.
+//! What is known again after a restart, as components: read before the first client comes, saved after the
+//! last is gone.
 
 use super::component::{Component, Ending, Next, PrepareError};
 use super::grace::Grace;

@@ -27,7 +27,11 @@ impl App {
         }
         if let (Err(findings), false) = (&loaded, change.open.is_empty()) {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            tracing::warn!("{} is still being written and not taken as it is: {}", shown(&change.open), in_a_line(&findings));
+            tracing::warn!(
+                "{} is still being written and not taken as it is: {}",
+                shown(&change.open),
+                in_a_line(&findings)
+            );
             return self.files.look_again();
         }
         let cause = if change.took() < SLOW {
@@ -47,15 +51,25 @@ impl App {
 
     /// Applies what was read. A conf with an error changes nothing.
     fn take(&mut self, cause: &str, start: Instant, loaded: Result<Loaded, Vec<Diagnostic>>) -> Reload {
-        let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading)]);
+        let _ = sd_notify::notify(&[
+            NotifyState::Reloading,
+            NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading),
+        ]);
         let outcome = self.apply(loaded);
         match &outcome {
             Ok(changes) => {
-                let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
-                tracing::info!("reloaded in {:.1} ms ({cause}): {changes}", clock::since(start).as_secs_f64() * 1000.0);
+                let changes =
+                    if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
+                tracing::info!(
+                    "reloaded in {:.1} ms ({cause}): {changes}",
+                    clock::since(start).as_secs_f64() * 1000.0
+                );
             }
             Err(findings) => {
-                tracing::error!("reload refused ({cause}), still running the conf of before: {}", in_a_line(findings));
+                tracing::error!(
+                    "reload refused ({cause}), still running the conf of before: {}",
+                    in_a_line(findings)
+                );
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -65,12 +79,16 @@ impl App {
     }
 
     fn apply(&mut self, loaded: Result<Loaded, Vec<Diagnostic>>) -> Result<Vec<String>, Vec<String>> {
-        let mut loaded = loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let mut loaded =
+            loaded.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
         announce::read_common_tokens(&loaded.config, &mut loaded.files);
-        let prepared = self.registry.prepare(loaded.config, loaded.files, Now::look()).map_err(|e| vec![e.to_string()])?;
+        let prepared = self
+            .registry
+            .prepare(loaded.config, loaded.files, Now::look())
+            .map_err(|e| vec![e.to_string()])?;
         let mut changes = prepared.changes.clone();
         changes.extend(restart_needed(&self.registry.current().load().config, &prepared.table().config));
         let before = self.registry.overlay().clone();

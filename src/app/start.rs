@@ -1,4 +1,5 @@
-//! The start: what the conf leaves no choice about is made, and then the conf is put in force as by a reload from nothing.
+//! The start: what the conf leaves no choice about is made, and then the conf is put in force as by a reload
+//! from nothing.
 
 use super::component::Components;
 use super::data_plane::DataPlane;
@@ -17,7 +18,9 @@ use crate::config::{Loaded, Sizing};
 use crate::control::state::StateDir;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Registry, handle, keys};
-use crate::feed::{Agents, Announce, Checks, FileWatcher, HeartbeatSink, Housekeeping, ModHeartbeat, Resolver, announce};
+use crate::feed::{
+    Agents, Announce, Checks, FileWatcher, HeartbeatSink, Housekeeping, ModHeartbeat, Resolver, announce,
+};
 use crate::net::threads::Threads;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Table};
@@ -30,7 +33,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// What a change of the state folder's overlay costs when it cannot be read.
-const COST: &str = "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat";
+const COST: &str =
+    "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat";
 
 impl App {
     /// Starts with the conf that was read, which is watched already.
@@ -86,7 +90,8 @@ impl App {
 fn shared(server: &Server, folder: &Path, current: &Arc<Current>) -> Result<WorkerConfig, StartError> {
     Ok(WorkerConfig {
         current: current.clone(),
-        log: LogWriter::start(&server.access_log, folder).map_err(|why| StartError::AccessLog { to: server.access_log.to.clone(), why })?,
+        log: LogWriter::start(&server.access_log, folder)
+            .map_err(|why| StartError::AccessLog { to: server.access_log.to.clone(), why })?,
         traces: Traces::start(server.traces.as_ref())?,
         places: Arc::new(Semaphore::new((server.max_connections as usize).max(1))),
         traffic: Arc::default(),
@@ -125,7 +130,8 @@ fn components(
 
 /// Begins what looks again and again, whatever the table.
 fn watch(current: &Arc<Current>, admin: &Rc<Admin>, beats: &Rc<HeartbeatSink>, state: &Rc<StateWriter>) {
-    let (of, shown, curves, heard, kept_in) = (current.clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
+    let (of, shown, curves, heard, kept_in) =
+        (current.clone(), admin.clone(), admin.clone(), beats.clone(), state.clone());
     tokio::task::spawn_local(kept("housekeeping", move || Housekeeping::new().run(of.clone())));
     tokio::task::spawn_local(kept("the watch over what is shown", move || shown.clone().watch()));
     tokio::task::spawn_local(kept("the curves", move || curves.clone().remember()));

@@ -61,7 +61,8 @@ pub struct Candidate {
     pub sessions: u32,
     /// Requests it is working on.
     pub in_flight: u32,
-    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions. By room: its size instead, in units of [`SEAT`].
+    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions. By room: its size
+    /// instead, in units of [`SEAT`].
     pub weight: u32,
     /// By room: how full it is, in units of 1/65536 of its size.
     pub load: u32,
@@ -69,7 +70,8 @@ pub struct Candidate {
     pub capacity: Option<u32>,
     /// It has no room for another reason.
     pub full: bool,
-    /// It has just come to others: for now it is given at most twice its fair rate. `hash` and `first` pay no regard.
+    /// It has just come to others: for now it is given at most twice its fair rate. `hash` and `first` pay no
+    /// regard.
     pub young: bool,
 }
 

@@ -49,9 +49,9 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// A placement over these nodes, `keyed` for one that can also place by key whatever the method. Nobody is chosen until
-    /// [`Placement::update`] has told about them. Round-robin turns are taken over from `previous` by slot, so that a reload
-    /// does not start the rotation again.
+    /// A placement over these nodes, `keyed` for one that can also place by key whatever the method. Nobody
+    /// is chosen until [`Placement::update`] has told about them. Round-robin turns are taken over from
+    /// `previous` by slot, so that a reload does not start the rotation again.
     pub fn new(method: Method, keyed: bool, seats: &[Seat<'_>], previous: Option<&Placement>) -> Self {
         let slots = seats.iter().map(|seat| seat.slot as usize + 1).max().unwrap_or(0);
         let cells: Box<[Cell]> = (0..slots).map(|_| Cell::default()).collect();
@@ -60,8 +60,8 @@ impl Placement {
             let cell = &cells[seat.slot as usize];
             cell.seat(seat.position);
             if method == Method::RoundRobin {
-                // Each node's first turn is put at another part of its stride: light nodes then come spread among the
-                // turns of the heavy ones, not all at once.
+                // Each node's first turn is put at another part of its stride: light nodes then come spread
+                // among the turns of the heavy ones, not all at once.
                 let first = || score::stride(seat.weight << 16) / seats.len() as u64 * order as u64;
                 cell.start(previous.and_then(|old| old.turn_ahead(seat.slot)).unwrap_or_else(first));
             }
@@ -90,7 +90,8 @@ impl Placement {
 
     /// Tells what is known of a node now. Any thread; O(log n).
     ///
-    /// Of two threads that update one slot the last to write wins; [`Placement::refresh`] makes sure that it wrote the latest.
+    /// Of two threads that update one slot the last to write wins; [`Placement::refresh`] makes sure that it
+    /// wrote the latest.
     pub fn update(&self, slot: u32, candidate: &Candidate) {
         let Some(cell) = self.cells.get(slot as usize).filter(|cell| cell.seated()) else { return };
         let tier = score::effective_tier(candidate);
@@ -112,10 +113,15 @@ impl Placement {
             _ => {}
         }
         // of two draws none is had more than twice as often as its size says
-        self.probation.set(&cell.trial, candidate.young && tier != Tier::Never && self.method != Method::Room);
+        self.probation
+            .set(&cell.trial, candidate.young && tier != Tier::Never && self.method != Method::Room);
         let bare = candidate.capacity.is_none() && tier != Tier::Never;
         if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
-            let flipped = if bare { self.uncapped.fetch_add(1, SeqCst) == 0 } else { self.uncapped.fetch_sub(1, SeqCst) == 1 };
+            let flipped = if bare {
+                self.uncapped.fetch_add(1, SeqCst) == 0
+            } else {
+                self.uncapped.fetch_sub(1, SeqCst) == 1
+            };
             if flipped {
                 return self.publish_all();
             }
@@ -126,8 +132,9 @@ impl Placement {
         }
     }
 
-    /// As [`Placement::update`], after the node's counters were changed: of several threads that changed some, none leaves an old picture
-    /// behind. Whoever writes what he read before another began to look, reads again.
+    /// As [`Placement::update`], after the node's counters were changed: of several threads that changed
+    /// some, none leaves an old picture behind. Whoever writes what he read before another began to look,
+    /// reads again.
     pub fn refresh(&self, slot: u32, read: impl Fn() -> Candidate) {
         let Some(cell) = self.cells.get(slot as usize) else { return };
         let mut look = cell.begin_look();
@@ -143,8 +150,8 @@ impl Placement {
 
     /// Chooses a node for a new session: never one that is full, `Never` or to be avoided.
     ///
-    /// `key` matters to `hash` alone, which without one draws at random. `round-robin` charges the chosen node a turn.
-    /// `hash` pays no regard to slow start: a key that moved twice would cost a session.
+    /// `key` matters to `hash` alone, which without one draws at random. `round-robin` charges the chosen
+    /// node a turn. `hash` pays no regard to slow start: a key that moved twice would cost a session.
     pub fn pick(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
         // a turn that was not given is not made up for later
         let miss = |cell: &Cell| cell.turn_at_least(self.clock.load(SeqCst));
@@ -158,7 +165,13 @@ impl Placement {
         self.find(key, avoid, rng, |_| {})
     }
 
-    fn find(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng, miss: impl Fn(&Cell)) -> Option<(u32, Tier)> {
+    fn find(
+        &self,
+        key: Option<u64>,
+        avoid: &[u32],
+        rng: &mut impl Rng,
+        miss: impl Fn(&Cell),
+    ) -> Option<(u32, Tier)> {
         let (best, score) = self.tree.best_except(avoid)?;
         let tier = score::tier_of(score);
         let best = if self.probation.applies() { self.pass_over(best, tier, avoid, miss) } else { best };
@@ -183,18 +196,24 @@ impl Placement {
         if let Some(draw) = self.draw.as_ref().filter(|_| self.method == Method::Room) {
             let leading = self.tree.best().map_or(Tier::Never, |(_, score)| score::tier_of(score));
             // those that are full at the moment may have room at the next
-            let shares = (0..).zip(&self.cells).filter(|(_, cell)| cell.read().tier == leading).map(|(slot, cell)| (slot, cell.share()));
+            let shares = (0..)
+                .zip(&self.cells)
+                .filter(|(_, cell)| cell.read().tier == leading)
+                .map(|(slot, cell)| (slot, cell.share()));
             draw.store(Arc::new(WeightedChoice::new(shares)));
         }
     }
 
-    /// The number that a slot is compared by within its tier, the smaller the better; none for one that takes no new sessions.
+    /// The number that a slot is compared by within its tier, the smaller the better; none for one that takes
+    /// no new sessions.
     pub fn score_of(&self, slot: u32) -> Option<f64> {
         let score = self.tree.get(slot);
-        (score::tier_of(score) != Tier::Never).then(|| score::readable(self.method, score, self.clock.load(SeqCst)))
+        (score::tier_of(score) != Tier::Never)
+            .then(|| score::readable(self.method, score, self.clock.load(SeqCst)))
     }
 
-    /// The slots in the order in which a key falls on them, each as often as it has points; none unless placed by key.
+    /// The slots in the order in which a key falls on them, each as often as it has points; none unless
+    /// placed by key.
     pub fn by_key(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
         self.ring.iter().flat_map(move |ring| ring.from(key))
     }
@@ -206,16 +225,26 @@ impl Placement {
         if leading > Tier::Backup {
             return Vec::new();
         }
-        ranking.into_iter().take_while(|&(_, score)| score::tier_of(score) == leading).map(|(slot, _)| slot).collect()
+        ranking
+            .into_iter()
+            .take_while(|&(_, score)| score::tier_of(score) == leading)
+            .map(|(slot, _)| slot)
+            .collect()
     }
 
     /// Two draws by weight, of which the one with less to do for its weight wins; the first of equals.
-    fn better_of_two(&self, draw: &WeightedChoice, eligible: &impl Fn(u32) -> bool, rng: &mut impl Rng) -> Option<u32> {
+    fn better_of_two(
+        &self,
+        draw: &WeightedChoice,
+        eligible: &impl Fn(u32) -> bool,
+        rng: &mut impl Rng,
+    ) -> Option<u32> {
         let mut once = || {
             (0..DRAWS).find_map(|_| {
                 let ticket = draw.draw(rng)?;
                 let share = self.cells[ticket.slot as usize].share();
-                // A node in slow start has less than the weight it was drawn with: it keeps that part of its draws.
+                // A node in slow start has less than the weight it was drawn with: it keeps that part of its
+                // draws.
                 let keep = share >= ticket.share || rng.random_range(0..ticket.share) < share;
                 (keep && eligible(ticket.slot)).then_some(ticket.slot)
             })
@@ -225,8 +254,9 @@ impl Placement {
         Some(if workload(second) < workload(first) { second } else { first })
     }
 
-    /// By room: whether the least full node is a seat behind another, and hardly more: then it has it, and nodes stay even to a seat.
-    /// One that is further behind is no more than lucky in the draws: what it tells may be wrong, and others may be told the same.
+    /// By room: whether the least full node is a seat behind another, and hardly more: then it has it, and
+    /// nodes stay even to a seat. One that is further behind is no more than lucky in the draws: what it
+    /// tells may be wrong, and others may be told the same.
     fn is_just_behind(&self, least: u32, other: u32) -> bool {
         let (least, other) = (&self.cells[least as usize], &self.cells[other as usize]);
         let behind = u64::from(other.load().saturating_sub(least.load())) * u64::from(least.share());
@@ -274,7 +304,8 @@ impl Placement {
                 let chosen = self.clock.fetch_add(1, SeqCst) + 1;
                 cell.start(chosen);
                 let epoch = self.epoch.load(SeqCst);
-                // The score has room for so many turns; then all count from here on. Rare, and its cost is spread thin.
+                // The score has room for so many turns; then all count from here on. Rare, and its cost is
+                // spread thin.
                 let over = chosen - epoch.min(chosen) >= score::turn_limit(self.method);
                 if over && self.epoch.compare_exchange(epoch, chosen, SeqCst, SeqCst).is_ok() {
                     return self.publish_all();
@@ -291,7 +322,8 @@ impl Placement {
         }
     }
 
-    /// Brings the tree up to date with a cell. Computed again after it was stored: whoever stores last has seen the latest.
+    /// Brings the tree up to date with a cell. Computed again after it was stored: whoever stores last has
+    /// seen the latest.
     fn publish(&self, slot: u32, cell: &Cell) {
         let mut score = self.score(cell);
         loop {

@@ -1,5 +1,5 @@
-//! The first minute of a node that joins others: whatever its score says, it is given at most twice its fair rate, because an
-//! empty node looks best to every method that compares, and a flood is no way to warm up.
+//! The first minute of a node that joins others: whatever its score says, it is given at most twice its fair
+//! rate, because an empty node looks best to every method that compares, and a flood is no way to warm up.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 

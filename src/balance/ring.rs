@@ -1,4 +1,5 @@
-//! The consistent ring: a key belongs to the next point on it, and a node that leaves hands over only its own keys.
+//! The consistent ring: a key belongs to the next point on it, and a node that leaves hands over only its own
+//! keys.
 
 use super::candidate::Seat;
 use crate::base::hash::{hash64, hash64_pair};
@@ -18,9 +19,11 @@ impl Ring {
         let total: u64 = seats.iter().filter(|seat| seat.weight > 0).map(wanted).sum();
         let mut points = Vec::new();
         for seat in seats.iter().filter(|seat| seat.weight > 0) {
-            let count = if total > MOST_POINTS { (wanted(seat) * MOST_POINTS / total).max(1) } else { wanted(seat) };
+            let count =
+                if total > MOST_POINTS { (wanted(seat) * MOST_POINTS / total).max(1) } else { wanted(seat) };
             // Always the first so many of one sequence: a change of weight moves as few keys as it can.
-            points.extend((0..count).map(|i| (hash64_pair(seat.name.as_bytes(), &i.to_le_bytes()), seat.slot)));
+            points
+                .extend((0..count).map(|i| (hash64_pair(seat.name.as_bytes(), &i.to_le_bytes()), seat.slot)));
         }
         points.sort_unstable();
         Self(points.into())
@@ -28,7 +31,8 @@ impl Ring {
 
     /// The slots from the key's point onwards, once round; a slot comes as often as it has points.
     pub fn from(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
-        // Mixed once more, because keys are often hashes of the same kind as the points, or not hashes at all.
+        // Mixed once more, because keys are often hashes of the same kind as the points, or not hashes at
+        // all.
         let key = hash64(&key.to_le_bytes());
         let start = self.0.partition_point(|&(point, _)| point < key);
         self.0[start..].iter().chain(&self.0[..start]).map(|&(_, slot)| slot)
@@ -40,7 +44,11 @@ mod tests {
     use super::*;
 
     fn seats(names: &[String], weight: u32) -> Vec<Seat<'_>> {
-        names.iter().enumerate().map(|(i, name)| Seat { slot: i as u32, weight, name, position: i as u32 }).collect()
+        names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| Seat { slot: i as u32, weight, name, position: i as u32 })
+            .collect()
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What a balancing method is: a function from what is known of a node to one number, the smaller the better.
 //!
-//! `tier (2 bits) | method (62 bits)`, so that a backup never beats a normal node. Where the method compares a workload, the
-//! 62 bits are `workload (31) | tie (31)`: a positive `f32` has 31 bits that sort as the number does, exact enough to
-//! tell 16 million sessions from one more.
+//! `tier (2 bits) | method (62 bits)`, so that a backup never beats a normal node. Where the method compares
+//! a workload, the 62 bits are `workload (31) | tie (31)`: a positive `f32` has 31 bits that sort as the
+//! number does, exact enough to tell 16 million sessions from one more.
 
 use super::candidate::{Candidate, Method, Tier};
 use super::tournament::NEVER;
 
 const TIER_SHIFT: u32 = 62;
 const TIE_BITS: u32 = 31;
-/// Of the tie in `least-sessions`, so many bits belong to the turn and the ones above to the requests in flight.
+/// Of the tie in `least-sessions`, so many bits belong to the turn and the ones above to the requests in
+/// flight.
 const TURN_BITS: u32 = 20;
 /// One turn of round-robin for a node whose share is 1; divided by the share it is the node's own stride.
 const STRIDE: u64 = 1 << 40;
@@ -52,7 +53,8 @@ pub fn workload_of(score: u64) -> u64 {
     score >> TIE_BITS
 }
 
-/// A score as a person reads it: the part of its room that is taken, the workload for a share of 1, how many turns of such a node away it is, or its place in the file.
+/// A score as a person reads it: the part of its room that is taken, the workload for a share of 1, how many
+/// turns of such a node away it is, or its place in the file.
 pub fn readable(method: Method, score: u64, clock: u64) -> f64 {
     let rest = score & ((1 << TIER_SHIFT) - 1);
     match method {
@@ -65,8 +67,8 @@ pub fn readable(method: Method, score: u64, clock: u64) -> f64 {
 
 /// The score of a node.
 ///
-/// `turn` is when its next turn comes (round-robin) or how lately it was chosen (the others, to take turns among equals);
-/// `capped` is whether sessions are measured by capacity.
+/// `turn` is when its next turn comes (round-robin) or how lately it was chosen (the others, to take turns
+/// among equals); `capped` is whether sessions are measured by capacity.
 pub fn score(method: Method, candidate: &Candidate, position: u32, turn: u64, capped: bool) -> u64 {
     let tier = effective_tier(candidate);
     if tier == Tier::Never {
@@ -115,7 +117,10 @@ mod tests {
     fn one_more_session_counts_even_among_millions() {
         let few = Candidate { sessions: 10_000_000, ..candidate(1) };
         let more = Candidate { sessions: 10_000_001, ..few };
-        assert!(score(Method::LeastSessions, &few, 0, 9, false) < score(Method::LeastSessions, &more, 0, 0, false));
+        assert!(
+            score(Method::LeastSessions, &few, 0, 9, false)
+                < score(Method::LeastSessions, &more, 0, 0, false)
+        );
     }
 
     proptest! {

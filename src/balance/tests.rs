@@ -12,7 +12,16 @@ const ALL: [Method; 7] = [LeastSessions, LeastRequests, RoundRobin, Room, Random
 
 /// An idle normal node of this weight.
 pub(super) fn candidate(weight: u32) -> Candidate {
-    Candidate { tier: Tier::Normal, sessions: 0, in_flight: 0, weight: weight << 16, load: 0, capacity: None, full: false, young: false }
+    Candidate {
+        tier: Tier::Normal,
+        sessions: 0,
+        in_flight: 0,
+        weight: weight << 16,
+        load: 0,
+        capacity: None,
+        full: false,
+        young: false,
+    }
 }
 
 fn rng() -> SmallRng {
@@ -78,8 +87,12 @@ fn every_method_but_first_serves_by_weight() {
             placement.update(slot, one);
         }
         for (one, weight) in state.iter().zip(weights) {
-            let (got, due) = (f64::from(one.sessions) / f64::from(PICKS), f64::from(weight) / f64::from(total));
-            assert!((got - due).abs() < 0.02 * due.max(0.1), "{method:?}: weight {weight} got {got}, not {due}");
+            let (got, due) =
+                (f64::from(one.sessions) / f64::from(PICKS), f64::from(weight) / f64::from(total));
+            assert!(
+                (got - due).abs() < 0.02 * due.max(0.1),
+                "{method:?}: weight {weight} got {got}, not {due}"
+            );
         }
     }
 }
@@ -227,7 +240,10 @@ fn few_keys_move_when_a_node_comes_or_goes() {
 fn ten_thousand_nodes_each_have_their_share() {
     for method in [Method::LeastSessions, Method::LeastRequests, Method::RoundRobin] {
         let picked = picks(&new(method, &[100; 10_000]), 20_000);
-        assert!(counts(&picked).len() == 10_000 && counts(&picked).values().all(|&count| count == 2), "{method:?}");
+        assert!(
+            counts(&picked).len() == 10_000 && counts(&picked).values().all(|&count| count == 2),
+            "{method:?}"
+        );
     }
     for method in [Method::Random, Method::Hash] {
         let placement = new(method, &[100; 10_000]);
@@ -295,7 +311,16 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
     (tier, 0u32..20, 0u32..20, 0u32..3, prop::option::of(0u32..20), prop::bool::weighted(0.2)).prop_map(
         |(tier, sessions, in_flight, weight, capacity, full)| {
             let young = sessions % 3 == 0;
-            Candidate { tier, sessions, in_flight, weight: weight << 16, load: in_flight, capacity, full, young }
+            Candidate {
+                tier,
+                sessions,
+                in_flight,
+                weight: weight << 16,
+                load: in_flight,
+                capacity,
+                full,
+                young,
+            }
         },
     )
 }

@@ -1,4 +1,5 @@
-//! A tournament over scores: the smallest of n is known at the root, and one change costs the height of the tree.
+//! A tournament over scores: the smallest of n is known at the root, and one change costs the height of the
+//! tree.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -33,8 +34,9 @@ impl Tournament {
 
     /// Gives a slot its score and carries the change up as far as it matters.
     ///
-    /// Whoever stores into a parent looks at the children once more afterwards. So of two threads that meet there, the
-    /// one that stored last has seen both changes, and the parent ends at the true minimum whatever the order was.
+    /// Whoever stores into a parent looks at the children once more afterwards. So of two threads that meet
+    /// there, the one that stored last has seen both changes, and the parent ends at the true minimum
+    /// whatever the order was.
     pub fn set(&self, slot: u32, score: u64) {
         let slot = slot as usize;
         if slot >= self.width {

@@ -21,7 +21,8 @@ pub struct Choice {
 impl WeightedChoice {
     /// A table over all that have a share.
     pub fn new(shares: impl Iterator<Item = (u32, u32)>) -> Self {
-        let owners: Box<[_]> = shares.filter(|(_, share)| *share > 0).map(|(slot, share)| Choice { slot, share }).collect();
+        let owners: Box<[_]> =
+            shares.filter(|(_, share)| *share > 0).map(|(slot, share)| Choice { slot, share }).collect();
         let mut total = 0;
         let ends = owners.iter().map(|owner| {
             total += u64::from(owner.share);

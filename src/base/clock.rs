@@ -8,12 +8,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 const START_AT: u32 = 1 << 30;
 
-/// One look at the clock, and all that can be told by it: asking costs as much as a hundred instructions, each time.
+/// One look at the clock, and all that can be told by it: asking costs as much as a hundred instructions,
+/// each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Now(Duration);
 
 thread_local! {
-    /// How far the wall clock is ahead of the other one, in milliseconds, and the second in which that was seen.
+    /// How far the wall clock is ahead of the other one, in milliseconds, and the second in which that was
+    /// seen.
     static WALL: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
 }
 
@@ -49,7 +51,8 @@ impl Now {
         }
         ahead + self.ms()
     }
-    /// Where time is made up, the wall clock is so: on this thread it is so many milliseconds ahead, for good.
+    /// Where time is made up, the wall clock is so: on this thread it is so many milliseconds ahead, for
+    /// good.
     pub fn make_up_wall(ahead_ms: u64) {
         WALL.set((MADE_UP, ahead_ms));
     }
@@ -92,16 +95,20 @@ pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what was before the
-/// process has a place on it too.
+/// Seconds on a coarse clock that never goes back. It starts far from 0, which can mean "never", so that what
+/// was before the process has a place on it too.
 pub fn monotonic_secs() -> u32 {
     Now::look().secs()
 }
 
 /// A time in milliseconds since 1970, as RFC 3339 writes it: `2026-11-21T16:40:34.123Z`.
 pub fn rfc3339(unix_ms: u64) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    at.format(time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z")).unwrap_or_default()
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000)
+        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    at.format(time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    ))
+    .unwrap_or_default()
 }
 
 /// Milliseconds since 1970 by the wall clock.

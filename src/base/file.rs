@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn what_is_there_is_read_and_what_is_too_large_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (small, large, gone) = (folder.path().join("small"), folder.path().join("large"), folder.path().join("gone"));
+        let (small, large, gone) =
+            (folder.path().join("small"), folder.path().join("large"), folder.path().join("gone"));
         fs::write(&small, "text").unwrap();
         fs::File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
         assert_eq!(read(&small).unwrap(), b"text");

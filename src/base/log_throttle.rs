@@ -15,7 +15,8 @@ pub struct LogThrottle {
 }
 
 impl LogThrottle {
-    /// What stands at the end of a line, if one may be said now: how many of these were held back since the last.
+    /// What stands at the end of a line, if one may be said now: how many of these were held back since the
+    /// last.
     pub fn rest(&self, of_these: &str) -> Option<String> {
         Some(match self.now()? {
             0 => String::new(),

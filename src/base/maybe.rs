@@ -48,7 +48,9 @@ macro_rules! maybe {
 
             /// Stores one if this is there; whether it was.
             pub fn exchange(&self, there: Option<$of>, value: Option<$of>, order: Ordering) -> bool {
-                self.0.compare_exchange(Self::stored(there), Self::stored(value), order, Ordering::Relaxed).is_ok()
+                self.0
+                    .compare_exchange(Self::stored(there), Self::stored(value), order, Ordering::Relaxed)
+                    .is_ok()
             }
         }
 
@@ -72,7 +74,9 @@ mod tests {
     fn what_is_stored_is_there_and_the_largest_nearly() {
         let cell = MaybeU32::none();
         assert_eq!(cell.load(Relaxed), None);
-        for (stored, found) in [(Some(0), Some(0)), (Some(7), Some(7)), (None, None), (Some(u32::MAX), Some(u32::MAX - 1))] {
+        for (stored, found) in
+            [(Some(0), Some(0)), (Some(7), Some(7)), (None, None), (Some(u32::MAX), Some(u32::MAX - 1))]
+        {
             cell.store(stored, Relaxed);
             assert_eq!(cell.load(Relaxed), found);
             assert!(!cell.replace(stored, Relaxed) && cell.replace(Some(1), Relaxed));

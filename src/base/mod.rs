@@ -1,5 +1,5 @@
-//! Small things everything else stands on: units as written in the conf file, hashing, files, tokens, the clock, words for numbers, open
-//! files, tasks that are not to end, and threads whose end is waited for.
+//! Small things everything else stands on: units as written in the conf file, hashing, files, tokens, the
+//! clock, words for numbers, open files, tasks that are not to end, and threads whose end is waited for.
 
 pub mod background;
 pub mod clock;

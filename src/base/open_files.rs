@@ -7,7 +7,8 @@ pub fn most() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }
 
-/// Takes all that the administrator allows: the lower limit is for programs that cannot count beyond 1024. So many there are then.
+/// Takes all that the administrator allows: the lower limit is for programs that cannot count beyond 1024. So
+/// many there are then.
 pub fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     // what cannot be raised stays as it is, and is told by the answer

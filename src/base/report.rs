@@ -70,7 +70,12 @@ impl std::fmt::Display for Diagnostic {
         }
         write!(f, "{word}: {}", self.message)?;
         if let Some(p) = self.place.as_ref().filter(|p| p.line > 0) {
-            write!(f, "\n    {}\n    {}^", p.text.replace('\t', " "), " ".repeat(p.column.saturating_sub(1)))?;
+            write!(
+                f,
+                "\n    {}\n    {}^",
+                p.text.replace('\t', " "),
+                " ".repeat(p.column.saturating_sub(1))
+            )?;
         }
         match &self.help {
             Some(help) => write!(f, "\n    help: {help}"),

@@ -1,4 +1,5 @@
-//! Tasks that are not to end, and panics: what goes wrong in one is told, counted, and does not leave half a process.
+//! Tasks that are not to end, and panics: what goes wrong in one is told, counted, and does not leave half a
+//! process.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -27,7 +28,8 @@ pub fn notice_panics() {
     }));
 }
 
-/// Runs a task of the control plane. One that panics begins again, by what `make` makes: what it watches over is not left alone.
+/// Runs a task of the control plane. One that panics begins again, by what `make` makes: what it watches over
+/// is not left alone.
 pub async fn kept<F: Future<Output = ()>>(what: &str, make: impl Fn() -> F) {
     loop {
         let mut task = pin!(make());

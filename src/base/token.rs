@@ -1,4 +1,5 @@
-//! Secret tokens: kept in files, shown as `Authorization: Bearer TOKEN`, compared without telling by time how much was right.
+//! Secret tokens: kept in files, shown as `Authorization: Bearer TOKEN`, compared without telling by time how
+//! much was right.
 
 use super::file::{self, FileError};
 use aws_lc_rs::{constant_time, digest, hmac};
@@ -19,7 +20,8 @@ const SHORTEST: usize = 16;
 /// The longest token: it travels in a header.
 const LONGEST: usize = 1024;
 
-/// Why a file gives no token. Its words stand behind the file's name; what the file holds is never repeated: it may be most of a token.
+/// Why a file gives no token. Its words stand behind the file's name; what the file holds is never repeated:
+/// it may be most of a token.
 #[derive(Debug, Clone)]
 pub enum TokenError {
     /// It cannot be read.
@@ -76,12 +78,16 @@ impl Tokens {
 
     /// Reads tokens, one a line; empty lines and comments behind `#` are passed over.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
-        tokens(text).map(|tokens| Self { hashes: tokens.into_iter().map(|token| hash(token.as_bytes())).collect() })
+        tokens(text)
+            .map(|tokens| Self { hashes: tokens.into_iter().map(|token| hash(token.as_bytes())).collect() })
     }
 
-    /// True when what is shown is one of the tokens. Takes the same time whichever it is, and however much of it is right.
+    /// True when what is shown is one of the tokens. Takes the same time whichever it is, and however much of
+    /// it is right.
     pub fn admit(&self, shown: &ShownToken) -> bool {
-        self.hashes.iter().fold(false, |good, hash| good | constant_time::verify_slices_are_equal(hash, &shown.0).is_ok())
+        self.hashes
+            .iter()
+            .fold(false, |good, hash| good | constant_time::verify_slices_are_equal(hash, &shown.0).is_ok())
     }
 
     /// True when a node's token was made of one of these.
@@ -91,8 +97,8 @@ impl Tokens {
     }
 }
 
-/// Makes passes: what a browser is given in place of the token that it showed. They are good until their time is over, their token
-/// leaves the file, or this process ends.
+/// Makes passes: what a browser is given in place of the token that it showed. They are good until their time
+/// is over, their token leaves the file, or this process ends.
 pub struct Passes(hmac::Key);
 
 impl Passes {
@@ -142,8 +148,9 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The token of one node of a cluster: made of the cluster's, so that nothing more is to be kept, and good for nobody else. It says
-/// whose it is, `CLUSTER/NODE/SEAL`, so that what it is good for is known before anything else is read.
+/// The token of one node of a cluster: made of the cluster's, so that nothing more is to be kept, and good
+/// for nobody else. It says whose it is, `CLUSTER/NODE/SEAL`, so that what it is good for is known before
+/// anything else is read.
 pub struct NodeToken {
     cluster: String,
     node: String,
@@ -211,7 +218,8 @@ pub fn first(path: &Path) -> Result<String, TokenError> {
     Ok(tokens(&text)?[0].to_owned())
 }
 
-/// The first token of a file, which is made if there is none. Of several who make it at one time, one wins and all read his.
+/// The first token of a file, which is made if there is none. Of several who make it at one time, one wins
+/// and all read his.
 pub fn first_or_made(path: &Path) -> Result<String, TokenError> {
     match make(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => first(path),
@@ -230,8 +238,10 @@ fn make(path: &Path) -> io::Result<()> {
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    let made =
-        file.write_all(format!("{}\n", generate()).as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&beside, path));
+    let made = file
+        .write_all(format!("{}\n", generate()).as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&beside, path));
     let _ = fs::remove_file(&beside);
     made
 }
@@ -254,7 +264,10 @@ fn tokens(text: &str) -> Result<Vec<&str>, TokenError> {
     for (at, line) in text.lines().enumerate() {
         let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
         let Some(token) = words.next() else { continue };
-        if words.next().is_some() || !(SHORTEST..=LONGEST).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if words.next().is_some()
+            || !(SHORTEST..=LONGEST).contains(&token.len())
+            || !token.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(TokenError::Line(at + 1));
         }
         tokens.push(token);

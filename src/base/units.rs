@@ -24,10 +24,17 @@ pub enum UnitError {
 impl fmt::Display for UnitError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duration(text) => write!(out, "`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"5s\""),
-            Self::LongDuration(text) => write!(out, "`{text}` is longer than a hundred years; write \"off\" for no limit"),
+            Self::Duration(text) => {
+                write!(out, "`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"5s\"")
+            }
+            Self::LongDuration(text) => {
+                write!(out, "`{text}` is longer than a hundred years; write \"off\" for no limit")
+            }
             Self::Size(text) => {
-                write!(out, "`{text}` is not a size: write a number and B, KB, KiB, MB, MiB, GB or GiB, as in \"16KiB\"")
+                write!(
+                    out,
+                    "`{text}` is not a size: write a number and B, KB, KiB, MB, MiB, GB or GiB, as in \"16KiB\""
+                )
             }
             Self::LargeSize(text) => write!(out, "`{text}` is too large a size"),
             Self::Network(text) => {
@@ -39,7 +46,8 @@ impl fmt::Display for UnitError {
 
 impl std::error::Error for UnitError {}
 
-/// A duration as the conf file writes it: a number and `ms`, `s`, `m`, `h` or `d`; `"off"` where a limit can be absent.
+/// A duration as the conf file writes it: a number and `ms`, `s`, `m`, `h` or `d`; `"off"` where a limit can
+/// be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(pub std::time::Duration);
 
@@ -161,7 +169,8 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// A network as the conf file writes it: `10.0.0.0/8`, `2001:db8::/32`, or a bare address for that address alone.
+/// A network as the conf file writes it: `10.0.0.0/8`, `2001:db8::/32`, or a bare address for that address
+/// alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(pub ipnet::IpNet);
 
@@ -229,9 +238,13 @@ mod tests {
 
     #[test]
     fn durations_read_and_print() {
-        for (text, ms, printed) in
-            [("5s", 5000, "5s"), ("250ms", 250, "250ms"), ("90m", 5_400_000, "90m"), ("1h", 3_600_000, "1h"), ("0s", 0, "0s")]
-        {
+        for (text, ms, printed) in [
+            ("5s", 5000, "5s"),
+            ("250ms", 250, "250ms"),
+            ("90m", 5_400_000, "90m"),
+            ("1h", 3_600_000, "1h"),
+            ("0s", 0, "0s"),
+        ] {
             let d: Duration = text.parse().unwrap();
             assert_eq!((d.get().as_millis(), d.to_string().as_str()), (ms, printed));
         }
@@ -243,7 +256,12 @@ mod tests {
 
     #[test]
     fn sizes_read_and_print() {
-        for (text, bytes, printed) in [("16KiB", 16384, "16KiB"), ("1MiB", 1 << 20, "1MiB"), ("100", 100, "100B"), ("5KB", 5000, "5000B")] {
+        for (text, bytes, printed) in [
+            ("16KiB", 16384, "16KiB"),
+            ("1MiB", 1 << 20, "1MiB"),
+            ("100", 100, "100B"),
+            ("5KB", 5000, "5000B"),
+        ] {
             let s: Size = text.parse().unwrap();
             assert_eq!((s.0, s.to_string().as_str()), (bytes, printed));
         }

@@ -49,7 +49,8 @@ pub trait Worded: Copy + PartialEq {
     fn of_word(word: &str) -> Option<Self>;
 }
 
-/// A value by its word, as a proxy of any version says it: a newer one may have words that are not known here.
+/// A value by its word, as a proxy of any version says it: a newer one may have words that are not known
+/// here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word<T> {
     /// One that is known.

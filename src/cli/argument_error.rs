@@ -29,8 +29,12 @@ impl fmt::Display for ArgumentError {
             Self::NoValue => out.write_str("write KEY=VALUE, as in weight=50"),
             Self::Limit(value) => write!(out, "{value:?} is no limit: write a number, or off"),
             Self::Weight(value) => write!(out, "{value:?} is no weight: write a number from 0 to 1000"),
-            Self::Key(key) => write!(out, "{key:?} cannot be set: write weight, max-sessions or max-requests"),
-            Self::Scheme(scheme) => write!(out, "{scheme}:// is not spoken to the proxy: write http://host:port or unix:/path"),
+            Self::Key(key) => {
+                write!(out, "{key:?} cannot be set: write weight, max-sessions or max-requests")
+            }
+            Self::Scheme(scheme) => {
+                write!(out, "{scheme}:// is not spoken to the proxy: write http://host:port or unix:/path")
+            }
             Self::Address(url) => write!(out, "{url:?} is no address: write http://host:port or unix:/path"),
         }
     }

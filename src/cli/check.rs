@@ -1,4 +1,5 @@
-//! `homing check`: says everything that is wrong with a conf file, and what it needs, without touching a running proxy.
+//! `homing check`: says everything that is wrong with a conf file, and what it needs, without touching a
+//! running proxy.
 
 use super::show::{complain, count, print, word};
 use crate::base::open_files;
@@ -8,7 +9,8 @@ use crate::config::{self, Loaded, Options, Sizing};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The answer is the exit status.
+/// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The
+/// answer is the exit status.
 pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
     let loaded = config::load_with(file, Options { resolve: true });
     if json {
@@ -26,7 +28,12 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
                 if let Some(shortage) = needs.shortage(open_files::most()) {
                     complain(&format!("warning: {shortage}"));
                 }
-                print(&format!("{}: {}\n{}\n", word("ok"), summary(&loaded), in_words(&loaded.config, &needs)));
+                print(&format!(
+                    "{}: {}\n{}\n",
+                    word("ok"),
+                    summary(&loaded),
+                    in_words(&loaded.config, &needs)
+                ));
                 return 0;
             }
             match config::dump(&loaded.config) {
@@ -43,7 +50,11 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
         Err(found) => {
             print_all(&found);
             let errors = found.iter().filter(|finding| finding.severity == Severity::Error).count();
-            complain(&format!("{}, {}", count(errors as u64, "error"), count((found.len() - errors) as u64, "warning")));
+            complain(&format!(
+                "{}, {}",
+                count(errors as u64, "error"),
+                count((found.len() - errors) as u64, "warning")
+            ));
             1
         }
     }

@@ -1,5 +1,5 @@
-//! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another operator may have changed
-//! the deadline meanwhile, and its clock is the one that counts.
+//! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another
+//! operator may have changed the deadline meanwhile, and its clock is the one that counts.
 
 use super::operate::{NodePath, ask, print_changes};
 use super::show::{Progress, age, counts, print, span, word};
@@ -35,7 +35,13 @@ enum DrainProgress {
 }
 
 /// Drains a node; with `wait`, until it is drained.
-pub fn drain(window: &AdminClient, target: &NodePath, drain: &Drain, wait: bool, json: bool) -> Result<(), VerbFailure> {
+pub fn drain(
+    window: &AdminClient,
+    target: &NodePath,
+    drain: &Drain,
+    wait: bool,
+    json: bool,
+) -> Result<(), VerbFailure> {
     let begun = clock::instant();
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
@@ -66,10 +72,20 @@ pub fn drain(window: &AdminClient, target: &NodePath, drain: &Drain, wait: bool,
         }
         let there = still_there(&node);
         if !json {
-            let until = node.deadline.as_ref().map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
+            let until = node
+                .deadline
+                .as_ref()
+                .map_or_else(String::new, |at| format!(", {} until the deadline", age(&now, at)));
             let clock = format!(", {} so far{until}", span(clock::since(begun).as_secs()));
-            let but = if shows_drain(&node) { String::new() } else { format!(", and {}", word(node.state.as_str())) };
-            progress.show(&format!("{} is {}{but}: {there} left", node.node, word(State::Draining.word())), &clock);
+            let but = if shows_drain(&node) {
+                String::new()
+            } else {
+                format!(", and {}", word(node.state.as_str()))
+            };
+            progress.show(
+                &format!("{} is {}{but}: {there} left", node.node, word(State::Draining.word())),
+                &clock,
+            );
         }
         if ended.is_none() {
             before = Some(there);
@@ -90,14 +106,25 @@ fn look(window: &AdminClient, target: &NodePath) -> Result<(String, Node), VerbF
 }
 
 /// What is said when the wait is over, and whether that is a failure.
-fn the_end(seen: &DrainProgress, node: &Node, before: Option<&str>, begun: Instant, json: bool) -> Result<(), VerbFailure> {
+fn the_end(
+    seen: &DrainProgress,
+    node: &Node,
+    before: Option<&str>,
+    begun: Instant,
+    json: bool,
+) -> Result<(), VerbFailure> {
     let Node { node: name, state, why, .. } = node;
     match seen {
         DrainProgress::Ended => Err(VerbFailure::Deadline(at_the_end(node, before))),
-        DrainProgress::Undone => Err(VerbFailure::Failed(format!("{name} is not draining any more: it is {state} ({why})"))),
+        DrainProgress::Undone => {
+            Err(VerbFailure::Failed(format!("{name} is not draining any more: it is {state} ({why})")))
+        }
         DrainProgress::Goes | DrainProgress::Empty if json => Ok(()),
         DrainProgress::Goes | DrainProgress::Empty => {
-            print(&format!("{name} is drained after {}: safe to stop it\n", span(clock::since(begun).as_secs())));
+            print(&format!(
+                "{name} is drained after {}: safe to stop it\n",
+                span(clock::since(begun).as_secs())
+            ));
             Ok(())
         }
     }
@@ -127,7 +154,9 @@ fn judge(node: &Node, since: Option<Duration>) -> DrainProgress {
         (Some(State::Drained), _) => DrainProgress::Empty,
         (Some(State::Draining), None) => DrainProgress::Goes,
         // sockets are ended one after another, requests by nobody
-        (Some(State::Draining), Some(since)) if moves && node.sockets > 0 && since < SPREAD => DrainProgress::Goes,
+        (Some(State::Draining), Some(since)) if moves && node.sockets > 0 && since < SPREAD => {
+            DrainProgress::Goes
+        }
         (Some(State::Draining), Some(_)) => DrainProgress::Ended,
         _ => DrainProgress::Undone,
     }
@@ -147,7 +176,9 @@ fn at_the_end(node: &Node, before: Option<&str>) -> String {
     let open = match (requests(node), node.sockets) {
         (0, 0) => String::new(),
         (0, sockets) => format!("; {} still open", counts(&[(sockets, "socket")])),
-        (requests, sockets) => format!("; {} still open", counts(&[(requests, "request"), (sockets, "socket")])),
+        (requests, sockets) => {
+            format!("; {} still open", counts(&[(requests, "request"), (sockets, "socket")]))
+        }
     };
     match before {
         Some(before) => format!("the deadline has passed, {name} still had {before}: moved{open}"),
@@ -195,7 +226,12 @@ mod tests {
             (node("drained", None, 0, 0, 0), None, DrainProgress::Empty, ""),
             // those that were kept have ended by themselves
             (node("drained", Some(Then::Keep), 0, 0, 0), just, DrainProgress::Empty, ""),
-            (node("drained", MOVE, 0, 0, 0), just, DrainProgress::Ended, "the deadline has passed, n1 still had 2 sessions: moved"),
+            (
+                node("drained", MOVE, 0, 0, 0),
+                just,
+                DrainProgress::Ended,
+                "the deadline has passed, n1 still had 2 sessions: moved",
+            ),
             // nobody was there any more when it passed
             (Node { left: Some(0), ..node("drained", MOVE, 0, 0, 0) }, just, DrainProgress::Empty, ""),
             (

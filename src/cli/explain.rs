@@ -27,7 +27,8 @@ pub struct What {
     /// Its method.
     #[arg(long, requires = "url")]
     method: Option<String>,
-    /// Who is at the other end: the client, or a trusted proxy that names it in a header; this machine if not said.
+    /// Who is at the other end: the client, or a trusted proxy that names it in a header; this machine if not
+    /// said.
     #[arg(long, requires = "url", value_name = "IP")]
     source: Option<String>,
     /// The listener it comes through, if the URL does not tell.
@@ -62,7 +63,13 @@ pub fn explain(window: &AdminClient, what: &What, json: bool) -> Result<(), Verb
 // Writing to a String cannot fail.
 fn text(told: &Explanation) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}  {}: because {}", told.node.as_deref().unwrap_or("no node"), told.why, told.because);
+    let _ = writeln!(
+        text,
+        "{}  {}: because {}",
+        told.node.as_deref().unwrap_or("no node"),
+        told.why,
+        told.because
+    );
     if let Some(request) = &told.request {
         let tries = if request.retries > 0 {
             format!(" after {}", count(request.retries + 1, "try").replace("trys", "tries"))
@@ -70,7 +77,11 @@ fn text(told: &Explanation) -> String {
             String::new()
         };
         let when = age(&request.at, &told.time);
-        let _ = writeln!(text, "  request {} of {}, {when} ago, answered {}{tries}", request.id, request.client, request.status);
+        let _ = writeln!(
+            text,
+            "  request {} of {}, {when} ago, answered {}{tries}",
+            request.id, request.client, request.status
+        );
     }
     let mut way = Vec::new();
     way.extend(told.listener.as_ref().map(|listener| format!("listener {listener}")));
@@ -126,7 +137,10 @@ pub fn moves(window: &AdminClient, cluster: Option<&str>, json: bool) -> Result<
         let known: Vec<String> = moves.clusters.iter().map(|moved| moved.cluster.clone()).collect();
         moves.clusters.retain(|moved| moved.cluster == name);
         if moves.clusters.is_empty() {
-            return Err(VerbFailure::Failed(format!("there is no cluster {name:?}; there are: {}", known.join(", "))));
+            return Err(VerbFailure::Failed(format!(
+                "there is no cluster {name:?}; there are: {}",
+                known.join(", ")
+            )));
         }
     }
     if json {
@@ -140,7 +154,11 @@ pub fn moves(window: &AdminClient, cluster: Option<&str>, json: bool) -> Result<
 
 fn moved_text(moved: &Moved, now: &str) -> String {
     let sum: u64 = moved.causes.values().sum();
-    let mut text = format!("CLUSTER {}  {sum} of {} found their pin broken", moved.cluster, count(moved.requests, "request"));
+    let mut text = format!(
+        "CLUSTER {}  {sum} of {} found their pin broken",
+        moved.cluster,
+        count(moved.requests, "request")
+    );
     let causes: Vec<String> = moved.causes.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
     text += &if causes.is_empty() { "\n".to_owned() } else { format!(": {}\n", causes.join(", ")) };
     if moved.latest.is_empty() {

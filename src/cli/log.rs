@@ -1,6 +1,6 @@
-//! The process's own log: one line an event, to standard error. A line that comes again and again is held back and counted, so
-//! that what flaps does not bury what matters. A thread of its own writes: a reader that is slow or gone, or a full disk, costs
-//! lines and nothing else.
+//! The process's own log: one line an event, to standard error. A line that comes again and again is held
+//! back and counted, so that what flaps does not bury what matters. A thread of its own writes: a reader that
+//! is slow or gone, or a full disk, costs lines and nothing else.
 
 use crate::app;
 use crate::base::background::Background;
@@ -26,10 +26,12 @@ const QUEUE: usize = 4096;
 /// How long the end waits for a reader that does not read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Starts it, until what is given back is dropped. `HOMING_LOG` changes what is logged, as in `HOMING_LOG=debug`.
+/// Starts it, until what is given back is dropped. `HOMING_LOG` changes what is logged, as in
+/// `HOMING_LOG=debug`.
 pub fn start(level: &str) -> Option<Log> {
     let filter = std::env::var("HOMING_LOG").unwrap_or_else(|_| level.to_owned());
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (queue, lines) = sync_channel(QUEUE);
     let shared = Arc::<OutState>::default();
     let (out, ending) = (Out { queue: queue.clone(), shared: shared.clone() }, shared.clone());
@@ -74,7 +76,10 @@ fn write_all(lines: &Receiver<Vec<u8>>, shared: &OutState, mut out: impl Write) 
         let before = lost.swap(0, Relaxed);
         let told = match before {
             0 => Ok(()),
-            _ => writeln!(out, "{before} lines of this log were lost: they could not be written, or not fast enough"),
+            _ => writeln!(
+                out,
+                "{before} lines of this log were lost: they could not be written, or not fast enough"
+            ),
         };
         if told.is_err() {
             lost.fetch_add(before, Relaxed);
@@ -232,7 +237,10 @@ mod tests {
     fn what_goes_on_is_said_again_with_its_count() {
         // ten a second for a minute
         let lines = written((0..600).map(|n| (n * 100, "WARN down".to_owned())));
-        let counts: Vec<u64> = lines.iter().filter_map(|line| line.split_once("(and ")?.1.split(' ').next()?.parse().ok()).collect();
+        let counts: Vec<u64> = lines
+            .iter()
+            .filter_map(|line| line.split_once("(and ")?.1.split(' ').next()?.parse().ok())
+            .collect();
         assert_eq!((lines.len(), counts), (30, vec![95; 5]));
     }
 
@@ -257,7 +265,10 @@ mod tests {
         let (shared, mut disk) = (out.shared.clone(), Full(3, Vec::new()));
         drop(out);
         write_all(&lines, &shared, &mut disk);
-        assert_eq!(String::from_utf8(disk.1).unwrap(), "4 lines of this log were lost: they could not be written, or not fast enough\n2\n");
+        assert_eq!(
+            String::from_utf8(disk.1).unwrap(),
+            "4 lines of this log were lost: they could not be written, or not fast enough\n2\n"
+        );
     }
 
     #[test]

@@ -52,7 +52,8 @@ enum Verb {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
-    /// Everything a reload would refuse, what to look at, and what files and memory the limits need; exit 0 or 1.
+    /// Everything a reload would refuse, what to look at, and what files and memory the limits need; exit 0
+    /// or 1.
     #[command(after_help = "Example: homing check conf/homing.toml --dump")]
     Check {
         /// The conf file, if not --config.
@@ -72,7 +73,8 @@ enum Verb {
     /// The token that nodes show to announce themselves; made if there is none.
     #[command(after_help = "Example: homing token app/n3")]
     Token {
-        /// CLUSTER, where it has a token of its own (join.token-file); CLUSTER/NODE for one that speaks for this node alone.
+        /// CLUSTER, where it has a token of its own (join.token-file); CLUSTER/NODE for one that speaks for
+        /// this node alone.
         cluster: Option<String>,
         /// A fresh one instead, for a file of its own: (umask 077; homing token --new > admin.token)
         #[arg(long, conflicts_with = "cluster")]
@@ -124,7 +126,8 @@ enum RemoteVerb {
         #[command(flatten)]
         remote: Remote,
     },
-    /// Why a request went where it went, or where one would go: the rule, what it says of its session, the nodes, the choice.
+    /// Why a request went where it went, or where one would go: the rule, what it says of its session, the
+    /// nodes, the choice.
     #[command(
         after_help = "Examples: homing explain --last\n          homing explain --url http://shop.example.com/cart --cookie HOMING=… --source 10.1.2.3"
     )]
@@ -150,10 +153,12 @@ enum RemoteVerb {
         /// Wait until no session, request or socket is left, or the deadline has passed (exit 3).
         #[arg(long)]
         wait: bool,
-        /// How long its sessions may take to end: a drain that is on keeps its deadline if this is not given, and "off" lifts it.
+        /// How long its sessions may take to end: a drain that is on keeps its deadline if this is not given,
+        /// and "off" lifts it.
         #[arg(long, value_name = "DURATION")]
         deadline: Option<Duration>,
-        /// What becomes of those that are left then: keep, unless something else was said of the drain that is on.
+        /// What becomes of those that are left then: keep, unless something else was said of the drain that
+        /// is on.
         #[arg(long, value_enum)]
         then: Option<Then>,
         /// Even if something stops working without it.
@@ -216,7 +221,9 @@ enum RemoteVerb {
         remote: Remote,
     },
     /// Print a value that leads to one node whatever its state, as a header or a cookie.
-    #[command(after_help = "Example: curl -H \"Homing-Bypass: $(homing bypass app/n1 | head -1)\" http://app.example.com/")]
+    #[command(
+        after_help = "Example: curl -H \"Homing-Bypass: $(homing bypass app/n1 | head -1)\" http://app.example.com/"
+    )]
     Bypass {
         /// CLUSTER/NODE
         target: NodePath,
@@ -238,7 +245,8 @@ enum RemoteVerb {
     },
 }
 
-/// Runs the command line; the answer is the exit code: 0 done, 1 refused, 2 usage, 3 deadline passed, 4 cannot reach the proxy.
+/// Runs the command line; the answer is the exit code: 0 done, 1 refused, 2 usage, 3 deadline passed, 4
+/// cannot reach the proxy.
 pub fn main() -> i32 {
     let code = match Cli::try_parse() {
         Ok(cli) => run_verb(cli),
@@ -265,7 +273,9 @@ fn run_verb(cli: Cli) -> i32 {
     match cli.verb.unwrap_or(Verb::Run) {
         Verb::Run => run::run(&cli.config),
         Verb::Demo { nodes, port } => demo::run(nodes, port),
-        Verb::Check { file, dump, strict, json } => check::check(file.as_deref().unwrap_or(&cli.config), dump, strict, json),
+        Verb::Check { file, dump, strict, json } => {
+            check::check(file.as_deref().unwrap_or(&cli.config), dump, strict, json)
+        }
         Verb::Remote(verb) => window::run(|| verb.run(&cli.config)),
         Verb::Token { new: true, .. } => token::fresh(),
         Verb::Token { cluster, .. } => window::run(|| token::token(&cli.config, cluster.as_deref())),
@@ -279,21 +289,37 @@ impl RemoteVerb {
     fn run(self, conf: &Path) -> Result<(), window::VerbFailure> {
         let open = |remote: &Remote| AdminClient::find(remote, conf);
         match self {
-            Self::Status { cluster, remote } => status::status(&open(&remote)?, cluster.as_deref(), remote.json),
+            Self::Status { cluster, remote } => {
+                status::status(&open(&remote)?, cluster.as_deref(), remote.json)
+            }
             Self::Nodes { cluster, remote } => status::nodes(&open(&remote)?, &cluster, remote.json),
             Self::Top { once, remote } => top::top(open(&remote)?, once, remote.json),
             Self::Explain { what, remote } => explain::explain(&open(&remote)?, &what, remote.json),
-            Self::Moves { cluster, remote } => explain::moves(&open(&remote)?, cluster.as_deref(), remote.json),
+            Self::Moves { cluster, remote } => {
+                explain::moves(&open(&remote)?, cluster.as_deref(), remote.json)
+            }
             Self::Drain { target, wait, deadline, then, force, remote } => {
                 drain::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
             }
-            Self::Enable { target, remote } => operate::let_in(&open(&remote)?, &target, NodeAction::Enable, remote.json),
-            Self::Accept { target, remote } => operate::let_in(&open(&remote)?, &target, NodeAction::Accept, remote.json),
-            Self::Disable { target, force, remote } => operate::take_out(&open(&remote)?, &target, NodeAction::Disable, force, remote.json),
-            Self::Remove { target, force, remote } => operate::take_out(&open(&remote)?, &target, NodeAction::Remove, force, remote.json),
-            Self::Set { target, settings, remote } => operate::set(&open(&remote)?, &target, &settings, remote.json),
+            Self::Enable { target, remote } => {
+                operate::let_in(&open(&remote)?, &target, NodeAction::Enable, remote.json)
+            }
+            Self::Accept { target, remote } => {
+                operate::let_in(&open(&remote)?, &target, NodeAction::Accept, remote.json)
+            }
+            Self::Disable { target, force, remote } => {
+                operate::take_out(&open(&remote)?, &target, NodeAction::Disable, force, remote.json)
+            }
+            Self::Remove { target, force, remote } => {
+                operate::take_out(&open(&remote)?, &target, NodeAction::Remove, force, remote.json)
+            }
+            Self::Set { target, settings, remote } => {
+                operate::set(&open(&remote)?, &target, &settings, remote.json)
+            }
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
-            Self::Bypass { target, lasts, remote } => operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json),
+            Self::Bypass { target, lasts, remote } => {
+                operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json)
+            }
             Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
             Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?, remote.json),
         }

@@ -27,7 +27,9 @@ impl FromStr for NodePath {
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         match text.split_once('/') {
-            Some((cluster, node)) if plain(cluster) && plain(node) => Ok(Self { cluster: cluster.into(), node: node.into() }),
+            Some((cluster, node)) if plain(cluster) && plain(node) => {
+                Ok(Self { cluster: cluster.into(), node: node.into() })
+            }
             _ => Err(ArgumentError::NodePath),
         }
     }
@@ -69,7 +71,12 @@ impl FromStr for Setting {
 }
 
 /// Changes a node's limits.
-pub fn set(window: &AdminClient, target: &NodePath, settings: &[Setting], json: bool) -> Result<(), VerbFailure> {
+pub fn set(
+    window: &AdminClient,
+    target: &NodePath,
+    settings: &[Setting],
+    json: bool,
+) -> Result<(), VerbFailure> {
     let mut set = NodeLimits::default();
     for setting in settings {
         match setting {
@@ -82,12 +89,23 @@ pub fn set(window: &AdminClient, target: &NodePath, settings: &[Setting], json: 
 }
 
 /// Takes a node out, or removes it.
-pub fn take_out(window: &AdminClient, target: &NodePath, verb: NodeAction, force: bool, json: bool) -> Result<(), VerbFailure> {
+pub fn take_out(
+    window: &AdminClient,
+    target: &NodePath,
+    verb: NodeAction,
+    force: bool,
+    json: bool,
+) -> Result<(), VerbFailure> {
     change(window, target, verb, &Force { force }, json)
 }
 
 /// Lets a node in, or back.
-pub fn let_in(window: &AdminClient, target: &NodePath, verb: NodeAction, json: bool) -> Result<(), VerbFailure> {
+pub fn let_in(
+    window: &AdminClient,
+    target: &NodePath,
+    verb: NodeAction,
+    json: bool,
+) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("{}/{}", target.path(), verb.word()), None)?;
     print_changes(&body, &done, json);
     Ok(())
@@ -101,9 +119,17 @@ pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(
         return Ok(());
     }
     let now = clock::rfc3339(clock::unix_ms());
-    let mut table = TextTable::new(&[("SESSION", ColumnSide::Left), ("BEGUN", ColumnSide::Right), ("LAST SEEN", ColumnSide::Right)]);
+    let mut table = TextTable::new(&[
+        ("SESSION", ColumnSide::Left),
+        ("BEGUN", ColumnSide::Right),
+        ("LAST SEEN", ColumnSide::Right),
+    ]);
     for session in &on.sessions {
-        let begun = if session.confirmed { age(&session.begun, &now) } else { format!("{}, never came back", age(&session.begun, &now)) };
+        let begun = if session.confirmed {
+            age(&session.begun, &now)
+        } else {
+            format!("{}, never came back", age(&session.begun, &now))
+        };
         table.row(vec![session.session.clone(), begun, age(&session.seen, &now)]);
     }
     let more = on.total.saturating_sub(on.sessions.len() as u64);
@@ -118,10 +144,17 @@ pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(
 }
 
 /// What leads to a node whatever its state.
-pub fn bypass(window: &AdminClient, target: &NodePath, lasts: Option<Span>, json: bool) -> Result<(), VerbFailure> {
-    let ask = serde_json::to_value(Bypass { lasts }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
+pub fn bypass(
+    window: &AdminClient,
+    target: &NodePath,
+    lasts: Option<Span>,
+    json: bool,
+) -> Result<(), VerbFailure> {
+    let ask =
+        serde_json::to_value(Bypass { lasts }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
     let (body, given) = window.post(&format!("{}/bypass", target.path()), Some(&ask))?;
-    let (value, until) = (given["value"].as_str().unwrap_or_default(), given["until"].as_str().unwrap_or_default());
+    let (value, until) =
+        (given["value"].as_str().unwrap_or_default(), given["until"].as_str().unwrap_or_default());
     let (cluster, node) = (&target.cluster, &target.node);
     print(&if json {
         body
@@ -135,14 +168,25 @@ pub fn bypass(window: &AdminClient, target: &NodePath, lasts: Option<Span>, json
 }
 
 /// Changes a node, and says what that changed.
-pub fn change(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl Serialize, json: bool) -> Result<(), VerbFailure> {
+pub fn change(
+    window: &AdminClient,
+    target: &NodePath,
+    verb: NodeAction,
+    how: &impl Serialize,
+    json: bool,
+) -> Result<(), VerbFailure> {
     let (body, done) = ask(window, target, verb, how)?;
     print_changes(&body, &done, json);
     Ok(())
 }
 
 /// The same without a word.
-pub fn ask(window: &AdminClient, target: &NodePath, verb: NodeAction, how: &impl Serialize) -> Result<(String, Value), VerbFailure> {
+pub fn ask(
+    window: &AdminClient,
+    target: &NodePath,
+    verb: NodeAction,
+    how: &impl Serialize,
+) -> Result<(String, Value), VerbFailure> {
     let how = serde_json::to_value(how).map_err(|error| VerbFailure::Failed(error.to_string()))?;
     window.post(&format!("{}/{}", target.path(), verb.word()), Some(&how))
 }
@@ -152,8 +196,13 @@ pub fn print_changes(body: &str, done: &Value, json: bool) {
     if json {
         return print(body);
     }
-    let changes: Vec<&str> = done["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    print(&if changes.is_empty() { "nothing changed: it was so already\n".into() } else { format!("{}\n", changes.join("\n")) });
+    let changes: Vec<&str> =
+        done["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    print(&if changes.is_empty() {
+        "nothing changed: it was so already\n".into()
+    } else {
+        format!("{}\n", changes.join("\n"))
+    });
 }
 
 #[cfg(test)]

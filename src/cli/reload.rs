@@ -12,7 +12,8 @@ pub fn reload(window: &AdminClient, json: bool) -> Result<(), VerbFailure> {
         print(&body);
         return Ok(());
     }
-    let changes: Vec<&str> = reload["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let changes: Vec<&str> =
+        reload["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let took = reload["took_ms"].as_f64().unwrap_or_default();
     let what = if changes.is_empty() { "nothing changed".into() } else { changes.join("\n  ") };
     print(&format!("{} in {took:.1} ms: {what}\n", word("applied")));
@@ -25,7 +26,12 @@ pub fn healthcheck(window: &AdminClient, json: bool) -> Result<(), VerbFailure> 
         StatusCode::OK if json => print("{\"alive\":true}\n"),
         StatusCode::OK => {}
         StatusCode::SERVICE_UNAVAILABLE => return Err(VerbFailure::Failed("the proxy is stopping".into())),
-        other => return Err(VerbFailure::Failed(format!("/ping answers {}, not 200: check --admin", other.as_u16()))),
+        other => {
+            return Err(VerbFailure::Failed(format!(
+                "/ping answers {}, not 200: check --admin",
+                other.as_u16()
+            )));
+        }
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `homing completions` and `homing man`: made from the command line's own description, so that they cannot fall behind it.
+//! `homing completions` and `homing man`: made from the command line's own description, so that they cannot
+//! fall behind it.
 
 use super::show::{complain, print};
 use clap::Command;
@@ -16,7 +17,9 @@ pub fn completions(mut command: Command, shell: Shell) -> i32 {
 /// Prints the manual page, or writes it and a page for each verb into a folder.
 pub fn man(command: Command, folder: Option<&Path>) -> i32 {
     let written = match folder {
-        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder)),
+        Some(folder) => {
+            std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder))
+        }
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page).map(|()| print(&String::from_utf8_lossy(&page)))

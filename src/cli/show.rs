@@ -44,7 +44,11 @@ impl TextTable {
             for ((cell, (_, side)), width) in cells.zip(&self.columns).zip(&widths) {
                 let pad = " ".repeat(width - cell.chars().count());
                 let cell = if painted { word(cell) } else { cell.to_owned() };
-                line += &if *side == ColumnSide::Left { format!("{cell}{pad}  ") } else { format!("{pad}{cell}  ") };
+                line += &if *side == ColumnSide::Left {
+                    format!("{cell}{pad}  ")
+                } else {
+                    format!("{pad}{cell}  ")
+                };
             }
             line.trim_end().to_owned() + "\n"
         };
@@ -61,7 +65,12 @@ pub fn word(text: &str) -> String {
     let colour = match (State::of_word(text), ClusterState::of_word(text), text) {
         (Some(state), ..) => match state {
             State::Ready | State::Aside => AnsiColor::Green,
-            State::Full | State::Draining | State::Syncing | State::Silent | State::Unknown | State::Pending => AnsiColor::Yellow,
+            State::Full
+            | State::Draining
+            | State::Syncing
+            | State::Silent
+            | State::Unknown
+            | State::Pending => AnsiColor::Yellow,
             State::Down => AnsiColor::Red,
             State::Drained | State::Maintenance | State::Removed => AnsiColor::Cyan,
         },
@@ -77,7 +86,8 @@ pub fn word(text: &str) -> String {
 /// Why standard output did not take everything.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints to standard output, in colours on a terminal whose user has not said no; who has closed it has seen enough.
+/// Prints to standard output, in colours on a terminal whose user has not said no; who has closed it has seen
+/// enough.
 pub fn print(text: &str) {
     let mut out = anstream::stdout();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -97,7 +107,8 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// What is told while something goes on: on a terminal one line that is rewritten, elsewhere a line each time that it differs.
+/// What is told while something goes on: on a terminal one line that is rewritten, elsewhere a line each time
+/// that it differs.
 pub struct Progress {
     terminal: bool,
     said: String,
@@ -142,7 +153,8 @@ mod tests {
         ]);
         table.row(vec!["n1".into(), "ready".into(), "12".into(), "answers".into()]);
         table.row(vec!["number2".into(), "down".into(), "0".into(), String::new()]);
-        let plain = "NODE     STATE  SESSIONS  WHY\nn1       ready        12  answers\nnumber2  down          0\n";
+        let plain =
+            "NODE     STATE  SESSIONS  WHY\nn1       ready        12  answers\nnumber2  down          0\n";
         assert_eq!(anstream::adapter::strip_str(&table.text()).to_string(), plain);
         let coloured = table.text();
         assert!(coloured.contains("\x1b[32mready\x1b[0m        12"), "{coloured:?}");

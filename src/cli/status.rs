@@ -64,8 +64,16 @@ fn write_process(text: &mut String, status: &Status) {
             ..0 => format!("{} {span} ago", word("expired")),
             _ => format!("expires in {span}"),
         };
-        let names = if certificate.names.is_empty() { certificate.subject.clone() } else { certificate.names.join(", ") };
-        let _ = writeln!(text, "certificate {names}  {expiry} (listener {}, {})", certificate.listener, certificate.file);
+        let names = if certificate.names.is_empty() {
+            certificate.subject.clone()
+        } else {
+            certificate.names.join(", ")
+        };
+        let _ = writeln!(
+            text,
+            "certificate {names}  {expiry} (listener {}, {})",
+            certificate.listener, certificate.file
+        );
     }
 }
 

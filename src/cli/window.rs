@@ -1,4 +1,5 @@
-//! The command line's side of the operator's window: where it is, what is asked, and what becomes of a failure.
+//! The command line's side of the operator's window: where it is, what is asked, and what becomes of a
+//! failure.
 
 use super::argument_error::ArgumentError;
 use super::show::complain;
@@ -32,7 +33,8 @@ pub struct Remote {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The proxy's admin address: http://host:port or unix:/path. Else what the conf file says, else http://127.0.0.1:9900.
+    /// The proxy's admin address: http://host:port or unix:/path. Else what the conf file says, else
+    /// http://127.0.0.1:9900.
     #[arg(long, env = "HOMING_ADMIN", value_name = "URL")]
     admin: Option<String>,
     /// A file with the token, where one is asked for; or put it into the environment variable HOMING_TOKEN.
@@ -82,7 +84,9 @@ impl VerbFailure {
 impl fmt::Display for VerbFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = match self {
-            Self::Usage(text) | Self::Unreachable(text) | Self::Failed(text) | Self::Deadline(text) => return write!(f, "{text}"),
+            Self::Usage(text) | Self::Unreachable(text) | Self::Failed(text) | Self::Deadline(text) => {
+                return write!(f, "{text}");
+            }
             Self::Refused(document) => document,
         };
         write!(f, "refused: {}", document["detail"].as_str().unwrap_or("the proxy does not say why"))?;
@@ -90,7 +94,9 @@ impl fmt::Display for VerbFailure {
             write!(f, "\n{line}")?;
         }
         match (document["status"].as_u64(), document["force"].as_bool()) {
-            (Some(401), _) => write!(f, "\nGive it with --token-file FILE, or in the environment variable HOMING_TOKEN."),
+            (Some(401), _) => {
+                write!(f, "\nGive it with --token-file FILE, or in the environment variable HOMING_TOKEN.")
+            }
             (_, Some(true)) => write!(f, "\nWith --force it is done all the same."),
             _ => Ok(()),
         }
@@ -124,7 +130,9 @@ impl AdminClient {
             (None, None) => At::parse(DEFAULT)?,
         };
         let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
-            (Some(file), _) => Some(token::first(file).map_err(|e| VerbFailure::Usage(format!("{} {e}", file.display())))?),
+            (Some(file), _) => {
+                Some(token::first(file).map_err(|e| VerbFailure::Usage(format!("{} {e}", file.display())))?)
+            }
             (None, Some(token)) => Some(token.trim().to_owned()),
             // who may not read it may have none, or be told so by the proxy
             (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| token::first(&file).ok()),
@@ -136,7 +144,8 @@ impl AdminClient {
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(String, T), VerbFailure> {
         let body = self.ask(Method::GET, path, None)?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        let data = serde_json::from_str(&text).map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
+        let data = serde_json::from_str(&text)
+            .map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
         Ok((text, data))
     }
 
@@ -144,7 +153,8 @@ impl AdminClient {
     pub fn post(&self, path: &str, body: Option<&Value>) -> Result<(String, Value), VerbFailure> {
         let body = self.ask(Method::POST, path, body)?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        let data = serde_json::from_str(&text).map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
+        let data = serde_json::from_str(&text)
+            .map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;
         Ok((text, data))
     }
 
@@ -168,20 +178,30 @@ impl AdminClient {
         format!("{} answers, but not as Homing's admin address does ({what}): check --admin", self.at)
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), VerbFailure> {
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), VerbFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| VerbFailure::Failed(format!("no runtime: {error}")))?;
         runtime.block_on(async {
             let connected = match &self.at {
-                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.map(|c| c.map(AdminConnection::Tcp)),
-                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path)).await.map(|c| c.map(AdminConnection::Unix)),
+                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address))
+                    .await
+                    .map(|c| c.map(AdminConnection::Tcp)),
+                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path))
+                    .await
+                    .map(|c| c.map(AdminConnection::Unix)),
             };
             let connection = match connected {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
                 Err(_) => return Err(self.unreachable(&format!("no connection within {CONNECT:?}"))),
             };
-            let request = self.request(method, path, body).map_err(|error| VerbFailure::Usage(error.to_string()))?;
+            let request =
+                self.request(method, path, body).map_err(|error| VerbFailure::Usage(error.to_string()))?;
             let answer = async {
                 match connection {
                     AdminConnection::Tcp(stream) => send(stream, request).await,
@@ -196,7 +216,12 @@ impl AdminClient {
         })
     }
 
-    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> http::Result<Request<Full<Bytes>>> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> http::Result<Request<Full<Bytes>>> {
         let host = match &self.at {
             At::Tcp(address) => address,
             At::Unix(_) => "localhost",
@@ -228,7 +253,10 @@ enum AdminConnection {
 /// Whatever goes wrong with a question.
 type BoxError = Box<dyn Error + Send + Sync>;
 
-async fn send(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), BoxError> {
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
         let response = sender.send_request(request).await?;
@@ -264,7 +292,9 @@ impl At {
     fn of(bind: Address, folder: &Path) -> Self {
         match bind {
             Address::Unix(path) => Self::Unix(folder.join(path)),
-            Address::Tcp(at) if at.ip().is_unspecified() && at.is_ipv4() => Self::Tcp(format!("127.0.0.1:{}", at.port())),
+            Address::Tcp(at) if at.ip().is_unspecified() && at.is_ipv4() => {
+                Self::Tcp(format!("127.0.0.1:{}", at.port()))
+            }
             Address::Tcp(at) if at.ip().is_unspecified() => Self::Tcp(format!("[::1]:{}", at.port())),
             other => Self::Tcp(other.to_string()),
         }
@@ -293,7 +323,11 @@ impl Conf {
             // it has mistakes, and the proxy runs by an older one: the address is likely to be the same
             Err(_) => {
                 let text = std::fs::read_to_string(path).ok()?;
-                (server_key(&text, "admin"), server_key(&text, "admin-token-file"), path.parent().map(Path::to_owned).unwrap_or_default())
+                (
+                    server_key(&text, "admin"),
+                    server_key(&text, "admin-token-file"),
+                    path.parent().map(Path::to_owned).unwrap_or_default(),
+                )
             }
         };
         let at = At::of(admin?.parse().ok()?, &folder);
@@ -303,8 +337,15 @@ impl Conf {
 
 /// What a text that cannot be read as a whole gives a key, as in `key = "value"`.
 fn server_key(text: &str, key: &str) -> Option<String> {
-    let value =
-        |line: &str| line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"').map(str::to_owned);
+    let value = |line: &str| {
+        line.trim()
+            .strip_prefix(key)?
+            .trim_start()
+            .strip_prefix('=')?
+            .trim_start()
+            .strip_prefix('"')
+            .map(str::to_owned)
+    };
     text.lines().find_map(value)?.split('"').next().map(str::to_owned)
 }
 

@@ -36,10 +36,13 @@ impl NodeUrl {
     /// Whether both are the same place, as far as that shows without a look-up.
     pub fn is_same_place(&self, other: &Self) -> bool {
         let ip = |url: &Self| url.host.parse::<IpAddr>().map(|ip| ip.to_canonical());
-        let is_here = |url: &Self| ip(url).is_ok_and(|ip| ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST);
+        let is_here =
+            |url: &Self| ip(url).is_ok_and(|ip| ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST);
         let is_near = |one: &Self, two: &Self| one.host == "localhost" && is_here(two);
-        let same_host =
-            self.host == other.host || ip(self).is_ok_and(|own| ip(other) == Ok(own)) || is_near(self, other) || is_near(other, self);
+        let same_host = self.host == other.host
+            || ip(self).is_ok_and(|own| ip(other) == Ok(own))
+            || is_near(self, other)
+            || is_near(other, self);
         same_host && (self.scheme, self.port, &self.unix) == (other.scheme, other.port, &other.unix)
     }
 
@@ -56,7 +59,12 @@ impl FromStr for NodeUrl {
     type Err = AddressError;
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return unix_path(path).map(|path| Self { scheme: Scheme::Unix, host: String::new(), port: 0, unix: Some(path) });
+            return unix_path(path).map(|path| Self {
+                scheme: Scheme::Unix,
+                host: String::new(),
+                port: 0,
+                unix: Some(path),
+            });
         }
         let (scheme, rest, default_port) = match text.split_once("://") {
             Some((http, rest)) if http.eq_ignore_ascii_case("http") => (Scheme::Http, rest, 80),
@@ -150,14 +158,21 @@ impl FromStr for Address {
         if let Some((scheme, rest)) = text.split_once("://") {
             return Err(AddressError::ListenScheme { scheme: scheme.to_owned(), rest: rest.to_owned() });
         }
-        if let Some(port) = text.strip_prefix('*').unwrap_or(text).strip_prefix(':').filter(|port| port.parse::<u16>().is_ok()) {
+        if let Some(port) = text
+            .strip_prefix('*')
+            .unwrap_or(text)
+            .strip_prefix(':')
+            .filter(|port| port.parse::<u16>().is_ok())
+        {
             return Err(AddressError::EveryAddress { text: text.to_owned(), port: port.to_owned() });
         }
         if text.parse::<u16>().is_ok() {
             return Err(AddressError::PortAlone(text.to_owned()));
         }
         let (host, port) = split_host_port(text, None)?;
-        Ok(host.parse().map_or_else(|_| Self::Name(host, port), |ip: IpAddr| Self::Tcp(SocketAddr::new(ip, port))))
+        Ok(host
+            .parse()
+            .map_or_else(|_| Self::Name(host, port), |ip: IpAddr| Self::Tcp(SocketAddr::new(ip, port))))
     }
 }
 
@@ -221,7 +236,9 @@ pub fn is_host(host: &str) -> bool {
     };
     let digits_only = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let name = host.strip_suffix('.').unwrap_or(host);
-    host.len() <= 253 && name.split('.').all(label) && (!digits_only || host.parse::<std::net::Ipv4Addr>().is_ok())
+    host.len() <= 253
+        && name.split('.').all(label)
+        && (!digits_only || host.parse::<std::net::Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]
@@ -288,12 +305,28 @@ mod tests {
         for text in ["127.0.0.1:8080", "[::]:80", "localhost:0", "unix:/run/homing.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
-        for bad in ["8080", ":8080", "*:80", "http://a:1", "127.0.0.1", "::1", "[::1]", "256.0.0.1:80", "a:b", "a:1:2"] {
+        for bad in [
+            "8080",
+            ":8080",
+            "*:80",
+            "http://a:1",
+            "127.0.0.1",
+            "::1",
+            "[::1]",
+            "256.0.0.1:80",
+            "a:b",
+            "a:1:2",
+        ] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
-        for (text, local) in
-            [("127.0.0.9:1", true), ("[::1]:1", true), ("localhost:1", true), ("unix:a", true), ("0.0.0.0:1", false), ("app:1", false)]
-        {
+        for (text, local) in [
+            ("127.0.0.9:1", true),
+            ("[::1]:1", true),
+            ("localhost:1", true),
+            ("unix:a", true),
+            ("0.0.0.0:1", false),
+            ("app:1", false),
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().is_local(), local, "{text}");
         }
         assert_eq!("127.0.0.1:80".parse::<Address>().unwrap().look_up().unwrap().len(), 1);

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 /// The most phrases for one listener or cluster; beyond it only their number is said.
 const MOST_PHRASES: usize = 8;
 
-/// Short phrases, one for each part that changed; none when nothing did. There may be very many nodes: only what differs is taken
-/// apart.
+/// Short phrases, one for each part that changed; none when nothing did. There may be very many nodes: only
+/// what differs is taken apart.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     let mut phrases = Vec::new();
     if old.include != new.include {
-        let [before, after] = [old, new].map(|config| (!config.include.is_empty()).then(|| value(&config.include)));
+        let [before, after] =
+            [old, new].map(|config| (!config.include.is_empty()).then(|| value(&config.include)));
         phrases.push(format!("include {}→{}", short(before.as_ref()), short(after.as_ref())));
     }
     if old.server != new.server {
@@ -30,7 +31,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
         let bare = |cluster: &Cluster| Cluster { nodes: IndexMap::new(), ..cluster.clone() };
         let (bare_before, bare_after) = (bare(before), bare(after));
         // mostly it is the nodes alone
-        let mut phrases = if bare_before == bare_after { Vec::new() } else { inside(&bare_before, &bare_after) };
+        let mut phrases =
+            if bare_before == bare_after { Vec::new() } else { inside(&bare_before, &bare_after) };
         nodes(&before.nodes, &after.nodes, &mut phrases);
         phrases
     });
@@ -69,7 +71,9 @@ fn nodes(old: &IndexMap<String, Node>, new: &IndexMap<String, Node>, phrases: &m
         match (old.get(name), new.get(name)) {
             (None, _) => phrases.push(format!("+ node {name}")),
             (_, None) => phrases.push(format!("- node {name}")),
-            (Some(before), Some(after)) if before != after => walk(name, &fields(&before.table()), &fields(&after.table()), phrases),
+            (Some(before), Some(after)) if before != after => {
+                walk(name, &fields(&before.table()), &fields(&after.table()), phrases)
+            }
             _ => {}
         }
     }
@@ -79,7 +83,10 @@ fn nodes(old: &IndexMap<String, Node>, new: &IndexMap<String, Node>, phrases: &m
 }
 
 /// The names in both, the old one's order first.
-fn names<'a, T>(old: &'a IndexMap<String, T>, new: &'a IndexMap<String, T>) -> impl Iterator<Item = &'a String> {
+fn names<'a, T>(
+    old: &'a IndexMap<String, T>,
+    new: &'a IndexMap<String, T>,
+) -> impl Iterator<Item = &'a String> {
     old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)))
 }
 
@@ -152,7 +159,9 @@ mod tests {
 
     #[test]
     fn phrases_name_what_changed() {
-        let old = config("listener.web.bind = '127.0.0.1:1'\n[cluster.shop.nodes]\nn1 = 'http://a:1'\nn2 = 'http://b:1'");
+        let old = config(
+            "listener.web.bind = '127.0.0.1:1'\n[cluster.shop.nodes]\nn1 = 'http://a:1'\nn2 = 'http://b:1'",
+        );
         let new = config(
             "listener.web.bind = '127.0.0.1:2'\n[[rule]]\ncluster = 'shop'\n[cluster.shop]\nretries = 1\n[cluster.shop.nodes]\nn1 = { url = 'http://a:1', weight = 50 }\nn4 = 'http://c:1'",
         );

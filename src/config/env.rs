@@ -25,11 +25,17 @@ pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Str
         let name = after.split('}').next().unwrap_or_default();
         if name.len() == after.len() || !is_name(name) {
             let message = "`${` starts the name of an environment variable, and none follows".to_owned();
-            return Err(EnvError { message, help: "write ${NAME}; for the two characters themselves write $${".into() });
+            return Err(EnvError {
+                message,
+                help: "write ${NAME}; for the two characters themselves write $${".into(),
+            });
         }
         let Some(value) = lookup(name) else {
             let message = format!("the environment variable `{name}` is not set");
-            return Err(EnvError { message, help: format!("set {name} where homing is started, or write the value here") });
+            return Err(EnvError {
+                message,
+                help: format!("set {name} where homing is started, or write the value here"),
+            });
         };
         out.push_str(&value);
         rest = &after[name.len() + 1..];
@@ -44,7 +50,9 @@ pub fn escape(text: &str) -> String {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 #[cfg(test)]
@@ -57,9 +65,14 @@ mod tests {
 
     #[test]
     fn names_are_filled_in() {
-        for (text, expanded) in
-            [("", ""), ("a:${PORT}/x${PORT}", "a:8080/x8080"), ("$${PORT}", "${PORT}"), ("$1 $", "$1 $"), ("a$${", "a${"), ("$$${", "$${")]
-        {
+        for (text, expanded) in [
+            ("", ""),
+            ("a:${PORT}/x${PORT}", "a:8080/x8080"),
+            ("$${PORT}", "${PORT}"),
+            ("$1 $", "$1 $"),
+            ("a$${", "a${"),
+            ("$$${", "$${"),
+        ] {
             assert_eq!(expand(text, &lookup).unwrap(), expanded, "{text}");
             assert_eq!(expand(&escape(text), &lookup).unwrap(), text, "{text}");
         }

@@ -1,6 +1,6 @@
-//! The files that a conf names, as they were when it was read: each is read once, so that everybody who wants one has the same, and
-//! nobody looks at the disk again while the conf is in force. What is secret is kept as what is made of it: of tokens their hashes, of a
-//! private key what signs.
+//! The files that a conf names, as they were when it was read: each is read once, so that everybody who wants
+//! one has the same, and nobody looks at the disk again while the conf is in force. What is secret is kept as
+//! what is made of it: of tokens their hashes, of a private key what signs.
 
 use crate::base::file::{self, FileError};
 use crate::base::hash::{hash64, hash64_pair};
@@ -100,8 +100,12 @@ impl NamedFiles {
 
     /// What these files held, as one number: one that was changed keeps its name and gets another.
     pub fn fingerprint<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> u64 {
-        let print = |name| self.files.get(&self.path(name)).and_then(|file| file.as_ref().ok()).map_or(0, |file| file.print);
-        names.into_iter().fold(0, |all, name| hash64_pair(&u64::to_le_bytes(all), &u64::to_le_bytes(print(name))))
+        let print = |name| {
+            self.files.get(&self.path(name)).and_then(|file| file.as_ref().ok()).map_or(0, |file| file.print)
+        };
+        names
+            .into_iter()
+            .fold(0, |all, name| hash64_pair(&u64::to_le_bytes(all), &u64::to_le_bytes(print(name))))
     }
 
     /// What a certificate and its key held, as one number.
@@ -132,7 +136,10 @@ mod tests {
         assert!(files.held(&page).is_err());
         assert_eq!(files.read(&page).unwrap(), "first");
         fs::write(&page, "second").unwrap();
-        assert_eq!((files.read(&page).unwrap(), files.held(&page).unwrap()), ("first".into(), "first".into()));
+        assert_eq!(
+            (files.read(&page).unwrap(), files.held(&page).unwrap()),
+            ("first".into(), "first".into())
+        );
         let why = files.read(&gone).unwrap_err().to_string();
         assert!(why.starts_with("cannot be read: "), "{why}");
         fs::write(&gone, "there now").unwrap();
@@ -148,21 +155,36 @@ mod tests {
         let mut files = NamedFiles::of(folder.path());
         let (token, cert, gone) = (files.path("token"), files.path("cert.pem"), files.path("gone.pem"));
         let key = rcgen::KeyPair::generate().unwrap();
-        let chain = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+        let chain =
+            rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
         fs::write(&token, "0123456789abcdef").unwrap();
         fs::write(&cert, format!("{chain}{}", key.serialize_pem())).unwrap();
         let pair = KeyPairFiles { cert: cert.clone(), key: cert.clone() };
-        assert!(files.tokens(&token).is_err() && files.pair(&pair).is_err() && files.certs(&cert).is_empty(), "nothing is read");
+        assert!(
+            files.tokens(&token).is_err() && files.pair(&pair).is_err() && files.certs(&cert).is_empty(),
+            "nothing is read"
+        );
         let (tokens, read) = (files.read_tokens(&token).unwrap(), files.read_pair(pair.clone()).unwrap());
-        assert!(files.read_certs(&cert)[0].as_ref().unwrap().print == read.print && files.fingerprint_of_pair(&pair) == read.print);
-        assert!(files.read_certs(&gone)[0].as_ref().unwrap_err().to_string().contains("gone.pem cannot be read"));
+        assert!(
+            files.read_certs(&cert)[0].as_ref().unwrap().print == read.print
+                && files.fingerprint_of_pair(&pair) == read.print
+        );
+        assert!(
+            files.read_certs(&gone)[0].as_ref().unwrap_err().to_string().contains("gone.pem cannot be read")
+        );
         fs::remove_file(&token).unwrap();
         fs::write(&cert, "another").unwrap();
-        assert_eq!([files.read_tokens(&token).unwrap(), files.tokens(&token).unwrap()], [tokens.clone(), tokens]);
+        assert_eq!(
+            [files.read_tokens(&token).unwrap(), files.tokens(&token).unwrap()],
+            [tokens.clone(), tokens]
+        );
         assert!(files.pair(&pair).unwrap().print == read.print && files.certs(&cert).len() == 1);
         let shown = format!("{files:?}");
         assert!(
-            shown.contains("cert.pem") && shown.contains("token") && !shown.contains("0123456789") && !shown.contains("KEY"),
+            shown.contains("cert.pem")
+                && shown.contains("token")
+                && !shown.contains("0123456789")
+                && !shown.contains("KEY"),
             "{shown}"
         );
     }
@@ -181,7 +203,8 @@ mod tests {
             }
             files.fingerprint(&["ca".to_owned(), "cert".to_owned()])
         };
-        let all = [(Some("x"), "y"), (Some("y"), "x"), (Some("xy"), ""), (Some(""), "xy"), (None, "y")].map(|(ca, cert)| print(ca, cert));
+        let all = [(Some("x"), "y"), (Some("y"), "x"), (Some("xy"), ""), (Some(""), "xy"), (None, "y")]
+            .map(|(ca, cert)| print(ca, cert));
         assert!(all.iter().enumerate().all(|(n, one)| !all[..n].contains(one)), "{all:?}");
         assert_eq!(print(Some("x"), "y"), all[0]);
     }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::hash::Hasher;
 use twox_hash::XxHash64;
 
-/// Every key that is written, each listener, cluster, node and rule with it. Names stand as hashes: there may be very many.
+/// Every key that is written, each listener, cluster, node and rule with it. Names stand as hashes: there may
+/// be very many.
 #[derive(Debug, Clone, Default)]
 pub struct GivenKeys(HashSet<u64>);
 
@@ -24,8 +25,12 @@ impl GivenKeys {
 
     fn walk(&mut self, at: u64, value: &Value) {
         let below: &mut dyn Iterator<Item = (u64, &Value)> = match value {
-            Value::Object(fields) => &mut fields.iter().map(|(key, value)| (place(at, key.as_bytes()), value)),
-            Value::Array(items) => &mut items.iter().enumerate().map(|(n, value)| (place(at, &n.to_le_bytes()), value)),
+            Value::Object(fields) => {
+                &mut fields.iter().map(|(key, value)| (place(at, key.as_bytes()), value))
+            }
+            Value::Array(items) => {
+                &mut items.iter().enumerate().map(|(n, value)| (place(at, &n.to_le_bytes()), value))
+            }
             _ => return,
         };
         for (at, value) in below {
@@ -47,8 +52,7 @@ mod tests {
 
     #[test]
     fn what_is_said_no_more_is_lacking_and_what_is_said_otherwise_is_not() {
-        let whole =
-            "[[rule]]\ncluster = 'shop'\n[cluster.shop]\naffinity = 'route'\nretries = 1\n[cluster.shop.nodes]\nn1 = 'a'\nn2 = 'b'\n";
+        let whole = "[[rule]]\ncluster = 'shop'\n[cluster.shop]\naffinity = 'route'\nretries = 1\n[cluster.shop.nodes]\nn1 = 'a'\nn2 = 'b'\n";
         let given = |text: &str| GivenKeys::of(&toml::from_str(text).unwrap());
         let before = given(whole);
         for (what, from, to, lacks) in [
@@ -67,7 +71,11 @@ mod tests {
         }
         for end in 0..whole.len() {
             if let Ok(half) = toml::from_str(&whole[..end]) {
-                assert!(GivenKeys::of(&half).lacks(&before) || end > whole.rfind('n').unwrap() + 3, "{}", &whole[..end]);
+                assert!(
+                    GivenKeys::of(&half).lacks(&before) || end > whole.rfind('n').unwrap() + 3,
+                    "{}",
+                    &whole[..end]
+                );
             }
         }
     }

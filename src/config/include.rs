@@ -26,14 +26,21 @@ pub struct Merged {
 
 /// A file's text, or why there is none.
 pub fn read_file(path: &Path) -> Result<String, Diagnostic> {
-    let wrong = |message: String, help: &str| Err(Diagnostic::error(message).help(help).at(SourceFile::whole(path)));
+    let wrong =
+        |message: String, help: &str| Err(Diagnostic::error(message).help(help).at(SourceFile::whole(path)));
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
-        return wrong(format!("the conf file cannot be read: {error}"), "check the name, and that the user homing runs as may read it");
+        return wrong(
+            format!("the conf file cannot be read: {error}"),
+            "check the name, and that the user homing runs as may read it",
+        );
     }
     if bytes.len() as u64 > LARGEST {
-        return wrong("the conf file is larger than 4 MiB".into(), "split it into several files and `include` them");
+        return wrong(
+            "the conf file is larger than 4 MiB".into(),
+            "split it into several files and `include` them",
+        );
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
@@ -69,21 +76,34 @@ pub fn read_all(spans: &mut Spans, text: String, path: &Path, folder: &Path) -> 
     included.retain(|file| seen.insert(file.clone()));
     if included.len() > MOST_INCLUDES {
         let message = format!("{} files are included; {MOST_INCLUDES} is the most", included.len());
-        push(spans, &mut misfits, "include", Diagnostic::error(message).help("put several clusters into one file"));
+        push(
+            spans,
+            &mut misfits,
+            "include",
+            Diagnostic::error(message).help("put several clusters into one file"),
+        );
         included.truncate(MOST_INCLUDES);
     }
     for path in included {
         files.push(path.clone().into());
         match read_file(&path) {
             Ok(text) => merge(spans, &mut tree, &path, text, &mut misfits),
-            Err(finding) => misfits.push(SchemaError { path: "include".into(), part: EntryPart::Value, finding }),
+            Err(finding) => {
+                misfits.push(SchemaError { path: "include".into(), part: EntryPart::Value, finding })
+            }
         }
     }
     Merged { tree: Value::Object(tree), files, misfits }
 }
 
 /// Takes an included file in: its listeners, clusters and rules join those already there.
-fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: String, misfits: &mut Vec<SchemaError>) {
+fn merge(
+    spans: &mut Spans,
+    tree: &mut Map<String, Value>,
+    path: &Path,
+    text: String,
+    misfits: &mut Vec<SchemaError>,
+) {
     let rules = tree.get("rule").and_then(Value::as_array).map_or(0, Vec::len);
     let mut own = Spans::default();
     let own_file = own.add_source(path, text.clone());
@@ -97,7 +117,10 @@ fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: St
     for (key, value) in part {
         match (key.as_str(), value, tree.get_mut(&key)) {
             ("server", ..) | ("include", ..) => {
-                let first = spans.place(&key, EntryPart::Key).filter(|_| spans.given(&key)).map(|place| seen_at(&place));
+                let first = spans
+                    .place(&key, EntryPart::Key)
+                    .filter(|_| spans.given(&key))
+                    .map(|place| seen_at(&place));
                 let message = match (key.as_str(), first) {
                     ("server", Some(first)) => format!("[server] is already given at {first}"),
                     _ => format!("`{key}` can stand only in the main file"),
@@ -108,9 +131,15 @@ fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: St
                 for (name, value) in theirs {
                     let at = join(&key, &name);
                     if ours.contains_key(&name) {
-                        let first = spans.place(&at, EntryPart::Key).map(|place| seen_at(&place)).unwrap_or_default();
+                        let first =
+                            spans.place(&at, EntryPart::Key).map(|place| seen_at(&place)).unwrap_or_default();
                         let message = format!("the {key} `{name}` is already defined at {first}");
-                        push_own(&own, misfits, &at, Diagnostic::error(message).help("give one of the two another name"));
+                        push_own(
+                            &own,
+                            misfits,
+                            &at,
+                            Diagnostic::error(message).help("give one of the two another name"),
+                        );
                     } else {
                         ours.insert(name, value);
                     }
@@ -120,10 +149,14 @@ fn merge(spans: &mut Spans, tree: &mut Map<String, Value>, path: &Path, text: St
             (_, value, None) => {
                 tree.insert(key, value);
             }
-            // Not what the key takes: the main file's own mistake is reported with the schema, this one stands for itself.
-            (_, _, Some(_)) => {
-                push_own(&own, misfits, &key, Diagnostic::error(format!("`{key}` does not fit the `{key}` of the main file")))
-            }
+            // Not what the key takes: the main file's own mistake is reported with the schema, this one
+            // stands for itself.
+            (_, _, Some(_)) => push_own(
+                &own,
+                misfits,
+                &key,
+                Diagnostic::error(format!("`{key}` does not fit the `{key}` of the main file")),
+            ),
         }
     }
     spans.append(own);
@@ -143,8 +176,8 @@ fn push_own(own: &Spans, misfits: &mut Vec<SchemaError>, at: &str, finding: Diag
     misfits.push(SchemaError { path: at.to_owned(), part: EntryPart::Key, finding });
 }
 
-/// The files that a pattern names, sorted. The pattern is noted, so that a file that is added later is seen; whatever else is written in
-/// its folder is nobody's business.
+/// The files that a pattern names, sorted. The pattern is noted, so that a file that is added later is seen;
+/// whatever else is written in its folder is nobody's business.
 fn matching(pattern: &Path, watch: &mut Vec<Watched>) -> Result<Vec<PathBuf>, Diagnostic> {
     let folder = pattern.parent().unwrap_or(Path::new("."));
     let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -153,7 +186,8 @@ fn matching(pattern: &Path, watch: &mut Vec<Watched>) -> Result<Vec<PathBuf>, Di
             .help("name each folder: include = [\"a/*.toml\", \"b/*.toml\"]"));
     }
     if name.is_empty() {
-        return Err(Diagnostic::error("the included file has no name").help("write a file name or a pattern, as in \"conf.d/*.toml\""));
+        return Err(Diagnostic::error("the included file has no name")
+            .help("write a file name or a pattern, as in \"conf.d/*.toml\""));
     }
     if !name.contains('*') {
         let path = folder.join(name);
@@ -161,15 +195,14 @@ fn matching(pattern: &Path, watch: &mut Vec<Watched>) -> Result<Vec<PathBuf>, Di
         watch.push(path.clone().into());
         return match path.is_file() {
             true => Ok(vec![path]),
-            false => {
-                Err(Diagnostic::error("the included file does not exist")
-                    .help("check the name; it starts from the folder of the conf file"))
-            }
+            false => Err(Diagnostic::error("the included file does not exist")
+                .help("check the name; it starts from the folder of the conf file")),
         };
     }
     watch.push(Watched::matching(folder.to_owned(), name));
     let entries = std::fs::read_dir(folder).map_err(|error| {
-        Diagnostic::error(format!("the folder to include from cannot be read: {error}")).help("make the folder, or take the line out")
+        Diagnostic::error(format!("the folder to include from cannot be read: {error}"))
+            .help("make the folder, or take the line out")
     })?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -1,7 +1,7 @@
 //! The conf file: from text to checked data.
 //!
-//! `load` reads a file and what it includes, holds it against the schema of `model` and against sense (`check`), and answers with
-//! the data or with everything that is wrong, each finding at its place.
+//! `load` reads a file and what it includes, holds it against the schema of `model` and against sense
+//! (`check`), and answers with the data or with everything that is wrong, each finding at its place.
 
 pub mod address;
 mod address_error;
@@ -77,7 +77,8 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         _ => PathBuf::from("."),
     };
     let mut spans = Spans::default();
-    let include::Merged { mut tree, files: mut watched, misfits: mut broken } = include::read_all(&mut spans, text, path, &folder);
+    let include::Merged { mut tree, files: mut watched, misfits: mut broken } =
+        include::read_all(&mut spans, text, path, &folder);
     let unreadable = broken.iter().any(|misfit| misfit.path.is_empty());
     if !unreadable {
         for mut misfit in schema::prune(&mut tree) {
@@ -91,7 +92,10 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
         Ok(config) => config,
         Err(error) => {
             let mut found: Vec<Diagnostic> = broken.into_iter().map(|misfit| misfit.finding).collect();
-            found.push(Diagnostic::error(format!("the file does not fit: {error}")).at(source::SourceFile::whole(path)));
+            found.push(
+                Diagnostic::error(format!("the file does not fit: {error}"))
+                    .at(source::SourceFile::whole(path)),
+            );
             return Err(found);
         }
     };
@@ -118,7 +122,11 @@ fn read_text(text: String, path: &Path, options: Options) -> Result<Loaded, Vec<
 /// In the order of the files, and by line.
 fn in_order(found: &mut [Diagnostic], spans: &Spans) {
     found.sort_by_key(|finding| {
-        finding.place.as_ref().map(|place| (spans.number(&place.path), place.line, place.column)).unwrap_or_default()
+        finding
+            .place
+            .as_ref()
+            .map(|place| (spans.number(&place.path), place.line, place.column))
+            .unwrap_or_default()
     });
 }
 

@@ -16,9 +16,14 @@ impl fmt::Display for RangeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRange(part) => {
-                write!(out, "`{part}` is not a status or a range of them: write them as in \"200-399\" or \"200,204\"")
+                write!(
+                    out,
+                    "`{part}` is not a status or a range of them: write them as in \"200-399\" or \"200,204\""
+                )
             }
-            Self::Backwards(part) => write!(out, "the range `{part}` runs backwards: write the smaller status first"),
+            Self::Backwards(part) => {
+                write!(out, "the range `{part}` runs backwards: write the smaller status first")
+            }
         }
     }
 }

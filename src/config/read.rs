@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads one file's text. `first_rule` is the number of rules already read from earlier files, so that theirs are counted on.
+/// Reads one file's text. `first_rule` is the number of rules already read from earlier files, so that theirs
+/// are counted on.
 pub fn read(
     spans: &mut Spans,
     file: usize,
@@ -34,7 +35,9 @@ pub fn read(
 fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: &mut Vec<SchemaError>) {
     let mut last_line = None;
     for error in errors.iter() {
-        let place = spans.source(file).map(|source| source.place(error.span().map_or(source.text.len(), |span| span.start)));
+        let place = spans
+            .source(file)
+            .map(|source| source.place(error.span().map_or(source.text.len(), |span| span.start)));
         let line = place.as_ref().map(|p| p.line);
         if line == last_line {
             continue;
@@ -47,7 +50,11 @@ fn syntax_errors(spans: &Spans, file: usize, errors: &[toml::de::Error], found: 
                 message = format!("`{}` is given twice", key.unwrap_or_default());
                 "each key and each table can stand once; put both into one"
             }
-            m if m.contains("string") || m.starts_with("invalid float") || m.starts_with("invalid integer") || m.contains("literal") => {
+            m if m.contains("string")
+                || m.starts_with("invalid float")
+                || m.starts_with("invalid integer")
+                || m.contains("literal") =>
+            {
                 message = m.trim_end_matches(", expected nothing").to_owned();
                 "texts stand in double quotes, as in key = \"value\""
             }
@@ -85,23 +92,33 @@ impl ConfReader<'_, '_> {
             DeValue::String(text) => self.string(path, text),
             DeValue::Integer(number) => {
                 let parsed = i64::from_str_radix(number.as_str(), number.radix());
-                parsed.ok().map(Value::from).or_else(|| self.refuse(path, format!("the number {number} is too large")))
+                parsed
+                    .ok()
+                    .map(Value::from)
+                    .or_else(|| self.refuse(path, format!("the number {number} is too large")))
             }
             DeValue::Float(number) => {
                 let parsed = number.as_str().parse().ok().and_then(Number::from_f64);
-                parsed.map(Value::Number).or_else(|| self.refuse(path, format!("{number} is not a number that can be used here")))
+                parsed
+                    .map(Value::Number)
+                    .or_else(|| self.refuse(path, format!("{number} is not a number that can be used here")))
             }
             DeValue::Boolean(yes) => Some(Value::Bool(*yes)),
-            DeValue::Datetime(date) => self.refuse(path, format!("{date} is a date; no key takes one, and a text stands in double quotes")),
+            DeValue::Datetime(date) => self.refuse(
+                path,
+                format!("{date} is a date; no key takes one, and a text stands in double quotes"),
+            ),
             DeValue::Array(items) => {
                 let base = if path == "rule" { self.first_rule } else { 0 };
                 let mut list = Vec::new();
                 for (n, item) in items.iter().enumerate() {
                     let at = format!("{path}[{}]", base + n);
-                    // A `[[rule]]` table has a span of its own; for inline items key and value are the same place.
+                    // A `[[rule]]` table has a span of its own; for inline items key and value are the same
+                    // place.
                     let span = if item.span().is_empty() { key.clone() } else { item.span() };
                     self.spans.note(&at, self.file, span.clone(), span.clone());
-                    // An item refused stays as null, so that the others keep their numbers; the load fails anyway.
+                    // An item refused stays as null, so that the others keep their numbers; the load fails
+                    // anyway.
                     list.push(self.value(&at, item, span).unwrap_or(Value::Null));
                 }
                 Some(Value::Array(list))

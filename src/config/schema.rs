@@ -1,5 +1,5 @@
-//! The shape of a conf file against its JSON Schema: unknown keys, wrong types, unknown words, values out of range; all of them,
-//! each at its place. The schema comes from the model, so a new key needs no line here.
+//! The shape of a conf file against its JSON Schema: unknown keys, wrong types, unknown words, values out of
+//! range; all of them, each at its place. The schema comes from the model, so a new key needs no line here.
 
 use super::source::{EntryPart, join};
 use super::suggest::did_you_mean;
@@ -24,7 +24,8 @@ pub struct SchemaError {
     pub finding: Diagnostic,
 }
 
-/// Every way in which the tree does not fit the schema. What does not fit is taken out of the tree, so that the rest can be read on.
+/// Every way in which the tree does not fit the schema. What does not fit is taken out of the tree, so that
+/// the rest can be read on.
 pub fn prune(tree: &mut Value) -> Vec<SchemaError> {
     let mut walk = Walk { misfits: Vec::new() };
     walk.value(tree, schema(), "", "");
@@ -78,7 +79,8 @@ impl Walk {
     }
 
     fn any_of(&mut self, value: &mut Value, branches: &[Value], path: &str) -> bool {
-        let fitting: Vec<&Value> = branches.iter().filter(|branch| type_fits(value, resolve(branch))).collect();
+        let fitting: Vec<&Value> =
+            branches.iter().filter(|branch| type_fits(value, resolve(branch))).collect();
         match fitting.as_slice() {
             [] => {
                 let branches: Vec<&Value> = branches.iter().collect();
@@ -115,7 +117,11 @@ impl Walk {
                 (Some(of), Some(value)) => self.value(value, of, &at, ""),
                 _ if others != Some(&Value::Bool(false)) => true,
                 _ => {
-                    let inside = if path.is_empty() { "at the top of the file".to_owned() } else { format!("in `{path}`") };
+                    let inside = if path.is_empty() {
+                        "at the top of the file".to_owned()
+                    } else {
+                        format!("in `{path}`")
+                    };
                     let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                     let help = did_you_mean(&key, names, "known keys here");
                     let finding = Diagnostic::error(format!("unknown key `{key}` {inside}")).help(help);
@@ -131,7 +137,8 @@ impl Walk {
 
     fn word(&mut self, value: &Value, words: &[&str], path: &str) -> bool {
         let Some(text) = value.as_str() else {
-            let finding = Diagnostic::error(format!("`{path}` is {}; it takes a word", kind(value))).help(one_of(words));
+            let finding = Diagnostic::error(format!("`{path}` is {}; it takes a word", kind(value)))
+                .help(one_of(words));
             return self.misfit(path, finding);
         };
         if words.contains(&text) {
@@ -174,7 +181,8 @@ impl Walk {
         within
             || self.misfit(
                 path,
-                Diagnostic::error(format!("{value} is out of range for `{path}`")).help(format!("it takes {least} to {most}")),
+                Diagnostic::error(format!("{value} is out of range for `{path}`"))
+                    .help(format!("it takes {least} to {most}")),
             )
     }
 
@@ -185,7 +193,8 @@ impl Walk {
         }
         let mut takes: Vec<String> = expected.iter().flat_map(|schema| expectation(schema)).collect();
         takes.dedup();
-        let mut finding = Diagnostic::error(format!("`{path}` is {}; it takes {}", kind(value), takes.join(" or ")));
+        let mut finding =
+            Diagnostic::error(format!("`{path}` is {}; it takes {}", kind(value), takes.join(" or ")));
         finding.help = example(value, expected);
         self.misfit(path, finding);
     }
@@ -278,21 +287,34 @@ fn expectation(schema: &Value) -> Vec<String> {
 
 /// How the value would be written right, where that can be guessed.
 fn example(value: &Value, expected: &[&Value]) -> Option<String> {
-    let reference = expected.iter().find_map(|schema| schema.get("$ref")).and_then(Value::as_str).unwrap_or_default();
+    let reference =
+        expected.iter().find_map(|schema| schema.get("$ref")).and_then(Value::as_str).unwrap_or_default();
     let unit = reference.rsplit('/').next().unwrap_or_default();
     let types: Vec<&str> = expected.iter().flat_map(|schema| types(schema)).collect();
     match value {
-        Value::Number(n) if unit == "Duration" => Some(format!("say the unit and put it in quotes, as in \"{n}s\" or \"{n}ms\"")),
-        Value::Number(n) if unit == "Size" => Some(format!("say the unit and put it in quotes, as in \"{n}B\" or \"{n}KiB\"")),
-        Value::Number(_) | Value::Bool(_) if types.contains(&"string") => Some(format!("put it in double quotes: \"{value}\"")),
+        Value::Number(n) if unit == "Duration" => {
+            Some(format!("say the unit and put it in quotes, as in \"{n}s\" or \"{n}ms\""))
+        }
+        Value::Number(n) if unit == "Size" => {
+            Some(format!("say the unit and put it in quotes, as in \"{n}B\" or \"{n}KiB\""))
+        }
+        Value::Number(_) | Value::Bool(_) if types.contains(&"string") => {
+            Some(format!("put it in double quotes: \"{value}\""))
+        }
         Value::String(text) if types.contains(&"boolean") => match text.as_str() {
             "yes" | "on" | "true" | "1" => Some("write true, without quotes".into()),
             _ => Some("write true or false, without quotes".into()),
         },
-        Value::String(text) if types.contains(&"integer") && text.parse::<i64>().is_ok() => Some(format!("write {text}, without quotes")),
+        Value::String(text) if types.contains(&"integer") && text.parse::<i64>().is_ok() => {
+            Some(format!("write {text}, without quotes"))
+        }
         Value::String(text) if types.contains(&"array") => Some(format!("write a list: [{text:?}]")),
-        Value::Object(_) if types.contains(&"array") => Some("write a list in [ ]; for a rule, the heading is [[rule]]".into()),
-        Value::String(_) | Value::Array(_) if types.contains(&"object") => Some("write a table: { key = value }".into()),
+        Value::Object(_) if types.contains(&"array") => {
+            Some("write a list in [ ]; for a rule, the heading is [[rule]]".into())
+        }
+        Value::String(_) | Value::Array(_) if types.contains(&"object") => {
+            Some("write a table: { key = value }".into())
+        }
         _ => Some("see the comments in the example file that comes with homing".into()),
     }
 }

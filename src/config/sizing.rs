@@ -1,30 +1,38 @@
-//! What the limits in a conf file ask of the machine. All figures stand here, each with where it comes from; `tests/sizes.rs`
-//! holds the larger ones against the running binary.
+//! What the limits in a conf file ask of the machine. All figures stand here, each with where it comes from;
+//! `tests/sizes.rs` holds the larger ones against the running binary.
 
 use super::model::{Cluster, Config, Workers};
 
-/// Of the process before anybody connects. Measured: resident memory of a new process with one worker is 20 to 30 MiB.
+/// Of the process before anybody connects. Measured: resident memory of a new process with one worker is 20
+/// to 30 MiB.
 const PROCESS: u64 = 30 << 20;
-/// Of each further worker. Measured: resident memory with 1 and with 9 workers, after requests on all of them.
+/// Of each further worker. Measured: resident memory with 1 and with 9 workers, after requests on all of
+/// them.
 const WORKER: u64 = 1 << 20;
-/// Of an idle client connection that has had a request. Measured: resident memory before and after 1,500 of them (2.2 KiB).
+/// Of an idle client connection that has had a request. Measured: resident memory before and after 1,500 of
+/// them (2.2 KiB).
 const CONNECTION: u64 = 5 << 9;
 /// The same with TLS. Measured likewise, ECDSA certificate, TLS 1.3 (10.0 KiB).
 const TLS_CONNECTION: u64 = 21 << 9;
-/// Of an answer whose client does not read it, or an upload whose node does not. Measured: resident memory before and after hundreds of them; 42.3 KiB from nodes that
-/// speak HTTP/1, 29.8 KiB from nodes that speak HTTP/2.
+/// Of an answer whose client does not read it, or an upload whose node does not. Measured: resident memory
+/// before and after hundreds of them; 42.3 KiB from nodes that speak HTTP/1, 29.8 KiB from nodes that speak
+/// HTTP/2.
 const UNREAD: u64 = 43 << 10;
-/// Of all answers that are unread on one connection of HTTP/2 to a node: twice the windows of `upstream::window`, and what 128
-/// streams take besides. Measured: 3.7 MiB of those that were unread from their beginning.
+/// Of all answers that are unread on one connection of HTTP/2 to a node: twice the windows of
+/// `upstream::window`, and what 128 streams take besides. Measured: 3.7 MiB of those that were unread from
+/// their beginning.
 const UNREAD_CONNECTION: u64 = 6 << 20;
-/// Of all uploads over HTTP/2 on a worker that their nodes, or the sockets to these, took fast at first: what `net::uploads` lets
-/// them have beyond that, and what is held back of memory that they used meanwhile: 37 MiB, 55 MiB on a machine that is busy.
+/// Of all uploads over HTTP/2 on a worker that their nodes, or the sockets to these, took fast at first: what
+/// `net::uploads` lets them have beyond that, and what is held back of memory that they used meanwhile: 37
+/// MiB, 55 MiB on a machine that is busy.
 const UPLOADS: u64 = 48 << 20;
 /// The same on one connection.
 const UPLOADS_CONNECTION: u64 = 4 << 20;
-/// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16 full.
+/// Of a session in the ledger: an entry of 24 bytes and one of control, in a table that is at least 7/16
+/// full.
 const SESSION: u64 = 58;
-/// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and heartbeats.
+/// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and
+/// heartbeats.
 const OWN_FILES: u64 = 200;
 
 /// The most that a conf file's limits allow.
@@ -57,9 +65,11 @@ impl Sizing {
         let connections = u64::from(server.max_connections);
         let listening: usize = config.listener.values().map(|listener| listener.bind.as_slice().len()).sum();
         let nodes: usize = config.cluster.values().map(|cluster| cluster.nodes.len()).sum();
-        let http2 = |cluster: &Cluster| cluster.nodes.len() as u64 * u64::from(cluster.pool.http2_connections);
+        let http2 =
+            |cluster: &Cluster| cluster.nodes.len() as u64 * u64::from(cluster.pool.http2_connections);
         let http2: u64 = config.cluster.values().filter(|cluster| cluster.http2).map(http2).sum();
-        let streams = config.listener.values().map(|listener| u64::from(listener.max_streams)).max().unwrap_or(1);
+        let streams =
+            config.listener.values().map(|listener| u64::from(listener.max_streams)).max().unwrap_or(1);
         let tls = config.listener.values().any(|listener| listener.tls.is_some());
         Self {
             files: 2 * connections + listening as u64 * workers + nodes as u64 + OWN_FILES,
@@ -105,7 +115,9 @@ mod tests {
         );
         assert_eq!(plain.files, 20_000 + 2 * 4 + 2 + OWN_FILES);
         assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 2 * 1000 * SESSION));
-        let tls = needs("[server]\nworkers = 1\nmax-connections = 20\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }");
+        let tls = needs(
+            "[server]\nworkers = 1\nmax-connections = 20\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }",
+        );
         assert_eq!((plain.unread, plain.unread_http2), (UNREAD, 0));
         let http2 = |connections: u32| {
             let text = "[listener.a]\nbind = \"127.0.0.1:1\"\nmax-streams = 10\n[cluster.x]\nhttp2 = true\npool = { http2-connections = 3 }\n\
@@ -115,7 +127,10 @@ mod tests {
         assert_eq!((http2(10_000), http2(1)), (2 * 6 * UNREAD_CONNECTION, 10 * UNREAD));
         let few = needs("[server]\nmax-connections = 3");
         assert_eq!((plain.uploads, tls.uploads, few.uploads), (4 * UPLOADS, UPLOADS, 3 * UPLOADS_CONNECTION));
-        assert_eq!((tls.files, tls.connections, tls.process), (40 + 1 + OWN_FILES, 20 * TLS_CONNECTION, PROCESS + WORKER));
+        assert_eq!(
+            (tls.files, tls.connections, tls.process),
+            (40 + 1 + OWN_FILES, 20 * TLS_CONNECTION, PROCESS + WORKER)
+        );
     }
 
     #[test]

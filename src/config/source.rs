@@ -55,7 +55,8 @@ pub enum EntryPart {
     Value,
 }
 
-/// All files read, and the place of every key path in them. A path is dotted, `rule[2].host[0]`; keys that TOML would quote are quoted.
+/// All files read, and the place of every key path in them. A path is dotted, `rule[2].host[0]`; keys that
+/// TOML would quote are quoted.
 #[derive(Debug, Clone, Default)]
 pub struct Spans {
     sources: Vec<SourceFile>,
@@ -142,7 +143,9 @@ pub fn join(path: &str, key: &str) -> String {
 
 /// True when `inner` is `outer` itself or lies inside it.
 pub fn covers(outer: &str, inner: &str) -> bool {
-    inner.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 #[cfg(test)]

@@ -40,7 +40,12 @@ mod tests {
     #[test]
     fn the_meant_word_is_found() {
         let known = ["bind", "tls", "max-headers", "idle-timeout", "header-timeout"];
-        for (typed, meant) in [("bnid", "bind"), ("max_headers", "max-headers"), ("idleTimeout", "idle-timeout"), ("bindd", "bind")] {
+        for (typed, meant) in [
+            ("bnid", "bind"),
+            ("max_headers", "max-headers"),
+            ("idleTimeout", "idle-timeout"),
+            ("bindd", "bind"),
+        ] {
             assert_eq!(nearest(typed, known), Some(meant));
         }
         assert_eq!(nearest("colour", known), None);

@@ -69,12 +69,18 @@ fn includes_are_merged_and_duplicates_refused() {
     let main = folder.path().join("homing.toml");
     std::fs::create_dir(folder.path().join("conf.d")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("homing.toml", "include = [\"conf.d/*.toml\"]\nlistener.web.bind = \"127.0.0.1:0\"\n[[rule]]\npath = \"/a\"\ncluster = \"a\"\n");
+    write(
+        "homing.toml",
+        "include = [\"conf.d/*.toml\"]\nlistener.web.bind = \"127.0.0.1:0\"\n[[rule]]\npath = \"/a\"\ncluster = \"a\"\n",
+    );
     write("conf.d/1.toml", "cluster.a.nodes.n = \"http://127.0.0.1:1\"\n");
     write("conf.d/2.toml", "cluster.b.nodes.n = \"http://127.0.0.1:2\"\n[[rule]]\ncluster = \"b\"\n");
     let loaded = load(&main).unwrap();
     assert_eq!((loaded.config.rule.len(), loaded.config.cluster.len()), (2, 2));
-    let (pattern, file) = (Watched::matching(folder.path().join("conf.d"), "*.toml"), folder.path().join("conf.d/2.toml").into());
+    let (pattern, file) = (
+        Watched::matching(folder.path().join("conf.d"), "*.toml"),
+        folder.path().join("conf.d/2.toml").into(),
+    );
     assert!(loaded.watched.contains(&pattern) && loaded.watched.contains(&file));
 
     write(
@@ -83,7 +89,11 @@ fn includes_are_merged_and_duplicates_refused() {
     );
     let found = load(&main).unwrap_err();
     let text: String = found.iter().map(|finding| format!("{finding}\n")).collect();
-    assert!(text.contains("3.toml:1:9: error: the cluster `a` is already defined at") && text.contains("1.toml:1:9"), "{text}");
+    assert!(
+        text.contains("3.toml:1:9: error: the cluster `a` is already defined at")
+            && text.contains("1.toml:1:9"),
+        "{text}"
+    );
     assert!(text.contains("3.toml:3:2: error: `server` can stand only in the main file"), "{text}");
     assert!(text.contains("3.toml:6:10: error: \"G T\" is not a request method"), "{text}");
 }

@@ -1,10 +1,13 @@
-//! What an operation does to the decisions, and whether it may: what would stop working is not done unless it is forced.
+//! What an operation does to the decisions, and whether it may: what would stop working is not done unless it
+//! is forced.
 
 use super::drain::DrainRequest;
 use super::error::{Error, Harm};
 use super::limits::{Limit, NodeLimits};
 use super::op::{Change, JoinRequest, NodeChange, Op};
-use super::overlay::{Actor, FileValue, JoinedNode, MOST_NODES, NodeOverride, Overlay, RuntimeValue, WantedState};
+use super::overlay::{
+    Actor, FileValue, JoinedNode, MOST_NODES, NodeOverride, Overlay, RuntimeValue, WantedState,
+};
 use crate::base::clock::Now;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
@@ -31,27 +34,34 @@ struct ChangedNode<'a> {
     now: Now,
 }
 
-/// Enters an operation into the decisions, or says why not. Returns what it changes that no conf file could say, in words.
+/// Enters an operation into the decisions, or says why not. Returns what it changes that no conf file could
+/// say, in words.
 pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<Option<String>, Error> {
     let Change::Node { cluster: cluster_name, node: node_name, change } = &op.change else {
         return Err(Error::Fixed(op.target()));
     };
     let known = || ground.table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
     let cluster = ground.table.clusters.iter().find(|cluster| *cluster.name == **cluster_name);
-    let cluster = cluster.ok_or_else(|| Error::NoCluster { cluster: cluster_name.clone(), known: known() })?;
+    let cluster =
+        cluster.ok_or_else(|| Error::NoCluster { cluster: cluster_name.clone(), known: known() })?;
     let by = Actor { who: op.by.clone(), at: ground.now.unix_secs() };
     if let NodeChange::Join(arrival) = change {
         if overlay.nodes_of(cluster_name) >= MOST_NODES {
             return Err(Error::Crowded { cluster: cluster_name.clone(), most: MOST_NODES });
         }
         // two beats of one node may ask at the same time
-        overlay.node_mut(cluster_name, node_name).joined.get_or_insert_with(|| JoinedNode::new(arrival, ground.now.unix_secs()));
+        overlay
+            .node_mut(cluster_name, node_name)
+            .joined
+            .get_or_insert_with(|| JoinedNode::new(arrival, ground.now.unix_secs()));
         return Ok(None);
     }
     let known = || cluster.nodes().map(|node| node.spec.name.to_string()).collect();
-    let node = cluster.named(node_name).ok_or_else(|| Error::NoNode { node: node_name.clone(), known: known() })?;
+    let node =
+        cluster.named(node_name).ok_or_else(|| Error::NoNode { node: node_name.clone(), known: known() })?;
     preflight(cluster, node, change, op.force, ground.now)?;
-    let written = ground.file.cluster.get(cluster_name).and_then(|conf| conf.nodes.get(node_name)).map(NodeConf::table);
+    let written =
+        ground.file.cluster.get(cluster_name).and_then(|conf| conf.nodes.get(node_name)).map(NodeConf::table);
     let subject = ChangedNode { cluster, node, written, now: ground.now };
     let decided = overlay.node_mut(cluster_name, node_name);
     let told = decided.change(change, &subject, by)?;
@@ -65,7 +75,12 @@ fn over<T: Clone>(written: Option<&NodeTable>, of: impl Fn(&NodeTable) -> T) -> 
 
 impl NodeOverride {
     /// Returns what the change amounts to, where no conf file could say it.
-    fn change(&mut self, change: &NodeChange, subject: &ChangedNode<'_>, by: Actor) -> Result<Option<String>, Error> {
+    fn change(
+        &mut self,
+        change: &NodeChange,
+        subject: &ChangedNode<'_>,
+        by: Actor,
+    ) -> Result<Option<String>, Error> {
         let ChangedNode { node, written, now, .. } = subject;
         let written = written.as_ref();
         match change {
@@ -75,9 +90,16 @@ impl NodeOverride {
             NodeChange::Remove => self.want(WantedState::Removed, written, by),
             NodeChange::Accept => match (&mut self.joined, node.claim()) {
                 (Some(joined), _) if joined.accepted.is_none() => joined.accepted = Some(by),
-                (Some(joined), Some(claim)) => (joined.url, joined.from, joined.accepted) = (claim.url, Some(claim.from), Some(by)),
+                (Some(joined), Some(claim)) => {
+                    (joined.url, joined.from, joined.accepted) = (claim.url, Some(claim.from), Some(by))
+                }
                 _ if node.state(*now) == State::Removed => self.want(WantedState::Enabled, written, by),
-                _ => return Err(Error::NotWaiting { node: node.spec.name.to_string(), state: node.state(*now) }),
+                _ => {
+                    return Err(Error::NotWaiting {
+                        node: node.spec.name.to_string(),
+                        state: node.state(*now),
+                    });
+                }
             },
             NodeChange::Set(limits) => self.limit(limits, written, &by)?,
             NodeChange::EndDrain { left } => {
@@ -87,7 +109,9 @@ impl NodeOverride {
             }
             NodeChange::Relocate(JoinRequest { url, from, admitted }) => {
                 // it may have been accepted meanwhile
-                if let Some(joined) = self.joined.as_mut().filter(|joined| admitted.is_some() || joined.accepted.is_none()) {
+                if let Some(joined) =
+                    self.joined.as_mut().filter(|joined| admitted.is_some() || joined.accepted.is_none())
+                {
                     let accepted = admitted.as_ref().map(|who| Actor { who: who.clone(), at: by.at });
                     (joined.url, joined.from, joined.accepted) = (url.clone(), Some(*from), accepted);
                 }
@@ -102,13 +126,16 @@ impl NodeOverride {
         let of_file = written.as_ref().map(|table| WantedState::of(table.state));
         let on = self.wanted.as_ref().map(|set| &set.to).or(of_file.as_ref()).and_then(WantedState::drain);
         let drain = request.over(on, by.at);
-        let told = on.and_then(|on| on.change(&drain, &node.spec.name, by.at)).map(|change| format!("cluster {}: {change}", cluster.name));
+        let told = on
+            .and_then(|on| on.change(&drain, &node.spec.name, by.at))
+            .map(|change| format!("cluster {}: {change}", cluster.name));
         self.want(WantedState::Draining(drain), written.as_ref(), by);
         told
     }
 
     fn want(&mut self, to: WantedState, written: Option<&NodeTable>, by: Actor) {
-        self.wanted = Some(RuntimeValue { to, over: over(written, |table| WantedState::of(table.state)), by });
+        self.wanted =
+            Some(RuntimeValue { to, over: over(written, |table| WantedState::of(table.state)), by });
     }
 
     fn limit(&mut self, limits: &NodeLimits, written: Option<&NodeTable>, by: &Actor) -> Result<(), Error> {
@@ -116,20 +143,25 @@ impl NodeOverride {
             return Err(Error::Limits(flaw));
         }
         if let Some(to) = limits.weight {
-            self.weight = Some(RuntimeValue { to, over: over(written, |table| table.weight), by: by.clone() });
+            self.weight =
+                Some(RuntimeValue { to, over: over(written, |table| table.weight), by: by.clone() });
         }
         if let Some(to) = limits.max_sessions.map(Limit::get) {
-            self.max_sessions = Some(RuntimeValue { to, over: over(written, |table| table.max_sessions), by: by.clone() });
+            self.max_sessions =
+                Some(RuntimeValue { to, over: over(written, |table| table.max_sessions), by: by.clone() });
         }
         if let Some(to) = limits.max_requests.map(Limit::get) {
-            self.max_requests = Some(RuntimeValue { to, over: over(written, |table| table.max_requests), by: by.clone() });
+            self.max_requests =
+                Some(RuntimeValue { to, over: over(written, |table| table.max_requests), by: by.clone() });
         }
         Ok(())
     }
 
     /// Forgets what only repeats the file.
     fn tidy(&mut self, written: Option<&NodeTable>) {
-        if written.is_some_and(|table| self.wanted.as_ref().is_some_and(|set| set.to == WantedState::of(table.state))) {
+        if written.is_some_and(|table| {
+            self.wanted.as_ref().is_some_and(|set| set.to == WantedState::of(table.state))
+        }) {
             self.wanted = None;
         }
         self.weight.take_if(|set| written.is_some_and(|table| table.weight == set.to));
@@ -138,8 +170,15 @@ impl NodeOverride {
     }
 }
 
-/// What would stop working: the last node that takes sessions, the last with a role, sessions that are still there.
-fn preflight(cluster: &Cluster, node: &Arc<Node>, change: &NodeChange, force: bool, now: Now) -> Result<(), Error> {
+/// What would stop working: the last node that takes sessions, the last with a role, sessions that are still
+/// there.
+fn preflight(
+    cluster: &Cluster,
+    node: &Arc<Node>,
+    change: &NodeChange,
+    force: bool,
+    now: Now,
+) -> Result<(), Error> {
     let leaves = matches!(change, NodeChange::Drain(_) | NodeChange::Disable | NodeChange::Remove)
         || matches!(change, NodeChange::Set(NodeLimits { weight: Some(0), .. }));
     if !leaves {
@@ -162,12 +201,19 @@ fn preflight(cluster: &Cluster, node: &Arc<Node>, change: &NodeChange, force: bo
             return harm(Harm::LastOfRole { node: name(), cluster: of(), role });
         }
     }
-    if node.state(now) == State::Ready && !others().any(|other| matches!(other.state(now), State::Ready | State::Full)) {
+    if node.state(now) == State::Ready
+        && !others().any(|other| matches!(other.state(now), State::Ready | State::Full))
+    {
         return harm(Harm::LastOfAll { node: name(), cluster: of() });
     }
     let sessions = node.live.all_sessions();
     if *change == NodeChange::Remove && sessions > 0 {
-        return harm(Harm::Sessions { node: name(), cluster: of(), sessions, newest: newest(cluster, node, now.secs()) });
+        return harm(Harm::Sessions {
+            node: name(),
+            cluster: of(),
+            sessions,
+            newest: newest(cluster, node, now.secs()),
+        });
     }
     Ok(())
 }

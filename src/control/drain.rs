@@ -52,8 +52,8 @@ impl DrainRequest {
 }
 
 impl Drain {
-    /// Whether its deadline has passed, and that is still to be seen to. Of both no more than the second is known: it is up to one
-    /// late and never early.
+    /// Whether its deadline has passed, and that is still to be seen to. Of both no more than the second is
+    /// known: it is up to one late and never early.
     pub fn is_due(&self, now: u64) -> bool {
         !self.over && self.deadline.is_some_and(|deadline| deadline < now)
     }
@@ -70,8 +70,10 @@ impl Drain {
             Some(_) if drain.over => "passed".to_owned(),
             Some(deadline) => span(deadline.saturating_sub(now)),
         };
-        let deadline = (self.deadline != to.deadline).then(|| format!("{node}.deadline {}→{}", left(self), left(to)));
-        let then = (self.then != to.then).then(|| format!("{node}.then {}→{}", self.then.word(), to.then.word()));
+        let deadline =
+            (self.deadline != to.deadline).then(|| format!("{node}.deadline {}→{}", left(self), left(to)));
+        let then =
+            (self.then != to.then).then(|| format!("{node}.then {}→{}", self.then.word(), to.then.word()));
         let phrases: Vec<String> = deadline.into_iter().chain(then).collect();
         (!phrases.is_empty()).then(|| phrases.join(", "))
     }
@@ -94,27 +96,59 @@ mod tests {
         let (stayed, moved) = (drain(Some(900), Keep, true), drain(Some(900), Move, true));
         for (before, deadline, then, after, told) in [
             (&fresh, None, None, drain(None, Keep, false), None),
-            (&fresh, Some(Some(2)), Some(Move), drain(Some(1002), Move, false), Some("n1.deadline unset→2 s, n1.then keep→move")),
+            (
+                &fresh,
+                Some(Some(2)),
+                Some(Move),
+                drain(Some(1002), Move, false),
+                Some("n1.deadline unset→2 s, n1.then keep→move"),
+            ),
             (&on, None, None, on.clone(), None),
             (&on, None, Some(Keep), drain(Some(1030), Keep, false), Some("n1.then move→keep")),
             (&on, Some(Some(2)), None, drain(Some(1002), Move, false), Some("n1.deadline 30 s→2 s")),
             (&on, Some(Some(30)), None, on.clone(), None),
             (&on, Some(None), None, drain(None, Move, false), Some("n1.deadline 30 s→unset")),
             (&stayed, None, None, drain(None, Keep, false), Some("n1.deadline passed→unset")),
-            (&stayed, None, Some(Move), drain(None, Move, false), Some("n1.deadline passed→unset, n1.then keep→move")),
-            (&stayed, Some(Some(5)), Some(Move), drain(Some(1005), Move, false), Some("n1.deadline passed→5 s, n1.then keep→move")),
+            (
+                &stayed,
+                None,
+                Some(Move),
+                drain(None, Move, false),
+                Some("n1.deadline passed→unset, n1.then keep→move"),
+            ),
+            (
+                &stayed,
+                Some(Some(5)),
+                Some(Move),
+                drain(Some(1005), Move, false),
+                Some("n1.deadline passed→5 s, n1.then keep→move"),
+            ),
             (&moved, None, None, moved.clone(), None),
             (&moved, None, Some(Move), moved.clone(), None),
-            (&moved, None, Some(Keep), drain(None, Keep, false), Some("n1.deadline passed→unset, n1.then move→keep")),
+            (
+                &moved,
+                None,
+                Some(Keep),
+                drain(None, Keep, false),
+                Some("n1.deadline passed→unset, n1.then move→keep"),
+            ),
             (&moved, Some(Some(5)), None, drain(Some(1005), Move, false), Some("n1.deadline passed→5 s")),
         ] {
-            let deadline = deadline.map(|secs: Option<u64>| secs.map_or_else(|| "off".parse().unwrap(), Duration::secs));
+            let deadline =
+                deadline.map(|secs: Option<u64>| secs.map_or_else(|| "off".parse().unwrap(), Duration::secs));
             let asked = DrainRequest { deadline, then };
             let got = asked.over(Some(before), NOW);
-            assert_eq!((&got, before.change(&got, "n1", NOW).as_deref()), (&after, told), "{before:?} {asked:?}");
+            assert_eq!(
+                (&got, before.change(&got, "n1", NOW).as_deref()),
+                (&after, told),
+                "{before:?} {asked:?}"
+            );
         }
         let asked = DrainRequest { deadline: Some(Duration::secs(9)), then: Some(Move) };
-        assert_eq!((asked.over(None, NOW), DrainRequest::default().over(None, NOW)), (drain(Some(1009), Move, false), fresh));
+        assert_eq!(
+            (asked.over(None, NOW), DrainRequest::default().over(None, NOW)),
+            (drain(Some(1009), Move, false), fresh)
+        );
     }
 
     #[test]
@@ -124,14 +158,21 @@ mod tests {
         assert_eq!(serde_json::from_str::<Drain>(saved).unwrap(), moved);
         let empty = Drain { left: Some(0), ..moved };
         assert_eq!(serde_json::from_str::<Drain>(&serde_json::to_string(&empty).unwrap()).unwrap(), empty);
-        assert_eq!(DrainRequest::default().over(Some(&empty), NOW), empty, "asked for again it knows it still");
+        assert_eq!(
+            DrainRequest::default().over(Some(&empty), NOW),
+            empty,
+            "asked for again it knows it still"
+        );
     }
 
     #[test]
     fn a_drain_is_due_once_at_its_deadline() {
-        for (deadline, over, now, due) in
-            [(Some(9), false, 9, false), (Some(9), false, 10, true), (Some(9), true, 11, false), (None, false, u64::MAX, false)]
-        {
+        for (deadline, over, now, due) in [
+            (Some(9), false, 9, false),
+            (Some(9), false, 10, true),
+            (Some(9), true, 11, false),
+            (None, false, u64::MAX, false),
+        ] {
             assert_eq!(drain(deadline, Move, over).is_due(now), due, "{deadline:?} {over} at {now}");
         }
     }

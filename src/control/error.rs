@@ -1,5 +1,5 @@
-//! Why something was not done: a change that was refused, a table that could not be built, a file of the state folder that is of
-//! no use.
+//! Why something was not done: a change that was refused, a table that could not be built, a file of the
+//! state folder that is of no use.
 
 use super::limits::LimitsFlaw;
 use super::op::Target;
@@ -168,12 +168,20 @@ impl std::error::Error for Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCluster { cluster, known } => write!(out, "no cluster \"{cluster}\"; there is {}", list(known)),
+            Self::NoCluster { cluster, known } => {
+                write!(out, "no cluster \"{cluster}\"; there is {}", list(known))
+            }
             Self::NoNode { node, known } => write!(out, "no node \"{node}\"; there is {}", list(known)),
-            Self::Fixed(target) => write!(out, "{target} cannot be changed at run time, nodes can: edit the conf file"),
+            Self::Fixed(target) => {
+                write!(out, "{target} cannot be changed at run time, nodes can: edit the conf file")
+            }
             Self::Limits(flaw) => write!(out, "{flaw}"),
-            Self::Crowded { cluster, most } => write!(out, "cluster {cluster} has {most} nodes that joined: no more are taken"),
-            Self::NotWaiting { node, state } => write!(out, "node {node} is not waiting: it is {}", state.word()),
+            Self::Crowded { cluster, most } => {
+                write!(out, "cluster {cluster} has {most} nodes that joined: no more are taken")
+            }
+            Self::NotWaiting { node, state } => {
+                write!(out, "node {node} is not waiting: it is {}", state.word())
+            }
             Self::Harm(harm) if harm.can_be_forced() => write!(out, "{harm}; --force does it all the same"),
             Self::Harm(harm) => write!(out, "{harm}"),
             Self::Stopping => out.write_str("the proxy is stopping"),
@@ -187,7 +195,9 @@ impl fmt::Display for Error {
                     folder.display()
                 )
             }
-            Self::Keys { file, source } => write!(out, "{}: {source}; mend it, or remove it to have a new one made", file.display()),
+            Self::Keys { file, source } => {
+                write!(out, "{}: {source}; mend it, or remove it to have a new one made", file.display())
+            }
             Self::File { file, source } => write!(out, "{}: {source}", file.display()),
             Self::Io(source) => write!(out, "{source}"),
             Self::CutShort => out.write_str("it is cut short"),
@@ -199,7 +209,10 @@ impl fmt::Display for Error {
             ),
             Self::OtherVersion(None) => out.write_str("it was written by another version of Homing"),
             Self::OtherVersion(Some(Formats { found, read })) => {
-                write!(out, "it was written by another version of Homing (format {found}, this one reads {read})")
+                write!(
+                    out,
+                    "it was written by another version of Homing (format {found}, this one reads {read})"
+                )
             }
             Self::Foreign => out.write_str("it is no file of ours"),
             Self::Document(source) => write!(out, "it is damaged ({source})"),
@@ -213,7 +226,10 @@ impl fmt::Display for Harm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TellsClients { node } => {
-                write!(out, "{node} has the role lb: clients ask it for the list of nodes; take the role from it first")
+                write!(
+                    out,
+                    "{node} has the role lb: clients ask it for the list of nodes; take the role from it first"
+                )
             }
             Self::LastOfRole { node, cluster, role } => {
                 let stops = match role {
@@ -223,11 +239,15 @@ impl fmt::Display for Harm {
                 write!(out, "{node} is the last {} node of {cluster}: {stops}", role.word())
             }
             Self::LastOfAll { node, cluster } => {
-                write!(out, "{node} is the last node of {cluster} that takes sessions: new clients would be refused")
+                write!(
+                    out,
+                    "{node} is the last node of {cluster} that takes sessions: new clients would be refused"
+                )
             }
             Self::Sessions { node, cluster, sessions, newest } => {
                 let many = count((*sessions).into(), "session");
-                let mut said: Vec<String> = newest.iter().map(|(id, ago)| format!("{id:016x} seen {ago} s ago")).collect();
+                let mut said: Vec<String> =
+                    newest.iter().map(|(id, ago)| format!("{id:016x} seen {ago} s ago")).collect();
                 if *sessions as usize > said.len() {
                     said.push("…".into());
                 }
@@ -268,6 +288,9 @@ mod tests {
     fn many_names_are_not_all_told() {
         let known: Vec<String> = (1..=14).map(|n| format!("n{n}")).collect();
         let error = Error::NoNode { node: "x".into(), known }.to_string();
-        assert!(error.starts_with("no node \"x\"; there is n1, n2") && error.ends_with("n12, … (14 in all)"), "{error}");
+        assert!(
+            error.starts_with("no node \"x\"; there is n1, n2") && error.ends_with("n12, … (14 in all)"),
+            "{error}"
+        );
     }
 }

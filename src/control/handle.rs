@@ -51,7 +51,8 @@ impl RegistryHandle {
 }
 
 impl Applied {
-    /// What changed, once it outlives the process; also that it does not, if the disk does not take it in time.
+    /// What changed, once it outlives the process; also that it does not, if the disk does not take it in
+    /// time.
     pub async fn once_saved(mut self) -> Vec<String> {
         if !self.saved.within(PATIENCE).await {
             let secs = PATIENCE.as_secs();

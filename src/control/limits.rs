@@ -59,7 +59,9 @@ impl NodeLimits {
         match self {
             _ if *self == Self::default() => Some(LimitsFlaw::Nothing),
             _ if self.weight.is_some_and(|weight| weight > HEAVIEST) => Some(LimitsFlaw::Weight),
-            _ if [self.max_sessions, self.max_requests].contains(&Some(Limit::Most(0))) => Some(LimitsFlaw::Zero),
+            _ if [self.max_sessions, self.max_requests].contains(&Some(Limit::Most(0))) => {
+                Some(LimitsFlaw::Zero)
+            }
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it changes.
+//! What becomes of a heartbeat, whatever dialect it came in: who speaks, whether it is news, and what it
+//! changes.
 
 use super::nodes_by_address::NodesByAddress;
 use super::op::{JoinRequest, NodeChange, Op};
@@ -99,12 +100,22 @@ pub enum BeatRefusal {
 
 impl Members {
     /// Hears a beat whose sender has been admitted.
-    pub fn apply(&mut self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>, table: &Table, now: Now) -> HeartbeatResult {
+    pub fn apply(
+        &mut self,
+        heard: &HeartbeatMessage,
+        from: IpAddr,
+        proof: SenderProof<'_>,
+        table: &Table,
+        now: Now,
+    ) -> HeartbeatResult {
         match &heard.speaker {
             Sender::Named { cluster: name, node, url } => {
                 let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == **name) else {
                     let known: Vec<&str> = table.clusters.iter().map(|cluster| &*cluster.name).collect();
-                    return HeartbeatResult::Refused(BeatRefusal::Unknown(format!("no cluster \"{name}\"; there is {}", known.join(", "))));
+                    return HeartbeatResult::Refused(BeatRefusal::Unknown(format!(
+                        "no cluster \"{name}\"; there is {}",
+                        known.join(", ")
+                    )));
                 };
                 match cluster.named(node) {
                     Some(known) if proof == SenderProof::Token && known.live.report.has_own_token() => {
@@ -116,11 +127,14 @@ impl Members {
                         self.news |= proof == SenderProof::NodeToken && known.live.report.shows_own_token();
                         // the name is the node, wherever it is; one of the conf file is where the file says
                         match known.spec.joined && !known.spec.url.is_same_place(url) {
-                            true if known.live.report.is_replay(heard.beat.run.as_ref()) => HeartbeatResult::Refused(BeatRefusal::Replayed),
+                            true if known.live.report.is_replay(heard.beat.run.as_ref()) => {
+                                HeartbeatResult::Refused(BeatRefusal::Replayed)
+                            }
                             true => elsewhere(cluster, known, url.to_string(), from, proof),
                             false => {
                                 let hearing = self.take(cluster, known, &heard.beat, now);
-                                self.news |= matches!(hearing, HeartbeatResult::Taken { .. }) && known.live.report.claims.withdraw();
+                                self.news |= matches!(hearing, HeartbeatResult::Taken { .. })
+                                    && known.live.report.claims.withdraw();
                                 hearing
                             }
                         }
@@ -133,17 +147,27 @@ impl Members {
                 let at = (ip.to_canonical(), *port);
                 let mut there = self.addresses.find(at, table, now.ms());
                 if there.is_empty() && stranger.is_none() {
-                    // A node may tell the port of a connector that we do not use. Where nobody can join, the only one there is meant.
+                    // A node may tell the port of a connector that we do not use. Where nobody can join, the
+                    // only one there is meant.
                     there = self.addresses.find((at.0, None), table, now.ms());
                 }
-                let heard = there.iter().map(|(cluster, node)| self.take(cluster, node, &heard.beat, now)).reduce(|first, _| first);
+                let heard = there
+                    .iter()
+                    .map(|(cluster, node)| self.take(cluster, node, &heard.beat, now))
+                    .reduce(|first, _| first);
                 heard.unwrap_or_else(|| self.unknown_address(at, from, stranger, table))
             }
         }
     }
 
     /// Takes the beat of a node that is known.
-    pub fn take(&mut self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat, now: Now) -> HeartbeatResult {
+    pub fn take(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        node: &Arc<Node>,
+        beat: &Heartbeat,
+        now: Now,
+    ) -> HeartbeatResult {
         if let Some(Err(why)) = beat.roles.map(|roles| node.spec.roles.and(roles)) {
             return HeartbeatResult::Refused(BeatRefusal::Wrong(format!(
                 "with the roles that the conf file gives {}, {why}",
@@ -159,7 +183,8 @@ impl Members {
         let patience = beat.interval.unwrap_or(INTERVAL).saturating_mul(3).max(PATIENCE);
         let was_silent = live.report.is_silent();
         let ours = live.sessions.load(std::sync::atomic::Ordering::Relaxed);
-        self.news |= live.report.apply(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX), now);
+        self.news |=
+            live.report.apply(beat, ours, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX), now);
         if novelty == Novelty::Rebooted {
             live.fill.restart(ours);
         }
@@ -171,7 +196,10 @@ impl Members {
             live.report.set_boot(boot, novelty == Novelty::Rebooted, now);
         }
         if novelty == Novelty::Rebooted {
-            info!("cluster {} node {} has restarted: sessions from before are placed anew", cluster.name, node.spec.name);
+            info!(
+                "cluster {} node {} has restarted: sessions from before are placed anew",
+                cluster.name, node.spec.name
+            );
         }
         if was_silent {
             info!("cluster {} node {} announces itself again", cluster.name, node.spec.name);
@@ -184,12 +212,18 @@ impl Members {
     /// Lodges a claim. Whoever speaks from there may be another: nothing else of what he says is taken.
     pub fn record_claim(&mut self, cluster: &Cluster, node: &Node, claim: Claim) {
         let Claim { url, from } = &claim;
-        let said = format!("{url} too, says {from}, which waits to be accepted: homing accept {}/{}", cluster.name, node.spec.name);
+        let said = format!(
+            "{url} too, says {from}, which waits to be accepted: homing accept {}/{}",
+            cluster.name, node.spec.name
+        );
         self.news = true;
         if node.live.report.claims.record(claim)
             && let Some(more) = self.claims.rest("came")
         {
-            warn!("cluster {} node {} serves on at {} and is at {said}{more}", cluster.name, node.spec.name, node.spec.url);
+            warn!(
+                "cluster {} node {} serves on at {} and is at {said}{more}",
+                cluster.name, node.spec.name, node.spec.url
+            );
         }
     }
 
@@ -198,25 +232,45 @@ impl Members {
         std::mem::take(&mut self.news).then(|| ReportStore::of(table, now))
     }
 
-    fn unknown_address(&self, (ip, port): (IpAddr, Option<u16>), from: IpAddr, stranger: Option<&str>, table: &Table) -> HeartbeatResult {
-        let place = port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
+    fn unknown_address(
+        &self,
+        (ip, port): (IpAddr, Option<u16>),
+        from: IpAddr,
+        stranger: Option<&str>,
+        table: &Table,
+    ) -> HeartbeatResult {
+        let place =
+            port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string());
         let cluster = stranger.and_then(|name| table.clusters.iter().find(|cluster| *cluster.name == *name));
         match (cluster, port) {
             (Some(cluster), Some(port)) => {
-                let scheme = cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
+                let scheme =
+                    cluster.conf.join.as_ref().and_then(|join| join.scheme.as_deref()).unwrap_or("http");
                 let name = format!("{ip}-{port}").replace(':', ".");
-                stranger_joins(cluster, &name, format!("{scheme}://{place}"), from, SenderProof::Address(stranger))
+                stranger_joins(
+                    cluster,
+                    &name,
+                    format!("{scheme}://{place}"),
+                    from,
+                    SenderProof::Address(stranger),
+                )
             }
-            (Some(_), None) => HeartbeatResult::Refused(BeatRefusal::Wrong(format!("{place} does not say its port, so it cannot join"))),
+            (Some(_), None) => HeartbeatResult::Refused(BeatRefusal::Wrong(format!(
+                "{place} does not say its port, so it cannot join"
+            ))),
             (None, _) => HeartbeatResult::Refused(BeatRefusal::Unknown(format!("no node is at {place}"))),
         }
     }
 
-    /// What the passing of time changes: nodes that fell silent, and which version is the newest that is ready.
+    /// What the passing of time changes: nodes that fell silent, and which version is the newest that is
+    /// ready.
     pub fn tick(&mut self, table: &Table, now: Now) {
         for cluster in &table.clusters {
             for node in cluster.nodes().filter(|node| node.live.report.notice_silence(now)) {
-                warn!("cluster {} node {} is silent: its load is forgotten, checks decide", cluster.name, node.spec.name);
+                warn!(
+                    "cluster {} node {} is silent: its load is forgotten, checks decide",
+                    cluster.name, node.spec.name
+                );
                 node.live.fill.forget();
                 cluster.live.rescore(node.live.slot, now);
             }
@@ -226,21 +280,42 @@ impl Members {
 }
 
 /// A node that nobody has heard of: how it is let in, if at all.
-fn stranger_joins(cluster: &Cluster, node: &str, url: String, from: IpAddr, proof: SenderProof<'_>) -> HeartbeatResult {
+fn stranger_joins(
+    cluster: &Cluster,
+    node: &str,
+    url: String,
+    from: IpAddr,
+    proof: SenderProof<'_>,
+) -> HeartbeatResult {
     if let Some(other) = cluster.nodes().find(|other| *other.spec.route == *node) {
-        let why = format!("the name {node} is the route of node {}: sessions of the two could not be told apart", other.spec.name);
+        let why = format!(
+            "the name {node} is the route of node {}: sessions of the two could not be told apart",
+            other.spec.name
+        );
         return HeartbeatResult::Refused(BeatRefusal::Wrong(why));
     }
     let admitted = admitted(cluster, from, proof);
     joins(cluster, node, NodeChange::Join(JoinRequest { url, from, admitted }), proof.word())
 }
 
-/// A node that joined is announced at another address. One that was accepted is where it was until somebody lets it in there: a
-/// beat by mistake, or of another who knows the token, must not take its sessions from it.
-fn elsewhere(cluster: &Arc<Cluster>, node: &Arc<Node>, url: String, from: IpAddr, proof: SenderProof<'_>) -> HeartbeatResult {
+/// A node that joined is announced at another address. One that was accepted is where it was until somebody
+/// lets it in there: a beat by mistake, or of another who knows the token, must not take its sessions from
+/// it.
+fn elsewhere(
+    cluster: &Arc<Cluster>,
+    node: &Arc<Node>,
+    url: String,
+    from: IpAddr,
+    proof: SenderProof<'_>,
+) -> HeartbeatResult {
     let admitted = admitted(cluster, from, proof);
     if admitted.is_some() || node.spec.admin == AdminState::Pending {
-        return joins(cluster, &node.spec.name, NodeChange::Relocate(JoinRequest { url, from, admitted }), "node");
+        return joins(
+            cluster,
+            &node.spec.name,
+            NodeChange::Relocate(JoinRequest { url, from, admitted }),
+            "node",
+        );
     }
     let (claim, cluster, node) = (Claim { url, from }, cluster.clone(), node.clone());
     match node.live.report.claims.is_standing(&claim) {
@@ -267,7 +342,8 @@ fn joins(cluster: &Cluster, node: &str, change: NodeChange, by: &str) -> Heartbe
     HeartbeatResult::Joins(Op::of_node(&cluster.name, node, change, by))
 }
 
-/// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy logs nobody out.
+/// While a newer version is ready, the older ones keep their sessions and take no new ones: a rolling deploy
+/// logs nobody out.
 fn compare_versions(cluster: &Cluster, now: Now) {
     // as if no version were behind
     let ready = |node: &Node| match node.state(now) {
@@ -286,7 +362,10 @@ fn compare_versions(cluster: &Cluster, now: Now) {
         if node.live.report.set_outdated(behind) != behind && node.spec.admin == AdminState::Enabled {
             let (name, own) = (&node.spec.name, own.unwrap_or_default());
             match behind {
-                true => info!("cluster {} node {name} serves version {own}: a newer one is ready, it keeps its sessions", cluster.name),
+                true => info!(
+                    "cluster {} node {name} serves version {own}: a newer one is ready, it keeps its sessions",
+                    cluster.name
+                ),
                 false => info!("cluster {} node {name} takes new sessions again", cluster.name),
             }
             cluster.live.rescore(node.live.slot, now);

@@ -1,4 +1,5 @@
-//! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes nothing.
+//! The registry: the one writer of the table. Every change is built whole, then swapped; a failure changes
+//! nothing.
 
 mod apply;
 pub mod drain;
@@ -95,8 +96,8 @@ impl Registry {
         self.build(file, Arc::new(named), (*self.overlay).clone(), now)
     }
 
-    /// Builds the table that operations make, all of them or none, of the files as the conf file's last reading found them. Nothing
-    /// changes yet.
+    /// Builds the table that operations make, all of them or none, of the files as the conf file's last
+    /// reading found them. Nothing changes yet.
     pub fn prepare_ops(&self, ops: &[&Op], now: Now) -> Result<Prepared, Error> {
         let (mut overlay, mut said) = ((*self.overlay).clone(), Vec::new());
         let table = self.current.load();
@@ -109,13 +110,20 @@ impl Registry {
         Ok(prepared)
     }
 
-    fn build(&self, file: Config, named: Arc<NamedFiles>, mut overlay: Overlay, now: Now) -> Result<Prepared, Error> {
+    fn build(
+        &self,
+        file: Config,
+        named: Arc<NamedFiles>,
+        mut overlay: Overlay,
+        now: Now,
+    ) -> Result<Prepared, Error> {
         let before = self.current.load_full();
         let (config, said) = overlay.overlay(&file);
         let mut changes = config::diff(&before.config, &config);
         changes.extend(said.iter().cloned());
         let context = compile::TableContext { files: &named, keys: &self.keys };
-        let table = compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;
+        let table =
+            compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;
         Ok(Prepared { table, file, named, overlay, changes, lapsed: said })
     }
 
@@ -140,13 +148,16 @@ impl Registry {
     }
 }
 
-/// Sockets do not stay where their sessions are not served: each node tells its own whether they are to leave.
+/// Sockets do not stay where their sessions are not served: each node tells its own whether they are to
+/// leave.
 fn send_sockets_away(before: &Table, after: &Table, now: Now) {
     for node in after.clusters.iter().flat_map(|cluster| cluster.nodes()) {
         node.live.send_sockets_away(node.sends_sockets_away(now));
     }
     for node in before.clusters.iter().flat_map(|cluster| cluster.nodes()) {
-        let stays = |cluster: &&Arc<Cluster>| cluster.named(&node.spec.name).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live));
+        let stays = |cluster: &&Arc<Cluster>| {
+            cluster.named(&node.spec.name).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live))
+        };
         if !after.clusters.iter().any(|cluster| stays(&cluster)) {
             node.live.send_sockets_away(true);
         }

@@ -22,9 +22,15 @@ pub(super) struct NodesByAddress {
 
 impl NodesByAddress {
     /// The nodes of one server.
-    pub(super) fn find(&mut self, (ip, port): (IpAddr, Option<u16>), table: &Table, now_ms: u64) -> Vec<(Arc<Cluster>, Arc<Node>)> {
+    pub(super) fn find(
+        &mut self,
+        (ip, port): (IpAddr, Option<u16>),
+        table: &Table,
+        now_ms: u64,
+    ) -> Vec<(Arc<Cluster>, Arc<Node>)> {
         // A name may have been resolved since. Strangers do not make us look at every node each time.
-        let stale = |addresses: &Self| addresses.at(ip, port).is_empty() && now_ms >= addresses.looked + REFILL;
+        let stale =
+            |addresses: &Self| addresses.at(ip, port).is_empty() && now_ms >= addresses.looked + REFILL;
         if self.revision != table.revision || stale(self) {
             self.fill(table, now_ms);
         }
@@ -49,7 +55,8 @@ impl NodesByAddress {
         for (at, cluster) in table.clusters.iter().enumerate() {
             for node in cluster.nodes() {
                 for address in node.link.addresses.load().iter() {
-                    let (ip, port, slot) = (address.ip().to_canonical(), node.spec.url.port, (at, node.live.slot));
+                    let (ip, port, slot) =
+                        (address.ip().to_canonical(), node.spec.url.port, (at, node.live.slot));
                     let slots = self.by.entry((ip, port)).or_default();
                     if !slots.contains(&slot) {
                         slots.push(slot);

@@ -1,5 +1,5 @@
-//! A change at run time, as a value: what it is a change of, what is to be done, and who asks. Everything that changes what runs,
-//! whoever asks, is an [`Op`]. It can be written down and read again, as JSON.
+//! A change at run time, as a value: what it is a change of, what is to be done, and who asks. Everything
+//! that changes what runs, whoever asks, is an [`Op`]. It can be written down and read again, as JSON.
 
 use super::drain::DrainRequest;
 use super::limits::NodeLimits;
@@ -19,7 +19,8 @@ pub struct Op {
     pub force: bool,
 }
 
-/// What can be changed, each with the changes that fit it. Not each of them can be made: whoever asks is told.
+/// What can be changed, each with the changes that fit it. Not each of them can be made: whoever asks is
+/// told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -103,14 +104,15 @@ pub enum NodeChange {
     Disable,
     /// It stands alone: known, announced, reached by name only.
     Remove,
-    /// It was waiting and is let in, or the address that it was announced at since; one that was removed comes back.
+    /// It was waiting and is let in, or the address that it was announced at since; one that was removed
+    /// comes back.
     Accept,
     /// Limits; what is not given stays.
     Set(NodeLimits),
     /// It announced itself: it waits, or was let in by this word.
     Join(JoinRequest),
-    /// One that joined is at another address now; everything else of it stays. Nothing but a word that lets it in moves one that
-    /// was accepted.
+    /// One that joined is at another address now; everything else of it stays. Nothing but a word that lets
+    /// it in moves one that was accepted.
     Relocate(JoinRequest),
     /// The deadline of its drain has passed.
     EndDrain {
@@ -196,15 +198,22 @@ impl Op {
             Change::Rule { rule, .. } => Target::Rule(*rule),
             Change::Cluster { cluster, .. } => Target::Cluster(cluster.clone()),
             Change::Node { cluster, node, .. } => Target::node(cluster, node),
-            Change::Session { cluster, session, .. } => Target::Session { cluster: cluster.clone(), session: *session },
+            Change::Session { cluster, session, .. } => {
+                Target::Session { cluster: cluster.clone(), session: *session }
+            }
             Change::Certificate { file, .. } => Target::Certificate(file.clone()),
         }
     }
 
-    /// A node that lets the proxy know where it is, with its cluster. Such changes do not depend on each other.
+    /// A node that lets the proxy know where it is, with its cluster. Such changes do not depend on each
+    /// other.
     pub fn arrival(&self) -> Option<(&str, &JoinRequest)> {
         match &self.change {
-            Change::Node { cluster, change: NodeChange::Join(arrival) | NodeChange::Relocate(arrival), .. } => Some((cluster, arrival)),
+            Change::Node {
+                cluster,
+                change: NodeChange::Join(arrival) | NodeChange::Relocate(arrival),
+                ..
+            } => Some((cluster, arrival)),
             _ => None,
         }
     }
@@ -242,10 +251,18 @@ mod tests {
     #[test]
     fn what_is_written_down_is_read_again_and_names_its_target() {
         let node = |change| Change::Node { cluster: "app".into(), node: "n1".into(), change };
-        let arrival = JoinRequest { url: "http://a:1".into(), from: [127, 0, 0, 1].into(), admitted: Some("token".into()) };
+        let arrival = JoinRequest {
+            url: "http://a:1".into(),
+            from: [127, 0, 0, 1].into(),
+            admitted: Some("token".into()),
+        };
         let drain = DrainRequest { deadline: Some(Duration::secs(14_400)), then: Some(Then::Move) };
         let off = DrainRequest { deadline: "off".parse().ok(), then: None };
-        let limits = NodeLimits { weight: Some(7), max_sessions: Some(Limit::Word(Off::Off)), max_requests: Some(Limit::Most(2)) };
+        let limits = NodeLimits {
+            weight: Some(7),
+            max_sessions: Some(Limit::Word(Off::Off)),
+            max_requests: Some(Limit::Most(2)),
+        };
         let switch = Switch::Disable;
         for (change, target, written) in [
             (Change::Proxy(ProxyChange::Reload), "the proxy", json!({ "proxy": "reload" })),
@@ -254,13 +271,21 @@ mod tests {
                 "listener web",
                 json!({ "listener": { "listener": "web", "change": "disable" } }),
             ),
-            (Change::Rule { rule: 3, change: switch }, "rule 3", json!({ "rule": { "rule": 3, "change": "disable" } })),
+            (
+                Change::Rule { rule: 3, change: switch },
+                "rule 3",
+                json!({ "rule": { "rule": 3, "change": "disable" } }),
+            ),
             (
                 Change::Cluster { cluster: "app".into(), change: Switch::Enable },
                 "cluster app",
                 json!({ "cluster": { "cluster": "app", "change": "enable" } }),
             ),
-            (node(NodeChange::Enable), "app/n1", json!({ "node": { "cluster": "app", "node": "n1", "change": "enable" } })),
+            (
+                node(NodeChange::Enable),
+                "app/n1",
+                json!({ "node": { "cluster": "app", "node": "n1", "change": "enable" } }),
+            ),
             (
                 node(NodeChange::Drain(drain)),
                 "app/n1",
@@ -287,7 +312,11 @@ mod tests {
                 json!({ "node": { "cluster": "app", "node": "n1", "change": { "end-drain": { "left": 2 } } } }),
             ),
             (
-                Change::Session { cluster: "app".into(), session: 175, change: SessionChange::Move { to: None } },
+                Change::Session {
+                    cluster: "app".into(),
+                    session: 175,
+                    change: SessionChange::Move { to: None },
+                },
                 "session 00000000000000af of app",
                 json!({ "session": { "cluster": "app", "session": 175, "change": { "move": { "to": null } } } }),
             ),
@@ -299,7 +328,10 @@ mod tests {
         ] {
             let op = Op { change, by: "operator".into(), force: true };
             assert_eq!(op.target().to_string(), target);
-            assert_eq!(serde_json::to_value(&op).unwrap(), json!({ "change": written, "by": "operator", "force": true }));
+            assert_eq!(
+                serde_json::to_value(&op).unwrap(),
+                json!({ "change": written, "by": "operator", "force": true })
+            );
             assert_eq!(serde_json::from_str::<Op>(&serde_json::to_string(&op).unwrap()).unwrap(), op);
         }
     }

@@ -1,7 +1,8 @@
-//! What was decided at run time, on top of the conf file: by a person (drain, weight, limits) or by a node that joined.
+//! What was decided at run time, on top of the conf file: by a person (drain, weight, limits) or by a node
+//! that joined.
 //!
-//! Each decision remembers what the file said when it was made. A file that says something else by now was edited later, and
-//! the later word wins.
+//! Each decision remembers what the file said when it was made. A file that says something else by now was
+//! edited later, and the later word wins.
 
 use super::drain::Drain;
 use super::op::{JoinRequest, Target};
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Nodes with decisions of their own in one cluster, at most: a join token in wrong hands must not fill the memory.
+/// Nodes with decisions of their own in one cluster, at most: a join token in wrong hands must not fill the
+/// memory.
 pub const MOST_NODES: usize = 20_000;
 
 /// All decisions, by what they are of.
@@ -122,7 +124,9 @@ pub enum FileValue<T> {
 impl From<OverlayDocument> for Overlay {
     fn from(saved: OverlayDocument) -> Self {
         let of = |(cluster, nodes): (String, BTreeMap<String, NodeOverride>)| {
-            nodes.into_iter().map(move |(node, decided)| (Target::node(&cluster, &node), Override::Node(decided)))
+            nodes
+                .into_iter()
+                .map(move |(node, decided)| (Target::node(&cluster, &node), Override::Node(decided)))
         };
         Self { overrides: saved.clusters.into_iter().flat_map(of).collect() }
     }
@@ -163,8 +167,9 @@ impl Overlay {
         due.collect()
     }
 
-    /// The conf with every decision in it. Decisions that a later edit of the file took back, or whose node is gone from it, are
-    /// dropped, each with a line that says so. Those of a cluster that the file does not have now are kept for its return.
+    /// The conf with every decision in it. Decisions that a later edit of the file took back, or whose node
+    /// is gone from it, are dropped, each with a line that says so. Those of a cluster that the file does not
+    /// have now are kept for its return.
     pub fn overlay(&mut self, file: &Config) -> (Config, Vec<String>) {
         let (mut config, mut said) = (file.clone(), Vec::new());
         self.overrides.retain(|target, Override::Node(decided)| {
@@ -194,19 +199,26 @@ impl NodeOverride {
         }
         let gone = file.is_none() && self.joined.is_none();
         let mut drop = |what: &str, by: &Actor| {
-            let why = if gone { "it is not in the conf file any more" } else { "the conf file was edited since" };
+            let why =
+                if gone { "it is not in the conf file any more" } else { "the conf file was edited since" };
             said.push(format!("{label}: {what} set by {} is dropped: {why}", by.who));
         };
-        if let Some(set) = self.wanted.take_if(|set| !set.stands(file.map(|table| WantedState::of(table.state)), gone)) {
+        if let Some(set) =
+            self.wanted.take_if(|set| !set.stands(file.map(|table| WantedState::of(table.state)), gone))
+        {
             drop("state", &set.by);
         }
         if let Some(set) = self.weight.take_if(|set| !set.stands(file.map(|table| table.weight), gone)) {
             drop("weight", &set.by);
         }
-        if let Some(set) = self.max_sessions.take_if(|set| !set.stands(file.map(|table| table.max_sessions), gone)) {
+        if let Some(set) =
+            self.max_sessions.take_if(|set| !set.stands(file.map(|table| table.max_sessions), gone))
+        {
             drop("max-sessions", &set.by);
         }
-        if let Some(set) = self.max_requests.take_if(|set| !set.stands(file.map(|table| table.max_requests), gone)) {
+        if let Some(set) =
+            self.max_requests.take_if(|set| !set.stands(file.map(|table| table.max_requests), gone))
+        {
             drop("max-requests", &set.by);
         }
     }
@@ -214,7 +226,9 @@ impl NodeOverride {
     fn apply(&self, mut table: NodeTable) -> NodeTable {
         let drain = self.drain().cloned().unwrap_or_default();
         let Drain { deadline, then, over, left } = drain;
-        table.set = self.set_by().map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, then, over, left }));
+        table.set = self
+            .set_by()
+            .map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, then, over, left }));
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }
@@ -253,7 +267,8 @@ impl NodeOverride {
 }
 
 impl<T: PartialEq> RuntimeValue<T> {
-    /// Whether it still holds, when the file says this now, or nothing of the node; `gone`: nobody says anything of the node.
+    /// Whether it still holds, when the file says this now, or nothing of the node; `gone`: nobody says
+    /// anything of the node.
     fn stands(&self, now: Option<T>, gone: bool) -> bool {
         !gone
             && match (&self.over, now) {
@@ -300,11 +315,23 @@ impl JoinedNode {
     /// One that says where it is for the first time.
     pub fn new(arrival: &JoinRequest, now: u64) -> Self {
         let JoinRequest { url, from, admitted } = arrival.clone();
-        Self { url, route: None, accepted: admitted.map(|who| Actor { who, at: now }), at: now, from: Some(from) }
+        Self {
+            url,
+            route: None,
+            accepted: admitted.map(|who| Actor { who, at: now }),
+            at: now,
+            from: Some(from),
+        }
     }
 
     fn table(&self) -> NodeTable {
-        NodeTable { url: self.url.clone(), route: self.route.clone(), joined: true, from: self.from, ..NodeTable::default() }
+        NodeTable {
+            url: self.url.clone(),
+            route: self.route.clone(),
+            joined: true,
+            from: self.from,
+            ..NodeTable::default()
+        }
     }
 }
 

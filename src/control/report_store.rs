@@ -1,6 +1,6 @@
-//! What nodes said of themselves that outlives the process: a node that restarted while nobody listened has still lost its
-//! sessions, and one that tells clients where to go is given none. Written only when it changes: what changes with every beat
-//! is told again by the next.
+//! What nodes said of themselves that outlives the process: a node that restarted while nobody listened has
+//! still lost its sessions, and one that tells clients where to go is given none. Written only when it
+//! changes: what changes with every beat is told again by the next.
 
 use crate::base::clock::Now;
 use crate::table::report::PersistedReport;

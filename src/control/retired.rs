@@ -1,5 +1,5 @@
-//! What was replaced and may still be read. A large table takes milliseconds to free, so that is never left to a reader: the last
-//! hold of everything large is here.
+//! What was replaced and may still be read. A large table takes milliseconds to free, so that is never left
+//! to a reader: the last hold of everything large is here.
 
 use crate::table::Table;
 use std::any::Any;
@@ -15,7 +15,9 @@ impl RetiredTables {
         let (listeners, clusters) = (table.listeners.clone(), table.clusters.clone());
         // before its parts, so that one pass frees them all
         self.0.push(table);
-        self.0.extend(listeners.into_iter().flatten().map(|listener| -> Arc<dyn Any + Send + Sync> { listener }));
+        self.0.extend(
+            listeners.into_iter().flatten().map(|listener| -> Arc<dyn Any + Send + Sync> { listener }),
+        );
         self.0.extend(clusters.into_iter().map(|cluster| -> Arc<dyn Any + Send + Sync> { cluster }));
     }
 

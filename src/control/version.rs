@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Compares as people read versions: runs of digits by their number, everything else by its letters; a version that goes on
-/// with a dash (`2.0-rc1`) comes before the one that ends there.
+/// Compares as people read versions: runs of digits by their number, everything else by its letters; a
+/// version that goes on with a dash (`2.0-rc1`) comes before the one that ends there.
 pub fn compare(one: &str, other: &str) -> Ordering {
     let (mut a, mut b) = (one, other);
     loop {
@@ -38,7 +38,11 @@ fn piece<'a>(text: &mut &'a str) -> &'a str {
         }
     };
     let first = text.chars().next().map_or(2, kind);
-    let end = text.char_indices().skip(1).find(|(_, c)| kind(*c) != first || first == 2).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .skip(1)
+        .find(|(_, c)| kind(*c) != first || first == 2)
+        .map_or(text.len(), |(at, _)| at);
     let (piece, rest) = text.split_at(end);
     *text = rest;
     piece

@@ -1,5 +1,6 @@
-//! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent says is a beat; an
-//! agent that does not answer changes nothing, but after a while the load that it told of is forgotten.
+//! Agents in HAProxy's agent-check: one task for each node that has one, asked again and again. What an agent
+//! says is a beat; an agent that does not answer changes nothing, but after a while the load that it told of
+//! is forgotten.
 
 use super::heartbeat_sink::{Dialect, HeartbeatOutcome, HeartbeatSink};
 use super::tasks::{Task, Tasks};
@@ -93,13 +94,17 @@ impl Error for AgentError {
 impl Agents {
     /// None yet.
     pub fn new(beats: Rc<HeartbeatSink>) -> Self {
-        Self { tasks: Tasks::default(), shared: Rc::new(AgentsShared { beats, places: Semaphore::new(AT_ONCE) }) }
+        Self {
+            tasks: Tasks::default(),
+            shared: Rc::new(AgentsShared { beats, places: Semaphore::new(AT_ONCE) }),
+        }
     }
 
-    /// Makes the agents that are asked those of the table: an unchanged one keeps its task. To be called in a `LocalSet`, after
-    /// each new table.
+    /// Makes the agents that are asked those of the table: an unchanged one keeps its task. To be called in a
+    /// `LocalSet`, after each new table.
     pub fn reconcile(&mut self, table: &Table) {
-        let nodes = table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, node)));
+        let nodes =
+            table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, node)));
         // a stranger does not make us connect to where it says
         let known = nodes.filter(|(_, node)| node.spec.admin != AdminState::Pending);
         let wanted = known.filter_map(|(cluster, node)| {
@@ -121,7 +126,12 @@ impl Agents {
     }
 }
 
-fn begin(shared: &Rc<AgentsShared>, cluster: &Cluster, node: &Node, conf: &Agent) -> (Rc<AskedNode>, Option<Task>) {
+fn begin(
+    shared: &Rc<AgentsShared>,
+    cluster: &Cluster,
+    node: &Node,
+    conf: &Agent,
+) -> (Rc<AskedNode>, Option<Task>) {
     let subject = Rc::new(AskedNode {
         cluster: cluster.name.clone(),
         node: node.spec.name.clone(),
@@ -185,7 +195,10 @@ async fn follow(subject: Rc<AskedNode>, shared: Rc<AgentsShared>) {
             let said = said.unwrap_or(Err(AgentError::Late(limit)));
             (said, clock::monotonic_ms().saturating_sub(from))
         };
-        let told = said.as_ref().map(|beat| (beat.health, beat.state, beat.note.clone())).map_err(ToString::to_string);
+        let told = said
+            .as_ref()
+            .map(|beat| (beat.health, beat.state, beat.note.clone()))
+            .map_err(ToString::to_string);
         apply(&subject, &shared, said, last.as_ref() != Some(&told));
         last = Some(told);
         tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
@@ -201,7 +214,8 @@ fn apply(subject: &AskedNode, shared: &AgentsShared, said: Result<Heartbeat, Age
             let beat = Heartbeat { interval: Some(conf.interval.get()), ..beat };
             // a kept task outlives tables: the node is the one of the present table
             let table = beats.table();
-            let found = table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
+            let found =
+                table.clusters.iter().find(|c| c.name == *cluster).and_then(|c| Some((c, c.named(node)?)));
             let Some((of, known)) = found else { return };
             let heard = beats.apply_to(of, known, &beat);
             beats.counts.note(Dialect::Agent, HeartbeatOutcome::from(&heard));

@@ -1,8 +1,9 @@
-//! Notices when a watched file or folder holds something else than before, however an editor or an orchestrator brought that
-//! about: written in place, renamed over, deleted and made anew, or reached through a symlink that now points elsewhere.
+//! Notices when a watched file or folder holds something else than before, however an editor or an
+//! orchestrator brought that about: written in place, renamed over, deleted and made anew, or reached through
+//! a symlink that now points elsewhere.
 //!
-//! The system's events only say when to look, and who is still writing. What counts is the fingerprint of the contents, so a
-//! missed event costs time and a needless one costs nothing.
+//! The system's events only say when to look, and who is still writing. What counts is the fingerprint of the
+//! contents, so a missed event costs time and a needless one costs nothing.
 
 use super::fingerprint::{self, Fingerprints};
 use super::writes::{FileChange, FileEvent, FileGap, STEADY, WriteTracker};
@@ -65,7 +66,8 @@ pub struct FileWatcher {
 }
 
 impl FileWatcher {
-    /// Watches these files and folders from now on. Make it *before* the first load, so that a change during the load is seen.
+    /// Watches these files and folders from now on. Make it *before* the first load, so that a change during
+    /// the load is seen.
     pub fn new(watched: &[Watched]) -> Self {
         let mut files = Self::polling();
         match start_watcher(Arc::clone(&files.news)) {
@@ -93,12 +95,13 @@ impl FileWatcher {
         }
     }
 
-    /// Watches these files and folders instead. What is known of those that stay is kept: a change to them since the last look
-    /// is still reported.
+    /// Watches these files and folders instead. What is known of those that stay is kept: a change to them
+    /// since the last look is still reported.
     pub fn set(&mut self, watched: &[Watched]) {
         // the system names files by their whole path
         let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let mut watched: Vec<Watched> = watched.iter().map(|one| Watched { path: whole(&one.path), ..one.clone() }).collect();
+        let mut watched: Vec<Watched> =
+            watched.iter().map(|one| Watched { path: whole(&one.path), ..one.clone() }).collect();
         watched.sort();
         watched.dedup();
         // whoever names files has taken what is in them
@@ -109,13 +112,15 @@ impl FileWatcher {
         }
         self.watched = watched;
         self.arm();
-        let new: Vec<Watched> = self.watched.iter().filter(|one| !self.prints.contains_key(*one)).cloned().collect();
+        let new: Vec<Watched> =
+            self.watched.iter().filter(|one| !self.prints.contains_key(*one)).cloned().collect();
         self.prints.extend(fingerprint::take(&new));
         let kept: HashSet<&Watched> = self.watched.iter().collect();
         self.prints.retain(|one, _| kept.contains(one));
     }
 
-    /// Resolves when the contents differ from those of the last time. May be dropped and called again: nothing is lost.
+    /// Resolves when the contents differ from those of the last time. May be dropped and called again:
+    /// nothing is lost.
     pub async fn changed(&mut self) -> FileChange {
         loop {
             if self.pending.is_none() {
@@ -125,7 +130,9 @@ impl FileWatcher {
             // folders may have been replaced and symlinks turned: watch what is there now, then look at it
             self.arm();
             let watched = self.watched.clone();
-            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&watched)).await else { return FileChange::default() };
+            let Ok(prints) = tokio::task::spawn_blocking(move || fingerprint::take(&watched)).await else {
+                return FileChange::default();
+            };
             let change = self.pending.take().unwrap_or_default();
             self.looked = clock::monotonic_ms();
             if prints == self.prints {
@@ -143,20 +150,26 @@ impl FileWatcher {
         }
     }
 
-    /// Whether the contents are still those that were reported, so that what was read since then is no mixture.
+    /// Whether the contents are still those that were reported, so that what was read since then is no
+    /// mixture.
     pub fn are_still(&self) -> bool {
         fingerprint::take(&self.watched) == self.prints
     }
 
-    /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once more when he is.
+    /// What was reported cannot be taken, and somebody may not be done with it: it is to be reported once
+    /// more when he is.
     pub fn look_again(&mut self) {
         self.owed = true;
     }
 
-    /// What was reported takes something away. Whether it may be something half done: then it is reported once more when nobody
-    /// goes on with it.
+    /// What was reported takes something away. Whether it may be something half done: then it is reported
+    /// once more when nobody goes on with it.
     pub fn doubts(&mut self, change: &FileChange) -> bool {
-        let gaps = self.watched.iter().filter(|one| !self.blank.contains(*one)).filter_map(|one| Some((gap(&one.path)?, &one.path)));
+        let gaps = self
+            .watched
+            .iter()
+            .filter(|one| !self.blank.contains(*one))
+            .filter_map(|one| Some((gap(&one.path)?, &one.path)));
         let gap = gaps.max_by_key(|(gap, _)| *gap);
         let Some(quiet) = change.doubt(gap.map(|(gap, _)| gap)) else { return false };
         if let Some((FileGap::Emptied, path)) = gap {
@@ -181,7 +194,10 @@ impl FileWatcher {
             }
             if slow.is_some_and(|slow| slow <= now) {
                 let open = self.news.writes().take_slow();
-                info!("{} is being written: it is read when its writer closes it, or 5 s after the last change", shown(&open));
+                info!(
+                    "{} is being written: it is read when its writer closes it, or 5 s after the last change",
+                    shown(&open)
+                );
                 continue;
             }
             let pause = Duration::from_millis(slow.map_or(at, |slow| slow.min(at)) - now);
@@ -198,10 +214,14 @@ impl FileWatcher {
         }
     }
 
-    /// Watches the folders that matter now. Watching one again follows a folder that was replaced by another of its name.
+    /// Watches the folders that matter now. Watching one again follows a folder that was replaced by another
+    /// of its name.
     fn arm(&mut self) {
         let wanted = spots_of(&self.watched);
-        let before = std::mem::replace(&mut *self.news.spots.lock().unwrap_or_else(PoisonError::into_inner), wanted.clone());
+        let before = std::mem::replace(
+            &mut *self.news.spots.lock().unwrap_or_else(PoisonError::into_inner),
+            wanted.clone(),
+        );
         self.partial = false;
         let Some(watcher) = &mut self.watcher else { return };
         for gone in before.keys().filter(|folder| !wanted.contains_key(*folder)) {
@@ -289,11 +309,19 @@ fn act(event: &Event) -> Option<FileEvent> {
         EventKind::Access(_) => return None,
         EventKind::Modify(ModifyKind::Data(_)) if told => FileEvent::Written,
         // a link is whole when it is made
-        EventKind::Create(_) if told && event.paths.iter().all(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file())) => {
+        EventKind::Create(_)
+            if told
+                && event
+                    .paths
+                    .iter()
+                    .all(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file())) =>
+        {
             FileEvent::Written
         }
         EventKind::Modify(ModifyKind::Data(_)) => FileEvent::Closed,
-        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => FileEvent::Replaced,
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => {
+            FileEvent::Replaced
+        }
         _ => FileEvent::Other,
     })
 }

@@ -39,8 +39,11 @@ fn of_one(path: &Path, pattern: Option<&str>) -> u64 {
 
 fn add_folder(hasher: &mut XxHash64, path: &Path, pattern: Option<&str>) -> io::Result<()> {
     hasher.write(b"folder");
-    let counts =
-        |entry: &PathBuf| pattern.is_none_or(|pattern| entry.file_name().and_then(|n| n.to_str()).is_some_and(|n| fits(pattern, n)));
+    let counts = |entry: &PathBuf| {
+        pattern.is_none_or(|pattern| {
+            entry.file_name().and_then(|n| n.to_str()).is_some_and(|n| fits(pattern, n))
+        })
+    };
     let entries = fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).filter(counts);
     let mut entries: Vec<PathBuf> = entries.take(FOLDER_LIMIT).collect();
     entries.sort();
@@ -72,7 +75,11 @@ fn add_file(hasher: &mut XxHash64, path: &Path) -> io::Result<()> {
         }
     }
     if meta.len() > FILE_LIMIT {
-        let time = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_nanos());
+        let time = meta
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |age| age.as_nanos());
         hasher.write_u64(meta.len());
         hasher.write_u128(time);
     }

@@ -18,7 +18,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-/// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are bounded.
+/// Checks at one time: the first round of a large table is spread out, and the descriptors it takes are
+/// bounded.
 const AT_ONCE: usize = 256;
 /// The shortest pause between two checks of a node, however long the first took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -57,12 +58,16 @@ impl CheckedNode {
             && self.eject == cluster.conf.passive.eject.get()
     }
 
-    /// Whether its check only connects, passes, and its clients wait in vain, for something that others need not wait for.
+    /// Whether its check only connects, passes, and its clients wait in vain, for something that others need
+    /// not wait for.
     fn is_to_be_asked(&self) -> bool {
-        self.conf.kind() == HealthKind::Tcp && self.live.evidence.check_passes() && self.cluster_live.alone_in_vain(&self.live)
+        self.conf.kind() == HealthKind::Tcp
+            && self.live.evidence.check_passes()
+            && self.cluster_live.alone_in_vain(&self.live)
     }
 
-    /// Asks for an answer: a connection is none. One that has none for so long, as its clients have none, hangs.
+    /// Asks for an answer: a connection is none. One that has none for so long, as its clients have none,
+    /// hangs.
     async fn ask(&self) {
         let (evidence, patience) = (&self.live.evidence, self.patience);
         let Some(since) = evidence.in_vain_since() else { return };
@@ -71,9 +76,13 @@ impl CheckedNode {
         match found {
             // an answer that takes as long speaks for it until the next is there
             Ok(_) => evidence.record_check_answer(2 * millis(patience), now),
-            Err(CheckFailure { meaning: Meaning::Silent, why }) if evidence.found_in_vain(since, millis(self.eject), now) => {
+            Err(CheckFailure { meaning: Meaning::Silent, why })
+                if evidence.found_in_vain(since, millis(self.eject), now) =>
+            {
                 let (cluster, node) = (&self.cluster, &self.node);
-                warn!("cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}");
+                warn!(
+                    "cluster {cluster} node {node} is set aside: clients wait in vain, and a check that asks for \"/\" has {why}"
+                );
             }
             Err(_) => return,
         }
@@ -88,14 +97,18 @@ impl Checks {
         Self { tasks: Tasks::default(), clusters: HashSet::new(), shared: Rc::new(shared) }
     }
 
-    /// Makes the running checks those the table asks for: a new node is checked at once, an unchanged one keeps its task, a
-    /// changed one keeps its memory. To be called in a `LocalSet`, after each new table.
+    /// Makes the running checks those the table asks for: a new node is checked at once, an unchanged one
+    /// keeps its task, a changed one keeps its memory. To be called in a `LocalSet`, after each new table.
     pub fn reconcile(&mut self, table: &Table) {
-        let nodes = table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, &**node)));
-        // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect to
+        let nodes =
+            table.clusters.iter().flat_map(|cluster| cluster.nodes().map(move |node| (cluster, &**node)));
+        // one that waits to be accepted is not spoken to: whoever announced it would choose whom we connect
+        // to
         let known = nodes.filter(|(_, node)| node.spec.admin != AdminState::Pending);
         self.tasks.reconcile(
-            known.map(|(cluster, node)| ((Arc::clone(&cluster.name), Arc::clone(&node.spec.name)), (cluster, node))),
+            known.map(|(cluster, node)| {
+                ((Arc::clone(&cluster.name), Arc::clone(&node.spec.name)), (cluster, node))
+            }),
             |watched, (cluster, node)| watched.subject.is_current(cluster, node),
             |(cluster, node), before| {
                 let before = before.filter(|watched| watched.subject.is_same_node(cluster, node));
@@ -131,7 +144,9 @@ fn begin(
     }
     let watch = Rc::new(RefCell::new(watch));
     let (of, seen, shared) = (Rc::clone(&subject), Rc::clone(&watch), Rc::clone(shared));
-    let task = Task::spawn("the check of a node", move || follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared)));
+    let task = Task::spawn("the check of a node", move || {
+        follow(Rc::clone(&of), Rc::clone(&seen), Rc::clone(&shared))
+    });
     (WatchedNode { subject, watch }, Some(task))
 }
 
@@ -173,7 +188,8 @@ async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &ChecksSha
     }
 }
 
-/// Gives the first look-up of a name the time of a check, so that a good name does not begin with a bad check.
+/// Gives the first look-up of a name the time of a check, so that a good name does not begin with a bad
+/// check.
 async fn wait_for_name(link: &Link, limit: Duration) {
     if names::name_of(&link.url).is_none() {
         return;

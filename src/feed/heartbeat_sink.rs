@@ -93,8 +93,8 @@ pub struct HeartbeatReceipt {
 }
 
 impl HeartbeatReceipt {
-    /// Waits until what the beat changed outlives the process, so that the answer promises nothing that a kill takes back; not
-    /// for long where the disk does not write.
+    /// Waits until what the beat changed outlives the process, so that the answer promises nothing that a
+    /// kill takes back; not for long where the disk does not write.
     pub async fn once_saved(&mut self) {
         if let Some(saved) = &mut self.saved {
             saved.within(PATIENCE).await;
@@ -147,15 +147,25 @@ impl HeartbeatSink {
     }
 
     /// Hears a beat whose sender has been admitted; a node that is new joins its cluster first.
-    pub async fn apply(&self, heard: &HeartbeatMessage, from: IpAddr, proof: SenderProof<'_>) -> Result<HeartbeatReceipt, BeatRefusal> {
+    pub async fn apply(
+        &self,
+        heard: &HeartbeatMessage,
+        from: IpAddr,
+        proof: SenderProof<'_>,
+    ) -> Result<HeartbeatReceipt, BeatRefusal> {
         let mut saved = None;
         // the second time it is known; a third is for one that was changed in between
         for _ in 0..3 {
-            let hearing = self.members.borrow_mut().apply(heard, from, proof, &self.current.load(), Now::look());
+            let hearing =
+                self.members.borrow_mut().apply(heard, from, proof, &self.current.load(), Now::look());
             match hearing {
-                HeartbeatResult::Taken { cluster, node } => return Ok(HeartbeatReceipt { cluster, node, saved }),
+                HeartbeatResult::Taken { cluster, node } => {
+                    return Ok(HeartbeatReceipt { cluster, node, saved });
+                }
                 HeartbeatResult::Refused(refusal) => return Err(refusal),
-                HeartbeatResult::Joins(_) | HeartbeatResult::Claims { .. } if !self.joins.take(clock::monotonic_ms()) => {
+                HeartbeatResult::Joins(_) | HeartbeatResult::Claims { .. }
+                    if !self.joins.take(clock::monotonic_ms()) =>
+                {
                     return Err(BeatRefusal::Busy);
                 }
                 HeartbeatResult::Claims { cluster, node, claim } => {
@@ -166,7 +176,9 @@ impl HeartbeatSink {
                 HeartbeatResult::Joins(op) => {
                     Box::pin(place::admits_arrival(&op, &self.current.load_full())).await?;
                     // it is seldom: the others need not carry room for it
-                    let done = Box::pin(self.registry.apply(op)).await.map_err(|refused| BeatRefusal::Wrong(refused.to_string()))?;
+                    let done = Box::pin(self.registry.apply(op))
+                        .await
+                        .map_err(|refused| BeatRefusal::Wrong(refused.to_string()))?;
                     saved = Some(done.saved);
                 }
             }
@@ -175,7 +187,12 @@ impl HeartbeatSink {
     }
 
     /// Hears a beat of a node that is known, such as its agent's answer.
-    pub fn apply_to(&self, cluster: &Arc<Cluster>, node: &Arc<Node>, beat: &Heartbeat) -> Result<(), BeatRefusal> {
+    pub fn apply_to(
+        &self,
+        cluster: &Arc<Cluster>,
+        node: &Arc<Node>,
+        beat: &Heartbeat,
+    ) -> Result<(), BeatRefusal> {
         match self.members.borrow_mut().take(cluster, node, beat, Now::look()) {
             HeartbeatResult::Refused(refusal) => Err(refusal),
             _ => Ok(()),
@@ -244,6 +261,10 @@ mod tests {
         let joins = Allowance::new(7);
         assert_eq!((0..2 * JOINS).filter(|_| joins.take(7)).count() as u64, JOINS);
         assert!(!joins.take(16) && joins.take(17) && !joins.take(26), "one in ten milliseconds");
-        assert_eq!((0..2 * JOINS).filter(|_| joins.take(1_000_000)).count() as u64, JOINS, "and no more at one time");
+        assert_eq!(
+            (0..2 * JOINS).filter(|_| joins.take(1_000_000)).count() as u64,
+            JOINS,
+            "and no more at one time"
+        );
     }
 }

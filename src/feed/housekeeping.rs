@@ -1,4 +1,5 @@
-//! What the mere passing of time changes: nodes that are eased in, nodes whose pause is over, sessions that fell idle.
+//! What the mere passing of time changes: nodes that are eased in, nodes whose pause is over, sessions that
+//! fell idle.
 
 use crate::base::clock::Now;
 use crate::table::{Cluster, Current, NodeLive, State};
@@ -12,8 +13,8 @@ const PARTS: usize = 4;
 
 /// The tick of a second.
 pub struct Housekeeping {
-    /// Nodes that were set aside at the last tick, by the address of their live cells: these stay put while in use, and a
-    /// reused one costs a needless rescore at worst.
+    /// Nodes that were set aside at the last tick, by the address of their live cells: these stay put while
+    /// in use, and a reused one costs a needless rescore at worst.
     ejected: HashSet<usize>,
     part: usize,
 }
@@ -62,7 +63,10 @@ impl Housekeeping {
                 ejected.insert(key);
             }
             if was && !is && node.state(now) != State::Down {
-                info!("cluster {} node {} is given sessions again after its failures", cluster.name, node.spec.name);
+                info!(
+                    "cluster {} node {} is given sessions again after its failures",
+                    cluster.name, node.spec.name
+                );
             }
             cluster.roster.pass(node, now);
             // what a node says of itself is in no table

@@ -1,5 +1,6 @@
-//! What the network and the disk tell: health checks, heartbeats, names, files. Everything here runs on the control plane's thread and
-//! writes into the live cells of the table; nothing here is on the way of a request.
+//! What the network and the disk tell: health checks, heartbeats, names, files. Everything here runs on the
+//! control plane's thread and writes into the live cells of the table; nothing here is on the way of a
+//! request.
 
 pub mod agents;
 pub mod announce;

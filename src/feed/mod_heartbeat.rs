@@ -1,5 +1,6 @@
-//! Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard: one address for datagrams and for POSTs, and multicast
-//! groups beside it. Neither knows a secret, so that only senders in the networks of the conf are heard.
+//! Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard: one address for datagrams and for
+//! POSTs, and multicast groups beside it. Neither knows a secret, so that only senders in the networks of the
+//! conf are heard.
 
 mod datagram_handler;
 mod post;
@@ -9,7 +10,9 @@ use super::refused::RefusedBeats;
 use crate::base::tasks::kept;
 use crate::config::model::{self, Config};
 use crate::heartbeat::datagram::{self, LONGEST};
-use crate::listen::{BoundListener, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
+use crate::listen::{
+    BoundListener, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress,
+};
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use datagram_handler::DatagramHandler;
 use std::cell::RefCell;
@@ -56,19 +59,31 @@ impl ModHeartbeat {
         if let Some(conf) = &conf {
             let of = |why| ListenError { listener: KEY.to_owned(), why };
             let address = conf.bind.parse().map_err(|why| of(ListenFault::Address(why)))?;
-            let group = |group: &String| group.parse().map_err(|why| of(ListenFault::Group { group: group.clone(), why }));
+            let group = |group: &String| {
+                group.parse().map_err(|why| of(ListenFault::Group { group: group.clone(), why }))
+            };
             let groups = conf.groups.iter().map(group).collect::<Result<_, _>>()?;
-            self.set.prepare(&mut listener, KEY, vec![WantedAddress::with_datagrams(address, groups)], None)?;
+            self.set.prepare(
+                &mut listener,
+                KEY,
+                vec![WantedAddress::with_datagrams(address, groups)],
+                None,
+            )?;
         }
         Ok(Plan { conf, listener })
     }
 
     /// Where it will be once the plan is committed.
     pub fn homes(&self, plan: &Plan) -> Vec<OwnAddress> {
-        self.set.addresses(&plan.listener).into_iter().map(|place| OwnAddress { place, kind: OwnAddressKind::Control(KEY) }).collect()
+        self.set
+            .addresses(&plan.listener)
+            .into_iter()
+            .map(|place| OwnAddress { place, kind: OwnAddressKind::Control(KEY) })
+            .collect()
     }
 
-    /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in a `LocalSet`.
+    /// Opens what was bound and closes what is not wanted any more. Returns what was opened. To be called in
+    /// a `LocalSet`.
     pub fn commit(&mut self, plan: Plan) -> Option<String> {
         if let Some(conf) = plan.conf {
             self.handler.conf.replace(Rc::new(conf));

@@ -22,7 +22,8 @@ const AT_ONCE: usize = 64;
 
 /// The name and port to look up; none for an address and for a Unix socket.
 pub fn name_of(url: &NodeUrl) -> Option<(&str, u16)> {
-    (url.unix.is_none() && !url.host.is_empty() && url.host.parse::<IpAddr>().is_err()).then_some((url.host.as_str(), url.port))
+    (url.unix.is_none() && !url.host.is_empty() && url.host.parse::<IpAddr>().is_err())
+        .then_some((url.host.as_str(), url.port))
 }
 
 /// The look-ups that run, one for each link with a name.
@@ -43,7 +44,12 @@ impl Resolver {
         let named = links(table).filter(|link| name_of(&link.url).is_some());
         let begin = |link: &Arc<Link>, _: Option<&()>| {
             let (link, places) = (Arc::clone(link), Rc::clone(&self.places));
-            ((), Some(Task::spawn("the look-up of a name", move || follow(Arc::clone(&link), Rc::clone(&places)))))
+            (
+                (),
+                Some(Task::spawn("the look-up of a name", move || {
+                    follow(Arc::clone(&link), Rc::clone(&places))
+                })),
+            )
         };
         self.tasks.reconcile(named.map(|link| (link.id, link)), |(), _| true, begin);
     }
@@ -83,7 +89,9 @@ async fn follow(link: Arc<Link>, places: Rc<Semaphore>) {
 fn apply(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_failing: bool) -> bool {
     let before = link.addresses.load_full();
     let found = found.map(|list| Addresses::after(list, &before));
-    match found.and_then(|found| if found.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(found) }) {
+    match found.and_then(|found| {
+        if found.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(found) }
+    }) {
         Ok(found) => {
             // resolvers shuffle: only a different set is news
             if before.is_empty() {
@@ -102,7 +110,11 @@ fn apply(link: &Link, name: &str, found: io::Result<Vec<SocketAddr>>, was_failin
         }
         Err(error) => {
             if !was_failing {
-                let then = if before.is_empty() { "it is tried again every 5 s".into() } else { format!("{} is used on", list(&before)) };
+                let then = if before.is_empty() {
+                    "it is tried again every 5 s".into()
+                } else {
+                    format!("{} is used on", list(&before))
+                };
                 warn!("name {name} does not resolve: {error}; {then}");
             }
             false
@@ -161,7 +173,9 @@ mod tests {
                 task.abort();
             })
             .await;
-        assert!(link.addresses.load().iter().all(|address| address.ip().is_loopback() && address.port() == 8080));
+        assert!(
+            link.addresses.load().iter().all(|address| address.ip().is_loopback() && address.port() == 8080)
+        );
         assert!(!link.addresses.load().is_empty());
     }
 }

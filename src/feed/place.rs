@@ -1,5 +1,5 @@
-//! Whether a node that comes by itself may be where it says that it is. Asked again of each address that is connected to: a name may
-//! change its mind.
+//! Whether a node that comes by itself may be where it says that it is. Asked again of each address that is
+//! connected to: a name may change its mind.
 
 use super::names;
 use crate::config::address::{AddressError, NodeUrl};
@@ -27,11 +27,14 @@ pub async fn admits(cluster: &Cluster, url: &str, from: IpAddr) -> Result<(), Be
     let reach = compile::announced(&cluster.conf, Some(from));
     let addresses = addresses_of(&url.parse().map_err(|why: AddressError| misplaced(&why))?).await;
     let home = own_addresses::now();
-    let refused: Vec<ForbiddenPlace> = addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
+    let refused: Vec<ForbiddenPlace> =
+        addresses.iter().filter_map(|address| reach.admits(&home, *address).err()).collect();
     let ours = addresses.iter().any(|address| home.alias(*address).is_some());
     match refused.into_iter().next() {
         // of several addresses those that will do are used, but whoever names ours means no good
-        Some(why) if ours || addresses.iter().all(|address| reach.admits(&home, *address).is_err()) => Err(misplaced(&why)),
+        Some(why) if ours || addresses.iter().all(|address| reach.admits(&home, *address).is_err()) => {
+            Err(misplaced(&why))
+        }
         _ => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
-//! How well new sessions are placed, on made-up time: nodes of 50 to 1,000 seats beat, 200 sessions a second begin and live for
-//! 15 seconds, and the real board, roster, ledger and pulse decide. Whatever fails prints the whole table.
+//! How well new sessions are placed, on made-up time: nodes of 50 to 1,000 seats beat, 200 sessions a second
+//! begin and live for 15 seconds, and the real board, roster, ledger and pulse decide. Whatever fails prints
+//! the whole table.
 
 use super::housekeeping::Housekeeping;
 use crate::affinity::KeyRing;
@@ -130,7 +131,12 @@ impl World {
 
     fn set_up(&mut self, slot: usize, eased: bool, now: Now) {
         self.up[slot] = true;
-        self.cluster.node(slot as u32).unwrap().live.set_health(Health::Up, "", if eased { Rise::Among } else { Rise::Found }, now);
+        self.cluster.node(slot as u32).unwrap().live.set_health(
+            Health::Up,
+            "",
+            if eased { Rise::Among } else { Rise::Found },
+            now,
+        );
         self.cluster.live.rescore(slot as u32, now);
     }
 
@@ -144,7 +150,9 @@ impl World {
         let true_load = (100 * self.here[slot]).div_ceil(self.strength[slot]).min(100);
         let (load, sessions) = match slot {
             1 if self.course.liars => (0, 0),
-            7 if self.course.liars => (if self.beats[slot].is_multiple_of(2) { 0 } else { 100 }, self.here[slot]),
+            7 if self.course.liars => {
+                (if self.beats[slot].is_multiple_of(2) { 0 } else { 100 }, self.here[slot])
+            }
             _ => (true_load, self.here[slot]),
         };
         let beat = Heartbeat {
@@ -163,7 +171,10 @@ impl World {
     }
 
     fn parts(&self) -> Vec<f64> {
-        (0..SEATS.len()).filter(|slot| self.up[*slot] && (*slot != 8 || !self.course.joins)).map(|slot| self.part(slot)).collect()
+        (0..SEATS.len())
+            .filter(|slot| self.up[*slot] && (*slot != 8 || !self.course.joins))
+            .map(|slot| self.part(slot))
+            .collect()
     }
 
     fn at(&mut self, time: u64, event: Event) {
@@ -182,7 +193,8 @@ impl World {
         self.at(SECOND / 2, Event::Pulse);
         self.at(whole / 3, Event::Measure);
         self.at(0, Event::Arrives);
-        let (mut left, mut over, mut peak, mut spreads, mut joined) = (self.course.sessions, 0, 0.0f64, Vec::new(), None);
+        let (mut left, mut over, mut peak, mut spreads, mut joined) =
+            (self.course.sessions, 0, 0.0f64, Vec::new(), None);
         let mut given: Vec<(u32, u32)> = Vec::new();
         while left > 0 {
             let Some(Reverse((now, event))) = self.events.pop() else { break };
@@ -210,7 +222,10 @@ impl World {
                 }
                 Event::Measure => {
                     let parts = self.parts();
-                    let (most, least) = (parts.iter().copied().fold(0.0, f64::max), parts.iter().copied().fold(1e9, f64::min));
+                    let (most, least) = (
+                        parts.iter().copied().fold(0.0, f64::max),
+                        parts.iter().copied().fold(1e9, f64::min),
+                    );
                     spreads.push(most - least);
                     peak = peak.max(most);
                     self.at(now + SECOND / 2, event);
@@ -240,7 +255,10 @@ impl World {
             spread: if self.course.life.is_none() { last } else { mean },
             over,
             peak,
-            share: given.iter().map(|(all, ours)| 100.0 * f64::from(*ours) / f64::from((*all).max(1))).collect(),
+            share: given
+                .iter()
+                .map(|(all, ours)| 100.0 * f64::from(*ours) / f64::from((*all).max(1)))
+                .collect(),
             end: (0..SEATS.len()).map(|slot| self.part(slot)).collect(),
         }
     }
@@ -248,7 +266,11 @@ impl World {
     fn arrive(&mut self, now: u64, at: Now, id: u64) -> usize {
         let (slot, _) = self.cluster.roster.placement.pick(None, &[], &mut self.rng).unwrap_or_else(|| {
             let why = |node: &Arc<crate::table::Node>| format!("{}: {}\n", node.spec.name, node.why(at));
-            panic!("{}: nobody takes a session\n{}", self.course.name, self.cluster.nodes().map(why).collect::<String>())
+            panic!(
+                "{}: nobody takes a session\n{}",
+                self.course.name,
+                self.cluster.nodes().map(why).collect::<String>()
+            )
         });
         let (ledger, live, second) = (&self.cluster.live.ledger, &self.cluster.live.tally(at), at.secs());
         ledger.open(id, slot, second, live);
@@ -327,7 +349,8 @@ fn a_liar_is_not_filled_beyond_its_seats_by_least_sessions_either() {
 #[test]
 fn a_node_that_joins_has_its_share_twelve_seconds_later_and_never_twice_that() {
     for seed in 0..SEEDS {
-        let share = World::new(Course { name: "one joins", joins: true, sessions: 6000, ..STEADY }, seed).run().share;
+        let share =
+            World::new(Course { name: "one joins", joins: true, sessions: 6000, ..STEADY }, seed).run().share;
         let fair = 100.0 * f64::from(SEATS[8]) / f64::from(SEATS.iter().sum::<u32>());
         let then = share[11..14].iter().sum::<f64>() / 3.0;
         println!("{share:.0?}");
@@ -339,11 +362,18 @@ fn a_node_that_joins_has_its_share_twelve_seconds_later_and_never_twice_that() {
 
 #[test]
 fn nodes_that_speak_apaches_dialect_have_the_shares_that_apache_gives_them() {
-    for (slots, apache) in [([(400, 0), (50, 0)], 0.89), ([(200, 200), (50, 0)], 0.80), ([(100, 0), (100, 0)], 0.5)] {
+    for (slots, apache) in
+        [([(400, 0), (50, 0)], 0.89), ([(200, 200), (50, 0)], 0.80), ([(100, 0), (100, 0)], 0.5)]
+    {
         for (seed, rate) in [(0, 1), (1, 20), (2, 100)] {
             let mut world = World::new(STEADY, seed);
             for slot in 2..SEATS.len() {
-                world.cluster.node(slot as u32).unwrap().live.set_health(Health::Down, "", Rise::Found, START);
+                world.cluster.node(slot as u32).unwrap().live.set_health(
+                    Health::Down,
+                    "",
+                    Rise::Found,
+                    START,
+                );
             }
             let (mut first, mut all) = (0u32, 0u32);
             for second in 0..2000 / rate {
@@ -360,7 +390,10 @@ fn nodes_that_speak_apaches_dialect_have_the_shares_that_apache_gives_them() {
                 }
             }
             let share = f64::from(first) / f64::from(all);
-            assert!((share - apache).abs() <= 0.1 * apache, "{slots:?}, {rate} a second: {share:.2} where Apache gives {apache}");
+            assert!(
+                (share - apache).abs() <= 0.1 * apache,
+                "{slots:?}, {rate} a second: {share:.2} where Apache gives {apache}"
+            );
         }
     }
 }

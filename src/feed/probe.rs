@@ -1,5 +1,6 @@
-//! One health check: a connection, with TLS where the node speaks it, and for HTTP a question and the head of the answer. It goes the
-//! way that clients' requests go, so that no node passes its check and fails them, or the other way round.
+//! One health check: a connection, with TLS where the node speaks it, and for HTTP a question and the head of
+//! the answer. It goes the way that clients' requests go, so that no node passes its check and fails them, or
+//! the other way round.
 
 use crate::base::clock::{self, Now};
 use crate::config;
@@ -53,7 +54,10 @@ impl CheckFailure {
         Self { why: why.into(), meaning: Meaning::Refused }
     }
     fn silent(within: Duration) -> Self {
-        Self { why: format!("no answer within {}", crate::base::units::Duration(within)), meaning: Meaning::Silent }
+        Self {
+            why: format!("no answer within {}", crate::base::units::Duration(within)),
+            meaning: Meaning::Silent,
+        }
     }
 }
 
@@ -70,7 +74,9 @@ pub struct CheckAnswer {
 pub async fn probe(link: &Arc<Link>, health: &Health) -> Result<CheckAnswer, CheckFailure> {
     let from = clock::monotonic_ms();
     let limit = health.timeout.get();
-    let seen = tokio::time::timeout(limit, look(link, health)).await.unwrap_or_else(|_| Err(CheckFailure::silent(limit)))?;
+    let seen = tokio::time::timeout(limit, look(link, health))
+        .await
+        .unwrap_or_else(|_| Err(CheckFailure::silent(limit)))?;
     let ms = clock::monotonic_ms().saturating_sub(from);
     Ok(match seen {
         Some((status, drains)) => CheckAnswer { words: format!("check {status} in {ms} ms"), drains },
@@ -79,9 +85,19 @@ pub async fn probe(link: &Arc<Link>, health: &Health) -> Result<CheckAnswer, Che
 }
 
 /// Asks for an answer where the conf asks for none: any will do, whatever it says.
-pub async fn ask_for_any(link: &Arc<Link>, health: &Health, limit: Duration) -> Result<CheckAnswer, CheckFailure> {
+pub async fn ask_for_any(
+    link: &Arc<Link>,
+    health: &Health,
+    limit: Duration,
+) -> Result<CheckAnswer, CheckFailure> {
     let kind = Some(HealthKind::Http);
-    let asked = Health { kind, status: "100-599".into(), draining: None, timeout: crate::base::units::Duration(limit), ..health.clone() };
+    let asked = Health {
+        kind,
+        status: "100-599".into(),
+        draining: None,
+        timeout: crate::base::units::Duration(limit),
+        ..health.clone()
+    };
     probe(link, &asked).await.or_else(|failure| match failure.meaning {
         Meaning::Definite => Ok(CheckAnswer { words: failure.why, drains: false }),
         Meaning::Silent | Meaning::Refused | Meaning::Ours => Err(failure),
@@ -116,15 +132,23 @@ fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> CheckFailure
             CheckFailure::refused(format!("no socket at {}", path.display()))
         }
         // the kernel gave up on a silent node before we did
-        (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => CheckFailure::silent(limit),
+        (NoConnection::Socket(error), _) if error.kind() == ErrorKind::TimedOut => {
+            CheckFailure::silent(limit)
+        }
         (NoConnection::Late(_), _) => CheckFailure::silent(limit),
-        (NoConnection::Socket(error), _) if dial::is_ours(error) => CheckFailure { why: words(error), meaning: Meaning::Ours },
+        (NoConnection::Socket(error), _) if dial::is_ours(error) => {
+            CheckFailure { why: words(error), meaning: Meaning::Ours }
+        }
         (NoConnection::Socket(error), _) => CheckFailure::refused(words(error)),
-        (NoConnection::Tls(error), _) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => CheckFailure::definite(format!("TLS: {tls}")),
-            None => CheckFailure::definite(format!("TLS: {}", words(error))),
-        },
-        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => CheckFailure::refused(why.to_string()),
+        (NoConnection::Tls(error), _) => {
+            match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(tls) => CheckFailure::definite(format!("TLS: {tls}")),
+                None => CheckFailure::definite(format!("TLS: {}", words(error))),
+            }
+        }
+        (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => {
+            CheckFailure::refused(why.to_string())
+        }
     }
 }
 
@@ -132,9 +156,12 @@ fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> CheckFailure
 async fn ask(link: &Arc<Link>, health: &Health) -> Result<u16, CheckFailure> {
     let (limit, path) = (health.timeout.get(), health.path.as_deref().unwrap_or("/"));
     let host = health.host.as_deref().or(link.authority.to_str().ok()).unwrap_or("localhost");
-    let request = Request::get(path).header("host", host).header("user-agent", "homing-check").header("accept", "*/*");
+    let request =
+        Request::get(path).header("host", host).header("user-agent", "homing-check").header("accept", "*/*");
     let request = request.header("connection", "close").body(());
-    let (head, ()) = request.map_err(|error| CheckFailure::definite(format!("the check cannot be asked: {error}")))?.into_parts();
+    let (head, ()) = request
+        .map_err(|error| CheckFailure::definite(format!("the check cannot be asked: {error}")))?
+        .into_parts();
     let pool = Rc::new(Pool::apart());
     let ask = async |over| {
         let limits = ExchangeLimits {
@@ -164,10 +191,16 @@ fn unanswered(link: &Link, error: &SendError, limit: Duration) -> CheckFailure {
     match (&*error.cause, error.kind) {
         (Cause::NoConnection(why), _) => unreachable(link, why, limit),
         (_, SendFailure::Timeout | SendFailure::Full) => CheckFailure::silent(limit),
-        (Cause::NoHead(NoHead::Closed | NoHead::Broken), _) => CheckFailure::definite("closes the connection without an answer"),
+        (Cause::NoHead(NoHead::Closed | NoHead::Broken), _) => {
+            CheckFailure::definite("closes the connection without an answer")
+        }
         (Cause::NoHead(NoHead::Failed(error)), _) => CheckFailure::definite(words(error)),
-        (Cause::NoHead(NoHead::Malformed(Malformed::TooLarge)), _) => CheckFailure::definite("answers with a head that is too large"),
-        (Cause::NoHead(NoHead::Malformed(why)), _) => CheckFailure::definite(format!("answers, but not in HTTP: {why}")),
+        (Cause::NoHead(NoHead::Malformed(Malformed::TooLarge)), _) => {
+            CheckFailure::definite("answers with a head that is too large")
+        }
+        (Cause::NoHead(NoHead::Malformed(why)), _) => {
+            CheckFailure::definite(format!("answers, but not in HTTP: {why}"))
+        }
         (Cause::BadHead(why), _) => CheckFailure::definite(format!("answers, but not in HTTP: {why}")),
         (Cause::Other(why), _) => CheckFailure::definite(why),
     }

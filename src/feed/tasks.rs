@@ -1,4 +1,5 @@
-//! A task for each of those whom a table wants watched: begun for who is new, ended for who is gone, begun anew for who changed.
+//! A task for each of those whom a table wants watched: begun for who is new, ended for who is gone, begun
+//! anew for who changed.
 
 use crate::base::tasks::kept;
 use std::collections::HashMap;
@@ -25,7 +26,10 @@ pub struct Task(AbortHandle);
 
 impl Task {
     /// Begins one that begins again if it panics. To be called in a `LocalSet`.
-    pub fn spawn<F: Future<Output = ()> + 'static>(what: &'static str, make: impl Fn() -> F + 'static) -> Self {
+    pub fn spawn<F: Future<Output = ()> + 'static>(
+        what: &'static str,
+        make: impl Fn() -> F + 'static,
+    ) -> Self {
         Self(tokio::task::spawn_local(async move { kept(what, make).await }).abort_handle())
     }
 }
@@ -37,8 +41,8 @@ impl Drop for Task {
 }
 
 impl<K: Eq + Hash, S> Tasks<K, S> {
-    /// Makes them those that are wanted. `begin` is told what was under the key before, which ends with that; what it returns
-    /// may do without a task. Those that nobody wants any more are ended and returned.
+    /// Makes them those that are wanted. `begin` is told what was under the key before, which ends with that;
+    /// what it returns may do without a task. Those that nobody wants any more are ended and returned.
     pub fn reconcile<W>(
         &mut self,
         wanted: impl IntoIterator<Item = (K, W)>,
@@ -120,14 +124,21 @@ mod tests {
                             drop(alive);
                         }
                     };
-                    ((conf, before.map(|subject| subject.0)), (conf != 0).then(|| Task::spawn("a test", task)))
+                    (
+                        (conf, before.map(|subject| subject.0)),
+                        (conf != 0).then(|| Task::spawn("a test", task)),
+                    )
                 },
             )
         };
         let look = async {
             assert!(round(&mut tasks, &[("a", 1), ("b", 1), ("c", 0), ("a", 1)]).is_empty());
             yield_now().await;
-            assert_eq!((begun.get(), alive.get(), tasks.len()), (3, 2, 3), "once, though wanted twice; one has no task");
+            assert_eq!(
+                (begun.get(), alive.get(), tasks.len()),
+                (3, 2, 3),
+                "once, though wanted twice; one has no task"
+            );
             let gone = round(&mut tasks, &[("a", 1), ("b", 2)]);
             yield_now().await;
             assert_eq!((begun.get(), alive.get(), gone), (4, 2, vec![(0, None)]));

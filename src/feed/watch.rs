@@ -1,7 +1,8 @@
 //! When a node counts as up or down: a state machine over check results, without clock or network.
 //!
-//! A pause is not a death and one good check is not a recovery, so it takes `fall` bad or `rise` good checks in a row. A node
-//! that keeps changing sides moves sessions each time, so it is held down for longer and longer.
+//! A pause is not a death and one good check is not a recovery, so it takes `fall` bad or `rise` good checks
+//! in a row. A node that keeps changing sides moves sessions each time, so it is held down for longer and
+//! longer.
 
 use crate::table::Health;
 use std::collections::VecDeque;
@@ -13,7 +14,8 @@ pub enum CheckOutcome {
     Good,
     /// It did not answer in time: dead, or only paused.
     Silent,
-    /// Something answered for certain that it does not serve: refused, reset, a wrong status, a name that does not resolve.
+    /// Something answered for certain that it does not serve: refused, reset, a wrong status, a name that
+    /// does not resolve.
     Definite,
 }
 
@@ -85,7 +87,8 @@ impl Watch {
         self.patience = interval_ms.saturating_mul(u64::from(self.fall));
     }
 
-    /// The address changed: the next check decides alone, and old flips say nothing about the new place. Health stays until then.
+    /// The address changed: the next check decides alone, and old flips say nothing about the new place.
+    /// Health stays until then.
     pub fn start_anew(&mut self) {
         self.fresh = true;
         self.good = 0;
@@ -93,9 +96,14 @@ impl Watch {
         self.forgive();
     }
 
-    /// Takes a check's result; returns the new health if it changed. `since_answer`: milliseconds since the node last answered
-    /// a client.
-    pub fn observe(&mut self, now_ms: u64, outcome: CheckOutcome, since_answer: Option<u64>) -> Option<Health> {
+    /// Takes a check's result; returns the new health if it changed. `since_answer`: milliseconds since the
+    /// node last answered a client.
+    pub fn observe(
+        &mut self,
+        now_ms: u64,
+        outcome: CheckOutcome,
+        since_answer: Option<u64>,
+    ) -> Option<Health> {
         let good = outcome == CheckOutcome::Good;
         if good {
             self.good = self.good.saturating_add(1);
@@ -120,7 +128,9 @@ impl Watch {
                 self.note_fall(now_ms);
                 self.turn(now_ms, Health::Down)
             }
-            Health::Down if self.good >= u32::from(self.rise) && now_ms >= self.flaps.held_until => self.turn(now_ms, Health::Up),
+            Health::Down if self.good >= u32::from(self.rise) && now_ms >= self.flaps.held_until => {
+                self.turn(now_ms, Health::Up)
+            }
             Health::Unknown => self.turn(now_ms, if good { Health::Up } else { Health::Down }),
             _ => None,
         }
@@ -141,7 +151,8 @@ impl Watch {
         self.fresh
     }
 
-    /// What its checks alone make of it, holds left aside: they fail at a node that served, or call it up; `None` for neither.
+    /// What its checks alone make of it, holds left aside: they fail at a node that served, or call it up;
+    /// `None` for neither.
     pub fn fails(&self) -> Option<bool> {
         match self.bad {
             0 => (self.health == Health::Up || self.good >= u32::from(self.rise)).then_some(false),
@@ -154,7 +165,8 @@ impl Watch {
         self.bad
     }
 
-    /// While good checks do not bring it up because it changed sides too often: how often, and the milliseconds left.
+    /// While good checks do not bring it up because it changed sides too often: how often, and the
+    /// milliseconds left.
     pub fn held(&self, now_ms: u64) -> Option<(u32, u64)> {
         let left = self.flaps.held_until.saturating_sub(now_ms);
         (self.health == Health::Down && left > 0).then_some((self.flaps.flips, left))

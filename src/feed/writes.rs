@@ -1,8 +1,8 @@
-//! Who is writing to the watched files, as the system's events tell, and when it is time to look: without clock and disk. All
-//! times are in milliseconds.
+//! Who is writing to the watched files, as the system's events tell, and when it is time to look: without
+//! clock and disk. All times are in milliseconds.
 //!
-//! A file that is replaced is whole at once. One that is written in place is whole when its writer closes it; one who never does
-//! is waited for until nothing was changed for a while.
+//! A file that is replaced is whole at once. One that is written in place is whole when its writer closes it;
+//! one who never does is waited for until nothing was changed for a while.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,11 @@ const PAUSE: u64 = 100;
 const LONGEST_WRITTEN: u64 = 60_000;
 /// Who has a file open is waited for so long after the last change to it.
 const PATIENCE: u64 = 5_000;
-/// What takes something away is believed when nothing more happened for so long: half a file looks like that, too.
+/// What takes something away is believed when nothing more happened for so long: half a file looks like that,
+/// too.
 const SETTLED: u64 = 1_000;
-/// A change that no event told of counts when it is still the same after so long: who writes it may not be done.
+/// A change that no event told of counts when it is still the same after so long: who writes it may not be
+/// done.
 pub const STEADY: u64 = 1_000;
 /// From here on people ask why nothing happens.
 pub const SLOW: u64 = 1_000;
@@ -69,8 +71,8 @@ impl FileChange {
         self.looked.saturating_sub(self.first)
     }
 
-    /// What was read takes something away: whether that may be something half done, and how long after the last event it is to be
-    /// looked at again.
+    /// What was read takes something away: whether that may be something half done, and how long after the
+    /// last event it is to be looked at again.
     pub fn doubt(&self, gap: Option<FileGap>) -> Option<u64> {
         let quiet = match gap {
             Some(FileGap::Emptied) => PATIENCE,
@@ -146,12 +148,21 @@ impl WriteTracker {
         self.open.retain(|_, changed| *changed + LONGEST_WRITTEN > now);
         let (first, last) = self.first.map_or((now, now.saturating_sub(STEADY)), |first| (first, self.last));
         let (told, held) = (self.first.is_some(), self.held.is_some());
-        let change = FileChange { told, first, last, looked: now, written: std::mem::take(&mut self.written), held, open: self.sorted() };
+        let change = FileChange {
+            told,
+            first,
+            last,
+            looked: now,
+            written: std::mem::take(&mut self.written),
+            held,
+            open: self.sorted(),
+        };
         (self.first, self.held, self.in_place, self.said) = (None, None, false, false);
         change
     }
 
-    /// What a look found is not taken: it is looked at again when nothing more happened for so long after its last event.
+    /// What a look found is not taken: it is looked at again when nothing more happened for so long after its
+    /// last event.
     pub fn hold(&mut self, change: &FileChange, quiet: u64) {
         self.in_place |= !change.written.is_empty();
         self.written.extend(change.written.iter().cloned());
@@ -178,11 +189,26 @@ mod tests {
         for (what, acts, due, open) in [
             ("nothing", &[][..], None, 0),
             ("a rename", &[(10, Replaced, "a")], Some(40), 0),
-            ("renames without end", &[(0, Replaced, "a"), (50, Replaced, "b"), (100, Replaced, "a")], Some(120), 0),
+            (
+                "renames without end",
+                &[(0, Replaced, "a"), (50, Replaced, "b"), (100, Replaced, "a")],
+                Some(120),
+                0,
+            ),
             ("written and closed", &[(10, Written, "a"), (11, Closed, "a")], Some(111), 0),
             ("half of it", &[(10, Written, "a")], Some(5010), 1),
-            ("truncated, a pause, written, closed", &[(0, Written, "a"), (3000, Written, "a"), (3001, Closed, "a")], Some(3101), 0),
-            ("an editor that saves twice", &[(0, Written, "a"), (1, Closed, "a"), (60, Written, "a"), (61, Closed, "a")], Some(161), 0),
+            (
+                "truncated, a pause, written, closed",
+                &[(0, Written, "a"), (3000, Written, "a"), (3001, Closed, "a")],
+                Some(3101),
+                0,
+            ),
+            (
+                "an editor that saves twice",
+                &[(0, Written, "a"), (1, Closed, "a"), (60, Written, "a"), (61, Closed, "a")],
+                Some(161),
+                0,
+            ),
             (
                 "a script that opens it for each line",
                 &[(0, Written, "a"), (1, Closed, "a"), (90, Written, "a"), (91, Closed, "a")],
@@ -229,7 +255,8 @@ mod tests {
         assert_eq!(writes.look(8000 + LONGEST_WRITTEN).open, [""; 0].map(PathBuf::from));
     }
 
-    /// Looks at every moment that is due, at something that takes away until `whole`. When it is taken, and how long it took.
+    /// Looks at every moment that is due, at something that takes away until `whole`. When it is taken, and
+    /// how long it took.
     fn plays(acts: &[(u64, FileEvent)], gap: Option<FileGap>, whole: u64) -> (u64, u64) {
         let (mut writes, mut next) = (WriteTracker::default(), acts.iter().peekable());
         loop {
@@ -248,15 +275,23 @@ mod tests {
 
     #[test]
     fn what_takes_away_is_taken_when_nobody_goes_on() {
-        let lines: Vec<(u64, FileEvent)> = (0..10).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
-        let endless: Vec<(u64, FileEvent)> = (0..200).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
+        let lines: Vec<(u64, FileEvent)> =
+            (0..10).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
+        let endless: Vec<(u64, FileEvent)> =
+            (0..200).flat_map(|n| [(n * 900, Written), (n * 900 + 1, Closed)]).collect();
         let touched = [(0, Written), (10, Closed), (500, Written), (900, Written), (901, Closed)];
         let put_back = [(0, Replaced), (500, Written), (501, Closed)];
         for (what, acts, gap, whole, taken) in [
             ("meant", &[(0, Written), (1, Closed)][..], None, u64::MAX, (1001, 1001)),
             ("it adds", &[(0, Written), (1, Closed)], None, 0, (101, 101)),
             ("renamed", &[(0, Replaced)], None, u64::MAX, (30, 30)),
-            ("written and given its name", &[(0, Written), (1, Closed), (2, Replaced)], None, u64::MAX, (102, 102)),
+            (
+                "written and given its name",
+                &[(0, Written), (1, Closed), (2, Replaced)],
+                None,
+                u64::MAX,
+                (102, 102),
+            ),
             ("removed", &[(0, Replaced)], Some(FileGap::Gone), u64::MAX, (1000, 1000)),
             ("removed and put back", &put_back, Some(FileGap::Gone), 501, (601, 601)),
             ("emptied", &[(0, Written), (1, Closed)], Some(FileGap::Emptied), u64::MAX, (5001, 5001)),

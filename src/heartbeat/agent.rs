@@ -10,8 +10,8 @@
 //! | `maxconn:30` | requests at once; 0 for no limit |
 //! | `# text` | for people, to the end of the line |
 //!
-//! Spaces, tabs and commas separate words, case does not matter, and the last word of a kind wins. What is not said stays as it is,
-//! and a word that cannot be understood changes nothing.
+//! Spaces, tabs and commas separate words, case does not matter, and the last word of a kind wins. What is
+//! not said stays as it is, and a word that cannot be understood changes nothing.
 
 use super::{Announced, Heartbeat, ReportedHealth, ReportedLimit, Room, Weight};
 use std::num::NonZeroU32;
@@ -35,7 +35,9 @@ pub fn read(received: &[u8]) -> AgentReply {
     let line = &received[..received.len().min(LONGEST)];
     // A zero byte ends the text for HAProxy, so that no line end can follow it.
     match memchr::memchr3(b'\r', b'\n', 0, line) {
-        Some(end) if line[end] != 0 => AgentReply::Said(Box::new(read_line(&String::from_utf8_lossy(&line[..end])))),
+        Some(end) if line[end] != 0 => {
+            AgentReply::Said(Box::new(read_line(&String::from_utf8_lossy(&line[..end]))))
+        }
         None if line.len() == LONGEST => AgentReply::TooLong,
         _ => AgentReply::Incomplete,
     }
@@ -103,7 +105,9 @@ fn read_word(word: &str) -> Result<AgentWord, &'static str> {
         _ => {
             if let Some(limit) = word.strip_prefix("maxconn:") {
                 return match limit.parse() {
-                    Ok(limit) => Ok(AgentWord::MaxConn(NonZeroU32::new(limit).map_or(ReportedLimit::None, ReportedLimit::AtMost))),
+                    Ok(limit) => Ok(AgentWord::MaxConn(
+                        NonZeroU32::new(limit).map_or(ReportedLimit::None, ReportedLimit::AtMost),
+                    )),
                     Err(_) => Err("write a number behind `maxconn:`"),
                 };
             }
@@ -157,14 +161,32 @@ mod tests {
             ("75%\n", Heartbeat { room: relative(75), ..none() }),
             (
                 "up 50%,maxconn:30\r\n",
-                Heartbeat { health: Some(ReportedHealth::Up), room: relative(50), max_requests: at_most(30), note: note("up"), ..none() },
+                Heartbeat {
+                    health: Some(ReportedHealth::Up),
+                    room: relative(50),
+                    max_requests: at_most(30),
+                    note: note("up"),
+                    ..none()
+                },
             ),
             ("drain\n", Heartbeat { state: Some(Draining), ..none() }),
-            ("maint # kernel update\n", Heartbeat { state: Some(Maintenance), note: note("kernel update"), ..none() }),
-            ("down # disk full\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("down (disk full)"), ..none() }),
+            (
+                "maint # kernel update\n",
+                Heartbeat { state: Some(Maintenance), note: note("kernel update"), ..none() },
+            ),
+            (
+                "down # disk full\n",
+                Heartbeat { health: Some(ReportedHealth::Down), note: note("down (disk full)"), ..none() },
+            ),
             (
                 "ready up 100%\n",
-                Heartbeat { state: Some(Ready), health: Some(ReportedHealth::Up), room: relative(100), note: note("up"), ..none() },
+                Heartbeat {
+                    state: Some(Ready),
+                    health: Some(ReportedHealth::Up),
+                    room: relative(100),
+                    note: note("up"),
+                    ..none()
+                },
             ),
             (
                 "75%,maxconn:30,maint,down\n",
@@ -178,7 +200,10 @@ mod tests {
                 },
             ),
             ("\t ,UP,\t,\rDOWN", Heartbeat { health: Some(ReportedHealth::Up), note: note("up"), ..none() }),
-            ("up down fail\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("fail"), ..none() }),
+            (
+                "up down fail\n",
+                Heartbeat { health: Some(ReportedHealth::Down), note: note("fail"), ..none() },
+            ),
             ("Stopped\n", Heartbeat { health: Some(ReportedHealth::Down), note: note("stopped"), ..none() }),
             ("drain ready\n", Heartbeat { state: Some(Ready), ..none() }),
             ("10% 20%\n", Heartbeat { room: relative(20), ..none() }),
@@ -190,7 +215,10 @@ mod tests {
             ("#\n", none()),
             ("\n", none()),
             ("# down\n", Heartbeat { note: note("down"), ..none() }),
-            ("up #a # b, c\n", Heartbeat { health: Some(ReportedHealth::Up), note: note("up (a # b, c)"), ..none() }),
+            (
+                "up #a # b, c\n",
+                Heartbeat { health: Some(ReportedHealth::Up), note: note("up (a # b, c)"), ..none() },
+            ),
             ("# \u{1b}[2J\u{9b}\n", Heartbeat { note: note("\u{fffd}[2J\u{fffd}"), ..none() }),
         ] {
             assert_eq!(said(line), beat, "{line:?}");

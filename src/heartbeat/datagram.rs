@@ -1,7 +1,8 @@
-//! Apache's mod_heartbeat and Tomcat's HeartbeatListener: `v=1&ready=190&busy=10&port=8009`, in a UDP datagram or posted over HTTP/1.0.
+//! Apache's mod_heartbeat and Tomcat's HeartbeatListener: `v=1&ready=190&busy=10&port=8009`, in a UDP
+//! datagram or posted over HTTP/1.0.
 //!
-//! Read as mod_heartmonitor reads it, but for this: what it would cut off is refused, numbers below zero are not believed, and a port
-//! is kept, because it alone tells two nodes on one address apart.
+//! Read as mod_heartmonitor reads it, but for this: what it would cut off is refused, numbers below zero are
+//! not believed, and a port is kept, because it alone tells two nodes on one address apart.
 
 use super::{Heartbeat, HeartbeatMessage, Room, Sender};
 use percent_encoding::percent_decode;
@@ -14,7 +15,8 @@ pub const LONGEST: usize = 1000;
 /// Why a message says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatagramRefusal {
-    /// It is mod_advertise's, which shares the default group and port. No fault, and not worth a line in the log.
+    /// It is mod_advertise's, which shares the default group and port. No fault, and not worth a line in the
+    /// log.
     Advertisement,
     /// It is longer than `LONGEST`.
     TooLong,
@@ -43,7 +45,8 @@ pub fn read_udp(datagram: &[u8], from: IpAddr) -> Result<HeartbeatMessage, Datag
     if said.version { said.message(from) } else { Err(DatagramRefusal::Lacks("v")) }
 }
 
-/// Reads the body of a POST, which need not say `v`. `from` is the peer itself, whatever forwarded headers say.
+/// Reads the body of a POST, which need not say `v`. `from` is the peer itself, whatever forwarded headers
+/// say.
 pub fn read_post(body: &[u8], from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
     DatagramFields::read(body)?.message(from)
 }
@@ -93,8 +96,9 @@ impl DatagramFields {
     fn message(&self, from: IpAddr) -> Result<HeartbeatMessage, DatagramRefusal> {
         let ready = self.ready.ok_or(DatagramRefusal::Lacks("ready"))?;
         let busy = self.busy.ok_or(DatagramRefusal::Lacks("busy"))?;
-        // Tomcats whose connector shares an executor do not know their pool's size. Their `ready` is -1 less the busy ones, which
-        // is not the same as having no room. A pool of no workers at all is no better known.
+        // Tomcats whose connector shares an executor do not know their pool's size. Their `ready` is -1 less
+        // the busy ones, which is not the same as having no room. A pool of no workers at all is no better
+        // known.
         let known = ready > 0 || (ready == 0 && busy > 0);
         let slots = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
         let room = known.then(|| Room::Slots { ready: slots(ready), busy: slots(busy) });
@@ -125,7 +129,10 @@ mod tests {
 
     fn heard(port: Option<u16>, room: Option<(u32, u32)>) -> HeartbeatMessage {
         let room = room.map(|(ready, busy)| Room::Slots { ready, busy });
-        HeartbeatMessage { speaker: Sender::Address { ip: FROM.parse().unwrap(), port }, beat: Heartbeat { room, ..Heartbeat::default() } }
+        HeartbeatMessage {
+            speaker: Sender::Address { ip: FROM.parse().unwrap(), port },
+            beat: Heartbeat { room, ..Heartbeat::default() },
+        }
     }
 
     #[test]
@@ -172,18 +179,28 @@ mod tests {
             ("ready=2&busy=1", Err(DatagramRefusal::Lacks("v")), Ok(heard(None, Some((2, 1))))),
             ("v=1&busy=1", Err(DatagramRefusal::Lacks("ready")), Err(DatagramRefusal::Lacks("ready"))),
             ("v=1&ready=1", Err(DatagramRefusal::Lacks("busy")), Err(DatagramRefusal::Lacks("busy"))),
-            ("HTTP/1.0 200 OK\r\nDate: x\r\n", Err(DatagramRefusal::Advertisement), Err(DatagramRefusal::Lacks("ready"))),
+            (
+                "HTTP/1.0 200 OK\r\nDate: x\r\n",
+                Err(DatagramRefusal::Advertisement),
+                Err(DatagramRefusal::Lacks("ready")),
+            ),
             (long.as_str(), Err(DatagramRefusal::TooLong), Err(DatagramRefusal::TooLong)),
             (&long[..LONGEST], Ok(heard(None, Some((1, 1)))), Ok(heard(None, Some((1, 1))))),
         ] {
             let from = FROM.parse().unwrap();
-            assert_eq!((read_udp(message.as_bytes(), from), read_post(message.as_bytes(), from)), (udp, post), "{message}");
+            assert_eq!(
+                (read_udp(message.as_bytes(), from), read_post(message.as_bytes(), from)),
+                (udp, post),
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn two_nodes_on_one_address_are_told_apart_and_one_in_two_spellings_is_not() {
-        let speaker = |port, from: &str| read_udp(write(1, 1, Some(port)).as_bytes(), from.parse().unwrap()).unwrap().speaker;
+        let speaker = |port, from: &str| {
+            read_udp(write(1, 1, Some(port)).as_bytes(), from.parse().unwrap()).unwrap().speaker
+        };
         assert_ne!(speaker(8009, "10.0.0.11"), speaker(8010, "10.0.0.11"));
         assert_eq!(speaker(8009, "10.0.0.11"), speaker(8009, "::ffff:10.0.0.11"));
     }

@@ -1,6 +1,7 @@
 //! What nodes say of themselves: every dialect of heartbeat, read into one value.
 //!
-//! Codecs alone: bytes in, a [`Heartbeat`] out; no I/O, no clock. Who may speak, and what becomes of a beat, is decided elsewhere.
+//! Codecs alone: bytes in, a [`Heartbeat`] out; no I/O, no clock. Who may speak, and what becomes of a beat,
+//! is decided elsewhere.
 //!
 //! | dialect | comes as | read by |
 //! |---|---|---|
@@ -55,7 +56,8 @@ pub enum Sender {
     },
 }
 
-/// What a node says of itself, the same for every dialect. What it does not say is absent, and then nothing changes.
+/// What a node says of itself, the same for every dialect. What it does not say is absent, and then nothing
+/// changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heartbeat {
     /// How much room it has.
@@ -188,7 +190,9 @@ impl Roles {
     pub fn new(roles: impl IntoIterator<Item = Role>) -> Result<Self, &'static str> {
         let set = Self(roles.into_iter().fold(0, |set, role| set | 1 << role as u8));
         match set.has(Role::Lb) && set.has(Role::Batch) {
-            true => Err("a node that is `lb` serves nothing itself, so it cannot be `batch` too: name one of the two"),
+            true => Err(
+                "a node that is `lb` serves nothing itself, so it cannot be `batch` too: name one of the two",
+            ),
             false => Ok(set),
         }
     }

@@ -55,7 +55,9 @@ impl fmt::Display for HeartbeatRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => write!(f, "a heartbeat can have {} KiB at most", LARGEST >> 10),
-            Self::MediaType => f.write_str("send Content-Type: application/json or application/x-www-form-urlencoded"),
+            Self::MediaType => {
+                f.write_str("send Content-Type: application/json or application/x-www-form-urlencoded")
+            }
             Self::Wrong(why) => why.fmt(f),
         }
     }
@@ -86,7 +88,11 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<HeartbeatMessage,
         Some(text) if text.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Fields::form(body)?,
         _ => return Err(HeartbeatRefusal::MediaType),
     };
-    let speaker = Sender::Named { cluster: name(&fields, "cluster")?, node: name(&fields, "node")?, url: url(&fields)? };
+    let speaker = Sender::Named {
+        cluster: name(&fields, "cluster")?,
+        node: name(&fields, "node")?,
+        url: url(&fields)?,
+    };
     let load = fields.number("load", 0..=100)?.and_then(|load| Load::new(load as u8));
     let beat = Heartbeat {
         room: load.map(Room::Load),
@@ -115,7 +121,8 @@ fn name(fields: &Fields<'_>, field: &'static str) -> Result<String, BodyError> {
     if is_name(name) { Ok(name.to_owned()) } else { Err(FieldFlaw::NoName(name.to_owned()).of(field)) }
 }
 
-/// A node that comes over the network is reached over the network: it cannot point us at a socket of our own machine.
+/// A node that comes over the network is reached over the network: it cannot point us at a socket of our own
+/// machine.
 fn url(fields: &Fields<'_>) -> Result<NodeUrl, BodyError> {
     let text = required("url", fields.text("url", LONGEST_URL)?)?;
     let url: NodeUrl = text.parse().map_err(|why| FieldFlaw::Address(why).of("url"))?;
@@ -179,9 +186,11 @@ pub struct HeartbeatAnswer<'a> {
     pub settings: Cow<'a, Settings<'a>>,
     /// What holds for this one.
     pub limits: GrantedLimits,
-    /// Changes when route, interval, settings or limits do: a node that has adopted this one has nothing to adopt.
+    /// Changes when route, interval, settings or limits do: a node that has adopted this one has nothing to
+    /// adopt.
     pub revision: u64,
-    /// The nodes that take new sessions, in the order in which to try them; for nodes with the role `lb`, and who asks for it.
+    /// The nodes that take new sessions, in the order in which to try them; for nodes with the role `lb`, and
+    /// who asks for it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Cow<'a, [Ranked<'a>]>>,
 }
@@ -189,7 +198,8 @@ pub struct HeartbeatAnswer<'a> {
 /// What a node is to know of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings<'a> {
-    /// What the key is called that pins are sealed with, if they are: the same on every proxy that honours them.
+    /// What the key is called that pins are sealed with, if they are: the same on every proxy that honours
+    /// them.
     #[serde(borrow)]
     pub affinity_key: Option<Cow<'a, str>>,
     /// The path that health checks ask for, if they ask for one.
@@ -204,7 +214,11 @@ pub struct Settings<'a> {
 
 impl Settings<'_> {
     /// With their hash.
-    pub fn new(affinity_key: Option<String>, health_path: Option<String>, session_idle: u64) -> Settings<'static> {
+    pub fn new(
+        affinity_key: Option<String>,
+        health_path: Option<String>,
+        session_idle: u64,
+    ) -> Settings<'static> {
         let all = Settings {
             affinity_key: affinity_key.map(Into::into),
             health_path: health_path.map(Into::into),

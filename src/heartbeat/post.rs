@@ -1,5 +1,5 @@
-//! The POST around mod_heartbeat's message, as Tomcat's HeartbeatListener writes it: HTTP/1.0 without Host, and behind the body a line
-//! end that its length does not count. Any path will do.
+//! The POST around mod_heartbeat's message, as Tomcat's HeartbeatListener writes it: HTTP/1.0 without Host,
+//! and behind the body a line end that its length does not count. Any path will do.
 
 use super::datagram::{self, LONGEST};
 use http::StatusCode;
@@ -36,7 +36,12 @@ impl PostRefusal {
             Self::NotPosted => (StatusCode::METHOD_NOT_ALLOWED, "heartbeats are posted"),
             Self::NoLength => (StatusCode::LENGTH_REQUIRED, "Content-Length is missing"),
             Self::OddLength => (StatusCode::BAD_REQUEST, "Content-Length is not one number"),
-            Self::TooLong => return answer(StatusCode::PAYLOAD_TOO_LARGE, &datagram::DatagramRefusal::TooLong.to_string()),
+            Self::TooLong => {
+                return answer(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    &datagram::DatagramRefusal::TooLong.to_string(),
+                );
+            }
         };
         answer(status, why)
     }
@@ -54,7 +59,8 @@ pub fn read(received: &[u8]) -> Result<Option<Range<usize>>, PostRefusal> {
     if request.method != Some("POST") {
         return Err(PostRefusal::NotPosted);
     }
-    let mut lengths = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let mut lengths =
+        request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = lengths.next().ok_or(PostRefusal::NoLength)?;
     let digits = std::str::from_utf8(length.value).unwrap_or_default();
     if lengths.next().is_some() || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -71,14 +77,17 @@ pub fn answer(status: StatusCode, text: &str) -> String {
     let reason = status.canonical_reason().unwrap_or("Refused");
     let allow = if status == StatusCode::METHOD_NOT_ALLOWED { "Allow: POST\r\n" } else { "" };
     let (code, length) = (status.as_u16(), text.len());
-    format!("HTTP/1.1 {code} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n{allow}Connection: close\r\n\r\n{text}")
+    format!(
+        "HTTP/1.1 {code} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n{allow}Connection: close\r\n\r\n{text}"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TOMCAT: &[u8] = b"POST /HeartbeatListener HTTP/1.0\r\nContent-Length: 31\r\nUser-Agent: HeartbeatListener/1.0\r\n\
+    const TOMCAT: &[u8] =
+        b"POST /HeartbeatListener HTTP/1.0\r\nContent-Length: 31\r\nUser-Agent: HeartbeatListener/1.0\r\n\
         Connection: Keep-Alive\r\n\r\nv=1&ready=190&busy=10&port=8009\r\n";
 
     #[test]
@@ -111,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_answer_is_what_tomcat_can_read() {
-        let expected = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+        let expected =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
         assert_eq!(answer(StatusCode::OK, "OK"), expected);
     }
 }

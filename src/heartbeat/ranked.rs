@@ -23,14 +23,20 @@ pub struct Ranked<'a> {
 
 impl<'a> Ranked<'a> {
     /// A node with its workload. A capacity of 0 is as good as none.
-    pub fn new(node: impl Into<Cow<'a, str>>, url: impl Into<Cow<'a, str>>, sessions: u32, capacity: Option<u32>) -> Self {
+    pub fn new(
+        node: impl Into<Cow<'a, str>>,
+        url: impl Into<Cow<'a, str>>,
+        sessions: u32,
+        capacity: Option<u32>,
+    ) -> Self {
         let capacity = capacity.filter(|capacity| *capacity > 0);
-        let workload = capacity.map(|capacity| (f64::from(sessions) / f64::from(capacity) * 10_000.0).round() / 10_000.0);
+        let workload = capacity
+            .map(|capacity| (f64::from(sessions) / f64::from(capacity) * 10_000.0).round() / 10_000.0);
         Self { node: node.into(), url: url.into(), workload, sessions, capacity }
     }
 
-    /// By workload as it is, not as it is rounded; nodes of unknown capacity last. Names settle what is equal, so that any two proxies
-    /// that know the same give the same list.
+    /// By workload as it is, not as it is rounded; nodes of unknown capacity last. Names settle what is
+    /// equal, so that any two proxies that know the same give the same list.
     fn order(&self, other: &Self) -> Ordering {
         let product = |sessions: u32, capacity: u32| u64::from(sessions) * u64::from(capacity);
         let workload = match (self.capacity, other.capacity) {
@@ -71,10 +77,16 @@ mod tests {
     fn a2_b2_the_smallest_workload_comes_first_and_unknown_capacity_last() {
         for (nodes, order) in [
             (vec![node("a", 8, Some(10)), node("b", 3, Some(10)), node("c", 1, Some(2))], "b c a"),
-            (vec![node("a", 0, None), node("b", 99, Some(10)), node("c", 0, Some(0)), node("d", 1, None)], "b a c d"),
+            (
+                vec![node("a", 0, None), node("b", 99, Some(10)), node("c", 0, Some(0)), node("d", 1, None)],
+                "b a c d",
+            ),
             (vec![node("b", 1, Some(2)), node("a", 2, Some(4)), node("c", 0, Some(1))], "c a b"),
             // Equal when rounded.
-            (vec![node("a", 1_000_001, Some(4_000_000_000)), node("b", 1_000_000, Some(4_000_000_000))], "b a"),
+            (
+                vec![node("a", 1_000_001, Some(4_000_000_000)), node("b", 1_000_000, Some(4_000_000_000))],
+                "b a",
+            ),
         ] {
             assert_eq!(names(nodes), order);
         }

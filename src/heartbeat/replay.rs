@@ -1,4 +1,5 @@
-//! Whether a beat is news: a beat that was heard before must change nothing, and a node that was restarted has lost its sessions.
+//! Whether a beat is news: a beat that was heard before must change nothing, and a node that was restarted
+//! has lost its sessions.
 
 use crate::base::hash::hash64;
 use serde::{Deserialize, Serialize};
@@ -56,8 +57,8 @@ impl RunHistory {
         run.is_some_and(|run| self.judge(run) == Novelty::Replayed)
     }
 
-    /// Judges a beat and remembers it; one that is replayed leaves no trace. Without a sequence nothing tells a replay from news,
-    /// so all is taken for news.
+    /// Judges a beat and remembers it; one that is replayed leaves no trace. Without a sequence nothing tells
+    /// a replay from news, so all is taken for news.
     pub fn record(&mut self, run: Option<&Run>) -> Novelty {
         let Some(new) = run else { return Novelty::Fresh };
         let novelty = self.judge(new);
@@ -84,7 +85,9 @@ impl RunHistory {
                 _ => Novelty::Fresh,
             },
             // Of two processes under one name the later wins, rather than both by turns.
-            Some(_) if new.sequence.is_some() && self.former.contains(&hash64(new.boot.as_bytes())) => Novelty::Replayed,
+            Some(_) if new.sequence.is_some() && self.former.contains(&hash64(new.boot.as_bytes())) => {
+                Novelty::Replayed
+            }
             Some(_) => Novelty::Rebooted,
         }
     }

@@ -14,7 +14,8 @@ pub struct Entry {
     pub busy: AtomicBool,
 }
 
-/// Seconds that a mark of business is believed: it is renewed far more often, unless whoever made it has died.
+/// Seconds that a mark of business is believed: it is renewed far more often, unless whoever made it has
+/// died.
 const BELIEVED: u32 = 60;
 
 impl Entry {
@@ -30,13 +31,20 @@ impl Entry {
 
     /// What others are told of it.
     pub fn known(&self) -> KnownSession {
-        KnownSession { slot: self.slot, first: self.first, last: self.last.load(Relaxed), confirmed: self.confirmed }
+        KnownSession {
+            slot: self.slot,
+            first: self.first,
+            last: self.last.load(Relaxed),
+            confirmed: self.confirmed,
+        }
     }
 
-    /// How much it is missed: what is not busy and was never confirmed least, then what is idle longest. It rises by itself, and
-    /// falls only when it is no longer busy.
+    /// How much it is missed: what is not busy and was never confirmed least, then what is idle longest. It
+    /// rises by itself, and falls only when it is no longer busy.
     pub fn rank(&self) -> u64 {
-        u64::from(self.busy.load(Relaxed)) << 33 | u64::from(self.confirmed) << 32 | u64::from(self.last.load(Relaxed))
+        u64::from(self.busy.load(Relaxed)) << 33
+            | u64::from(self.confirmed) << 32
+            | u64::from(self.last.load(Relaxed))
     }
 
     /// Seen again, now. Writes only what changed: the line it is on is shared by all threads.

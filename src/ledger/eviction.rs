@@ -1,5 +1,5 @@
-//! Whom to forget first: how far back each shard reaches, so that what is missed least in the whole ledger is found without
-//! looking at all of it.
+//! Whom to forget first: how far back each shard reaches, so that what is missed least in the whole ledger is
+//! found without looking at all of it.
 
 use super::shard::{Shard, ShardContent};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -9,8 +9,8 @@ pub struct EvictionFloors(Box<[Floor]>);
 
 /// Nothing in the shard is missed less than this.
 struct Floor {
-    /// A rank, lowered by whoever has the shard for itself and raised by whoever reads it. What is met or confirmed rises above
-    /// it, and nobody has to tell.
+    /// A rank, lowered by whoever has the shard for itself and raised by whoever reads it. What is met or
+    /// confirmed rises above it, and nobody has to tell.
     rank: AtomicU64,
     /// The bucket where the last one of this rank was found: those before it have a higher one.
     hand: AtomicU32,

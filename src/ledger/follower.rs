@@ -1,5 +1,6 @@
-//! Who keeps a ledger elsewhere too, on the disk or on another proxy, follows its changes. Each follower has notes of its own in
-//! every shard: one that is slow loses nothing of another's, and where nobody follows nothing is noted.
+//! Who keeps a ledger elsewhere too, on the disk or on another proxy, follows its changes. Each follower has
+//! notes of its own in every shard: one that is slow loses nothing of another's, and where nobody follows
+//! nothing is noted.
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,8 @@ pub struct Follower {
 pub enum FollowResult {
     /// It was.
     All,
-    /// More changed than could be noted, or it has only begun: what is true is known by a look at all parts, begun after this
-    /// answer, and by the changes that are told from now on.
+    /// More changed than could be noted, or it has only begun: what is true is known by a look at all parts,
+    /// begun after this answer, and by the changes that are told from now on.
     NotAll,
 }
 
@@ -39,13 +40,19 @@ impl Follower {
         let signal = Arc::new(Signal { pending: AtomicBool::new(true), waker: ArcSwapOption::empty() });
         let most = most.div_ceil(shards.all().len());
         for shard in shards.all() {
-            shard.write().notes.push(ShardNotes { ids: Vec::new(), most, missed: true, signal: signal.clone() });
+            shard.write().notes.push(ShardNotes {
+                ids: Vec::new(),
+                most,
+                missed: true,
+                signal: signal.clone(),
+            });
         }
         Self { shards, signal }
     }
 
-    /// Who is woken by the first change after each look at what has changed, and now if there is something to tell; nobody where
-    /// that can wait. It is called while a shard is locked: it has to be quick and must not call the ledger.
+    /// Who is woken by the first change after each look at what has changed, and now if there is something to
+    /// tell; nobody where that can wait. It is called while a shard is locked: it has to be quick and must
+    /// not call the ledger.
     pub fn wakes(&mut self, waker: Option<Waker>) {
         self.signal.waker.store(waker.map(Arc::new));
         if self.signal.pending.load(SeqCst) {
@@ -72,7 +79,10 @@ impl Follower {
             ids.sort_unstable();
             ids.dedup();
             let content = shard.read();
-            out.extend(ids.drain(..).map(|id| (id, content.find(self.shards.hash(id), id).map(|entry| entry.known()))));
+            out.extend(
+                ids.drain(..)
+                    .map(|id| (id, content.find(self.shards.hash(id), id).map(|entry| entry.known()))),
+            );
         }
         if missed { FollowResult::NotAll } else { FollowResult::All }
     }

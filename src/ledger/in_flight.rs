@@ -1,15 +1,16 @@
-//! Sessions with something in flight: a request, a stream or a tunnel that lasts. Such a session is there, however long its last
-//! request began ago: it is neither forgotten for being idle nor evicted before others.
+//! Sessions with something in flight: a request, a stream or a tunnel that lasts. Such a session is there,
+//! however long its last request began ago: it is neither forgotten for being idle nor evicted before others.
 //!
-//! Whoever carries it says so again and again while it lasts, and once at its end. So nothing has to be counted exactly through
-//! renames, evictions and threads that die, and what is over within a second costs nothing here.
+//! Whoever carries it says so again and again while it lasts, and once at its end. So nothing has to be
+//! counted exactly through renames, evictions and threads that die, and what is over within a second costs
+//! nothing here.
 
 use super::Ledger;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Ledger {
-    /// Something of this session is in flight now. Returns the id that the session goes by. One that is over, or was evicted,
-    /// does not begin again by this.
+    /// Something of this session is in flight now. Returns the id that the session goes by. One that is over,
+    /// or was evicted, does not begin again by this.
     pub fn carried(&self, session: u64, now: u32) -> u64 {
         let session = self.current(session);
         self.look(session, |entry| {
@@ -21,7 +22,8 @@ impl Ledger {
         session
     }
 
-    /// Something of this session was in flight until now. Should more of it be, that is said again before it matters.
+    /// Something of this session was in flight until now. Should more of it be, that is said again before it
+    /// matters.
     pub fn carried_to_its_end(&self, session: u64, now: u32) {
         let session = self.current(session);
         let hash = self.shards.hash(session);

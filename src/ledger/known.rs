@@ -2,8 +2,8 @@
 
 /// Where the sessions of each node are counted.
 ///
-/// It is called while a shard is locked, so that the changes of one session arrive in their order and no counter goes
-/// below zero in between: it has to be quick and must not call the ledger.
+/// It is called while a shard is locked, so that the changes of one session arrive in their order and no
+/// counter goes below zero in between: it has to be quick and must not call the ledger.
 pub trait SessionCounter {
     /// The node in this slot has so many sessions more.
     fn change(&self, slot: u32, by: i32);

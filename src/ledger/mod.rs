@@ -1,8 +1,9 @@
-//! The ledger: the live sessions of one cluster, which node each is on and when it was last seen. Bounded and exact: per
-//! node, the sum of what was told to the [`SessionCounter`] is the number of entries.
+//! The ledger: the live sessions of one cluster, which node each is on and when it was last seen. Bounded and
+//! exact: per node, the sum of what was told to the [`SessionCounter`] is the number of entries.
 //!
-//! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one shard. An entry
-//! takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every moment.
+//! Shards of a hash table, each behind a lock that is held for one entry at a time; the sweep holds one
+//! shard. An entry takes 24 bytes. Room is reserved before an entry is made, so that the bound holds at every
+//! moment.
 
 mod capacity;
 mod entry;
@@ -50,7 +51,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger for at most so many sessions (at least one), in which nobody can prepare ids that meet in one bucket.
+    /// A ledger for at most so many sessions (at least one), in which nobody can prepare ids that meet in one
+    /// bucket.
     pub fn new(limit: usize) -> Self {
         Self::with_seed(limit, rand::random())
     }
@@ -58,10 +60,16 @@ impl Ledger {
     /// The same by a seed that is known: what it does can be done again.
     pub fn with_seed(limit: usize, seed: u64) -> Self {
         let shards = Shards::new(limit, seed);
-        Self { floors: EvictionFloors::new(shards.all().len()), shards, capacity: Capacity::new(limit), renames: Renames::default() }
+        Self {
+            floors: EvictionFloors::new(shards.all().len()),
+            shards,
+            capacity: Capacity::new(limit),
+            renames: Renames::default(),
+        }
     }
 
-    /// From now on the sessions that change are noted for somebody who asks often; at most so many until then, 8 bytes each.
+    /// From now on the sessions that change are noted for somebody who asks often; at most so many until
+    /// then, 8 bytes each.
     pub fn follow(&self, most: usize) -> Follower {
         Follower::new(self.shards.clone(), most)
     }
@@ -79,8 +87,8 @@ impl Ledger {
         }
     }
 
-    /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is unknown; if it
-    /// was on another node, its count moves.
+    /// A pinned request of this session reached the node in `slot`. Confirms the session; enters it if it is
+    /// unknown; if it was on another node, its count moves.
     pub fn touch(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) {
         let hash = self.shards.hash(session);
         // mostly there is nothing that others would have to know
@@ -90,13 +98,23 @@ impl Ledger {
         {
             return entry.touch(now);
         }
-        self.enter(session, KnownSession { slot, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+        self.enter(
+            session,
+            KnownSession { slot, first: now, last: now, confirmed: true },
+            Conflict::Move,
+            tally,
+        );
     }
 
-    /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the slot that it is on:
-    /// another one if somebody else has placed it meanwhile.
+    /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the
+    /// slot that it is on: another one if somebody else has placed it meanwhile.
     pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) -> u32 {
-        self.enter(session, KnownSession { slot, first: now, last: now, confirmed: false }, Conflict::Keep, tally)
+        self.enter(
+            session,
+            KnownSession { slot, first: now, last: now, confirmed: false },
+            Conflict::Keep,
+            tally,
+        )
     }
 
     /// The session is over; false if it was unknown.
@@ -108,8 +126,8 @@ impl Ledger {
         ended
     }
 
-    /// The application changed the id of a session, as they do at login: it is the same session and counts once. If the
-    /// new id was seen first, what is known of it stands.
+    /// The application changed the id of a session, as they do at login: it is the same session and counts
+    /// once. If the new id was seen first, what is known of it stands.
     pub fn rename(&self, old: u64, new: u64, now: u32, tally: &impl SessionCounter) {
         if old == new {
             return;
@@ -120,7 +138,11 @@ impl Ledger {
         let hash = self.shards.hash(new);
         let content = &mut *self.shards.of(hash).write();
         content.note(new);
-        match content.entries.entry(hash, |entry| entry.session == new, |entry| self.shards.hash(entry.session)) {
+        match content.entries.entry(
+            hash,
+            |entry| entry.session == new,
+            |entry| self.shards.hash(entry.session),
+        ) {
             Place::Occupied(mut place) => {
                 let entry = place.get_mut();
                 if entry.slot == known.slot {
@@ -141,9 +163,15 @@ impl Ledger {
         }
     }
 
-    /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is unknown.
+    /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is
+    /// unknown.
     pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl SessionCounter) {
-        self.enter(session, KnownSession { slot: to, first: now, last: now, confirmed: true }, Conflict::Move, tally);
+        self.enter(
+            session,
+            KnownSession { slot: to, first: now, last: now, confirmed: true },
+            Conflict::Move,
+            tally,
+        );
     }
 
     /// Enters a session that is known from before.

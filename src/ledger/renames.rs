@@ -1,4 +1,5 @@
-//! Ids that an application replaced a moment ago, as they do at a login: requests in flight and parallel ones still go by the old.
+//! Ids that an application replaced a moment ago, as they do at a login: requests in flight and parallel ones
+//! still go by the old.
 
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

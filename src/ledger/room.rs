@@ -19,7 +19,8 @@ impl Ledger {
         self.capacity.limit.load(Relaxed)
     }
 
-    /// Sets the most there may be. What is above a lower limit goes with the next sweep, and two for one with every new session.
+    /// Sets the most there may be. What is above a lower limit goes with the next sweep, and two for one with
+    /// every new session.
     pub fn set_limit(&self, n: usize) {
         self.capacity.limit.store(n.max(1), Relaxed);
     }
@@ -29,8 +30,8 @@ impl Ledger {
         self.capacity.evicted.load(Relaxed)
     }
 
-    /// Room for one entry more, made by forgetting another if need be. False if there is none because other threads are
-    /// about to use all there is: possible only in a ledger of very few.
+    /// Room for one entry more, made by forgetting another if need be. False if there is none because other
+    /// threads are about to use all there is: possible only in a ledger of very few.
     pub(super) fn make_room(&self, tally: &impl SessionCounter) -> bool {
         while !self.capacity.reserve() {
             if !self.evict(tally) {
@@ -55,7 +56,8 @@ impl Ledger {
         gone
     }
 
-    /// Forgets the entry that is missed least. The room it took is now the caller's. False if there was no entry at all.
+    /// Forgets the entry that is missed least. The room it took is now the caller's. False if there was no
+    /// entry at all.
     fn evict(&self, tally: &impl SessionCounter) -> bool {
         while let Some(session) = self.floors.least(self.shards.all()) {
             if self.take(session, |entry| tally.change(entry.slot, -1)).is_some() {

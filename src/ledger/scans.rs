@@ -44,7 +44,8 @@ impl Ledger {
             }
         }
         let sorted = newest.into_sorted_vec().into_iter();
-        let known = |(last, session, first, confirmed)| (session, KnownSession { slot, first, last, confirmed });
+        let known =
+            |(last, session, first, confirmed)| (session, KnownSession { slot, first, last, confirmed });
         sorted.map(|Reverse(row)| known(row)).collect()
     }
 }

@@ -5,12 +5,22 @@ use super::shard::Shard;
 use super::{KnownSession, Ledger, SessionCounter};
 
 impl Ledger {
-    /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came back, in one of
-    /// `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets what is above a limit that was lowered.
-    /// Returns how many went.
-    pub fn sweep(&self, now: u32, idle: u32, unconfirmed_idle: u32, part: usize, parts: usize, tally: &impl SessionCounter) -> usize {
+    /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came
+    /// back, in one of `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets
+    /// what is above a limit that was lowered. Returns how many went.
+    pub fn sweep(
+        &self,
+        now: u32,
+        idle: u32,
+        unconfirmed_idle: u32,
+        part: usize,
+        parts: usize,
+        tally: &impl SessionCounter,
+    ) -> usize {
         let limit = |known: KnownSession| if known.confirmed { idle } else { unconfirmed_idle };
-        let stays = |entry: &Entry| now.saturating_sub(entry.known().last) <= limit(entry.known()) || entry.is_busy(now);
+        let stays = |entry: &Entry| {
+            now.saturating_sub(entry.known().last) <= limit(entry.known()) || entry.is_busy(now)
+        };
         let gone: usize = self.shards.part(part, parts).map(|shard| self.retain(shard, tally, stays)).sum();
         self.renames.sweep(now);
         gone + self.shed(tally)

@@ -22,7 +22,11 @@ impl Counts {
     pub fn assert_equal(&self, ledger: &Ledger) {
         let counted = ledger.per_slot();
         for (slot, told) in self.0.iter().enumerate() {
-            assert_eq!(told.load(SeqCst), i64::from(counted.get(&(slot as u32)).copied().unwrap_or(0)), "slot {slot}");
+            assert_eq!(
+                told.load(SeqCst),
+                i64::from(counted.get(&(slot as u32)).copied().unwrap_or(0)),
+                "slot {slot}"
+            );
         }
         assert_eq!(ledger.len(), counted.values().sum::<u32>() as usize);
         assert!(ledger.len() <= ledger.limit());
@@ -126,7 +130,11 @@ fn a_session_that_moves_begins_where_it_goes() {
     assert_eq!(first(2), Some(20));
     ledger.touch(3, 0, 7, &tally);
     ledger.rename(3, 2, 50, &tally);
-    assert_eq!((first(2), ledger.find(2).map(|seen| seen.slot)), (Some(20), Some(1)), "one that was on another node says nothing of it");
+    assert_eq!(
+        (first(2), ledger.find(2).map(|seen| seen.slot)),
+        (Some(20), Some(1)),
+        "one that was on another node says nothing of it"
+    );
     tally.assert_equal(&ledger);
 }
 
@@ -164,7 +172,8 @@ fn those_who_are_there_outlast_those_who_left() {
     for session in 10_000..12_500 {
         ledger.touch(session, 1, 100, &tally);
     }
-    let kept = |sessions: std::ops::Range<u64>| sessions.filter(|&session| ledger.find(session).is_some()).count();
+    let kept =
+        |sessions: std::ops::Range<u64>| sessions.filter(|&session| ledger.find(session).is_some()).count();
     assert_eq!((kept(0..5_000), kept(5_000..10_000), kept(10_000..12_500)), (5_000, 2_500, 2_500));
     tally.assert_equal(&ledger);
 }
@@ -191,7 +200,11 @@ fn the_one_that_goes_is_missed_least_whatever_happened_before() {
         let (least, evicted) = (there.iter().filter_map(missed).min(), ledger.evicted());
         let before: Vec<_> = there.iter().map(|id| (*id, missed(id))).collect();
         ledger.open(session, 0, now, &tally);
-        let gone: Vec<_> = before.iter().filter(|(id, _)| ledger.look(*id, Entry::known).is_none()).map(|(_, missed)| *missed).collect();
+        let gone: Vec<_> = before
+            .iter()
+            .filter(|(id, _)| ledger.look(*id, Entry::known).is_none())
+            .map(|(_, missed)| *missed)
+            .collect();
         assert_eq!(gone, if ledger.evicted() > evicted { vec![least] } else { vec![] }, "at {session}");
         there.push(session);
     }
@@ -221,7 +234,9 @@ fn a_ledger_of_one_serves_many_threads() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (ledger, tally) = (&ledger, &tally);
-            scope.spawn(move || (0..2000).for_each(|i| assert_eq!(ledger.open(i * 4 + thread, 0, 1, tally), 0)));
+            scope.spawn(move || {
+                (0..2000).for_each(|i| assert_eq!(ledger.open(i * 4 + thread, 0, 1, tally), 0))
+            });
         }
     });
     tally.assert_equal(&ledger);

@@ -1,8 +1,8 @@
 //! Listening sockets: accepted from, and closed without losing anybody.
 //!
-//! Closing a TCP listener resets every connection in its queue, and every handshake under way. So a socket that is to go first
-//! stops beginning handshakes ([`AcceptSocket::quiesce`]), then is accepted from until nobody is left ([`AcceptSocket::drain`]), and
-//! only then closed.
+//! Closing a TCP listener resets every connection in its queue, and every handshake under way. So a socket
+//! that is to go first stops beginning handshakes ([`AcceptSocket::quiesce`]), then is accepted from until
+//! nobody is left ([`AcceptSocket::drain`]), and only then closed.
 
 use super::peer::canonical;
 use super::socket::{BoundSocket, SocketFile, drop_syns};
@@ -19,15 +19,16 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-/// How long nobody is accepted when there is no descriptor or memory for a connection: trying again at once would spin.
+/// How long nobody is accepted when there is no descriptor or memory for a connection: trying again at once
+/// would spin.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 /// The same after an error that nobody has heard of.
 const UNKNOWN: Duration = Duration::from_millis(100);
-/// While draining: how long nobody must have come before the queue counts as empty for good. A handshake that was under way
-/// takes a round trip to finish, over the slowest line that is waited for.
+/// While draining: how long nobody must have come before the queue counts as empty for good. A handshake that
+/// was under way takes a round trip to finish, over the slowest line that is waited for.
 const SETTLE: Duration = Duration::from_millis(300);
-/// The longest that a drain takes. A client whose first SYN was dropped sends it again after a second; by then this socket has to be
-/// closed, or the kernel picks it again by the same hash.
+/// The longest that a drain takes. A client whose first SYN was dropped sends it again after a second; by
+/// then this socket has to be closed, or the kernel picks it again by the same hash.
 const DRAIN: Duration = Duration::from_millis(800);
 
 /// A socket that connections are accepted from.
@@ -64,8 +65,9 @@ impl AcceptSocket {
         }
     }
 
-    /// Accepts until `closing` is through. Each client is handed on with a place that it gives back when it goes; while there is none,
-    /// one more waits here and all others in the kernel's queue. Whoever waits here when the socket closes goes on without a place.
+    /// Accepts until `closing` is through. Each client is handed on with a place that it gives back when it
+    /// goes; while there is none, one more waits here and all others in the kernel's queue. Whoever waits
+    /// here when the socket closes goes on without a place.
     pub async fn accept_until(
         &self,
         closing: impl Future<Output = ()>,
@@ -99,10 +101,12 @@ impl AcceptSocket {
         }
     }
 
-    /// No handshake begins on this socket from here on; those under way finish. Must be followed by [`AcceptSocket::drain`] at once.
+    /// No handshake begins on this socket from here on; those under way finish. Must be followed by
+    /// [`AcceptSocket::drain`] at once.
     ///
-    /// The kernel still picks this socket for its share of new clients until it is closed: their SYNs are dropped, and sent
-    /// again after a second. A Unix domain socket has no handshake: its file is removed, for all that listen on it.
+    /// The kernel still picks this socket for its share of new clients until it is closed: their SYNs are
+    /// dropped, and sent again after a second. A Unix domain socket has no handshake: its file is removed,
+    /// for all that listen on it.
     pub fn quiesce(&self) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => drop_syns(listener),
@@ -123,13 +127,16 @@ impl AcceptSocket {
         }
     }
 
-    /// The next client; `None` when the time is over or the socket broken. After `until` it still takes who already is in the queue.
+    /// The next client; `None` when the time is over or the socket broken. After `until` it still takes who
+    /// already is in the queue.
     async fn next_before(&self, until: Instant) -> Option<(Stream, Peer)> {
         loop {
             let left = until.saturating_duration_since(clock::timer_instant()).max(Duration::from_millis(1));
             match timeout(left, self.accept()).await {
                 Ok(Ok(client)) => return Some(client),
-                Ok(Err(error)) if is_exhausted(&error) && clock::timer_instant() < until => tokio::time::sleep(EXHAUSTED / 5).await,
+                Ok(Err(error)) if is_exhausted(&error) && clock::timer_instant() < until => {
+                    tokio::time::sleep(EXHAUSTED / 5).await
+                }
                 Ok(Err(error)) if is_transient(&error) && clock::timer_instant() < until => {}
                 _ => return None,
             }
@@ -146,7 +153,9 @@ async fn recover(error: &io::Error, log: &LogThrottle) {
     if let Some(more) = log.rest("such errors") {
         match exhausted {
             true => {
-                tracing::warn!("no more connections can be accepted just now: {error}; raise the limit of open files (ulimit -n){more}")
+                tracing::warn!(
+                    "no more connections can be accepted just now: {error}; raise the limit of open files (ulimit -n){more}"
+                )
             }
             false => tracing::error!("accept failed: {error}{more}"),
         }
@@ -175,7 +184,9 @@ fn is_transient(error: &io::Error) -> bool {
 
 /// True when accept failed for want of descriptors or memory.
 fn is_exhausted(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|code| [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code))
+    error
+        .raw_os_error()
+        .is_some_and(|code| [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code))
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ const BUFFER: usize = 1 << 20;
 pub fn bind(address: SocketAddr, groups: &[IpAddr]) -> io::Result<Vec<UdpSocket>> {
     let mut sockets = vec![socket(address)?];
     for group in groups {
-        let wrong = |error: io::Error| io::Error::new(error.kind(), format!("cannot join the group {group}: {error}"));
+        let wrong = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot join the group {group}: {error}"))
+        };
         let socket = socket(SocketAddr::new(*group, address.port())).map_err(wrong)?;
         join(&socket, *group, address.ip()).map_err(wrong)?;
         sockets.push(socket);
@@ -20,8 +22,8 @@ pub fn bind(address: SocketAddr, groups: &[IpAddr]) -> io::Result<Vec<UdpSocket>
     Ok(sockets.into_iter().map(Into::into).collect())
 }
 
-/// A socket that shares its address: with the one it replaces at a reload, and with a Tomcat or httpd on this machine that uses the
-/// same group.
+/// A socket that shares its address: with the one it replaces at a reload, and with a Tomcat or httpd on this
+/// machine that uses the same group.
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
@@ -45,10 +47,12 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 
 /// Joins a group on the interface of an address; on all interfaces if the address stands for all.
 fn join(socket: &Socket, group: IpAddr, at: IpAddr) -> io::Result<()> {
-    let there =
-        |interface: &if_addrs::Interface| at.is_unspecified() || interface.ip() == at || (at.is_loopback() && interface.ip().is_loopback());
+    let there = |interface: &if_addrs::Interface| {
+        at.is_unspecified() || interface.ip() == at || (at.is_loopback() && interface.ip().is_loopback())
+    };
     let interfaces = if_addrs::get_if_addrs()?;
-    let indexes: BTreeSet<u32> = interfaces.iter().filter(|interface| there(interface)).filter_map(|i| i.index).collect();
+    let indexes: BTreeSet<u32> =
+        interfaces.iter().filter(|interface| there(interface)).filter_map(|i| i.index).collect();
     let mut outcome = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "no interface has this address"));
     for index in indexes {
         let joined = match group {
@@ -67,8 +71,12 @@ mod tests {
 
     #[test]
     fn both_kinds_of_addresses_open_with_their_groups_and_again_beside_themselves() {
-        for (at, group) in [("127.0.0.1:0", "239.77.3.1"), ("0.0.0.0:0", "239.77.3.1"), ("[::1]:0", "ff05::7703"), ("[::]:0", "ff05::7703")]
-        {
+        for (at, group) in [
+            ("127.0.0.1:0", "239.77.3.1"),
+            ("0.0.0.0:0", "239.77.3.1"),
+            ("[::1]:0", "ff05::7703"),
+            ("[::]:0", "ff05::7703"),
+        ] {
             let (at, groups): (SocketAddr, [IpAddr; 1]) = (at.parse().unwrap(), [group.parse().unwrap()]);
             let port = match std::net::TcpListener::bind(at) {
                 Ok(tcp) => tcp.local_addr().unwrap().port(),

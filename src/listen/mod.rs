@@ -1,4 +1,5 @@
-//! Where this process listens, whatever for: addresses, sockets, who connects, the PROXY protocol, TLS. Both planes stand on it.
+//! Where this process listens, whatever for: addresses, sockets, who connects, the PROXY protocol, TLS. Both
+//! planes stand on it.
 
 mod accept;
 mod datagram;

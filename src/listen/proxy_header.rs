@@ -1,4 +1,5 @@
-//! The PROXY protocol's header at the beginning of a connection: who the client is, as the proxy in front says.
+//! The PROXY protocol's header at the beginning of a connection: who the client is, as the proxy in front
+//! says.
 
 use crate::transport::stream::Stream;
 use crate::wire::proxy_protocol::{self, Header};

@@ -1,5 +1,5 @@
-//! What is open, of listeners of one kind: made ready for a conf, then committed. An address that stays is never closed, not even for
-//! a moment; what cannot be opened changes nothing.
+//! What is open, of listeners of one kind: made ready for a conf, then committed. An address that stays is
+//! never closed, not even for a moment; what cannot be opened changes nothing.
 
 use super::error::{ListenError, ListenFault};
 use super::tls::{CertStore, LiveTls, SharedTls, TlsChange, TlsConf};
@@ -93,19 +93,31 @@ impl fmt::Display for BoundListener {
 
 impl<T> ListenerSet<T> {
     /// None is open.
-    pub fn new(label: &'static str, options: SocketOptions, offers: &'static [&'static [u8]], folder: &Path) -> Self {
+    pub fn new(
+        label: &'static str,
+        options: SocketOptions,
+        offers: &'static [&'static [u8]],
+        folder: &Path,
+    ) -> Self {
         Self { label, options, offers, folder: folder.to_owned(), open: HashMap::new(), tls: HashMap::new() }
     }
 
-    /// Makes one listener ready: its certificates, where they are others, and those of its addresses that are not open yet, which are
-    /// bound. A failure changes nothing.
-    pub fn prepare(&self, plan: &mut ListenerPlan, name: &str, wanted: Vec<WantedAddress>, tls: TlsConf<'_>) -> Result<(), ListenError> {
+    /// Makes one listener ready: its certificates, where they are others, and those of its addresses that are
+    /// not open yet, which are bound. A failure changes nothing.
+    pub fn prepare(
+        &self,
+        plan: &mut ListenerPlan,
+        name: &str,
+        wanted: Vec<WantedAddress>,
+        tls: TlsConf<'_>,
+    ) -> Result<(), ListenError> {
         let of = |why| ListenError { listener: format!("{}{name}", self.label), why };
         let change = match self.tls.get(name) {
             Some(known) => known.change(tls, self.offers),
             None => LiveTls::make(tls, self.offers).map(TlsChange::Whole).map(Some),
         };
-        plan.tls.extend(change.map_err(|why| of(ListenFault::Tls(why)))?.map(|change| (name.to_owned(), change)));
+        plan.tls
+            .extend(change.map_err(|why| of(ListenFault::Tls(why)))?.map(|change| (name.to_owned(), change)));
         for wanted in wanted {
             let key = (name.to_owned(), wanted);
             if !self.open.contains_key(&key) {
@@ -125,7 +137,11 @@ impl<T> ListenerSet<T> {
     }
 
     /// Opens what was bound, by `open`, and closes what is no longer wanted. Returns what was opened.
-    pub fn commit(&mut self, plan: ListenerPlan, mut open: impl FnMut(&str, BoundListener, SharedTls) -> io::Result<T>) -> Vec<String> {
+    pub fn commit(
+        &mut self,
+        plan: ListenerPlan,
+        mut open: impl FnMut(&str, BoundListener, SharedTls) -> io::Result<T>,
+    ) -> Vec<String> {
         for (name, change) in plan.tls {
             self.tls.entry(name).or_default().adopt(change);
         }
@@ -148,7 +164,8 @@ impl<T> ListenerSet<T> {
 
     /// The certificates that each listener shows; what is in a store changes by itself.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
-        let mut stores: Vec<_> = self.tls.iter().filter_map(|(name, tls)| Some((name.clone(), tls.store()?.clone()))).collect();
+        let mut stores: Vec<_> =
+            self.tls.iter().filter_map(|(name, tls)| Some((name.clone(), tls.store()?.clone()))).collect();
         stores.sort_by(|(a, _), (b, _)| a.cmp(b));
         stores
     }
@@ -161,7 +178,11 @@ mod tests {
     use std::rc::Rc;
 
     /// Says so when it is closed.
-    struct Acceptor(String, Rc<RefCell<Vec<String>>>, #[allow(dead_code, reason = "held open")] BoundListener);
+    struct Acceptor(
+        String,
+        Rc<RefCell<Vec<String>>>,
+        #[allow(dead_code, reason = "held open")] BoundListener,
+    );
 
     impl Drop for Acceptor {
         fn drop(&mut self) {
@@ -182,7 +203,9 @@ mod tests {
         let open = |name: &str, bound, _| Ok(Acceptor(name.to_owned(), closed.clone(), bound));
         let plan = |set: &ListenerSet<Acceptor>, all: &[(&str, &str)]| {
             let mut plan = ListenerPlan::default();
-            all.iter().try_for_each(|(name, at)| set.prepare(&mut plan, name, wanted(at), None)).map(|()| plan)
+            all.iter()
+                .try_for_each(|(name, at)| set.prepare(&mut plan, name, wanted(at), None))
+                .map(|()| plan)
         };
 
         let first = plan(&set, &[("a", "127.0.0.1:0"), ("b", "unix:b")]).unwrap();
@@ -217,9 +240,15 @@ mod tests {
         set.prepare(&mut plan, "beats", at(&["239.77.3.1"]), None).unwrap();
         let (_, bound) = &plan.bound[0];
         let Address::Tcp(tcp) = bound.bound else { panic!() };
-        assert!(bound.datagrams.iter().all(|udp| udp.local_addr().unwrap().port() == tcp.port()) && bound.datagrams.len() == 2);
+        assert!(
+            bound.datagrams.iter().all(|udp| udp.local_addr().unwrap().port() == tcp.port())
+                && bound.datagrams.len() == 2
+        );
         assert_eq!(bound.to_string(), format!("{tcp}, 239.77.3.1"));
         let failed = set.prepare(&mut plan, "beats", at(&["192.0.2.78"]), None).unwrap_err().to_string();
-        assert!(failed.starts_with("beats: cannot listen on 127.0.0.1:0: cannot join the group 192.0.2.78: "), "{failed}");
+        assert!(
+            failed.starts_with("beats: cannot listen on 127.0.0.1:0: cannot join the group 192.0.2.78: "),
+            "{failed}"
+        );
     }
 }

@@ -71,8 +71,8 @@ impl BoundSocket {
 /// How sockets are bound.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketOptions {
-    /// So many share an address: on TCP each its own queue, among which the kernel spreads clients; on a Unix domain socket one queue
-    /// that all accept from. None: no other may listen beside it.
+    /// So many share an address: on TCP each its own queue, among which the kernel spreads clients; on a Unix
+    /// domain socket one queue that all accept from. None: no other may listen beside it.
     pub shared_by: Option<usize>,
     /// New connections that may wait in the kernel's queue; the kernel lowers it to net.core.somaxconn.
     pub backlog: i32,
@@ -97,7 +97,13 @@ pub fn bind(address: &Address, options: SocketOptions) -> io::Result<Vec<BoundSo
 
 impl BoundSocket {
     fn and_clones(self, n: usize) -> io::Result<Vec<Self>> {
-        let clone = |_| Ok(Self { socket: self.socket.try_clone()?, address: self.address.clone(), file: self.file.clone() });
+        let clone = |_| {
+            Ok(Self {
+                socket: self.socket.try_clone()?,
+                address: self.address.clone(),
+                file: self.file.clone(),
+            })
+        };
         let clones: io::Result<Vec<_>> = (1..n).map(clone).collect();
         Ok(std::iter::once(self).chain(clones?).collect())
     }
@@ -144,7 +150,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A filter on the socket: segments with SYN and without ACK are dropped. It sees a segment from its TCP header on.
+/// A filter on the socket: segments with SYN and without ACK are dropped. It sees a segment from its TCP
+/// header on.
 pub(super) fn drop_syns(listener: &TcpListener) -> io::Result<()> {
     const LOAD_BYTE: u16 = 0x30; // ld b [k]
     const AND: u16 = 0x54; // and #k

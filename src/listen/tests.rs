@@ -75,14 +75,16 @@ fn unix_file_comes_and_goes() {
     assert!(path.exists());
 }
 
-/// One socket of two goes under load. Nobody is reset; whoever's SYN it dropped is served by the other one a second later.
+/// One socket of two goes under load. Nobody is reset; whoever's SYN it dropped is served by the other one a
+/// second later.
 #[test]
 fn closing_one_of_two_loses_nobody() {
     let mut sockets = shared(&"127.0.0.1:0".parse().unwrap(), 2, 1024).unwrap();
     let Address::Tcp(address) = sockets[0].address().clone() else { panic!() };
     let (going, staying) = (sockets.remove(0), sockets.remove(0));
     let (stop, closed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (good, slow, bad, moved) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (good, slow, bad, moved) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let client = || {
         while !stop.load(Ordering::Relaxed) {
             let began = std::time::Instant::now();

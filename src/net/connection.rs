@@ -37,7 +37,8 @@ pub struct Accepted {
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// Serves a connection until it ends; `held` is let go then. Its errors are the client's and go to the debug log only.
+/// Serves a connection until it ends; `held` is let go then. Its errors are the client's and go to the debug
+/// log only.
 pub fn serve<H>(worker: Rc<Worker>, accepted: Accepted, held: H) -> impl Future<Output = ()> {
     // what is needed at the beginning only is on the heap, so that an idle connection holds no room for it
     let begun = Box::pin(begin(worker, accepted));
@@ -67,27 +68,43 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
     let mut proxied = None;
     let header_timeout = conf.conf.header_timeout.get();
     if conf.conf.proxy_protocol {
-        let why = match tokio::time::timeout(header_timeout, proxy_header::read(&mut stream, &mut early)).await {
-            Ok(Ok(source)) => {
-                proxied = source;
-                None
-            }
-            Ok(Err(why)) => Some(why.to_string()),
-            Err(_) => Some(format!("no PROXY header within {header_timeout:?}")),
-        };
+        let why =
+            match tokio::time::timeout(header_timeout, proxy_header::read(&mut stream, &mut early)).await {
+                Ok(Ok(source)) => {
+                    proxied = source;
+                    None
+                }
+                Ok(Err(why)) => Some(why.to_string()),
+                Err(_) => Some(format!("no PROXY header within {header_timeout:?}")),
+            };
         if let Some(why) = why {
             tracing::debug!("connection from {direct} closed: {why}");
-            tracing::warn!("listener {} closed a connection: {why}; does the proxy before it send the PROXY protocol?", conf.name);
+            tracing::warn!(
+                "listener {} closed a connection: {why}; does the proxy before it send the PROXY protocol?",
+                conf.name
+            );
             return None;
         }
     }
     let opened = tokio::time::timeout(header_timeout, open(stream, tls, early)).await.ok()??;
-    let new = NewConnection { listener, opened: conf, direct, proxied, port, tls: opened.facts, protocol: opened.protocol };
+    let new = NewConnection {
+        listener,
+        opened: conf,
+        direct,
+        proxied,
+        port,
+        tls: opened.facts,
+        protocol: opened.protocol,
+    };
     let client = Rc::new(Client::new(worker, new));
     let pace = client.timers.pace.clone();
     let speaks = match opened.protocol {
-        ClientProtocol::Http2 => Speaks::H2(ClientIo::new(Rewind::new(opened.early.freeze(), opened.stream), pace)),
-        ClientProtocol::Http1 => Speaks::H1(H1Connection::new(Side::Client, opened.stream, opened.early, Some(pace))),
+        ClientProtocol::Http2 => {
+            Speaks::H2(ClientIo::new(Rewind::new(opened.early.freeze(), opened.stream), pace))
+        }
+        ClientProtocol::Http1 => {
+            Speaks::H1(H1Connection::new(Side::Client, opened.stream, opened.early, Some(pace)))
+        }
     };
     Some((client, speaks))
 }
@@ -100,7 +117,11 @@ struct Opened {
 }
 
 /// TLS handshake if there is TLS, and which HTTP is spoken.
-async fn open(mut stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut early: BytesMut) -> Option<Opened> {
+async fn open(
+    mut stream: Stream,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    mut early: BytesMut,
+) -> Option<Opened> {
     let Some(config) = tls else {
         let protocol = preface(&mut stream, &mut early).await?;
         return Some(Opened { stream, early, facts: None, protocol });
@@ -109,7 +130,12 @@ async fn open(mut stream: Stream, tls: Option<Arc<rustls::ServerConfig>>, mut ea
     let session = stream.get_ref().1;
     let protocol = ClientProtocol::agreed(session.alpn_protocol());
     let facts = TlsFacts::of(session);
-    Some(Opened { stream: Stream::Tls(Box::new(stream.into())), early: BytesMut::new(), facts: Some(facts), protocol })
+    Some(Opened {
+        stream: Stream::Tls(Box::new(stream.into())),
+        early: BytesMut::new(),
+        facts: Some(facts),
+        protocol,
+    })
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken with prior knowledge.
@@ -128,7 +154,8 @@ async fn preface(stream: &mut Stream, early: &mut BytesMut) -> Option<ClientProt
     }
 }
 
-/// Runs a connection under its time limits, and tells it when the worker drains. `None`: it took too long and is cut.
+/// Runs a connection under its time limits, and tells it when the worker drains. `None`: it took too long and
+/// is cut.
 async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> Option<T> {
     let timers = &client.timers;
     let limits = || {
@@ -190,8 +217,10 @@ async fn serve_h1(client: Rc<Client>, connection: Rc<H1Connection>) {
 }
 
 async fn serve_h2(client: Rc<Client>, io: ClientIo) {
-    let opened =
-        tokio::time::timeout(client.opened.conf.header_timeout.get(), http2::ClientConnection::open(io, &client.opened, client.clone()));
+    let opened = tokio::time::timeout(
+        client.opened.conf.header_timeout.get(),
+        http2::ClientConnection::open(io, &client.opened, client.clone()),
+    );
     let Ok(Ok(mut connection)) = opened.await else { return };
     let mut told = false;
     let ended = drive(&client, |cx, drained| {

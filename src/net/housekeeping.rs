@@ -1,4 +1,5 @@
-//! What a data-plane thread does beside requests. It sleeps while there is nothing to do: an idle proxy wakes no core.
+//! What a data-plane thread does beside requests. It sleeps while there is nothing to do: an idle proxy wakes
+//! no core.
 
 use crate::base::clock::Now;
 use crate::proxy::worker::Worker;
@@ -30,14 +31,19 @@ pub async fn run(worker: Rc<Worker>) {
     }
 }
 
-/// Closes connections to nodes that were idle for too long or whose node is gone, and tells the ledgers of requests that last.
+/// Closes connections to nodes that were idle for too long or whose node is gone, and tells the ledgers of
+/// requests that last.
 fn sweep(worker: &Worker) {
     let (table, links) = (worker.table(), worker.pool.links());
     // a node without connections costs a look and no more: there may be thousands
-    let with_connections =
-        table.clusters.iter().flat_map(|cluster| cluster.nodes()).filter(|node| links.binary_search(&node.link.id).is_ok());
-    let trusted: HashMap<u64, Duration> =
-        with_connections.map(|node| (node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed)))).collect();
+    let with_connections = table
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.nodes())
+        .filter(|node| links.binary_search(&node.link.id).is_ok());
+    let trusted: HashMap<u64, Duration> = with_connections
+        .map(|node| (node.link.id, Duration::from_millis(node.link.reuse_ms.load(Relaxed))))
+        .collect();
     worker.pool.sweep(|link| trusted.get(&link).copied());
     worker.flights.touch_sessions(&table, Now::look());
 }

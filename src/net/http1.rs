@@ -26,8 +26,8 @@ use tokio::sync::oneshot;
 
 /// What is read of a body that nobody wanted, so that the connection can be kept.
 const FORGOTTEN: usize = 256 << 10;
-/// How long what a client still sends is read after it was told that its connection ends, and how long it may be silent:
-/// closing at once would take the answer away from it.
+/// How long what a client still sends is read after it was told that its connection ends, and how long it may
+/// be silent: closing at once would take the answer away from it.
 const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
 
 /// What becomes of a connection after an exchange.
@@ -96,7 +96,8 @@ async fn refuse(connection: &H1Connection, client: &Client, why: Malformed) {
 
 async fn close(connection: &H1Connection, client: &Client, sending: bool) {
     if !sending && !connection.is_tls() {
-        // closing it says all there is to say; what came behind the request is read first, since it would reset the connection
+        // closing it says all there is to say; what came behind the request is read first, since it would
+        // reset the connection
         let _ = connection.poll_gone(&mut Context::from_waker(Waker::noop()));
         return;
     }
@@ -106,12 +107,17 @@ async fn close(connection: &H1Connection, client: &Client, sending: bool) {
             rest(connection, client, &mut 1, &Cell::new(false)).await;
         }
         connection.abandon_body();
-        let linger = async { while let Ok(true) = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_forget(cx))).await {} };
+        let linger = async {
+            while let Ok(true) =
+                tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_forget(cx))).await
+            {}
+        };
         let _ = tokio::time::timeout(LINGER.0, linger).await;
     }
 }
 
-/// Waits for the rest of a request's body, within the limits of a request. True if it is through, and the next may come.
+/// Waits for the rest of a request's body, within the limits of a request. True if it is through, and the
+/// next may come.
 async fn rest(connection: &H1Connection, client: &Client, left: &mut usize, ending: &Cell<bool>) -> bool {
     client.timers.begin();
     // the answer is through, so that only the client is waited for
@@ -126,10 +132,18 @@ async fn rest(connection: &H1Connection, client: &Client, left: &mut usize, endi
     through
 }
 
-async fn exchange(connection: &Rc<H1Connection>, client: &Rc<Client>, table: HeldTable, head: Head, ending: &Cell<bool>) -> After {
+async fn exchange(
+    connection: &Rc<H1Connection>,
+    client: &Rc<Client>,
+    table: HeldTable,
+    head: Head,
+    ending: &Cell<bool>,
+) -> After {
     let Head { parts, framing, keep_alive } = head;
     let asked = Asked { headless: parts.method == Method::HEAD, version: parts.version, keep_alive };
-    let waits = framing != Framing::None && parts.version > Version::HTTP_10 && headers::expects_continue(&parts.headers);
+    let waits = framing != Framing::None
+        && parts.version > Version::HTTP_10
+        && headers::expects_continue(&parts.headers);
     connection.begin_body(framing, waits);
     let body = match framing {
         Framing::None => MessageBody::Empty,
@@ -138,7 +152,13 @@ async fn exchange(connection: &Rc<H1Connection>, client: &Rc<Client>, table: Hel
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);
     let response = {
-        let mut served = pin!(exchange::serve(client.clone(), table, InterimSink::H1(connection.clone()), handover, request));
+        let mut served = pin!(exchange::serve(
+            client.clone(),
+            table,
+            InterimSink::H1(connection.clone()),
+            handover,
+            request
+        ));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => connection.poll_gone(cx).map(|()| None),
@@ -174,10 +194,12 @@ async fn answer(
     let (mut head, body) = response.into_parts();
     let framing = framing(&mut head, &body, asked);
     head.version = asked.version;
-    let closes = head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
+    let closes =
+        head.headers.remove(header::CONNECTION).filter(|_| head.status != StatusCode::SWITCHING_PROTOCOLS);
     // what was not asked for is not asked for any more, and the client may send it or not
     let unwanted = connection.is_body_unwanted(FORGOTTEN);
-    let last = !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some() || unwanted;
+    let last =
+        !asked.keep_alive || framing == Framing::UntilClose || ending.get() || closes.is_some() || unwanted;
     let says = match () {
         () if head.status == StatusCode::SWITCHING_PROTOCOLS => Some("upgrade"),
         () if last => Some("close"),
@@ -207,7 +229,9 @@ async fn answer(
     match sent.await {
         false => After::Gone,
         true if last => After::Close(!connection.is_body_done()),
-        true if connection.is_body_done() || Box::pin(rest(connection, client, &mut left, ending)).await => After::Next,
+        true if connection.is_body_done() || Box::pin(rest(connection, client, &mut left, ending)).await => {
+            After::Next
+        }
         true => After::Close(true),
     }
 }

@@ -79,7 +79,12 @@ impl Future for ClientConnection {
 }
 
 /// Serves one stream. Its errors are the client's, who has reset it or is gone.
-async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>, upload: Option<Rc<dyn Taking>>) {
+async fn serve(
+    client: Rc<Client>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    upload: Option<Rc<dyn Taking>>,
+) {
     let table = client.worker.table();
     let limits = &client.listener_in(&table).conf;
     let (patience, most) = (limits.idle_timeout.get(), limits.max_headers.into());
@@ -101,7 +106,13 @@ async fn serve(client: Rc<Client>, request: Request<RecvStream>, respond: SendRe
         }
     };
     let response = {
-        let mut served = pin!(exchange::serve(client, table, InterimSink::H2(respond.clone()), handover, Request::from_parts(parts, body)));
+        let mut served = pin!(exchange::serve(
+            client,
+            table,
+            InterimSink::H2(respond.clone()),
+            handover,
+            Request::from_parts(parts, body)
+        ));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             // reset by the client, who does not want the answer any more

@@ -48,30 +48,49 @@ impl ClientListeners {
         let mut plan = ListenerPlan::default();
         for listener in table.listeners.iter().flatten() {
             let bind = listener.conf.bind.as_slice().iter().map(|at| at.parse().map(WantedAddress::streams));
-            let of = |why| ListenError { listener: format!("listener {}", listener.name), why: ListenFault::Address(why) };
+            let of = |why| ListenError {
+                listener: format!("listener {}", listener.name),
+                why: ListenFault::Address(why),
+            };
             let wanted = bind.collect::<Result<_, _>>().map_err(of)?;
-            self.set.prepare(&mut plan, &listener.name, wanted, listener.conf.tls.as_ref().map(|tls| (tls, files)))?;
+            self.set.prepare(
+                &mut plan,
+                &listener.name,
+                wanted,
+                listener.conf.tls.as_ref().map(|tls| (tls, files)),
+            )?;
         }
         Ok(plan)
     }
 
     /// Where clients will be let in once the plan is committed.
     pub fn homes(&self, plan: &ListenerPlan) -> Vec<OwnAddress> {
-        self.set.addresses(plan).into_iter().map(|place| OwnAddress { place, kind: OwnAddressKind::Clients }).collect()
+        self.set
+            .addresses(plan)
+            .into_iter()
+            .map(|place| OwnAddress { place, kind: OwnAddressKind::Clients })
+            .collect()
     }
 
-    /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is published. Returns the
-    /// addresses opened.
+    /// Opens what the plan bound and closes what is no longer wanted. To be called after the table is
+    /// published. Returns the addresses opened.
     pub fn commit(&mut self, plan: ListenerPlan, table: &Table, threads: &Threads) -> Vec<String> {
         let (Self { set, latest }, threads) = (self, threads.all());
         set.commit(plan, |name, bound, tls| {
-            let listener = table.listeners.iter().position(|known| known.as_ref().is_some_and(|known| *known.name == *name));
+            let listener = table
+                .listeners
+                .iter()
+                .position(|known| known.as_ref().is_some_and(|known| *known.name == *name));
             let listener = listener.ok_or_else(|| io::Error::other("it is not in the table"))?;
             *latest += 1;
             for (thread, socket) in threads.iter().zip(bound.streams) {
-                let _ = thread.commands.send(Command::Open { door: *latest, listener, socket, tls: tls.clone() });
+                let _ =
+                    thread.commands.send(Command::Open { door: *latest, listener, socket, tls: tls.clone() });
             }
-            Ok(WorkerSockets { door: *latest, threads: threads.iter().map(|thread| thread.commands.clone()).collect() })
+            Ok(WorkerSockets {
+                door: *latest,
+                threads: threads.iter().map(|thread| thread.commands.clone()).collect(),
+            })
         })
     }
 

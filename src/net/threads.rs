@@ -1,4 +1,5 @@
-//! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control plane what to listen on.
+//! The data-plane threads: one current-thread runtime each, accepting on its own sockets, told by the control
+//! plane what to listen on.
 
 use super::connection::{self, Accepted};
 use super::housekeeping;
@@ -140,10 +141,11 @@ fn spawn(number: usize, config: WorkerConfig, end: EndSignal) -> io::Result<Thre
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
         let _end = end;
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
-            Ok(runtime) => runtime,
-            Err(error) => return tracing::error!("data-plane thread {number} cannot start: {error}"),
-        };
+        let runtime =
+            match tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build() {
+                Ok(runtime) => runtime,
+                Err(error) => return tracing::error!("data-plane thread {number} cannot start: {error}"),
+            };
         let tasks = tokio::task::LocalSet::new();
         let run = tasks.run_until(async move {
             let telemetry = Telemetry::new(LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
@@ -170,8 +172,12 @@ type Acceptor = (Rc<Notify>, tokio::task::Id);
 impl Acceptors {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let (lines, house) = (self.worker.clone(), self.worker.clone());
-        tokio::task::spawn_local(kept("the handing over of lines", move || housekeeping::hand_over(lines.clone())));
-        tokio::task::spawn_local(kept("the housekeeping of a thread", move || housekeeping::run(house.clone())));
+        tokio::task::spawn_local(kept("the handing over of lines", move || {
+            housekeeping::hand_over(lines.clone())
+        }));
+        tokio::task::spawn_local(kept("the housekeeping of a thread", move || {
+            housekeeping::run(house.clone())
+        }));
         loop {
             tokio::select! {
                 command = inbox.recv() => match command {
@@ -185,7 +191,8 @@ impl Acceptors {
                 Some(ended) = self.tasks.join_next_with_id() => {
                     let ended = ended.map_or_else(|error| error.id(), |(id, ())| id);
                     if self.open.values().any(|(_, task)| *task == ended) {
-                        // it accepts no more, and nobody told it to: the control plane sees the end of this thread
+                        // it accepts no more, and nobody told it to: the control plane sees the end of this
+                        // thread
                         return self.worker.telemetry.flush();
                     }
                 }
@@ -200,7 +207,14 @@ impl Acceptors {
             Err(error) => return tracing::error!("a socket cannot be used: {error}"),
         };
         let closing = Rc::new(Notify::new());
-        let task = self.tasks.spawn_local(accept(self.worker.clone(), self.places.clone(), listener, socket, tls, closing.clone()));
+        let task = self.tasks.spawn_local(accept(
+            self.worker.clone(),
+            self.places.clone(),
+            listener,
+            socket,
+            tls,
+            closing.clone(),
+        ));
         self.open.insert(door, (closing, task.id()));
     }
 
@@ -210,7 +224,8 @@ impl Acceptors {
         }
     }
 
-    /// Ends gracefully: queued connections are served, requests finish, tunnels are told. Returns when nothing is open, or when told to stop.
+    /// Ends gracefully: queued connections are served, requests finish, tunnels are told. Returns when
+    /// nothing is open, or when told to stop.
     async fn drain(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         for (closing, _) in self.open.values() {
             closing.notify_one();
@@ -229,7 +244,14 @@ impl Acceptors {
 }
 
 /// Accepts on one socket until told to close.
-async fn accept(worker: Rc<Worker>, places: Arc<Semaphore>, listener: usize, socket: AcceptSocket, tls: SharedTls, closing: Rc<Notify>) {
+async fn accept(
+    worker: Rc<Worker>,
+    places: Arc<Semaphore>,
+    listener: usize,
+    socket: AcceptSocket,
+    tls: SharedTls,
+    closing: Rc<Notify>,
+) {
     let port = match socket.address() {
         Ok(Address::Tcp(address)) => address.port(),
         _ => 0,

@@ -9,14 +9,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-/// The window at first: that of a client that has not heard of it yet (RFC 9113 section 6.5.2), so that a first upload is not held
-/// up.
+/// The window at first: that of a client that has not heard of it yet (RFC 9113 section 6.5.2), so that a
+/// first upload is not held up.
 const START: u32 = 64 << 10;
 
-/// How far the windows of uploads grow: on one connection to half of what all of them may have under way, so that others have room
-/// beside some that nobody takes any more; on all connections of a worker together, since a socket takes much at first also for a
-/// node that reads nothing.
-const BOUNDS: Bounds = Bounds { start: START, most: 512 << 10, sum: MOST as u64 / 2, common: 32 << 20, steps: 8 };
+/// How far the windows of uploads grow: on one connection to half of what all of them may have under way, so
+/// that others have room beside some that nobody takes any more; on all connections of a worker together,
+/// since a socket takes much at first also for a node that reads nothing.
+const BOUNDS: Bounds =
+    Bounds { start: START, most: 512 << 10, sum: MOST as u64 / 2, common: 32 << 20, steps: 8 };
 
 /// What all uploads of a connection may have under way together: at first,
 const ROOM: u32 = 256 << 10;
@@ -50,7 +51,11 @@ impl Uploads {
 
     /// The client begins one.
     pub fn welcome(&self) -> Rc<dyn Taking> {
-        Rc::new(StandingUpload { window: self.window.clone(), share: self.window.welcome(), taken: Cell::default() })
+        Rc::new(StandingUpload {
+            window: self.window.clone(),
+            share: self.window.welcome(),
+            taken: Cell::default(),
+        })
     }
 
     /// Tells the client how far it may send ahead from now on. Whether there is something to be sent.

@@ -24,7 +24,11 @@ pub enum Reply {
 }
 
 /// What the client is given. The request is over with the answer's body.
-pub fn answer(served: Result<Reply, Refused>, mut request: Box<OpenRequest>, protocol: ClientProtocol) -> Response<AnswerBody> {
+pub fn answer(
+    served: Result<Reply, Refused>,
+    mut request: Box<OpenRequest>,
+    protocol: ClientProtocol,
+) -> Response<AnswerBody> {
     let record = &mut request.record;
     match served {
         Ok(Reply::Node(response, limit)) => {
@@ -70,7 +74,10 @@ struct Flow {
 impl AnswerBody {
     /// A body of our own.
     pub fn held(bytes: Bytes, request: Box<OpenRequest>) -> Self {
-        Self { source: if bytes.is_empty() { Source::Empty } else { Source::Held(bytes) }, request: Some(request) }
+        Self {
+            source: if bytes.is_empty() { Source::Empty } else { Source::Held(bytes) },
+            request: Some(request),
+        }
     }
 
     /// A node's body.
@@ -82,7 +89,10 @@ impl AnswerBody {
             request.leave_slot(request.now);
             return Self { source: Source::Empty, request: Some(request) };
         }
-        Self { source: Source::Node(body, Flow { limit, alarm: None, waiting: false }), request: Some(request) }
+        Self {
+            source: Source::Node(body, Flow { limit, alarm: None, waiting: false }),
+            request: Some(request),
+        }
     }
 
     /// The answer is through.
@@ -114,7 +124,10 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         match &mut this.source {
             Source::Empty => {
@@ -191,7 +204,9 @@ fn refusal(refused: Refused, mut request: Box<OpenRequest>) -> Response<AnswerBo
         record.note = refused.note;
     }
     let (html, id, status) = (refused.page.is_some(), &record.decision.id, refused.status);
-    let body = refused.page.unwrap_or_else(|| Bytes::from(format!("{} {}\nRequest {id}\n", status.as_u16(), refused.message)));
+    let body = refused
+        .page
+        .unwrap_or_else(|| Bytes::from(format!("{} {}\nRequest {id}\n", status.as_u16(), refused.message)));
     let mut response = Response::new(AnswerBody::held(body, request));
     *response.status_mut() = status;
     let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };

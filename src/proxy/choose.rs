@@ -1,4 +1,5 @@
-//! The way to a decision: parallel first requests agree, first checks are waited for, and the session is entered.
+//! The way to a decision: parallel first requests agree, first checks are waited for, and the session is
+//! entered.
 
 use super::client::Client;
 use super::context::RequestContext;
@@ -34,11 +35,19 @@ impl Chosen {
 
     /// Whether this answer shows that the session was over before the request came.
     pub(super) fn is_over(&self, context: &RequestContext<'_>, answer: &HeaderMap) -> bool {
-        session::is_over(context.to.cluster, &self.session, &self.verdict, &context.head.parts, answer, context.open.now)
+        session::is_over(
+            context.to.cluster,
+            &self.session,
+            &self.verdict,
+            &context.head.parts,
+            answer,
+            context.open.now,
+        )
     }
 }
 
-/// The node that a bypass leads to. No node is to see the bypass, and one that is not good counts for nothing.
+/// The node that a bypass leads to. No node is to see the bypass, and one that is not good counts for
+/// nothing.
 pub(super) fn bypassed<'t>(context: &mut RequestContext<'t>) -> Option<&'t Arc<Node>> {
     let node = match context.to.bypass {
         Bypass::Absent => return None,
@@ -81,7 +90,13 @@ impl FirstRequest {
 
     /// One that has nothing to do with those before it.
     pub(super) fn alone(client: &Client) -> Self {
-        Self { identity: 0, session: client.worker.rng.borrow_mut().next_u64(), hint: None, joined: false, applies: false }
+        Self {
+            identity: 0,
+            session: client.worker.rng.borrow_mut().next_u64(),
+            hint: None,
+            joined: false,
+            applies: false,
+        }
     }
 
     /// Looks where another one of them went, if one has gone.
@@ -98,33 +113,51 @@ impl FirstRequest {
 }
 
 /// Decides, waits for first checks, and enters the session into the ledger.
-pub(super) async fn choose(context: &mut RequestContext<'_>, first: &mut FirstRequest, tries: &mut RetryState) -> Result<Chosen, Refused> {
-    let (client, cluster, reading, open) = (context.client, context.to.cluster, &context.to.reading, &mut *context.open);
+pub(super) async fn choose(
+    context: &mut RequestContext<'_>,
+    first: &mut FirstRequest,
+    tries: &mut RetryState,
+) -> Result<Chosen, Refused> {
+    let (client, cluster, reading, open) =
+        (context.client, context.to.cluster, &context.to.reading, &mut *context.open);
     let alike = FirstRequest::visitor(cluster, reading);
     let mut hint = first.hint;
     let (mut first_check, mut learned) = (None, None);
     loop {
-        let facts = decide::DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: open.now, dry: false };
+        let facts = decide::DecisionInput {
+            tried: tries.tried(),
+            hint,
+            waited: tries.waited,
+            now: open.now,
+            dry: false,
+        };
         let decision = decide::decide(cluster, reading, &facts, &mut *client.worker.rng.borrow_mut());
         match decision {
             Decision::Serve(verdict) => {
                 let slot = verdict.node.live.slot;
                 let met = match first.joined && hint == Some(slot) {
                     true => Some(first.session),
-                    false => alike.filter(|_| verdict.honoured).and_then(|visitor| client.recent_placement(&cluster.name, visitor, slot)),
+                    false => alike
+                        .filter(|_| verdict.honoured)
+                        .and_then(|visitor| client.recent_placement(&cluster.name, visitor, slot)),
                 };
-                let caller = ConnectionSession { fresh: first.session, met, connection: client.direct.at.port().into() };
-                let session = match session::enter(cluster, reading, &verdict, &caller, tries.tried(), open.now) {
-                    Ok(session) => session,
-                    Err(Clash::Elsewhere(slot)) => {
-                        hint = Some(slot);
-                        continue;
-                    }
-                    Err(Clash::Full) => {
-                        tries.full(verdict.node.live.slot);
-                        continue;
-                    }
+                let caller = ConnectionSession {
+                    fresh: first.session,
+                    met,
+                    connection: client.direct.at.port().into(),
                 };
+                let session =
+                    match session::enter(cluster, reading, &verdict, &caller, tries.tried(), open.now) {
+                        Ok(session) => session,
+                        Err(Clash::Elsewhere(slot)) => {
+                            hint = Some(slot);
+                            continue;
+                        }
+                        Err(Clash::Full) => {
+                            tries.full(verdict.node.live.slot);
+                            continue;
+                        }
+                    };
                 if let Some(visitor) = alike.filter(|_| verdict.honoured) {
                     client.remember_placement(&cluster.name, visitor, slot, session.id);
                 }
@@ -165,7 +198,10 @@ fn refused(cluster: &Cluster, refusal: Refusal) -> Refused {
 }
 
 pub(super) fn unavailable(cluster: &Cluster, message: &'static str, note: &'static str) -> Refused {
-    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message).note(note).ended(Termination::ServerConnect).retry_after(5);
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        .note(note)
+        .ended(Termination::ServerConnect)
+        .retry_after(5);
     refused.page = cluster.error_page.clone();
     refused
 }

@@ -23,8 +23,8 @@ pub struct Client {
     pub worker: Rc<Worker>,
     /// Its listener's index.
     pub listener: usize,
-    /// Its listener as it was when the connection was opened: its name, and what is counted. What rules a request is the listener
-    /// of the request's own table.
+    /// Its listener as it was when the connection was opened: its name, and what is counted. What rules a
+    /// request is the listener of the request's own table.
     pub opened: Arc<Listener>,
     /// Who is at the other end of the socket.
     pub direct: ClientAddress,
@@ -98,9 +98,14 @@ impl TlsFacts {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",
             },
-            cipher: session.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite())),
+            cipher: session
+                .negotiated_cipher_suite()
+                .map_or_else(String::new, |s| format!("{:?}", s.suite())),
             sni: session.server_name().map(str::to_owned),
-            client: session.peer_certificates().and_then(|chain| chain.first()).map(|leaf| Identity::of(leaf)),
+            client: session
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|leaf| Identity::of(leaf)),
         }
     }
 }
@@ -118,7 +123,8 @@ struct RecentPlacement {
 /// How long parallel first requests on one connection share a node, in milliseconds.
 const BURST_MS: u64 = 2000;
 
-/// Burst memory of one connection: more clients than this behind one connection are a proxy's, and are told apart by their pins.
+/// Burst memory of one connection: more clients than this behind one connection are a proxy's, and are told
+/// apart by their pins.
 const BURST_KEPT: usize = 32;
 
 impl Client {
@@ -126,8 +132,10 @@ impl Client {
     pub fn new(worker: Rc<Worker>, new: NewConnection) -> Self {
         let NewConnection { listener, opened, direct, proxied, port, tls, protocol } = new;
         opened.connections.fetch_add(1, Relaxed);
-        let (direct, proxied) = (ClientAddress::new(direct), proxied.map(|proxied| Box::new(ClientAddress::new(proxied))));
-        let (port_text, timers, burst) = (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
+        let (direct, proxied) =
+            (ClientAddress::new(direct), proxied.map(|proxied| Box::new(ClientAddress::new(proxied))));
+        let (port_text, timers, burst) =
+            (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
         Self { worker, listener, opened, direct, proxied, port, tls, port_text, timers, protocol, burst }
     }
 
@@ -138,7 +146,10 @@ impl Client {
 
     /// Who is believed to be the client, before any header is looked at.
     pub fn peer(&self, listener: &Listener) -> &ClientAddress {
-        self.proxied.as_deref().filter(|_| listener.believes_header_of(self.direct.at.ip())).unwrap_or(&self.direct)
+        self.proxied
+            .as_deref()
+            .filter(|_| listener.believes_header_of(self.direct.at.ip()))
+            .unwrap_or(&self.direct)
     }
 
     /// Where an earlier first request of the same client went: node and session.
@@ -148,19 +159,28 @@ impl Client {
             return None;
         }
         let now = clock::monotonic_ms();
-        burst.iter().find(|p| p.identity == identity && *p.cluster == *cluster && now < p.until).map(|p| (p.slot, p.session))
+        burst
+            .iter()
+            .find(|p| p.identity == identity && *p.cluster == *cluster && now < p.until)
+            .map(|p| (p.slot, p.session))
     }
 
     /// The session that a client which looks like this one had on the node when it came over this connection.
     pub fn recent_placement(&self, cluster: &str, identity: u64, slot: u32) -> Option<u64> {
         let burst = self.burst.borrow();
-        burst.iter().find(|p| p.identity == identity && p.slot == slot && *p.cluster == *cluster).map(|p| p.session)
+        burst
+            .iter()
+            .find(|p| p.identity == identity && p.slot == slot && *p.cluster == *cluster)
+            .map(|p| p.session)
     }
 
-    /// Remembers which session a client that looks like others has on the node: it did not come for the first time.
+    /// Remembers which session a client that looks like others has on the node: it did not come for the first
+    /// time.
     pub fn remember_placement(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let mut burst = self.burst.borrow_mut();
-        if burst.len() < BURST_KEPT && !burst.iter().any(|p| p.identity == identity && p.slot == slot && *p.cluster == **cluster) {
+        if burst.len() < BURST_KEPT
+            && !burst.iter().any(|p| p.identity == identity && p.slot == slot && *p.cluster == **cluster)
+        {
             burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until: 0 });
         }
     }
@@ -171,7 +191,13 @@ impl Client {
         let mut burst = self.burst.borrow_mut();
         burst.retain(|p| now < p.until && (p.identity != identity || p.cluster != *cluster));
         if burst.len() < BURST_KEPT {
-            burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until: now + BURST_MS });
+            burst.push(RecentPlacement {
+                cluster: cluster.clone(),
+                identity,
+                slot,
+                session,
+                until: now + BURST_MS,
+            });
         }
     }
 
@@ -186,7 +212,14 @@ impl Client {
         if !self.worker.telemetry.tells_connections() {
             return ConnectionFacts { listener, tls, ..ConnectionFacts::default() };
         }
-        let of_process = self.worker.table().listeners.iter().flatten().map(|listener| listener.connections.load(Relaxed)).sum();
+        let of_process = self
+            .worker
+            .table()
+            .listeners
+            .iter()
+            .flatten()
+            .map(|listener| listener.connections.load(Relaxed))
+            .sum();
         ConnectionFacts { listener, tls, of_process, of_listener: self.opened.connections.load(Relaxed) }
     }
 

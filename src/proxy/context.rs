@@ -31,6 +31,11 @@ impl RequestContext<'_> {
     /// What header values may refer to, now that a node is chosen.
     pub fn facts_at<'a>(&'a self, node: &'a Node) -> TemplateFacts<'a> {
         let (cluster, route) = (Some(&*self.to.cluster.name), Some(&*node.spec.route));
-        TemplateFacts { cluster, node: Some(&node.spec.name), route, ..self.head.facts(self.client, self.listener) }
+        TemplateFacts {
+            cluster,
+            node: Some(&node.spec.name),
+            route,
+            ..self.head.facts(self.client, self.listener)
+        }
     }
 }

@@ -45,13 +45,19 @@ pub async fn serve(
         let (to, hand_off) = match resolution {
             Resolution::Cluster(to) => (to, None),
             Resolution::HandOff(to, status) => (to, Some(status)),
-            Resolution::Redirect(rule, redirect) => return Ok(respond::redirect(redirect, rule, &head.facts(&client, listener))),
-            Resolution::Respond(rule, answer) => return Ok(respond::answer(answer, rule, &head.facts(&client, listener))),
+            Resolution::Redirect(rule, redirect) => {
+                return Ok(respond::redirect(redirect, rule, &head.facts(&client, listener)));
+            }
+            Resolution::Respond(rule, answer) => {
+                return Ok(respond::answer(answer, rule, &head.facts(&client, listener)));
+            }
             Resolution::NoRule => {
-                return Err(Refused::new(StatusCode::NOT_FOUND, "No rule matches this host and path.").note("no-rule"));
+                return Err(Refused::new(StatusCode::NOT_FOUND, "No rule matches this host and path.")
+                    .note("no-rule"));
             }
         };
-        let mut context = RequestContext { client: &client, listener, to, head, interims, unix, open: &mut open };
+        let mut context =
+            RequestContext { client: &client, listener, to, head, interims, unix, open: &mut open };
         match hand_off {
             Some(status) => hand_off::serve(&mut context, status).await,
             None => to_cluster(&mut context, body, handoff).await,
@@ -62,7 +68,11 @@ pub async fn serve(
 }
 
 /// Brings a request to a node of its cluster, and the answer back.
-async fn to_cluster(context: &mut RequestContext<'_>, body: MessageBody, handoff: Option<UpgradeHandoff>) -> Result<Reply, Refused> {
+async fn to_cluster(
+    context: &mut RequestContext<'_>,
+    body: MessageBody,
+    handoff: Option<UpgradeHandoff>,
+) -> Result<Reply, Refused> {
     let cluster = context.to.cluster;
     refuse_circle(context)?;
     context.open.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
@@ -85,7 +95,14 @@ async fn to_cluster(context: &mut RequestContext<'_>, body: MessageBody, handoff
             Ok(answer) => return finish(context, outbound, chosen, answer, tries.count()),
             Err(error) => {
                 session::abandon(cluster, &chosen.session, chosen.verdict.node.live.slot, context.open.now);
-                if !tries.again(&error, &chosen.verdict, &chosen.session, cluster, outbound.is_intact(), context.open.now) {
+                if !tries.again(
+                    &error,
+                    &chosen.verdict,
+                    &chosen.session,
+                    cluster,
+                    outbound.is_intact(),
+                    context.open.now,
+                ) {
                     return Err(retry::refused(&error, cluster));
                 }
             }
@@ -95,7 +112,9 @@ async fn to_cluster(context: &mut RequestContext<'_>, body: MessageBody, handoff
 
 fn refuse_circle(context: &RequestContext<'_>) -> Result<(), Refused> {
     let RequestContext { to, head, .. } = context;
-    if head.passed.circle(to.rule.index) || to.cluster.conf.via && headers::passages(&head.parts.headers) >= loop_marks::MOST {
+    if head.passed.circle(to.rule.index)
+        || to.cluster.conf.via && headers::passages(&head.parts.headers) >= loop_marks::MOST
+    {
         let message = "The request goes in a circle: a node of the cluster leads back to this proxy.";
         return Err(Refused::new(StatusCode::LOOP_DETECTED, message).note("loop"));
     }

@@ -1,4 +1,5 @@
-//! An answer on its way back: hop-by-hop headers go, the pin is written, the session settled, the rule's headers set.
+//! An answer on its way back: hop-by-hop headers go, the pin is written, the session settled, the rule's
+//! headers set.
 
 use super::answer::Reply;
 use super::choose::Chosen;
@@ -32,7 +33,8 @@ pub(super) fn finish(
     context.open.record.answered(connect_ms, elapsed_ms, retries);
     let marks = affinity::PinResponse {
         method: &context.head.parts.method,
-        secure: context.client.tls.is_some() || (context.head.trusted && forwarded_https(&context.head.parts.headers)),
+        secure: context.client.tls.is_some()
+            || (context.head.trusted && forwarded_https(&context.head.parts.headers)),
         now: context.unix,
         slot: verdict.node.live.slot,
         boot: verdict.node.live.report.boot(),
@@ -52,7 +54,13 @@ pub(super) fn finish(
         Why::Forced => cluster.affinity.pass_by(response.headers_mut()),
         _ => cluster.affinity.finish(&marks, response.headers_mut()),
     };
-    context.open.carry_on(session::conclude(cluster, &session, verdict.node.live.slot, &outcome, context.open.now));
+    context.open.carry_on(session::conclude(
+        cluster,
+        &session,
+        verdict.node.live.slot,
+        &outcome,
+        context.open.now,
+    ));
     context.open.record.cookie = context.open.record.cookie.map(|_| outcome.cookie);
     if !rule.response_headers.is_empty() {
         rule.response_headers.apply(response.headers_mut(), &context.facts_at(&verdict.node));

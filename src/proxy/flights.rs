@@ -1,13 +1,15 @@
 //! Which sessions this thread has something in flight for, so that none is forgotten while it is in use.
 //!
-//! A request costs a row in a list of the thread's own. Only what lasts longer than a second is told to the ledger, which is shared.
+//! A request costs a row in a list of the thread's own. Only what lasts longer than a second is told to the
+//! ledger, which is shared.
 
 use crate::base::clock::Now;
 use crate::table::{Cluster, ClusterLive, Table};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Seconds after which the ledger is told again, at most: well within the minute that an unconfirmed session has.
+/// Seconds after which the ledger is told again, at most: well within the minute that an unconfirmed session
+/// has.
 const LONGEST_STEP: u32 = 15;
 
 /// What is in flight on a thread.
@@ -72,7 +74,8 @@ impl Flights {
         if lasting.peek().is_none() {
             return;
         }
-        let clusters: HashMap<u32, &Cluster> = table.clusters.iter().map(|cluster| (cluster.live.id, &**cluster)).collect();
+        let clusters: HashMap<u32, &Cluster> =
+            table.clusters.iter().map(|cluster| (cluster.live.id, &**cluster)).collect();
         for row in lasting {
             let Some(cluster) = clusters.get(&row.cluster) else { continue };
             if now.secs() - row.touched >= step(cluster) {

@@ -28,7 +28,8 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HTTP2_SETTINGS,
 ];
 
-/// Whether a name is one of [`HOP_BY_HOP`]. Asked of every header of every message: by its length, most are not.
+/// Whether a name is one of [`HOP_BY_HOP`]. Asked of every header of every message: by its length, most are
+/// not.
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -50,10 +51,13 @@ const FORWARDED: [HeaderName; 6] = [FOR, PROTO, HOST, PORT, SERVER, header::FORW
 fn is_forwarded(name: &HeaderName) -> bool {
     let name = name.as_str();
     name == "forwarded"
-        || name.strip_prefix("x-forwarded-").is_some_and(|rest| matches!(rest, "for" | "proto" | "host" | "port" | "server"))
+        || name
+            .strip_prefix("x-forwarded-")
+            .is_some_and(|rest| matches!(rest, "for" | "proto" | "host" | "port" | "server"))
 }
 
-/// Headers that no `Connection` line may make us drop: a client could otherwise hide who it is, or change what is asked.
+/// Headers that no `Connection` line may make us drop: a client could otherwise hide who it is, or change
+/// what is asked.
 const END_TO_END: [&str; 14] = [
     "authorization",
     "cache-control",
@@ -73,7 +77,8 @@ const END_TO_END: [&str; 14] = [
 
 /// Removes what concerns one connection only (RFC 9110 7.6.1), of a request or of an answer.
 ///
-/// `te: trailers` stays, `trailer` and `proxy-authenticate` are end to end. An upgrade is taken off too: read it with [`upgrade_of`] first.
+/// `te: trailers` stays, `trailer` and `proxy-authenticate` are end to end. An upgrade is taken off too: read
+/// it with [`upgrade_of`] first.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !headers.keys().any(is_hop_by_hop) {
         return;
@@ -86,7 +91,10 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     if headers.contains_key(header::TE) {
-        let trailers = headers.get_all(header::TE).iter().any(|line| tokens(line).any(|token| token.eq_ignore_ascii_case("trailers")));
+        let trailers = headers
+            .get_all(header::TE)
+            .iter()
+            .any(|line| tokens(line).any(|token| token.eq_ignore_ascii_case("trailers")));
         match trailers {
             true => drop(headers.insert(header::TE, HeaderValue::from_static("trailers"))),
             false => drop(headers.remove(header::TE)),
@@ -98,7 +106,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 fn strip_named(headers: &mut HeaderMap) {
     let mut named = Vec::new();
     for token in headers.get_all(header::CONNECTION).iter().flat_map(tokens) {
-        let common = ["keep-alive", "close", "upgrade", "te"].iter().any(|known| token.eq_ignore_ascii_case(known));
+        let common =
+            ["keep-alive", "close", "upgrade", "te"].iter().any(|known| token.eq_ignore_ascii_case(known));
         if !common && !END_TO_END.iter().any(|known| token.eq_ignore_ascii_case(known)) {
             named.extend(HeaderName::from_bytes(token.as_bytes()).ok());
         }
@@ -113,13 +122,21 @@ fn tokens(line: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// The protocol asked for by a valid upgrade, e.g. `websocket`. Never `h2c`, which would carry requests past every rule; nor a WebSocket
-/// without its key, which no server may agree to (RFC 6455 section 4.2.1).
+/// The protocol asked for by a valid upgrade, e.g. `websocket`. Never `h2c`, which would carry requests past
+/// every rule; nor a WebSocket without its key, which no server may agree to (RFC 6455 section 4.2.1).
 pub fn upgrade_of(headers: &HeaderMap) -> Option<&str> {
     let asked = headers.get(header::UPGRADE)?.to_str().ok()?.trim();
-    let named = headers.get_all(header::CONNECTION).iter().flat_map(tokens).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let named = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(tokens)
+        .any(|token| token.eq_ignore_ascii_case("upgrade"));
     let one = headers.get_all(header::UPGRADE).iter().count() == 1;
-    let asks = |name: &str| asked.split(',').any(|token| token.split('/').next().unwrap_or_default().trim().eq_ignore_ascii_case(name));
+    let asks = |name: &str| {
+        asked
+            .split(',')
+            .any(|token| token.split('/').next().unwrap_or_default().trim().eq_ignore_ascii_case(name))
+    };
     let keyless = || headers.get(header::SEC_WEBSOCKET_KEY).is_none_or(|key| key.is_empty());
     (named && one && !asked.is_empty() && !asks("h2c") && !(asks("websocket") && keyless())).then_some(asked)
 }
@@ -127,7 +144,11 @@ pub fn upgrade_of(headers: &HeaderMap) -> Option<&str> {
 /// Whether the client waits for leave to send its body.
 pub fn expects_continue(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
-        && headers.get_all(header::EXPECT).iter().flat_map(tokens).any(|token| token.eq_ignore_ascii_case("100-continue"))
+        && headers
+            .get_all(header::EXPECT)
+            .iter()
+            .flat_map(tokens)
+            .any(|token| token.eq_ignore_ascii_case("100-continue"))
 }
 
 /// What a node is told of the client.
@@ -147,7 +168,8 @@ pub struct Origin<'a> {
     pub port: &'a HeaderValue,
 }
 
-/// Tells the node who asked. What strangers say of it is replaced; what trusted proxies say is kept and added to.
+/// Tells the node who asked. What strangers say of it is replaced; what trusted proxies say is kept and added
+/// to.
 pub fn forwarded(headers: &mut HeaderMap, style: ForwardedStyle, origin: &Origin<'_>) {
     let said = headers.keys().any(is_forwarded);
     if said && !origin.trusted {
@@ -179,7 +201,11 @@ pub fn forwarded(headers: &mut HeaderMap, style: ForwardedStyle, origin: &Origin
         };
         let host = origin.host.and_then(|host| host.to_str().ok()).unwrap_or("");
         let host: String = host.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
-        append(headers, header::FORWARDED, format!("for={client};host=\"{host}\";proto={}", origin.scheme).as_bytes());
+        append(
+            headers,
+            header::FORWARDED,
+            format!("for={client};host=\"{host}\";proto={}", origin.scheme).as_bytes(),
+        );
     }
 }
 
@@ -196,7 +222,8 @@ fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
     }
 }
 
-/// The client behind trusted proxies: the rightmost address that is not one of them. From a stranger it is the peer, whatever it says.
+/// The client behind trusted proxies: the rightmost address that is not one of them. From a stranger it is
+/// the peer, whatever it says.
 pub fn real_client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> IpAddr {
     let believed = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
     let mut client = peer.to_canonical();
@@ -215,7 +242,8 @@ pub fn real_client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> Ip
         let mut hops = headers.get_all(&FOR).iter().rev_lines().flat_map(|line| line.rsplit(','));
         while hops.next().is_some_and(|text| hop(text, &mut client)) {}
     } else {
-        let mut hops = headers.get_all(header::FORWARDED).iter().rev_lines().flat_map(|line| line.rsplit(','));
+        let mut hops =
+            headers.get_all(header::FORWARDED).iter().rev_lines().flat_map(|line| line.rsplit(','));
         while hops.next().is_some_and(|member| hop(forwarded_for(member), &mut client)) {}
     }
     client
@@ -242,7 +270,11 @@ fn address(text: &str) -> Option<IpAddr> {
         return inner.split(']').next()?.parse().ok();
     }
     let ip = text.parse().ok();
-    ip.or_else(|| text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).and_then(|(host, _)| host.parse().ok()))
+    ip.or_else(|| {
+        text.rsplit_once(':')
+            .filter(|(_, port)| port.parse::<u16>().is_ok())
+            .and_then(|(host, _)| host.parse().ok())
+    })
 }
 
 /// The one id that this header gives the request.

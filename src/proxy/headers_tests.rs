@@ -19,9 +19,17 @@ fn hop_by_hop_ends_here() {
     #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: [(&[(&str, &str)], &[&str]); 6] = [
         (&[("accept", "a"), ("host", "h")], &["accept", "host"]),
-        (&[("connection", "X-Drop, keep-alive"), ("x-drop", "1"), ("keep-alive", "5"), ("host", "h")], &["host"]),
         (
-            &[("connection", "Host, X-Forwarded-For, Cookie"), ("host", "h"), ("x-forwarded-for", "1"), ("cookie", "c")],
+            &[("connection", "X-Drop, keep-alive"), ("x-drop", "1"), ("keep-alive", "5"), ("host", "h")],
+            &["host"],
+        ),
+        (
+            &[
+                ("connection", "Host, X-Forwarded-For, Cookie"),
+                ("host", "h"),
+                ("x-forwarded-for", "1"),
+                ("cookie", "c"),
+            ],
             &["cookie", "host", "x-forwarded-for"],
         ),
         (&[("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "x")], &[]),
@@ -38,7 +46,10 @@ fn hop_by_hop_ends_here() {
 #[test]
 fn only_a_whole_upgrade_counts() {
     for (lines, expected) in [
-        (&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "x")][..], Some("websocket")),
+        (
+            &[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "x")][..],
+            Some("websocket"),
+        ),
         (&[("connection", "upgrade"), ("upgrade", "irc/6.9")], Some("irc/6.9")),
         (&[("upgrade", "websocket"), ("sec-websocket-key", "x")], None),
         (&[("connection", "keep-alive"), ("upgrade", "websocket"), ("sec-websocket-key", "x")], None),
@@ -55,11 +66,22 @@ fn only_a_whole_upgrade_counts() {
 
 #[test]
 fn strangers_are_replaced_and_the_trusted_added_to() {
-    let said =
-        [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.1.1.1")];
+    let said = [
+        ("x-forwarded-for", "1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("forwarded", "for=1.1.1.1"),
+    ];
     let [client_text, host, port] = ["10.0.0.9", "h:8080", "8080"].map(HeaderValue::from_static);
     let client = "::ffff:10.0.0.9".parse().unwrap();
-    let mut origin = Origin { client, client_text: &client_text, trusted: false, scheme: "http", host: Some(&host), port: &port };
+    let mut origin = Origin {
+        client,
+        client_text: &client_text,
+        trusted: false,
+        scheme: "http",
+        host: Some(&host),
+        port: &port,
+    };
     let mut headers = map(&said);
     forwarded(&mut headers, ForwardedStyle::Both, &origin);
     assert_eq!(headers["x-forwarded-for"], "10.0.0.9");
@@ -89,10 +111,18 @@ fn the_client_behind_proxies() {
         ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1:4000")], "1.1.1.1"),
         ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1, garbage, 10.0.0.2")], "10.0.0.2"),
         ("10.0.0.1", &[("x-forwarded-for", "10.0.0.3, 10.0.0.2")], "10.0.0.3"),
-        ("10.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:80\";proto=http, For=10.1.1.1")], "2001:db8::1"),
+        (
+            "10.0.0.1",
+            &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:80\";proto=http, For=10.1.1.1")],
+            "2001:db8::1",
+        ),
         ("::ffff:10.0.0.1", &[], "10.0.0.1"),
     ] {
-        assert_eq!(real_client(&map(lines), peer.parse().unwrap(), &trusted).to_string(), expected, "{peer} {lines:?}");
+        assert_eq!(
+            real_client(&map(lines), peer.parse().unwrap(), &trusted).to_string(),
+            expected,
+            "{peer} {lines:?}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! The life of a request. Read `exchange.rs` first; `resolve`, `choose`, `outbound`, `place`, `finish` and `answer` are its phases.
+//! The life of a request. Read `exchange.rs` first; `resolve`, `choose`, `outbound`, `place`, `finish` and
+//! `answer` are its phases.
 
 pub mod answer;
 mod choose;

@@ -1,4 +1,5 @@
-//! A request from its first byte to the last of its answer: what is recorded of it and what it holds. Its end gives all of it back.
+//! A request from its first byte to the last of its answer: what is recorded of it and what it holds. Its end
+//! gives all of it back.
 
 use super::client::Client;
 use super::flights::Flight;
@@ -17,7 +18,8 @@ use std::rc::Rc;
 /// The header that tells why, for those who are told.
 pub const WHY: HeaderName = HeaderName::from_static("homing-why");
 
-/// A request that has begun and is not over. Dropping it ends it: its place is given up, it is counted, and its line is written.
+/// A request that has begun and is not over. Dropping it ends it: its place is given up, it is counted, and
+/// its line is written.
 pub struct OpenRequest {
     /// What will be told of it.
     pub record: RequestRecord,
@@ -59,7 +61,13 @@ impl OpenRequest {
     }
 
     /// It is known what is asked for, by whom, and what becomes of it by the table of this revision.
-    pub fn resolved(&mut self, head: &RequestHead, resolution: &Resolution<'_>, listener: &Listener, revision: u64) {
+    pub fn resolved(
+        &mut self,
+        head: &RequestHead,
+        resolution: &Resolution<'_>,
+        listener: &Listener,
+        revision: u64,
+    ) {
         let worker = &self.client.worker;
         let span = worker.telemetry.span(&head.parts.headers, &worker.rng);
         self.record.asked(head.client, &head.id, &head.host, &head.parts, span);
@@ -84,7 +92,8 @@ impl OpenRequest {
     pub fn hand_over(&mut self, status: u16) -> Box<Self> {
         self.handed_over = true;
         self.client.timers.begin();
-        let mut record = std::mem::replace(&mut self.record, self.client.record(&self.client.direct, self.now));
+        let mut record =
+            std::mem::replace(&mut self.record, self.client.record(&self.client.direct, self.now));
         record.decision.status = status;
         if let Some(cluster) = &record.cluster {
             cluster.traffic.tunnel_opened();
@@ -179,7 +188,12 @@ impl Drop for OpenRequest {
         if let Some(cluster) = self.record.cluster.as_ref().filter(|_| self.tunnel) {
             cluster.traffic.tunnel_closed();
         }
-        self.client.worker.telemetry.end(&self.record, &self.client.facts(), now.since(self.start), self.tunnel);
+        self.client.worker.telemetry.end(
+            &self.record,
+            &self.client.facts(),
+            now.since(self.start),
+            self.tunnel,
+        );
         self.leave_slot(now);
     }
 }

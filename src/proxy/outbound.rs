@@ -1,4 +1,5 @@
-//! What is sent to a node: the head made for it, and the body, held or streamed, with the word whether it can be sent again.
+//! What is sent to a node: the head made for it, and the body, held or streamed, with the word whether it can
+//! be sent again.
 
 use super::context::RequestContext;
 use super::headers::{self, Origin};
@@ -106,7 +107,9 @@ impl OutboundRequest {
             head.to_mut().headers.insert(header::HOST, node.link.authority.clone());
         }
         if conf.tell_state {
-            head.to_mut().headers.insert("homing-state", HeaderValue::from_static(node.state(context.open.now).word()));
+            head.to_mut()
+                .headers
+                .insert("homing-state", HeaderValue::from_static(node.state(context.open.now).word()));
         }
         if !rule.request_headers.is_empty() {
             rule.request_headers.apply(&mut head.to_mut().headers, &context.facts_at(node));
@@ -135,16 +138,22 @@ impl OutboundRequest {
     }
 }
 
-/// A small body of a request that may be repeated is held in full; every other is streamed, once the node wants it if the client
-/// `expects` to be told. With it, whether it can be sent again.
-async fn take_in(context: &RequestContext<'_>, body: MessageBody, idempotent: bool, expects: bool) -> Result<(Payload, bool), Refused> {
+/// A small body of a request that may be repeated is held in full; every other is streamed, once the node
+/// wants it if the client `expects` to be told. With it, whether it can be sent again.
+async fn take_in(
+    context: &RequestContext<'_>,
+    body: MessageBody,
+    idempotent: bool,
+    expects: bool,
+) -> Result<(Payload, bool), Refused> {
     let cluster = context.to.cluster;
     if expects {
         return Ok((Payload::Streamed(Upload::new(body, true)), idempotent));
     }
     let small = body.size_hint().upper().is_some_and(|n| n <= cluster.conf.retry_body.0);
     if small && idempotent {
-        let bytes = body.collect().await.map_err(|error| retry::refused(&not_in_full(&error), cluster))?.to_bytes();
+        let bytes =
+            body.collect().await.map_err(|error| retry::refused(&not_in_full(&error), cluster))?.to_bytes();
         return Ok((Payload::Held(bytes), true));
     }
     Ok((Payload::Streamed(Upload::new(body, false)), false))
@@ -154,7 +163,9 @@ async fn take_in(context: &RequestContext<'_>, body: MessageBody, idempotent: bo
 fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
     let RequestContext { client, listener, to, head, .. } = context;
     let too_long = |_| Refused::new(StatusCode::URI_TOO_LONG, "The rewritten path is too long.");
-    if let Some(path) = head.parts.uri.path_and_query().map(|p| to.rule.target(p)).transpose().map_err(too_long)?.flatten() {
+    if let Some(path) =
+        head.parts.uri.path_and_query().map(|p| to.rule.target(p)).transpose().map_err(too_long)?.flatten()
+    {
         head.parts.uri = path.into();
     }
     let conf = &to.cluster.conf;

@@ -13,7 +13,8 @@ pub(super) async fn place(context: &mut RequestContext<'_>, chosen: &Chosen) -> 
     open.carry(cluster, &chosen.session);
     open.record.chosen(cluster, &chosen.verdict, open.now);
     open.leave_slot(open.now);
-    let Some(slot) = RequestSlot::take(cluster, &chosen.verdict.node, cluster.conf.queue_timeout.get()).await else {
+    let Some(slot) = RequestSlot::take(cluster, &chosen.verdict.node, cluster.conf.queue_timeout.get()).await
+    else {
         session::abandon(cluster, &chosen.session, chosen.verdict.node.live.slot, open.look());
         let message = "Every place at the server is taken. Please try again.";
         return Err(unavailable(cluster, message, "queue-timeout").ended(Termination::QueueTimeout));

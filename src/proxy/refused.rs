@@ -25,7 +25,14 @@ pub struct Refused {
 impl Refused {
     /// A plain refusal.
     pub fn new(status: StatusCode, message: &'static str) -> Self {
-        Self { status, message, retry_after: None, note: Cow::Borrowed(""), ended: Termination::Refused, page: None }
+        Self {
+            status,
+            message,
+            retry_after: None,
+            note: Cow::Borrowed(""),
+            ended: Termination::Refused,
+            page: None,
+        }
     }
     /// With what goes into the log.
     pub fn note(self, note: impl Into<Cow<'static, str>>) -> Self {

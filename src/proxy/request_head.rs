@@ -57,7 +57,11 @@ pub struct AmbiguousRequest {
 
 impl RequestHead {
     /// Reads what every later step needs; refuses what could be understood in two ways.
-    pub(super) fn read(listener: &Listener, arrival: &Arrival<'_>, mut parts: Parts) -> Result<Self, Box<AmbiguousRequest>> {
+    pub(super) fn read(
+        listener: &Listener,
+        arrival: &Arrival<'_>,
+        mut parts: Parts,
+    ) -> Result<Self, Box<AmbiguousRequest>> {
         match Self::judge(arrival, &mut parts) {
             Ok((host, passed)) => Ok(Self::of(listener, arrival, parts, host, passed)),
             Err(refused) => Err(Box::new(AmbiguousRequest { refused, parts })),
@@ -65,23 +69,37 @@ impl RequestHead {
     }
 
     fn judge(arrival: &Arrival<'_>, parts: &mut Parts) -> Result<(String, LoopMarks), Refused> {
-        let bad = |why: &'static str| Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why);
+        let bad = |why: &'static str| {
+            Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why)
+        };
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
-                None => return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy.")),
+                None => {
+                    return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
+                }
                 // RFC 9220 section 3; other protocols than this one do not become an upgrade of HTTP/1.1
                 Some(protocol) if !protocol.as_str().eq_ignore_ascii_case("websocket") => {
-                    return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, "Only WebSockets are opened here.").note("unknown-protocol"));
+                    return Err(Refused::new(
+                        StatusCode::NOT_IMPLEMENTED,
+                        "Only WebSockets are opened here.",
+                    )
+                    .note("unknown-protocol"));
                 }
                 Some(_) => {}
             }
         }
-        let passed = if own_addresses::is_chained() { LoopMarks::take(&mut parts.headers) } else { LoopMarks::default() };
+        let passed = if own_addresses::is_chained() {
+            LoopMarks::take(&mut parts.headers)
+        } else {
+            LoopMarks::default()
+        };
         let first = parts.headers.get(header::HOST).cloned();
         if let Some(authority) = parts.uri.authority() {
             // RFC 9112 section 3.2.2: the authority of an absolute URI stands above Host
             if arrival.protocol == ClientProtocol::Http2
-                && first.as_ref().is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
+                && first
+                    .as_ref()
+                    .is_some_and(|h| !h.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
             {
                 return Err(bad("host-and-authority-differ"));
             }
@@ -92,14 +110,18 @@ impl RequestHead {
             parts.headers.insert(header::HOST, value);
         }
         let host = match parts.headers.get(header::HOST) {
-            Some(value) => host_of(value.to_str().map_err(|_| bad("bad-host"))?).ok_or_else(|| bad("bad-host"))?.to_owned(),
+            Some(value) => host_of(value.to_str().map_err(|_| bad("bad-host"))?)
+                .ok_or_else(|| bad("bad-host"))?
+                .to_owned(),
             None if parts.version == Version::HTTP_10 => String::new(),
             None => return Err(bad("no-host")),
         };
         if let Some(path) = parts.uri.path_and_query().cloned().filter(|_| parts.uri.scheme().is_some()) {
             // RFC 9112 section 3.2.1: a URL may have a query behind its host, a target not
             parts.uri = match path.as_str() {
-                query if query.starts_with('?') => Uri::try_from(format!("/{query}")).map_err(|_| bad("bad-target"))?,
+                query if query.starts_with('?') => {
+                    Uri::try_from(format!("/{query}")).map_err(|_| bad("bad-target"))?
+                }
                 _ => path.into(),
             };
         }
@@ -108,8 +130,16 @@ impl RequestHead {
 
     fn of(listener: &Listener, arrival: &Arrival<'_>, parts: Parts, host: String, passed: LoopMarks) -> Self {
         let trusted = listener.trusts(arrival.peer);
-        let client = if trusted { headers::real_client(&parts.headers, arrival.peer, &listener.trusted) } else { arrival.peer };
-        let given = listener.request_id.as_ref().filter(|_| trusted).and_then(|name| headers::request_id(&parts.headers, name));
+        let client = if trusted {
+            headers::real_client(&parts.headers, arrival.peer, &listener.trusted)
+        } else {
+            arrival.peer
+        };
+        let given = listener
+            .request_id
+            .as_ref()
+            .filter(|_| trusted)
+            .and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| arrival.id.clone());
         let uri = parts.uri.clone();
         Self { id, parts, uri, host, client, trusted, passed }

@@ -1,5 +1,6 @@
-//! What a request is: who asks, which rule is for it, where that leads, and what the request says of its session. A pure function
-//! of the table and of what came; who serves a request, hands it over or explains it asks here, and nowhere else.
+//! What a request is: who asks, which rule is for it, where that leads, and what the request says of its
+//! session. A pure function of the table and of what came; who serves a request, hands it over or explains it
+//! asks here, and nowhere else.
 
 use super::request_head::{AmbiguousRequest, Arrival, RequestHead};
 use crate::affinity::{FoundPin, Lost, PinLookup, bypass};
@@ -74,7 +75,12 @@ pub fn resolve<'t>(
     Ok((head, resolution))
 }
 
-fn find<'t>(table: &'t Table, listener: &'t Listener, arrival: &Arrival<'_>, head: &RequestHead) -> Option<Resolution<'t>> {
+fn find<'t>(
+    table: &'t Table,
+    listener: &'t Listener,
+    arrival: &Arrival<'_>,
+    head: &RequestHead,
+) -> Option<Resolution<'t>> {
     let rule = listener.router.find(&RouteQuery {
         host: &head.host,
         path: head.parts.uri.path(),
@@ -96,7 +102,9 @@ impl<'t> Destination<'t> {
     fn of(rule: &'t Rule, cluster: &'t Arc<Cluster>, arrival: &Arrival<'_>, head: &RequestHead) -> Self {
         let bypass = match bypass::carried(&head.parts.headers) {
             None => Bypass::Absent,
-            Some(value) => cluster.forced_by(value, arrival.now.unix_secs()).map_or(Bypass::Refused, Bypass::To),
+            Some(value) => {
+                cluster.forced_by(value, arrival.now.unix_secs()).map_or(Bypass::Refused, Bypass::To)
+            }
         };
         let pin = head.pin_request(arrival.now.unix_secs());
         let reading = decide::recognise(cluster, &pin, arrival.now.secs());
@@ -153,10 +161,17 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
         for (name, value) in head {
             match *name {
                 "uri" => parts.uri = value.parse().unwrap(),
-                name => drop(parts.headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap())),
+                name => drop(
+                    parts.headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap()),
+                ),
             }
         }
-        let arrival = Arrival { peer: peer.parse().unwrap(), protocol: ClientProtocol::Http1, id: &RequestId::Own(7), now: Now::look() };
+        let arrival = Arrival {
+            peer: peer.parse().unwrap(),
+            protocol: ClientProtocol::Http1,
+            id: &RequestId::Own(7),
+            now: Now::look(),
+        };
         let (head, resolution) = match resolve(table, table.listeners[0].as_ref().unwrap(), &arrival, parts) {
             Ok(resolved) => resolved,
             Err(unclear) => return format!("{} {}", unclear.refused.status.as_u16(), unclear.refused.note),
@@ -204,13 +219,29 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
             ("203.0.113.1", &[("host", "shop.test")], "203.0.113.1 2 shop"),
             ("203.0.113.1", &[("host", "shop.test"), ("x-forwarded-for", "192.0.2.1")], "203.0.113.1 2 shop"),
             ("10.0.0.1", &[("host", "shop.test"), ("x-forwarded-for", "192.0.2.1")], "192.0.2.1 1 inner"),
-            ("10.0.0.1", &[("host", "shop.test"), ("x-forwarded-for", "192.0.2.1, 198.51.100.1")], "198.51.100.1 2 shop"),
+            (
+                "10.0.0.1",
+                &[("host", "shop.test"), ("x-forwarded-for", "192.0.2.1, 198.51.100.1")],
+                "198.51.100.1 2 shop",
+            ),
             ("203.0.113.1", &[("host", "shop.test:80"), ("cookie", "SRV=b")], "203.0.113.1 2 shop pin [1]"),
-            ("203.0.113.1", &[("host", "shop.test"), ("cookie", "SRV=z")], "203.0.113.1 2 shop UnknownRoute z"),
+            (
+                "203.0.113.1",
+                &[("host", "shop.test"), ("cookie", "SRV=z")],
+                "203.0.113.1 2 shop UnknownRoute z",
+            ),
             ("203.0.113.1", &[("host", "shop.test"), ("homing-bypass", &*good)], "203.0.113.1 2 shop to b"),
             ("203.0.113.1", &[("host", "shop.test"), ("homing-bypass", "x")], "203.0.113.1 2 shop refused"),
-            ("203.0.113.1", &[("host", "go.test"), ("cookie", "SRV=a")], "203.0.113.1 3 hand-off shop pin [0]"),
-            ("203.0.113.1", &[("host", "a.test"), ("uri", "http://shop.test/old/x")], "203.0.113.1 0 redirect"),
+            (
+                "203.0.113.1",
+                &[("host", "go.test"), ("cookie", "SRV=a")],
+                "203.0.113.1 3 hand-off shop pin [0]",
+            ),
+            (
+                "203.0.113.1",
+                &[("host", "a.test"), ("uri", "http://shop.test/old/x")],
+                "203.0.113.1 0 redirect",
+            ),
             ("203.0.113.1", &[("host", "a.test"), ("uri", "http://shop.test/x")], "203.0.113.1 2 shop"),
             ("203.0.113.1", &[("host", "a.test")], "203.0.113.1 - nothing"),
             ("203.0.113.1", &[], "400 no-host"),

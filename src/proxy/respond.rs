@@ -26,13 +26,21 @@ pub fn answer(answer: &Respond, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply
 }
 
 /// A redirect to a node's own address, path and query kept.
-pub fn hand_off(status: StatusCode, node: &Node, asked: &Uri, rule: &Rule, facts: &TemplateFacts<'_>) -> Reply {
+pub fn hand_off(
+    status: StatusCode,
+    node: &Node,
+    asked: &Uri,
+    rule: &Rule,
+    facts: &TemplateFacts<'_>,
+) -> Reply {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
-    let base = node.spec.public_url.as_deref().map_or_else(|| Cow::Owned(node.spec.url.to_string()), Cow::Borrowed);
+    let base =
+        node.spec.public_url.as_deref().map_or_else(|| Cow::Owned(node.spec.url.to_string()), Cow::Borrowed);
     let rest = asked.path_and_query().map_or("/", |target| target.as_str());
     let slash = if rest.starts_with('/') { "" } else { "/" };
-    let location = HeaderValue::try_from(format!("{base}{slash}{rest}")).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    let location = HeaderValue::try_from(format!("{base}{slash}{rest}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, location);
     // the next client is given another one
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

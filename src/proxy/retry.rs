@@ -16,7 +16,10 @@ use http::{Method, StatusCode};
 
 /// Methods that may be repeated without harm (RFC 9110 section 9.2.2).
 pub fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
 }
 
 /// The tries of one request.
@@ -36,7 +39,8 @@ pub struct RetryState {
     http1: Option<u32>,
 }
 
-/// Tries at one node before another is asked: a node that just refused may be restarting its listener, and leaving it costs the session.
+/// Tries at one node before another is asked: a node that just refused may be restarting its listener, and
+/// leaving it costs the session.
 const TRIES_PER_NODE: usize = 2;
 
 /// Races absorbed for one request; from then on it gets a connection of its own.
@@ -75,7 +79,12 @@ impl RetryState {
     }
 
     /// What the next try may cost.
-    pub(super) fn limits<'a>(&self, context: &RequestContext<'a>, node: &'a Node, switching: bool) -> ExchangeLimits<'a> {
+    pub(super) fn limits<'a>(
+        &self,
+        context: &RequestContext<'a>,
+        node: &'a Node,
+        switching: bool,
+    ) -> ExchangeLimits<'a> {
         let (client, conf) = (context.client, &context.to.cluster.conf);
         ExchangeLimits {
             now: context.open.now,
@@ -113,14 +122,21 @@ impl RetryState {
         let of_client = matches!(error.kind, ExchangeFailure::Client | ExchangeFailure::Stalled);
         if !error.race
             && !of_client
-            && !matches!(error.kind, ExchangeFailure::Full | ExchangeFailure::Unswitched | ExchangeFailure::WantsHttp1)
+            && !matches!(
+                error.kind,
+                ExchangeFailure::Full | ExchangeFailure::Unswitched | ExchangeFailure::WantsHttp1
+            )
         {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = FailureKind::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail(), now);
         }
-        let ends = of_client || matches!(error.kind, ExchangeFailure::Timeout | ExchangeFailure::BadAnswer | ExchangeFailure::Unswitched);
+        let ends = of_client
+            || matches!(
+                error.kind,
+                ExchangeFailure::Timeout | ExchangeFailure::BadAnswer | ExchangeFailure::Unswitched
+            );
         let may = intact && (unseen || self.repeatable) && !ends;
         if !may {
             return false;
@@ -141,16 +157,21 @@ impl RetryState {
             return true;
         }
         self.fresh = true;
-        // short of nobody listening it says little where others are answered, and a session that is on its node is not moved for it
+        // short of nobody listening it says little where others are answered, and a session that is on its
+        // node is not moved for it
         let node = &verdict.node;
-        let waits = error.kind != ExchangeFailure::Connect && stays && cluster.keeps(node, now) && cluster.outweighs_waits(node, now);
+        let waits = error.kind != ExchangeFailure::Connect
+            && stays
+            && cluster.keeps(node, now)
+            && cluster.outweighs_waits(node, now);
         let leaves = match error.kind {
             ExchangeFailure::Connect | ExchangeFailure::Unreached => !waits,
             ExchangeFailure::Unsent | ExchangeFailure::Declined => !waits && others,
             _ => false,
         };
         if leaves {
-            // nobody has seen the request, so it costs no retry: another node is asked, as often as there are others
+            // nobody has seen the request, so it costs no retry: another node is asked, as often as there are
+            // others
             let slot = verdict.node.live.slot;
             self.refused.push(slot);
             if self.refused.iter().filter(|refused| **refused == slot).count() >= TRIES_PER_NODE {
@@ -162,7 +183,8 @@ impl RetryState {
             return false;
         }
         self.left -= 1;
-        // a node that takes a pinned request and breaks off is alive: its session stays, only what is new goes elsewhere
+        // a node that takes a pinned request and breaks off is alive: its session stays, only what is new
+        // goes elsewhere
         if error.kind == ExchangeFailure::NoAnswer && !stays && others {
             self.tried.push(verdict.node.live.slot);
         }
@@ -174,35 +196,63 @@ impl RetryState {
 fn judge(cluster: &Cluster, node: &Node, met: FailureKind, detail: &str, now: Now) {
     let (passive, witness) = (&cluster.conf.passive, cluster.witness(node, now));
     if met == FailureKind::Late && !witness.answers {
-        node.live.evidence.waited(cluster.conf.timeouts.response.get().as_millis() as u64, passive.failures, now);
+        node.live.evidence.waited(
+            cluster.conf.timeouts.response.get().as_millis() as u64,
+            passive.failures,
+            now,
+        );
     }
-    if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64, now) {
+    if !node.live.evidence.failed(met, witness, passive.failures, passive.eject.get().as_millis() as u64, now)
+    {
         return;
     }
     let kept = cluster.kept(node, now).map(|kept| format!("; {kept}: {}", node.keeps())).unwrap_or_default();
-    tracing::warn!("cluster {} node {} is set aside after {} failures: {detail}{kept}", cluster.name, node.spec.name, passive.failures);
+    tracing::warn!(
+        "cluster {} node {} is set aside after {} failures: {detail}{kept}",
+        cluster.name,
+        node.spec.name,
+        passive.failures
+    );
     cluster.live.rescore(node.live.slot, now);
 }
 
 /// The answer for a failure that could not be mended.
 pub fn refused(error: &SendError, cluster: &Cluster) -> Refused {
     let (status, message, ended) = match error.kind {
-        ExchangeFailure::Connect | ExchangeFailure::Unreached | ExchangeFailure::Declined => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The server cannot be reached. Please try again.", Termination::ServerConnect)
-        }
-        ExchangeFailure::Full => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Every place at the server is taken. Please try again.", Termination::QueueTimeout)
-        }
+        ExchangeFailure::Connect | ExchangeFailure::Unreached | ExchangeFailure::Declined => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server cannot be reached. Please try again.",
+            Termination::ServerConnect,
+        ),
+        ExchangeFailure::Full => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Every place at the server is taken. Please try again.",
+            Termination::QueueTimeout,
+        ),
         ExchangeFailure::Unsent | ExchangeFailure::NoAnswer | ExchangeFailure::WantsHttp1 => {
             (StatusCode::BAD_GATEWAY, "The server broke off without an answer.", Termination::ServerHeaders)
         }
-        ExchangeFailure::Unswitched => (StatusCode::BAD_GATEWAY, "The server does not switch protocols here.", Termination::ServerHeaders),
-        ExchangeFailure::BadAnswer => (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", Termination::BadAnswer),
-        ExchangeFailure::Timeout => (StatusCode::GATEWAY_TIMEOUT, "The server did not answer in time.", Termination::ServerHeadersTimeout),
-        ExchangeFailure::Client => (StatusCode::BAD_REQUEST, "The request's body broke off.", Termination::ClientRequest),
-        ExchangeFailure::Stalled => {
-            (StatusCode::REQUEST_TIMEOUT, "The rest of the request's body did not come in time.", Termination::ClientRequestTimeout)
+        ExchangeFailure::Unswitched => (
+            StatusCode::BAD_GATEWAY,
+            "The server does not switch protocols here.",
+            Termination::ServerHeaders,
+        ),
+        ExchangeFailure::BadAnswer => {
+            (StatusCode::BAD_GATEWAY, "The server's answer could not be understood.", Termination::BadAnswer)
         }
+        ExchangeFailure::Timeout => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "The server did not answer in time.",
+            Termination::ServerHeadersTimeout,
+        ),
+        ExchangeFailure::Client => {
+            (StatusCode::BAD_REQUEST, "The request's body broke off.", Termination::ClientRequest)
+        }
+        ExchangeFailure::Stalled => (
+            StatusCode::REQUEST_TIMEOUT,
+            "The rest of the request's body did not come in time.",
+            Termination::ClientRequestTimeout,
+        ),
     };
     let mut refused = Refused::new(status, message).note(error.detail()).ended(ended);
     if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -1,4 +1,5 @@
-//! Undoes in an answer what was done to its request, so that the client never sees the node's own address (ProxyPassReverse).
+//! Undoes in an answer what was done to its request, so that the client never sees the node's own address
+//! (ProxyPassReverse).
 
 use crate::table::prefix_swap::PrefixSwap;
 use crate::wire::cookies::{self, Edit};
@@ -35,7 +36,8 @@ pub fn responses(headers: &mut HeaderMap, sides: &RewriteSides<'_>) {
 /// What a value becomes; `None` when it is right already.
 type New = fn(&str, &RewriteSides<'_>) -> Option<String>;
 
-/// Bytes beyond ASCII are opaque (RFC 9110 section 5.5): each stands for a character of its own here, and comes out as it went in.
+/// Bytes beyond ASCII are opaque (RFC 9110 section 5.5): each stands for a character of its own here, and
+/// comes out as it went in.
 fn change(value: &HeaderValue, new: New, sides: &RewriteSides<'_>) -> Option<Vec<u8>> {
     if let Ok(text) = value.to_str() {
         return new(text, sides).map(String::into_bytes);
@@ -46,8 +48,9 @@ fn change(value: &HeaderValue, new: New, sides: &RewriteSides<'_>) -> Option<Vec
 
 /// The location as the client must see it; `None` when it is right already.
 ///
-/// One on the node's own address gets the client's scheme and host. Where the rule has swapped prefixes they are swapped back on these,
-/// on paths, and on locations at the client's host by the node's scheme (a node behind TLS does not know better).
+/// One on the node's own address gets the client's scheme and host. Where the rule has swapped prefixes they
+/// are swapped back on these, on paths, and on locations at the client's host by the node's scheme (a node
+/// behind TLS does not know better).
 fn location(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
     let to_client = |path: &str| sides.swap.and_then(|swap| swap.to_client(path));
     if text.starts_with('/') && !text.starts_with("//") {
@@ -103,7 +106,9 @@ fn cookie(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
     let mut changed = false;
     let host_is_nodes = same_host(sides);
     for part in parts {
-        let (name, value) = part.split_once('=').map_or((part.trim_ascii(), ""), |(name, value)| (name.trim_ascii(), value.trim_ascii()));
+        let (name, value) = part
+            .split_once('=')
+            .map_or((part.trim_ascii(), ""), |(name, value)| (name.trim_ascii(), value.trim_ascii()));
         let names_node = value.trim_start_matches('.').eq_ignore_ascii_case(sides.node_host);
         if name.eq_ignore_ascii_case("domain") && names_node && !host_is_nodes {
             // Without a domain it is the client's host's own, which is what the node meant.
@@ -111,7 +116,10 @@ fn cookie(text: &str, sides: &RewriteSides<'_>) -> Option<String> {
             continue;
         }
         new.push(';');
-        let path = sides.swap.filter(|_| name.eq_ignore_ascii_case("path")).and_then(|swap| swap.cookie_to_client(value));
+        let path = sides
+            .swap
+            .filter(|_| name.eq_ignore_ascii_case("path"))
+            .and_then(|swap| swap.cookie_to_client(value));
         match path {
             Some(path) => {
                 new.push_str(" Path=");
@@ -137,8 +145,14 @@ fn same_host(sides: &RewriteSides<'_>) -> bool {
 mod tests {
     use super::*;
 
-    const BARE: RewriteSides<'_> =
-        RewriteSides { node_scheme: "http", node_host: "10.0.0.1", node_port: 8080, scheme: "https", host: "shop.example.com", swap: None };
+    const BARE: RewriteSides<'_> = RewriteSides {
+        node_scheme: "http",
+        node_host: "10.0.0.1",
+        node_port: 8080,
+        scheme: "https",
+        host: "shop.example.com",
+        swap: None,
+    };
 
     fn swap(strip: &str, add: Option<&str>) -> PrefixSwap {
         PrefixSwap::compile(Some(strip), add).unwrap().unwrap()
@@ -147,7 +161,8 @@ mod tests {
     #[test]
     fn locations() {
         let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
-        let (strips, swaps) = (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
+        let (strips, swaps) =
+            (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
         let six = RewriteSides { node_host: "[fd00::1]", node_port: 80, ..BARE };
         for (sides, from, to) in [
             (swaps, "/app/next?a=/app#b", Some("/shop/next?a=/app#b")),
@@ -185,7 +200,8 @@ mod tests {
     #[test]
     fn cookies() {
         let (strip, both) = (swap("/shop", None), swap("/shop", Some("/app")));
-        let (strips, swaps) = (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
+        let (strips, swaps) =
+            (RewriteSides { swap: Some(&strip), ..BARE }, RewriteSides { swap: Some(&both), ..BARE });
         for (sides, from, to) in [
             (swaps, "JSESSIONID=A.n1; Path=/app; HttpOnly", Some("JSESSIONID=A.n1; Path=/shop; HttpOnly")),
             (swaps, "a=b; path=/app/", Some("a=b; Path=/shop/")),
@@ -229,7 +245,11 @@ mod tests {
         let both = swap("/sh\u{f6}p", Some("/app"));
         let sides = RewriteSides { swap: Some(&both), ..BARE };
         for (name, from, to) in [
-            (SET_COOKIE, &b"a=1; Path=/app; Comment=gr\xc3\xb6\xc3\x9fe"[..], &b"a=1; Path=/sh%C3%B6p; Comment=gr\xc3\xb6\xc3\x9fe"[..]),
+            (
+                SET_COOKIE,
+                &b"a=1; Path=/app; Comment=gr\xc3\xb6\xc3\x9fe"[..],
+                &b"a=1; Path=/sh%C3%B6p; Comment=gr\xc3\xb6\xc3\x9fe"[..],
+            ),
             (SET_COOKIE, b"user=J\xf6rg; Path=/app", b"user=J\xf6rg; Path=/sh%C3%B6p"),
             (SET_COOKIE, b"a=1; Path=/app/\xc3\xa0", b"a=1; Path=/sh%C3%B6p/\xc3\xa0"),
             (LOCATION, b"http://10.0.0.1:8080/app/\xc3\xbc", b"https://shop.example.com/sh%C3%B6p/\xc3\xbc"),

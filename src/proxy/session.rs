@@ -23,7 +23,8 @@ pub struct OpenSession {
     counts: bool,
 }
 
-/// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few applications give up earlier.
+/// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few
+/// applications give up earlier.
 const QUIET: u32 = 600;
 
 impl OpenSession {
@@ -64,7 +65,13 @@ pub struct ConnectionSession {
 
 impl ConnectionSession {
     /// The session's identity: its own, or that of one of those that look alike.
-    fn identity(&self, cluster: &Cluster, reading: &PinLookup<'_>, verdict: &Verdict, tally: &LiveSessionCounter<'_>) -> u64 {
+    fn identity(
+        &self,
+        cluster: &Cluster,
+        reading: &PinLookup<'_>,
+        verdict: &Verdict,
+        tally: &LiveSessionCounter<'_>,
+    ) -> u64 {
         let Some(visitor) = reading.session.filter(|_| !cluster.affinity.identifies()) else {
             return reading.session.unwrap_or(self.fresh);
         };
@@ -82,7 +89,8 @@ impl ConnectionSession {
     }
 }
 
-/// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel requests agree.
+/// Enters a request's session into the ledger before it is sent, so that `max-sessions` is kept and parallel
+/// requests agree.
 pub fn enter(
     cluster: &Cluster,
     reading: &PinLookup<'_>,
@@ -98,7 +106,8 @@ pub fn enter(
     }
     let id = ledger.current(caller.identity(cluster, reading, verdict, tally));
     if verdict.honoured {
-        let quiet = verdict.node.state(at) == State::Draining && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
+        let quiet = verdict.node.state(at) == State::Draining
+            && ledger.find(id).is_none_or(|seen| now.saturating_sub(seen.last) > QUIET);
         ledger.touch(id, slot, now, tally);
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
@@ -129,7 +138,8 @@ pub fn enter(
         let on = ledger.open(id, slot, now, tally);
         // it begins here, wherever one of this name has been
         cluster.live.moved_back(id, slot);
-        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node, at)) {
+        if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node, at))
+        {
             return Err(Clash::Elsewhere(on));
         }
         if on != slot {
@@ -149,8 +159,15 @@ fn over(node: &Arc<Node>) -> bool {
     node.surplus() > Some(0)
 }
 
-/// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or never was one.
-pub fn conclude(cluster: &Cluster, session: &OpenSession, slot: u32, outcome: &PinOutcome, now: Now) -> Option<u64> {
+/// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or
+/// never was one.
+pub fn conclude(
+    cluster: &Cluster,
+    session: &OpenSession,
+    slot: u32,
+    outcome: &PinOutcome,
+    now: Now,
+) -> Option<u64> {
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &cluster.live.tally(now), now.secs());
     if let Some(learned) = outcome.learned {
@@ -161,19 +178,28 @@ pub fn conclude(cluster: &Cluster, session: &OpenSession, slot: u32, outcome: &P
         ledger.touch(learned, slot, now, tally);
         return Some(learned);
     }
-    if outcome.ended || (session.placed && !session.known && !outcome.pinned && outcome.cookie != PinSent::Provided) {
+    if outcome.ended
+        || (session.placed && !session.known && !outcome.pinned && outcome.cookie != PinSent::Provided)
+    {
         ledger.end(session.id, tally);
         return None;
     }
     Some(session.id)
 }
 
-/// The answer showed that the session was over before the request came. True if the client is to begin anew elsewhere: its pin points
-/// to a node that is being emptied, and would keep it there for nothing.
+/// The answer showed that the session was over before the request came. True if the client is to begin anew
+/// elsewhere: its pin points to a node that is being emptied, and would keep it there for nothing.
 ///
-/// Only an answer in place of an id that was shown counts, and only from a session that nobody had seen for a while: one that is
-/// alive gets a new id at its sign-in.
-pub fn is_over(cluster: &Cluster, session: &OpenSession, verdict: &Verdict, asked: &Parts, answer: &HeaderMap, now: Now) -> bool {
+/// Only an answer in place of an id that was shown counts, and only from a session that nobody had seen for a
+/// while: one that is alive gets a new id at its sign-in.
+pub fn is_over(
+    cluster: &Cluster,
+    session: &OpenSession,
+    verdict: &Verdict,
+    asked: &Parts,
+    answer: &HeaderMap,
+    now: Now,
+) -> bool {
     session.quiet
         && verdict.honoured
         && matches!(asked.method, Method::GET | Method::HEAD)
@@ -189,10 +215,11 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
     }
 }
 
-/// The request failed in this slot before an answer came: what it began is undone, unless another request of the session has gone
-/// on with it, there or elsewhere.
+/// The request failed in this slot before an answer came: what it began is undone, unless another request of
+/// the session has gone on with it, there or elsewhere.
 pub fn abandon(cluster: &Cluster, session: &OpenSession, slot: u32, now: Now) {
-    let is_its_own = || cluster.live.ledger.find(session.id).is_some_and(|seen| seen.slot == slot && !seen.confirmed);
+    let is_its_own =
+        || cluster.live.ledger.find(session.id).is_some_and(|seen| seen.slot == slot && !seen.confirmed);
     if session.placed && !session.known && is_its_own() {
         cluster.live.ledger.end(session.id, &cluster.live.tally(now));
     }

@@ -1,4 +1,5 @@
-//! A request's slot at a node: counted while it lasts, waited for when the node has as many requests as it may.
+//! A request's slot at a node: counted while it lasts, waited for when the node has as many requests as it
+//! may.
 
 use crate::base::clock::Now;
 use crate::base::wait_guard::WaitGuard;
@@ -21,8 +22,9 @@ pub struct RequestSlot {
 }
 
 impl RequestSlot {
-    /// Takes a slot. At a full node a pinned request waits here instead of being moved: losing the session costs more than the
-    /// delay. `None` when `queue-timeout` passed. Whoever has it tells the board ([`RequestSlot::rescore`]): the time may have passed.
+    /// Takes a slot. At a full node a pinned request waits here instead of being moved: losing the session
+    /// costs more than the delay. `None` when `queue-timeout` passed. Whoever has it tells the board
+    /// ([`RequestSlot::rescore`]): the time may have passed.
     pub async fn take(cluster: &Cluster, node: &Arc<Node>, within: Duration) -> Option<Self> {
         let (mut behind, mut waited) = (0, None);
         if !node.live.limit.try_enter() {
@@ -55,7 +57,8 @@ impl RequestSlot {
         }
     }
 
-    /// A node that limits itself, or was limited meanwhile, is full by its requests whatever the method counts.
+    /// A node that limits itself, or was limited meanwhile, is full by its requests whatever the method
+    /// counts.
     fn counts(&self) -> bool {
         self.counted || self.node.live.limit.is_set()
     }

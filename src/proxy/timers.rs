@@ -30,8 +30,8 @@ impl ConnectionTimers {
         Self { idle_since: Cell::new(monotonic_ms()), ..Self::default() }
     }
 
-    /// A request's head has begun and is not there in full. That is HTTP/1's: between exchanges of HTTP/2 there may be no more
-    /// than a ping.
+    /// A request's head has begun and is not there in full. That is HTTP/1's: between exchanges of HTTP/2
+    /// there may be no more than a ping.
     pub fn begin_head(&self) {
         if self.head_since.get() == 0 {
             self.head_since.set(monotonic_ms().max(1));
@@ -136,7 +136,10 @@ mod tests {
         }
         flows.stop();
         assert!(flows.wait_to_be_told(&cx).is_ok());
-        assert!(due <= Instant::now() + Duration::from_millis(1), "the end of another request moves no deadline");
+        assert!(
+            due <= Instant::now() + Duration::from_millis(1),
+            "the end of another request moves no deadline"
+        );
         timers.cut_stalled(idle);
         let cut = [&stalls, &flows, &answered].map(|body| body.wait_to_be_told(&cx).is_err());
         assert_eq!((cut, woken.0.load(Relaxed)), ([true, false, false], 1));

@@ -1,4 +1,5 @@
-//! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other Upgrade).
+//! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other
+//! Upgrade).
 
 use super::worker::Worker;
 use crate::base::clock;
@@ -56,14 +57,14 @@ impl TunnelEnding {
     }
 }
 
-/// A WebSocket close frame, unmasked as from a server: 1012, service restart. Whatever the proxy ends may be resumed, and
-/// clients that hear 1000 or 1001 take it as meant and do not come back (docs/src/sockets.md).
+/// A WebSocket close frame, unmasked as from a server: 1012, service restart. Whatever the proxy ends may be
+/// resumed, and clients that hear 1000 or 1001 take it as meant and do not come back (docs/src/sockets.md).
 const SERVICE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
 /// How long the last frame under way may take, the close frame, and the client's answer to it.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// When nothing of a node's many sockets should come back at once: they leave one after another, each so much after the one
-/// before on average, and all within so long.
+/// When nothing of a node's many sockets should come back at once: they leave one after another, each so much
+/// after the one before on average, and all within so long.
 const SPREAD: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
 
 /// One open tunnel of a node, counted until it is dropped.
@@ -120,7 +121,8 @@ pub async fn run(
     let mut leaving = std::pin::pin!(socket.leave());
     let end = loop {
         let ended = poll_fn(|cx| {
-            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant())).is_ready() {
+            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant())).is_ready()
+            {
                 return Poll::Ready(TunnelEnding::Client);
             }
             let see = |data: &[u8]| {
@@ -170,7 +172,8 @@ pub async fn run(
     (sent, end)
 }
 
-/// Sends the close frame and waits for the client's end: what it still sends would reset the connection and take the frame away.
+/// Sends the close frame and waits for the client's end: what it still sends would reset the connection and
+/// take the frame away.
 async fn say_why(client: &mut Side) {
     if client.write_all(&SERVICE_RESTART).await.is_ok() && client.shutdown().await.is_ok() {
         let mut rest = [0; 4096];

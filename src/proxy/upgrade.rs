@@ -27,25 +27,36 @@ pub struct UpgradeRequest {
     key: Option<HeaderValue>,
 }
 
-/// Where a client's connection or stream will come from, if the answer agrees to the upgrade that the request asks for.
+/// Where a client's connection or stream will come from, if the answer agrees to the upgrade that the request
+/// asks for.
 pub type UpgradeHandoff = oneshot::Receiver<End>;
 
 impl UpgradeRequest {
-    /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered without an upgrade would be
-    /// followed by it. Nor does one that may as well be answered without where nodes speak HTTP/2, which switches to nothing: a
-    /// WebSocket alone is worth a connection of HTTP/1.1.
-    pub(super) fn wanted(context: &RequestContext<'_>, body: &MessageBody, handoff: Option<UpgradeHandoff>) -> Option<Self> {
+    /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered
+    /// without an upgrade would be followed by it. Nor does one that may as well be answered without where
+    /// nodes speak HTTP/2, which switches to nothing: a WebSocket alone is worth a connection of HTTP/1.1.
+    pub(super) fn wanted(
+        context: &RequestContext<'_>,
+        body: &MessageBody,
+        handoff: Option<UpgradeHandoff>,
+    ) -> Option<Self> {
         let client = handoff.filter(|_| body.is_end_stream())?;
         let parts = &context.head.parts;
         if parts.method == Method::CONNECT {
             let mut nonce = [0; 16];
             context.client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
             let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-            return Some(Self { protocol: HeaderValue::from_static("websocket"), client, key: HeaderValue::try_from(key).ok() });
+            return Some(Self {
+                protocol: HeaderValue::from_static("websocket"),
+                client,
+                key: HeaderValue::try_from(key).ok(),
+            });
         }
         // RFC 9110 section 7.8: not over HTTP/1.0
         let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
-        if context.to.cluster.conf.http2 && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")) {
+        if context.to.cluster.conf.http2
+            && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket"))
+        {
             return None;
         }
         let protocol = HeaderValue::try_from(protocol).ok()?;
@@ -74,7 +85,8 @@ pub(super) fn switch(
     let open = &mut context.open;
     let live = open.slot.as_ref().map(|slot| slot.live().clone());
     let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
-        return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.").note("unasked-upgrade"));
+        return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.")
+            .note("unasked-upgrade"));
     };
     let over_h2 = wanted.key.is_some();
     let websocket = wanted.protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
@@ -102,7 +114,10 @@ pub(super) fn switch(
                 tunnelled.record.bytes = sent;
                 (tunnelled.record.note, tunnelled.record.ended) = (end.word().into(), end.termination());
             }
-            None => (tunnelled.record.note, tunnelled.record.ended) = ("upgrade-broken-off".into(), Termination::ServerData),
+            None => {
+                (tunnelled.record.note, tunnelled.record.ended) =
+                    ("upgrade-broken-off".into(), Termination::ServerData)
+            }
         }
     });
     Ok(Reply::Own(answer))

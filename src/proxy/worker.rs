@@ -1,4 +1,5 @@
-//! What the requests of one data-plane thread share: the table, the idle connections, what is written down. Nothing here is locked.
+//! What the requests of one data-plane thread share: the table, the idle connections, what is written down.
+//! Nothing here is locked.
 
 use super::flights::Flights;
 use crate::table::{Current, Table, Traffic};
@@ -20,7 +21,10 @@ use tokio::sync::{Notify, Semaphore};
 const IDS: usize = 4096;
 
 /// A table as one thread holds it: behind a count that no other core touches.
-#[allow(clippy::redundant_allocation, reason = "the inner count is shared by all cores, the outer one is not")]
+#[allow(
+    clippy::redundant_allocation,
+    reason = "the inner count is shared by all cores, the outer one is not"
+)]
 pub type HeldTable = Rc<Arc<Table>>;
 
 /// What all workers have in common.

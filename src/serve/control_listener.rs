@@ -1,9 +1,12 @@
-//! An address of the control plane that the conf names: opened at the start, then kept, moved or closed by a reload.
+//! An address of the control plane that the conf names: opened at the start, then kept, moved or closed by a
+//! reload.
 
 use super::error::{ControlError, TokenFileError};
 use super::{Body, Caller, ControlHandle, serve};
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
-use crate::listen::{Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress};
+use crate::listen::{
+    Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress,
+};
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -73,7 +76,8 @@ impl<R: 'static> ControlListener<R> {
         self.set.addresses(&plan.listener).into_iter().map(|place| OwnAddress { place, kind }).collect()
     }
 
-    /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the address opened.
+    /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the
+    /// address opened.
     pub fn commit<F>(
         &mut self,
         plan: ControlPlan<R>,
@@ -86,9 +90,13 @@ impl<R: 'static> ControlListener<R> {
         let fresh = rules.clone().map(|rules| Rc::new(RefCell::new(rules)));
         let options = self.options;
         let opened = self.set.commit(plan.listener, |_, mut bound, tls| {
-            let (Some(socket), Some(present)) = (bound.streams.pop(), fresh.clone()) else { return Err(io::ErrorKind::NotFound.into()) };
+            let (Some(socket), Some(present)) = (bound.streams.pop(), fresh.clone()) else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
             let answer = answer.clone();
-            serve(socket, options, tls, move |request, caller| answer(present.borrow().clone(), request, caller))
+            serve(socket, options, tls, move |request, caller| {
+                answer(present.borrow().clone(), request, caller)
+            })
         });
         match (&self.rules, rules) {
             (Some(present), Some(rules)) if opened.is_empty() => drop(present.replace(rules)),

@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow keeps nobody but itself.
+//! A small HTTP/1.1 server for the control thread: everything about it is bounded, and a client that is slow
+//! keeps nobody but itself.
 
 mod body;
 mod control_listener;
@@ -67,9 +68,14 @@ struct ControlHandle {
     _closing: watch::Sender<()>,
 }
 
-/// Serves an address with `handler` until the handle is dropped, as many connections at one time as its options say; further ones
-/// wait. To be called in a `LocalSet`.
-fn serve<H, F>(socket: BoundSocket, options: ControlOptions, tls: SharedTls, handler: H) -> io::Result<ControlHandle>
+/// Serves an address with `handler` until the handle is dropped, as many connections at one time as its
+/// options say; further ones wait. To be called in a `LocalSet`.
+fn serve<H, F>(
+    socket: BoundSocket,
+    options: ControlOptions,
+    tls: SharedTls,
+    handler: H,
+) -> io::Result<ControlHandle>
 where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
@@ -82,8 +88,13 @@ where
     Ok(ControlHandle { _closing: closing })
 }
 
-async fn accept<H, F>(listener: Rc<AcceptSocket>, options: ControlOptions, tls: SharedTls, handler: Rc<H>, mut closed: watch::Receiver<()>)
-where
+async fn accept<H, F>(
+    listener: Rc<AcceptSocket>,
+    options: ControlOptions,
+    tls: SharedTls,
+    handler: Rc<H>,
+    mut closed: watch::Receiver<()>,
+) where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
@@ -98,9 +109,13 @@ where
         let stream = WriteTimeout::new(stream, WriteLimit::of(PATIENCE));
         tokio::task::spawn_local(async move {
             match tls {
-                None => connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await,
+                None => {
+                    connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await
+                }
                 Some(tls) => match handshake(stream, tls).await {
-                    Ok((stream, names)) => connection(stream, Caller { peer, names }, pages, handler, near_limit, closed).await,
+                    Ok((stream, names)) => {
+                        connection(stream, Caller { peer, names }, pages, handler, near_limit, closed).await
+                    }
                     Err(error) => refused(key, peer, &error, &log),
                 },
             }
@@ -113,7 +128,10 @@ where
 type Encrypted<S> = tokio_rustls::server::TlsStream<S>;
 
 /// The handshake, and the names of whoever showed a certificate in it.
-async fn handshake<S>(stream: S, tls: Arc<rustls::ServerConfig>) -> io::Result<(Encrypted<S>, Option<Rc<[String]>>)>
+async fn handshake<S>(
+    stream: S,
+    tls: Arc<rustls::ServerConfig>,
+) -> io::Result<(Encrypted<S>, Option<Rc<[String]>>)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -123,7 +141,8 @@ where
     Ok((stream, names))
 }
 
-/// Who shows a certificate that is no good, or none, finds it in the log: it is one of ours with a mistake, more likely than not.
+/// Who shows a certificate that is no good, or none, finds it in the log: it is one of ours with a mistake,
+/// more likely than not.
 fn refused(key: &str, peer: Peer, error: &io::Error, log: &LogThrottle) {
     let from = peer.address().map_or_else(|| "this machine".to_owned(), |address| address.ip().to_string());
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -149,8 +168,10 @@ async fn connection<S, H, F>(
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold place for it
-        let answer = (!loop_marks::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
+        // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold
+        // place for it
+        let answer =
+            (!loop_marks::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
         let near_limit = near_limit();
         async move {
             let answer = match answer {
@@ -182,11 +203,13 @@ async fn connection<S, H, F>(
 
 /// The refusal of what came through a listener of ours: it comes from this machine, and from anybody.
 fn stray() -> Problem {
-    let detail = "This came through the proxy itself. If that is meant, write own = true on the node that leads here.";
+    let detail =
+        "This came through the proxy itself. If that is meant, write own = true on the node that leads here.";
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
-/// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no other may show it.
+/// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no
+/// other may show it.
 fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -205,9 +228,10 @@ fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
 pub async fn body_of(body: Incoming, largest: usize) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {} KiB.", largest >> 10)))
-        }
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body is larger than {} KiB.", largest >> 10),
+        )),
         Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("The body broke off: {error}."))),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not come within 10 seconds.")),
     }
@@ -246,7 +270,8 @@ pub fn host_of(host: &str) -> String {
     wire::host::host_of(host).unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Whether a host is an address or this machine: no page of another site can have made its own name point here then.
+/// Whether a host is an address or this machine: no page of another site can have made its own name point
+/// here then.
 pub fn is_plain(host: &str) -> bool {
     host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }

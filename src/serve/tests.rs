@@ -16,8 +16,10 @@ async fn a_follower_that_reads_nothing_is_cut_off() {
         async move { Response::new(body.unwrap_or_else(|| Body::from(""))) }
     });
     let (_open, closed) = watch::channel(());
-    let (stream, caller) =
-        (WriteTimeout::new(stream, WriteLimit::of(Duration::from_millis(50))), Caller { peer: Peer::Tcp(address), names: None });
+    let (stream, caller) = (
+        WriteTimeout::new(stream, WriteLimit::of(Duration::from_millis(50))),
+        Caller { peer: Peer::Tcp(address), names: None },
+    );
     let serving = connection(stream, caller, false, handler, || false, closed);
     let feeding = async {
         let mut fed = 0;
@@ -26,6 +28,8 @@ async fn a_follower_that_reads_nothing_is_cut_off() {
         }
         fed
     };
-    let ((), fed) = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(serving, feeding) }).await.expect("it ends");
+    let ((), fed) = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(serving, feeding) })
+        .await
+        .expect("it ends");
     assert!(fed > 0 && fed < 1000, "{fed} parts wait for nobody");
 }

@@ -1,4 +1,5 @@
-//! The other side of a connection has to take what it is sent: one that takes nothing for too long is cut off.
+//! The other side of a connection has to take what it is sent: one that takes nothing for too long is cut
+//! off.
 
 use crate::transport::watched::{StreamWatch, WatchedStream};
 use std::future::Future;
@@ -33,7 +34,9 @@ impl StreamWatch for WriteLimit {
         }
         let limit = self.limit;
         let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        end.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing")))
+        end.as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing")))
     }
 }
 

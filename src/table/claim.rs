@@ -1,4 +1,5 @@
-//! Another address that a node was announced at after it was accepted. It changes nothing until an operator accepts it.
+//! Another address that a node was announced at after it was accepted. It changes nothing until an operator
+//! accepts it.
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -76,6 +77,9 @@ mod tests {
         assert!(!claims.record(one.clone()), "it was told of");
         assert!(claims.record(other.clone()));
         assert_eq!(claims.standing(), Some(other));
-        assert!(!claims.record(Claim { from: [10, 0, 0, 2].into(), ..claim("http://b:2") }), "who says so is no news");
+        assert!(
+            !claims.record(Claim { from: [10, 0, 0, 2].into(), ..claim("http://b:2") }),
+            "who says so is no news"
+        );
     }
 }

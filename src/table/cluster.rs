@@ -77,10 +77,13 @@ impl Cluster {
                 );
                 format!("{}; tells {tells}, {known} known: our own count goes first", node.why(now))
             }
-            State::Ready if node.live.ramp(self.roster.slow_start, now) < 1 << 16 => format!("{}; eased in", node.why(now)),
-            State::Down => {
-                self.kept(node, now).map_or_else(|| node.why(now), |kept| format!("{}, but {kept}: {}", node.why(now), node.keeps()))
+            State::Ready if node.live.ramp(self.roster.slow_start, now) < 1 << 16 => {
+                format!("{}; eased in", node.why(now))
             }
+            State::Down => self.kept(node, now).map_or_else(
+                || node.why(now),
+                |kept| format!("{}, but {kept}: {}", node.why(now), node.keeps()),
+            ),
             _ => node.why(now),
         }
     }
@@ -195,7 +198,9 @@ impl ClusterLive {
 
     /// Remembers that a session left a node, so that a recovery does not flip it back.
     pub fn remember_move(&self, session: u64, from: u32, to: u32, now: u32) {
-        if self.move_count.load(Relaxed) < MOVES_KEPT && self.moves.insert(session, Move { from, to, last: now }).is_none() {
+        if self.move_count.load(Relaxed) < MOVES_KEPT
+            && self.moves.insert(session, Move { from, to, last: now }).is_none()
+        {
             self.move_count.fetch_add(1, Relaxed);
         }
     }
@@ -217,7 +222,9 @@ impl ClusterLive {
 
     /// A session is on this node again, for want of the one that it had been moved to.
     pub fn moved_back(&self, session: u64, slot: u32) {
-        if self.move_count.load(Relaxed) > 0 && self.moves.remove_if(&session, |_, m| m.from == slot).is_some() {
+        if self.move_count.load(Relaxed) > 0
+            && self.moves.remove_if(&session, |_, m| m.from == slot).is_some()
+        {
             self.move_count.fetch_sub(1, Relaxed);
         }
     }
@@ -230,7 +237,8 @@ impl ClusterLive {
         self.moves.get(&session).filter(|m| m.to == slot).map(|m| m.from)
     }
 
-    /// Makes this be what is known of a session, from before the process started. Its node's count follows with `count_restored`.
+    /// Makes this be what is known of a session, from before the process started. Its node's count follows
+    /// with `count_restored`.
     pub fn restore(&self, session: u64, known: KnownSession, moved_from: Option<u32>) {
         self.forget(session);
         self.ledger.put(session, known, &NoSessionCounter);
@@ -269,8 +277,8 @@ impl ClusterLive {
         self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), part, parts, &self.tally(now))
     }
 
-    /// Counts the sessions that nobody has seen lately in one of `parts` parts of the ledger. After the last one it is known what
-    /// is usual.
+    /// Counts the sessions that nobody has seen lately in one of `parts` parts of the ledger. After the last
+    /// one it is known what is usual.
     pub fn look_through(&self, now: Now, part: usize, parts: usize) {
         let roster = self.roster.load();
         let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,7 +289,9 @@ impl ClusterLive {
         stale.resize(slots, 0);
         self.ledger.look_through(part, parts, |seen| {
             let slot = seen.slot as usize;
-            if now.secs().saturating_sub(seen.last) > LATELY || roster.lives.get(slot).is_none_or(|live| live.report.lost(seen.last)) {
+            if now.secs().saturating_sub(seen.last) > LATELY
+                || roster.lives.get(slot).is_none_or(|live| live.report.lost(seen.last))
+            {
                 stale.get_mut(slot).into_iter().for_each(|count| *count += 1);
             }
         });
@@ -310,10 +320,13 @@ impl ClusterLive {
         others.any(|n| n.live.evidence.last_answer().is_some_and(|at| at > since))
     }
 
-    /// Whether a node that comes up now joins others that serve already: those that are back from the same outage do not count.
+    /// Whether a node that comes up now joins others that serve already: those that are back from the same
+    /// outage do not count.
     pub fn others_serve(&self, slot: u32, now: Now) -> bool {
         let roster = self.roster.load();
-        let serves = |n: &Node| matches!(n.state(now), State::Ready | State::Full) && !n.live.is_cold(roster.slow_start, now);
+        let serves = |n: &Node| {
+            matches!(n.state(now), State::Ready | State::Full) && !n.live.is_cold(roster.slow_start, now)
+        };
         roster.nodes.iter().flatten().any(|n| n.live.slot != slot && serves(n))
     }
 }

@@ -1,4 +1,5 @@
-//! From a checked `Config` to a `Table`: the only constructor. Cells that outlive a table are taken over by name.
+//! From a checked `Config` to a `Table`: the only constructor. Cells that outlive a table are taken over by
+//! name.
 
 use super::cluster::{Cluster, ClusterLive};
 use super::departed::departed;
@@ -40,21 +41,27 @@ pub struct TableContext<'a> {
     pub keys: &'a Arc<KeyRing>,
 }
 
-/// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is touched until
-/// `adopt`; an error leaves no trace.
-pub fn compile(config: Arc<Config>, context: &TableContext<'_>, previous: Option<(&Table, Now)>) -> Result<Table, TableError> {
+/// Builds the table that the conf describes, of what was read already: it asks no disk. Nothing that runs is
+/// touched until `adopt`; an error leaves no trace.
+pub fn compile(
+    config: Arc<Config>,
+    context: &TableContext<'_>,
+    previous: Option<(&Table, Now)>,
+) -> Result<Table, TableError> {
     let (previous, now) = previous.unzip();
     let mut clusters = Vec::with_capacity(config.cluster.len());
     for (name, conf) in &config.cluster {
         let before = previous.and_then(|t| t.known().find(|c| *c.name == **name));
-        let cluster = compile_cluster(name, conf, config.server.max_sessions, context, before.map(Arc::as_ref));
+        let cluster =
+            compile_cluster(name, conf, config.server.max_sessions, context, before.map(Arc::as_ref));
         clusters.push(Arc::new(cluster.map_err(|why| TableError::Cluster { cluster: name.clone(), why })?));
     }
     let index = |wanted: &str| clusters.iter().position(|c| *c.name == *wanted);
     let mut listeners: Vec<Option<Arc<Listener>>> = vec![None; previous.map_or(0, |t| t.listeners.len())];
     let rules = config.rules();
     for (name, conf) in &config.listener {
-        let place = previous.and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
+        let place = previous
+            .and_then(|t| t.listeners.iter().position(|l| l.as_ref().is_some_and(|l| *l.name == **name)));
         let before = place.and_then(|at| previous?.listeners[at].as_ref());
         let wrong = |why| TableError::Listener { listener: name.clone(), why };
         let listener = Arc::new(Listener {
@@ -70,7 +77,8 @@ pub fn compile(config: Arc<Config>, context: &TableContext<'_>, previous: Option
             None => listeners.push(Some(listener)),
         }
     }
-    let departed = previous.zip(now).map_or_else(Vec::new, |(previous, now)| departed(previous, &clusters, now.secs()));
+    let departed =
+        previous.zip(now).map_or_else(Vec::new, |(previous, now)| departed(previous, &clusters, now.secs()));
     Ok(Table { revision: previous.map_or(1, |t| t.revision + 1), config, listeners, clusters, departed })
 }
 
@@ -92,7 +100,9 @@ fn request_id_header(name: &str) -> Result<Option<HeaderName>, ListenerError> {
     match name {
         "off" => Ok(None),
         _ if name.eq_ignore_ascii_case("x-request-id") => Ok(Some(HeaderName::from_static("x-request-id"))),
-        _ => HeaderName::from_bytes(name.as_bytes()).map(Some).map_err(|_| ListenerError::RequestId(name.to_owned())),
+        _ => HeaderName::from_bytes(name.as_bytes())
+            .map(Some)
+            .map_err(|_| ListenerError::RequestId(name.to_owned())),
     }
 }
 
@@ -104,7 +114,8 @@ fn compile_cluster(
     before: Option<&Cluster>,
 ) -> Result<Cluster, ClusterError> {
     let method = Method::of(conf.balance);
-    let mut berths = SlotTable::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
+    let mut berths =
+        SlotTable::new(before.map_or_else(Vec::new, |c| c.live.roster.load().lives.clone()), conf);
     let tables: Vec<model::NodeTable> = conf.nodes.values().map(model::Node::table).collect();
     let mut nodes: Vec<Option<Arc<Node>>> = Vec::new();
     let tls_files = crate::upstream::tls::fingerprint(&conf.tls, context.files);
@@ -123,17 +134,26 @@ fn compile_cluster(
     }
     let keys = keys_for(conf, context)?;
     let affinity = {
-        let members: Vec<Member<'_>> = slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
-        Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone()).map_err(ClusterError::Affinity)?
+        let members: Vec<Member<'_>> =
+            slots.iter().filter_map(|&s| nodes[s as usize].as_deref()).map(member).collect();
+        Affinity::compile(conf.affinity.as_ref(), name, &members, keys.clone())
+            .map_err(ClusterError::Affinity)?
     };
     let seats = seats(&nodes, &slots);
     let old_roster = before.map(|c| c.live.roster.load_full());
-    let placement =
-        Placement::new(method, affinity.hashes(), &seats, old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement));
-    let counts_requests =
-        matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions) || tables.iter().any(|t| t.max_requests.is_some());
+    let placement = Placement::new(
+        method,
+        affinity.hashes(),
+        &seats,
+        old_roster.as_ref().filter(|r| r.method == method).map(|r| &r.placement),
+    );
+    let counts_requests = matches!(method, Method::LeastRequests | Method::Random | Method::LeastSessions)
+        || tables.iter().any(|t| t.max_requests.is_some());
     let slow_start = conf.slow_start.get().as_secs() as u32;
-    let names = slots.iter().filter_map(|&slot| Some((nodes.get(slot as usize)?.as_ref()?.spec.name.clone(), slot))).collect();
+    let names = slots
+        .iter()
+        .filter_map(|&slot| Some((nodes.get(slot as usize)?.as_ref()?.spec.name.clone(), slot)))
+        .collect();
     let roster = Arc::new(Roster {
         nodes,
         lives: berths.lives,
@@ -149,7 +169,8 @@ fn compile_cluster(
     let begun = || Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger(), links.usage));
     let live = before.map_or_else(begun, |cluster| cluster.live.clone());
     let error_page = conf.error_page.as_ref().map(|page| held(context, "error-page", page)).transpose()?;
-    let settings = Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
+    let settings =
+        Settings::new(affinity.key_id(), conf.health.path.clone(), conf.session_idle.get().as_secs());
     Ok(Cluster {
         name: name.into(),
         conf: conf.clone(),
@@ -183,8 +204,11 @@ struct SlotTable {
 impl SlotTable {
     fn new(lives: Vec<Arc<NodeLive>>, conf: &model::Cluster) -> Self {
         let by_name = lives.iter().enumerate().map(|(slot, live)| (live.name.clone(), slot)).collect();
-        let left = |live: &NodeLive| !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight() == 0;
-        let free = lives.iter().enumerate().rev().filter(|(_, live)| left(live)).map(|(slot, _)| slot).collect();
+        let left = |live: &NodeLive| {
+            !conf.nodes.contains_key(&*live.name) && live.sessions.load(Relaxed) == 0 && live.in_flight() == 0
+        };
+        let free =
+            lives.iter().enumerate().rev().filter(|(_, live)| left(live)).map(|(slot, _)| slot).collect();
         Self { lives, by_name, free }
     }
 
@@ -212,7 +236,8 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
         max_sessions: table.max_sessions,
         max_requests: table.max_requests,
         backup: table.backup,
-        roles: Roles::new(table.roles.iter().copied()).map_err(|why| ClusterError::Roles { node: name.to_owned(), why })?,
+        roles: Roles::new(table.roles.iter().copied())
+            .map_err(|why| ClusterError::Roles { node: name.to_owned(), why })?,
         shared,
         public_url: table.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
         admin: table.state,
@@ -223,7 +248,10 @@ fn spec_of(name: &str, table: &model::NodeTable, shared: bool) -> Result<NodeSpe
 
 /// Where a node may be that says so itself, from that address.
 pub fn announced(conf: &model::Cluster, from: Option<IpAddr>) -> LinkReach {
-    LinkReach::Announced { from, into: JoinableAddresses::read(conf.join.iter().flat_map(|join| join.urls.as_slice())) }
+    LinkReach::Announced {
+        from,
+        into: JoinableAddresses::read(conf.join.iter().flat_map(|join| join.urls.as_slice())),
+    }
 }
 
 fn reach_of(conf: &model::Cluster, table: &model::NodeTable) -> LinkReach {
@@ -252,7 +280,9 @@ fn keys_for(conf: &model::Cluster, context: &TableContext<'_>) -> Result<Arc<Key
     };
     let Some(file) = file else { return Ok(context.keys.clone()) };
     let text = held(context, "keys", file)?;
-    KeyRing::parse(&String::from_utf8_lossy(&text)).map(Arc::new).map_err(|why| ClusterError::Keys { file: file.clone(), why })
+    KeyRing::parse(&String::from_utf8_lossy(&text))
+        .map(Arc::new)
+        .map_err(|why| ClusterError::Keys { file: file.clone(), why })
 }
 
 /// What a file held that is named under this key.
@@ -271,7 +301,12 @@ struct LinkMaker<'a> {
 }
 
 impl<'a> LinkMaker<'a> {
-    fn new(conf: &'a model::Cluster, context: &'a TableContext<'a>, before: Option<&Cluster>, tls_files: u64) -> Self {
+    fn new(
+        conf: &'a model::Cluster,
+        context: &'a TableContext<'a>,
+        before: Option<&Cluster>,
+        tls_files: u64,
+    ) -> Self {
         let same = before.filter(|c| c.conf.tls == conf.tls && c.conf.http2 == conf.http2);
         let links = same.into_iter().flat_map(|c| c.nodes().map(move |n| (c.tls_files, &n.link)));
         let current = links.filter(|(files, link)| link.tls.is_none() || *files == tls_files);
@@ -282,7 +317,9 @@ impl<'a> LinkMaker<'a> {
     }
 
     fn link(&mut self, url: &NodeUrl, reach: LinkReach) -> Result<Arc<Link>, ClusterError> {
-        if let Some(link) = self.kept.get(&url.to_string()).and_then(|known| known.iter().find(|link| link.reach == reach)) {
+        if let Some(link) =
+            self.kept.get(&url.to_string()).and_then(|known| known.iter().find(|link| link.reach == reach))
+        {
             return Ok(link.clone());
         }
         let tls = match url.scheme {
@@ -292,7 +329,10 @@ impl<'a> LinkMaker<'a> {
         let server_name = match tls {
             Some(_) => {
                 let name = self.conf.tls.server_name.clone().unwrap_or_else(|| url.host.clone());
-                Some(rustls::pki_types::ServerName::try_from(name.clone()).map_err(|_| ClusterError::ServerName(name))?)
+                Some(
+                    rustls::pki_types::ServerName::try_from(name.clone())
+                        .map_err(|_| ClusterError::ServerName(name))?,
+                )
             }
             None => None,
         };
@@ -300,7 +340,8 @@ impl<'a> LinkMaker<'a> {
         let link = Arc::new(Link {
             id: NEXT_LINK.fetch_add(1, Relaxed),
             url: url.clone(),
-            authority: http::HeaderValue::try_from(text).map_err(|_| ClusterError::Authority(url.host.clone()))?,
+            authority: http::HeaderValue::try_from(text)
+                .map_err(|_| ClusterError::Authority(url.host.clone()))?,
             addresses: ArcSwap::from_pointee(Addresses::new(literal(url))),
             looked_up: Notify::new(),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
@@ -330,7 +371,9 @@ impl<'a> LinkMaker<'a> {
 fn authority(url: &NodeUrl) -> String {
     let whole = url.authority();
     match (url.scheme, url.port) {
-        (Scheme::Http, 80) | (Scheme::Https, 443) => whole.rsplit_once(':').map_or(whole.clone(), |(host, _)| host.to_owned()),
+        (Scheme::Http, 80) | (Scheme::Https, 443) => {
+            whole.rsplit_once(':').map_or(whole.clone(), |(host, _)| host.to_owned())
+        }
         _ => whole,
     }
 }

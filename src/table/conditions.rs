@@ -49,10 +49,13 @@ impl Conditions {
             return Err(RuleError::Path { key: "path", path: path.clone() });
         }
         let headers = rule.header.iter().map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| RuleError::HeaderName(name.clone()))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| RuleError::HeaderName(name.clone()))?;
             let value = match value.as_str() {
                 "*" => Expected::Present,
-                text => Expected::Equal(HeaderValue::from_str(text).map_err(|_| RuleError::HeaderValue(name.to_string()))?),
+                text => Expected::Equal(
+                    HeaderValue::from_str(text).map_err(|_| RuleError::HeaderValue(name.to_string()))?,
+                ),
             };
             Ok((name, value))
         });
@@ -60,7 +63,10 @@ impl Conditions {
             let value = if value == "*" { Expected::Present } else { Expected::Equal(value.as_str().into()) };
             (name.as_str().into(), value)
         });
-        let method = |text: &String| Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| RuleError::Method(text.clone()));
+        let method = |text: &String| {
+            Method::from_bytes(text.to_ascii_uppercase().as_bytes())
+                .map_err(|_| RuleError::Method(text.clone()))
+        };
         Ok(Self {
             path_regex: rule.path_regex.as_deref().map(Regex::new).transpose().map_err(RuleError::Regex)?,
             methods: rule.method.as_slice().iter().map(method).collect::<Result<_, _>>()?,
@@ -82,7 +88,10 @@ impl Conditions {
                 Expected::Present => request.headers.contains_key(name),
                 Expected::Equal(value) => request.headers.get_all(name).iter().any(|line| line == value),
             })
-            && self.query.iter().all(|(name, wanted)| query_has(request.query.unwrap_or_default(), name, wanted))
+            && self
+                .query
+                .iter()
+                .all(|(name, wanted)| query_has(request.query.unwrap_or_default(), name, wanted))
             && self.path_regex.as_ref().is_none_or(|regex| regex.is_match(&path.text))
     }
 }
@@ -106,10 +115,12 @@ fn decoded_equals(raw: &str, wanted: &str) -> bool {
         let (byte, length) = match raw.get(at) {
             None => return false,
             Some(b'+') if expected == b' ' => (b' ', 1),
-            Some(b'%') => match raw.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)) {
-                Some(byte) => (byte, 3),
-                None => (b'%', 1),
-            },
+            Some(b'%') => {
+                match raw.get(at + 1..at + 3).and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)) {
+                    Some(byte) => (byte, 3),
+                    None => (b'%', 1),
+                }
+            }
             Some(byte) => (*byte, 1),
         };
         if byte != expected {

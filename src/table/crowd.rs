@@ -1,9 +1,11 @@
-//! Clients that cannot be told apart: a readable pin names a node and not whose session it is, and a whole office behind one address
-//! looks like one visitor. Each pin that is written is a session of its own all the same, or an office would count for one.
+//! Clients that cannot be told apart: a readable pin names a node and not whose session it is, and a whole
+//! office behind one address looks like one visitor. Each pin that is written is a session of its own all the
+//! same, or an office would count for one.
 //!
-//! The sessions of one visitor on one node are members of a crowd, numbered from 0. A member's number is part of its identity in the
-//! ledger, which is all that is kept: who comes back is taken for a member whose client was not seen yet, else for one by its
-//! connection. Members that nobody is taken for fall idle, so that a crowd that shrinks is believed to.
+//! The sessions of one visitor on one node are members of a crowd, numbered from 0. A member's number is part
+//! of its identity in the ledger, which is all that is kept: who comes back is taken for a member whose
+//! client was not seen yet, else for one by its connection. Members that nobody is taken for fall idle, so
+//! that a crowd that shrinks is believed to.
 
 use crate::base::hash::hash64_pair;
 use crate::ledger::Ledger;
@@ -56,7 +58,8 @@ impl<'l> Crowd<'l> {
 
     fn probes(&self, seed: u64, reach: u64) -> impl Iterator<Item = u64> {
         let crowd = *self;
-        (0..LOOKS).map(move |look| crowd.member(hash64_pair(&seed.to_le_bytes(), &look.to_le_bytes()) % reach))
+        (0..LOOKS)
+            .map(move |look| crowd.member(hash64_pair(&seed.to_le_bytes(), &look.to_le_bytes()) % reach))
     }
 
     fn member(&self, number: u64) -> u64 {

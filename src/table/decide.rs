@@ -1,5 +1,5 @@
-//! The decision: which node, and why. A pure function of the cluster, the pin that was read and what is known of the nodes;
-//! log, header and metric print its `Verdict`.
+//! The decision: which node, and why. A pure function of the cluster, the pin that was read and what is known
+//! of the nodes; log, header and metric print its `Verdict`.
 
 mod input;
 mod pinned;
@@ -57,9 +57,9 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
-/// What the request says of its session. The ledger comes first where the session lives there, and the forms under `also` when it
-/// does not know it. It also knows of a session that is in use by a socket alone, of which its cookie cannot tell. `now` is
-/// `clock::monotonic_secs`.
+/// What the request says of its session. The ledger comes first where the session lives there, and the forms
+/// under `also` when it does not know it. It also knows of a session that is in use by a socket alone, of
+/// which its cookie cannot tell. `now` is `clock::monotonic_secs`.
 pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> PinLookup<'t> {
     let own = cluster.affinity.read(head);
     if matches!(own.found, FoundPin::Ledger { .. })
@@ -79,10 +79,19 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> P
 }
 
 /// Decides.
-pub fn decide(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Decision {
+pub fn decide(
+    cluster: &Cluster,
+    reading: &PinLookup<'_>,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+) -> Decision {
     match pinned(cluster, reading, facts) {
-        Pinned::Here { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true }),
-        Pinned::Followed { node, via } => Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false }),
+        Pinned::Here { node, via } => {
+            Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true })
+        }
+        Pinned::Followed { node, via } => {
+            Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false })
+        }
         Pinned::Keyed { node, why, was } => {
             let why = was.map_or(why, |(_, why)| why);
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
@@ -92,7 +101,12 @@ pub fn decide(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<
             place(cluster, key_of(reading), facts, rng, why, Some(slot))
         }
         Pinned::Gone { slot, why } => match doubted(cluster, slot, facts) {
-            Some(node) => Decision::Serve(Verdict { node: node.clone(), why: via_of(reading).into(), was: None, honoured: true }),
+            Some(node) => Decision::Serve(Verdict {
+                node: node.clone(),
+                why: via_of(reading).into(),
+                was: None,
+                honoured: true,
+            }),
             None if cluster.conf.failover == Failover::Strict => Decision::Refuse(Refusal::Strict),
             None => place(cluster, key_of(reading), facts, rng, why, Some(slot)),
         },
@@ -101,14 +115,19 @@ pub fn decide(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<
     }
 }
 
-/// The node of a slot, if it is down only as all the others are: with every check failing, the checks are more likely wrong than all
-/// the nodes, and the session stays. Where nobody else is left for this request, one that is only set aside is as good.
+/// The node of a slot, if it is down only as all the others are: with every check failing, the checks are
+/// more likely wrong than all the nodes, and the session stays. Where nobody else is left for this request,
+/// one that is only set aside is as good.
 fn doubted<'t>(cluster: &'t Cluster, slot: u32, facts: &DecisionInput<'_>) -> Option<&'t Arc<Node>> {
-    let node = cluster.node(slot).filter(|node| node.state(facts.now) == State::Down && !facts.tried.contains(&slot))?;
-    (!cluster.live.any_up(facts.now) || is_set_aside(node, facts.now) && !is_any_ready(cluster, facts)).then_some(node)
+    let node = cluster
+        .node(slot)
+        .filter(|node| node.state(facts.now) == State::Down && !facts.tried.contains(&slot))?;
+    (!cluster.live.any_up(facts.now) || is_set_aside(node, facts.now) && !is_any_ready(cluster, facts))
+        .then_some(node)
 }
 
-/// Whether failing requests alone keep it from new sessions: its checks do not call it down, nobody takes it out.
+/// Whether failing requests alone keep it from new sessions: its checks do not call it down, nobody takes it
+/// out.
 fn is_set_aside(node: &Node, now: Now) -> bool {
     let live = &node.live;
     let may = node.spec.admin == AdminState::Enabled && node.spec.weight > 0 && !node.stands_aside();
@@ -116,12 +135,17 @@ fn is_set_aside(node: &Node, now: Now) -> bool {
 }
 
 fn is_any_ready(cluster: &Cluster, facts: &DecisionInput<'_>) -> bool {
-    cluster.nodes().any(|node| node.state(facts.now) == State::Ready && !facts.tried.contains(&node.live.slot))
+    cluster
+        .nodes()
+        .any(|node| node.state(facts.now) == State::Ready && !facts.tried.contains(&node.live.slot))
 }
 
-/// Whether waiting for a slot's node would be in vain: its drain is over, it was removed, or it only tells clients where to go.
+/// Whether waiting for a slot's node would be in vain: its drain is over, it was removed, or it only tells
+/// clients where to go.
 fn left_for_good(cluster: &Cluster, slot: u32, now: Now) -> bool {
-    cluster.node(slot).is_some_and(|node| node.stands_aside() || matches!(node.state(now), State::Drained | State::Removed))
+    cluster
+        .node(slot)
+        .is_some_and(|node| node.stands_aside() || matches!(node.state(now), State::Drained | State::Removed))
 }
 
 fn key_of(reading: &PinLookup<'_>) -> Option<u64> {
@@ -133,9 +157,17 @@ fn key_of(reading: &PinLookup<'_>) -> Option<u64> {
 }
 
 /// Places a session that has no node.
-fn place(cluster: &Cluster, key: Option<u64>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng, why: Why, was: Option<u32>) -> Decision {
+fn place(
+    cluster: &Cluster,
+    key: Option<u64>,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+    why: Why,
+    was: Option<u32>,
+) -> Decision {
     let serve = |node: &Arc<Node>| Decision::Serve(Verdict { node: node.clone(), why, was, honoured: false });
-    if let Some(node) = facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
+    if let Some(node) =
+        facts.hint.filter(|slot| !facts.tried.contains(slot)).and_then(|slot| cluster.node(slot))
         && cluster.keeps(node, facts.now)
     {
         return serve(node);
@@ -148,33 +180,55 @@ fn place(cluster: &Cluster, key: Option<u64>, facts: &DecisionInput<'_>, rng: &m
             }
             // fail-open: when every node fails its check, all are tried
             let open = down.map(|(node, _)| node).filter(|_| !cluster.live.any_up(facts.now));
-            // the last that are ready may have died a moment ago: better than nobody is one that failed before and may be back
-            match open.as_ref().or_else(|| busy(cluster, facts, rng)).or_else(|| one_of(cluster, facts, rng, is_set_aside)) {
+            // the last that are ready may have died a moment ago: better than nobody is one that failed
+            // before and may be back
+            match open
+                .as_ref()
+                .or_else(|| busy(cluster, facts, rng))
+                .or_else(|| one_of(cluster, facts, rng, is_set_aside))
+            {
                 Some(node) => serve(node),
-                None if cluster.nodes().any(|n| n.state(facts.now) == State::Full) => Decision::Refuse(Refusal::Full),
+                None if cluster.nodes().any(|n| n.state(facts.now) == State::Full) => {
+                    Decision::Refuse(Refusal::Full)
+                }
                 None => Decision::Refuse(Refusal::NoNode),
             }
         }
     }
 }
 
-/// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited or failed may be of that.
-fn pick(cluster: &Cluster, key: Option<u64>, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Option<(Arc<Node>, Tier)> {
+/// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that
+/// waited or failed may be of that.
+fn pick(
+    cluster: &Cluster,
+    key: Option<u64>,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+) -> Option<(Arc<Node>, Tier)> {
     let newest = cluster.live.roster.load();
     let mut from = |board: &Placement| match facts.dry {
         true => board.peek(key, facts.tried, rng),
         false => board.pick(key, facts.tried, rng),
     };
     let (slot, tier) = from(&newest.placement)?;
-    match newest.node(slot).filter(|node| cluster.node(slot).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live))) {
+    match newest
+        .node(slot)
+        .filter(|node| cluster.node(slot).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live)))
+    {
         Some(node) => Some((node.clone(), tier)),
         // one that came since has no name in this table
-        None => from(&cluster.roster.placement).and_then(|(slot, tier)| Some((cluster.node(slot)?.clone(), tier))),
+        None => {
+            from(&cluster.roster.placement).and_then(|(slot, tier)| Some((cluster.node(slot)?.clone(), tier)))
+        }
     }
 }
 
 /// A node with room for sessions whose places for requests are all taken: the request waits there for one.
-fn busy<'t>(cluster: &'t Cluster, facts: &DecisionInput<'_>, rng: &mut impl rand::Rng) -> Option<&'t Arc<Node>> {
+fn busy<'t>(
+    cluster: &'t Cluster,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+) -> Option<&'t Arc<Node>> {
     one_of(cluster, facts, rng, |node, now| node.state(now) == State::Ready)
 }
 

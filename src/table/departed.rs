@@ -1,5 +1,5 @@
-//! Clusters that are in the conf no more. What each knew is kept for a while: a file that is moved away and put back, or whose
-//! line was taken out by mistake, loses no session.
+//! Clusters that are in the conf no more. What each knew is kept for a while: a file that is moved away and
+//! put back, or whose line was taken out by mistake, loses no session.
 
 use super::{Cluster, Table};
 use std::collections::HashSet;
@@ -28,7 +28,8 @@ impl Departed {
 pub fn departed(before: &Table, clusters: &[Arc<Cluster>], now: u32) -> Vec<Departed> {
     let here: HashSet<&str> = clusters.iter().map(|cluster| &*cluster.name).collect();
     let leave = before.clusters.iter().map(|cluster| Departed { cluster: cluster.clone(), left: now });
-    let mut gone: Vec<Departed> = before.departed.iter().filter(|gone| !gone.is_over(now)).cloned().chain(leave).collect();
+    let mut gone: Vec<Departed> =
+        before.departed.iter().filter(|gone| !gone.is_over(now)).cloned().chain(leave).collect();
     gone.retain(|gone| !here.contains(&*gone.cluster.name));
     gone.drain(..gone.len().saturating_sub(MOST));
     gone
@@ -53,10 +54,13 @@ mod tests {
                 )
             })
             .collect();
-        let text = format!("[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\nrespond = {{ status = 404 }}\n{clusters}");
+        let text = format!(
+            "[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\nrespond = {{ status = 404 }}\n{clusters}"
+        );
         let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
         let context = compile::TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-        compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap()
+        compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look())))
+            .unwrap()
     }
 
     fn names(n: std::ops::Range<usize>) -> Vec<String> {
@@ -73,7 +77,10 @@ mod tests {
         assert_eq!((without.clusters.len(), without.departed.len()), (1, 1));
         let again = table(&names(0..2), Some(&without));
         assert!(Arc::ptr_eq(&again.clusters[1].live, &live) && again.departed.is_empty());
-        assert!(Arc::ptr_eq(&again.clusters[1].nodes().next().unwrap().live, &first.clusters[1].nodes().next().unwrap().live));
+        assert!(Arc::ptr_eq(
+            &again.clusters[1].nodes().next().unwrap().live,
+            &first.clusters[1].nodes().next().unwrap().live
+        ));
     }
 
     #[test]

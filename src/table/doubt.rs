@@ -5,7 +5,8 @@ use crate::base::clock::{Now, millis};
 use crate::config::model::{self, AdminState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Whether the checks of a cluster are to be doubted: most nodes that served began to fail them at the same time.
+/// Whether the checks of a cluster are to be doubted: most nodes that served began to fail them at the same
+/// time.
 #[derive(Debug, Default)]
 pub struct Doubt {
     /// Nodes that have failed since then, in milliseconds since the process started.
@@ -26,16 +27,21 @@ pub enum DoubtOutcome {
 }
 
 impl Doubt {
-    /// Looks at what the checks of the nodes say now; to be called when a row of failures begins or ends, and while in doubt.
+    /// Looks at what the checks of the nodes say now; to be called when a row of failures begins or ends, and
+    /// while in doubt.
     pub fn look(&self, health: &model::Health, nodes: &[&Node], now_ms: u64) -> Option<DoubtOutcome> {
         let interval = health.interval.get();
-        // as far apart as the first bad checks with one cause can be: an interval and its tenth, and the time a check may take
+        // as far apart as the first bad checks with one cause can be: an interval and its tenth, and the time
+        // a check may take
         let together = millis(interval.mul_f64(1.1) + health.timeout.get());
         let serve = |node: &&&Node| {
-            matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining) && !node.stands_aside() && !node.live.report.is_down()
+            matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining)
+                && !node.stands_aside()
+                && !node.live.report.is_down()
         };
         let rows = || nodes.iter().filter(serve).map(|node| (node.live.evidence.failing_since(), *node));
-        let pass = rows().filter(|(failing, node)| failing.is_none() && node.live.evidence.check_passes()).count();
+        let pass =
+            rows().filter(|(failing, node)| failing.is_none() && node.live.evidence.check_passes()).count();
         let until = self.until.load(Relaxed);
         if now_ms < until {
             let since = self.since.load(Relaxed);
@@ -50,8 +56,11 @@ impl Doubt {
             return None;
         }
         let newest = rows().filter_map(|(failing, _)| failing).max()?;
-        let begun: Vec<u64> = rows().filter_map(|(failing, _)| failing).filter(|at| newest - at <= together).collect();
-        let unchecked = rows().filter(|(failing, node)| failing.is_none() && node.live.health() == Health::Unknown).count();
+        let begun: Vec<u64> =
+            rows().filter_map(|(failing, _)| failing).filter(|at| newest - at <= together).collect();
+        let unchecked = rows()
+            .filter(|(failing, node)| failing.is_none() && node.live.health() == Health::Unknown)
+            .count();
         if begun.len() < 2 || begun.len() <= pass.max(unchecked) {
             return None;
         }
@@ -67,6 +76,8 @@ impl Doubt {
 
     /// Whether it is one of those whose check is doubted.
     pub fn covers(&self, node: &Node, now: Now) -> bool {
-        self.is_any(now.ms()) && { node.live.evidence.failing_since().is_some_and(|at| at >= self.since.load(Relaxed)) }
+        self.is_any(now.ms()) && {
+            node.live.evidence.failing_since().is_some_and(|at| at >= self.since.load(Relaxed))
+        }
     }
 }

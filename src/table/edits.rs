@@ -16,9 +16,13 @@ pub struct Edits {
 impl Edits {
     /// Reads the edits of a rule.
     pub fn compile(edits: &HeaderEdits) -> Result<Self, RuleError> {
-        let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| RuleError::HeaderName(text.to_owned()));
+        let name = |text: &str| {
+            HeaderName::from_bytes(text.as_bytes()).map_err(|_| RuleError::HeaderName(text.to_owned()))
+        };
         let pairs = |map: &indexmap::IndexMap<String, String>| {
-            map.iter().map(|(key, value)| Ok((name(key)?, Template::parse(value)?))).collect::<Result<Vec<_>, RuleError>>()
+            map.iter()
+                .map(|(key, value)| Ok((name(key)?, Template::parse(value)?)))
+                .collect::<Result<Vec<_>, RuleError>>()
         };
         let (set, add) = (pairs(&edits.set)?, pairs(&edits.add)?);
         let remove = edits.remove.iter().map(|text| name(text)).collect::<Result<Vec<_>, RuleError>>()?;
@@ -36,7 +40,8 @@ impl Edits {
             headers.remove(name);
         }
         for (name, template) in &self.set {
-            // With nothing to say the header is absent, and the client's own line of that name must not pass for ours.
+            // With nothing to say the header is absent, and the client's own line of that name must not pass
+            // for ours.
             match template.value(facts) {
                 Some(value) => drop(headers.try_insert(name, value)),
                 None => drop(headers.remove(name)),

@@ -15,6 +15,9 @@ fn edits_go_in_order() {
     let asked = headers.clone();
     edits.apply(&mut headers, &TemplateFacts { headers: Some(&asked), ..TemplateFacts::default() });
     assert_eq!(headers.len(), 2);
-    assert_eq!((&headers["x-new"], &headers["x-two"]), (&HeaderValue::from_static("was o"), &HeaderValue::from_static("added")));
+    assert_eq!(
+        (&headers["x-new"], &headers["x-two"]),
+        (&HeaderValue::from_static("was o"), &HeaderValue::from_static("added"))
+    );
     assert!(Edits::default().is_empty());
 }

@@ -1,4 +1,5 @@
-//! The effective state of a node: what the operator wants, what checks see and what the node says, in one word with its why.
+//! The effective state of a node: what the operator wants, what checks see and what the node says, in one
+//! word with its why.
 //!
 //! | what the operator wants | what checks see | sessions it has | new sessions |
 //! |-------------------------|-----------------|-----------------|--------------|
@@ -12,10 +13,11 @@
 //! | removed, drained        | any             | no              | no           |
 //! | pending                 | not checked     | no              | no           |
 //!
-//! A node that only tells clients where to go (role `lb` in a dedicated cluster) has no sessions and takes none, whatever else it is.
+//! A node that only tells clients where to go (role `lb` in a dedicated cluster) has no sessions and takes
+//! none, whatever else it is.
 //!
-//! What the node says of itself can only take away: draining, stopping, syncing, and an older version than another ready
-//! node's, keep its sessions and take no new ones. Its silence takes nothing away.
+//! What the node says of itself can only take away: draining, stopping, syncing, and an older version than
+//! another ready node's, keep its sessions and take no new ones. Its silence takes nothing away.
 
 use super::evidence::FailureKind;
 use super::node::{Health, Node};
@@ -68,8 +70,8 @@ impl Node {
         self.live.report.load() == Some(100) || self.surplus() >= Some(0)
     }
 
-    /// As it is shown in status, API and metrics: drained once a drain has nobody left, no open socket either, silent when a node
-    /// that serves has stopped announcing itself.
+    /// As it is shown in status, API and metrics: drained once a drain has nobody left, no open socket
+    /// either, silent when a node that serves has stopped announcing itself.
     pub fn shown(&self, now: Now) -> State {
         match self.state(now) {
             State::Draining if self.live.all_sessions() == 0 && self.live.in_flight() == 0 => State::Drained,
@@ -89,11 +91,20 @@ impl Node {
     /// Who is still there, in words: "2 sessions, 3 sockets left".
     pub fn left(&self) -> String {
         let live = &self.live;
-        let (sessions, requests, sockets) = (live.all_sessions(), live.requests_in_flight(), live.sockets.load(Relaxed));
-        format!("{} left", words::counts(&[(sessions.into(), "session"), (requests.into(), "request"), (sockets.into(), "socket")]))
+        let (sessions, requests, sockets) =
+            (live.all_sessions(), live.requests_in_flight(), live.sockets.load(Relaxed));
+        format!(
+            "{} left",
+            words::counts(&[
+                (sessions.into(), "session"),
+                (requests.into(), "request"),
+                (sockets.into(), "socket")
+            ])
+        )
     }
 
-    /// Whether the open sockets of its sessions are ended: they do not stay where their sessions are not served.
+    /// Whether the open sockets of its sessions are ended: they do not stay where their sessions are not
+    /// served.
     pub fn sends_sockets_away(&self, now: Now) -> bool {
         matches!(self.state(now), State::Maintenance | State::Drained | State::Removed | State::Pending)
     }

@@ -1,4 +1,5 @@
-//! What counts as proof that a node is gone. This is the one place that judges what clients' requests met there.
+//! What counts as proof that a node is gone. This is the one place that judges what clients' requests met
+//! there.
 //!
 //! | met by a request                                  | counts towards setting the node aside                | its pinned sessions                               |
 //! |---------------------------------------------------|------------------------------------------------------|---------------------------------------------------|
@@ -9,15 +10,16 @@
 //! | an answer that is no HTTP, a 5xx                  | never: something answers                             | stay                                              |
 //! | the client gave up, a race over a kept connection | never: says nothing of the node                      | stay                                              |
 //!
-//! `passive.failures` that count, in a row, set it aside for `passive.eject`: it is given no new sessions. An interval is
-//! `health.interval`. With `health.pinned = "check"` a node that is set aside loses its pinned sessions at once. What checks say, and
-//! who keeps pinned sessions against it, is in [`super::kept`].
+//! `passive.failures` that count, in a row, set it aside for `passive.eject`: it is given no new sessions. An
+//! interval is `health.interval`. With `health.pinned = "check"` a node that is set aside loses its pinned
+//! sessions at once. What checks say, and who keeps pinned sessions against it, is in [`super::kept`].
 //!
-//! A connection opens at a process that hangs, too. Where a check only connects, clients wait in vain once `passive.failures` requests
-//! in a row had no answer in time, each begun after the one before had ended: what one client opens at once is one observation. If
-//! another node has answered a client since (else they more likely wait for the same thing), the node is asked for "/", beside its
-//! check. Any answer will do, and then speaks for it as a check would. Pins move only if there is none, to clients neither, for the
-//! longer of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
+//! A connection opens at a process that hangs, too. Where a check only connects, clients wait in vain once
+//! `passive.failures` requests in a row had no answer in time, each begun after the one before had ended:
+//! what one client opens at once is one observation. If another node has answered a client since (else they
+//! more likely wait for the same thing), the node is asked for "/", beside its check. Any answer will do, and
+//! then speaks for it as a check would. Pins move only if there is none, to clients neither, for the longer
+//! of `timeouts.response` and three times `passive.eject`, and only as long as the node is set aside for it.
 
 use crate::base::clock::Now;
 use crate::base::maybe::MaybeU64;
@@ -138,8 +140,8 @@ impl Evidence {
         self.against.load(Relaxed) == REFUSED
     }
 
-    /// A client's request failed. After `limit` that count in a row the node is set aside for `eject_ms`, doubled each time up to ten
-    /// times. True when that just happened.
+    /// A client's request failed. After `limit` that count in a row the node is set aside for `eject_ms`,
+    /// doubled each time up to ten times. True when that just happened.
     pub fn failed(&self, met: FailureKind, witness: Witness, limit: u8, eject_ms: u64, now: Now) -> bool {
         // what breaks off may be a connection from before nobody listened
         self.against.fetch_max(if met == FailureKind::Refused { REFUSED } else { UNANSWERED }, Relaxed);
@@ -177,7 +179,8 @@ impl Evidence {
         self.is_ejected(now).then_some(met)
     }
 
-    /// A client's request had no answer within `limit_ms`, nor had others lately. After `limit` in a row clients wait in vain.
+    /// A client's request had no answer within `limit_ms`, nor had others lately. After `limit` in a row
+    /// clients wait in vain.
     pub fn waited(&self, limit_ms: u64, limit: u8, now: Now) {
         let (now, last) = (now.ms(), self.last_wait.load(Relaxed));
         let began_before_it_ended = last.is_some_and(|last| now.saturating_sub(last) < limit_ms);
@@ -199,8 +202,8 @@ impl Evidence {
         self.in_vain_since.load(Relaxed)
     }
 
-    /// The check that asked was answered: who waits, waits for a page of its own. That holds for so long; the next one who waits has
-    /// it asked again.
+    /// The check that asked was answered: who waits, waits for a page of its own. That holds for so long; the
+    /// next one who waits has it asked again.
     pub fn record_check_answer(&self, for_ms: u64, now: Now) {
         self.vouched_until.store(now.ms() + for_ms, Relaxed);
         self.in_vain_since.store(None, Relaxed);
@@ -215,8 +218,8 @@ impl Evidence {
         now.ms() < self.vouched_until.load(Relaxed)
     }
 
-    /// The check that asked those who wait in vain `since` then had no answer either: sets it aside. False if somebody was answered
-    /// meanwhile.
+    /// The check that asked those who wait in vain `since` then had no answer either: sets it aside. False if
+    /// somebody was answered meanwhile.
     pub fn found_in_vain(&self, since: u64, eject_ms: u64, now: Now) -> bool {
         let still = self.in_vain_since.exchange(Some(since), None, Relaxed);
         if still {
@@ -260,7 +263,8 @@ impl Evidence {
         self.check_passes.load(Relaxed)
     }
 
-    /// Its checks fail, of a node that served, or call it up, whether it is held down or not. True if that is news.
+    /// Its checks fail, of a node that served, or call it up, whether it is held down or not. True if that is
+    /// news.
     pub fn check(&self, fails: bool, now_ms: u64) -> bool {
         let is_new = fails != self.failing_since().is_some();
         if is_new {

@@ -1,5 +1,5 @@
-//! How full a node is: what it told, what was placed there since and what has left, and what our own ledger knows of it. Its word
-//! is not the only witness. The time is an argument.
+//! How full a node is: what it told, what was placed there since and what has left, and what our own ledger
+//! knows of it. Its word is not the only witness. The time is an argument.
 
 use crate::base::maybe::MaybeU32;
 use std::sync::Mutex;
@@ -43,7 +43,8 @@ pub struct NodeObservation {
     pub now: u64,
 }
 
-/// The live cells of how full a node is. Written by the control thread alone but for sessions that end, read by everybody.
+/// The live cells of how full a node is. Written by the control thread alone but for sessions that end, read
+/// by everybody.
 #[derive(Debug)]
 pub struct Fill {
     /// The part of its seats in use when it last told, as the bits of a `f32`.
@@ -139,7 +140,8 @@ impl Fill {
         let since = sight.now.saturating_sub(self.at.load(Relaxed)) as f64 / 1000.0;
         // at least one stays: only the node itself can say that nobody is left
         let gone = f64::from(sum.saturating_sub(1)) * (1.0 - (-norm.leaving() * since).exp());
-        self.gone.store(if self.load().is_some() && self.sessions().is_some() { gone as u32 } else { 0 }, Relaxed);
+        self.gone
+            .store(if self.load().is_some() && self.sessions().is_some() { gone as u32 } else { 0 }, Relaxed);
     }
 
     /// What it told does not hold any more; who was not seen lately is counted anew when it speaks again.
@@ -162,10 +164,12 @@ impl Fill {
         self.stale.store(stale, Relaxed);
     }
 
-    /// So many sessions of the ledger are over. Until the next count they pass for ones that were not seen lately: so nobody who
-    /// was seen is overlooked.
+    /// So many sessions of the ledger are over. Until the next count they pass for ones that were not seen
+    /// lately: so nobody who was seen is overlooked.
     pub fn ended(&self, many: u32) {
-        let _ = self.stale.fetch_update(Relaxed, Relaxed, |stale| (stale > 0).then(|| stale.saturating_sub(many)));
+        let _ = self
+            .stale
+            .fetch_update(Relaxed, Relaxed, |stale| (stale > 0).then(|| stale.saturating_sub(many)));
     }
 
     /// Seats in use now, by its word.
@@ -238,8 +242,9 @@ impl Norm {
         Some(self.usual.load(Relaxed)).filter(|usual| *usual > 0)
     }
 
-    /// Looks at all nodes: at the sizes that they told, and for each that tells how full it is, at the seats in use and the
-    /// sessions of ours that were seen lately. The middle one says what is usual, so that a few cannot.
+    /// Looks at all nodes: at the sizes that they told, and for each that tells how full it is, at the seats
+    /// in use and the sessions of ours that were seen lately. The middle one says what is usual, so that a
+    /// few cannot.
     pub fn survey(&self, sizes: &[u32], tellers: impl Iterator<Item = (f64, u32)>) {
         let mean = sizes.iter().map(|size| u64::from(*size)).sum::<u64>().checked_div(sizes.len() as u64);
         self.usual.store(mean.and_then(|mean| u32::try_from(mean).ok()).unwrap_or(0), Relaxed);

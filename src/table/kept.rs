@@ -1,5 +1,5 @@
-//! Who keeps the pinned sessions of a node that is down: pins follow what clients see (`health.pinned = "traffic"`), or the check
-//! alone (`"check"`). New sessions avoid a node that is down in either case.
+//! Who keeps the pinned sessions of a node that is down: pins follow what clients see (`health.pinned =
+//! "traffic"`), or the check alone (`"check"`). New sessions avoid a node that is down in either case.
 //!
 //! | the node is down because                     | "traffic": its pinned sessions                                 | "check" |
 //! |----------------------------------------------|----------------------------------------------------------------|---------|
@@ -15,7 +15,8 @@
 //!
 //! A connection opens at a process that hangs, too: [`super::evidence`] says when it is asked for an answer.
 //!
-//! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a session moves in both.
+//! A state that it tells (draining, maintenance) is obeyed at once in both. Where its request is refused a
+//! session moves in both.
 
 use super::evidence::{FailureKind, Witness};
 use super::node::{Health, Node};
@@ -33,7 +34,8 @@ pub enum KeepReason {
     Answers(u64),
     /// Its check passes: only waits are long, or it is not trusted with new sessions yet.
     Passes,
-    /// Most nodes began to fail at the same time: what they have in common is more likely wrong than all of them.
+    /// Most nodes began to fail at the same time: what they have in common is more likely wrong than all of
+    /// them.
     Doubted,
 }
 
@@ -66,7 +68,8 @@ pub fn kept(health: &model::Health, cluster: &ClusterLive, node: &Node, now: Now
     if passes(health, node) {
         return proof.is_none_or(|met| met == FailureKind::Late).then_some(KeepReason::Passes);
     }
-    (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered()).then_some(KeepReason::Doubted)
+    (node.live.health() == Health::Down && cluster.doubt.covers(node, now) && !evidence.is_unanswered())
+        .then_some(KeepReason::Doubted)
 }
 
 /// Whether it is checked, and the last check was good.
@@ -93,12 +96,19 @@ impl Cluster {
     /// Who else speaks for a node where a request just failed.
     pub fn witness(&self, node: &Node, now: Now) -> Witness {
         let health = &self.conf.health;
-        let answers = node.live.evidence.since_answer(now).is_some_and(|ms| ms <= millis(health.interval.get()));
-        Witness { answers, check_answered: health.kind() == HealthKind::Http && passes(health, node) || node.live.evidence.is_vouched(now) }
+        let answers =
+            node.live.evidence.since_answer(now).is_some_and(|ms| ms <= millis(health.interval.get()));
+        Witness {
+            answers,
+            check_answered: health.kind() == HealthKind::Http && passes(health, node)
+                || node.live.evidence.is_vouched(now),
+        }
     }
 
-    /// Whether waiting in vain at this node is no reason to move a session: it answers others, or its check passes.
+    /// Whether waiting in vain at this node is no reason to move a session: it answers others, or its check
+    /// passes.
     pub fn outweighs_waits(&self, node: &Node, now: Now) -> bool {
-        self.conf.health.pinned == PinnedBy::Traffic && (self.witness(node, now).answers || passes(&self.conf.health, node))
+        self.conf.health.pinned == PinnedBy::Traffic
+            && (self.witness(node, now).answers || passes(&self.conf.health, node))
     }
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Lets in at most so many requests at one time; the others wait, first come, first served. A place that is given back is given on
-/// only while fewer are in than may be, so that the limit may change at any time. Where nobody waits it costs one atomic
-/// operation to come in and one to leave, with a limit and without.
+/// Lets in at most so many requests at one time; the others wait, first come, first served. A place that is
+/// given back is given on only while fewer are in than may be, so that the limit may change at any time.
+/// Where nobody waits it costs one atomic operation to come in and one to leave, with a limit and without.
 #[derive(Debug)]
 pub struct RequestLimit {
-    /// How many are in, whether anybody waits, and how many may be in: in one word, so that they are never seen apart.
+    /// How many are in, whether anybody waits, and how many may be in: in one word, so that they are never
+    /// seen apart.
     word: AtomicU64,
     queue: Mutex<Queue>,
 }

@@ -1,5 +1,5 @@
-//! The table: the immutable picture of listeners, rules, clusters and nodes that the data plane reads. Swapped whole by the
-//! registry (`control`); what the network tells lives in cells that outlive it.
+//! The table: the immutable picture of listeners, rules, clusters and nodes that the data plane reads.
+//! Swapped whole by the registry (`control`); what the network tells lives in cells that outlive it.
 
 pub mod claim;
 pub mod cluster;
@@ -63,7 +63,13 @@ pub struct Table {
 impl Table {
     /// Before the first.
     pub fn nothing() -> Self {
-        Self { revision: 0, config: Arc::default(), listeners: Vec::new(), clusters: Vec::new(), departed: Vec::new() }
+        Self {
+            revision: 0,
+            config: Arc::default(),
+            listeners: Vec::new(),
+            clusters: Vec::new(),
+            departed: Vec::new(),
+        }
     }
 
     /// Its clusters, and those that may come back.
@@ -94,7 +100,8 @@ impl Listener {
         self.trusted.iter().any(|network| network.contains(peer))
     }
 
-    /// Whether what this peer says of the client by the PROXY protocol is believed: where nobody is named, everybody is.
+    /// Whether what this peer says of the client by the PROXY protocol is believed: where nobody is named,
+    /// everybody is.
     pub fn believes_header_of(&self, peer: std::net::IpAddr) -> bool {
         self.trusted.is_empty() || self.trusts(peer)
     }

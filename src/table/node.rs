@@ -1,4 +1,5 @@
-//! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is (`link`).
+//! A node: what the operator said of it (`spec`), what the network tells of it (`live`), and where it is
+//! (`link`).
 
 use super::claim::Claim;
 use super::evidence::Evidence;
@@ -87,7 +88,8 @@ pub struct Errors {
     pub checks: AtomicU64,
 }
 
-/// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else changes.
+/// What the network tells of a node. Lives as long as the node's name stays in the conf file, whatever else
+/// changes.
 #[derive(Debug)]
 pub struct NodeLive {
     /// Its name: what identifies it across tables, addresses and weights.
@@ -268,7 +270,8 @@ impl NodeLive {
         (WHOLE / 10 + WHOLE * 9 / 10 * age / u64::from(slow_start_secs)) as u32
     }
 
-    /// Whether it came up while nobody served, less than `slow_start_secs` ago: nobody is eased in beside a node as new as itself.
+    /// Whether it came up while nobody served, less than `slow_start_secs` ago: nobody is eased in beside a
+    /// node as new as itself.
     pub fn is_cold(&self, slow_start_secs: u32, now: Now) -> bool {
         self.cold_since.load(Relaxed).is_some_and(|since| now.secs().saturating_sub(since) < slow_start_secs)
     }
@@ -278,13 +281,14 @@ impl NodeLive {
         self.up_since.load(Relaxed).is_some_and(|since| now.secs().saturating_sub(since) < YOUNG_SECS)
     }
 
-    /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there lately. A drain and
-    /// whatever else could end a session goes by this: its word alone may be wrong.
+    /// Its sessions: what it tells of them and was placed since, and never fewer than those that we saw there
+    /// lately. A drain and whatever else could end a session goes by this: its word alone may be wrong.
     pub fn all_sessions(&self) -> u32 {
         self.reported_sessions().max(self.fill.lately(self.sessions.load(Relaxed)))
     }
 
-    /// Its sessions by its own word, and what was placed since: how much room there is. Without its word, those of the ledger.
+    /// Its sessions by its own word, and what was placed since: how much room there is. Without its word,
+    /// those of the ledger.
     pub fn reported_sessions(&self) -> u32 {
         self.report.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
@@ -316,7 +320,11 @@ impl Node {
     /// Another address that it was announced at, which waits to be accepted.
     pub fn claim(&self) -> Option<Claim> {
         // the conf file may have its word on it by now, or it was accepted and has not spoken since
-        self.live.report.claims.standing().filter(|claim| self.spec.joined && claim.url != self.spec.url.to_string())
+        self.live
+            .report
+            .claims
+            .standing()
+            .filter(|claim| self.spec.joined && claim.url != self.spec.url.to_string())
     }
 
     /// That its pinned sessions stay, in words.
@@ -332,8 +340,9 @@ impl Node {
         [self.spec.max_requests, self.live.report.max_requests()].into_iter().flatten().min()
     }
 
-    /// How many sessions it has above the most that it may have; below zero while there is room, none where nothing limits it. Its
-    /// own limit is held against its own word: who left without our notice is in nobody's way.
+    /// How many sessions it has above the most that it may have; below zero while there is room, none where
+    /// nothing limits it. Its own limit is held against its own word: who left without our notice is in
+    /// nobody's way.
     pub fn surplus(&self) -> Option<i64> {
         let above = |most: u32, has: u32| i64::from(has) - i64::from(most);
         let limited = self.spec.max_sessions.map(|most| above(most, self.live.all_sessions()));

@@ -1,4 +1,5 @@
-//! The path as rules see it: one spelling for every way a client can write the same path, so that no rule is got around.
+//! The path as rules see it: one spelling for every way a client can write the same path, so that no rule is
+//! got around.
 
 use std::borrow::Cow;
 
@@ -7,15 +8,17 @@ use std::borrow::Cow;
 pub struct NormalPath<'a> {
     /// Percent-encoding undone once, backslashes turned, doubled slashes joined, dot segments resolved.
     pub text: Cow<'a, str>,
-    /// True when segments were resolved, joined or turned: the raw path then has another shape, not just another spelling.
+    /// True when segments were resolved, joined or turned: the raw path then has another shape, not just
+    /// another spelling.
     pub reshaped: bool,
 }
 
 /// Brings a path into its one spelling; a path that already has it costs one pass and no memory.
 ///
-/// Servers behind us undo `%61`, and many take `//`, `\`, `/./`, `/../`, `/..;x/` (servlet containers) and even `%2f` for what they
-/// resemble, and path parameters (`;jsessionid=…`) belong to no path there. So all of these are undone before rules look. `%3B`, `%25`,
-/// control characters and bytes that are not UTF-8 stay encoded, and a `%` that begins no escape becomes `%25`.
+/// Servers behind us undo `%61`, and many take `//`, `\`, `/./`, `/../`, `/..;x/` (servlet containers) and
+/// even `%2f` for what they resemble, and path parameters (`;jsessionid=…`) belong to no path there. So all
+/// of these are undone before rules look. `%3B`, `%25`, control characters and bytes that are not UTF-8 stay
+/// encoded, and a `%` that begins no escape becomes `%25`.
 pub fn normal(path: &str) -> NormalPath<'_> {
     let bytes = path.as_bytes();
     let plain = memchr::memchr3(b'%', b'\\', b';', bytes).is_none()
@@ -29,7 +32,8 @@ pub fn normal(path: &str) -> NormalPath<'_> {
     NormalPath { text: Cow::Owned(text), reshaped }
 }
 
-/// Undoes percent-encoding once and leaves out path parameters. The flag is set when a backslash or an encoded slash became a slash.
+/// Undoes percent-encoding once and leaves out path parameters. The flag is set when a backslash or an
+/// encoded slash became a slash.
 fn decode(path: &str) -> (String, bool) {
     let bytes = path.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -56,7 +60,8 @@ fn decode(path: &str) -> (String, bool) {
                 out.push(value);
                 3
             }
-            // A bare one stands for itself; left as it is, it could make a new escape with what is decoded behind it.
+            // A bare one stands for itself; left as it is, it could make a new escape with what is decoded
+            // behind it.
             (b'%', None) => {
                 out.extend_from_slice(b"%25");
                 1

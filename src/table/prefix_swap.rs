@@ -1,4 +1,5 @@
-//! One prefix of the path for another: taken off and put on on the way to the node, and the other way round in its answers.
+//! One prefix of the path for another: taken off and put on on the way to the node, and the other way round
+//! in its answers.
 
 use super::normal_path::{encode, normal};
 use super::rule_error::RuleError;
@@ -6,7 +7,8 @@ use super::target::{PathTooLong, finish};
 use http::uri::PathAndQuery;
 use std::borrow::Cow;
 
-/// The prefix that clients see and the one that the node has, without a slash at the end; either may be empty.
+/// The prefix that clients see and the one that the node has, without a slash at the end; either may be
+/// empty.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PrefixSwap {
     public: Box<str>,
@@ -24,7 +26,11 @@ impl PrefixSwap {
         };
         let (public, own) = (prefix("strip-prefix", strip)?, prefix("add-prefix", add)?);
         let own = if own.is_empty() { own } else { encode(&own) };
-        Ok((public != own).then(|| Self { shown: encode(&public).into(), public: public.into(), own: own.into() }))
+        Ok((public != own).then(|| Self {
+            shown: encode(&public).into(),
+            public: public.into(),
+            own: own.into(),
+        }))
     }
 
     /// The path for the node; `None` when the one asked for is not below the public prefix.
@@ -32,7 +38,8 @@ impl PrefixSwap {
         self.rest(asked.path()).map(|rest| finish(&self.own, &rest, asked.query())).transpose()
     }
 
-    /// Whether the prefixes were swapped in this path, as the client asked for it: only then are they in the answer.
+    /// Whether the prefixes were swapped in this path, as the client asked for it: only then are they in the
+    /// answer.
     pub fn applies(&self, asked: &str) -> bool {
         self.rest(asked).is_some()
     }
@@ -49,7 +56,8 @@ impl PrefixSwap {
         below(&normal(&self.public).text, &path.text).map(|rest| rest.replace('?', "%3F").into())
     }
 
-    /// The path (with what follows it) as the client knows it; `None` when it is not below the node's own prefix.
+    /// The path (with what follows it) as the client knows it; `None` when it is not below the node's own
+    /// prefix.
     pub fn to_client(&self, path: &str) -> Option<String> {
         let rest = below(&self.own, path)?;
         if !self.shown.is_empty() {
@@ -105,7 +113,9 @@ mod tests {
             assert_eq!(swap("/shop", "/app").applies(asked), applies, "{asked}");
         }
         assert!(PrefixSwap::compile(Some("/a"), Some("/a/")).unwrap().is_none());
-        assert!(PrefixSwap::compile(Some("a"), None).is_err() && PrefixSwap::compile(None, Some("a")).is_err());
+        assert!(
+            PrefixSwap::compile(Some("a"), None).is_err() && PrefixSwap::compile(None, Some("a")).is_err()
+        );
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Redirect {
             return Err(RedirectFlaw::Nowhere.into());
         }
         Ok(Self {
-            status: StatusCode::from_u16(redirect.status).map_err(|_| RedirectFlaw::Status(redirect.status))?,
+            status: StatusCode::from_u16(redirect.status)
+                .map_err(|_| RedirectFlaw::Status(redirect.status))?,
             scheme: redirect.scheme.as_deref().map(Box::from),
             host: template(&redirect.host)?,
             path: template(&redirect.path)?,
@@ -58,7 +59,8 @@ impl Redirect {
             }
             None => self.build(facts, &mut out),
         }
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).unwrap_or_else(|_| HeaderValue::from_static("/"))
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(out))
+            .unwrap_or_else(|_| HeaderValue::from_static("/"))
     }
 
     fn build(&self, facts: &TemplateFacts<'_>, out: &mut Vec<u8>) {

@@ -83,8 +83,9 @@ impl NodeReport {
         ask(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger has, `patience` the
-    /// milliseconds without a further one after which the node is silent. True when something has changed that lasts.
+    /// Takes a heartbeat; what it does not say stays as it was. `ours` is how many of its sessions the ledger
+    /// has, `patience` the milliseconds without a further one after which the node is silent. True when
+    /// something has changed that lasts.
     pub fn apply(&self, beat: &Heartbeat, ours: u32, patience: u32, now: Now) -> bool {
         let mut changed = false;
         self.heard.store(Some(now.ms()), Relaxed);
@@ -101,7 +102,9 @@ impl NodeReport {
         }
         match beat.room {
             Some(Room::Weight(Weight::Relative(percent))) => self.weight.store(Some(percent.into()), Relaxed),
-            Some(Room::Weight(Weight::Absolute(weight))) => self.weight.store(Some(ABSOLUTE | u32::from(weight)), Relaxed),
+            Some(Room::Weight(Weight::Absolute(weight))) => {
+                self.weight.store(Some(ABSOLUTE | u32::from(weight)), Relaxed)
+            }
             _ => {}
         }
         if let Some(theirs) = beat.sessions {
@@ -120,7 +123,8 @@ impl NodeReport {
             changed |= self.roles.swap(roles.bits(), Relaxed) != roles.bits();
         }
         if beat.version.is_some() && self.version().as_deref() != beat.version.as_deref() {
-            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = beat.version.as_deref().map(Into::into);
+            *self.version.lock().unwrap_or_else(PoisonError::into_inner) =
+                beat.version.as_deref().map(Into::into);
             changed = true;
         }
         changed
@@ -132,7 +136,8 @@ impl NodeReport {
         PersistedReport {
             runs: self.history(|history| history.clone()),
             boot: self.boot(),
-            booted: booted.map(|booted| now.unix_secs().saturating_sub(now.secs().saturating_sub(booted).into())),
+            booted: booted
+                .map(|booted| now.unix_secs().saturating_sub(now.secs().saturating_sub(booted).into())),
             state: Some(self.announced()).filter(|state| *state != Announced::Ready),
             capacity: self.capacity(),
             roles: self.roles().iter().collect(),
@@ -183,8 +188,8 @@ impl NodeReport {
         }
     }
 
-    /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some time since the one before was
-    /// last heard of: who was seen in between may live in it.
+    /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some
+    /// time since the one before was last heard of: who was seen in between may live in it.
     pub fn set_boot(&self, boot: u32, rebooted: bool, now: Now) {
         self.boot.store(Some(boot), Relaxed);
         let ran = self.ran.swap(Some(now.secs()), Relaxed);
@@ -262,7 +267,8 @@ impl NodeReport {
         self.boot.load(Relaxed)
     }
 
-    /// A session that was last seen there at `last` (`clock::monotonic_secs`) was lost with its latest restart, for certain.
+    /// A session that was last seen there at `last` (`clock::monotonic_secs`) was lost with its latest
+    /// restart, for certain.
     pub fn lost(&self, last: u32) -> bool {
         self.booted.load(Relaxed).is_some_and(|booted| last < booted)
     }

@@ -60,11 +60,12 @@ impl Roster {
             Some(Room::Load(load)) => said.load = Some(f64::from(load.get()) / 100.0),
             Some(Room::Slots { ready, busy }) => {
                 said.workers = Some(ready.saturating_add(busy));
-                said.load = beat.room.and_then(Room::load).map(|load| match f64::from(ready) + f64::from(busy) {
-                    // more exact than in percent
-                    workers if workers > 0.0 => f64::from(busy) / workers,
-                    _ => f64::from(load.get()) / 100.0,
-                });
+                said.load =
+                    beat.room.and_then(Room::load).map(|load| match f64::from(ready) + f64::from(busy) {
+                        // more exact than in percent
+                        workers if workers > 0.0 => f64::from(busy) / workers,
+                        _ => f64::from(load.get()) / 100.0,
+                    });
             }
             // who asks for a weight has said with it how much room there is
             Some(Room::Weight(_)) | None => {}
@@ -103,13 +104,21 @@ impl Roster {
     /// The share of new sessions that it has for its size and weight, eased in if it is.
     pub fn share(&self, node: &Node, now: Now) -> f64 {
         let weight = node.live.report.weight(node.spec.weight);
-        let share = if self.method == Method::Room { self.room(node, weight, None, now).0 } else { weight.into() };
+        let share =
+            if self.method == Method::Room { self.room(node, weight, None, now).0 } else { weight.into() };
         share as f64 * f64::from(node.live.ramp(self.slow_start, now))
     }
 
     fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeObservation {
-        let size = size(node).or_else(|| self.norm.usual()).unwrap_or_else(|| node.live.report.weight(node.spec.weight));
-        NodeObservation { size: f64::from(size.max(1)), counted: node.capacity().is_some(), ours, now: now.ms() }
+        let size = size(node)
+            .or_else(|| self.norm.usual())
+            .unwrap_or_else(|| node.live.report.weight(node.spec.weight));
+        NodeObservation {
+            size: f64::from(size.max(1)),
+            counted: node.capacity().is_some(),
+            ours,
+            now: now.ms(),
+        }
     }
 
     fn candidate(&self, node: &Node, now: Now) -> Candidate {
@@ -120,7 +129,11 @@ impl Roster {
             State::Ready | State::Full if node.spec.backup => Tier::Backup,
             State::Ready | State::Full => Tier::Normal,
             _ if node.stands_aside() => Tier::Never,
-            State::Down | State::Unknown if node.spec.weight > 0 && node.spec.admin == AdminState::Enabled => Tier::Down,
+            State::Down | State::Unknown
+                if node.spec.weight > 0 && node.spec.admin == AdminState::Enabled =>
+            {
+                Tier::Down
+            }
             _ => Tier::Never,
         };
         let (weight, capacity) = (node.live.report.weight(node.spec.weight), node.capacity());
@@ -158,7 +171,8 @@ impl Roster {
         let ours = node.live.sessions.load(Relaxed);
         let sight = self.sight(node, ours, now);
         let told = || node.live.fill.reported(&sight, &self.norm);
-        let used = doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.reported_sessions()));
+        let used =
+            doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.reported_sessions()));
         // a size that was told counts as much as the weight says; the weight of one that was not is its size
         let part = match size(node).or_else(|| self.norm.usual()) {
             Some(_) => f64::from(weight) / 100.0,

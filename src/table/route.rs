@@ -1,4 +1,5 @@
-//! Finds the rule for a request. The cost grows with the labels of the host and the segments of the path, not with the rules.
+//! Finds the rule for a request. The cost grows with the labels of the host and the segments of the path, not
+//! with the rules.
 
 use super::conditions::RouteQuery;
 use super::normal_path::{NormalPath, normal};
@@ -51,7 +52,11 @@ const LONGEST_HOST: usize = 255;
 
 impl Router {
     /// The rules that apply to this listener, in file order. `cluster_index` maps a cluster's name.
-    pub fn compile(rules: &[model::Rule], listener: &str, cluster_index: &dyn Fn(&str) -> Option<usize>) -> Result<Self, BadRule> {
+    pub fn compile(
+        rules: &[model::Rule],
+        listener: &str,
+        cluster_index: &dyn Fn(&str) -> Option<usize>,
+    ) -> Result<Self, BadRule> {
         let mut router = Self::default();
         for (index, rule) in rules.iter().enumerate() {
             let on = rule.listener.as_slice();
@@ -61,7 +66,12 @@ impl Router {
             let bad = |why| BadRule { number: index + 1, why };
             let place = router.rules.len() as u32;
             router.rules.push(Rule::compile(index, rule, cluster_index).map_err(bad)?);
-            let mut hosts: Vec<String> = rule.host.as_slice().iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect();
+            let mut hosts: Vec<String> = rule
+                .host
+                .as_slice()
+                .iter()
+                .map(|host| host.trim_end_matches('.').to_ascii_lowercase())
+                .collect();
             if hosts.is_empty() {
                 hosts.push("*".into());
             }

@@ -18,10 +18,15 @@ fn found(router: &Router, text: &str, headers: &[(&'static str, &'static str)]) 
     let (method, url) = text.split_once(' ').unwrap();
     let (host, path) = url.split_at(url.find('/').unwrap());
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    let headers: HeaderMap = headers.iter().map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_static(v)))
+        .collect();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let client = "10.1.2.3".parse().unwrap();
-    router.find(&RouteQuery { host, path, query, method: &method, headers: &headers, client }).map(|rule| rule.index)
+    router
+        .find(&RouteQuery { host, path, query, method: &method, headers: &headers, client })
+        .map(|rule| rule.index)
 }
 
 #[test]
@@ -108,7 +113,8 @@ fn targets() {
 
 #[test]
 fn redirects() {
-    let rule = |text: &str| match router(&format!("rule = [{{ redirect = {text} }}]")).rules.remove(0).action {
+    let rule = |text: &str| match router(&format!("rule = [{{ redirect = {text} }}]")).rules.remove(0).action
+    {
         Action::Redirect(redirect) => redirect,
         other => panic!("{other:?}"),
     };
@@ -152,7 +158,8 @@ fn mistakes_are_refused() {
         r#"{ redirect = { } }"#,
         r#"{ redirect = { to = "{pth}" } }"#,
     ] {
-        let result = Router::compile(&rules(&format!("rule = [{bad}]")), "web", &|name| (name == "c1").then_some(0));
+        let result =
+            Router::compile(&rules(&format!("rule = [{bad}]")), "web", &|name| (name == "c1").then_some(0));
         assert!(result.is_err_and(|e| e.to_string().starts_with("rule 1: ")), "{bad}");
     }
 }

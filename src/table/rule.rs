@@ -73,13 +73,18 @@ impl Rule {
     }
 
     /// From a rule of the conf, the one at this place in the file. `cluster_index` maps a cluster's name.
-    pub(super) fn compile(index: usize, rule: &model::Rule, cluster_index: &dyn Fn(&str) -> Option<usize>) -> Result<Self, RuleError> {
+    pub(super) fn compile(
+        index: usize,
+        rule: &model::Rule,
+        cluster_index: &dyn Fn(&str) -> Option<usize>,
+    ) -> Result<Self, RuleError> {
         let cluster = |name: &str| cluster_index(name).ok_or_else(|| RuleError::NoCluster(name.to_owned()));
         let action = match (&rule.cluster, &rule.hand_off, &rule.redirect, &rule.respond) {
             (Some(name), None, None, None) => Action::Cluster(cluster(name)?),
             (None, Some(hand_off), None, None) => Action::HandOff(HandOff {
                 cluster: cluster(&hand_off.cluster)?,
-                status: StatusCode::from_u16(hand_off.status).map_err(|_| RuleError::Status(hand_off.status))?,
+                status: StatusCode::from_u16(hand_off.status)
+                    .map_err(|_| RuleError::Status(hand_off.status))?,
             }),
             (None, None, Some(redirect), None) => Action::Redirect(Box::new(Redirect::compile(redirect)?)),
             (None, None, None, Some(respond)) => Action::Respond(Box::new(Respond::compile(respond)?)),
@@ -95,7 +100,11 @@ impl Rule {
             swap: PrefixSwap::compile(rule.strip_prefix.as_deref(), rule.add_prefix.as_deref())?,
             request_headers: Edits::compile(&rule.request_headers)?,
             response_headers: Edits::compile(&rule.response_headers)?,
-            rewrite: rule.rewrite.as_deref().map(|text| Rewrite::parse(text, conditions.path_regex())).transpose()?,
+            rewrite: rule
+                .rewrite
+                .as_deref()
+                .map(|text| Rewrite::parse(text, conditions.path_regex()))
+                .transpose()?,
             conditions,
         })
     }
@@ -108,11 +117,13 @@ impl Rule {
 
 impl Respond {
     fn compile(respond: &model::Respond) -> Result<Self, RuleError> {
-        let status = StatusCode::from_u16(respond.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
+        let status =
+            StatusCode::from_u16(respond.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
         Ok(Self {
             status: status.ok_or(RuleError::RespondStatus(respond.status))?,
             body: respond.body.clone().into(),
-            content_type: HeaderValue::from_str(&respond.content_type).map_err(|_| RuleError::ContentType(respond.content_type.clone()))?,
+            content_type: HeaderValue::from_str(&respond.content_type)
+                .map_err(|_| RuleError::ContentType(respond.content_type.clone()))?,
         })
     }
 }

@@ -4,7 +4,8 @@ use crate::wire::template::TemplateError;
 use std::error::Error;
 use std::fmt;
 
-/// What is wrong with a rule. The check of the conf says the same at its place in the file, and what to write instead.
+/// What is wrong with a rule. The check of the conf says the same at its place in the file, and what to write
+/// instead.
 #[derive(Debug)]
 pub enum RuleError {
     /// Not exactly one thing becomes of the request.
@@ -97,8 +98,12 @@ impl fmt::Display for RedirectFlaw {
             Self::Status(status) => write!(out, "status {status} is not one of 301, 302, 303, 307, 308"),
             Self::Scheme => out.write_str("scheme must be \"http\" or \"https\""),
             Self::Path => out.write_str("path must begin with `/`"),
-            Self::WholeAndParts => out.write_str("`to` is a whole location; `scheme`, `host` and `path` cannot stand beside it"),
-            Self::Nowhere => out.write_str("without `scheme`, `host`, `path` or `to` it would lead to itself"),
+            Self::WholeAndParts => {
+                out.write_str("`to` is a whole location; `scheme`, `host` and `path` cannot stand beside it")
+            }
+            Self::Nowhere => {
+                out.write_str("without `scheme`, `host`, `path` or `to` it would lead to itself")
+            }
         }
     }
 }

@@ -19,7 +19,8 @@ words! {
         Draining = "draining",
         /// Its drain is over, and who was left goes elsewhere.
         Drained = "drained",
-        /// Takes everything, and has stopped announcing itself: shown so, and given what one that is ready is.
+        /// Takes everything, and has stopped announcing itself: shown so, and given what one that is ready
+        /// is.
         Silent = "silent",
         /// Does not answer.
         Down = "down",

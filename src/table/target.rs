@@ -52,9 +52,14 @@ impl Rewrite {
         Ok(Self { parts, keeps_query: !text.contains('?') })
     }
 
-    pub(super) fn apply(&self, regex: Option<&Regex>, asked: &PathAndQuery) -> Result<PathAndQuery, PathTooLong> {
+    pub(super) fn apply(
+        &self,
+        regex: Option<&Regex>,
+        asked: &PathAndQuery,
+    ) -> Result<PathAndQuery, PathTooLong> {
         let path = normal(asked.path());
-        // The groups come from the path as it was sent if its shape is the one the rule saw, so that `%2B` stays `%2B`.
+        // The groups come from the path as it was sent if its shape is the one the rule saw, so that `%2B`
+        // stays `%2B`.
         let raw = if path.reshaped { None } else { regex.and_then(|regex| regex.captures(asked.path())) };
         let captures = raw.or_else(|| regex.and_then(|regex| regex.captures(&path.text)));
         let mut out = String::with_capacity(asked.as_str().len() + 32);
@@ -63,7 +68,10 @@ impl Rewrite {
                 RewritePart::Text(text) => out.push_str(text),
                 // A decoded question mark in a group is part of the path, not the start of a query.
                 RewritePart::Group(n) => {
-                    let text = captures.as_ref().and_then(|captures| captures.get(*n)).map_or("", |found| found.as_str());
+                    let text = captures
+                        .as_ref()
+                        .and_then(|captures| captures.get(*n))
+                        .map_or("", |found| found.as_str());
                     out.push_str(&text.replace('?', "%3F"));
                 }
             }
@@ -80,7 +88,8 @@ fn group(name: &str, regex: Option<&Regex>) -> Option<usize> {
     }
 }
 
-/// A path for the wire: below a prefix or, without one, behind a leading slash; nothing in it that may not be.
+/// A path for the wire: below a prefix or, without one, behind a leading slash; nothing in it that may not
+/// be.
 pub(super) fn finish(prefix: &str, rest: &str, query: Option<&str>) -> Result<PathAndQuery, PathTooLong> {
     let mut out = encode(rest);
     if prefix.is_empty() && !out.starts_with('/') {

@@ -1,5 +1,5 @@
-//! What is counted of requests. Each thread writes a block of its own, so that counting costs a few plain stores and no core
-//! waits for another; the control plane adds the blocks up when it is asked.
+//! What is counted of requests. Each thread writes a block of its own, so that counting costs a few plain
+//! stores and no core waits for another; the control plane adds the blocks up when it is asked.
 
 use super::decide::Why;
 use crate::base::count::ThreadCount;
@@ -8,8 +8,8 @@ use thread_local::ThreadLocal;
 
 /// Status codes counted by themselves; the others are counted by their class.
 const CODES: [u16; 38] = [
-    101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416,
-    417, 421, 422, 429, 431, 499, 500, 501, 502, 503, 504,
+    101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410,
+    411, 412, 413, 414, 415, 416, 417, 421, 422, 429, 431, 499, 500, 501, 502, 503, 504,
 ];
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 const KINDS: usize = CODES.len() + CLASSES.len();
@@ -145,7 +145,8 @@ impl Traffic {
         self.blocks.get_or_default().slots_left.add(1);
     }
 
-    /// Requests that nodes work on now, open sockets among them: by thread, so that it costs the same with any number of nodes.
+    /// Requests that nodes work on now, open sockets among them: by thread, so that it costs the same with
+    /// any number of nodes.
     pub fn in_flight(&self) -> u32 {
         // those that are over first, as with tunnels
         let one = |block: &ThreadCounters| {
@@ -159,7 +160,9 @@ impl Traffic {
     pub fn totals(&self) -> TrafficTotals {
         let mut totals = TrafficTotals::default();
         for block in self.blocks.iter() {
-            let sum = |into: &mut [u64], from: &[ThreadCount]| into.iter_mut().zip(from).for_each(|(sum, n)| *sum += n.get());
+            let sum = |into: &mut [u64], from: &[ThreadCount]| {
+                into.iter_mut().zip(from).for_each(|(sum, n)| *sum += n.get())
+            };
             sum(&mut totals.codes, &block.codes);
             sum(&mut totals.whys, &block.whys);
             sum(&mut totals.steps, &block.steps);
@@ -263,7 +266,13 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    const SOME: EndedRequest = EndedRequest { status: 200, why: Why::Cookie, bytes: 10, retries: 0, took: Some(Duration::from_millis(1)) };
+    const SOME: EndedRequest = EndedRequest {
+        status: 200,
+        why: Why::Cookie,
+        bytes: 10,
+        retries: 0,
+        took: Some(Duration::from_millis(1)),
+    };
 
     #[test]
     fn threads_are_added_up() {
@@ -304,7 +313,16 @@ mod tests {
 
     #[test]
     fn durations_fall_into_the_step_that_ends_with_them() {
-        for (micros, wanted) in [(0, 0), (250, 0), (251, 1), (500, 1), (501, 2), (65_536_000, 18), (65_536_001, 19), (u64::MAX, 19)] {
+        for (micros, wanted) in [
+            (0, 0),
+            (250, 0),
+            (251, 1),
+            (500, 1),
+            (501, 2),
+            (65_536_000, 18),
+            (65_536_001, 19),
+            (u64::MAX, 19),
+        ] {
             assert_eq!(step(micros), wanted, "{micros}");
         }
         let traffic = Traffic::default();

@@ -196,7 +196,9 @@ impl<'a> LogEntry<'a> {
             Field::PinSent => record.cookie.map(sent_letter).into(),
             Field::ProcessConnections => LogValue::Number(connection.of_process.into()),
             Field::ListenerConnections => LogValue::Number(connection.of_listener.into()),
-            Field::ClusterRequests => LogValue::Number(record.cluster.as_ref().map_or(0, |live| live.traffic.in_flight()).into()),
+            Field::ClusterRequests => {
+                LogValue::Number(record.cluster.as_ref().map_or(0, |live| live.traffic.in_flight()).into())
+            }
             Field::NodeRequests => LogValue::Number(self.requests_at_node().into()),
             Field::NodeQueue => LogValue::Number(record.behind.into()),
             Field::ClusterQueue => LogValue::Number(0),
@@ -241,11 +243,13 @@ impl<'a> LogEntry<'a> {
     fn requests_at_node(&self) -> u32 {
         let slot = self.record.decision.node;
         let live = self.record.cluster.as_ref().zip(slot);
-        let in_flight = live.and_then(|(live, slot)| Some(live.roster.load().lives.get(slot as usize)?.in_flight()));
+        let in_flight =
+            live.and_then(|(live, slot)| Some(live.roster.load().lives.get(slot as usize)?.in_flight()));
         in_flight.unwrap_or_default()
     }
 }
 
 /// For tests: of a plain connection through listener `f`.
 #[cfg(test)]
-pub(super) const SOME_CONNECTION: ConnectionFacts<'_> = ConnectionFacts { listener: "f", tls: false, of_process: 1, of_listener: 1 };
+pub(super) const SOME_CONNECTION: ConnectionFacts<'_> =
+    ConnectionFacts { listener: "f", tls: false, of_process: 1, of_listener: 1 };

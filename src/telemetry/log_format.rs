@@ -95,7 +95,9 @@ impl Format {
         let asks = |field: Field| matches!(field, Field::ProcessConnections | Field::ListenerConnections);
         match self {
             Self::Json(members) => members.iter().any(|(_, field)| asks(*field)),
-            Self::Text(pieces) => pieces.iter().any(|piece| matches!(piece, Piece::Field(field, _) if asks(*field))),
+            Self::Text(pieces) => {
+                pieces.iter().any(|piece| matches!(piece, Piece::Field(field, _) if asks(*field)))
+            }
         }
     }
 

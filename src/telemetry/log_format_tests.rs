@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 fn live(cluster: &str) -> Arc<ClusterLive> {
-    let text = format!("[listener.f]\nbind = '127.0.0.1:0'\n[cluster.{cluster}.nodes]\ns1 = 'http://127.0.0.1:1'");
+    let text =
+        format!("[listener.f]\nbind = '127.0.0.1:0'\n[cluster.{cluster}.nodes]\ns1 = 'http://127.0.0.1:1'");
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
@@ -44,9 +45,15 @@ fn sample() -> RequestRecord {
     record
 }
 
-fn line(format: LogFormat, record: &RequestRecord, connection: &ConnectionFacts<'_>, duration_ms: f64) -> String {
+fn line(
+    format: LogFormat,
+    record: &RequestRecord,
+    connection: &ConnectionFacts<'_>,
+    duration_ms: f64,
+) -> String {
     let mut out = Vec::new();
-    Format::from(format).write(&LogEntry { record, connection, id: "r1", trace: None, duration_ms }, &mut out);
+    Format::from(format)
+        .write(&LogEntry { record, connection, id: "r1", trace: None, duration_ms }, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -81,7 +88,10 @@ fn golden_lines_of_what_no_node_has_seen() {
     let unread = RequestRecord::begin(RequestId::Own(1), "127.0.0.1:56240".parse().unwrap(), 0, Now::look());
     let tls = ConnectionFacts { tls: true, ..SOME_CONNECTION };
     let said = line(LogFormat::Httplog, &unread, &tls, 0.0);
-    assert!(said.contains("] f~ f/<NOSRV> 0/-1") && said.ends_with(" 0 0 - - ---- 1/1/0/0/0 0/0 \"<BADREQ>\"\n"), "{said}");
+    assert!(
+        said.contains("] f~ f/<NOSRV> 0/-1") && said.ends_with(" 0 0 - - ---- 1/1/0/0/0 0/0 \"<BADREQ>\"\n"),
+        "{said}"
+    );
     let said = line(LogFormat::Combined, &unread, &tls, 0.0);
     assert!(said.ends_with("] \"<BADREQ>\" 0 - \"-\" \"-\" node=- why=none was=-\n"), "{said}");
 }
@@ -97,6 +107,10 @@ fn hostile_bytes_stay_in_their_line() {
         assert_eq!(text.chars().filter(|c| c.is_control()).count(), 1, "{text:?}");
         assert!(text.ends_with('\n'));
     }
-    let value: serde_json::Value = serde_json::from_str(&line(LogFormat::Json, &record, &connection, f64::NAN)).unwrap();
-    assert_eq!((value["node"].as_str(), value["listener"].as_str(), value["note"].as_str()), (Some(evil), Some(evil), Some(evil)));
+    let value: serde_json::Value =
+        serde_json::from_str(&line(LogFormat::Json, &record, &connection, f64::NAN)).unwrap();
+    assert_eq!(
+        (value["node"].as_str(), value["listener"].as_str(), value["note"].as_str()),
+        (Some(evil), Some(evil), Some(evil))
+    );
 }

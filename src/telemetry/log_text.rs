@@ -202,14 +202,20 @@ fn stamp(time_ms: u64, then: impl FnOnce(&Stamps)) {
 
 impl Stamps {
     fn of(second: u64) -> Self {
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let at = time::OffsetDateTime::from_unix_timestamp(second as i64).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let at = time::OffsetDateTime::from_unix_timestamp(second as i64)
+            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
         let (hour, minute, seconds) = (at.hour(), at.minute(), at.second());
         let mut stamps = Self { second, rfc3339: [b'0'; 19], clf: [b'0'; 20] };
         let name = MONTHS.get(usize::from(month) - 1).unwrap_or(&"Jan");
-        // Both have their exact length for every year the type can hold without a sign; a longer one would only be cut.
-        drop(write!(&mut stamps.rfc3339[..], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{seconds:02}"));
+        // Both have their exact length for every year the type can hold without a sign; a longer one would
+        // only be cut.
+        drop(write!(
+            &mut stamps.rfc3339[..],
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{seconds:02}"
+        ));
         drop(write!(&mut stamps.clf[..], "{day:02}/{name}/{year:04}:{hour:02}:{minute:02}:{seconds:02}"));
         stamps
     }

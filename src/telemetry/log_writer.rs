@@ -1,4 +1,5 @@
-//! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never requests.
+//! Carries access-log lines from the workers to one thread that writes them. A slow reader costs lines, never
+//! requests.
 
 use super::destination::LogDestination;
 use super::log_fields::LogEntry;
@@ -48,12 +49,15 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in `folder`.
+    /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in
+    /// `folder`.
     pub fn start(conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
         let format = conf.format.into();
         match LogDestination::open(&conf.to, folder)? {
             Some(destination) => Self::with(format, destination),
-            None => Ok(Arc::new(Self { format, sender: None, signals: Arc::default(), thread: Mutex::new(None) })),
+            None => {
+                Ok(Arc::new(Self { format, sender: None, signals: Arc::default(), thread: Mutex::new(None) }))
+            }
         }
     }
 
@@ -89,7 +93,8 @@ impl LogWriter {
         self.wake();
     }
 
-    /// Writes what is on its way and ends the thread. Workers flush first. A reader that does not read is waited for five seconds.
+    /// Writes what is on its way and ends the thread. Workers flush first. A reader that does not read is
+    /// waited for five seconds.
     pub fn close(&self) {
         self.signals.closing.store(true, Relaxed);
         self.wake();
@@ -98,7 +103,8 @@ impl LogWriter {
         thread.ends_within(PATIENCE);
     }
 
-    /// Sends nothing, so that the thread looks at its signals. If there is no room it is awake and will look anyway.
+    /// Sends nothing, so that the thread looks at its signals. If there is no room it is awake and will look
+    /// anyway.
     fn wake(&self) {
         if let Some(sender) = &self.sender {
             drop(sender.try_send(Lines { text: Vec::new(), count: 0 }));
@@ -208,7 +214,9 @@ impl LossesTold {
         }
         let (late, bad) = (dropped - self.dropped, failed - self.failed);
         let error = error.map_or_else(String::new, |error| format!(" ({error})"));
-        tracing::warn!("access-log lines were lost: {late} that its reader was too slow for, {bad} that could not be written{error}");
+        tracing::warn!(
+            "access-log lines were lost: {late} that its reader was too slow for, {bad} that could not be written{error}"
+        );
         *self = Self { at: Some(clock::instant()), dropped, failed };
     }
 }
@@ -227,7 +235,13 @@ mod tests {
     /// Adds a line.
     fn push(buffer: &LogBuffer) {
         let record = RequestRecord::begin(RequestId::Own(1), ([127, 0, 0, 1], 1).into(), 0, Now::look());
-        buffer.push(&LogEntry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 });
+        buffer.push(&LogEntry {
+            record: &record,
+            connection: &SOME_CONNECTION,
+            id: "1",
+            trace: None,
+            duration_ms: 1.0,
+        });
     }
 
     fn to(pipe: io::PipeWriter) -> Arc<LogWriter> {
@@ -252,7 +266,9 @@ mod tests {
         let conf = AccessLog { format: LogFormat::Combined, to: "a.log".into() };
         let log = LogWriter::start(&conf, folder.path()).unwrap();
         let buffer = LogBuffer::new(Arc::clone(&log));
-        let lines = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count();
+        let lines = |name: &str| {
+            std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count()
+        };
         push(&buffer);
         buffer.flush();
         while lines("a.log") == 0 {
@@ -276,7 +292,8 @@ mod tests {
 
     #[test]
     fn off_is_off_and_failures_count() {
-        let off = LogWriter::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/")).unwrap();
+        let off = LogWriter::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/"))
+            .unwrap();
         assert!(!off.on());
         push(&LogBuffer::new(Arc::clone(&off)));
         off.close();

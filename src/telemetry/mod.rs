@@ -1,5 +1,5 @@
-//! What is written down of requests: a record for each while it is under way, and from it the access log, the latest decisions,
-//! spans and counts. It takes plain facts and knows nothing of how a request is served.
+//! What is written down of requests: a record for each while it is under way, and from it the access log, the
+//! latest decisions, spans and counts. It takes plain facts and knows nothing of how a request is served.
 
 pub mod destination;
 pub mod log_fields;
@@ -44,7 +44,14 @@ pub struct Telemetry {
 impl Telemetry {
     /// A thread's.
     pub fn new(log: LogBuffer, tracer: Option<Tracer>, traffic: Arc<Traffic>) -> Self {
-        Self { log, tracer, recent: RefCell::default(), news: Cell::new(false), noticed: Notify::new(), traffic }
+        Self {
+            log,
+            tracer,
+            recent: RefCell::default(),
+            news: Cell::new(false),
+            noticed: Notify::new(),
+            traffic,
+        }
     }
 
     /// The span of a request that begins with this head, where requests are traced.
@@ -58,7 +65,13 @@ impl Telemetry {
     }
 
     /// A request ends: it is counted and remembered, its line is written and its span handed over.
-    pub fn end(&self, record: &RequestRecord, connection: &ConnectionFacts<'_>, took: Duration, tunnel: bool) {
+    pub fn end(
+        &self,
+        record: &RequestRecord,
+        connection: &ConnectionFacts<'_>,
+        took: Duration,
+        tunnel: bool,
+    ) {
         let traffic = record.cluster.as_ref().map_or(&*self.traffic, |cluster| &cluster.traffic);
         let decision = &record.decision;
         let took_if_counted = (!tunnel).then_some(took);

@@ -1,5 +1,6 @@
-//! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and, but for an id
-//! that a proxy in front has given, and for a route that nobody has, hold numbers only, so that a request costs one plain store.
+//! The latest requests of one thread, and where they went: for whoever asks why. Records have one size and,
+//! but for an id that a proxy in front has given, and for a route that nobody has, hold numbers only, so that
+//! a request costs one plain store.
 
 use crate::affinity::{PinLookup, PinSummary};
 use crate::base::clock::Now;
@@ -8,7 +9,8 @@ use crate::table::{Cluster, State};
 use crate::wire::request_id::RequestId;
 use std::net::IpAddr;
 
-/// Requests kept, of all and of those whose session was moved; the rare ones must not be washed away by the many.
+/// Requests kept, of all and of those whose session was moved; the rare ones must not be washed away by the
+/// many.
 const KEPT: usize = 1024;
 const MOVES_KEPT: usize = 256;
 
@@ -82,7 +84,8 @@ impl RecentDecision {
     /// A node was chosen.
     pub fn chosen(&mut self, cluster: &Cluster, verdict: &Verdict, now: Now) {
         self.node = Some(verdict.node.live.slot);
-        // of a request that is moved again and again, the node it came from counts, not those it only knocked at
+        // of a request that is moved again and again, the node it came from counts, not those it only knocked
+        // at
         if self.was.is_none() {
             self.why = verdict.why;
             self.was = verdict.was.map(|slot| (slot, cluster.node(slot).map(|node| node.state(now))));
@@ -152,13 +155,16 @@ mod tests {
     fn the_latest_stay_and_moves_stay_longer() {
         let mut recent = RecentDecisions::default();
         recent.note(RecentDecision { id: RequestId::Own(7), why: Why::MovedDown, ..some() });
-        (0..3 * KEPT as u64).for_each(|id| recent.note(RecentDecision { id: RequestId::Own(100 + id), ..some() }));
+        (0..3 * KEPT as u64)
+            .for_each(|id| recent.note(RecentDecision { id: RequestId::Own(100 + id), ..some() }));
         let ids: Vec<String> = recent.iter().map(|decided| decided.id.to_string()).collect();
         let has = |id: u64| ids.contains(&RequestId::Own(id).to_string());
         assert_eq!(ids.len(), KEPT + 1);
         assert!(has(7) && has(100 + 3 * KEPT as u64 - 1) && !has(100));
         assert_eq!(recent.moved().map(|decided| decided.id.clone()).collect::<Vec<_>>(), [RequestId::Own(7)]);
-        (0..3 * MOVES_KEPT as u64).for_each(|id| recent.note(RecentDecision { id: RequestId::Own(id), why: Why::MovedDown, ..some() }));
+        (0..3 * MOVES_KEPT as u64).for_each(|id| {
+            recent.note(RecentDecision { id: RequestId::Own(id), why: Why::MovedDown, ..some() })
+        });
         assert_eq!(recent.moved().count(), MOVES_KEPT);
         assert!(size_of::<RecentDecision>() <= 128, "{}", size_of::<RecentDecision>());
     }

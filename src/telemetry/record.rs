@@ -1,4 +1,5 @@
-//! What is gathered of a request while it is under way. Cheap to make: names are shared, nothing is formatted before the end.
+//! What is gathered of a request while it is under way. Cheap to make: names are shared, nothing is formatted
+//! before the end.
 
 use super::recent::RecentDecision;
 use super::termination::Termination;
@@ -149,7 +150,10 @@ impl RequestRecord {
         self.redispatched |= self.node.as_ref().is_some_and(|before| before != node);
         self.node = Some(node.clone());
         if self.decision.was.is_none() {
-            self.was = verdict.was.and_then(|slot| cluster.roster.lives.get(slot as usize)).map(|live| live.name.clone());
+            self.was = verdict
+                .was
+                .and_then(|slot| cluster.roster.lives.get(slot as usize))
+                .map(|live| live.name.clone());
         }
         self.decision.chosen(cluster, verdict, now);
     }
@@ -159,7 +163,12 @@ impl RequestRecord {
         let told = || {
             let was = self.was.as_ref().map_or_else(String::new, |was| format!("; was={was}"));
             let decision = &self.decision;
-            format!("{}; why={}{was}; id={}", self.node.as_deref().unwrap_or("-"), decision.why.word(), decision.id)
+            format!(
+                "{}; why={}{was}; id={}",
+                self.node.as_deref().unwrap_or("-"),
+                decision.why.word(),
+                decision.id
+            )
         };
         HeaderValue::try_from(self.shows_why.then(told)?).ok()
     }

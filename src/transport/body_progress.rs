@@ -6,8 +6,8 @@ use std::fmt;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-/// How one request's body comes in. Only who reads it knows whether the client is waited for: a node that takes its time holds
-/// back the reader, and none of that is the client's.
+/// How one request's body comes in. Only who reads it knows whether the client is waited for: a node that
+/// takes its time holds back the reader, and none of that is the client's.
 #[derive(Debug, Default)]
 pub struct BodyProgress {
     /// Since when its reader waits for the client, in milliseconds of the monotonic clock; 0: it does not.

@@ -11,9 +11,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Sends a body to its end, as fast as the other side takes it; one that takes nothing for so long is given up. If the body
-/// breaks off, so does the stream.
-pub async fn send_body<B>(mut body: B, mut stream: SendStream<Bytes>, patience: Duration) -> Result<(), h2::Error>
+/// Sends a body to its end, as fast as the other side takes it; one that takes nothing for so long is given
+/// up. If the body breaks off, so does the stream.
+pub async fn send_body<B>(
+    mut body: B,
+    mut stream: SendStream<Bytes>,
+    patience: Duration,
+) -> Result<(), h2::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -57,8 +61,8 @@ where
     }
 }
 
-/// Ready when something can be sent. No more than a byte is claimed in advance: a claim takes from the window of all streams,
-/// and the library claims what it is given to send by itself.
+/// Ready when something can be sent. No more than a byte is claimed in advance: a claim takes from the window
+/// of all streams, and the library claims what it is given to send by itself.
 fn poll_room(stream: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
     if let Poll::Ready(reason) = stream.poll_reset(cx) {
         return Poll::Ready(Err(reason.map_or_else(|e| e, Into::into)));

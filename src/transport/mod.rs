@@ -1,5 +1,5 @@
-//! What both sides of the proxy stand on: sockets, an HTTP/1 connection over one, streams of HTTP/2, and the bodies that come
-//! over either.
+//! What both sides of the proxy stand on: sockets, an HTTP/1 connection over one, streams of HTTP/2, and the
+//! bodies that come over either.
 
 pub mod body_progress;
 pub mod connection_progress;

@@ -26,8 +26,8 @@ impl Receiving {
         Self { stream, taking }
     }
 
-    /// What came next. The library tells the other side of what was taken once that is half of its window, and does not look
-    /// again when the window becomes smaller: who waits asks it to, or might wait for ever.
+    /// What came next. The library tells the other side of what was taken once that is half of its window,
+    /// and does not look again when the window becomes smaller: who waits asks it to, or might wait for ever.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         let polled = self.stream.poll_data(cx);
         if polled.is_pending()

@@ -53,7 +53,9 @@ impl<B: Body<Data = Bytes, Error = MessageBodyError> + Unpin> Sending<B> {
             if std::mem::take(&mut self.in_chunk) {
                 connection.queue(|out| out.extend_from_slice(b"\r\n"));
             }
-            let Some(body) = &mut self.body else { return connection.poll_flush(cx).map_err(NotSent::Connection) };
+            let Some(body) = &mut self.body else {
+                return connection.poll_flush(cx).map_err(NotSent::Connection);
+            };
             match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
@@ -84,7 +86,9 @@ impl<B: Body<Data = Bytes, Error = MessageBodyError> + Unpin> Sending<B> {
             return Ok(());
         }
         if let Framing::Length(left) = &mut self.framing {
-            *left = left.checked_sub(data.len() as u64).ok_or_else(|| NotSent::Source("more came than was announced".into()))?;
+            *left = left
+                .checked_sub(data.len() as u64)
+                .ok_or_else(|| NotSent::Source("more came than was announced".into()))?;
         }
         let chunked = self.framing == Framing::Chunked;
         let small = connection.queued() + data.len() <= COPIED;

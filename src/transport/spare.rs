@@ -1,4 +1,5 @@
-//! Buffers that are needed for a moment only. Each thread has a few of them, so that an idle connection has none.
+//! Buffers that are needed for a moment only. Each thread has a few of them, so that an idle connection has
+//! none.
 
 use std::cell::RefCell;
 

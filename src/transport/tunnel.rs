@@ -30,8 +30,15 @@ impl Pump {
         self.pending.is_empty() && !self.unflushed
     }
 
-    /// Carries what comes, and shows it to `see`. Ready when `from` is at its end and `to` was told, or when either fails.
-    pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut End, to: &mut End, mut see: impl FnMut(&[u8])) -> Poll<io::Result<()>> {
+    /// Carries what comes, and shows it to `see`. Ready when `from` is at its end and `to` was told, or when
+    /// either fails.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut End,
+        to: &mut End,
+        mut see: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<()>> {
         loop {
             while !self.pending.is_empty() {
                 let wrote = ready!(Pin::new(&mut *to).poll_write(cx, &self.pending))?;

@@ -44,7 +44,11 @@ impl<S: AsyncWrite + Unpin, W: StreamWatch + Unpin> AsyncWrite for WatchedStream
         let written = Pin::new(&mut this.stream).poll_write(cx, data);
         this.watch.write(cx, written)
     }
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, data);
         this.watch.write(cx, written)

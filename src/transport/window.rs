@@ -1,9 +1,9 @@
-//! How far the other side may send ahead over one connection of HTTP/2: what is left unread, by clients of answers or by nodes of
-//! uploads, is bounded, and who takes what comes is not held up.
+//! How far the other side may send ahead over one connection of HTTP/2: what is left unread, by clients of
+//! answers or by nodes of uploads, is bounded, and who takes what comes is not held up.
 //!
-//! All streams of a connection have one window, which SETTINGS change (RFC 9113 section 6.9.2). It begins small and grows while
-//! what comes is taken at once and the sum allows it. When more streams come than fit, it shrinks: before they are opened where
-//! we open them.
+//! All streams of a connection have one window, which SETTINGS change (RFC 9113 section 6.9.2). It begins
+//! small and grows while what comes is taken at once and the sum allows it. When more streams come than fit,
+//! it shrinks: before they are opened where we open them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -107,7 +107,11 @@ impl Window {
             return Admission::Later;
         }
         if !self.has_room() {
-            let left = self.bounds.sum.saturating_sub(self.held.get()).clamp(u64::from(LEAST), u64::from(self.size.get()));
+            let left = self
+                .bounds
+                .sum
+                .saturating_sub(self.held.get())
+                .clamp(u64::from(LEAST), u64::from(self.size.get()));
             self.wanted.set(1 << left.ilog2());
             self.driver.borrow().wake_by_ref();
             return Admission::Soon;
@@ -115,7 +119,8 @@ impl Window {
         Admission::Now(self.enter(self.size.get()))
     }
 
-    /// The other side has opened a stream. Before it hears of a smaller window, that of the connection holds it back.
+    /// The other side has opened a stream. Before it hears of a smaller window, that of the connection holds
+    /// it back.
     pub fn welcome(&self) -> Share {
         if !self.has_room() {
             // an equal part of all, or they would take turns with next to nothing
@@ -170,8 +175,8 @@ impl Window {
         }
     }
 
-    /// So much of a stream was taken as it came; once so much was that the other side may send further ahead, counting begins
-    /// anew.
+    /// So much of a stream was taken as it came; once so much was that the other side may send further ahead,
+    /// counting begins anew.
     pub fn took(&self, taken: &Cell<u64>, bytes: usize) {
         taken.set(taken.get() + bytes as u64);
         if self.is_outgrown_by(taken.get()) {
@@ -180,7 +185,8 @@ impl Window {
         }
     }
 
-    /// Somebody has taken so many bytes of a stream since they were last asked about. Whether that makes the window grow.
+    /// Somebody has taken so many bytes of a stream since they were last asked about. Whether that makes the
+    /// window grow.
     fn is_outgrown_by(&self, taken: u64) -> bool {
         let size = self.size.get();
         if taken < u64::from(size) || self.wanted.get() != size {
@@ -193,9 +199,9 @@ impl Window {
         grows.is_some()
     }
 
-    /// Tells the other side what it is to be told, by `tell`, which may not be able to until what it was told before is
-    /// acknowledged. A smaller window is told twice, so as to know when that is: then all readers look what they may ask for.
-    /// Whether it was told something; who asks is woken when there is more.
+    /// Tells the other side what it is to be told, by `tell`, which may not be able to until what it was told
+    /// before is acknowledged. A smaller window is told twice, so as to know when that is: then all readers
+    /// look what they may ask for. Whether it was told something; who asks is woken when there is more.
     pub fn update(&self, cx: &Context<'_>, tell: impl FnOnce(u32) -> bool) -> bool {
         self.driver.borrow_mut().clone_from(cx.waker());
         let (size, wanted) = (self.size.get(), self.wanted.get());
@@ -223,7 +229,10 @@ mod tests {
     const SUM: u64 = 2 << 20;
 
     fn new() -> Window {
-        Window::new(Bounds { start: LEAST, most: 1 << 20, sum: SUM, common: u64::MAX, steps: 4 }, Rc::default())
+        Window::new(
+            Bounds { start: LEAST, most: 1 << 20, sum: SUM, common: u64::MAX, steps: 4 },
+            Rc::default(),
+        )
     }
 
     fn update(window: &Window, tell: impl FnOnce(u32) -> bool) -> bool {
@@ -243,7 +252,9 @@ mod tests {
 
     #[test]
     fn it_grows_while_the_sum_allows_and_shrinks_before_more_come() {
-        for (streams, most) in [(1, 1 << 20), (2, 1 << 20), (3, 512 << 10), (8, 256 << 10), (20, 64 << 10), (128, 16 << 10)] {
+        for (streams, most) in
+            [(1, 1 << 20), (2, 1 << 20), (3, 512 << 10), (8, 256 << 10), (20, 64 << 10), (128, 16 << 10)]
+        {
             let window = new();
             let shares: Vec<Share> = (0..streams).map(|_| open(&window)).collect();
             while grow(&window) {}
@@ -303,7 +314,10 @@ mod tests {
 
     #[test]
     fn who_takes_much_by_turns_has_an_equal_part_of_all() {
-        let window = Window::new(Bounds { start: 4 * LEAST, most: 512 << 10, sum: 1 << 20, common: u64::MAX, steps: 8 }, Rc::default());
+        let window = Window::new(
+            Bounds { start: 4 * LEAST, most: 512 << 10, sum: 1 << 20, common: u64::MAX, steps: 8 },
+            Rc::default(),
+        );
         let mut shares: VecDeque<Share> = (0..8).map(|_| window.welcome()).collect();
         for turn in 0..100 {
             // some end at about the same time, and others begin
@@ -323,7 +337,8 @@ mod tests {
         let beyond = Rc::new(Cell::default());
         let bounds = || Bounds { start: 4 * LEAST, most: 512 << 10, sum: 1 << 20, common: 1 << 20, steps: 8 };
         let windows: Vec<Window> = (0..10).map(|_| Window::new(bounds(), beyond.clone())).collect();
-        let mut shares: Vec<(&Window, Share)> = windows.iter().map(|window| (window, window.welcome())).collect();
+        let mut shares: Vec<(&Window, Share)> =
+            windows.iter().map(|window| (window, window.welcome())).collect();
         for window in &windows {
             while grow(window) {}
         }

@@ -53,8 +53,19 @@ impl ConnectionGuard {
     }
 
     /// Of a stream on a connection that others use at the same time.
-    pub(super) fn stream(pool: &Rc<Pool>, link: &Arc<Link>, place: Rc<StreamSlot>, upload: Option<Rc<Upload>>) -> Self {
-        Self { held: Held::Stream { _place: place }, link: link.clone(), pool: pool.clone(), upload, max_idle: 0 }
+    pub(super) fn stream(
+        pool: &Rc<Pool>,
+        link: &Arc<Link>,
+        place: Rc<StreamSlot>,
+        upload: Option<Rc<Upload>>,
+    ) -> Self {
+        Self {
+            held: Held::Stream { _place: place },
+            link: link.clone(),
+            pool: pool.clone(),
+            upload,
+            max_idle: 0,
+        }
     }
 
     /// The answer is through: the connection may serve again, if the request is through as well.

@@ -31,8 +31,9 @@ impl Backoff {
         self.pauses.set(self.pauses.get() - 1);
     }
 
-    /// Whether no other is to be opened now. `alone`: there is none, nor is one being opened. Of two that are opened at one time the
-    /// one that is refused does not begin again: the other tells whether the node is there.
+    /// Whether no other is to be opened now. `alone`: there is none, nor is one being opened. Of two that are
+    /// opened at one time the one that is refused does not begin again: the other tells whether the node is
+    /// there.
     pub(super) fn holds(&self, alone: bool, now: Now) -> bool {
         let refused = self.refused.get().is_some_and(|at| now.since(at) < REFUSED);
         self.pauses.get() > 0 || refused && !alone
@@ -48,7 +49,9 @@ mod tests {
         let (backoff, at) = (Backoff::default(), |ms| Now::at(Duration::from_millis(ms)));
         assert!(!backoff.holds(false, at(0)));
         backoff.refused(at(0));
-        assert!(backoff.holds(false, at(999)) && !backoff.holds(false, at(1000)) && !backoff.holds(true, at(1)));
+        assert!(
+            backoff.holds(false, at(999)) && !backoff.holds(false, at(1000)) && !backoff.holds(true, at(1))
+        );
     }
 
     #[tokio::test]
@@ -56,7 +59,10 @@ mod tests {
         let backoff = Backoff::default();
         let pause = backoff.pause();
         tokio::pin!(pause);
-        assert!(tokio::time::timeout(Duration::ZERO, &mut pause).await.is_err() && backoff.holds(true, Now::look()));
+        assert!(
+            tokio::time::timeout(Duration::ZERO, &mut pause).await.is_err()
+                && backoff.holds(true, Now::look())
+        );
         pause.await;
         assert!(!backoff.holds(true, Now::look()));
     }

@@ -13,8 +13,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// A body that is passed on as it comes from the client. It outlives the tries to send it: as long as nothing of it was
-/// taken, it can go to another node.
+/// A body that is passed on as it comes from the client. It outlives the tries to send it: as long as nothing
+/// of it was taken, it can go to another node.
 pub struct Upload {
     source: RefCell<Option<MessageBody>>,
     begun: Cell<bool>,
@@ -62,7 +62,11 @@ impl KeptUpload {
     fn note(&mut self, frame: &Frame<Bytes>) {
         let Some(room) = self.room else { return };
         let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-        let part = frame.data_ref().cloned().map(UploadPart::Data).or_else(|| frame.trailers_ref().cloned().map(UploadPart::Trailers));
+        let part = frame
+            .data_ref()
+            .cloned()
+            .map(UploadPart::Data)
+            .or_else(|| frame.trailers_ref().cloned().map(UploadPart::Trailers));
         self.room = room.checked_sub(size);
         match self.room {
             Some(_) => self.parts.extend(part),
@@ -111,7 +115,8 @@ impl Upload {
     /// Keeps what is taken, up to so much, until it is known that it need not be sent again.
     pub fn keep(&self, most: u64) {
         if !self.begun.get() {
-            *self.kept.borrow_mut() = KeptUpload { room: Some(most), size: self.rest(), ..KeptUpload::default() };
+            *self.kept.borrow_mut() =
+                KeptUpload { room: Some(most), size: self.rest(), ..KeptUpload::default() };
         }
     }
     /// It need not be sent again.
@@ -272,7 +277,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
@@ -297,7 +305,8 @@ impl Body for RequestBody {
     }
 }
 
-/// The answer's head is there. `rest` sends what is left of the request, for nodes that answer first and read then.
+/// The answer's head is there. `rest` sends what is left of the request, for nodes that answer first and read
+/// then.
 pub(super) fn answered(upload: Option<&Rc<Upload>>, rest: Option<impl Future + 'static>) {
     let upload = upload.cloned();
     if let Some(upload) = &upload {

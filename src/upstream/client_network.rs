@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The part of an IPv6 address that is one network's: a machine chooses the rest as it likes (RFC 4291 section 2.5.4).
+/// The part of an IPv6 address that is one network's: a machine chooses the rest as it likes (RFC 4291
+/// section 2.5.4).
 const NETWORK: u128 = !0 << 64;
 
 /// All clients at one address, however many connections they have; of IPv6, in one network.
@@ -37,8 +38,9 @@ impl FairShares {
         self.held.get(&whose).copied().unwrap_or_default()
     }
 
-    /// Whether one may have more where there are so many. Who is alone may have nearly all; the more of it is taken, the more is
-    /// kept for those who have less, and the last for who has none: what is never given back holds up its own household alone.
+    /// Whether one may have more where there are so many. Who is alone may have nearly all; the more of it is
+    /// taken, the more is kept for those who have less, and the last for who has none: what is never given
+    /// back holds up its own household alone.
     pub fn may_have_more(&self, whose: ClientNetwork, there: u32) -> bool {
         let (has, left) = (self.of(whose), there.saturating_sub(self.all));
         has == 0 || (left > 1 && has < left.saturating_mul(TIMES))
@@ -85,7 +87,9 @@ mod tests {
 
     #[test]
     fn who_is_alone_has_nearly_all_and_others_have_something_beside() {
-        for (there, alone, beside) in [(1, 1, 0), (2, 1, 1), (4, 3, 1), (8, 7, 1), (128, 112, 14), (256, 224, 28)] {
+        for (there, alone, beside) in
+            [(1, 1, 0), (2, 1, 1), (4, 3, 1), (8, 7, 1), (128, 112, 14), (256, 224, 28)]
+        {
             let mut shares = FairShares::default();
             for (household, most) in [("10.0.0.1", alone), ("10.0.0.2", beside)] {
                 // as its callers do, who look for one that is there

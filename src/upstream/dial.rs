@@ -1,8 +1,9 @@
-//! Opens connections to nodes: for clients' requests, for checks and for agents alike, so that what one of them sees is what the
-//! others meet.
+//! Opens connections to nodes: for clients' requests, for checks and for agents alike, so that what one of
+//! them sees is what the others meet.
 //!
-//! A name may have several addresses, and one of them may swallow every packet. They race (RFC 8305): the one that worked last
-//! begins, and each next one begins when those before it have failed or have had their share of the time.
+//! A name may have several addresses, and one of them may swallow every packet. They race (RFC 8305): the one
+//! that worked last begins, and each next one begins when those before it have failed or have had their share
+//! of the time.
 
 use super::addresses::Addresses;
 use super::link::Link;
@@ -62,11 +63,14 @@ impl std::error::Error for NoConnection {
 }
 
 impl NoConnection {
-    /// How much it says: an address that is silent may be a node that pauses, and what this machine lacks says nothing of the node.
+    /// How much it says: an address that is silent may be a node that pauses, and what this machine lacks
+    /// says nothing of the node.
     pub fn is_certain(&self) -> bool {
         match self {
             Self::Late(_) => false,
-            Self::Socket(error) | Self::Tls(error) => error.kind() != io::ErrorKind::TimedOut && !is_ours(error),
+            Self::Socket(error) | Self::Tls(error) => {
+                error.kind() != io::ErrorKind::TimedOut && !is_ours(error)
+            }
             Self::Unresolved(_) | Self::Forbidden(_) => true,
         }
     }
@@ -79,14 +83,18 @@ impl NoConnection {
 
 /// True when this machine ran out of something.
 pub fn is_ours(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
+    )
 }
 
 /// Opens a connection within the time given, TLS handshake included.
 pub async fn dial(link: &Link, protocol: NodeProtocol, within: Duration) -> Result<Stream, NoConnection> {
     if let Some(path) = &link.url.unix {
         link.reach.admits_socket(&own_addresses::now(), path).map_err(NoConnection::Forbidden)?;
-        let connected = async { UnixStream::connect(path).await.map(Stream::Unix).map_err(NoConnection::Socket) };
+        let connected =
+            async { UnixStream::connect(path).await.map(Stream::Unix).map_err(NoConnection::Socket) };
         return limited(within, connected).await;
     }
     let addresses = link.addresses.load_full();
@@ -94,7 +102,11 @@ pub async fn dial(link: &Link, protocol: NodeProtocol, within: Duration) -> Resu
         return Err(NoConnection::Unresolved(link.url.host.clone()));
     }
     // one whose TLS does not answer is no better than one that does not answer at all
-    limited(within, race(&addresses, within, async |address| secure(link, protocol, reach(link, address).await?).await)).await
+    limited(
+        within,
+        race(&addresses, within, async |address| secure(link, protocol, reach(link, address).await?).await),
+    )
+    .await
 }
 
 /// Opens a clear connection to a port beside a node's own, within the time given.
@@ -102,7 +114,15 @@ pub async fn dial_beside(link: &Link, port: u16, within: Duration) -> Result<Tcp
     let addresses = link.addresses.load_full();
     match addresses.is_empty() {
         true => Err(NoConnection::Unresolved(link.url.host.clone())),
-        false => limited(within, race(&addresses, within, async |address| reach(link, SocketAddr::new(address.ip(), port)).await)).await,
+        false => {
+            limited(
+                within,
+                race(&addresses, within, async |address| {
+                    reach(link, SocketAddr::new(address.ip(), port)).await
+                }),
+            )
+            .await
+        }
     }
 }
 
@@ -111,7 +131,10 @@ pub async fn dial_any(addresses: &Addresses, within: Duration) -> Result<TcpStre
     limited(within, race(addresses, within, tcp)).await
 }
 
-async fn limited<T>(within: Duration, open: impl Future<Output = Result<T, NoConnection>>) -> Result<T, NoConnection> {
+async fn limited<T>(
+    within: Duration,
+    open: impl Future<Output = Result<T, NoConnection>>,
+) -> Result<T, NoConnection> {
     tokio::time::timeout(within, open).await.unwrap_or(Err(NoConnection::Late(within)))
 }
 
@@ -130,7 +153,10 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, NoConnection> {
 async fn secure(link: &Link, protocol: NodeProtocol, tcp: TcpStream) -> Result<Stream, NoConnection> {
     let (Some(config), Some(name)) = (&link.tls, &link.server_name) else { return Ok(Stream::Tcp(tcp)) };
     let clear = Rewind::new(Bytes::new(), Stream::Tcp(tcp));
-    let secure = TlsConnector::from(config.to_speak(protocol).clone()).connect(name.clone(), clear).await.map_err(NoConnection::Tls)?;
+    let secure = TlsConnector::from(config.to_speak(protocol).clone())
+        .connect(name.clone(), clear)
+        .await
+        .map_err(NoConnection::Tls)?;
     Ok(Stream::Tls(Box::new(TlsStream::from(secure))))
 }
 
@@ -190,7 +216,10 @@ fn pause(within: Duration, addresses: usize) -> Duration {
 
 fn least_certain(failed: &mut Vec<NoConnection>) -> NoConnection {
     let least = (0..failed.len()).min_by_key(|n| (failed[*n].is_certain(), !failed[*n].is_taken()));
-    least.map_or_else(|| NoConnection::Socket(io::ErrorKind::AddrNotAvailable.into()), |n| failed.swap_remove(n))
+    least.map_or_else(
+        || NoConnection::Socket(io::ErrorKind::AddrNotAvailable.into()),
+        |n| failed.swap_remove(n),
+    )
 }
 
 #[cfg(test)]

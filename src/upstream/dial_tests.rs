@@ -59,10 +59,17 @@ async fn addresses_race_and_share_the_limit() {
     }
     for all in [&[Swallow][..], &[Swallow, Refuse]] {
         let within = Duration::from_millis(100);
-        assert_eq!(dialled(&of(all), all, within).await, (Err("no connection within 100ms".into()), all.len()));
+        assert_eq!(
+            dialled(&of(all), all, within).await,
+            (Err("no connection within 100ms".into()), all.len())
+        );
     }
     for (within, addresses, between) in [(2000, 2, 250), (2000, 10, 200), (300, 2, 150), (100, 5, 20)] {
-        assert_eq!(pause(Duration::from_millis(within), addresses).as_millis(), between, "{within} ms for {addresses}");
+        assert_eq!(
+            pause(Duration::from_millis(within), addresses).as_millis(),
+            between,
+            "{within} ms for {addresses}"
+        );
     }
 }
 
@@ -85,7 +92,10 @@ async fn what_works_is_remembered_and_learned_anew_when_it_fails() {
 #[tokio::test]
 async fn the_least_certain_failure_speaks_for_all() {
     for (kinds, says) in [
-        (&[io::ErrorKind::ConnectionRefused, io::ErrorKind::HostUnreachable][..], io::ErrorKind::ConnectionRefused),
+        (
+            &[io::ErrorKind::ConnectionRefused, io::ErrorKind::HostUnreachable][..],
+            io::ErrorKind::ConnectionRefused,
+        ),
         (&[io::ErrorKind::ConnectionRefused, io::ErrorKind::TimedOut], io::ErrorKind::TimedOut),
     ] {
         let addresses = Addresses::new((0..kinds.len()).map(address));

@@ -75,7 +75,8 @@ pub enum ExchangeFailure {
     Declined,
     /// Likewise, for it wants the request over HTTP/1.1 (RFC 9113 section 7).
     WantsHttp1,
-    /// The node speaks HTTP/2 for requests and did not switch to another protocol, which says nothing of how it serves them.
+    /// The node speaks HTTP/2 for requests and did not switch to another protocol, which says nothing of how
+    /// it serves them.
     Unswitched,
     /// Every stream to the node is taken, and none became free in time.
     Full,
@@ -103,7 +104,10 @@ impl ExchangeFailure {
 
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
-        matches!(self, Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::WantsHttp1 | Self::Full)
+        matches!(
+            self,
+            Self::Connect | Self::Unreached | Self::Unsent | Self::Declined | Self::WantsHttp1 | Self::Full
+        )
     }
 }
 

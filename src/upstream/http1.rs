@@ -72,7 +72,8 @@ pub(super) async fn send(
             note_keep_alive(link, &head.parts.headers);
             idle.iter().for_each(|idle| link.record_reuse(*idle));
             // RFC 9112 section 9.3: who refuses and closes wants no more of the request
-            let refuses = !head.keep_alive && (head.parts.status.is_client_error() || head.parts.status.is_server_error());
+            let refuses = !head.keep_alive
+                && (head.parts.status.is_client_error() || head.parts.status.is_server_error());
             let rest = exchange.sending.take().filter(|_| !refuses).map(|mut rest| {
                 let connection = connection.clone();
                 async move { poll_fn(|cx| rest.poll(cx, &connection)).await }
@@ -83,10 +84,23 @@ pub(super) async fn send(
                 Framing::None => MessageBody::Empty,
                 _ => MessageBody::H1(H1Body::new(connection.clone())),
             };
-            let lease = ConnectionGuard::own(pool, link, (connection, open), upload, if head.keep_alive { limits.max_idle } else { 0 });
-            Ok(NodeAnswer { response: Response::from_parts(head.parts, content), lease, connect_ms, queued: None })
+            let lease = ConnectionGuard::own(
+                pool,
+                link,
+                (connection, open),
+                upload,
+                if head.keep_alive { limits.max_idle } else { 0 },
+            );
+            Ok(NodeAnswer {
+                response: Response::from_parts(head.parts, content),
+                lease,
+                connect_ms,
+                queued: None,
+            })
         }
-        Err(NoAnswer::Late) => Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response))),
+        Err(NoAnswer::Late) => {
+            Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response)))
+        }
         Err(error) => {
             let race = idle.filter(|_| !connection.has_received());
             if let Some(idle) = race {
@@ -145,7 +159,11 @@ impl NoAnswer {
 }
 
 impl Exchange<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, connection: &H1Connection) -> Poll<InterimEvent<Result<response::ResponseHead, NoAnswer>>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &H1Connection,
+    ) -> Poll<InterimEvent<Result<response::ResponseHead, NoAnswer>>> {
         if let Some(sending) = &mut self.sending {
             match sending.poll(cx, connection) {
                 Poll::Pending if connection.bytes_written() != self.written => {
@@ -160,7 +178,9 @@ impl Exchange<'_> {
                         self.patience.renew();
                     }
                 }
-                Poll::Ready(Err(NotSent::Source(error))) => return failed(NoAnswer::Broken(error.to_string())),
+                Poll::Ready(Err(NotSent::Source(error))) => {
+                    return failed(NoAnswer::Broken(error.to_string()));
+                }
                 Poll::Ready(Err(NotSent::Connection(error))) => {
                     self.sending = None;
                     self.broken = Some(error.to_string());
@@ -169,17 +189,25 @@ impl Exchange<'_> {
         }
         loop {
             let head = match connection.poll_head(cx, || LARGEST_HEAD) {
-                Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => return failed(NoAnswer::Late),
+                Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => {
+                    return failed(NoAnswer::Late);
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(head)) => head,
                 Poll::Ready(Err(why)) => return self.no_head(why),
             };
             match response::parse(&head, self.method) {
                 Err(why) => return failed(NoAnswer::BadHead(why)),
-                Ok(head) if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS => {
+                Ok(head)
+                    if head.parts.status.is_informational()
+                        && head.parts.status != StatusCode::SWITCHING_PROTOCOLS =>
+                {
                     if self.left > 0 {
                         self.left -= 1;
-                        return Poll::Ready(InterimEvent::Interim(Interim { status: head.parts.status, headers: head.parts.headers }));
+                        return Poll::Ready(InterimEvent::Interim(Interim {
+                            status: head.parts.status,
+                            headers: head.parts.headers,
+                        }));
                     }
                 }
                 Ok(head) => return Poll::Ready(InterimEvent::Final(Ok(head))),
@@ -204,13 +232,20 @@ fn failed<T>(why: NoAnswer) -> Poll<InterimEvent<Result<T, NoAnswer>>> {
     Poll::Ready(InterimEvent::Final(Err(why)))
 }
 
-async fn connect(pool: &Pool, link: &Link, limits: &ExchangeLimits<'_>) -> Result<(Checkout, f64), SendError> {
+async fn connect(
+    pool: &Pool,
+    link: &Link,
+    limits: &ExchangeLimits<'_>,
+) -> Result<(Checkout, f64), SendError> {
     let start = clock::instant();
     let count = pool.usage(link).mine();
     count.attempted();
     let socket = dial::dial(link, NodeProtocol::Http1, limits.connect).await?;
     let connection = H1Connection::new(Side::Node, socket, BytesMut::new(), None);
-    Ok((Checkout { connection, open: CountedConnection::new(count), idle: None }, clock::since(start).as_secs_f64() * 1000.0))
+    Ok((
+        Checkout { connection, open: CountedConnection::new(count), idle: None },
+        clock::since(start).as_secs_f64() * 1000.0,
+    ))
 }
 
 /// `Keep-Alive: timeout=5`: the node says when it will close.

@@ -41,7 +41,8 @@ pub(super) async fn send(
     if place.reused {
         pool.usage(link).mine().reused();
     }
-    let (connect_ms, queued) = if place.reused { (0.0, waited.then_some(spent)) } else { (spent.as_secs_f64() * 1000.0, None) };
+    let (connect_ms, queued) =
+        if place.reused { (0.0, waited.then_some(spent)) } else { (spent.as_secs_f64() * 1000.0, None) };
     let (upload, end) = (body.upload().cloned(), body.is_end_stream());
     translate(&mut head, link, body.size_hint().exact().filter(|_| !end));
     if let Some(upload) = &upload {
@@ -49,8 +50,10 @@ pub(super) async fn send(
     }
     let sent = place.connection().sender().send_request(Request::from_parts(head, ()), end);
     // the connection may have ended since
-    let (answer, stream) =
-        sent.map_err(|e| SendError { race: place.reused && !e.is_reset(), ..SendError::new(ExchangeFailure::Unsent, e.to_string()) })?;
+    let (answer, stream) = sent.map_err(|e| SendError {
+        race: place.reused && !e.is_reset(),
+        ..SendError::new(ExchangeFailure::Unsent, e.to_string())
+    })?;
     let mut exchange = StreamExchange {
         sending: (!end).then(|| Box::pin(send_body(body, stream, limits.response))),
         answer,
@@ -77,7 +80,8 @@ pub(super) async fn send(
             body::answered(upload.as_ref(), rest);
             let (mut head, stream) = response.into_parts();
             wire::answer(&mut head.headers);
-            let content = MessageBody::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
+            let content =
+                MessageBody::stream(Side::Node, &head.headers, Receiving::new(stream, Some(place.clone())));
             let lease = ConnectionGuard::stream(pool, link, place, upload);
             Ok(NodeAnswer { response: Response::from_parts(head, content), lease, connect_ms, queued })
         }
@@ -113,13 +117,18 @@ impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
                 self.left -= 1;
                 let (mut head, ()) = interim.into_parts();
                 wire::answer(&mut head.headers);
-                return Poll::Ready(InterimEvent::Interim(Interim { status: head.status, headers: head.headers }));
+                return Poll::Ready(InterimEvent::Interim(Interim {
+                    status: head.status,
+                    headers: head.headers,
+                }));
             }
         }
         match Pin::new(&mut self.answer).poll(cx) {
             Poll::Ready(answer) => Poll::Ready(InterimEvent::Final(Some(answer))),
             // a body that is under way has limits of its own
-            Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => Poll::Ready(InterimEvent::Final(None)),
+            Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => {
+                Poll::Ready(InterimEvent::Final(None))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -127,17 +136,23 @@ impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
 
 /// What it means that a stream ended without an answer.
 fn broken(link: &Link, place: &StreamSlot, upload: Option<&Upload>, error: &h2::Error) -> SendError {
-    // a connection that the node ends may have crossed the request; one that we end for what came over it has not, and a
-    // stream that is reset was answered, if not kindly
+    // a connection that the node ends may have crossed the request; one that we end for what came over it has
+    // not, and a stream that is reset was answered, if not kindly
     let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
     if let (true, Some(idle)) = (race, place.idle) {
         link.record_closed(idle);
     }
     let kind = match upload.and_then(ExchangeFailure::of_client) {
         Some(failure) => failure,
-        None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => ExchangeFailure::WantsHttp1,
+        None if error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => {
+            ExchangeFailure::WantsHttp1
+        }
         // RFC 9113 sections 8.7 and 6.8: not processed in any way
-        None if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) => ExchangeFailure::Declined,
+        None if error.is_remote()
+            && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) =>
+        {
+            ExchangeFailure::Declined
+        }
         // what is refused of it ends this stream alone
         None if !error.is_io() && !error.is_go_away() && !error.is_remote() => ExchangeFailure::BadAnswer,
         None => ExchangeFailure::NoAnswer,
@@ -161,7 +176,11 @@ fn translate(head: &mut Parts, link: &Link, length: Option<u64>) {
 /// HTTP/2 wants scheme and authority in the URI; a request that names no host is for the node's own.
 fn absolute(head: &mut Parts, link: &Link) {
     head.version = Version::HTTP_2;
-    let host = head.headers.remove(header::HOST).filter(|host| !host.is_empty()).unwrap_or_else(|| link.authority.clone());
+    let host = head
+        .headers
+        .remove(header::HOST)
+        .filter(|host| !host.is_empty())
+        .unwrap_or_else(|| link.authority.clone());
     let path = head.uri.path_and_query().cloned();
     let authority = http::uri::Authority::try_from(host.as_bytes());
     if let (Some(path), Ok(authority)) = (path, authority) {

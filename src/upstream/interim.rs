@@ -1,5 +1,5 @@
-//! Interim answers (RFC 9110 section 15.2): what a node says before its final answer, and what that means for a body that
-//! waits for `100 Continue`.
+//! Interim answers (RFC 9110 section 15.2): what a node says before its final answer, and what that means for
+//! a body that waits for `100 Continue`.
 
 use super::body::Upload;
 use http::{HeaderMap, StatusCode};
@@ -7,7 +7,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How long a body waits for a node that may not know `Expect` (RFC 9110 section 10.1.1: not for an indefinite period).
+/// How long a body waits for a node that may not know `Expect` (RFC 9110 section 10.1.1: not for an
+/// indefinite period).
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Interim answers passed on for one request; what a node says beyond that is dropped.
@@ -30,8 +31,9 @@ pub enum InterimEvent<T> {
     Final(T),
 }
 
-/// Waits for the final answer. What comes before is told to `on_interim`; a body that is held back is released by `100
-/// Continue` or when the node says nothing for a while, and not read at all when the final answer comes first.
+/// Waits for the final answer. What comes before is told to `on_interim`; a body that is held back is
+/// released by `100 Continue` or when the node says nothing for a while, and not read at all when the final
+/// answer comes first.
 pub async fn until_final<T>(
     mut heard: impl FnMut(&mut Context<'_>) -> Poll<InterimEvent<T>>,
     upload: Option<&Upload>,
@@ -42,7 +44,10 @@ pub async fn until_final<T>(
     loop {
         let next = poll_fn(|cx| {
             if patience.as_mut().is_some_and(|p| p.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(InterimEvent::Interim(Interim { status: StatusCode::CONTINUE, headers: HeaderMap::new() }));
+                return Poll::Ready(InterimEvent::Interim(Interim {
+                    status: StatusCode::CONTINUE,
+                    headers: HeaderMap::new(),
+                }));
             }
             heard(cx)
         });

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the link's id.
+/// Where a node is. Lives as long as its address as written; each worker keeps its idle connections by the
+/// link's id.
 #[derive(Debug)]
 pub struct Link {
     /// Unique in this process.
@@ -27,9 +28,11 @@ pub struct Link {
     pub addresses: ArcSwap<Addresses>,
     /// Tells whoever waits that the name was looked up.
     pub looked_up: Notify,
-    /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive: timeout=` or closes earlier.
+    /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive:
+    /// timeout=` or closes earlier.
     pub reuse_ms: AtomicU64,
-    /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once one did not.
+    /// The longest idleness, in microseconds, after which a connection was seen to serve again; 0 again once
+    /// one did not.
     pub proven_us: AtomicU64,
     /// TLS towards the node.
     pub tls: Option<NodeTls>,
@@ -47,8 +50,8 @@ pub struct Link {
 
 /// A request that must not be sent twice goes only over a connection that was used so recently,
 const FRESH_ENOUGH: Duration = Duration::from_millis(1000);
-/// and was idle for no more than this part of what such connections were seen to survive: one that the node is about to close
-/// would leave nobody to tell whether the request was worked on.
+/// and was idle for no more than this part of what such connections were seen to survive: one that the node
+/// is about to close would leave nobody to tell whether the request was worked on.
 const PART_OF_PROVEN: u64 = 2;
 
 impl Link {
@@ -57,7 +60,9 @@ impl Link {
         let trusted = Duration::from_millis(self.reuse_ms.load(Relaxed));
         match over {
             ConnectionUse::Any => trusted,
-            ConnectionUse::Sure => trusted.min(FRESH_ENOUGH).min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
+            ConnectionUse::Sure => trusted
+                .min(FRESH_ENOUGH)
+                .min(Duration::from_micros(self.proven_us.load(Relaxed) / PART_OF_PROVEN)),
             ConnectionUse::New | ConnectionUse::Switching | ConnectionUse::Http1 => Duration::ZERO,
         }
     }
@@ -115,7 +120,8 @@ impl Link {
         }
     }
 
-    /// A connection that was idle for so long turned out to be closed: idle ones are trusted for half as long from now on.
+    /// A connection that was idle for so long turned out to be closed: idle ones are trusted for half as long
+    /// from now on.
     pub fn record_closed(&self, idle: Duration) {
         self.proven_us.store(0, Relaxed);
         self.learn_keep_alive((idle.as_millis() as u64 / 2).max(500));

@@ -1,5 +1,5 @@
-//! The mark on a request of ours that comes back to us: where it has been. It is put on only where a node may be one of our own
-//! doors, and taken off at the door; towards others nothing tells that we were here.
+//! The mark on a request of ours that comes back to us: where it has been. It is put on only where a node may
+//! be one of our own doors, and taken off at the door; towards others nothing tells that we were here.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -63,7 +63,8 @@ impl LoopMarks {
         self.rules.contains(&rule) || self.rules.len() >= MOST
     }
 
-    /// The mark for a node that may be ourselves, which this rule sends it to. `meant`: it may be a door of the control plane.
+    /// The mark for a node that may be ourselves, which this rule sends it to. `meant`: it may be a door of
+    /// the control plane.
     pub fn on(&self, rule: usize, meant: bool) -> HeaderValue {
         let mut text = SECRET.clone();
         for rule in self.rules.iter().chain([&rule]) {
@@ -78,7 +79,8 @@ impl LoopMarks {
     }
 }
 
-/// Whether a request came through us to where nobody meant it to come: a client's, then, whatever address it comes from.
+/// Whether a request came through us to where nobody meant it to come: a client's, then, whatever address it
+/// comes from.
 pub fn strayed(headers: &HeaderMap) -> bool {
     headers.contains_key(HEADER) && LoopMarks::read(headers).is_some_and(|passed| !passed.meant)
 }
@@ -113,7 +115,8 @@ mod tests {
 
     #[test]
     fn what_strangers_write_is_no_mark_and_goes_no_further() {
-        let mut headers = marked(&[HeaderValue::from_static("0123456789abcdef 1"), HeaderValue::from_static("")]);
+        let mut headers =
+            marked(&[HeaderValue::from_static("0123456789abcdef 1"), HeaderValue::from_static("")]);
         assert!(!strayed(&headers));
         assert_eq!(LoopMarks::take(&mut headers), LoopMarks::default());
         assert!(headers.is_empty());
@@ -124,7 +127,10 @@ mod tests {
         for meant in [false, true] {
             let mark = LoopMarks::default().on(7, meant);
             assert_eq!(strayed(&marked(std::slice::from_ref(&mark))), !meant);
-            let head = format!("POST / HTTP/1.1\r\nhoming-passages: {}\r\nhost: own\r\n\r\n", mark.to_str().unwrap());
+            let head = format!(
+                "POST / HTTP/1.1\r\nhoming-passages: {}\r\nhost: own\r\n\r\n",
+                mark.to_str().unwrap()
+            );
             assert_eq!(strayed_in(head.as_bytes()), !meant, "{head}");
         }
         assert!(!strayed(&HeaderMap::new()) && !strayed_in(b"POST / HTTP/1.1\r\n\r\n"));

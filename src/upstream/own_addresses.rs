@@ -1,8 +1,9 @@
 //! Where this process listens itself, and which links may lead there.
 //!
-//! A node may be a listener of ours: chaining is an old habit. It must not be a door of the control plane unless somebody wrote
-//! that it is meant: those doors trust this machine, and behind us everybody would come from it. An address that came over the
-//! network is never one of ours at all. All of that is asked of the address that is connected to, whatever name it had.
+//! A node may be a listener of ours: chaining is an old habit. It must not be a door of the control plane
+//! unless somebody wrote that it is meant: those doors trust this machine, and behind us everybody would come
+//! from it. An address that came over the network is never one of ours at all. All of that is asked of the
+//! address that is connected to, whatever name it had.
 
 use crate::base::clock;
 use crate::base::units::Network;
@@ -91,8 +92,11 @@ pub(super) fn chain() {
 fn interfaces() -> Vec<IpAddr> {
     LOOKED.store(clock::monotonic_ms(), Relaxed);
     // what cannot be asked is not known; this machine's loopback is known without
-    let mut found: Vec<IpAddr> =
-        if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip().to_canonical()).collect();
+    let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .iter()
+        .map(|interface| interface.ip().to_canonical())
+        .collect();
     found.sort_unstable();
     found
 }
@@ -120,7 +124,11 @@ impl OwnAddresses {
     /// The same, and any name that our loopback goes by.
     pub fn alias(&self, at: SocketAddr) -> Option<OwnAddressKind> {
         let near = target(at.ip()).is_loopback();
-        self.door(at).or_else(|| self.find(at.port(), |bound| near && (bound.is_unspecified() || bound.to_canonical().is_loopback())))
+        self.door(at).or_else(|| {
+            self.find(at.port(), |bound| {
+                near && (bound.is_unspecified() || bound.to_canonical().is_loopback())
+            })
+        })
     }
 
     /// What listens on a Unix socket, whatever path leads to it.
@@ -214,10 +222,17 @@ impl fmt::Display for ForbiddenPlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMeant { place, key } => {
-                write!(out, "{place} is this proxy's own {key}: write own = true on the node if that is meant")
+                write!(
+                    out,
+                    "{place} is this proxy's own {key}: write own = true on the node if that is meant"
+                )
             }
-            Self::Own { to, kind: OwnAddressKind::Control(key) } => write!(out, "{to} is an address of this proxy itself ({key})"),
-            Self::Own { to, kind: OwnAddressKind::Clients } => write!(out, "{to} is an address of this proxy itself (a listener)"),
+            Self::Own { to, kind: OwnAddressKind::Control(key) } => {
+                write!(out, "{to} is an address of this proxy itself ({key})")
+            }
+            Self::Own { to, kind: OwnAddressKind::Clients } => {
+                write!(out, "{to} is an address of this proxy itself (a listener)")
+            }
             Self::OtherThere(at) => {
                 write!(out, "{at} means another machine there than here: only a node on it may name it")
             }
@@ -237,7 +252,9 @@ impl LinkReach {
         match self {
             Self::Own => Ok(()),
             Self::Written => match home.door(to) {
-                Some(OwnAddressKind::Control(key)) => Err(ForbiddenPlace::NotMeant { place: Address::Tcp(to), key }),
+                Some(OwnAddressKind::Control(key)) => {
+                    Err(ForbiddenPlace::NotMeant { place: Address::Tcp(to), key })
+                }
                 _ => Ok(()),
             },
             Self::Announced { from, into } => {
@@ -249,7 +266,9 @@ impl LinkReach {
                 let same = from == at || (home.is_here(from) && home.is_here(at));
                 let listed = into.networks.iter().any(|network| network.contains(at));
                 match () {
-                    () if (at.is_loopback() || is_link_local(at)) && !same => Err(ForbiddenPlace::OtherThere(at)),
+                    () if (at.is_loopback() || is_link_local(at)) && !same => {
+                        Err(ForbiddenPlace::OtherThere(at))
+                    }
                     () if listed || (into.sender && same) => Ok(()),
                     () => Err(ForbiddenPlace::Elsewhere { at, from }),
                 }

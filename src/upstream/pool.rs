@@ -108,7 +108,14 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn put(&self, link: &Link, connection: Rc<H1Connection>, open: CountedConnection, most: u32, now: Now) {
+    pub(super) fn put(
+        &self,
+        link: &Link,
+        connection: Rc<H1Connection>,
+        open: CountedConnection,
+        most: u32,
+        now: Now,
+    ) {
         if most == 0 {
             return;
         }
@@ -116,7 +123,9 @@ impl Pool {
         if idle.is_empty() {
             self.filled.notify_waiters();
         }
-        let kept = idle.entry(link.id).or_insert_with(|| IdleList { list: Vec::new(), count: self.usage(link).mine().clone() });
+        let kept = idle
+            .entry(link.id)
+            .or_insert_with(|| IdleList { list: Vec::new(), count: self.usage(link).mine().clone() });
         if kept.list.len() >= most as usize {
             kept.list.remove(0);
             kept.count.dropped(1);
@@ -126,7 +135,11 @@ impl Pool {
 
     /// The streams to a node that speaks HTTP/2.
     pub(super) fn streams(&self, link: &Arc<Link>) -> Rc<Streams> {
-        self.streams.borrow_mut().entry(link.id).or_insert_with(|| Streams::new(link, self.usage(link))).clone()
+        self.streams
+            .borrow_mut()
+            .entry(link.id)
+            .or_insert_with(|| Streams::new(link, self.usage(link)))
+            .clone()
     }
 
     /// Whether there is none.
@@ -141,7 +154,8 @@ impl Pool {
 
     /// The links that it has connections of, in order.
     pub fn links(&self) -> Vec<u64> {
-        let mut all: Vec<u64> = self.idle.borrow().keys().chain(self.streams.borrow().keys()).copied().collect();
+        let mut all: Vec<u64> =
+            self.idle.borrow().keys().chain(self.streams.borrow().keys()).copied().collect();
         all.sort_unstable();
         all
     }
@@ -156,6 +170,8 @@ impl Pool {
             }
             None => false,
         });
-        self.streams.borrow_mut().retain(|id, streams| trusted(*id).is_some_and(|limit| streams.sweep(limit, now)));
+        self.streams
+            .borrow_mut()
+            .retain(|id, streams| trusted(*id).is_some_and(|limit| streams.sweep(limit, now)));
     }
 }

@@ -27,24 +27,36 @@ pub async fn send(
         (NodeProtocol::Http2, ConnectionUse::Switching) => {
             let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
                         cluster has http2 = false";
-            http1::send(pool, link, &head, body, limits, on_interim).await.map_err(|error| unspoken(error, hint))
+            http1::send(pool, link, &head, body, limits, on_interim)
+                .await
+                .map_err(|error| unspoken(error, hint))
         }
         (NodeProtocol::Http2, ConnectionUse::Http1) => {
             let hint = "the node wants the request over HTTP/1.1 and does not speak it on this port: its cluster may need http2 = false";
             let sent = http1::send(pool, link, &head, body, limits, on_interim).await;
             sent.map_err(|error| {
-                if matches!(error.kind, ExchangeFailure::Declined | ExchangeFailure::BadAnswer) { unspoken(error, hint) } else { error }
+                if matches!(error.kind, ExchangeFailure::Declined | ExchangeFailure::BadAnswer) {
+                    unspoken(error, hint)
+                } else {
+                    error
+                }
             })
         }
-        (NodeProtocol::Http2, _) => http2::send(pool, link, head.into_owned(), body, limits, on_interim).await,
+        (NodeProtocol::Http2, _) => {
+            http2::send(pool, link, head.into_owned(), body, limits, on_interim).await
+        }
         (NodeProtocol::Http1, _) => http1::send(pool, link, &head, body, limits, on_interim).await,
     }
 }
 
-/// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be reached counts.
+/// A node that speaks HTTP/2 was asked over HTTP/1.1, which it need not speak at all: only that it cannot be
+/// reached counts.
 fn unspoken(error: SendError, hint: &str) -> SendError {
     match error.kind {
-        ExchangeFailure::Connect | ExchangeFailure::Unreached | ExchangeFailure::Client | ExchangeFailure::Stalled => error,
+        ExchangeFailure::Connect
+        | ExchangeFailure::Unreached
+        | ExchangeFailure::Client
+        | ExchangeFailure::Stalled => error,
         _ => SendError::new(ExchangeFailure::Unswitched, format!("{hint} ({})", error.cause)),
     }
 }

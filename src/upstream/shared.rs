@@ -18,12 +18,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::timeout_at;
 
-/// What all answers of a connection together may have under way: the windows of its streams bound it, and a client that does
-/// not read must not hold back the others.
+/// What all answers of a connection together may have under way: the windows of its streams bound it, and a
+/// client that does not read must not hold back the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// How far the windows of answers grow.
-const BOUNDS: Bounds = Bounds { start: LEAST, most: 1 << 20, sum: STREAMS as u64 * LEAST as u64, common: u64::MAX, steps: 4 };
+const BOUNDS: Bounds =
+    Bounds { start: LEAST, most: 1 << 20, sum: STREAMS as u64 * LEAST as u64, common: u64::MAX, steps: 4 };
 
 /// What stands for the node's limit of streams before its SETTINGS are here: no number that they can say.
 const UNTOLD: usize = usize::MAX - 1;
@@ -44,9 +45,13 @@ pub struct SharedConnection {
 }
 
 impl SharedConnection {
-    /// Opens one, and says what keeps it going. It is open when the node's SETTINGS are here, which say how many streams it takes.
-    /// From a node that is late with them it may do with one.
-    pub(super) async fn open(link: &Link, usage: &Usage, within: Duration) -> Result<(Rc<Self>, ConnectionDriver), SendError> {
+    /// Opens one, and says what keeps it going. It is open when the node's SETTINGS are here, which say how
+    /// many streams it takes. From a node that is late with them it may do with one.
+    pub(super) async fn open(
+        link: &Link,
+        usage: &Usage,
+        within: Duration,
+    ) -> Result<(Rc<Self>, ConnectionDriver), SendError> {
         let by = clock::timer_instant() + within;
         let count = usage.mine();
         count.attempted();
@@ -55,9 +60,11 @@ impl SharedConnection {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(LEAST).initial_connection_window_size(CONNECTION_WINDOW);
         builder.initial_max_send_streams(UNTOLD).enable_push(false);
-        // each costs its own request; the library would end the connection for their sum, under those who had no part in it
+        // each costs its own request; the library would end the connection for their sum, under those who had
+        // no part in it
         builder.max_local_error_reset_streams(None);
-        let shaken = timeout_at(by, builder.handshake(socket)).await.map_err(|_| NoConnection::Late(within))?;
+        let shaken =
+            timeout_at(by, builder.handshake(socket)).await.map_err(|_| NoConnection::Late(within))?;
         let (sender, connection) = shaken.map_err(|e| refused(e.to_string()))?;
         let shared = Rc::new(Self {
             sender: RefCell::new(sender),
@@ -70,7 +77,9 @@ impl SharedConnection {
         });
         let mut drive = ConnectionDriver { connection, _open: CountedConnection::new(count) };
         let told = poll_fn(|cx| match drive.poll(cx, Some(&shared)) {
-            Poll::Ready(Ok(())) => Poll::Ready(Err(refused("it was closed before the node's SETTINGS came".into()))),
+            Poll::Ready(Ok(())) => {
+                Poll::Ready(Err(refused("it was closed before the node's SETTINGS came".into())))
+            }
             Poll::Ready(Err(why)) => Poll::Ready(Err(refused(format!("HTTP/2: {why}")))),
             Poll::Pending if shared.is_told() => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
@@ -147,7 +156,11 @@ impl SharedConnection {
     /// Whether it takes no more requests.
     pub(super) fn is_over(&self) -> bool {
         // never pending: nobody has sent with this one
-        self.over.get() || matches!(self.sender.borrow_mut().poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        self.over.get()
+            || matches!(
+                self.sender.borrow_mut().poll_ready(&mut Context::from_waker(Waker::noop())),
+                Poll::Ready(Err(_))
+            )
     }
 }
 
@@ -159,7 +172,11 @@ pub(super) struct ConnectionDriver {
 
 impl ConnectionDriver {
     /// Reads, writes and sizes the windows; ready at its end.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: Option<&SharedConnection>) -> Poll<Result<(), h2::Error>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: Option<&SharedConnection>,
+    ) -> Poll<Result<(), h2::Error>> {
         loop {
             if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
                 return Poll::Ready(end);
@@ -168,7 +185,8 @@ impl ConnectionDriver {
             if !shared.is_told() && self.connection.max_concurrent_send_streams() != UNTOLD {
                 shared.told.set(true);
             }
-            // refused while the node has not acknowledged the change before; when it has, this is polled again
+            // refused while the node has not acknowledged the change before; when it has, this is polled
+            // again
             if !shared.window.update(cx, |size| self.connection.set_initial_window_size(size).is_ok()) {
                 return Poll::Pending;
             }

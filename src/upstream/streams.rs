@@ -1,5 +1,5 @@
-//! The streams that one worker may have to a node: over as many connections as they need, within a limit; beyond it requests
-//! wait.
+//! The streams that one worker may have to a node: over as many connections as they need, within a limit;
+//! beyond it requests wait.
 
 use super::backoff::Backoff;
 use super::client_network::{ClientNetwork, FairShares};
@@ -80,7 +80,10 @@ impl Streams {
     }
 
     /// A stream for a request; and whether it was waited for.
-    pub(super) async fn take(self: &Rc<Self>, limits: &ExchangeLimits<'_>) -> Result<(StreamSlot, bool), SendError> {
+    pub(super) async fn take(
+        self: &Rc<Self>,
+        limits: &ExchangeLimits<'_>,
+    ) -> Result<(StreamSlot, bool), SendError> {
         self.most.set(limits.connections);
         self.connect.set(limits.connect);
         let (give, place) = oneshot::channel();
@@ -104,14 +107,25 @@ impl Streams {
         self.wait(place, limits.queue).await.map(|place| (place, true))
     }
 
-    async fn wait(&self, mut place: oneshot::Receiver<Result<StreamSlot, SendError>>, within: Duration) -> Result<StreamSlot, SendError> {
+    async fn wait(
+        &self,
+        mut place: oneshot::Receiver<Result<StreamSlot, SendError>>,
+        within: Duration,
+    ) -> Result<StreamSlot, SendError> {
         loop {
             match tokio::time::timeout(within, &mut place).await {
                 Ok(Ok(taken)) => return taken,
-                Ok(Err(_)) => return Err(SendError::new(ExchangeFailure::Connect, "the node is no longer there")),
+                Ok(Err(_)) => {
+                    return Err(SendError::new(ExchangeFailure::Connect, "the node is no longer there"));
+                }
                 // to open a connection has a limit of its own
                 Err(_) if self.connections.borrow().is_empty() && self.opening.get() > 0 => {}
-                Err(_) => return Err(SendError::new(ExchangeFailure::Full, format!("no stream to the node within {within:?}"))),
+                Err(_) => {
+                    return Err(SendError::new(
+                        ExchangeFailure::Full,
+                        format!("no stream to the node within {within:?}"),
+                    ));
+                }
             }
         }
     }
@@ -137,7 +151,12 @@ impl Streams {
     }
 
     /// A stream over this connection.
-    fn admit(self: &Rc<Self>, shared: &Rc<SharedConnection>, client: ClientNetwork, idle: Option<Duration>) -> Found {
+    fn admit(
+        self: &Rc<Self>,
+        shared: &Rc<SharedConnection>,
+        client: ClientNetwork,
+        idle: Option<Duration>,
+    ) -> Found {
         let reused = shared.is_used();
         match shared.admit() {
             Admission::Now(share) => {
@@ -154,8 +173,8 @@ impl Streams {
         self.shares.borrow().may_have_more(client, self.most.get().saturating_mul(self.width.get()))
     }
 
-    /// Whether another connection may be opened; one that nobody uses makes room for it, unless it is unused because the node
-    /// takes no streams as yet (RFC 9113 section 6.5.2), as it would over another.
+    /// Whether another connection may be opened; one that nobody uses makes room for it, unless it is unused
+    /// because the node takes no streams as yet (RFC 9113 section 6.5.2), as it would over another.
     fn may_open(&self) -> bool {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|c| !c.is_over());
@@ -173,7 +192,12 @@ impl Streams {
         if self.backoff.holds(alone, Now::look()) {
             return;
         }
-        let waiting = self.queue.borrow().iter().filter(|w| !w.give.is_closed() && self.may_have_more(w.client)).count() as u32;
+        let waiting = self
+            .queue
+            .borrow()
+            .iter()
+            .filter(|w| !w.give.is_closed() && self.may_have_more(w.client))
+            .count() as u32;
         let wanted = waiting.div_ceil(self.width.get().max(1));
         while self.opening.get() < wanted && self.may_open() {
             self.open(None);
@@ -198,7 +222,11 @@ impl Streams {
                     streams.backoff.refused(Now::look());
                     streams.connections.borrow_mut().retain(|c| !c.is_over());
                     let alone = streams.connections.borrow().is_empty() && streams.opening.get() == 0;
-                    let failed = if alone { std::mem::take(&mut *streams.queue.borrow_mut()) } else { VecDeque::new() };
+                    let failed = if alone {
+                        std::mem::take(&mut *streams.queue.borrow_mut())
+                    } else {
+                        VecDeque::new()
+                    };
                     for waiter in first.into_iter().chain(failed) {
                         let _ = waiter.give.send(Err(why.clone()));
                     }
@@ -208,8 +236,9 @@ impl Streams {
         });
     }
 
-    /// Gives a new connection to the one request that it was opened for: its answer may have ended one that it shared, and others
-    /// share this one only once there is an answer, which may take long: half of the connections remain for those who share.
+    /// Gives a new connection to the one request that it was opened for: its answer may have ended one that
+    /// it shared, and others share this one only once there is an answer, which may take long: half of the
+    /// connections remain for those who share.
     fn begin_alone(self: &Rc<Self>, shared: &Rc<SharedConnection>, first: Waiter) {
         match self.may_have_more(first.client).then(|| self.admit(shared, first.client, None)) {
             Some(Found::Here(place)) => {
@@ -259,10 +288,14 @@ impl Streams {
         }
     }
 
-    /// Who is next: of those who have the fewest streams, who has waited for longest. Not who wants one over what there is none of.
+    /// Who is next: of those who have the fewest streams, who has waited for longest. Not who wants one over
+    /// what there is none of.
     fn next(&self, nowhere: &[ConnectionUse]) -> Option<(usize, ClientNetwork, ConnectionUse)> {
         let (queue, shares) = (self.queue.borrow(), self.shares.borrow());
-        let may = queue.iter().enumerate().filter(|(_, w)| !nowhere.contains(&w.over) && self.may_have_more(w.client));
+        let may = queue
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| !nowhere.contains(&w.over) && self.may_have_more(w.client));
         may.min_by_key(|(_, w)| shares.of(w.client)).map(|(at, w)| (at, w.client, w.over))
     }
 
@@ -274,15 +307,24 @@ impl Streams {
     }
 }
 
-/// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those who wait what the node
-/// allows meanwhile.
-fn drive_to_end(drive: ConnectionDriver, shared: &Rc<SharedConnection>, streams: &Rc<Streams>) -> impl Future<Output = ()> + use<> {
+/// Keeps a connection going to its end, which reaches the requests under way by itself, and gives to those
+/// who wait what the node allows meanwhile.
+fn drive_to_end(
+    drive: ConnectionDriver,
+    shared: &Rc<SharedConnection>,
+    streams: &Rc<Streams>,
+) -> impl Future<Output = ()> + use<> {
     // known before it is driven: one that has ended may be gone from the list before that is heard of
     let known = (shared.is_told(), shared.is_used());
     drive_known(drive, known, Rc::downgrade(shared), Rc::downgrade(streams))
 }
 
-async fn drive_known(mut drive: ConnectionDriver, known: (bool, bool), shared: Weak<SharedConnection>, streams: Weak<Streams>) {
+async fn drive_known(
+    mut drive: ConnectionDriver,
+    known: (bool, bool),
+    shared: Weak<SharedConnection>,
+    streams: Weak<Streams>,
+) {
     let ((mut told, mut was_of_use), mut learned) = (known, false);
     poll_fn(|cx| {
         let over = drive.poll(cx, shared.upgrade().as_deref()).is_ready();

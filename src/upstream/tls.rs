@@ -49,7 +49,8 @@ impl NodeTls {
 
 fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
         let roots = match &tls.ca {
             Some(file) => files.authorities(file)?,
@@ -81,7 +82,8 @@ fn pair(cert: &str, tls: &ClusterTls, files: &NamedFiles) -> KeyPairFiles {
     KeyPairFiles { cert: files.path(cert), key: files.path(tls.key.as_deref().unwrap_or(cert)) }
 }
 
-/// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still checked.
+/// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still
+/// checked.
 #[derive(Debug)]
 struct BelievesAnyCertificate(Arc<CryptoProvider>);
 

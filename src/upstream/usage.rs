@@ -1,4 +1,5 @@
-//! What is counted of the connections to a cluster's nodes. Each thread writes a block of its own; the control plane adds them up.
+//! What is counted of the connections to a cluster's nodes. Each thread writes a block of its own; the
+//! control plane adds them up.
 
 use crate::base::count::ThreadCount;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Cookie and Set-Cookie header lines as bytes: found, cut out and replaced without touching what stands beside them.
+//! Cookie and Set-Cookie header lines as bytes: found, cut out and replaced without touching what stands
+//! beside them.
 //!
 //! Clients send junk, so nothing here fails: what cannot be read as `name=value` is passed over.
 
@@ -17,13 +18,14 @@ pub struct CookiePair<'h> {
     pub range: Range<usize>,
 }
 
-/// All cookies of a request, over all Cookie headers, in order. `;` separates, and `,` where a `name=` follows it.
+/// All cookies of a request, over all Cookie headers, in order. `;` separates, and `,` where a `name=`
+/// follows it.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = CookiePair<'_>> {
     headers.get_all(COOKIE).iter().flat_map(|line| cookies_in(line.as_bytes()))
 }
 
-/// Makes several Cookie lines one (RFC 9113 section 8.2.3). HTTP/2 clients send one for each cookie, and nodes read one line, or
-/// put commas between them.
+/// Makes several Cookie lines one (RFC 9113 section 8.2.3). HTTP/2 clients send one for each cookie, and
+/// nodes read one line, or put commas between them.
 pub fn join(headers: &mut HeaderMap) {
     let http::header::Entry::Occupied(mut entry) = headers.entry(COOKIE) else { return };
     if entry.iter().nth(1).is_none() {
@@ -60,7 +62,8 @@ pub fn unquoted(value: &[u8]) -> &[u8] {
     inner.strip_suffix(b"\"").unwrap_or(inner)
 }
 
-/// Cuts every cookie called `name`, with the `$` attributes behind it, out of the Cookie headers; lines left without a cookie go away.
+/// Cuts every cookie called `name`, with the `$` attributes behind it, out of the Cookie headers; lines left
+/// without a cookie go away.
 pub fn remove(headers: &mut HeaderMap, name: &[u8]) -> bool {
     let mut removed = false;
     edit(headers, &COOKIE, |line| {
@@ -71,7 +74,8 @@ pub fn remove(headers: &mut HeaderMap, name: &[u8]) -> bool {
     removed
 }
 
-/// Replaces the values of cookies called `name` by a part of themselves: `part` says which, None to leave one as it is.
+/// Replaces the values of cookies called `name` by a part of themselves: `part` says which, None to leave one
+/// as it is.
 pub fn shorten(headers: &mut HeaderMap, name: &[u8], part: impl Fn(&[u8]) -> Option<Range<usize>>) -> bool {
     let cut = |pair: &CookiePair<'_>| if pair.name == name { part(pair.value) } else { None };
     if !cookies(headers).any(|pair| cut(&pair).is_some()) {
@@ -127,7 +131,8 @@ pub fn edit(headers: &mut HeaderMap, header: &HeaderName, mut decide: impl FnMut
     }
     // A header map cannot drop one of several lines, so the survivors are put back.
     let (name, lines) = entry.remove_entry_mult();
-    let kept: Vec<HeaderValue> = lines.enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, line)| line).collect();
+    let kept: Vec<HeaderValue> =
+        lines.enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, line)| line).collect();
     for line in kept {
         headers.append(name.clone(), line);
     }
@@ -154,7 +159,8 @@ impl<'h> SetCookie<'h> {
 
     /// The same line with `parts`, one behind the other, for its value.
     pub fn with_value(&self, parts: &[&[u8]]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.line.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+        let mut out =
+            Vec::with_capacity(self.line.len() + parts.iter().map(|part| part.len()).sum::<usize>());
         out.extend_from_slice(&self.line[..self.range.start]);
         for part in parts {
             out.extend_from_slice(part);
@@ -163,7 +169,8 @@ impl<'h> SetCookie<'h> {
         out
     }
 
-    /// True when the line deletes its cookie: an empty value, Max-Age of nothing, or Expires not after `now` (unix seconds).
+    /// True when the line deletes its cookie: an empty value, Max-Age of nothing, or Expires not after `now`
+    /// (unix seconds).
     pub fn ends(&self, now: u64) -> bool {
         unquoted(self.value).is_empty() || is_expired(self.line, now)
     }
@@ -333,7 +340,8 @@ mod tests {
 
     #[test]
     fn commas_separate_only_before_names() {
-        let found: Vec<_> = cookies_in(b"id=ab,cd-e; x = 1 , y=2,z; =5; q").map(|pair| (pair.name, pair.value)).collect();
+        let found: Vec<_> =
+            cookies_in(b"id=ab,cd-e; x = 1 , y=2,z; =5; q").map(|pair| (pair.name, pair.value)).collect();
         assert_eq!(found, [(&b"id"[..], &b"ab,cd-e"[..]), (b"x", b"1"), (b"y", b"2,z")]);
     }
 

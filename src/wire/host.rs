@@ -7,7 +7,8 @@ pub fn host_of(value: &str) -> Option<&str> {
         None => value.split_once(':').map_or(value, |(host, _)| host),
     };
     let rest = &value[host.len()..];
-    let port_ok = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let port_ok =
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
     // no `%`: with it one host would have several names
     let letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b);
     let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

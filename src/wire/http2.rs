@@ -1,6 +1,6 @@
-//! HTTP/2 (RFC 9113) beyond its frames. The library decodes them and refuses most of what is malformed; what it lets through is
-//! judged here, so that a head means the same whichever HTTP brought it, and nothing malformed goes out: it would end a
-//! connection that others share.
+//! HTTP/2 (RFC 9113) beyond its frames. The library decodes them and refuses most of what is malformed; what
+//! it lets through is judged here, so that a head means the same whichever HTTP brought it, and nothing
+//! malformed goes out: it would end a connection that others share.
 
 use super::http1::request::decimal;
 use super::{Malformed, cookies, trailers};
@@ -59,8 +59,8 @@ pub fn answer_trailers(headers: &mut HeaderMap) {
     trailers::of_node(headers);
 }
 
-/// Takes the white space around values away, as over HTTP/1: with it they are malformed here (RFC 9113 section 8.2.1). Control
-/// bytes do not get past the library.
+/// Takes the white space around values away, as over HTTP/1: with it they are malformed here (RFC 9113
+/// section 8.2.1). Control bytes do not get past the library.
 pub fn trim(headers: &mut HeaderMap) {
     for value in headers.values_mut().filter(|value| is_padded(value)) {
         let text = Bytes::copy_from_slice(value.as_bytes().trim_ascii());
@@ -108,7 +108,10 @@ mod tests {
         ] {
             assert_eq!(request(&mut head(Method::POST, lines), 2), expected, "{lines:?}");
         }
-        assert_eq!(request(&mut head(Method::CONNECT, &[("content-length", "5")]), 2), Err(Malformed::ConnectWithBody));
+        assert_eq!(
+            request(&mut head(Method::CONNECT, &[("content-length", "5")]), 2),
+            Err(Malformed::ConnectWithBody)
+        );
     }
 
     #[test]
@@ -130,7 +133,8 @@ mod tests {
 
     #[test]
     fn crumbs_are_one_line_and_count_as_one() {
-        let mut parts = head(Method::GET, &[("cookie", "a=1 "), ("x", "\t1"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        let mut parts =
+            head(Method::GET, &[("cookie", "a=1 "), ("x", "\t1"), ("cookie", "b=2"), ("cookie", "c=3")]);
         assert_eq!(request(&mut parts, 2), Ok(()));
         assert_eq!(parts.headers, map(&[("cookie", "a=1; b=2; c=3"), ("x", "1")]));
     }
@@ -158,7 +162,11 @@ mod tests {
             let mut headers = map(lines);
             assert_eq!(request_trailers(&mut headers), expected, "{lines:?}");
             answer_trailers(&mut headers);
-            let kept = if lines.iter().any(|(name, _)| *name == "x") { map(&[("x", "a")]) } else { HeaderMap::new() };
+            let kept = if lines.iter().any(|(name, _)| *name == "x") {
+                map(&[("x", "a")])
+            } else {
+                HeaderMap::new()
+            };
             assert_eq!(headers, kept, "{lines:?}");
         }
     }

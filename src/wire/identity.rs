@@ -19,7 +19,9 @@ impl Identity {
     /// Reads a certificate in DER. One that cannot be parsed has a fingerprint and no subject.
     pub fn of(certificate: &[u8]) -> Self {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-        let subject = X509Certificate::from_der(certificate).map(|(_, parsed)| rfc4514(parsed.subject())).unwrap_or_default();
+        let subject = X509Certificate::from_der(certificate)
+            .map(|(_, parsed)| rfc4514(parsed.subject()))
+            .unwrap_or_default();
         let mut fingerprint = String::new();
         hex(hash.as_ref(), &mut fingerprint);
         Self { subject, fingerprint }
@@ -30,10 +32,11 @@ impl Identity {
 pub fn names(certificate: &[u8]) -> Vec<String> {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Vec::new() };
     let alternative = parsed.subject_alternative_name().ok().flatten();
-    let names = alternative.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-        GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
-        _ => None,
-    });
+    let names =
+        alternative.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+            _ => None,
+        });
     let names: Vec<String> = names.filter(|name| !name.contains(char::is_control)).collect();
     if !names.is_empty() {
         return names;
@@ -51,7 +54,10 @@ impl ClientName<'_> {
     pub fn is_one(text: &str) -> bool {
         let open = text.matches('*').count() + text.matches(Self::NODE).count();
         let rest = text.replace(Self::NODE, "");
-        !text.is_empty() && open <= 1 && !rest.contains(['{', '}']) && text.bytes().all(|b| b.is_ascii_graphic())
+        !text.is_empty()
+            && open <= 1
+            && !rest.contains(['{', '}'])
+            && text.bytes().all(|b| b.is_ascii_graphic())
     }
 
     /// Whether a name fits, for this node, or for whichever.
@@ -63,7 +69,10 @@ impl ClientName<'_> {
             (None, None) => return is(self.0, name),
         };
         let Some((head, rest)) = name.split_at_checked(before.len()) else { return false };
-        let Some((open, tail)) = rest.len().checked_sub(after.len()).and_then(|at| rest.split_at_checked(at)) else { return false };
+        let Some((open, tail)) = rest.len().checked_sub(after.len()).and_then(|at| rest.split_at_checked(at))
+        else {
+            return false;
+        };
         let fits = match own {
             Some(node) => is(open, node),
             None => !open.is_empty() && !open.contains(['.', '/']),
@@ -117,7 +126,8 @@ fn push(attribute: &AttributeTypeAndValue<'_>, out: &mut String) {
     }
 }
 
-/// What RFC 4514 section 2.4 wants escaped, and what is not printable ASCII, so that it can stand in a header.
+/// What RFC 4514 section 2.4 wants escaped, and what is not printable ASCII, so that it can stand in a
+/// header.
 fn escape(text: &str, out: &mut String) {
     for (at, byte) in text.bytes().enumerate() {
         let edge = (byte == b' ' && (at == 0 || at + 1 == text.len())) || (byte == b'#' && at == 0);
@@ -148,7 +158,9 @@ mod tests {
     #[test]
     fn a_certificate_is_known_by_its_alternative_names_or_else_its_common_name() {
         for (alternative, known) in [(&["n1.shop", "b.shop"][..], "n1.shop b.shop"), (&[], "somebody")] {
-            let mut params = CertificateParams::new(alternative.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+            let mut params =
+                CertificateParams::new(alternative.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+                    .unwrap();
             params.distinguished_name = rcgen::DistinguishedName::new();
             params.distinguished_name.push(DnType::CommonName, "somebody");
             if !alternative.is_empty() {
@@ -181,7 +193,10 @@ mod tests {
             assert_eq!(ClientName(pattern).fits(name, node), fits, "{pattern} {name} {node:?}");
         }
         let texts = ["a", "*", "{node}", "*.{node}", "**", "{nod}", "", "a b", "*.a.*"];
-        assert_eq!(texts.map(ClientName::is_one), [true, true, true, false, false, false, false, false, false]);
+        assert_eq!(
+            texts.map(ClientName::is_one),
+            [true, true, true, false, false, false, false, false, false]
+        );
     }
 
     #[test]
@@ -189,7 +204,11 @@ mod tests {
         let custom = DnType::CustomDnType(vec![1, 2, 3]);
         let cases: [(&[(DnType, &str)], &str); 5] = [
             (
-                &[(DnType::CountryName, "AT"), (DnType::OrganizationName, "Shop, Inc."), (DnType::CommonName, "Anna")],
+                &[
+                    (DnType::CountryName, "AT"),
+                    (DnType::OrganizationName, "Shop, Inc."),
+                    (DnType::CommonName, "Anna"),
+                ],
                 "CN=Anna,O=Shop\\, Inc.,C=AT",
             ),
             (&[(DnType::CommonName, " #x ")], "CN=\\ #x\\ "),

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why the bytes of a client are not read as a request: two implementations could read them in two ways, or they are too many.
+/// Why the bytes of a client are not read as a request: two implementations could read them in two ways, or
+/// they are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// More empty lines before a request than any client sends.

@@ -41,7 +41,8 @@ pub struct KeyPairFiles {
     pub key: PathBuf,
 }
 
-/// What certbot and its like call a chain and its key; cert.pem and chain.pem beside them are parts of the chain.
+/// What certbot and its like call a chain and its key; cert.pem and chain.pem beside them are parts of the
+/// chain.
 const FULL_CHAIN: &str = "fullchain.pem";
 const PRIVATE_KEY: &str = "privkey.pem";
 const PARTS: [&str; 3] = ["cert.pem", "chain.pem", PRIVATE_KEY];
@@ -51,15 +52,22 @@ pub fn load_all(path: &Path) -> Vec<Result<Certificate, PemFileError>> {
     pairs(path).map_or_else(|error| vec![Err(error)], |pairs| pairs.iter().map(load).collect())
 }
 
-/// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in it, one a name.
+/// The pairs that a path stands for: a file, or what is in a folder and in the folders that certbot makes in
+/// it, one a name.
 fn pairs(path: &Path) -> Result<Vec<KeyPairFiles>, PemFileError> {
     let unreadable = |error: std::io::Error| PemFileError::new(path, PemError::File(error.into()));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![pair_of(path)]);
     }
-    let mut found: Vec<KeyPairFiles> =
-        shown(path).map_err(unreadable)?.iter().filter(|file| is_certificate(file)).map(|file| pair_of(file)).collect();
-    found.extend(folders(path).iter().filter(|inner| is_certbots(inner)).map(|inner| pair_of(&inner.join(FULL_CHAIN))));
+    let mut found: Vec<KeyPairFiles> = shown(path)
+        .map_err(unreadable)?
+        .iter()
+        .filter(|file| is_certificate(file))
+        .map(|file| pair_of(file))
+        .collect();
+    found.extend(
+        folders(path).iter().filter(|inner| is_certbots(inner)).map(|inner| pair_of(&inner.join(FULL_CHAIN))),
+    );
     found.sort_by(|a, b| a.cert.cmp(&b.cert));
     if found.is_empty() { Err(PemFileError::new(path, PemError::NoCertificate)) } else { Ok(found) }
 }
@@ -72,15 +80,21 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
 /// What is in a folder and not hidden.
 fn shown(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let all = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-    all.filter(|path| !path.as_ref().is_ok_and(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))))
-        .collect()
+    all.filter(|path| {
+        !path
+            .as_ref()
+            .is_ok_and(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")))
+    })
+    .collect()
 }
 
 /// Follows links: certbot and Kubernetes both put links into such folders.
 fn is_certificate(file: &Path) -> bool {
-    let named = |names: &[&str]| file.file_name().is_some_and(|name| names.iter().any(|known| name == *known));
+    let named =
+        |names: &[&str]| file.file_name().is_some_and(|name| names.iter().any(|known| name == *known));
     let is_part = || named(&PARTS) && file.parent().is_some_and(is_certbots);
-    file.extension().is_some_and(|end| ["pem", "crt", "cer"].iter().any(|cert| end.eq_ignore_ascii_case(cert)))
+    file.extension()
+        .is_some_and(|end| ["pem", "crt", "cer"].iter().any(|cert| end.eq_ignore_ascii_case(cert)))
         && !is_part()
         && file.is_file()
 }
@@ -90,11 +104,13 @@ fn is_certbots(folder: &Path) -> bool {
     folder.join(FULL_CHAIN).is_file() && folder.join(PRIVATE_KEY).is_file()
 }
 
-/// A chain's key is in NAME.key, or NAME.pem.key as HAProxy names it, or privkey.pem beside fullchain.pem, or else in the same file.
+/// A chain's key is in NAME.key, or NAME.pem.key as HAProxy names it, or privkey.pem beside fullchain.pem, or
+/// else in the same file.
 pub fn pair_of(cert: &Path) -> KeyPairFiles {
     let mut longer = cert.as_os_str().to_owned();
     longer.push(".key");
-    let certbots = cert.file_name().is_some_and(|name| name == FULL_CHAIN).then(|| cert.with_file_name(PRIVATE_KEY));
+    let certbots =
+        cert.file_name().is_some_and(|name| name == FULL_CHAIN).then(|| cert.with_file_name(PRIVATE_KEY));
     let places = [Some(cert.with_extension("key")), Some(longer.into()), certbots];
     let key = places.into_iter().flatten().find(|place| place.is_file());
     KeyPairFiles { cert: cert.to_owned(), key: key.unwrap_or_else(|| cert.to_owned()) }
@@ -113,11 +129,15 @@ fn read_pair(pair: &KeyPairFiles) -> Result<Certificate, PemError> {
     // a file with both is complete, whatever lies beside it
     let secret = match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => key,
-        Err(_) if pair.key == pair.cert => return Err(PemError::NoKey { place: pair.cert.with_extension("key") }),
+        Err(_) if pair.key == pair.cert => {
+            return Err(PemError::NoKey { place: pair.cert.with_extension("key") });
+        }
         Err(_) => {
-            let bytes = file::read(&pair.key).map_err(|why| PemError::KeyFile { key: pair.key.clone(), why })?;
+            let bytes =
+                file::read(&pair.key).map_err(|why| PemError::KeyFile { key: pair.key.clone(), why })?;
             print = hash64_pair(&u64::to_le_bytes(print), &bytes);
-            PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| PemError::KeyFileWithoutKey(pair.key.clone()))?
+            PrivateKeyDer::from_pem_slice(&bytes)
+                .map_err(|_| PemError::KeyFileWithoutKey(pair.key.clone()))?
         }
     };
     let key = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|error| match error {
@@ -129,7 +149,9 @@ fn read_pair(pair: &KeyPairFiles) -> Result<Certificate, PemError> {
 
 /// The certificates in a text, one at least.
 pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>().map_err(|error| PemError::Format(Arc::new(error)))?;
+    let all = CertificateDer::pem_slice_iter(text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| PemError::Format(Arc::new(error)))?;
     if all.is_empty() { Err(PemError::NoCertificate) } else { Ok(all) }
 }
 

@@ -101,10 +101,16 @@ impl fmt::Display for PemError {
             Self::NoCertificate => out.write_str("holds no certificate"),
             Self::Certificate(error) => write!(out, "holds a certificate that cannot be read: {error}"),
             Self::Unusable(error) => write!(out, "holds a certificate that cannot be used: {error}"),
-            Self::NoKey { place } => write!(out, "holds no private key, and there is none in {}", place.display()),
+            Self::NoKey { place } => {
+                write!(out, "holds no private key, and there is none in {}", place.display())
+            }
             Self::KeyFile { key, why } => write!(out, "has its key in {}, which {why}", key.display()),
-            Self::KeyFileWithoutKey(key) => write!(out, "has its key in {}, which holds no private key", key.display()),
-            Self::OtherKey(key) => write!(out, "holds a certificate that the key in {} does not belong to", key.display()),
+            Self::KeyFileWithoutKey(key) => {
+                write!(out, "has its key in {}, which holds no private key", key.display())
+            }
+            Self::OtherKey(key) => {
+                write!(out, "holds a certificate that the key in {} does not belong to", key.display())
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The PROXY protocol's header, version 1 and 2, that a balancer in front of us sends before a connection's first byte.
+//! The PROXY protocol's header, version 1 and 2, that a balancer in front of us sends before a connection's
+//! first byte.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -54,7 +55,11 @@ fn starts(bytes: &[u8], start: &[u8]) -> bool {
 fn v1(bytes: &[u8]) -> Header {
     let window = &bytes[..bytes.len().min(V1_MAX)];
     let Some(end) = memchr::memchr(b'\n', window) else {
-        return if bytes.len() >= V1_MAX { Header::Invalid("version 1 header too long") } else { Header::Incomplete };
+        return if bytes.len() >= V1_MAX {
+            Header::Invalid("version 1 header too long")
+        } else {
+            Header::Incomplete
+        };
     };
     let line = &window[..=end];
     let Ok(header) = ppp::v1::Header::try_from(line) else {
@@ -65,8 +70,12 @@ fn v1(bytes: &[u8]) -> Header {
     }
     let (source, destination) = match header.addresses {
         ppp::v1::Addresses::Unknown => (None, None),
-        ppp::v1::Addresses::Tcp4(a) => ends((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)),
-        ppp::v1::Addresses::Tcp6(a) => ends((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port)),
+        ppp::v1::Addresses::Tcp4(a) => {
+            ends((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port))
+        }
+        ppp::v1::Addresses::Tcp6(a) => {
+            ends((a.source_address.into(), a.source_port), (a.destination_address.into(), a.destination_port))
+        }
     };
     Header::Parsed { len: line.len(), source, destination }
 }

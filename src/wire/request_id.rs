@@ -56,9 +56,15 @@ impl fmt::Display for RequestId {
 /// The trace that a W3C `traceparent` belongs to.
 pub fn trace_of(traceparent: &HeaderValue) -> Option<&str> {
     let mut parts = traceparent.to_str().ok()?.split('-');
-    let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
     let (version, trace, parent) = (parts.next()?, parts.next()?, parts.next()?);
-    let good = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && trace.bytes().any(|b| b != b'0');
+    let good = hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && hex(parent, 16)
+        && trace.bytes().any(|b| b != b'0');
     good.then_some(trace)
 }
 

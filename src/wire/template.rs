@@ -1,4 +1,5 @@
-//! Header values and redirect targets with names in braces, such as `{client.ip}`, read once when the conf file is read.
+//! Header values and redirect targets with names in braces, such as `{client.ip}`, read once when the conf
+//! file is read.
 
 use super::identity::Identity;
 use super::request_id::RequestId;
@@ -140,12 +141,22 @@ pub enum TemplateError {
 impl fmt::Display for TemplateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Control(text) => write!(out, "`{}` holds a control character, which no header may carry", text.escape_debug()),
-            Self::OpenBrace(text) => write!(out, "`{text}`: a brace is not closed; write `{{{{` for a brace itself"),
+            Self::Control(text) => {
+                write!(out, "`{}` holds a control character, which no header may carry", text.escape_debug())
+            }
+            Self::OpenBrace(text) => {
+                write!(out, "`{text}`: a brace is not closed; write `{{{{` for a brace itself")
+            }
             Self::Value { text, why } => write!(out, "`{text}`: {why}"),
-            Self::HeaderName(header) => write!(out, "`{{header.{header}}}`: `{header}` cannot be a header's name"),
-            Self::Unknown { name, meant: Some(known) } => write!(out, "unknown name `{{{name}}}`; did you mean `{{{known}}}`?"),
-            Self::Unknown { name, meant: None } => write!(out, "unknown name `{{{name}}}`; write `{{{{` for a brace itself"),
+            Self::HeaderName(header) => {
+                write!(out, "`{{header.{header}}}`: `{header}` cannot be a header's name")
+            }
+            Self::Unknown { name, meant: Some(known) } => {
+                write!(out, "unknown name `{{{name}}}`; did you mean `{{{known}}}`?")
+            }
+            Self::Unknown { name, meant: None } => {
+                write!(out, "unknown name `{{{name}}}`; write `{{{{` for a brace itself")
+            }
         }
     }
 }
@@ -185,7 +196,10 @@ impl Template {
         }
         literal.push_str(rest);
         let fixed = match parts.is_empty() {
-            true => Some(HeaderValue::from_bytes(literal.as_bytes()).map_err(|why| TemplateError::Value { text: text.to_owned(), why })?),
+            true => Some(
+                HeaderValue::from_bytes(literal.as_bytes())
+                    .map_err(|why| TemplateError::Value { text: text.to_owned(), why })?,
+            ),
             false => None,
         };
         if !literal.is_empty() {
@@ -202,7 +216,8 @@ impl Template {
                 TemplatePart::Known(name) => fill(*name, facts, out),
                 TemplatePart::Header(name) => {
                     // Several lines of one name are one list, as RFC 9110 5.3 joins them.
-                    for (n, value) in facts.headers.into_iter().flat_map(|map| map.get_all(name)).enumerate() {
+                    for (n, value) in facts.headers.into_iter().flat_map(|map| map.get_all(name)).enumerate()
+                    {
                         if n > 0 {
                             out.extend_from_slice(b", ");
                         }
@@ -252,7 +267,9 @@ fn named(name: &str) -> Result<TemplatePart, TemplateError> {
 fn fill(name: Known, facts: &TemplateFacts<'_>, out: &mut Vec<u8>) {
     let text = match name {
         // Writing to a Vec cannot fail.
-        Known::ClientIp => return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical()))),
+        Known::ClientIp => {
+            return facts.client_ip.map_or((), |ip| drop(write!(out, "{}", ip.to_canonical())));
+        }
         Known::ClientPort => return facts.client_port.map_or((), |port| drop(write!(out, "{port}"))),
         Known::RequestId => return facts.request_id.map_or((), |id| drop(write!(out, "{id}"))),
         Known::Uri => {

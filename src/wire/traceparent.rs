@@ -42,7 +42,9 @@ impl Traceparent {
         let trace = u128::from_str_radix(trace_of(value)?, 16).ok()?;
         let text = value.to_str().ok()?;
         let span = u64::from_str_radix(text.get(36..52)?, 16).ok().filter(|span| *span != 0)?;
-        let flags = text.get(53..55).filter(|flags| flags.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))?;
+        let flags = text
+            .get(53..55)
+            .filter(|flags| flags.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))?;
         let rest = text.get(55..)?;
         let whole = rest.is_empty() || (!text.starts_with("00") && rest.starts_with('-'));
         whole.then_some(Self { trace, span, flags: u8::from_str_radix(flags, 16).ok()? })

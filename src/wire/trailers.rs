@@ -7,8 +7,13 @@ use http::{HeaderMap, HeaderName, header};
 const FRAMING: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST];
 
 /// What concerns one connection only, and ends a stream of HTTP/2.
-const HOP_BY_HOP: [HeaderName; 5] =
-    [header::CONNECTION, header::UPGRADE, header::TE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
+const HOP_BY_HOP: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
 /// A client has none that would change framing or routing.
 pub fn of_client(trailers: &mut HeaderMap) -> Result<(), Malformed> {

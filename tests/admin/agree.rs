@@ -33,7 +33,10 @@ fn all_views_agree_in_one_snapshot_under_load() {
         assert_eq!(of_metrics(&look("/metrics").text()), by_command);
         let page = look("/").text();
         assert!(page.contains(&format!("snapshot {number}.")), "{page}");
-        assert_eq!(of_page(&page), by_command.clone().into_iter().filter(|((_, what), _)| *what != "moved").collect::<Figures>());
+        assert_eq!(
+            of_page(&page),
+            by_command.clone().into_iter().filter(|((_, what), _)| *what != "moved").collect::<Figures>()
+        );
         busy |= by_command.iter().any(|((_, what), n)| *what == "in flight" && *n > 0);
         seen.push(by_command);
     }
@@ -66,7 +69,9 @@ fn of_json(cluster: &serde_json::Value) -> Figures {
 
 fn of_metrics(text: &str) -> Figures {
     let mut figures = Figures::from([((String::new(), "requests"), 0), ((String::new(), "moved"), 0)]);
-    for (sample, value) in text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap()) {
+    for (sample, value) in
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap())
+    {
         let what = match sample.split('{').next().unwrap() {
             "homing_sessions" | "homing_cluster_sessions" => "sessions",
             "homing_node_in_flight" | "homing_cluster_in_flight" => "in flight",
@@ -85,10 +90,16 @@ fn of_metrics(text: &str) -> Figures {
 /// The numbers as a person reads them.
 fn of_page(page: &str) -> Figures {
     let number = |text: &str| {
-        let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '\u{202f}').filter(char::is_ascii_digit).collect();
+        let digits: String = text
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '\u{202f}')
+            .filter(char::is_ascii_digit)
+            .collect();
         digits.parse::<u64>().unwrap_or_else(|e| panic!("{e}: {}", &text[..40.min(text.len())]))
     };
-    let after = |text: &str, mark: &str| number(text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}")).1);
+    let after = |text: &str, mark: &str| {
+        number(text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}")).1)
+    };
     let before = |text: &str, mark: &str| {
         let start = text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}")).0;
         number(&start[start.rfind('>').unwrap() + 1..])
@@ -115,12 +126,18 @@ fn a_snapshot_that_is_not_kept_is_not_made_up() {
     assert_eq!(window.get(&format!("/api/status?snapshot={number}")).json()["snapshot"], number);
     assert!(window.status()["snapshot"].as_u64().unwrap() > number, "each is a new one");
     (0..16).for_each(|_| drop(window.status()));
-    for (asked, status, said) in
-        [(number.to_string(), 404, "not kept any more"), ("99999".into(), 404, "not kept"), ("x".into(), 400, "number")]
-    {
+    for (asked, status, said) in [
+        (number.to_string(), 404, "not kept any more"),
+        ("99999".into(), 404, "not kept"),
+        ("x".into(), 400, "number"),
+    ] {
         for path in ["/", "/api/status", "/api/clusters/app/nodes/n1", "/metrics"] {
             let answer = window.get(&format!("{path}?snapshot={asked}"));
-            assert!(answer.status == status && answer.text().contains(said), "{path} {asked}: {}", answer.text());
+            assert!(
+                answer.status == status && answer.text().contains(said),
+                "{path} {asked}: {}",
+                answer.text()
+            );
         }
     }
 }

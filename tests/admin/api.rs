@@ -17,7 +17,9 @@ fn users(window: &Window, n: usize) -> Vec<Client> {
 #[test]
 fn all_views_show_the_same() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).with(&nodes[0], "max-sessions = 200, weight = 50");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .with(&nodes[0], "max-sessions = 200, weight = 50");
     // a check in between would be news
     let window = Window::with(conf.cluster("health = { interval = \"1h\" }"));
     window.all_ready();
@@ -37,14 +39,31 @@ fn all_views_show_the_same() {
     for node in cluster["nodes"].as_array().unwrap() {
         let name = node["node"].as_str().unwrap();
         assert_eq!(&window.get(&format!("/api/clusters/app/nodes/{name}")).json(), node);
-        assert_eq!(Some(metric(&format!("homing_sessions{{cluster=\"app\",node=\"{name}\"}}"))), node["sessions"].as_u64());
-        assert_eq!(metric(&format!("homing_node_state{{cluster=\"app\",node=\"{name}\",state=\"ready\"}}")), 1);
-        assert_eq!(metric(&format!("homing_node_state{{cluster=\"app\",node=\"{name}\",state=\"down\"}}")), 0);
+        assert_eq!(
+            Some(metric(&format!("homing_sessions{{cluster=\"app\",node=\"{name}\"}}"))),
+            node["sessions"].as_u64()
+        );
+        assert_eq!(
+            metric(&format!("homing_node_state{{cluster=\"app\",node=\"{name}\",state=\"ready\"}}")),
+            1
+        );
+        assert_eq!(
+            metric(&format!("homing_node_state{{cluster=\"app\",node=\"{name}\",state=\"down\"}}")),
+            0
+        );
     }
     let first = &cluster["nodes"][0];
-    assert_eq!((first["capacity"].as_u64(), first["weight"].as_u64(), first["set_by"].as_str()), (Some(200), Some(50), Some("file")));
+    assert_eq!(
+        (first["capacity"].as_u64(), first["weight"].as_u64(), first["set_by"].as_str()),
+        (Some(200), Some(50), Some("file"))
+    );
     let share = |n: usize| cluster["nodes"][n]["share"].as_f64().unwrap();
-    assert!((share(0) - 0.3333).abs() < 0.001 && (share(1) - 0.6667).abs() < 0.001, "{} {}", share(0), share(1));
+    assert!(
+        (share(0) - 0.3333).abs() < 0.001 && (share(1) - 0.6667).abs() < 0.001,
+        "{} {}",
+        share(0),
+        share(1)
+    );
     assert_eq!(metric("homing_requests_total{cluster=\"app\",code=\"200\"}"), 18);
     assert_eq!(metric("homing_decisions_total{cluster=\"app\",why=\"cookie\"}"), 12);
     assert_eq!(metric("homing_request_duration_seconds_count{cluster=\"app\"}"), 18);
@@ -96,12 +115,17 @@ fn a_moved_session_is_counted_by_its_cause() {
     let at = user.get("/").node().to_owned();
     nodes.retain(|node| node.name() != at);
     let down = window.node_is(&at, "down");
-    assert!(down["why"].as_str().unwrap().len() > 3 && down["share"] == 0.0 && down["rank"].is_null(), "{down}");
+    assert!(
+        down["why"].as_str().unwrap().len() > 3 && down["share"] == 0.0 && down["rank"].is_null(),
+        "{down}"
+    );
     let cluster = window.get("/api/clusters/app").json();
     assert_eq!((cluster["state"].as_str(), cluster["serving"].as_u64()), (Some("degraded"), Some(1)));
     assert_ne!(user.get("/").node(), at);
     user.get("/");
-    until("the move is counted", || (window.get("/api/clusters/app").json()["traffic"]["moved"]["down"] == 1).then_some(()));
+    until("the move is counted", || {
+        (window.get("/api/clusters/app").json()["traffic"]["moved"]["down"] == 1).then_some(())
+    });
     assert_eq!(window.metric("homing_sessions_moved_total{cluster=\"app\",cause=\"down\"}"), 1.0);
 }
 
@@ -110,12 +134,20 @@ fn tunnels_are_a_gauge() {
     let nodes = Origin::several(1);
     let window = Window::over(&nodes);
     window.all_ready();
-    let tunnels = |n: f64| until("the tunnels are counted", || (window.metric("homing_tunnels{cluster=\"app\"}") == n).then_some(()));
+    let tunnels = |n: f64| {
+        until("the tunnels are counted", || {
+            (window.metric("homing_tunnels{cluster=\"app\"}") == n).then_some(())
+        })
+    };
     let sockets: Vec<Socket> = (0..3).map(|_| Socket::connect(window.proxy.addr).unwrap()).collect();
     tunnels(3.0);
     drop(sockets);
     tunnels(0.0);
-    assert_eq!(window.metric("homing_request_duration_seconds_count{cluster=\"app\"}"), 0.0, "a tunnel has no duration");
+    assert_eq!(
+        window.metric("homing_request_duration_seconds_count{cluster=\"app\"}"),
+        0.0,
+        "a tunnel has no duration"
+    );
     assert_eq!(window.metric("homing_requests_total{cluster=\"app\",code=\"101\"}"), 3.0);
 }
 
@@ -130,13 +162,28 @@ fn reading_changes_nothing_and_changing_is_not_reading() {
         assert_eq!((answer.status, answer.head.get("allow")), (405, Some("POST")), "{verb}");
     }
     assert_eq!(window.get("/api/reload").status, 405);
-    for path in ["/", "/api/status", "/api/clusters", "/api/clusters/app/nodes/n1", "/metrics", "/ping", "/api/events"] {
+    for path in [
+        "/",
+        "/api/status",
+        "/api/clusters",
+        "/api/clusters/app/nodes/n1",
+        "/metrics",
+        "/ping",
+        "/api/events",
+    ] {
         let answer = window.client().post(path, b"");
         assert_eq!((answer.status, answer.head.get("allow")), (405, Some("GET, HEAD")), "{path}");
         assert_eq!(answer.head.get("content-type"), Some("application/problem+json"));
         assert_eq!(answer.json()["status"], 405);
     }
-    for path in ["/page", "/api", "/api/status/", "/api/clusters/no", "/api/clusters/app/nodes/no", "/api/clusters/app/nodes/n1/explode"] {
+    for path in [
+        "/page",
+        "/api",
+        "/api/status/",
+        "/api/clusters/no",
+        "/api/clusters/app/nodes/no",
+        "/api/clusters/app/nodes/n1/explode",
+    ] {
         let answer = window.get(path);
         assert_eq!((answer.status, answer.json()["title"].as_str()), (404, Some("Not Found")), "{path}");
     }
@@ -155,7 +202,8 @@ fn a_reload_is_answered_with_what_it_changed_or_why_it_was_refused() {
     let window = Window::over(&nodes);
     let post = || window.client().post("/api/reload", b"");
     assert_eq!(post().json()["changes"], serde_json::json!([]));
-    std::fs::write(window.proxy.conf(), window.conf.text().replace("cluster = \"app\"", "cluster = \"ap\"")).unwrap();
+    std::fs::write(window.proxy.conf(), window.conf.text().replace("cluster = \"app\"", "cluster = \"ap\""))
+        .unwrap();
     let refused = post();
     assert_eq!((refused.status, refused.head.get("content-type")), (422, Some("application/problem+json")));
     let finding = refused.json()["findings"][0].as_str().unwrap().to_owned();
@@ -173,7 +221,9 @@ fn a_reload_is_answered_with_what_it_changed_or_why_it_was_refused() {
 fn a_change_is_checked_before_it_is_asked_for() {
     let nodes = Origin::several(1);
     let window = Window::over(&nodes);
-    let post = |path: &str, body: &str| window.client().post(&format!("/api/clusters/app/nodes/{path}"), body.as_bytes());
+    let post = |path: &str, body: &str| {
+        window.client().post(&format!("/api/clusters/app/nodes/{path}"), body.as_bytes())
+    };
     for (path, body, status) in [
         ("no/drain", "", 404),
         ("n1/drain", "{", 400),
@@ -182,7 +232,11 @@ fn a_change_is_checked_before_it_is_asked_for() {
         ("n1/set", r#"{"weight":1001}"#, 400),
     ] {
         let answer = post(path, body);
-        assert_eq!((answer.status, answer.json()["status"].as_u64()), (status, Some(status.into())), "{path} {body}");
+        assert_eq!(
+            (answer.status, answer.json()["status"].as_u64()),
+            (status, Some(status.into())),
+            "{path} {body}"
+        );
     }
     let large = "x".repeat(70_000);
     assert_eq!(post("n1/set", &large).status, 413);
@@ -191,7 +245,8 @@ fn a_change_is_checked_before_it_is_asked_for() {
 #[test]
 fn the_conf_is_shown_without_its_secrets() {
     let nodes = Origin::several(1);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "s3cret" }"#);
+    let conf =
+        Conf::over(&nodes).affinity(r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "s3cret" }"#);
     let window = Window::with(conf.rule("request-headers = { set = { Authorization = \"Basic s3cret\" } }"));
     let answer = window.get("/api/config");
     assert_eq!(answer.json()["cluster"]["app"]["affinity"]["cookie"], "SRV");
@@ -223,7 +278,8 @@ fn ready_names_the_cluster_that_lacks_a_node() {
     let window = Window::over(&nodes);
     window.all_ready();
     nodes.clear();
-    let answer = until("it is not ready", || Some(window.get("/ready")).filter(|answer| answer.status == 503));
+    let answer =
+        until("it is not ready", || Some(window.get("/ready")).filter(|answer| answer.status == 503));
     assert_eq!(answer.json()["clusters"], serde_json::json!(["app"]));
     assert_eq!(window.get("/ping").status, 200);
 }

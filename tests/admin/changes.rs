@@ -33,7 +33,13 @@ fn a_drained_node_keeps_its_user_and_gets_no_new_ones_until_it_is_enabled() {
         assert_eq!(Client::new(window.proxy.addr).get("/").node(), "n2");
     }
     let status = window.homing(&["status"]);
-    assert!(status.out.contains("draining") && status.out.contains("set by operator ") && status.out.contains(" s ago"), "{}", status.out);
+    assert!(
+        status.out.contains("draining")
+            && status.out.contains("set by operator ")
+            && status.out.contains(" s ago"),
+        "{}",
+        status.out
+    );
     // a reload forgets no drain
     assert!(window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied());
     assert_eq!(window.node_is("n1", "draining")["set_by"], node["set_by"]);
@@ -92,7 +98,11 @@ fn a_change_outlives_the_process() {
     window.proxy.signal("KILL");
     until("it is gone", || window.proxy.ended());
     let folder = tempfile::tempdir().unwrap();
-    let copied = std::process::Command::new("cp").arg("-r").arg(window.proxy.folder()).arg(folder.path().join("conf")).status();
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(window.proxy.folder())
+        .arg(folder.path().join("conf"))
+        .status();
     assert!(copied.unwrap().success());
     let _again = Proxy::start_in(folder, "conf/homing.toml");
     until("the window opens again", || std::net::TcpStream::connect(window.admin).is_ok().then_some(()));

@@ -1,5 +1,5 @@
-//! The API keeps to its own OpenAPI document: every place in it answers what it promises, and refuses what it does not describe.
-//! `scripts/api` runs schemathesis besides.
+//! The API keeps to its own OpenAPI document: every place in it answers what it promises, and refuses what it
+//! does not describe. `scripts/api` runs schemathesis besides.
 
 use crate::support::client::Answer;
 use crate::support::{Client, Origin};
@@ -19,17 +19,29 @@ fn named(path: &str) -> String {
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap();
     let all = paths.iter().flat_map(|(path, methods)| {
-        methods.as_object().unwrap().iter().map(|(method, what)| (path.clone(), method.to_uppercase(), what.clone()))
+        methods
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(method, what)| (path.clone(), method.to_uppercase(), what.clone()))
     });
     all.collect()
 }
 
 /// Every refusal is a problem document, and says what to do.
 fn is_problem(answer: &Answer, status: u16, at: &str) {
-    assert_eq!((answer.status, answer.head.get("content-type")), (status, Some("application/problem+json")), "{at}: {}", answer.text());
+    assert_eq!(
+        (answer.status, answer.head.get("content-type")),
+        (status, Some("application/problem+json")),
+        "{at}: {}",
+        answer.text()
+    );
     let problem = answer.json();
     assert_eq!(problem["status"], status, "{at}: {problem}");
-    assert!(problem["detail"].as_str().unwrap().len() > 10 && problem["title"].is_string(), "{at}: {problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().len() > 10 && problem["title"].is_string(),
+        "{at}: {problem}"
+    );
 }
 
 #[test]
@@ -51,7 +63,8 @@ fn answers_are_as_described() {
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
         let contents = what["responses"]["200"]["content"].as_object().unwrap();
         let kind = answer.head.get("content-type").unwrap().split(';').next().unwrap();
-        let content = contents.get(kind).unwrap_or_else(|| panic!("{path}: {kind} is not among {contents:?}"));
+        let content =
+            contents.get(kind).unwrap_or_else(|| panic!("{path}: {kind} is not among {contents:?}"));
         if kind == "application/json" {
             fits(&document, &content["schema"], &answer.json(), path);
         }
@@ -73,21 +86,30 @@ fn what_is_not_described_is_refused() {
             assert!(answer.head.get("allow").unwrap().contains(described), "{path}");
         }
         let post = |body: &str, status: u16| {
-            let answer = window.client().send(described, &named(path), &[("Content-Type", "application/json")], body.as_bytes()).unwrap();
+            let answer = window
+                .client()
+                .send(described, &named(path), &[("Content-Type", "application/json")], body.as_bytes())
+                .unwrap();
             is_problem(&answer, status, &format!("{path} {}", &body[..60.min(body.len())]));
         };
         let long = "x".repeat(4000);
         for wrong in ["no", "%00", "%F0%9F%92%A9", "..%2f..", &long] {
             if path.contains("{node}") {
                 is_problem(
-                    &window.client().send(described, &path.replace("{cluster}", "app").replace("{node}", wrong), &[], b"").unwrap(),
+                    &window
+                        .client()
+                        .send(described, &path.replace("{cluster}", "app").replace("{node}", wrong), &[], b"")
+                        .unwrap(),
                     404,
                     path,
                 );
             }
             if path.contains("{cluster}") {
                 is_problem(
-                    &window.client().send(described, &path.replace("{cluster}", wrong).replace("{node}", "n1"), &[], b"").unwrap(),
+                    &window
+                        .client()
+                        .send(described, &path.replace("{cluster}", wrong).replace("{node}", "n1"), &[], b"")
+                        .unwrap(),
                     404,
                     path,
                 );
@@ -104,16 +126,22 @@ fn what_is_not_described_is_refused() {
         let schema = resolve(&document, &body["content"]["application/json"]["schema"]);
         for (key, property) in schema["properties"].as_object().unwrap_or(&Map::new()) {
             let known = kinds(&document, property);
-            for (kind, value) in
-                [("string", json!("?")), ("number", json!(-1.5)), ("null", json!(null)), ("array", json!([])), ("object", json!({}))]
-            {
+            for (kind, value) in [
+                ("string", json!("?")),
+                ("number", json!(-1.5)),
+                ("null", json!(null)),
+                ("array", json!([])),
+                ("object", json!({})),
+            ] {
                 // a word may be one of a few: this one is none of them
                 assert!(!known.contains(&kind.to_owned()) || kind == "string", "{path} {key}: {known:?}");
                 post(&json!({ key: value }).to_string(), 400);
             }
         }
     }
-    for wrong in ["id=", "id=%00", "url=%00", "cookie=%00", "source=nowhere", "method=%20", "nonsense=1", "last=maybe"] {
+    for wrong in
+        ["id=", "id=%00", "url=%00", "cookie=%00", "source=nowhere", "method=%20", "nonsense=1", "last=maybe"]
+    {
         is_problem(&window.get(&format!("/api/explain?{wrong}")), 400, wrong);
     }
     let after = window.status();
@@ -126,7 +154,9 @@ fn what_is_not_described_is_refused() {
 
 fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
     match schema["$ref"].as_str() {
-        Some(to) => document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to} leads nowhere")),
+        Some(to) => {
+            document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to} leads nowhere"))
+        }
         None => schema,
     }
 }
@@ -134,7 +164,12 @@ fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
 /// The types that a schema allows.
 fn kinds(document: &Value, schema: &Value) -> Vec<String> {
     let schema = resolve(document, schema);
-    let any = schema["anyOf"].as_array().or(schema["oneOf"].as_array()).into_iter().flatten().flat_map(|one| kinds(document, one));
+    let any = schema["anyOf"]
+        .as_array()
+        .or(schema["oneOf"].as_array())
+        .into_iter()
+        .flatten()
+        .flat_map(|one| kinds(document, one));
     let own = match &schema["type"] {
         Value::String(one) => vec![one.clone()],
         Value::Array(many) => many.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
@@ -171,7 +206,9 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let at = format!("{at} {key}");
         match (&schema["properties"][key], &schema["additionalProperties"]) {
-            (Value::Null, Value::Null | Value::Bool(true)) => assert!(schema["properties"].is_null(), "{at} is not described"),
+            (Value::Null, Value::Null | Value::Bool(true)) => {
+                assert!(schema["properties"].is_null(), "{at} is not described")
+            }
             (Value::Null, other) => fits(document, other, value, &at),
             (property, _) => fits(document, property, value, &at),
         }

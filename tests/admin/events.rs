@@ -20,7 +20,8 @@ impl Follower {
         follower
     }
 
-    /// The next event and its data. Chunk sizes stand on lines of their own, so that reading by line is enough.
+    /// The next event and its data. Chunk sizes stand on lines of their own, so that reading by line is
+    /// enough.
     fn next(&mut self) -> (String, Value) {
         let mut event = String::new();
         loop {
@@ -53,7 +54,10 @@ fn states_and_reloads_are_told_as_they_change() {
     let mut follower = Follower::of(&window);
     let gone = nodes.pop().unwrap().name().to_owned();
     let told = follower.until("state", |data| data["node"] == gone.as_str());
-    assert_eq!((told["cluster"].as_str(), told["before"].as_str(), told["state"].as_str()), (Some("app"), Some("ready"), Some("down")));
+    assert_eq!(
+        (told["cluster"].as_str(), told["before"].as_str(), told["state"].as_str()),
+        (Some("app"), Some("ready"), Some("down"))
+    );
     let node = window.get(&format!("/api/clusters/app/nodes/{gone}")).json();
     assert_eq!(node["since"], told["at"], "the table knows the same moment");
     let draining = window.conf.clone().with(&nodes[0], "state = \"draining\"");

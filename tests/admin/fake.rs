@@ -39,7 +39,11 @@ impl Fake {
                 let (status, answer) = &answers[n.min(answers.len() - 1)];
                 let answer = answer.to_string();
                 let stream = reader.get_mut();
-                let _ = write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}", answer.len());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+                    answer.len()
+                );
             }
         });
         Self { addr, asked }

@@ -31,7 +31,11 @@ fn a_page_of_another_site_changes_nothing() {
         assert_eq!(post(window.admin, &[(name, value)]), status, "{name}: {value}");
     }
     assert_eq!(window.status()["reload"]["applied"], 3, "the refused ones were not done");
-    assert_eq!(window.client().get_with("/api/status", &[("Host", "evil.example")]).status, 403, "DNS rebinding reads nothing");
+    assert_eq!(
+        window.client().get_with("/api/status", &[("Host", "evil.example")]).status,
+        403,
+        "DNS rebinding reads nothing"
+    );
 }
 
 /// A proxy whose window asks for a token.
@@ -65,7 +69,9 @@ fn from_another_address_nothing_is_read_or_changed_without_the_token() {
     let hosts = [Some([127, 0, 0, 2].into()), known.ok().map(|own| own.ip())];
     for admin in hosts.into_iter().flatten().map(|host| SocketAddr::new(host, port)) {
         until("the window opens", || TcpStream::connect(admin).is_ok().then_some(()));
-        let document = Client::new(admin).get_with("/api/openapi.json", &[("Authorization", &format!("Bearer {TOKEN}"))]).json();
+        let document = Client::new(admin)
+            .get_with("/api/openapi.json", &[("Authorization", &format!("Bearer {TOKEN}"))])
+            .json();
         let mut refused = 0;
         for (path, methods) in document["paths"].as_object().unwrap() {
             let method = methods.as_object().unwrap().keys().next().unwrap().to_uppercase();
@@ -86,8 +92,14 @@ fn from_another_address_nothing_is_read_or_changed_without_the_token() {
             }
         }
         assert!(refused > 60, "{refused}");
-        let status = Client::new(admin).get_with("/api/status", &[("Authorization", &format!("Bearer {TOKEN}"))]).json();
-        assert_eq!((status["reload"]["applied"].as_u64(), status["revision"].as_u64()), (Some(0), Some(1)), "nothing was changed");
+        let status = Client::new(admin)
+            .get_with("/api/status", &[("Authorization", &format!("Bearer {TOKEN}"))])
+            .json();
+        assert_eq!(
+            (status["reload"]["applied"].as_u64(), status["revision"].as_u64()),
+            (Some(0), Some(1)),
+            "nothing was changed"
+        );
         assert!(!Client::new(admin).get("/").text().contains("n1"), "the page shows only where to log in");
     }
 }
@@ -106,12 +118,18 @@ fn a_token_is_asked_for_where_there_is_one() {
     let bearer = format!("Bearer {TOKEN}");
     let shown = [("Authorization", bearer.as_str())];
     assert_eq!((get("/api/status", &shown).status, post(admin, &shown)), (200, 200));
-    assert_eq!(get("/api/status", &[("Authorization", "Bearer 0123456789abcdef0123456789abcdee")]).status, 401);
+    assert_eq!(
+        get("/api/status", &[("Authorization", "Bearer 0123456789abcdef0123456789abcdee")]).status,
+        401
+    );
     assert_eq!(get("/ping", &[]).status, 200, "whether the process is there is no secret");
     // another token in the file is another token
     replace(&proxy.folder().join("admin.token"), "fedcba9876543210fedcba9876543210");
     until("the old token is good no more", || (get("/api/status", &shown).status == 401).then_some(()));
-    assert_eq!(get("/api/status", &[("Authorization", "Bearer fedcba9876543210fedcba9876543210")]).status, 200);
+    assert_eq!(
+        get("/api/status", &[("Authorization", "Bearer fedcba9876543210fedcba9876543210")]).status,
+        200
+    );
 }
 
 #[test]
@@ -122,17 +140,27 @@ fn a_browser_logs_in_and_out() {
     let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", own.as_str())];
     let mut browser = Client::with_jar(admin);
     let page = browser.get("/");
-    assert!(page.status == 401 && page.text().contains("action=\"/login\"") && !page.text().contains("app"), "{}", page.text());
+    assert!(
+        page.status == 401 && page.text().contains("action=\"/login\"") && !page.text().contains("app"),
+        "{}",
+        page.text()
+    );
     assert_eq!(browser.get("/page.css").status, 200);
-    let log_in = |browser: &mut Client, token: &str| browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap();
+    let log_in = |browser: &mut Client, token: &str| {
+        browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap()
+    };
     let wrong = log_in(&mut browser, "0123456789abcdef0123456789abcdee");
     assert!(wrong.status == 401 && wrong.text().contains("not the token"), "{}", wrong.text());
     let right = log_in(&mut browser, TOKEN);
     let cookie = right.head.get("set-cookie").unwrap().to_owned();
-    assert!(right.status == 303 && cookie.contains("HttpOnly; SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
+    assert!(
+        right.status == 303 && cookie.contains("HttpOnly; SameSite=Strict") && !cookie.contains(TOKEN),
+        "{cookie}"
+    );
     assert!(browser.get("/").text().contains("cluster-app"));
     assert_eq!(browser.get("/api/status").status, 200);
-    let mut reload = |headers: &[(&str, &str)]| browser.send("POST", "/api/reload", headers, b"").unwrap().status;
+    let mut reload =
+        |headers: &[(&str, &str)]| browser.send("POST", "/api/reload", headers, b"").unwrap().status;
     assert_eq!(reload(&[]), 403, "a cookie alone changes nothing: any page of this host may have sent it");
     assert_eq!(reload(&[("Origin", "http://127.0.0.1:1")]), 403);
     assert_eq!(reload(&[("Origin", &own)]), 200);
@@ -174,7 +202,8 @@ fn an_address_that_others_reach_needs_a_token() {
 fn two_proxies_do_not_share_a_window() {
     let nodes = Origin::several(1);
     let window = Window::over(&nodes);
-    let (code, said) = refused_start(&Conf::over(&nodes).server(&format!("admin = \"{}\"", window.admin)).text());
+    let (code, said) =
+        refused_start(&Conf::over(&nodes).server(&format!("admin = \"{}\"", window.admin)).text());
     assert_eq!(code, Some(1));
     assert!(said.contains("server.admin: cannot listen on"), "{said}");
 }
@@ -189,7 +218,8 @@ fn a_unix_socket_is_for_its_own_user() {
     assert_eq!(Client::unix(&path).get("/api/status").status, 200);
     let said = homing(proxy.folder(), &["status", "--admin", "unix:admin.sock"], &[]);
     assert!(said.code == 0 && said.out.contains("CLUSTER app"), "{said:?}");
-    let said = homing(&std::env::temp_dir(), &["nodes", "app", "--config", proxy.conf().to_str().unwrap()], &[]);
+    let said =
+        homing(&std::env::temp_dir(), &["nodes", "app", "--config", proxy.conf().to_str().unwrap()], &[]);
     assert!(said.code == 0 && said.out.contains("n1"), "{said:?}");
 }
 
@@ -200,7 +230,8 @@ fn the_window_moves_with_the_conf() {
     let (old, new) = (window.admin, free_addr());
     let moved = window.conf.text().replace(&old.to_string(), &new.to_string());
     std::fs::write(window.proxy.conf(), &moved).unwrap();
-    // asked for through the old address, which goes: the answer still comes, whoever was first to see the file
+    // asked for through the old address, which goes: the answer still comes, whoever was first to see the
+    // file
     let answer = window.client().send("POST", "/api/reload", &[], b"");
     assert!(answer.is_ok_and(|answer| answer.status == 200) || Client::new(new).get("/ping").status == 200);
     until("the new address is open", || TcpStream::connect(new).is_ok().then_some(()));
@@ -221,7 +252,10 @@ fn clients_that_say_nothing_stall_nobody() {
     let silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(window.admin).unwrap()).collect();
     assert_eq!(window.get("/ping").status, 200);
     let more: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(window.admin).unwrap()).collect();
-    assert!(window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied(), "a reload waits for no client");
+    assert!(
+        window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied(),
+        "a reload waits for no client"
+    );
     drop((silent, more));
     until("there is room again", || (window.get("/ping").status == 200).then_some(()));
 }

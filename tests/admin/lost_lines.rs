@@ -19,7 +19,10 @@ fn logging_to(nodes: &[Origin], to: &str) -> Window {
 fn lost(window: &Window) -> [f64; 2] {
     let lost = ["slow", "failed"].map(|cause| window.metric(&format!("{LOST}{{cause=\"{cause}\"}}")));
     let told = window.status()["lost_lines"].clone();
-    assert!(lost[0] <= told["slow"].as_f64().unwrap() && lost[1] <= told["failed"].as_f64().unwrap(), "{lost:?} {told}");
+    assert!(
+        lost[0] <= told["slow"].as_f64().unwrap() && lost[1] <= told["failed"].as_f64().unwrap(),
+        "{lost:?} {told}"
+    );
     lost
 }
 

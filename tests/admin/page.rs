@@ -23,9 +23,20 @@ fn the_page_says_what_the_api_says() {
     let page = window.get("/");
     assert_eq!((page.status, page.head.get("content-type")), (200, Some("text/html; charset=utf-8")));
     let policy = page.head.get("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        policy.contains("default-src 'none'")
+            && policy.contains("frame-ancestors 'none'")
+            && !policy.contains("unsafe"),
+        "{policy}"
+    );
     let text = page.text();
-    for word in [node["why"].as_str().unwrap(), node["url"].as_str().unwrap(), "maintenance", "by operator", "1 of 2 nodes serve"] {
+    for word in [
+        node["why"].as_str().unwrap(),
+        node["url"].as_str().unwrap(),
+        "maintenance",
+        "by operator",
+        "1 of 2 nodes serve",
+    ] {
         assert!(text.contains(word), "{word} in {text}");
     }
     for own in ["/page.css", "/page.js", "/icon.svg"] {
@@ -68,7 +79,11 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     ] {
         let refused = submit(&window, &own, &path, form);
         let text = refused.text();
-        assert!(refused.status == status && text.contains(said) && !text.contains("<b>"), "{path}: {} {text}", refused.status);
+        assert!(
+            refused.status == status && text.contains(said) && !text.contains("<b>"),
+            "{path}: {} {text}",
+            refused.status
+        );
     }
     assert_eq!(submit(&window, &own, &path("n2", "disable"), "force=true").status, 303);
     window.node_is("n2", "maintenance");
@@ -76,7 +91,10 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     assert_eq!(submit(&window, &own, "/api/reload", "").head.get("location"), Some("/#reloads"));
     // curl calls whatever it sends a form
     let curl = window.client().send("POST", &path("n1", "enable"), &[FORM], b"{}").unwrap();
-    assert_eq!((curl.status, curl.json()["node"]["node"].as_str().map(str::to_owned)), (200, Some("n1".into())));
+    assert_eq!(
+        (curl.status, curl.json()["node"]["node"].as_str().map(str::to_owned)),
+        (200, Some("n1".into()))
+    );
 }
 
 #[test]
@@ -86,11 +104,18 @@ fn the_page_tells_what_moved_what_failed_and_what_expires() {
     Certs::new().write(folder.path(), &["shop.example.com"]);
     let (bind, certs) = (free_addr().to_string(), folder.path().display().to_string());
     let tls = format!("[listener.secure]\nbind = {bind:?}\ntls = {{ certs = [{certs:?}] }}");
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"first\"\nslow-start = \"0s\"");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .cluster("balance = \"first\"\nslow-start = \"0s\"");
     let window = Window::with(conf.more(&tls));
     window.all_ready();
     let text = window.get("/").text();
-    assert!(text.contains("shop.example.com") && text.contains("expires in") && text.contains("every session is on its node"), "{text}");
+    assert!(
+        text.contains("shop.example.com")
+            && text.contains("expires in")
+            && text.contains("every session is on its node"),
+        "{text}"
+    );
     let mut user = Client::with_jar(window.proxy.addr);
     assert_eq!((user.get("/").node(), user.get("/status?code=500").status), ("n1", 500));
     nodes[0].kill();

@@ -1,4 +1,5 @@
-//! Files that are saved slowly: in place, with pauses, by somebody who is not done. Nothing is taken before it is whole.
+//! Files that are saved slowly: in place, with pauses, by somebody who is not done. Nothing is taken before
+//! it is whole.
 
 use crate::support::{Client, Conf, DEADLINE, Origin, Proxy, until};
 use crate::window::Window;
@@ -54,7 +55,9 @@ fn nodes_that_are_written_one_by_one_keep_their_sessions() {
     let said = is_said(&window.proxy, mark, "reloaded");
     assert!(said.contains("waited for its writer") && said.contains("nothing changed"), "{said}");
     assert_eq!(on(&mut users), before);
-    assert!(!window.proxy.log.all()[mark..].iter().any(|line| line.contains("refused") || line.contains("ERROR")));
+    assert!(
+        !window.proxy.log.all()[mark..].iter().any(|line| line.contains("refused") || line.contains("ERROR"))
+    );
 }
 
 #[test]
@@ -172,7 +175,10 @@ fn a_cluster_that_was_away_knows_its_sessions() {
     fs::copy(apart.with_extension("bak"), &apart).unwrap();
     if began.elapsed() < Duration::from_millis(700) {
         assert_eq!(on(&mut users), before);
-        let line = window.proxy.log.all()[mark..].iter().find(|line| line.contains("refused") || line.contains("- cluster")).cloned();
+        let line = window.proxy.log.all()[mark..]
+            .iter()
+            .find(|line| line.contains("refused") || line.contains("- cluster"))
+            .cloned();
         assert_eq!(line, None);
     }
     // it is taken out, and put back
@@ -195,12 +201,28 @@ fn a_cluster_that_was_away_knows_its_sessions() {
 fn files_are_looked_at_where_the_system_tells_nothing() {
     let nodes = Origin::several(1);
     let conf = Conf::over(&nodes);
-    let deaf = ["strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=inotify_init1", "-e", "inject=inotify_init1:error=EMFILE"];
+    let deaf = [
+        "strace",
+        "-D",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=inotify_init1",
+        "-e",
+        "inject=inotify_init1:error=EMFILE",
+    ];
     let proxy = Proxy::start_under(&deaf, &conf.text());
     is_said(&proxy, 0, "files cannot be watched");
     for status in [418, 419] {
-        let text = conf.text().replacen("[[rule]]", &format!("[[rule]]\npath = \"/tea\"\nrespond = {{ status = {status} }}\n[[rule]]"), 1);
+        let text = conf.text().replacen(
+            "[[rule]]",
+            &format!("[[rule]]\npath = \"/tea\"\nrespond = {{ status = {status} }}\n[[rule]]"),
+            1,
+        );
         fs::write(proxy.conf(), text).unwrap();
-        until("the file is in force", || (Client::new(proxy.addr).get("/tea").status == status).then_some(()));
+        until("the file is in force", || {
+            (Client::new(proxy.addr).get("/tea").status == status).then_some(())
+        });
     }
 }

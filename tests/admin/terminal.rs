@@ -1,4 +1,5 @@
-//! The command line on a terminal: a pseudo-terminal made by `script`, with keys that are pressed and a screen that is read.
+//! The command line on a terminal: a pseudo-terminal made by `script`, with keys that are pressed and a
+//! screen that is read.
 
 use crate::fake::Fake;
 use crate::support::{Origin, until};
@@ -99,9 +100,14 @@ fn a_drain_is_one_line_that_is_rewritten() {
     let looks = [("draining", 12), ("draining", 12), ("draining", 3), ("drained", 0)];
     let looks = looks.map(|(state, left)| by(node(state, left), 3600, "keep", false));
     let fake = Fake::start([vec![done()], looks.to_vec()].concat());
-    let text = Terminal::homing(&format!("drain app/n1 --wait --deadline 1h --admin http://{}", fake.addr), &[]).end(0);
+    let text =
+        Terminal::homing(&format!("drain app/n1 --wait --deadline 1h --admin http://{}", fake.addr), &[])
+            .end(0);
     let plain = text.replace("\x1b[33mdraining\x1b[0m", "draining");
-    assert!(plain.contains("\rn1 is draining: 12 sessions left, 0 s so far, 59 min until the deadline\x1b[K"), "{plain:?}");
+    assert!(
+        plain.contains("\rn1 is draining: 12 sessions left, 0 s so far, 59 min until the deadline\x1b[K"),
+        "{plain:?}"
+    );
     assert!(plain.contains("\x1b[K\rn1 is draining: 3 sessions left"), "no new line between them: {plain:?}");
     assert!(plain.contains("\x1b[K\r\nn1 is drained after"), "{plain:?}");
 }
@@ -131,7 +137,10 @@ fn top_is_live_and_leaves_the_terminal_as_it_was() {
     top.until_shown("refused: ");
     top.press("q");
     let text = top.end(0);
-    assert!(text.contains("\x1b[?1049h") && text.contains("\x1b[?1049l") && text.contains("\x1b[?25h"), "the screen of before is back");
+    assert!(
+        text.contains("\x1b[?1049h") && text.contains("\x1b[?1049l") && text.contains("\x1b[?25h"),
+        "the screen of before is back"
+    );
 }
 
 #[test]
@@ -159,8 +168,12 @@ fn top_in_a_pipe_is_one_frame() {
     for arguments in [&["top", "--once"][..], &["top"]] {
         let said = window.homing(arguments);
         assert!(said.code == 0 && said.out.starts_with("homing ") && !said.out.contains('\x1b'), "{said:?}");
-        let table: Vec<&str> =
-            said.out.lines().filter_map(|line| line.split_whitespace().next()).skip_while(|word| *word != "NODE").collect();
+        let table: Vec<&str> = said
+            .out
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .skip_while(|word| *word != "NODE")
+            .collect();
         assert_eq!(table[..4], ["NODE", "app", nodes[0].name(), nodes[1].name()], "{}", said.out);
     }
     assert_eq!(window.homing(&["top", "--json"]).json()["clusters"][0]["cluster"], "app");

@@ -30,7 +30,12 @@ fn left() -> Stdio {
 
 fn homing(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_homing"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("HOMING_ADMIN").env_remove("HOMING_TOKEN").env_remove("NOTIFY_SOCKET");
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("HOMING_ADMIN")
+        .env_remove("HOMING_TOKEN")
+        .env_remove("NOTIFY_SOCKET");
     command
 }
 
@@ -42,19 +47,32 @@ fn is_up(addr: SocketAddr) {
 fn a_log_that_cannot_be_written_costs_lines_and_nothing_else() {
     // the last is read by nobody: it takes some lines, and then none
     let (_unread, pipe) = std::io::pipe().expect("a pipe");
-    for (how, out, err) in [("full", full(), full()), ("left", left(), left()), ("unread", pipe.try_clone().unwrap().into(), pipe.into())] {
+    for (how, out, err) in [
+        ("full", full(), full()),
+        ("left", left(), left()),
+        ("unread", pipe.try_clone().unwrap().into(), pipe.into()),
+    ] {
         let nodes = Origin::several(2);
         let (admin, folder) = (free_addr(), tempfile::tempdir().unwrap());
-        let conf =
-            Conf::over(&nodes).server(&format!("admin = \"{admin}\"")).cluster("health = { interval = \"50ms\", rise = 1, fall = 1 }");
+        let conf = Conf::over(&nodes)
+            .server(&format!("admin = \"{admin}\""))
+            .cluster("health = { interval = \"50ms\", rise = 1, fall = 1 }");
         let path = folder.path().join("homing.toml");
         std::fs::write(&path, conf.text()).unwrap();
-        let run = homing(&["run", "--config", path.to_str().unwrap()]).env("HOMING_LOG", "trace").stdout(out).stderr(err).spawn();
+        let run = homing(&["run", "--config", path.to_str().unwrap()])
+            .env("HOMING_LOG", "trace")
+            .stdout(out)
+            .stderr(err)
+            .spawn();
         let mut proxy = Running(run.expect("the binary starts"));
         is_up(conf.web);
         is_up(admin);
-        let state =
-            |node: &str| Client::new(admin).get(&format!("/api/clusters/app/nodes/{node}")).json()["state"].as_str().unwrap().to_owned();
+        let state = |node: &str| {
+            Client::new(admin).get(&format!("/api/clusters/app/nodes/{node}")).json()["state"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
         for _ in 0..2 {
             nodes[0].kill();
             within(DEADLINE, "its checks still see a node die", || (state("n1") == "down").then_some(()));
@@ -85,7 +103,8 @@ fn no_verb_minds_a_reader_that_has_seen_enough_and_each_tells_of_a_full_disk() {
     let window = Window::over(&nodes);
     window.all_ready();
     Client::with_jar(window.proxy.addr).get("/");
-    let (folder, conf, admin) = (window.proxy.folder(), window.proxy.conf(), format!("http://{}", window.admin));
+    let (folder, conf, admin) =
+        (window.proxy.folder(), window.proxy.conf(), format!("http://{}", window.admin));
     let conf = conf.to_str().unwrap();
     let page = format!("http://{}/", window.proxy.addr);
     let there: Vec<Vec<&str>> = vec![
@@ -135,9 +154,17 @@ fn no_verb_minds_a_reader_that_has_seen_enough_and_each_tells_of_a_full_disk() {
         let (code, err, _) = says(&verb, full(), folder);
         assert!(!err.contains("panic"), "{verb:?}: {err}");
         if usual == Some(0) && !silent {
-            assert!(code == Some(1) && err.contains("standard output cannot be written: No space left"), "{verb:?}: {code:?} {err}");
+            assert!(
+                code == Some(1) && err.contains("standard output cannot be written: No space left"),
+                "{verb:?}: {code:?} {err}"
+            );
         }
-        let mute = homing(&verb).current_dir(folder).stdout(full()).stderr(full()).status().expect("the binary runs");
+        let mute = homing(&verb)
+            .current_dir(folder)
+            .stdout(full())
+            .stderr(full())
+            .status()
+            .expect("the binary runs");
         assert!(matches!(mute.code(), Some(0..=4)), "{verb:?}: {mute:?}");
     }
 }
@@ -145,12 +172,20 @@ fn no_verb_minds_a_reader_that_has_seen_enough_and_each_tells_of_a_full_disk() {
 #[test]
 fn the_demo_runs_where_nobody_reads_it() {
     let port = free_addr().port();
-    let demo = homing(&["demo", "--nodes", "2", "--port", &port.to_string()]).stdout(full()).stderr(left()).spawn();
+    let demo =
+        homing(&["demo", "--nodes", "2", "--port", &port.to_string()]).stdout(full()).stderr(left()).spawn();
     let mut demo = Running(demo.expect("the binary starts"));
     // the port is tried for a moment before anybody answers there
-    let answers =
-        || Client::new(SocketAddr::from(([127, 0, 0, 1], port))).send("GET", "/", &[], b"").is_ok_and(|answer| answer.status == 200);
+    let answers = || {
+        Client::new(SocketAddr::from(([127, 0, 0, 1], port)))
+            .send("GET", "/", &[], b"")
+            .is_ok_and(|answer| answer.status == 200)
+    };
     within(DEADLINE, "the demo answers", || answers().then_some(()));
     crate::support::proxy::signal(demo.0.id(), "TERM");
-    assert_eq!(within(DEADLINE, "it ends", || demo.0.try_wait().unwrap()).code(), Some(1), "what it printed is lost");
+    assert_eq!(
+        within(DEADLINE, "it ends", || demo.0.try_wait().unwrap()).code(),
+        Some(1),
+        "what it printed is lost"
+    );
 }

@@ -10,7 +10,9 @@ use std::path::Path;
 #[test]
 fn status_is_a_table_that_a_person_reads() {
     let mut nodes = Origin::several(3);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).with(&nodes[1], "max-sessions = 200, state = \"draining\"");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .with(&nodes[1], "max-sessions = 200, state = \"draining\"");
     let window = Window::with(conf);
     let gone = nodes.pop().unwrap().name().to_owned();
     window.node_is(&gone, "down");
@@ -20,14 +22,24 @@ fn status_is_a_table_that_a_person_reads() {
     let said = window.homing(&["status"]);
     assert_eq!(said.code, 0, "{said:?}");
     let table: Vec<&str> = said.out.lines().skip_while(|line| !line.starts_with("CLUSTER")).collect();
-    assert!(table[0].starts_with("CLUSTER app  degraded, 2 of 3 nodes serve, 1 session, 0 sockets, 1 request"), "{}", said.out);
+    assert!(
+        table[0].starts_with("CLUSTER app  degraded, 2 of 3 nodes serve, 1 session, 0 sockets, 1 request"),
+        "{}",
+        said.out
+    );
     let columns: Vec<&str> = table[1].split_whitespace().collect();
     assert_eq!(columns, ["NODE", "ADDRESS", "STATE", "SINCE", "SESSIONS", "IN", "FLIGHT", "SHARE", "WHY"]);
     let state = table[1].find("STATE").unwrap();
     for (line, word) in table[2..].iter().zip(["ready", "drained", "down"]) {
         assert!(line[state..].starts_with(word), "{}", said.out);
     }
-    assert!(table[2].contains("100 %") && table[3].contains("0/200") && table[3].contains("the operator drains it"), "{}", said.out);
+    assert!(
+        table[2].contains("100 %")
+            && table[3].contains("0/200")
+            && table[3].contains("the operator drains it"),
+        "{}",
+        said.out
+    );
     assert!(!said.out.contains('\x1b'), "no colours in a pipe");
     let json = window.homing(&["status", "--json"]).json();
     assert_eq!(json["clusters"][0]["nodes"].as_array().map(Vec::len), Some(3));
@@ -42,17 +54,23 @@ fn status_tells_when_certificates_expire() {
     let certs = Certs::new();
     let folder = tempfile::tempdir().unwrap();
     certs.write(folder.path(), &["app.test"]);
-    let listener = format!("[listener.secure]\nbind = \"{}\"\ntls = {{ certs = [{:?}] }}", free_addr(), folder.path());
+    let listener =
+        format!("[listener.secure]\nbind = \"{}\"\ntls = {{ certs = [{:?}] }}", free_addr(), folder.path());
     let window = Window::with(Conf::over([&node]).more(&listener));
     let said = window.homing(&["status"]);
-    let line = said.out.lines().find(|line| line.starts_with("certificate ")).unwrap_or_else(|| panic!("{said:?}"));
-    assert!(line.starts_with("certificate app.test  expires in ") && line.contains("(listener secure, "), "{line}");
+    let line =
+        said.out.lines().find(|line| line.starts_with("certificate ")).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(
+        line.starts_with("certificate app.test  expires in ") && line.contains("(listener secure, "),
+        "{line}"
+    );
 }
 
 #[test]
 fn nodes_are_in_the_order_that_new_sessions_are_given_to() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"least-sessions\"");
+    let conf =
+        Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"least-sessions\"");
     let window = Window::with(conf);
     window.all_ready();
     let busy = Client::with_jar(window.proxy.addr).get("/").node().to_owned();
@@ -68,11 +86,20 @@ fn reload_waits_and_says_what_came_of_it() {
     let nodes = Origin::several(1);
     let window = Window::over(&nodes);
     let said = window.homing(&["reload"]);
-    assert!(said.code == 0 && said.out.starts_with("applied in") && said.out.contains("nothing changed"), "{said:?}");
+    assert!(
+        said.code == 0 && said.out.starts_with("applied in") && said.out.contains("nothing changed"),
+        "{said:?}"
+    );
     std::fs::write(window.proxy.conf(), window.conf.text().replace("workers", "wokers")).unwrap();
     let said = window.homing(&["reload"]);
     assert_eq!(said.code, 1);
-    assert!(said.err.starts_with("refused: ") && said.err.contains("homing.toml:2:1") && said.err.contains("workers"), "{}", said.err);
+    assert!(
+        said.err.starts_with("refused: ")
+            && said.err.contains("homing.toml:2:1")
+            && said.err.contains("workers"),
+        "{}",
+        said.err
+    );
     let status = window.homing(&["status"]);
     assert!(status.out.contains("last reload refused") && status.out.contains("wokers"), "{}", status.out);
 }
@@ -84,7 +111,11 @@ fn a_proxy_that_is_not_there_is_exit_4_with_what_to_do() {
     for verb in [&["status"][..], &["healthcheck"], &["reload"], &["drain", "app/n1"], &["nodes", "app"]] {
         let said = homing(folder.path(), &[verb, &["--admin", &url]].concat(), &[]);
         assert_eq!(said.code, 4, "{verb:?}: {said:?}");
-        assert!(said.err.contains(&url) && said.err.contains("server.admin") && said.err.contains("HOMING_ADMIN"), "{}", said.err);
+        assert!(
+            said.err.contains(&url) && said.err.contains("server.admin") && said.err.contains("HOMING_ADMIN"),
+            "{}",
+            said.err
+        );
     }
     assert_eq!(homing(folder.path(), &["status", "--admin", "unix:/there/is/none.sock"], &[]).code, 4);
 }
@@ -124,7 +155,8 @@ pub fn node(state: &str, sessions: u64) -> (u16, Value) {
     (200, node)
 }
 
-/// The same with the deadline of its drain, in so many seconds, what is to become of who is left then, and whether that moment has come.
+/// The same with the deadline of its drain, in so many seconds, what is to become of who is left then, and
+/// whether that moment has come.
 pub fn by((status, mut node): (u16, Value), seconds: u64, then: &str, over: bool) -> (u16, Value) {
     let deadline = rfc3339(unix_ms() + seconds * 1000);
     for (key, value) in [("deadline", deadline.into()), ("then", then.into()), ("over", over.into())] {
@@ -145,7 +177,8 @@ fn drains(fake: &Fake, more: &[&str]) -> Said {
 
 #[test]
 fn drain_waits_until_no_session_is_left() {
-    let looks = [("draining", 12), ("draining", 3), ("drained", 0)].map(|(state, left)| by(node(state, left), 3600, "move", false));
+    let looks = [("draining", 12), ("draining", 3), ("drained", 0)]
+        .map(|(state, left)| by(node(state, left), 3600, "move", false));
     let fake = Fake::start([vec![done()], looks.to_vec()].concat());
     let said = drains(&fake, &["--wait", "--deadline", "1h", "--then", "move", "--force"]);
     assert_eq!(said.code, 0, "{said:?}");
@@ -156,12 +189,16 @@ fn drain_waits_until_no_session_is_left() {
     assert!(said.out.contains("safe to stop it"), "{}", said.out);
     let (line, body) = fake.asked().remove(0);
     assert_eq!(line, "POST /api/clusters/app/nodes/n1/drain HTTP/1.1");
-    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"deadline": "1h", "then": "move", "force": true}));
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).unwrap(),
+        json!({"deadline": "1h", "then": "move", "force": true})
+    );
 }
 
 #[test]
 fn a_node_that_goes_down_is_drained_all_the_same() {
-    let looks = [("draining", 2), ("down", 1), ("down", 0)].map(|(state, left)| by(node(state, left), 3600, "move", false));
+    let looks = [("draining", 2), ("down", 1), ("down", 0)]
+        .map(|(state, left)| by(node(state, left), 3600, "move", false));
     let said = drains(&Fake::start([vec![done()], looks.to_vec()].concat()), &["--wait"]);
     assert!(said.code == 0 && said.out.contains("safe to stop it"), "{said:?}");
     assert!(said.out.contains("n1 is draining, and down: 1 session left"), "{said:?}");
@@ -169,7 +206,8 @@ fn a_node_that_goes_down_is_drained_all_the_same() {
 
 #[test]
 fn a_drain_that_is_waited_for_is_one_document() {
-    let empty = vec![by(node("draining", 2), 3600, "move", false), by(node("drained", 0), 3600, "move", false)];
+    let empty =
+        vec![by(node("draining", 2), 3600, "move", false), by(node("drained", 0), 3600, "move", false)];
     let moved = vec![by(node("draining", 2), 1, "move", false), by(node("drained", 0), 0, "move", true)];
     let undone = vec![node("ready", 2)];
     for (looks, code) in [(empty, 0), (moved, 3), (undone, 1)] {
@@ -192,7 +230,10 @@ fn a_deadline_that_passes_is_exit_3_and_an_undone_drain_exit_1() {
         (earlier.to_vec(), "1s", "move", "n1 still had 2 sessions: moved"),
         (earlier[..1].to_vec(), "700ms", "keep", "n1 has 2 sessions left"),
     ] {
-        let said = drains(&Fake::start([vec![done()], looks].concat()), &["--wait", "--deadline", deadline, "--then", then]);
+        let said = drains(
+            &Fake::start([vec![done()], looks].concat()),
+            &["--wait", "--deadline", deadline, "--then", then],
+        );
         assert!(said.code == 3 && said.err.contains(words), "{words}: {said:?}");
     }
     let said = drains(&Fake::start(vec![done(), node("draining", 2), node("ready", 2)]), &["--wait"]);
@@ -209,7 +250,8 @@ fn a_healthcheck_is_silent_unless_json_is_wanted() {
 
 #[test]
 fn a_refusal_says_what_would_stop_working() {
-    let problem = json!({"status": 409, "detail": "n1 is the last node of app that takes sessions", "force": true});
+    let problem =
+        json!({"status": 409, "detail": "n1 is the last node of app that takes sessions", "force": true});
     let fake = Fake::start(vec![(409, problem)]);
     let said = drains(&fake, &[]);
     assert_eq!(said.code, 1);
@@ -248,7 +290,11 @@ fn completions_and_manual_are_made_by_the_binary() {
         assert!(said.code == 0 && said.out.contains("healthcheck"), "{shell}");
     }
     let page = homing(Path::new("."), &["man"], &[]);
-    assert!(page.code == 0 && page.out.contains(".TH homing 1") && page.out.contains("Exit codes"), "{}", page.out);
+    assert!(
+        page.code == 0 && page.out.contains(".TH homing 1") && page.out.contains("Exit codes"),
+        "{}",
+        page.out
+    );
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(homing(folder.path(), &["man", "pages"], &[]).code, 0);
     assert!(folder.path().join("pages/homing-drain.1").exists());

@@ -29,7 +29,11 @@ impl Window {
         let admin = free_addr();
         let conf = conf.server(&format!("admin = \"{admin}\""));
         let own = conf.text().contains("\nhealth = ");
-        let conf = if own { conf } else { conf.cluster("health = { interval = \"100ms\", timeout = \"10s\", rise = 1, fall = 1 }") };
+        let conf = if own {
+            conf
+        } else {
+            conf.cluster("health = { interval = \"100ms\", timeout = \"10s\", rise = 1, fall = 1 }")
+        };
         let window = Self { proxy: Proxy::start_at(folder, &conf.text()), conf, admin };
         until("the window opens", || std::net::TcpStream::connect(admin).is_ok().then_some(()));
         window

@@ -20,7 +20,12 @@ impl Agent {
     fn start(line: &str) -> Self {
         let addr = free_addr();
         let listener = TcpListener::bind(addr).unwrap();
-        let agent = Self { addr, line: Arc::new(Mutex::new(line.into())), asked: Arc::default(), heard: Arc::default() };
+        let agent = Self {
+            addr,
+            line: Arc::new(Mutex::new(line.into())),
+            asked: Arc::default(),
+            heard: Arc::default(),
+        };
         let (line, asked, heard) = (agent.line.clone(), agent.asked.clone(), agent.heard.clone());
         std::thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
@@ -100,7 +105,9 @@ fn an_agent_takes_its_node_down_and_up_drains_it_and_weighs_it() {
         until("the agent is asked again", || (agent.asked.load(Ordering::SeqCst) > asked + 2).then_some(()));
         assert_eq!(word(&window, "weight"), 50, "{line:?}");
     }
-    let result = |word: &str| window.metric(&format!("homing_heartbeats_total{{dialect=\"agent-check\",result=\"{word}\"}}"));
+    let result = |word: &str| {
+        window.metric(&format!("homing_heartbeats_total{{dialect=\"agent-check\",result=\"{word}\"}}"))
+    };
     assert!(result("taken") > 10.0 && result("unanswered") >= 1.0);
     window.proxy.log.says("node n1 agent says down (disk full)");
     window.proxy.log.says("agent does not answer: it ends without the end of a line");
@@ -126,7 +133,10 @@ fn an_agent_limits_the_requests_of_its_node() {
 fn an_agent_elsewhere_is_sent_what_it_wants_to_hear() {
     let node = Origin::start("n1");
     let agent = Agent::start("after app one\n:up 30%\n");
-    let own = format!("agent = {{ port = {}, address = \"localhost\", interval = \"50ms\", send = \"app one\\n\" }}", agent.addr.port());
+    let own = format!(
+        "agent = {{ port = {}, address = \"localhost\", interval = \"50ms\", send = \"app one\\n\" }}",
+        agent.addr.port()
+    );
     let conf = Conf::over([&node]).affinity(r#"{ cookie = "HOMING" }"#).with(&node, &own);
     let window = Window::with(conf);
     becomes(&window, "weight", 30);
@@ -150,7 +160,8 @@ fn an_agent_that_does_not_answer_changes_nothing_and_one_that_is_taken_out_has_n
     // its load is old after a while; what it wanted still holds
     becomes(&window, "load", serde_json::Value::Null);
     assert_eq!(word(&window, "state"), "down");
-    let without: String = text.lines().filter(|line| !line.starts_with("agent")).map(|line| format!("{line}\n")).collect();
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("agent")).map(|line| format!("{line}\n")).collect();
     assert!(window.proxy.reload_to(&without).applied());
     becomes(&window, "state", "ready");
     assert_eq!(word(&window, "weight"), 100);

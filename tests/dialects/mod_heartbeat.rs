@@ -11,7 +11,8 @@ use std::time::Duration;
 const ADVERTISEMENT: &str = "HTTP/1.0 200 OK\r\nDate: Tue, 09 Jun 2026 12:00:00 GMT\r\nSequence: 1\r\n\r\n";
 
 fn conf(nodes: &[Origin], heard: SocketAddr, keys: &str) -> Conf {
-    let line = format!("mod-heartbeat = {{ bind = \"{heard}\", from = [\"127.0.0.1\", \"127.0.0.2\"]{keys} }}");
+    let line =
+        format!("mod-heartbeat = {{ bind = \"{heard}\", from = [\"127.0.0.1\", \"127.0.0.2\"]{keys} }}");
     Conf::over(nodes).affinity(r#"{ cookie = "HOMING" }"#).server(&line)
 }
 
@@ -102,7 +103,8 @@ fn a_node_alone_on_its_address_is_known_without_its_port() {
 fn a_server_that_is_a_node_of_two_clusters_is_heard_in_both() {
     let nodes = Origin::several(1);
     let heard = free_addr();
-    let more = format!("[cluster.other]\naffinity = \"cookie\"\n[cluster.other.nodes]\nsame = {:?}", nodes[0].url());
+    let more =
+        format!("[cluster.other]\naffinity = \"cookie\"\n[cluster.other.nodes]\nsame = {:?}", nodes[0].url());
     let window = Window::with(conf(&nodes, heard, "").more(&more));
     send("127.0.0.1", heard, &beat(75, 25, nodes[0].addr.port()));
     load_is(&window, nodes[0].name(), 25);
@@ -115,12 +117,18 @@ fn a_post_is_answered_byte_by_byte_as_tomcat_reads_it() {
     let heard = free_addr();
     let window = window(&nodes, heard, "");
     let answer = post("127.0.0.1", heard, &beat(60, 40, nodes[0].addr.port()));
-    assert_eq!(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK");
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
+    );
     load_is(&window, nodes[0].name(), 40);
     let answer = post("127.0.0.1", heard, "v=1&busy=3");
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("no `ready`"), "{answer}");
     let answer = post("127.0.0.2", heard, &beat(60, 40, 8009));
-    assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("no node is at 127.0.0.2:8009"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("no node is at 127.0.0.2:8009"),
+        "{answer}"
+    );
     counted_are(&window, serde_json::json!({"taken": 1, "malformed": 1, "unknown": 1}));
 }
 
@@ -130,7 +138,9 @@ fn a_sender_that_stops_half_way_keeps_nobody_else_and_is_let_go() {
     let heard = free_addr();
     let window = window(&nodes, heard, "");
     let mut slow: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(heard).unwrap()).collect();
-    slow.iter_mut().for_each(|stream| stream.write_all(b"POST /HeartbeatListener HTTP/1.0\r\nContent-Length: 31\r\n\r\nv=1&").unwrap());
+    slow.iter_mut().for_each(|stream| {
+        stream.write_all(b"POST /HeartbeatListener HTTP/1.0\r\nContent-Length: 31\r\n\r\nv=1&").unwrap()
+    });
     assert!(post("127.0.0.1", heard, &beat(60, 40, nodes[0].addr.port())).starts_with("HTTP/1.1 200 "));
     for mut stream in slow {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -164,8 +174,12 @@ fn a_stranger_changes_nothing_and_is_counted() {
     let nodes = window.get("/api/clusters/app/nodes").json();
     assert_eq!((nodes.as_array().unwrap().len(), nodes[0]["load"].as_u64()), (1, Some(20)));
     window.proxy.log.says("a heartbeat from");
-    let lines: Vec<String> = window.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("127.0.0.9 is refused: the address is in no network"), "{lines:?}");
+    let lines: Vec<String> =
+        window.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("127.0.0.9 is refused: the address is in no network"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -211,7 +225,8 @@ fn a_node_of_an_admitted_network_joins_at_once_and_is_given_sessions_by_its_room
     let heard = free_addr();
     let line = format!("mod-heartbeat = {{ bind = \"{heard}\", from = [\"127.0.0.1\"], cluster = \"app\" }}");
     let conf = Conf::over(&nodes[..0]).affinity(r#"{ cookie = "HOMING" }"#).server(&line);
-    let conf = conf.cluster("balance = \"heartbeat\"\nslow-start = \"0s\"\njoin = { admit = [\"127.0.0.0/8\"] }");
+    let conf =
+        conf.cluster("balance = \"heartbeat\"\nslow-start = \"0s\"\njoin = { admit = [\"127.0.0.0/8\"] }");
     let window = Window::with(conf);
     let name = |node: &Origin| format!("127.0.0.1-{}", node.addr.port());
     for (node, busy) in nodes.iter().zip([20, 80]) {
@@ -225,11 +240,13 @@ fn a_node_of_an_admitted_network_joins_at_once_and_is_given_sessions_by_its_room
         let answer = Client::new(window.proxy.addr).get("/");
         given[nodes.iter().position(|node| node.name() == answer.node()).unwrap()] += 1;
     }
-    // of two draws, one in four falls on the fuller twice: 12.5 of 50 with a deviation of 3.1, 13 in a million are out of this
+    // of two draws, one in four falls on the fuller twice: 12.5 of 50 with a deviation of 3.1, 13 in a
+    // million are out of this
     assert!((25..50).contains(&given[0]), "room of 80 and of 20: {given:?}");
 }
 
-/// A socket that sends to groups over the loopback, if this machine lets it: whether a datagram comes back is tried first.
+/// A socket that sends to groups over the loopback, if this machine lets it: whether a datagram comes back is
+/// tried first.
 fn multicaster(group: Ipv4Addr) -> Option<UdpSocket> {
     let probe = free_addr();
     let receiver = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
@@ -296,7 +313,11 @@ fn a_reload_moves_the_address_and_narrows_the_networks() {
     let before = counted(&window);
     send("127.0.0.1", second, &beat(60, 40, port));
     counted_are(&window, serde_json::json!({"taken": before["taken"], "denied": 1}));
-    let gone: String = moved.lines().filter(|line| !line.starts_with("mod-heartbeat")).map(|line| format!("{line}\n")).collect();
+    let gone: String = moved
+        .lines()
+        .filter(|line| !line.starts_with("mod-heartbeat"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     assert!(window.proxy.reload_to(&gone).applied());
     until("nobody is at the address", || UdpSocket::bind(second).is_ok().then_some(()));
 }

@@ -16,12 +16,17 @@ impl Decision {
     /// As the log and the explanation write it.
     pub fn of(json: &Value) -> Self {
         let text = |key: &str| json[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        Self { node: text("node"), why: text("why").unwrap_or_else(|| panic!("no why in {json}")), was: text("was") }
+        Self {
+            node: text("node"),
+            why: text("why").unwrap_or_else(|| panic!("no why in {json}")),
+            was: text("was"),
+        }
     }
 
     /// As the answer tells it, with the request's id.
     pub fn told(answer: &Answer) -> (Self, String) {
-        let line = answer.head.get("homing-why").unwrap_or_else(|| panic!("no Homing-Why in {:?}", answer.head));
+        let line =
+            answer.head.get("homing-why").unwrap_or_else(|| panic!("no Homing-Why in {:?}", answer.head));
         let (node, rest) = line.split_once("; ").unwrap();
         let part = |name: &str| rest.split("; ").find_map(|part| part.strip_prefix(name)).map(str::to_owned);
         let node = Some(node).filter(|node| *node != "-").map(str::to_owned);

@@ -1,5 +1,5 @@
-//! Nodes die, drain and come back under users of whom some show wrong pins: every node change that a user sees has its cause in
-//! the metrics and in the log, and no cause is told without one.
+//! Nodes die, drain and come back under users of whom some show wrong pins: every node change that a user
+//! sees has its cause in the metrics and in the log, and no cause is told without one.
 
 use crate::support::{Client, Conf, Origin, until};
 use crate::window::Window;
@@ -50,7 +50,9 @@ fn click(addr: SocketAddr, user: usize, stop: &AtomicBool) -> Seen {
 fn the_causes_add_up_to_the_node_changes() {
     let nodes = Origin::several(4);
     let affinity = r#"{ cookie = "HOMING", also = [ { cookie = "SRV", value = "route" } ] }"#;
-    let window = Window::with(Conf::over(&nodes).affinity(affinity).cluster("slow-start = \"0s\"\nbalance = \"round-robin\""));
+    let window = Window::with(
+        Conf::over(&nodes).affinity(affinity).cluster("slow-start = \"0s\"\nbalance = \"round-robin\""),
+    );
     window.all_ready();
     let stop = Arc::new(AtomicBool::new(false));
     let addr = window.proxy.addr;
@@ -62,7 +64,9 @@ fn the_causes_add_up_to_the_node_changes() {
         .collect();
     let more = |requests: usize| {
         let from = nodes.iter().map(Origin::hits).sum::<usize>();
-        until("users go on", || (nodes.iter().map(Origin::hits).sum::<usize>() >= from + requests).then_some(()));
+        until("users go on", || {
+            (nodes.iter().map(Origin::hits).sum::<usize>() >= from + requests).then_some(())
+        });
     };
     for round in 0..3 {
         let (dies, leaves) = (&nodes[round], nodes[3 - round].name());
@@ -83,14 +87,19 @@ fn the_causes_add_up_to_the_node_changes() {
     let sum = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
     let lines = window.proxy.access_of("/chaos", sum(|seen| seen.requests));
     let logged = |cause: &str| lines.iter().filter(|line| line["why"] == format!("moved:{cause}")).count();
-    let counted = |cause: &str| window.metric(&format!("homing_sessions_moved_total{{cluster=\"app\",cause=\"{cause}\"}}")) as usize;
-    let causes = ["down", "draining", "tampered", "unknown-route"].map(|cause| (logged(cause), counted(cause)));
+    let counted = |cause: &str| {
+        window.metric(&format!("homing_sessions_moved_total{{cluster=\"app\",cause=\"{cause}\"}}")) as usize
+    };
+    let causes =
+        ["down", "draining", "tampered", "unknown-route"].map(|cause| (logged(cause), counted(cause)));
     assert!(causes.iter().all(|(logged, counted)| logged == counted && *logged > 0), "{causes:?}");
     let [down, draining, tampered, unknown] = causes.map(|(n, _)| n);
     assert_eq!(down + draining, sum(|seen| seen.changes), "{causes:?}");
     assert_eq!((tampered, unknown), (sum(|seen| seen.tampered), sum(|seen| seen.unknown)), "{causes:?}");
     let metrics = window.get("/metrics").text();
-    let all = metrics.lines().filter_map(|line| line.strip_prefix("homing_sessions_moved_total{cluster=\"app\",")?.rsplit_once(' '));
+    let all = metrics.lines().filter_map(|line| {
+        line.strip_prefix("homing_sessions_moved_total{cluster=\"app\",")?.rsplit_once(' ')
+    });
     let all: usize = all.map(|(_, n)| n.parse::<usize>().unwrap()).sum();
     assert_eq!(all, sum(|seen| seen.changes + seen.tampered + seen.unknown), "the sum over all causes");
     assert_eq!(

@@ -5,7 +5,9 @@ use crate::support::{Client, Conf, Origin, free_addr};
 use crate::window::Window;
 
 fn window(nodes: &[Origin]) -> Window {
-    let conf = Conf::over(nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("balance = \"first\"\nslow-start = \"0s\"");
+    let conf = Conf::over(nodes)
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .cluster("balance = \"first\"\nslow-start = \"0s\"");
     let window = Window::with(telling(conf.rule(r#"path = "/app""#)));
     window.all_ready();
     window
@@ -24,7 +26,10 @@ fn the_last_request_is_explained_in_a_sentence() {
     for arguments in [&["explain", "--last"][..], &["explain"], &["explain", &id]] {
         let said = window.homing(arguments);
         let lines: Vec<&str> = said.out.lines().collect();
-        assert!(lines[0].starts_with("n1  cookie: because cookie HOMING pins it (its session began "), "{said:?}");
+        assert!(
+            lines[0].starts_with("n1  cookie: because cookie HOMING pins it (its session began "),
+            "{said:?}"
+        );
         assert!(lines[1].contains(&format!("request {id} of 127.0.0.1, 0 s ago, answered 200")), "{said:?}");
         assert_eq!(lines[2], "  listener web, rule 1, cluster app, cookie HOMING: pin");
         assert_eq!(lines[3], "  a new session would now go to n1");
@@ -48,11 +53,23 @@ fn a_request_that_nobody_has_sent_is_explained() {
     client.get("/app");
     let pin = client.jar.unwrap().remove("HOMING").unwrap();
     let url = format!("http://{}/app", window.proxy.addr);
-    let said = window.homing(&["explain", "--url", &url, "--cookie", &format!("HOMING={pin}"), "--source", "10.1.2.3"]);
+    let said = window.homing(&[
+        "explain",
+        "--url",
+        &url,
+        "--cookie",
+        &format!("HOMING={pin}"),
+        "--source",
+        "10.1.2.3",
+    ]);
     assert!(said.code == 0 && said.out.starts_with("n1  cookie: because cookie HOMING pins it"), "{said:?}");
     assert!(!said.out.contains(&pin), "{said:?}");
-    let json = window.homing(&["explain", "--url", "/app", "--header", "Host: shop.example.com", "--json"]).json();
-    assert_eq!((json["node"].as_str(), json["why"].as_str(), &json["request"]), (Some("n1"), Some("new"), &serde_json::Value::Null));
+    let json =
+        window.homing(&["explain", "--url", "/app", "--header", "Host: shop.example.com", "--json"]).json();
+    assert_eq!(
+        (json["node"].as_str(), json["why"].as_str(), &json["request"]),
+        (Some("n1"), Some("new"), &serde_json::Value::Null)
+    );
     let said = window.homing(&["explain", "--url", "/nowhere"]);
     assert!(said.out.starts_with("no node  none: because no rule matches it"), "{said:?}");
     let said = window.homing(&["explain", "--url", "/app", "--listener", "wbe"]);
@@ -64,7 +81,10 @@ fn moves_are_listed_by_cause_with_their_latest() {
     let nodes = Origin::several(2);
     let window = window(&nodes);
     let none = window.homing(&["moves"]);
-    assert!(none.code == 0 && none.out.starts_with("CLUSTER app  0 of 0 requests found their pin broken\n"), "{none:?}");
+    assert!(
+        none.code == 0 && none.out.starts_with("CLUSTER app  0 of 0 requests found their pin broken\n"),
+        "{none:?}"
+    );
     let mut client = Client::with_jar(window.proxy.addr);
     client.get("/app");
     nodes[0].kill();
@@ -83,7 +103,9 @@ fn moves_are_listed_by_cause_with_their_latest() {
 
 #[test]
 fn requests_that_no_node_serves_are_explained() {
-    let conf = Conf::over(&[]).node("n1", &format!("\"http://{}\"", free_addr())).affinity(r#"{ cookie = "HOMING" }"#);
+    let conf = Conf::over(&[])
+        .node("n1", &format!("\"http://{}\"", free_addr()))
+        .affinity(r#"{ cookie = "HOMING" }"#);
     let more = "[[rule]]\nrespond = { status = 410 }";
     let window = Window::with(telling(conf.rule(r#"path = "/app""#).more(more)));
     window.node_is("n1", "down");
@@ -103,7 +125,11 @@ fn a_request_is_found_by_the_id_that_a_proxy_in_front_gave_it() {
     let nodes = Origin::several(1);
     let window = Window::with(telling(Conf::over(&nodes).listener("trusted-proxies = [\"127.0.0.0/8\"]")));
     let answer = Client::new(window.proxy.addr).get_with("/given", &[("X-Request-Id", "web-1/42")]);
-    assert!(answer.head.get("homing-why").is_some_and(|why| why.ends_with("id=web-1/42")), "{:?}", answer.head.get("homing-why"));
+    assert!(
+        answer.head.get("homing-why").is_some_and(|why| why.ends_with("id=web-1/42")),
+        "{:?}",
+        answer.head.get("homing-why")
+    );
     window.proxy.access_of("/given", 1);
     let said = window.homing(&["explain", "web-1/42"]);
     assert!(said.code == 0 && said.out.contains("request web-1/42 of 127.0.0.1"), "{said:?}");

@@ -53,9 +53,16 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     let mut stage = Stage::new(Origin::several(3), SEALED);
     let mut client = stage.client();
     let new = stage.yields("new", &mut client, "/new");
-    assert_eq!((&new["node"], &new["source"], &new["said"]), (&"n1".into(), &"cookie HOMING".into(), &"nothing".into()), "{new}");
+    assert_eq!(
+        (&new["node"], &new["source"], &new["said"]),
+        (&"n1".into(), &"cookie HOMING".into(), &"nothing".into()),
+        "{new}"
+    );
     let cookie = stage.yields("cookie", &mut client, "/cookie");
-    assert!(cookie["because"].as_str().unwrap().starts_with("cookie HOMING pins it (its session began "), "{cookie}");
+    assert!(
+        cookie["because"].as_str().unwrap().starts_with("cookie HOMING pins it (its session began "),
+        "{cookie}"
+    );
     let pin = client.jar.as_ref().unwrap()["HOMING"].clone();
     assert!(!cookie.to_string().contains(&pin), "a pin is never shown");
     let mut forger = stage.client().cookie("HOMING", &pin.replace(&pin[20..24], "0000"));
@@ -104,7 +111,10 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     let mut stage = Stage::new(Origin::several(2), r#"{ key = "query:sid", remember = false }"#);
     let mut client = stage.client();
     let key = stage.yields("key", &mut client, "/key?sid=secret-of-mine");
-    assert!(key["because"] == "key query:sid falls there" && !key.to_string().contains("secret-of-mine"), "{key}");
+    assert!(
+        key["because"] == "key query:sid falls there" && !key.to_string().contains("secret-of-mine"),
+        "{key}"
+    );
     said.append(&mut stage.said);
 
     let mut stage = Stage::new(Origin::several(2), "");
@@ -114,7 +124,8 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
 
     let mut stage = Stage::new(Origin::several(2), SEALED);
     assert_eq!(stage.window.homing(&["disable", "app/n2"]).code, 0);
-    let value = stage.window.homing(&["bypass", "app/n2", "--json"]).json()["value"].as_str().unwrap().to_owned();
+    let value =
+        stage.window.homing(&["bypass", "app/n2", "--json"]).json()["value"].as_str().unwrap().to_owned();
     let mut client = stage.client().cookie("homing-bypass", &value);
     let forced = stage.yields("forced", &mut client, "/forced");
     assert!(forced["node"] == "n2" && !forced.to_string().contains(&value), "{forced}");
@@ -131,7 +142,9 @@ fn only_the_trusted_are_told() {
     let conf = Conf::over(&nodes).affinity(SEALED).listener(r#"why-header = ["127.0.0.2"]"#);
     let window = Window::with(conf.listener(r#"trusted-proxies = ["127.0.0.3"]"#));
     let addr = window.proxy.addr;
-    let tells = |mut client: Client, headers: &[(&str, &str)]| client.get_with("/", headers).head.get("homing-why").is_some();
+    let tells = |mut client: Client, headers: &[(&str, &str)]| {
+        client.get_with("/", headers).head.get("homing-why").is_some()
+    };
     assert!(tells(Client::from([127, 0, 0, 2], addr), &[]));
     assert!(!tells(Client::new(addr), &[]));
     assert!(!tells(Client::new(addr), &[("X-Forwarded-For", "127.0.0.2")]), "a stranger's word about itself");

@@ -60,7 +60,11 @@ fn a_replay_of_a_former_run_changes_nothing_after_a_restart_either() {
     fleet.beat(&node, json!({"boot": "b", "sequence": 1}));
     remembered(&fleet, "n1", |words| words["runs"]["last"]["boot"] == "b");
     fleet.window.kill_and_start_again();
-    let old = fleet.send(&fleet.token, "", &crate::fleet::beat("n1", &node.url(), json!({"boot": "a", "sequence": 8})));
+    let old = fleet.send(
+        &fleet.token,
+        "",
+        &crate::fleet::beat("n1", &node.url(), json!({"boot": "a", "sequence": 8})),
+    );
     assert_eq!((old.status, fleet.counted("replayed")), (409, 1), "{}", old.text());
 }
 
@@ -85,7 +89,10 @@ fn nothing_is_written_for_beats_that_bring_nothing_that_lasts() {
     let node = Origin::start("n1");
     let fleet = Fleet::over([&node], "");
     fleet.all_ready();
-    let beat = |n: u64, more: &str| fleet.beat(&node, json!({"boot": "a", "sequence": n, "load": n % 100, "sessions": n, "version": more}));
+    let beat = |n: u64, more: &str| {
+        fleet
+            .beat(&node, json!({"boot": "a", "sequence": n, "load": n % 100, "sessions": n, "version": more}))
+    };
     beat(1, "1");
     remembered(&fleet, "n1", |words| words["version"] == "1");
     let inode = || std::fs::metadata(file(&fleet)).unwrap().ino();
@@ -113,7 +120,9 @@ fn what_is_torn_is_set_aside() {
     let text = std::fs::read_to_string(file(&fleet)).unwrap();
     std::fs::write(file(&fleet), &text[..text.len() / 2]).unwrap();
     fleet.window.start_again();
-    let said = fleet.proxy.log.wait(0, crate::support::DEADLINE, |line| line.contains("heartbeats.json") && line.contains("set aside"));
+    let said = fleet.proxy.log.wait(0, crate::support::DEADLINE, |line| {
+        line.contains("heartbeats.json") && line.contains("set aside")
+    });
     assert!(said.is_some(), "{:?}", fleet.proxy.log.all());
     assert_eq!(fleet.beat(&node, json!({"boot": "b"}))["route"], "n1");
 }

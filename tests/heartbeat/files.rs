@@ -1,4 +1,5 @@
-//! Files that the conf names are read when the conf is, and not again: what is asked of a running proxy needs none of them.
+//! Files that the conf names are read when the conf is, and not again: what is asked of a running proxy needs
+//! none of them.
 
 use crate::fleet::{Fleet, beat};
 use crate::support::certs::Certs;
@@ -25,7 +26,8 @@ fn a_change_at_run_time_needs_no_file_that_the_conf_names() {
     for (name, text) in files {
         fs::write(at(name), text).unwrap();
     }
-    let [page, keys, ca, cert, key, door, clients, token] = files.map(|(name, _)| format!("{:?}", at(name).display().to_string()));
+    let [page, keys, ca, cert, key, door, clients, token] =
+        files.map(|(name, _)| format!("{:?}", at(name).display().to_string()));
     let public = free_addr();
     let other = format!(
         "[[rule]]\npath = \"/other\"\ncluster = \"other\"\n\
@@ -47,7 +49,8 @@ fn a_change_at_run_time_needs_no_file_that_the_conf_names() {
         assert_eq!(said.code, 0, "without {name}: {said:?}");
         fleet.node_is("n1", "drained");
         // one whose link is made anew, with what the files held
-        let joins = beat(&format!("j{n}"), &format!("https://127.0.0.1:{}", n + 1), json!({"cluster": "other"}));
+        let joins =
+            beat(&format!("j{n}"), &format!("https://127.0.0.1:{}", n + 1), json!({"cluster": "other"}));
         let answer = fleet.send(&fleet.token, "", &joins);
         assert_eq!(answer.status, 200, "without {name}: {}", answer.text());
         assert_eq!(fleet.homing(&["remove", &format!("other/j{n}"), "--force"]).code, 0, "without {name}");

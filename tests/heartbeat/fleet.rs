@@ -24,7 +24,12 @@ impl Deref for Fleet {
 impl Fleet {
     /// In front of these nodes, sessions by our cookie, no slow start.
     pub fn over<'a>(nodes: impl IntoIterator<Item = &'a Origin>, cluster: &str) -> Self {
-        Self::with(Conf::over(nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster("slow-start = \"0s\"").cluster(cluster))
+        Self::with(
+            Conf::over(nodes)
+                .affinity(r#"{ cookie = "HOMING" }"#)
+                .cluster("slow-start = \"0s\"")
+                .cluster(cluster),
+        )
     }
 
     pub fn with(conf: Conf) -> Self {
@@ -36,7 +41,8 @@ impl Fleet {
         let announce = free_addr();
         let window = Window::at(folder, conf.server(&format!("announce = \"{announce}\"")));
         until("the announce address opens", || std::net::TcpStream::connect(announce).is_ok().then_some(()));
-        let said = homing(window.proxy.folder(), &["token", "--config", window.proxy.conf().to_str().unwrap()], &[]);
+        let said =
+            homing(window.proxy.folder(), &["token", "--config", window.proxy.conf().to_str().unwrap()], &[]);
         assert_eq!(said.code, 0, "{said:?}");
         Self { window, announce, token: said.out.trim().to_owned() }
     }
@@ -47,10 +53,14 @@ impl Fleet {
 
     /// Sends a heartbeat as it is, with a token.
     pub fn send(&self, token: &str, query: &str, beat: &Value) -> Answer {
-        let headers = [("Authorization", format!("Bearer {token}")), ("Content-Type", "application/json".into())];
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers =
+            [("Authorization", format!("Bearer {token}")), ("Content-Type", "application/json".into())];
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let body = beat.to_string();
-        Client::new(self.announce).send("POST", &format!("/heartbeat{query}"), &headers, body.as_bytes()).unwrap()
+        Client::new(self.announce)
+            .send("POST", &format!("/heartbeat{query}"), &headers, body.as_bytes())
+            .unwrap()
     }
 
     /// A node's heartbeat; `more` is what it says beside its name and address. The proxy's answer.
@@ -64,7 +74,8 @@ impl Fleet {
         answer.json()
     }
 
-    /// The node restarts: its former run beats once more after all that was so far, then its new one for the first time.
+    /// The node restarts: its former run beats once more after all that was so far, then its new one for the
+    /// first time.
     pub fn restarts(&self, node: &Origin, former: &str, new: &str) {
         a_second_passes();
         self.beat(node, json!({"boot": former}));

@@ -33,8 +33,17 @@ fn e1_e2_a_stranger_waits_until_it_is_accepted() {
     assert_eq!(answer["state"], "pending");
     assert!(answer["why"].as_str().unwrap().contains("homing accept app/n3"), "{answer}");
     assert_eq!(of(&fleet.newcomers(200), "n3"), 0);
-    assert_eq!((stranger.hits(), stranger.state.accepted.load(std::sync::atomic::Ordering::SeqCst)), (0, 0), "not even a check");
-    let names: Vec<String> = fleet.status()["clusters"][0]["nodes"].as_array().unwrap().iter().map(|n| n["node"].to_string()).collect();
+    assert_eq!(
+        (stranger.hits(), stranger.state.accepted.load(std::sync::atomic::Ordering::SeqCst)),
+        (0, 0),
+        "not even a check"
+    );
+    let names: Vec<String> = fleet.status()["clusters"][0]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n["node"].to_string())
+        .collect();
     assert_eq!(names, ["\"n1\"", "\"n2\"", "\"n3\""], "a wrong token never appears");
     assert_eq!(fleet.homing(&["accept", "app/n3"]).code, 0);
     fleet.node_is("n3", "ready");
@@ -44,9 +53,12 @@ fn e1_e2_a_stranger_waits_until_it_is_accepted() {
 
 #[test]
 fn e2_a_network_accepts_by_itself() {
-    for (admit, state) in
-        [("[\"127.0.0.0/8\"]", "ready"), ("[\"10.99.0.0/16\"]", "pending"), ("\"token\"", "ready"), ("\"ask\"", "pending")]
-    {
+    for (admit, state) in [
+        ("[\"127.0.0.0/8\"]", "ready"),
+        ("[\"10.99.0.0/16\"]", "pending"),
+        ("\"token\"", "ready"),
+        ("\"ask\"", "pending"),
+    ] {
         let stranger = Origin::start("n3");
         let fleet = Fleet::over([], &format!("join = {{ admit = {admit} }}"));
         fleet.beat(&stranger, json!({}));
@@ -57,28 +69,50 @@ fn e2_a_network_accepts_by_itself() {
 #[test]
 fn e3_a_node_is_told_what_to_adopt() {
     let nodes = Origin::several(2);
-    let fleet = Fleet::over([], "join = { admit = \"token\" }\nsession-idle = \"30m\"\nhealth = { path = \"/hidden?x=1\" }");
+    let fleet = Fleet::over(
+        [],
+        "join = { admit = \"token\" }\nsession-idle = \"30m\"\nhealth = { path = \"/hidden?x=1\" }",
+    );
     let [one, other] = [0, 1].map(|n| fleet.beat(&nodes[n], json!({"interval": 2})));
-    assert_eq!((one["route"].as_str(), one["interval"].as_u64(), other["route"].as_str()), (Some("n1"), Some(2), Some("n2")));
+    assert_eq!(
+        (one["route"].as_str(), one["interval"].as_u64(), other["route"].as_str()),
+        (Some("n1"), Some(2), Some("n2"))
+    );
     assert_eq!(one["settings"], other["settings"], "the same for all");
     let settings = &one["settings"];
     assert_eq!((&settings["health_path"], &settings["session_idle"]), (&json!("/hidden?x=1"), &json!(1800)));
     let cluster = || fleet.get("/api/clusters/app").json()["settings"].clone();
-    assert_eq!((&settings["hash"], settings["hash"].as_str().unwrap().len()), (&cluster(), 16), "the node's hash is the cluster's");
+    assert_eq!(
+        (&settings["hash"], settings["hash"].as_str().unwrap().len()),
+        (&cluster(), 16),
+        "the node's hash is the cluster's"
+    );
     // the key has a name, by which proxies tell that they have the same; nothing of the key itself is told
-    let (id, keys) =
-        (settings["affinity_key"].as_str().unwrap(), std::fs::read_to_string(fleet.proxy.folder().join("state/pin.keys")).unwrap());
+    let (id, keys) = (
+        settings["affinity_key"].as_str().unwrap(),
+        std::fs::read_to_string(fleet.proxy.folder().join("state/pin.keys")).unwrap(),
+    );
     assert!(id.len() == 12 && !keys.trim().is_empty() && !one.to_string().contains(keys.trim()), "{one}");
-    assert_eq!(fleet.beat(&nodes[0], json!({"interval": 2, "load": 90}))["revision"], one["revision"], "nothing to adopt");
+    assert_eq!(
+        fleet.beat(&nodes[0], json!({"interval": 2, "load": 90}))["revision"],
+        one["revision"],
+        "nothing to adopt"
+    );
     assert_eq!(fleet.homing(&["set", "app/n1", "max-sessions=40"]).code, 0);
     let changed = fleet.beat(&nodes[0], json!({"interval": 2}));
-    assert_eq!((&changed["limits"], &changed["settings"]), (&json!({"max_sessions": 40, "max_requests": null}), settings));
+    assert_eq!(
+        (&changed["limits"], &changed["settings"]),
+        (&json!({"max_sessions": 40, "max_requests": null}), settings)
+    );
     assert_ne!(changed["revision"], one["revision"]);
     // another setting of the cluster is another hash, for the node as for the cluster
     assert!(fleet.proxy.reload_to(&fleet.conf.text().replace("30m", "20m")).applied());
     let anew = fleet.beat(&nodes[1], json!({"interval": 2}));
     assert_ne!(anew["settings"]["hash"], settings["hash"]);
-    assert_eq!((&anew["settings"]["hash"], anew["settings"]["session_idle"].as_u64()), (&cluster(), Some(1200)));
+    assert_eq!(
+        (&anew["settings"]["hash"], anew["settings"]["session_idle"].as_u64()),
+        (&cluster(), Some(1200))
+    );
     assert_ne!(anew["revision"], other["revision"]);
 }
 
@@ -165,7 +199,11 @@ fn a_fleet_that_comes_at_one_time_is_let_in_together() {
                 for n in 0..25 {
                     let name = format!("n{part}-{n}");
                     // beyond the ports of the tests, for one of those may be the proxy's own
-                    fleet.beat_as(&name, &format!("http://127.0.0.1:{}", 40_000 + part * 100 + n), json!({"capacity": 10}));
+                    fleet.beat_as(
+                        &name,
+                        &format!("http://127.0.0.1:{}", 40_000 + part * 100 + n),
+                        json!({"capacity": 10}),
+                    );
                 }
             });
         }

@@ -15,7 +15,10 @@ fn a2_the_smallest_workload_comes_first() {
     let list = fleet.list();
     let loads: Vec<f64> = list.iter().map(|node| node["workload"].as_f64().unwrap()).collect();
     assert_eq!((loads, fleet.names().as_str()), (vec![0.3, 0.5, 0.8], "n2 n3 n1"));
-    assert_eq!(list[0], json!({"node": "n2", "url": nodes[1].url(), "workload": 0.3, "sessions": 3, "capacity": 10}));
+    assert_eq!(
+        list[0],
+        json!({"node": "n2", "url": nodes[1].url(), "workload": 0.3, "sessions": 3, "capacity": 10})
+    );
     let plain = Client::new(fleet.announce).get_with("/clusters/app/nodes", &[("Accept", "text/plain")]);
     assert_eq!(plain.text(), format!("{}\n{}\n{}\n", nodes[1].url(), nodes[2].url(), nodes[0].url()));
     assert_eq!(Client::new(fleet.announce).get("/clusters/nothing/nodes").status, 404);
@@ -39,7 +42,8 @@ fn a3_a_new_client_gets_the_next_when_the_first_has_just_died() {
 fn a5_a_load_balancer_cannot_be_a_batch_server() {
     let nodes = Origin::several(1);
     let fleet = Fleet::over(&nodes, "");
-    let answer = fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["lb", "batch"]})));
+    let answer =
+        fleet.send(&fleet.token, "", &beat("n1", &nodes[0].url(), json!({"roles": ["lb", "batch"]})));
     assert_eq!(answer.status, 400);
     assert!(answer.json()["detail"].as_str().unwrap().contains("`lb`"), "{}", answer.text());
     // nor when one role stands in the conf file and it says the other, whichever came first
@@ -51,7 +55,10 @@ fn a5_a_load_balancer_cannot_be_a_batch_server() {
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("conf file gives n1") && detail.contains("`lb`"), "{detail}");
     let said = fleet.homing(&["drain", "app/n1"]);
-    assert!(said.err.contains("last lb node") && !said.err.contains("batch"), "the file's word stands: {said:?}");
+    assert!(
+        said.err.contains("last lb node") && !said.err.contains("batch"),
+        "the file's word stands: {said:?}"
+    );
     fleet.beat(&nodes[0], json!({"roles": []}));
 }
 
@@ -123,8 +130,9 @@ fn b4_two_proxies_give_the_same_list() {
         }
     }
     for accept in ["application/json", "text/plain"] {
-        let [one, other] =
-            fleets.each_ref().map(|fleet| Client::new(fleet.announce).get_with("/clusters/app/nodes", &[("Accept", accept)]).body);
+        let [one, other] = fleets.each_ref().map(|fleet| {
+            Client::new(fleet.announce).get_with("/clusters/app/nodes", &[("Accept", accept)]).body
+        });
         assert!(!one.is_empty());
         assert_eq!(one, other, "{accept}");
     }
@@ -156,14 +164,18 @@ fn b5_the_list_is_what_is_true_now() {
 fn the_list_is_for_this_machine_or_for_the_token() {
     let nodes = Origin::several(1);
     let fleet = Fleet::over(&nodes, "");
-    let get = |headers: &[(&str, &str)]| Client::new(fleet.announce).get_with("/clusters/app/nodes", headers).status;
+    let get = |headers: &[(&str, &str)]| {
+        Client::new(fleet.announce).get_with("/clusters/app/nodes", headers).status
+    };
     assert_eq!((get(&[]), get(&[("Host", "localhost:9901")])), (200, 200));
     assert_eq!(get(&[("Host", "evil.example")]), 401, "no page whose name was made to point here");
     assert_eq!(get(&[("Origin", "http://127.0.0.1:8080")]), 401);
     assert_eq!(get(&[("Host", "evil.example"), ("Authorization", &fleet.bearer())]), 200);
     let open = free_addr();
     let everywhere = open.to_string().replace("127.0.0.1", "0.0.0.0");
-    assert!(fleet.proxy.reload_to(&fleet.conf.text().replace(&fleet.announce.to_string(), &everywhere)).applied());
+    assert!(
+        fleet.proxy.reload_to(&fleet.conf.text().replace(&fleet.announce.to_string(), &everywhere)).applied()
+    );
     until("the new address is open", || std::net::TcpStream::connect(open).is_ok().then_some(()));
     let get = |headers: &[(&str, &str)]| Client::new(open).get_with("/clusters/app/nodes", headers).status;
     assert_eq!((get(&[]), get(&[("Authorization", &fleet.bearer())])), (401, 200));

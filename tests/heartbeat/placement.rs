@@ -12,7 +12,8 @@ fn new_sessions_go_where_there_is_room() {
     for (node, load) in nodes.iter().zip([0, 50, 90]) {
         fleet.beat(node, json!({"load": load, "capacity": 600}));
     }
-    // of 1,800 seats 840 are taken: with 480 more, each node has as many as the fullest, but for what was there before
+    // of 1,800 seats 840 are taken: with 480 more, each node has as many as the fullest, but for what was
+    // there before
     let placed = fleet.newcomers(480);
     let (first, second, third) = (of(&placed, "n1"), of(&placed, "n2"), of(&placed, "n3"));
     assert!(first > second && second > third, "{first} {second} {third}");
@@ -72,7 +73,10 @@ fn a_node_that_restarted_has_lost_its_sessions_once() {
     fleet.restarts(node, "monday", "tuesday");
     user.get("/second");
     user.get("/third");
-    assert_eq!(["/first", "/second", "/third"].map(|path| fleet.proxy.why(path)), ["new", "moved:rebooted", "cookie"]);
+    assert_eq!(
+        ["/first", "/second", "/third"].map(|path| fleet.proxy.why(path)),
+        ["new", "moved:rebooted", "cookie"]
+    );
     assert_eq!(fleet.status()["clusters"][0]["traffic"]["moved"]["rebooted"], 1);
 }
 
@@ -108,7 +112,11 @@ fn silence_is_never_a_503() {
     fleet.node_is("n2", "silent");
     let placed = fleet.newcomers(40);
     // both draws are one node's in half of the cases: a difference of 2 k has odds of 3 to the power of -k
-    assert!((10..=30).contains(&of(&placed, "n1")), "loads are forgotten, all are equal again: {}", of(&placed, "n1"));
+    assert!(
+        (10..=30).contains(&of(&placed, "n1")),
+        "loads are forgotten, all are equal again: {}",
+        of(&placed, "n1")
+    );
     assert_eq!(user.get("/").node(), home);
     assert_eq!(fleet.list().len(), 2, "its checks decide");
     fleet.beat(&nodes[0], json!({"load": 99}));
@@ -138,8 +146,9 @@ fn a_node_that_denies_its_sessions_is_not_believed() {
     for balance in ["heartbeat", "least-sessions"] {
         let fleet = Fleet::over(&nodes, &format!("balance = \"{balance}\""));
         fleet.all_ready();
-        let tell =
-            |n: usize, sessions: usize| fleet.beat(&nodes[n], json!({"load": sessions * 100 / 60, "sessions": sessions, "capacity": 60}));
+        let tell = |n: usize, sessions: usize| {
+            fleet.beat(&nodes[n], json!({"load": sessions * 100 / 60, "sessions": sessions, "capacity": 60}))
+        };
         let mut there = [0; 3];
         for _ in 0..8 {
             // n2 says for ever that it has nobody
@@ -164,7 +173,11 @@ fn a_drain_does_not_believe_a_node_that_denies_its_sessions() {
     let fleet = Fleet::over(&nodes, "");
     fleet.all_ready();
     // both deny them, and there are too few for a doubt
-    let deny = || nodes.iter().for_each(|node| _ = fleet.beat(node, json!({"load": 0, "sessions": 0, "capacity": 1000})));
+    let deny = || {
+        nodes
+            .iter()
+            .for_each(|node| _ = fleet.beat(node, json!({"load": 0, "sessions": 0, "capacity": 1000})))
+    };
     deny();
     let mut users: Vec<Client> = (0..4).map(|_| Client::with_jar(fleet.proxy.addr)).collect();
     let homes: Vec<String> = users.iter_mut().map(|user| user.get("/").node().to_owned()).collect();

@@ -25,7 +25,17 @@ fn a_node_that_comes_by_itself_is_never_the_proxy() {
     fleet.node_is("n1", "ready");
     let ours = [fleet.admin.port(), fleet.announce.port(), fleet.proxy.addr.port()];
     for port in ours {
-        for host in ["127.0.0.1", "localhost", "0.0.0.0", "127.0.0.2", "127.1.2.3", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0:0]"] {
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "0.0.0.0",
+            "127.0.0.2",
+            "127.1.2.3",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:0:0]",
+        ] {
             for scheme in ["http", "https"] {
                 refused(&fleet, "n2", &format!("{scheme}://{host}:{port}"));
                 assert_eq!(known(&fleet, "n2"), None, "{host}:{port}");
@@ -40,7 +50,11 @@ fn a_node_that_comes_by_itself_is_never_the_proxy() {
 
 #[test]
 fn a_listener_for_all_addresses_is_ours_at_each_of_them() {
-    let Some(ip) = if_addrs::get_if_addrs().unwrap().into_iter().map(|found| found.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback())
+    let Some(ip) = if_addrs::get_if_addrs()
+        .unwrap()
+        .into_iter()
+        .map(|found| found.ip())
+        .find(|ip| ip.is_ipv4() && !ip.is_loopback())
     else {
         return eprintln!("skipped: this machine has no address but its loopback");
     };
@@ -70,7 +84,11 @@ fn a_node_is_believed_where_it_speaks_from_and_in_the_networks_of_the_conf() {
 }
 
 fn token_of(fleet: &Fleet, whose: &str) -> String {
-    let said = crate::window::homing(fleet.proxy.folder(), &["token", whose, "--config", fleet.proxy.conf().to_str().unwrap()], &[]);
+    let said = crate::window::homing(
+        fleet.proxy.folder(),
+        &["token", whose, "--config", fleet.proxy.conf().to_str().unwrap()],
+        &[],
+    );
     assert_eq!(said.code, 0, "{said:?}");
     said.out.trim().to_owned()
 }
@@ -80,7 +98,9 @@ fn a_nodes_own_token_speaks_for_it_alone_and_nothing_else_does_then() {
     let nodes = Origin::several(2);
     let mut fleet = Fleet::over([], "join = { admit = \"token\" }");
     let (own, other) = (token_of(&fleet, "app/n1"), token_of(&fleet, "app/n2"));
-    let send = |fleet: &Fleet, token: &str, name: &str, url: &str| fleet.send(token, "", &beat(name, url, json!({}))).status;
+    let send = |fleet: &Fleet, token: &str, name: &str, url: &str| {
+        fleet.send(token, "", &beat(name, url, json!({}))).status
+    };
     let [url, elsewhere] = [0, 1].map(|n: usize| nodes[n].url());
     assert_eq!(send(&fleet, &fleet.token, "n1", &url), 200, "until then the cluster's does");
     assert_eq!(send(&fleet, &own, "n1", &url), 200);
@@ -123,7 +143,11 @@ fn a_node_of_the_conf_file_is_the_control_plane_only_where_that_is_meant() {
         let conf = Conf::over([]).server(&format!("admin = \"{admin}\"\nannounce = \"{announce}\""));
         conf.cluster("health = { interval = \"100ms\", rise = 1, fall = 1 }").node("n1", node).text()
     };
-    for url in [format!("http://{admin}"), format!("http://localhost:{}", admin.port()), format!("http://0.0.0.0:{}", announce.port())] {
+    for url in [
+        format!("http://{admin}"),
+        format!("http://localhost:{}", admin.port()),
+        format!("http://0.0.0.0:{}", announce.port()),
+    ] {
         let (code, said) = refused_start(&conf(&format!("{url:?}")));
         assert!(code.is_some_and(|code| code != 0) && said.contains("own = true"), "{said}");
     }
@@ -131,12 +155,19 @@ fn a_node_of_the_conf_file_is_the_control_plane_only_where_that_is_meant() {
     let url = format!("http://window.test:{}", admin.port());
     for (node, status) in [(format!("{url:?}"), 503), (format!("{{ url = {url:?}, own = true }}"), 200)] {
         let Some(proxy) = Proxy::start_knowing("127.0.0.1 window.test\n", &conf(&node)) else { return };
-        until("the name is known", || proxy.log.all().iter().any(|line| line.contains("name window.test is")).then_some(()));
+        until("the name is known", || {
+            proxy.log.all().iter().any(|line| line.contains("name window.test is")).then_some(())
+        });
         let answer = Client::new(proxy.addr).send("GET", "/ping", &[("Host", "127.0.0.1")], b"").unwrap();
         assert_eq!(answer.status, status, "{node}: {}", answer.text());
         if status == 503 {
             until("the check says why", || {
-                proxy.log.all().iter().any(|line| line.contains("own server.admin: write own = true")).then_some(())
+                proxy
+                    .log
+                    .all()
+                    .iter()
+                    .any(|line| line.contains("own server.admin: write own = true"))
+                    .then_some(())
             });
         }
     }

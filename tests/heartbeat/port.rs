@@ -23,7 +23,10 @@ fn one_curl_registers_a_node() {
     assert_eq!((answer["route"].as_str(), answer["interval"].as_u64()), (Some("n1"), Some(5)), "{answer}");
     assert!(answer.get("nodes").is_none(), "a long list must not go out with every beat");
     assert_eq!(Client::new(fleet.proxy.addr).get("/").node(), "n1", "a request waits for the first check");
-    assert_eq!((fleet.counted("taken"), fleet.metric(r#"homing_heartbeats_total{dialect="native",result="taken"}"#)), (1, 1.0));
+    assert_eq!(
+        (fleet.counted("taken"), fleet.metric(r#"homing_heartbeats_total{dialect="native",result="taken"}"#)),
+        (1, 1.0)
+    );
 }
 
 #[test]
@@ -37,7 +40,13 @@ fn what_is_refused_changes_nothing_and_says_why() {
         ("malformed", 400, &fleet.token, json!({"cluster": "app", "node": "n1"}), "url"),
         ("malformed", 400, &fleet.token, beat("n1", &node.url(), json!({"load": 101})), "between 0 and 100"),
         ("malformed", 413, &fleet.token, beat("n1", &node.url(), json!({"x": "x".repeat(20_000)})), "16 KiB"),
-        ("unknown", 404, &fleet.token, json!({"cluster": "ap", "node": "n1", "url": "http://a:1"}), "there is app"),
+        (
+            "unknown",
+            404,
+            &fleet.token,
+            json!({"cluster": "ap", "node": "n1", "url": "http://a:1"}),
+            "there is app",
+        ),
     ] {
         let before = fleet.counted(result);
         let answer = fleet.send(token, "", &body);
@@ -49,12 +58,23 @@ fn what_is_refused_changes_nothing_and_says_why() {
     let replay = fleet.send(&fleet.token, "", &good);
     assert_eq!((replay.status, fleet.counted("replayed")), (409, 1), "{}", replay.text());
     fleet.proxy.log.says("a heartbeat from");
-    let lines: Vec<String> = fleet.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("homing token"), "one line, however many are refused: {lines:?}");
-    for (method, path, status) in
-        [("GET", "/heartbeat", 405), ("POST", "/clusters/app/nodes", 405), ("GET", "/", 404), ("GET", "/api/status", 404)]
-    {
-        assert_eq!(Client::new(fleet.announce).send(method, path, &[], b"").unwrap().status, status, "{method} {path}");
+    let lines: Vec<String> =
+        fleet.proxy.log.all().into_iter().filter(|line| line.contains("a heartbeat from")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("homing token"),
+        "one line, however many are refused: {lines:?}"
+    );
+    for (method, path, status) in [
+        ("GET", "/heartbeat", 405),
+        ("POST", "/clusters/app/nodes", 405),
+        ("GET", "/", 404),
+        ("GET", "/api/status", 404),
+    ] {
+        assert_eq!(
+            Client::new(fleet.announce).send(method, path, &[], b"").unwrap().status,
+            status,
+            "{method} {path}"
+        );
     }
 }
 
@@ -75,10 +95,15 @@ fn the_token_is_made_once_and_a_cluster_may_have_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let own = "fedcba9876543210fedcba9876543210";
     std::fs::write(folder.path().join("own.token"), own).unwrap();
-    std::fs::set_permissions(folder.path().join("own.token"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(folder.path().join("own.token"), std::fs::Permissions::from_mode(0o600))
+        .unwrap();
     let conf = Conf::over(&nodes).more("[cluster.other]\njoin = { token-file = \"own.token\" }");
     let announce = free_addr();
-    std::fs::write(folder.path().join("homing.toml"), conf.server(&format!("announce = \"{announce}\"")).text()).unwrap();
+    std::fs::write(
+        folder.path().join("homing.toml"),
+        conf.server(&format!("announce = \"{announce}\"")).text(),
+    )
+    .unwrap();
     let said = homing(folder.path(), &["token", "--config", "homing.toml"], &[]);
     let token = said.out.trim().to_owned();
     assert!(said.code == 0 && token.len() >= 32, "{said:?}");
@@ -91,17 +116,25 @@ fn the_token_is_made_once_and_a_cluster_may_have_its_own() {
     until("the announce address opens", || TcpStream::connect(announce).is_ok().then_some(()));
     let status = |cluster: &str, token: &str| {
         let body = json!({"cluster": cluster, "node": "n1", "url": "http://127.0.0.1:1"}).to_string();
-        let headers = [("Authorization", format!("Bearer {token}")), ("Content-Type", "application/json".into())];
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers =
+            [("Authorization", format!("Bearer {token}")), ("Content-Type", "application/json".into())];
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Client::new(announce).send("POST", "/heartbeat", &headers, body.as_bytes()).unwrap().status
     };
-    for (cluster, shown, expected) in [("app", &*token, 200), ("other", own, 200), ("app", own, 401), ("other", &token, 401)] {
+    for (cluster, shown, expected) in
+        [("app", &*token, 200), ("other", own, 200), ("app", own, 401), ("other", &token, 401)]
+    {
         assert_eq!(status(cluster, shown), expected, "{cluster} {shown}");
     }
     // a file that changes is read again
     let new = "0123456789abcdef0123456789abcdef";
     assert!(proxy.reloads(|| crate::support::proxy::replace(&file, &format!("{new}\n{token}\n"))).applied());
-    assert_eq!((status("app", new), status("app", &token)), (200, 200), "either of the two, so that nodes can change over");
+    assert_eq!(
+        (status("app", new), status("app", &token)),
+        (200, 200),
+        "either of the two, so that nodes can change over"
+    );
 }
 
 #[test]
@@ -113,13 +146,19 @@ fn the_address_moves_with_the_conf() {
     assert!(fleet.proxy.reload_to(&text.replace(&fleet.announce.to_string(), &new.to_string())).applied());
     until("the new address is open", || TcpStream::connect(new).is_ok().then_some(()));
     until("the old one is closed", || TcpStream::connect(fleet.announce).is_err().then_some(()));
-    assert!(fleet.proxy.reload_to(&text.replace(&fleet.announce.to_string(), "unix:announce.sock")).applied());
+    assert!(
+        fleet.proxy.reload_to(&text.replace(&fleet.announce.to_string(), "unix:announce.sock")).applied()
+    );
     let path = fleet.proxy.folder().join("announce.sock");
     until("the socket answers", || std::os::unix::net::UnixStream::connect(&path).is_ok().then_some(()));
     assert_eq!(Client::unix(&path).get_with("/clusters/app/nodes", &[("Host", "localhost")]).status, 200);
-    assert!(fleet.proxy.reload_to(&text.replace(&format!("announce = \"{}\"", fleet.announce), "")).applied());
+    assert!(
+        fleet.proxy.reload_to(&text.replace(&format!("announce = \"{}\"", fleet.announce), "")).applied()
+    );
     until("it is gone", || (!path.exists()).then_some(()));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let word = fleet.proxy.reload_to(&text.replace(&fleet.announce.to_string(), &taken.local_addr().unwrap().to_string()));
+    let word = fleet
+        .proxy
+        .reload_to(&text.replace(&fleet.announce.to_string(), &taken.local_addr().unwrap().to_string()));
     assert!(!word.applied(), "an address that is taken is refused: {word:?}");
 }

@@ -35,11 +35,16 @@ impl Guarded {
             at.join("certs"),
             at.join("nodes.crt")
         );
-        let conf =
-            Conf::over([]).affinity("\"cookie\"").cluster(&format!("health = {{ kind = \"off\" }}\njoin = {{ admit = \"token\"{join} }}"));
+        let conf = Conf::over([])
+            .affinity("\"cookie\"")
+            .cluster(&format!("health = {{ kind = \"off\" }}\njoin = {{ admit = \"token\"{join} }}"));
         let window = Window::with(conf.server(&announce_conf));
         until("the announce address opens", || std::net::TcpStream::connect(announce).is_ok().then_some(()));
-        let said = crate::window::homing(window.proxy.folder(), &["token", "--config", window.proxy.conf().to_str().unwrap()], &[]);
+        let said = crate::window::homing(
+            window.proxy.folder(),
+            &["token", "--config", window.proxy.conf().to_str().unwrap()],
+            &[],
+        );
         Self { window, announce, nodes, own, folder, token: said.out.trim().to_owned() }
     }
 
@@ -53,7 +58,12 @@ impl Guarded {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Content-Type", "application/json")];
         headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
-        client.send("POST", "/heartbeat", &headers, beat(node, "http://127.0.0.1:9", json!({})).to_string().as_bytes())
+        client.send(
+            "POST",
+            "/heartbeat",
+            &headers,
+            beat(node, "http://127.0.0.1:9", json!({})).to_string().as_bytes(),
+        )
     }
 
     fn counted(&self, result: &str) -> u64 {
@@ -74,7 +84,11 @@ fn curl_registers_a_node_with_its_certificate() {
     let done = Command::new("curl")
         .args(["-sS", "--fail", "--resolve", &format!("{HOME}:{}:127.0.0.1", g.announce.port())])
         .args([Path::new("--cert"), &cert, Path::new("--key"), &key, Path::new("--cacert"), &ca])
-        .args(["-d", &format!("cluster=app&node=n1&url={}", node.url()), &format!("https://{HOME}:{}/heartbeat", g.announce.port())])
+        .args([
+            "-d",
+            &format!("cluster=app&node=n1&url={}", node.url()),
+            &format!("https://{HOME}:{}/heartbeat", g.announce.port()),
+        ])
         .output()
         .unwrap();
     assert!(done.status.success(), "{done:?}");
@@ -90,9 +104,19 @@ fn a_certificate_stands_for_the_token_and_a_token_for_the_certificate() {
     assert_eq!((answer.status, g.counted("denied")), (401, 1), "{}", answer.text());
     assert_eq!(g.beat(&mut g.node(None), "n1", Some(&g.token)).unwrap().status, 200);
     assert_eq!(g.beat(&mut g.node(Some((&g.nodes, "whoever.test"))), "n2", None).unwrap().status, 200);
-    assert_eq!(g.beat(&mut g.node(Some((&g.nodes, "whoever.test"))), "n2", Some("0123456789abcdef")).unwrap().status, 200);
-    assert_eq!(g.node(Some((&g.nodes, "whoever.test"))).get("/clusters/app/nodes").status, 200, "the list is read by it too");
-    assert!(g.beat(&mut Client::new(g.announce), "n3", Some(&g.token)).is_err(), "nothing is heard in clear text");
+    assert_eq!(
+        g.beat(&mut g.node(Some((&g.nodes, "whoever.test"))), "n2", Some("0123456789abcdef")).unwrap().status,
+        200
+    );
+    assert_eq!(
+        g.node(Some((&g.nodes, "whoever.test"))).get("/clusters/app/nodes").status,
+        200,
+        "the list is read by it too"
+    );
+    assert!(
+        g.beat(&mut Client::new(g.announce), "n3", Some(&g.token)).is_err(),
+        "nothing is heard in clear text"
+    );
 }
 
 #[test]
@@ -102,7 +126,10 @@ fn who_has_no_certificate_of_the_authority_gets_no_word_in() {
     for identity in [None, Some((&others, "n1.nodes.test"))] {
         assert!(g.beat(&mut g.node(identity), "n1", Some(&g.token)).is_err(), "not even with the token");
     }
-    let said = g.window.proxy.log.wait(0, crate::support::DEADLINE, |line| line.contains("a TLS handshake from 127.0.0.1 is refused"));
+    let said =
+        g.window.proxy.log.wait(0, crate::support::DEADLINE, |line| {
+            line.contains("a TLS handshake from 127.0.0.1 is refused")
+        });
     assert!(said.unwrap().contains("server.announce"));
     assert_eq!(g.window.status()["clusters"][0]["nodes"], json!([]));
 }
@@ -115,7 +142,12 @@ fn a_certificate_speaks_for_the_node_it_is_made_out_to() {
     let refused = g.beat(&mut n1, "n2", None).unwrap();
     assert_eq!((refused.status, g.counted("denied")), (403, 1));
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert!(["n1.nodes.test", "app/n2", "client-names", "{node}.nodes.test"].iter().all(|part| detail.contains(part)), "{detail}");
+    assert!(
+        ["n1.nodes.test", "app/n2", "client-names", "{node}.nodes.test"]
+            .iter()
+            .all(|part| detail.contains(part)),
+        "{detail}"
+    );
     assert_eq!(g.beat(&mut n1, "n2", Some(&g.token)).unwrap().status, 200, "with the token it may");
     assert_eq!(g.beat(&mut g.node(Some((&g.nodes, "deploy.test"))), "n3", None).unwrap().status, 200);
     assert_eq!(n1.get("/clusters/app/nodes").status, 200);
@@ -134,13 +166,23 @@ fn renewed_certificates_and_authorities_count_without_a_restart() {
     let renewed = Certs::new();
     assert!(g.window.proxy.reloads(|| renewed.write(&g.folder.path().join("certs"), &[HOME])).applied());
     let identity = g.nodes.pair(&["n1.test"]);
-    let mut trusting = Certs::client_with(renewed.trust_as(&[], &["http/1.1"], Some(identity)), g.announce, HOME);
+    let mut trusting =
+        Certs::client_with(renewed.trust_as(&[], &["http/1.1"], Some(identity)), g.announce, HOME);
     assert_eq!(g.beat(&mut trusting, "n1", None).unwrap().status, 200);
-    assert!(g.beat(&mut g.node(Some((&g.nodes, "n1.test"))), "n1", None).is_err(), "the old one is not shown any more");
+    assert!(
+        g.beat(&mut g.node(Some((&g.nodes, "n1.test"))), "n1", None).is_err(),
+        "the old one is not shown any more"
+    );
     // the nodes' authority
     let others = Certs::new();
     assert!(g.window.proxy.reloads(|| replace(&g.folder.path().join("nodes.crt"), others.ca())).applied());
-    let as_of = |by: &Certs| Certs::client_with(renewed.trust_as(&[], &["http/1.1"], Some(by.pair(&["n1.test"]))), g.announce, HOME);
+    let as_of = |by: &Certs| {
+        Certs::client_with(
+            renewed.trust_as(&[], &["http/1.1"], Some(by.pair(&["n1.test"]))),
+            g.announce,
+            HOME,
+        )
+    };
     assert_eq!(g.beat(&mut as_of(&others), "n1", None).unwrap().status, 200);
     assert!(g.beat(&mut as_of(&g.nodes), "n1", None).is_err());
     assert_eq!(g.beat(&mut kept, "n1", None).unwrap().status, 200, "and nobody was cut off");
@@ -157,8 +199,11 @@ fn an_address_goes_over_to_tls_in_place() {
     assert!(fleet.proxy.reload_to(&fleet.conf.text().replace(&old, &new)).applied());
     let mut client = own.client(fleet.announce, HOME);
     let bearer = [("Authorization", fleet.bearer())];
-    let headers: Vec<(&str, &str)> =
-        bearer.iter().map(|(name, value)| (*name, value.as_str())).chain([("Content-Type", "application/json")]).collect();
+    let headers: Vec<(&str, &str)> = bearer
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .chain([("Content-Type", "application/json")])
+        .collect();
     let body = beat("n1", "http://127.0.0.1:9", json!({})).to_string();
     assert_eq!(client.send("POST", "/heartbeat", &headers, body.as_bytes()).unwrap().status, 200);
 }

@@ -4,10 +4,16 @@ use super::{collect, is_test, source, without_tests};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Where a name may stand that a type elsewhere has: the conf file's and the API's words, which are the user's, and what stands in for
-/// spans where they are not built in.
-const OTHERS: [&str; 6] =
-    ["config/model", "admin/status", "admin/operate.rs", "admin/openapi.rs", "telemetry/traces/absent.rs", "telemetry/traces/no_span.rs"];
+/// Where a name may stand that a type elsewhere has: the conf file's and the API's words, which are the
+/// user's, and what stands in for spans where they are not built in.
+const OTHERS: [&str; 6] = [
+    "config/model",
+    "admin/status",
+    "admin/operate.rs",
+    "admin/openapi.rs",
+    "telemetry/traces/absent.rs",
+    "telemetry/traces/no_span.rs",
+];
 
 #[test]
 fn a_name_is_borne_by_one_type() {
@@ -21,17 +27,31 @@ fn a_name_is_borne_by_one_type() {
             }
         }
     }
-    let shared: Vec<_> = all.iter().filter(|(_, at)| at.len() > 1).map(|(name, at)| format!("{name}: {}", at.join(", "))).collect();
-    assert!(all.len() > 500 && shared.is_empty(), "of {} names, by several types:\n{}", all.len(), shared.join("\n"));
+    let shared: Vec<_> = all
+        .iter()
+        .filter(|(_, at)| at.len() > 1)
+        .map(|(name, at)| format!("{name}: {}", at.join(", ")))
+        .collect();
+    assert!(
+        all.len() > 500 && shared.is_empty(),
+        "of {} names, by several types:\n{}",
+        all.len(),
+        shared.join("\n")
+    );
 }
 
 /// The types that a file defines, with the line. What a trait leaves open is none.
 fn types(text: &str) -> Vec<(usize, String)> {
     let name = |line: &str| {
         let code = line.trim_start();
-        let code = code.strip_prefix("pub(").and_then(|code| code.split_once(") ")).map_or(code, |(_, code)| code);
+        let code =
+            code.strip_prefix("pub(").and_then(|code| code.split_once(") ")).map_or(code, |(_, code)| code);
         let code = code.strip_prefix("pub ").unwrap_or(code);
-        let kinds = if line.starts_with(' ') { &["struct ", "enum ", "trait "][..] } else { &["struct ", "enum ", "trait ", "type "] };
+        let kinds = if line.starts_with(' ') {
+            &["struct ", "enum ", "trait "][..]
+        } else {
+            &["struct ", "enum ", "trait ", "type "]
+        };
         let name = kinds.iter().find_map(|kind| code.strip_prefix(kind))?;
         Some(name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
     };
@@ -40,8 +60,7 @@ fn types(text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn a_type_is_seen() {
-    let text =
-        "pub struct A<T>(T);\nimpl X for A {\n    type Y = Z;\n}\npub(super) enum B {\n    pub trait C: D {}\ntype E = F;\n// struct G";
+    let text = "pub struct A<T>(T);\nimpl X for A {\n    type Y = Z;\n}\npub(super) enum B {\n    pub trait C: D {}\ntype E = F;\n// struct G";
     let found: Vec<_> = types(text).into_iter().map(|(line, name)| format!("{line} {name}")).collect();
     assert_eq!(found, ["1 A", "5 B", "6 C", "7 E"]);
 }

@@ -1,4 +1,5 @@
-//! A session that lives on a socket or a stream alone is as alive as one that clicks: it stays on its node, and counts there.
+//! A session that lives on a socket or a stream alone is as alive as one that clicks: it stays on its node,
+//! and counts there.
 
 use crate::support::socket::Socket;
 use crate::support::{Client, Conf, Origin, until};
@@ -13,7 +14,9 @@ fn sessions(window: &Window) -> u64 {
 
 /// Two nodes, sessions that are forgotten after two seconds, and nothing else to move them.
 fn start(nodes: &[Origin], affinity: &str) -> Window {
-    let window = Window::with(Conf::over(nodes).affinity(affinity).cluster("session-idle = \"2s\"\nbalance = \"round-robin\""));
+    let window = Window::with(
+        Conf::over(nodes).affinity(affinity).cluster("session-idle = \"2s\"\nbalance = \"round-robin\""),
+    );
     window.all_ready();
     window
 }
@@ -23,7 +26,8 @@ fn headers(name: &str) -> [(&'static str, &str); 2] {
     [("X-User", name), ("User-Agent", name)]
 }
 
-/// A client clicks once and then only keeps something open. All who come after it are forgotten: it is not, and goes where it was.
+/// A client clicks once and then only keeps something open. All who come after it are forgotten: it is not,
+/// and goes where it was.
 fn lives_on<T>(nodes: &[Origin], affinity: &str, why: &str, open: impl FnOnce(&mut Client) -> T) {
     let window = start(nodes, affinity);
     let mut client = Client::with_jar(window.proxy.addr);
@@ -34,7 +38,11 @@ fn lives_on<T>(nodes: &[Origin], affinity: &str, why: &str, open: impl FnOnce(&m
         Client::with_jar(window.proxy.addr).get_with("/visit", &headers(&n.to_string()));
     }
     until("all others are forgotten", || (sessions(&window) == 1).then_some(()));
-    assert_eq!(window.get("/api/clusters/app").json()["nodes"][if home == "n1" { 0 } else { 1 }]["sessions"], 1, "it counts");
+    assert_eq!(
+        window.get("/api/clusters/app").json()["nodes"][if home == "n1" { 0 } else { 1 }]["sessions"],
+        1,
+        "it counts"
+    );
     let again = client.get_with("/again", &headers("busy"));
     assert_eq!((again.node(), window.proxy.why("/again").as_str()), (home.as_str(), why), "{affinity}");
     drop(held);
@@ -54,7 +62,9 @@ fn a_learned_session_that_lives_on_a_web_socket_is_not_forgotten() {
 
 #[test]
 fn a_learned_session_that_lives_on_an_event_stream_is_not_forgotten() {
-    lives_on(&Origin::phps(2), r#"{ learn = "PHPSESSID" }"#, "learned", |client| client.upgrade("/events", &[]).unwrap());
+    lives_on(&Origin::phps(2), r#"{ learn = "PHPSESSID" }"#, "learned", |client| {
+        client.upgrade("/events", &[]).unwrap()
+    });
 }
 
 #[test]
@@ -62,7 +72,12 @@ fn a_learned_session_whose_answer_lasts_is_not_forgotten() {
     lives_on(&Origin::phps(2), r#"{ learn = "PHPSESSID" }"#, "learned", |client| {
         let mut polling = Client::new(client.host.parse().unwrap());
         let id = &client.jar.as_ref().unwrap()["PHPSESSID"];
-        polling.write(format!("GET /early-hints?wait=1 HTTP/1.1\r\nHost: x\r\nCookie: PHPSESSID={id}\r\n\r\n").as_bytes()).unwrap();
+        polling
+            .write(
+                format!("GET /early-hints?wait=1 HTTP/1.1\r\nHost: x\r\nCookie: PHPSESSID={id}\r\n\r\n")
+                    .as_bytes(),
+            )
+            .unwrap();
         polling
     });
 }
@@ -84,8 +99,11 @@ fn a_session_with_a_sealed_cookie_counts_while_its_socket_is_open() {
 #[test]
 fn a_session_with_a_cookie_that_grows_old_is_not_idle_while_its_socket_is_open() {
     let nodes = Origin::several(2);
-    let window =
-        Window::with(Conf::over(&nodes).affinity(r#"{ cookie = "HOMING", max-idle = "4s" }"#).cluster("balance = \"round-robin\""));
+    let window = Window::with(
+        Conf::over(&nodes)
+            .affinity(r#"{ cookie = "HOMING", max-idle = "4s" }"#)
+            .cluster("balance = \"round-robin\""),
+    );
     window.all_ready();
     let visit = || {
         let mut client = Client::with_jar(window.proxy.addr);
@@ -99,8 +117,13 @@ fn a_session_with_a_cookie_that_grows_old_is_not_idle_while_its_socket_is_open()
     let held: Vec<Socket> = busy.iter_mut().map(socket).collect();
     busy.iter_mut().for_each(Client::hang_up);
     until("the other one was idle for too long", || {
-        let said =
-            window.homing(&["explain", "--url", "http://app.test/", "--cookie", &format!("HOMING={}", idle.jar.as_ref()?["HOMING"])]);
+        let said = window.homing(&[
+            "explain",
+            "--url",
+            "http://app.test/",
+            "--cookie",
+            &format!("HOMING={}", idle.jar.as_ref()?["HOMING"]),
+        ]);
         said.out.contains("max-idle").then_some(())
     });
     idle.get("/idle");
@@ -114,7 +137,9 @@ fn a_session_with_a_cookie_that_grows_old_is_not_idle_while_its_socket_is_open()
 
 #[test]
 fn a_session_with_a_jvm_route_counts_while_its_stream_is_open() {
-    lives_on(&Origin::tomcats(2), r#"{ route = "JSESSIONID" }"#, "route", |client| client.upgrade("/events", &[]).unwrap());
+    lives_on(&Origin::tomcats(2), r#"{ route = "JSESSIONID" }"#, "route", |client| {
+        client.upgrade("/events", &[]).unwrap()
+    });
 }
 
 #[test]

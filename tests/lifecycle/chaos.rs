@@ -10,7 +10,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 /// How many sessions there are: fewer than in a run of `scripts/long`, so that everybody clicks often.
-static SESSIONS: LazyLock<usize> = LazyLock::new(|| std::env::var("HOMING_USERS").map_or(600, |users| users.parse().unwrap()));
+static SESSIONS: LazyLock<usize> =
+    LazyLock::new(|| std::env::var("HOMING_USERS").map_or(600, |users| users.parse().unwrap()));
 const THREADS: usize = 6;
 
 /// A user: his pin, and the nodes he was on.
@@ -32,12 +33,14 @@ struct Crowd {
 
 impl Crowd {
     fn arrive(addr: SocketAddr) -> Self {
-        let (stop, away, answers) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (stop, away, answers) =
+            (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let rounds: Vec<Arc<AtomicUsize>> = (0..THREADS).map(|_| Arc::default()).collect();
         let threads = rounds
             .iter()
             .map(|round| {
-                let (stop, away, answers, round) = (stop.clone(), away.clone(), answers.clone(), round.clone());
+                let (stop, away, answers, round) =
+                    (stop.clone(), away.clone(), answers.clone(), round.clone());
                 std::thread::spawn(move || click(addr, &stop, &away, &answers, &round))
             })
             .collect();
@@ -49,7 +52,11 @@ impl Crowd {
         // the round under way began before
         let goals: Vec<usize> = self.rounds.iter().map(|round| round.load(Ordering::SeqCst) + 2).collect();
         crate::support::within(DEADLINE * 4, "every user clicks again", || {
-            self.rounds.iter().zip(&goals).all(|(round, goal)| round.load(Ordering::SeqCst) >= *goal).then_some(())
+            self.rounds
+                .iter()
+                .zip(&goals)
+                .all(|(round, goal)| round.load(Ordering::SeqCst) >= *goal)
+                .then_some(())
         });
     }
 
@@ -65,7 +72,13 @@ impl Crowd {
     }
 }
 
-fn click(addr: SocketAddr, stop: &AtomicBool, away: &AtomicBool, answers: &AtomicUsize, round: &AtomicUsize) -> (Vec<User>, Vec<String>) {
+fn click(
+    addr: SocketAddr,
+    stop: &AtomicBool,
+    away: &AtomicBool,
+    answers: &AtomicUsize,
+    round: &AtomicUsize,
+) -> (Vec<User>, Vec<String>) {
     let mut users: Vec<User> = (0..*SESSIONS / THREADS).map(|_| User::default()).collect();
     let mut failures = Vec::new();
     let mut client = Client::with_jar(addr);
@@ -110,7 +123,8 @@ fn patiently(client: &mut Client, agent: &str, away: &AtomicBool) -> std::io::Re
 fn nobody_loses_a_session_but_those_of_a_node_that_was_killed() {
     let nodes = Origin::several(2);
     let mut killed = Spawned::start("n3");
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).node("n3", &format!("{:?}", killed.url()));
+    let conf =
+        Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).node("n3", &format!("{:?}", killed.url()));
     let mut fleet = Fleet::with(conf.cluster("join = { admit = \"token\" }"));
     let window = &fleet;
     window.all_ready();
@@ -152,6 +166,9 @@ fn nobody_loses_a_session_but_those_of_a_node_that_was_killed() {
     );
     assert!(users.iter().all(|user| user.nodes.last().is_some_and(|node| node != "n3")));
     assert!(moved.iter().all(|user| user.nodes[1] != "n1"), "nobody comes to a draining node");
-    assert!(users.iter().any(|user| user.nodes.last().is_some_and(|node| node == "n4")), "the fourth serves too");
+    assert!(
+        users.iter().any(|user| user.nodes.last().is_some_and(|node| node == "n4")),
+        "the fourth serves too"
+    );
     assert!(moved.len() > *SESSIONS / 6, "the killed node had its share: {}", moved.len());
 }

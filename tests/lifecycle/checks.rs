@@ -1,4 +1,5 @@
-//! A node whose check fails, or whose slow pages time out, while it serves its users: they stay. One that serves nobody: they go.
+//! A node whose check fails, or whose slow pages time out, while it serves its users: they stay. One that
+//! serves nobody: they go.
 
 use crate::support::{Client, Conf, DEADLINE, Origin, until};
 use crate::window::Window;
@@ -10,7 +11,8 @@ const COOKIE: &str = r#"{ cookie = "HOMING" }"#;
 
 /// In front of these nodes, with these checks.
 fn start(nodes: &[Origin], affinity: &str, health: &str) -> Window {
-    let lines = format!("balance = \"round-robin\"\nslow-start = \"0s\"\nhealth = {{ path = \"/hz\", {health} }}");
+    let lines =
+        format!("balance = \"round-robin\"\nslow-start = \"0s\"\nhealth = {{ path = \"/hz\", {health} }}");
     let window = Window::with(Conf::over(nodes).affinity(affinity).cluster(&lines));
     window.all_ready();
     window
@@ -25,14 +27,21 @@ pub struct User {
 
 impl User {
     fn new(window: &Window, name: usize) -> Self {
-        let mut user = Self { client: Client::with_jar(window.proxy.addr), name: format!("u{name}"), home: String::new() };
+        let mut user = Self {
+            client: Client::with_jar(window.proxy.addr),
+            name: format!("u{name}"),
+            home: String::new(),
+        };
         user.home = user.click("/first").1;
         user
     }
 
     /// One that is on this node.
     pub fn on(window: &Window, node: &str) -> Self {
-        (0..100).map(|n| Self::new(window, n)).find(|user| user.home == node).expect("round-robin comes to each")
+        (0..100)
+            .map(|n| Self::new(window, n))
+            .find(|user| user.home == node)
+            .expect("round-robin comes to each")
     }
 
     /// Another tab of the same browser.
@@ -78,7 +87,8 @@ pub fn moved(window: &Window) -> usize {
     causes.as_object().unwrap().iter().filter(|(why, _)| why.starts_with("moved")).count()
 }
 
-/// What all nodes need fails for a while: every check with it, one after the other, and they recover one after the other.
+/// What all nodes need fails for a while: every check with it, one after the other, and they recover one
+/// after the other.
 fn a_common_cause_moves_nobody(nodes: &[Origin], affinity: &str) {
     let window = start(nodes, affinity, r#"interval = "200ms", rise = 2, fall = 3"#);
     let mut users: Vec<User> = (0..24).map(|n| User::new(&window, n)).collect();
@@ -139,7 +149,13 @@ fn a_node_whose_check_alone_fails_keeps_its_users_while_it_answers_any_of_them()
     let why = node["why"].as_str().unwrap();
     assert!(why.starts_with("status 500 (1 check failed), but it answered a client "), "{why}");
     assert!(why.contains(": keeps its ") && why.contains(" pinned session"), "{why}");
-    assert!(window.proxy.log.wait(0, DEADLINE, |line| line.contains("node n2 is down: ") && line.contains("keeps its ")).is_some());
+    assert!(
+        window
+            .proxy
+            .log
+            .wait(0, DEADLINE, |line| line.contains("node n2 is down: ") && line.contains("keeps its "))
+            .is_some()
+    );
     assert_eq!(rare.click("/rare"), (200, "n2".into()));
     assert!((0..20).all(|_| Client::new(window.proxy.addr).get("/new").node() != "n2"), "new ones avoid it");
     let pin = format!("HOMING={}", rare.client.jar.as_ref().unwrap()["HOMING"]);
@@ -147,7 +163,9 @@ fn a_node_whose_check_alone_fails_keeps_its_users_while_it_answers_any_of_them()
     assert!(said.out.contains("n2") && said.out.contains("it answered a client"), "{said:?}");
     // nobody sees it alive any more
     drop(busy);
-    until("nobody speaks for it", || (!window.node_is("n2", "down")["why"].as_str().unwrap().contains("keeps")).then_some(()));
+    until("nobody speaks for it", || {
+        (!window.node_is("n2", "down")["why"].as_str().unwrap().contains("keeps")).then_some(())
+    });
     assert_ne!(rare.click("/late").1, "n2");
     assert_eq!(window.proxy.why("/late"), "moved:down");
 }
@@ -171,7 +189,9 @@ fn a_node_that_hangs_and_fails_its_checks_loses_its_users() {
     let window = start(&nodes, COOKIE, r#"interval = "200ms", timeout = "300ms", fall = 2"#);
     let mut user = User::on(&window, "n2");
     nodes[1].stall();
-    until("nobody speaks for it", || (!window.node_is("n2", "down")["why"].as_str().unwrap().contains("keeps")).then_some(()));
+    until("nobody speaks for it", || {
+        (!window.node_is("n2", "down")["why"].as_str().unwrap().contains("keeps")).then_some(())
+    });
     assert_ne!(user.click("/moved").1, "n2");
     assert_eq!(window.proxy.why("/moved"), "moved:down");
     nodes[1].resume();
@@ -193,7 +213,11 @@ fn a_node_that_is_killed_loses_its_users_though_it_answered_a_moment_ago() {
 fn a_check_that_asks_for_a_drain_is_obeyed_at_once() {
     for pinned in ["traffic", "check"] {
         let nodes = Origin::several(2);
-        let window = start(&nodes, COOKIE, &format!("interval = \"200ms\", fall = 250, draining = \"404\", pinned = \"{pinned}\""));
+        let window = start(
+            &nodes,
+            COOKIE,
+            &format!("interval = \"200ms\", fall = 250, draining = \"404\", pinned = \"{pinned}\""),
+        );
         let mut user = User::on(&window, "n2");
         nodes[1].check_says(404);
         let node = window.node_is("n2", "draining");
@@ -221,10 +245,20 @@ fn one_client_with_a_slow_page_sets_no_node_aside_that_answers_others_or_its_che
     for busy in [true, false] {
         let nodes = Origin::several(2);
         // where nobody else clicks, its check speaks for it
-        let health = if busy { "kind = \"off\", interval = \"5s\"" } else { "path = \"/hz\", interval = \"200ms\", timeout = \"5s\"" };
+        let health = if busy {
+            "kind = \"off\", interval = \"5s\""
+        } else {
+            "path = \"/hz\", interval = \"200ms\", timeout = \"5s\""
+        };
         let lines = "timeouts = { response = \"2s\" }\nretries = 0";
         let health = format!("health = {{ {health} }}");
-        let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("balance = \"round-robin\"").cluster(lines).cluster(&health));
+        let window = Window::with(
+            Conf::over(&nodes)
+                .affinity(COOKIE)
+                .cluster("balance = \"round-robin\"")
+                .cluster(lines)
+                .cluster(&health),
+        );
         window.all_ready();
         let mut users: Vec<User> = (0..8).map(|n| User::new(&window, n)).collect();
         let clicker = busy.then(|| Clicker::start(User::on(&window, "n2")));
@@ -243,13 +277,20 @@ fn a_node_that_only_lets_wait_takes_nobody_new_and_keeps_its_users_while_its_che
     let nodes = Origin::several(2);
     // a connection opens: that is a check which passes, and no answer
     let lines = "health = { interval = \"200ms\" }\ntimeouts = { response = \"2s\" }\npassive = { eject = \"60s\" }\nretries = 0";
-    let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("balance = \"round-robin\"").cluster(lines));
+    let window =
+        Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("balance = \"round-robin\"").cluster(lines));
     window.all_ready();
     let mut user = User::on(&window, "n2");
     let _busy = Clicker::start(User::on(&window, "n1"));
     until("its last answer is an interval ago", || {
         all_wait_in_vain(&window, &user);
-        window.proxy.log.all().iter().any(|line| line.contains("node n2 is set aside after 3 failures")).then_some(())
+        window
+            .proxy
+            .log
+            .all()
+            .iter()
+            .any(|line| line.contains("node n2 is set aside after 3 failures"))
+            .then_some(())
     });
     let node = window.node_is("n2", "down");
     assert!(node["why"].as_str().unwrap().contains("but its check passes: keeps its "), "{node}");
@@ -261,7 +302,8 @@ fn a_node_that_only_lets_wait_takes_nobody_new_and_keeps_its_users_while_its_che
 fn a_node_that_is_held_down_after_flaps_keeps_its_users_and_is_heard_while_its_check_passes() {
     for pinned in ["traffic", "check"] {
         let nodes = Origin::several(3);
-        let health = format!("interval = \"50ms\", rise = 1, fall = 1, draining = \"404\", pinned = \"{pinned}\"");
+        let health =
+            format!("interval = \"50ms\", rise = 1, fall = 1, draining = \"404\", pinned = \"{pinned}\"");
         let window = start(&nodes, COOKIE, &health);
         let mut users: Vec<User> = (0..9).map(|n| User::new(&window, n)).collect();
         for _ in 0..3 {
@@ -274,10 +316,17 @@ fn a_node_that_is_held_down_after_flaps_keeps_its_users_and_is_heard_while_its_c
         window.node_is("n2", "down");
         nodes[1].check_says(200);
         until("its check passes", || {
-            window.node_is("n2", "down")["why"].as_str().unwrap().contains("check passes: keeps its ").then_some(())
+            window.node_is("n2", "down")["why"]
+                .as_str()
+                .unwrap()
+                .contains("check passes: keeps its ")
+                .then_some(())
         });
         assert!(users.iter_mut().all(|user| user.click("/held") == (200, user.home.clone())), "{pinned}");
-        assert!((0..9).all(|_| Client::new(window.proxy.addr).get("/new").node() != "n2"), "new ones avoid it");
+        assert!(
+            (0..9).all(|_| Client::new(window.proxy.addr).get("/new").node() != "n2"),
+            "new ones avoid it"
+        );
         nodes[1].check_says(404);
         window.node_is("n2", "draining");
         assert_eq!(moved(&window), 0, "{pinned}");

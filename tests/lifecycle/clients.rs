@@ -17,7 +17,9 @@ fn handing_off(nodes: &[Origin], status: u16) -> Conf {
         conf = conf.with(node, &format!("public-url = \"{}/direct/\"", node.url()));
     }
     // before the rule for everything else
-    let rule = format!("path = \"/other\"\n[[rule]]\npath = \"/start\"\nhand-off = {{ cluster = \"app\", status = {status} }}");
+    let rule = format!(
+        "path = \"/other\"\n[[rule]]\npath = \"/start\"\nhand-off = {{ cluster = \"app\", status = {status} }}"
+    );
     conf.rule(&rule)
 }
 
@@ -29,7 +31,9 @@ fn d6_a_client_is_redirected_to_its_nodes_public_address() {
         window.all_ready();
         let mut given = Vec::new();
         for n in 0..6 {
-            let answer = Client::new(window.proxy.addr).send(method, &format!("/start/app.jnlp?user={n}&x=%2F"), &[], b"").unwrap();
+            let answer = Client::new(window.proxy.addr)
+                .send(method, &format!("/start/app.jnlp?user={n}&x=%2F"), &[], b"")
+                .unwrap();
             let location = answer.head.get("location").unwrap().to_owned();
             assert_eq!((answer.status, answer.head.get("cache-control")), (status, Some("no-store")));
             let node = nodes.iter().find(|node| location.starts_with(&node.url())).unwrap();
@@ -40,9 +44,17 @@ fn d6_a_client_is_redirected_to_its_nodes_public_address() {
             assert_eq!(Client::new(node.addr).send(method, target, &[], b"").unwrap().node(), node.name());
             given.push(node.name());
         }
-        assert_eq!(given.iter().filter(|node| **node == "n1").count(), 3, "each counts where it was sent: {given:?}");
+        assert_eq!(
+            given.iter().filter(|node| **node == "n1").count(),
+            3,
+            "each counts where it was sent: {given:?}"
+        );
         let why = window.proxy.access_of("/start", 6);
-        assert!(why.iter().all(|line| line["why"] == "new" && line["cluster"] == "app" && line["status"] == status), "{why:?}");
+        assert!(
+            why.iter()
+                .all(|line| line["why"] == "new" && line["cluster"] == "app" && line["status"] == status),
+            "{why:?}"
+        );
         // one that has a session goes to its node
         let mut client = Client::with_jar(window.proxy.addr);
         let node = client.get("/other").node().to_owned();
@@ -63,7 +75,11 @@ fn d6_a_cluster_without_affinity_hands_off_evenly_and_never_to_a_draining_node()
     let start = || Client::new(window.proxy.addr).get("/start").head.get("location").unwrap().to_owned();
     let given: Vec<String> = (0..10).map(|_| start()).collect();
     for (node, count) in nodes.iter().zip([5, 5, 0]) {
-        assert_eq!(given.iter().filter(|location| location.starts_with(&node.url())).count(), count, "{given:?}");
+        assert_eq!(
+            given.iter().filter(|location| location.starts_with(&node.url())).count(),
+            count,
+            "{given:?}"
+        );
     }
 }
 
@@ -72,7 +88,10 @@ fn d6_a_node_without_a_public_address_is_refused_where_clients_are_handed_off() 
     let nodes = Origin::several(2);
     let conf = handing_off(&nodes, 302).node("n2", &format!("{:?}", nodes[1].url()));
     let (code, said) = crate::support::proxy::refused_start(&conf.text());
-    assert!(code == Some(1) && said.contains("say no address for it: n2") && said.contains("public-url"), "{said}");
+    assert!(
+        code == Some(1) && said.contains("say no address for it: n2") && said.contains("public-url"),
+        "{said}"
+    );
     let (code, said) = crate::support::proxy::refused_start(&handing_off(&nodes, 301).text());
     assert!(code == Some(1) && said.contains("302, or 307"), "{said}");
 }
@@ -175,7 +194,11 @@ fn a1_the_list_has_an_lb_node_in_a_shared_cluster_alone() {
     let public = Conf::over(&nodes).affinity("\"cookie\"").with(&nodes[0], "roles = [\"lb\"]");
     let fleet = Fleet::with(public.with(&nodes[1], "public-url = \"http://n2.example.com/app\""));
     fleet.all_ready();
-    assert_eq!(directory(&[&fleet]).nodes().unwrap(), ["http://n2.example.com/app"], "where clients reach it");
+    assert_eq!(
+        directory(&[&fleet]).nodes().unwrap(),
+        ["http://n2.example.com/app"],
+        "where clients reach it"
+    );
     assert!(fleet.proxy.reload_to(&fleet.conf.clone().cluster("mode = \"shared\"").text()).applied());
     assert_eq!(fleet.names(), "n1 n2");
 }

@@ -85,15 +85,25 @@ fn a_drain_that_is_waited_for_goes_by_the_deadline_that_another_operator_gave_it
     window.all_ready();
     let mut clients = one_on_each(&window, &nodes);
     std::thread::scope(|both| {
-        let first = both.spawn(|| window.homing(&["drain", "app/n1", "--wait", "--deadline", "30s", "--then", "move"]));
+        let first = both
+            .spawn(|| window.homing(&["drain", "app/n1", "--wait", "--deadline", "30s", "--then", "move"]));
         window.node_is("n1", "draining");
         let second = window.homing(&["drain", "app/n1", "--deadline", "2s"]);
-        assert!(second.code == 0 && second.out.starts_with("cluster app: n1.deadline ") && second.out.ends_with("→2 s\n"), "{second:?}");
+        assert!(
+            second.code == 0
+                && second.out.starts_with("cluster app: n1.deadline ")
+                && second.out.ends_with("→2 s\n"),
+            "{second:?}"
+        );
         let first = first.join().unwrap();
         assert!(first.code == 3 && first.err.contains("n1 still had 1 session: moved"), "{first:?}");
     });
     let node = window.node_is("n1", "drained");
-    assert_eq!((&node["then"], &node["over"]), (&"move".into(), &true.into()), "what was not said again stays: {node}");
+    assert_eq!(
+        (&node["then"], &node["over"]),
+        (&"move".into(), &true.into()),
+        "what was not said again stays: {node}"
+    );
     assert_eq!(clients[0].get("/").node(), "n2");
     let again = window.homing(&["drain", "app/n1", "--wait"]);
     assert!(
@@ -109,7 +119,9 @@ fn a_drain_that_was_empty_before_its_deadline_has_moved_nobody() {
     window.all_ready();
     assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "1s", "--then", "move"]).code, 0);
     logged(&window, "the deadline of its drain has passed, nobody was left");
-    let node = until("its drain is over", || Some(window.node_is("n1", "drained")).filter(|node| node["over"] == true));
+    let node = until("its drain is over", || {
+        Some(window.node_is("n1", "drained")).filter(|node| node["over"] == true)
+    });
     assert_eq!(node["left"], 0, "{node}");
     let said = window.homing(&["drain", "app/n1", "--wait"]);
     assert!(said.code == 0 && said.out.contains("safe to stop it"), "{said:?}");
@@ -147,7 +159,11 @@ fn a_drain_that_moves_waits_for_no_request_beyond_its_deadline() {
         nodes.iter().all(|node| node.seen().iter().any(|seen| seen.head.line.contains("/slow"))).then_some(())
     });
     let said = window.homing(&["drain", "app/n1", "--wait", "--deadline", "1s", "--then", "move"]);
-    assert!(said.code == 3 && said.err.contains("n1 still had 0 sessions, 1 request: moved; 1 request still open"), "{said:?}");
+    assert!(
+        said.code == 3
+            && said.err.contains("n1 still had 0 sessions, 1 request: moved; 1 request still open"),
+        "{said:?}"
+    );
     assert!(requests.iter().all(|request| !request.is_finished()), "it was not waited for");
     let node = window.node_is("n1", "draining");
     assert_eq!((&node["over"], &node["in_flight"]), (&true.into(), &1.into()), "{node}");
@@ -168,7 +184,10 @@ fn a_drain_asked_for_again_keeps_the_deadline_that_is_on_until_it_is_lifted() {
     assert_eq!((&still["deadline"], &still["then"]), (&on["deadline"], &on["then"]));
     assert_eq!(drain(&["--then", "keep"]), "cluster app: n1.then move→keep\n");
     let lifted = drain(&["--deadline", "off"]);
-    assert!(["1 h", "59 min"].map(|left| format!("cluster app: n1.deadline {left}→unset\n")).contains(&lifted), "{lifted}");
+    assert!(
+        ["1 h", "59 min"].map(|left| format!("cluster app: n1.deadline {left}→unset\n")).contains(&lifted),
+        "{lifted}"
+    );
     let node = window.node_is("n1", "draining");
     assert!(node["deadline"].is_null() && node["over"] == false, "{node}");
     assert_eq!(node["then"], "keep", "it stands without a deadline too: {node}");
@@ -201,13 +220,18 @@ fn c3_the_timeline_of_a_drain_with_a_notice_an_idle_user_and_an_operator() {
     let mut active = one_on_each(&window, &nodes[..1]).remove(0);
     let _idle = one_on_each(&window, &nodes[..1]);
     let bypass = window.homing(&["bypass", "app/n1"]).out.lines().next().unwrap().to_owned();
-    let operator = |path: &str| Client::new(window.proxy.addr).get_with(path, &[("Homing-Bypass", &bypass)]).node().to_owned();
+    let operator = |path: &str| {
+        Client::new(window.proxy.addr).get_with(path, &[("Homing-Bypass", &bypass)]).node().to_owned()
+    };
     assert_eq!(active.get("/headers").seen("homing-state"), ["ready"]);
     let left = || window.get("/api/clusters/app/nodes/n1").json()["sessions"].as_u64().unwrap();
     assert_eq!(left(), 2);
     assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "15s", "--then", "move"]).code, 0);
     // no new ones, and the application can tell its users
-    assert_eq!((active.get("/headers").seen("homing-state"), new_clients(&window, "n1", 10)), (vec!["draining".to_owned()], 0));
+    assert_eq!(
+        (active.get("/headers").seen("homing-state"), new_clients(&window, "n1", 10)),
+        (vec!["draining".to_owned()], 0)
+    );
     assert!(!window.node_is("n1", "draining")["deadline"].is_null());
     // who is idle is not waited for, who is active is
     until("the idle session is over", || {
@@ -228,7 +252,10 @@ fn c9_accepting_clients_again_undoes_a_drain_at_any_stage() {
     let window = Window::over(&nodes);
     window.all_ready();
     let mut clients = one_on_each(&window, &nodes);
-    for (how, state) in [(&["drain", "app/n1"][..], "draining"), (&["drain", "app/n1", "--deadline", "1s", "--then", "move"], "drained")] {
+    for (how, state) in [
+        (&["drain", "app/n1"][..], "draining"),
+        (&["drain", "app/n1", "--deadline", "1s", "--then", "move"], "drained"),
+    ] {
         assert_eq!(window.homing(how).code, 0);
         window.node_is("n1", state);
         assert_eq!(window.homing(&["enable", "app/n1"]).code, 0);
@@ -261,7 +288,11 @@ fn a_stale_bookmark_at_a_draining_node_is_taken_elsewhere_in_the_same_request() 
         let (alive, stale) = (&mut alive[0], &mut stale[0]);
         assert_eq!(window.homing(&["drain", "app/n2"]).code, 0);
         window.node_is("n2", "drained"); // the ledger has forgotten all of them
-        assert_eq!(stale.get("/kept").node(), "n2", "the application knows its session, so it is kept: {affinity}");
+        assert_eq!(
+            stale.get("/kept").node(),
+            "n2",
+            "the application knows its session, so it is kept: {affinity}"
+        );
         nodes[1].state.visits.lock().unwrap().clear();
         window.node_is("n2", "draining");
         assert_eq!(stale.get("/young").node(), "n2", "seen a moment ago: an id that changes is a sign-in");
@@ -298,7 +329,11 @@ fn d8_the_node_is_told_its_state_where_it_asks() {
     let window = Window::with(Conf::over(&nodes).affinity(COOKIE).cluster("tell-state = true"));
     window.all_ready();
     let mut client = one_on_each(&window, &nodes[..1]).remove(0);
-    assert_eq!(client.get_with("/headers", &[("Homing-State", "down")]).seen("homing-state"), ["ready"], "nobody else says so");
+    assert_eq!(
+        client.get_with("/headers", &[("Homing-State", "down")]).seen("homing-state"),
+        ["ready"],
+        "nobody else says so"
+    );
     assert_eq!(window.homing(&["drain", "app/n1"]).code, 0);
     assert_eq!(client.get("/headers").seen("homing-state"), ["draining"]);
     assert!(window.proxy.reload_to(&window.conf.text().replace("tell-state = true", "")).applied());
@@ -318,12 +353,19 @@ fn b3_a_client_keeps_its_node_whatever_happens_to_the_others() {
             2 => assert!(
                 window
                     .proxy
-                    .reload_to(&text.replace("[cluster.app.nodes]\n", &format!("[cluster.app.nodes]\nn3 = \"{}\"\n", nodes[2].url())))
+                    .reload_to(&text.replace(
+                        "[cluster.app.nodes]\n",
+                        &format!("[cluster.app.nodes]\nn3 = \"{}\"\n", nodes[2].url())
+                    ))
                     .applied()
             ),
             4 => assert_eq!(window.homing(&["set", "app/n1", "weight=1"]).code, 0),
             6 => {
-                let two = format!("[cluster.app.nodes]\nn4 = \"{}\"\nn3 = \"{}\"\n", nodes[3].url(), nodes[2].url());
+                let two = format!(
+                    "[cluster.app.nodes]\nn4 = \"{}\"\nn3 = \"{}\"\n",
+                    nodes[3].url(),
+                    nodes[2].url()
+                );
                 assert!(window.proxy.reload_to(&text.replace("[cluster.app.nodes]\n", &two)).applied());
             }
             8 => assert_eq!(window.homing(&["set", "app/n2", "weight=1000"]).code, 0),
@@ -348,7 +390,10 @@ fn d2_new_clients_spread_by_weight() {
         let mut client = Client::new(window.proxy.addr);
         assert_eq!(client.get("/new").status, 200);
     }
-    let hits: Vec<usize> = nodes.iter().map(|node| node.seen().iter().filter(|seen| seen.head.line.contains("/new")).count()).collect();
+    let hits: Vec<usize> = nodes
+        .iter()
+        .map(|node| node.seen().iter().filter(|seen| seen.head.line.contains("/new")).count())
+        .collect();
     assert_eq!((before.len(), hits.iter().sum::<usize>()), (3, 4000));
     for (hits, weight) in hits.iter().zip([1.0, 2.0, 5.0]) {
         let share = *hits as f64 / 4000.0;

@@ -1,6 +1,6 @@
-//! An earlier version's state folder: who was where is known again, and what the operator decided. Each folder in `tests/earlier` was
-//! written by the release it is named after:
-//! `HOMING_BINARY=<that release> HOMING_KEEP=tests/earlier/<version> cargo test --test lifecycle -- --ignored an_earlier_version_writes`
+//! An earlier version's state folder: who was where is known again, and what the operator decided. Each
+//! folder in `tests/earlier` was written by the release it is named after: `HOMING_BINARY=<that release>
+//! HOMING_KEEP=tests/earlier/<version> cargo test --test lifecycle -- --ignored an_earlier_version_writes`
 
 use crate::fleet::{Fleet, of};
 use crate::support::proxy::refused_start_in;
@@ -16,7 +16,8 @@ const CLIENTS: usize = 12;
 /// Who the clients are, beside the state.
 const CLIENTS_FILE: &str = "clients.json";
 
-/// Two clusters: one whose pins are sealed, and one whose ids are learned. Idle for a century, so that the folder does not age.
+/// Two clusters: one whose pins are sealed, and one whose ids are learned. Idle for a century, so that the
+/// folder does not age.
 struct World {
     nodes: Vec<Origin>,
     phps: Vec<Origin>,
@@ -29,7 +30,8 @@ impl World {
     }
 
     fn conf(&self) -> Conf {
-        let phps: String = self.phps.iter().map(|node| format!("{} = \"{}\"\n", node.name(), node.url())).collect();
+        let phps: String =
+            self.phps.iter().map(|node| format!("{} = \"{}\"\n", node.name(), node.url())).collect();
         Conf::over(&self.nodes)
             .affinity(r#"{ cookie = "HOMING" }"#)
             .cluster("session-idle = \"36500d\"")
@@ -58,9 +60,12 @@ fn an_earlier_version_writes() {
     let world = World::new();
     let fleet = Fleet::with(world.conf());
     fleet.all_ready();
-    let all = [clients(&fleet, "/app", "/app", "HOMING"), clients(&fleet, "/login", "/", "PHPSESSID")].concat();
+    let all =
+        [clients(&fleet, "/app", "/app", "HOMING"), clients(&fleet, "/login", "/", "PHPSESSID")].concat();
     fleet.beat_as("n9", "http://127.0.0.1:9", json!({ "boot": "b1", "capacity": 50 }));
-    for words in [&["drain", "app/n2"][..], &["set", "app/n3", "max-sessions=70", "weight=30"], &["disable", "php/p3"]] {
+    for words in
+        [&["drain", "app/n2"][..], &["set", "app/n3", "max-sessions=70", "weight=30"], &["disable", "php/p3"]]
+    {
         assert_eq!(fleet.homing(words).code, 0, "{words:?}");
     }
     let kept = PathBuf::from(std::env::var_os("HOMING_KEEP").expect("HOMING_KEEP names the folder to write"));
@@ -89,15 +94,25 @@ fn what_an_earlier_version_left_is_known() {
         let now: Vec<(String, String)> = clients
             .iter()
             .map(|client| {
-                let mut jar = Client::with_jar(fleet.proxy.addr).cookie(&text(client, "cookie"), &text(client, "value"));
+                let mut jar = Client::with_jar(fleet.proxy.addr)
+                    .cookie(&text(client, "cookie"), &text(client, "value"));
                 (text(client, "node"), jar.get(&text(client, "path")).node().to_owned())
             })
             .collect();
         // nobody stays on p3, which the operator has taken out
-        let moved: Vec<_> = now.iter().filter(|(before, now)| before != now && (before != "p3" || now == "p3")).collect();
-        assert!(now.len() == 2 * CLIENTS && moved.is_empty(), "{}: {moved:?} of {}", kept.display(), now.len());
+        let moved: Vec<_> =
+            now.iter().filter(|(before, now)| before != now && (before != "p3" || now == "p3")).collect();
+        assert!(
+            now.len() == 2 * CLIENTS && moved.is_empty(),
+            "{}: {moved:?} of {}",
+            kept.display(),
+            now.len()
+        );
         let on: Vec<String> = now.into_iter().map(|(_, node)| node).collect();
-        assert!(["n1", "n2", "n3", "p1", "p2"].iter().all(|node| of(&on, node) > 0), "every node had some: {on:?}");
+        assert!(
+            ["n1", "n2", "n3", "p1", "p2"].iter().all(|node| of(&on, node) > 0),
+            "every node had some: {on:?}"
+        );
         let node = |path: &str| fleet.get(&format!("/api/clusters/{path}")).json();
         assert_eq!(fleet.node_is("n2", "draining")["sessions"], of(&on, "n2"));
         let n3 = node("app/nodes/n3");
@@ -115,11 +130,15 @@ fn what_a_later_version_left_is_not_touched() {
     let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
     let state = state_of(folder.path());
     copy(&earlier().join("0.1"), &state);
-    let runtime = fs::read_to_string(state.join("runtime.json")).unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+    let runtime =
+        fs::read_to_string(state.join("runtime.json")).unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
     fs::write(state.join("runtime.json"), runtime).unwrap();
     let before = contents(&state);
     let (code, said) = refused_start_in(&folder, &world.conf().text());
-    assert!(code == Some(1) && said.contains("a later version of Homing (format 2, this one reads up to 1)"), "{code:?} {said}");
+    assert!(
+        code == Some(1) && said.contains("a later version of Homing (format 2, this one reads up to 1)"),
+        "{code:?} {said}"
+    );
     assert_eq!(contents(&state), before);
 }
 

@@ -15,7 +15,8 @@ passive = { eject = "500ms" }
 health = { interval = "100ms", timeout = "500ms" }"#;
 
 fn window(nodes: &[Spawned], more: &[SocketAddr]) -> Window {
-    let conf = nodes.iter().fold(Conf::over([]), |conf, node| conf.node(&node.name, &format!("{:?}", node.url())));
+    let conf =
+        nodes.iter().fold(Conf::over([]), |conf, node| conf.node(&node.name, &format!("{:?}", node.url())));
     let conf = more.iter().fold(conf, |conf, addr| conf.node("odd", &format!("\"http://{addr}\"")));
     let window = Window::with(conf.affinity(r#"{ cookie = "HOMING" }"#).cluster(LINES));
     window.all_ready();
@@ -45,7 +46,9 @@ fn odd_node(root: Duration) -> SocketAddr {
             stream.write_all(b"HTTP/1.1 200 OK\r\nx-node: odd\r\ncontent-length: 0\r\n\r\n")?;
         }
     };
-    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(std::thread::spawn(move || serve(stream)))));
+    std::thread::spawn(move || {
+        listener.incoming().flatten().for_each(|stream| drop(std::thread::spawn(move || serve(stream))))
+    });
     addr
 }
 
@@ -69,7 +72,10 @@ fn a_node_that_hangs_behind_an_open_port_loses_its_users_while_others_are_answer
     });
     window.proxy.log.says(IN_VAIN);
     let again = window.node_is("n2", "ready");
-    assert!(again["why"].as_str().unwrap().starts_with("connects in "), "it is tried again, though it still hangs: {again}");
+    assert!(
+        again["why"].as_str().unwrap().starts_with("connects in "),
+        "it is tried again, though it still hangs: {again}"
+    );
 
     nodes[1].resume();
     assert_eq!(away.click("/back"), (200, "n2".into()), "who was not there meanwhile has lost nothing");

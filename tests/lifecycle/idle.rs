@@ -7,7 +7,8 @@ use std::time::Duration;
 /// How often the data-plane threads were woken so far.
 fn wakes(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
-    let serving = tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("homing-")));
+    let serving = tasks
+        .filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("homing-")));
     let woken = serving.map(|task| {
         let status = fs::read_to_string(task.join("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();

@@ -30,12 +30,18 @@ fn client_on(window: &Window, node: &str) -> Client {
 #[test]
 fn c1_c7_the_last_lb_is_not_taken_out_and_none_is_removed() {
     let nodes = Origin::several(4);
-    let conf = Conf::over(&nodes).affinity(COOKIE).with(&nodes[0], "roles = [\"lb\"]").with(&nodes[1], "roles = [\"lb\"]");
+    let conf = Conf::over(&nodes)
+        .affinity(COOKIE)
+        .with(&nodes[0], "roles = [\"lb\"]")
+        .with(&nodes[1], "roles = [\"lb\"]");
     let window = Window::with(conf);
     window.all_ready();
     for verb in ["drain", "disable"] {
         assert_eq!(window.homing(&[verb, "app/n1"]).code, 0, "there is a second one");
-        refused(&window.homing(&[verb, "app/n2"]), "n2 is the last lb node of app: clients that ask for the list of nodes find nobody");
+        refused(
+            &window.homing(&[verb, "app/n2"]),
+            "n2 is the last lb node of app: clients that ask for the list of nodes find nobody",
+        );
         assert_eq!(window.homing(&["enable", "app/n1"]).code, 0);
     }
     let said = window.homing(&["remove", "app/n1", "--force"]);
@@ -47,7 +53,10 @@ fn c1_c7_the_last_lb_is_not_taken_out_and_none_is_removed() {
 #[test]
 fn c2_the_last_batch_node_is_not_taken_out() {
     let nodes = Origin::several(3);
-    let conf = Conf::over(&nodes).affinity(COOKIE).with(&nodes[0], "roles = [\"batch\"]").with(&nodes[1], "roles = [\"batch\"]");
+    let conf = Conf::over(&nodes)
+        .affinity(COOKIE)
+        .with(&nodes[0], "roles = [\"batch\"]")
+        .with(&nodes[1], "roles = [\"batch\"]");
     let window = Window::with(conf);
     window.all_ready();
     assert_eq!(window.homing(&["drain", "app/n1", "--deadline", "1s", "--then", "move"]).code, 0);
@@ -79,7 +88,9 @@ fn c4_c10_a_bypass_reaches_a_node_whatever_its_state() {
     let window = Window::over(&nodes);
     window.all_ready();
     let value = bypass(&window, "app/n1", &[]);
-    for (verb, state) in [("drain", "drained"), ("disable", "maintenance"), ("remove", "removed"), ("accept", "ready")] {
+    for (verb, state) in
+        [("drain", "drained"), ("disable", "maintenance"), ("remove", "removed"), ("accept", "ready")]
+    {
         let said = window.homing(&[verb, "app/n1"]);
         assert_eq!(said.code, 0, "{said:?}");
         let node = window.node_is("n1", state);
@@ -108,7 +119,11 @@ fn c4_what_is_not_signed_or_too_old_is_ignored_and_counted() {
     window.all_ready();
     assert_eq!(window.homing(&["disable", "app/n1"]).code, 0);
     let short = bypass(&window, "app/n1", &["--for", "1s"]);
-    let counted = |n: f64| until("it is counted", || (window.metric("homing_bypass_refused_total{cluster=\"app\"}") == n).then_some(()));
+    let counted = |n: f64| {
+        until("it is counted", || {
+            (window.metric("homing_bypass_refused_total{cluster=\"app\"}") == n).then_some(())
+        })
+    };
     counted(0.0);
     let other = if short[9..].starts_with('_') { "-" } else { "_" };
     let forged = format!("{}{other}{}", &short[..9], &short[10..]);
@@ -119,7 +134,11 @@ fn c4_what_is_not_signed_or_too_old_is_ignored_and_counted() {
         counted(n as f64 + 1.0);
     }
     until("it is too old", || (forced(&window, &short, "/").node() == "n2").then_some(()));
-    for wrong in [&["bypass", "app/n9"][..], &["bypass", "app/n1", "--for", "48h"], &["bypass", "app/n1", "--for", "0s"]] {
+    for wrong in [
+        &["bypass", "app/n9"][..],
+        &["bypass", "app/n1", "--for", "48h"],
+        &["bypass", "app/n1", "--for", "0s"],
+    ] {
         assert_eq!(window.homing(wrong).code, 1, "{wrong:?}");
     }
 }
@@ -135,7 +154,11 @@ fn c10_a_node_that_is_down_is_tried_for_the_operator() {
     nodes[0].kill();
     window.node_is("n1", "down");
     let answer = forced(&window, &value, "/");
-    assert!(answer.status == 502 || answer.status == 503, "{}: nobody else answers in its place", answer.status);
+    assert!(
+        answer.status == 502 || answer.status == 503,
+        "{}: nobody else answers in its place",
+        answer.status
+    );
     nodes[0].revive();
     assert_eq!(forced(&window, &value, "/").node(), "n1", "tried, whatever the checks say");
 }
@@ -147,14 +170,24 @@ fn c5_who_is_on_the_node_is_shown_and_holds_it() {
     window.all_ready();
     let users = [client_on(&window, "n1"), client_on(&window, "n1")];
     let listed = window.get("/api/clusters/app/nodes/n1/sessions").json();
-    assert_eq!((listed["total"].as_u64(), listed["sessions"].as_array().map(Vec::len)), (Some(2), Some(2)), "{listed}");
+    assert_eq!(
+        (listed["total"].as_u64(), listed["sessions"].as_array().map(Vec::len)),
+        (Some(2), Some(2)),
+        "{listed}"
+    );
     let said = window.homing(&["sessions", "app/n1"]);
     let refusal = window.homing(&["remove", "app/n1"]);
     refused(&refusal, "n1 has 2 sessions");
     for session in listed["sessions"].as_array().unwrap() {
         let id = session["session"].as_str().unwrap();
-        assert!(id.len() == 16 && said.out.contains(id) && refusal.err.contains(id), "{id}: {said:?} {refusal:?}");
-        assert!(session["begun"].as_str() <= session["seen"].as_str() && session["confirmed"] == true, "{session}");
+        assert!(
+            id.len() == 16 && said.out.contains(id) && refusal.err.contains(id),
+            "{id}: {said:?} {refusal:?}"
+        );
+        assert!(
+            session["begun"].as_str() <= session["seen"].as_str() && session["confirmed"] == true,
+            "{session}"
+        );
     }
     assert_eq!(window.homing(&["sessions", "app/n1", "--json"]).json()["total"], 2);
     assert!(window.homing(&["sessions", "app/n9"]).code == 1);
@@ -166,7 +199,8 @@ fn c5_an_operators_own_session_does_not_hold_it() {
     let nodes = Origin::several(2);
     let window = Window::over(&nodes);
     window.all_ready();
-    let mut operator = Client::with_jar(window.proxy.addr).cookie("homing-bypass", &bypass(&window, "app/n1", &[]));
+    let mut operator =
+        Client::with_jar(window.proxy.addr).cookie("homing-bypass", &bypass(&window, "app/n1", &[]));
     (0..3).for_each(|_| assert_eq!(operator.get("/").node(), "n1"));
     assert_eq!(window.homing(&["remove", "app/n1"]).code, 0);
 }
@@ -178,10 +212,19 @@ fn a6_c8_a_removed_node_stands_alone_and_comes_back_by_one_command() {
     window.all_ready();
     assert_eq!(window.homing(&["remove", "app/n1"]).code, 0);
     let node = window.node_is("n1", "removed");
-    assert!(node["share"] == 0.0 && node["rank"].is_null() && node["why"].as_str().unwrap().contains("stands alone"), "{node}");
+    assert!(
+        node["share"] == 0.0
+            && node["rank"].is_null()
+            && node["why"].as_str().unwrap().contains("stands alone"),
+        "{node}"
+    );
     assert_eq!(window.homing(&["set", "app/n1", "weight=1000"]).code, 0);
     for _ in 0..50 {
-        assert_eq!(Client::new(window.proxy.addr).get("/").node(), "n2", "it is never balanced to, whatever its weight");
+        assert_eq!(
+            Client::new(window.proxy.addr).get("/").node(),
+            "n2",
+            "it is never balanced to, whatever its weight"
+        );
     }
     let value = bypass(&window, "app/n1", &[]);
     assert_eq!(forced(&window, &value, "/").node(), "n1", "a request that names it gets there");

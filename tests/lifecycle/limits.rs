@@ -11,7 +11,12 @@ const CLIENTS: usize = 24;
 fn a_limit_holds_from_now_on_however_busy_the_node_is() {
     let nodes = Origin::several(1);
     let affinity = r#"{ cookie = "SRV", value = "route" }"#;
-    let window = Window::with(Conf::over(&nodes).affinity(affinity).cluster("queue-timeout = \"1m\"").with(&nodes[0], "max-requests = 8"));
+    let window = Window::with(
+        Conf::over(&nodes)
+            .affinity(affinity)
+            .cluster("queue-timeout = \"1m\"")
+            .with(&nodes[0], "max-requests = 8"),
+    );
     window.all_ready();
     let (over, node) = (AtomicBool::new(false), &nodes[0].state);
     std::thread::scope(|scope| {
@@ -34,7 +39,9 @@ fn a_limit_holds_from_now_on_however_busy_the_node_is() {
             for (limit, most) in [("2", 2), ("5", 5), ("1", 1), ("off", CLIENTS), ("3", 3)] {
                 let said = window.homing(&["set", "app/n1", &format!("max-requests={limit}")]);
                 assert_eq!(said.code, 0, "{said:?}");
-                until(&format!("at most {limit} are served at one time"), || (peak_of(2 * CLIENTS) == most).then_some(()));
+                until(&format!("at most {limit} are served at one time"), || {
+                    (peak_of(2 * CLIENTS) == most).then_some(())
+                });
             }
         }));
         over.store(true, Ordering::SeqCst);

@@ -16,7 +16,11 @@ fn eased_in(window: &Window, node: &str) -> bool {
 fn nodes_that_come_back_from_the_same_outage_share_the_new_sessions() {
     for balance in ["least-sessions", "round-robin", "heartbeat"] {
         let nodes = Origin::several(3);
-        let window = Window::with(Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#).cluster(&format!("balance = \"{balance}\"")));
+        let window = Window::with(
+            Conf::over(&nodes)
+                .affinity(r#"{ cookie = "HOMING" }"#)
+                .cluster(&format!("balance = \"{balance}\"")),
+        );
         window.all_ready();
         nodes[2].kill();
         window.node_is("n3", "down");
@@ -57,7 +61,12 @@ fn a_node_that_is_back_but_still_set_aside_serves_when_the_last_ready_one_dies()
             Client::new(window.proxy.addr).get("/new");
             window.proxy.log.all().iter().any(|line| line.contains("node n2 is set aside")).then_some(())
         });
-        assert!(window.node_is("n2", "down")["why"].as_str().unwrap().starts_with("requests failed one after another"));
+        assert!(
+            window.node_is("n2", "down")["why"]
+                .as_str()
+                .unwrap()
+                .starts_with("requests failed one after another")
+        );
         nodes[1].revive();
         nodes[0].kill();
         let answer = user.send(method, "/saved", &[], b"").unwrap();
@@ -87,7 +96,9 @@ fn nodes_that_fail_together_again_and_again_are_all_back_as_soon_as_they_pass() 
         nodes.iter().for_each(|node| drop(window.node_is(node.name(), "down")));
         assert!(!is_ready(&window));
         nodes.iter().for_each(|node| node.check_says(200));
-        within(HOLD, "all pass, and are back", || (window.status()["clusters"][0]["serving"] == 3).then_some(()));
+        within(HOLD, "all pass, and are back", || {
+            (window.status()["clusters"][0]["serving"] == 3).then_some(())
+        });
         assert!(is_ready(&window));
     }
     assert!(!window.proxy.log.all().join("\n").contains("held down"));
@@ -106,7 +117,8 @@ fn nodes_that_are_held_down_one_by_one_serve_when_nobody_else_does() {
             // the fourth time it is held
             until("it passes", || {
                 let node = window.get(&format!("/api/clusters/app/nodes/{}", node.name())).json();
-                (node["state"] == "ready" || node["why"].as_str().unwrap().starts_with("held down")).then_some(())
+                (node["state"] == "ready" || node["why"].as_str().unwrap().starts_with("held down"))
+                    .then_some(())
             });
         }
     }

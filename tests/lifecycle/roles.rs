@@ -8,14 +8,18 @@ const COOKIE: &str = r#"{ cookie = "HOMING" }"#;
 
 /// Which nodes so many new clients come to, in the order of their names.
 fn spread(window: &Window, count: usize) -> Vec<String> {
-    let mut nodes: Vec<String> = (0..count).map(|_| Client::new(window.proxy.addr).get("/").node().to_owned()).collect();
+    let mut nodes: Vec<String> =
+        (0..count).map(|_| Client::new(window.proxy.addr).get("/").node().to_owned()).collect();
     nodes.sort();
     nodes.dedup();
     nodes
 }
 
 fn with_lb(nodes: &[Origin]) -> Conf {
-    Conf::over(nodes).affinity(COOKIE).cluster("balance = \"round-robin\"").with(&nodes[0], "roles = [\"lb\"]")
+    Conf::over(nodes)
+        .affinity(COOKIE)
+        .cluster("balance = \"round-robin\"")
+        .with(&nodes[0], "roles = [\"lb\"]")
 }
 
 #[test]
@@ -34,7 +38,8 @@ fn a1_an_lb_node_serves_in_a_shared_cluster_and_not_in_a_dedicated_one() {
 #[test]
 fn a5_lb_and_batch_exclude_each_other() {
     let nodes = Origin::several(1);
-    let (code, said) = refused_start(&Conf::over(&nodes).with(&nodes[0], "roles = [\"lb\", \"batch\"]").text());
+    let (code, said) =
+        refused_start(&Conf::over(&nodes).with(&nodes[0], "roles = [\"lb\", \"batch\"]").text());
     assert!(code == Some(1) && said.contains("cannot be `lb` and `batch` at once"), "{said}");
 }
 
@@ -50,9 +55,14 @@ fn b1_a_pin_that_names_an_lb_node_is_replaced() {
             let mut client = Client::with_jar(window.proxy.addr);
             (client.get("/").node() == "n1").then_some(client)
         });
-        assert!(window.proxy.reload_to(&window.conf.clone().with(&nodes[0], "roles = [\"lb\"]").text()).applied());
+        assert!(
+            window.proxy.reload_to(&window.conf.clone().with(&nodes[0], "roles = [\"lb\"]").text()).applied()
+        );
         let answer = client.get("/replayed");
-        assert!(matches!(answer.node(), "n2" | "n3") && answer.set_cookie("HOMING").is_some(), "{failover}: {answer:?}");
+        assert!(
+            matches!(answer.node(), "n2" | "n3") && answer.set_cookie("HOMING").is_some(),
+            "{failover}: {answer:?}"
+        );
         assert_eq!(window.proxy.why("/replayed"), "moved:draining");
         let node = answer.node().to_owned();
         assert_eq!(client.get("/").node(), node);
@@ -75,7 +85,8 @@ fn b1_it_is_asked_by_nobody_even_if_all_others_are_down() {
 #[test]
 fn b6_b8_it_counts_for_no_capacity_and_is_up_without_sessions() {
     let nodes = Origin::several(3);
-    let mut conf = Conf::over(&nodes).affinity(COOKIE).with(&nodes[0], "roles = [\"lb\"], max-sessions = 1000");
+    let mut conf =
+        Conf::over(&nodes).affinity(COOKIE).with(&nodes[0], "roles = [\"lb\"], max-sessions = 1000");
     for node in &nodes[1..] {
         conf = conf.with(node, "max-sessions = 40");
     }
@@ -83,10 +94,19 @@ fn b6_b8_it_counts_for_no_capacity_and_is_up_without_sessions() {
     window.all_ready();
     assert_eq!(window.metric("homing_cluster_capacity{cluster=\"app\"}"), 80.0);
     let cluster = window.get("/api/clusters/app").json();
-    assert_eq!((cluster["capacity"].as_u64(), cluster["serving"].as_u64(), cluster["state"].as_str()), (Some(80), Some(2), Some("ready")));
+    assert_eq!(
+        (cluster["capacity"].as_u64(), cluster["serving"].as_u64(), cluster["state"].as_str()),
+        (Some(80), Some(2), Some("ready"))
+    );
     // many checks later, with a load on the others, it is still up
-    until("a second of checks", || (nodes[0].state.accepted.load(std::sync::atomic::Ordering::SeqCst) > 10).then_some(()));
+    until("a second of checks", || {
+        (nodes[0].state.accepted.load(std::sync::atomic::Ordering::SeqCst) > 10).then_some(())
+    });
     let node = window.node_is("n1", "ready");
-    assert_eq!((node["sessions"].as_u64(), node["share"].as_f64(), node["rank"].is_null()), (Some(0), Some(0.0), true), "{node}");
+    assert_eq!(
+        (node["sessions"].as_u64(), node["share"].as_f64(), node["rank"].is_null()),
+        (Some(0), Some(0.0), true),
+        "{node}"
+    );
     assert!(node["why"].as_str().unwrap().contains("tells clients where to go"), "{node}");
 }

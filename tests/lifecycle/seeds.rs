@@ -1,5 +1,5 @@
-//! What the systems ask for that has no room of its own here: one address for all nodes, Tomcat's routes, HAProxy's cookie,
-//! nodes elsewhere, nodes that are not there yet, a proxy that knows nothing any more.
+//! What the systems ask for that has no room of its own here: one address for all nodes, Tomcat's routes,
+//! HAProxy's cookie, nodes elsewhere, nodes that are not there yet, a proxy that knows nothing any more.
 
 use crate::support::relay::tls_in_front;
 use crate::support::socket::Socket;
@@ -52,14 +52,21 @@ fn d3_a_websocket_of_a_web_client_is_on_its_node() {
 
 #[test]
 fn d4_the_route_is_read_from_cookie_and_path_and_the_path_wins() {
-    let nodes: Vec<Origin> = (1..=3).map(|n| Origin::with(&format!("servoy{n}"), Sessions::Jvm(format!("servoy{n}")))).collect();
+    let nodes: Vec<Origin> =
+        (1..=3).map(|n| Origin::with(&format!("servoy{n}"), Sessions::Jvm(format!("servoy{n}")))).collect();
     let window = Window::with(Conf::over(&nodes).affinity(r#"{ route = "JSESSIONID" }"#));
     window.all_ready();
     for n in 1..=3 {
         let (own, other) = (format!("servoy{n}"), format!("servoy{}", n % 3 + 1));
         let cookie = |client: Client| client.cookie("JSESSIONID", &format!("abc.{other}"));
-        assert_eq!(Client::new(window.proxy.addr).cookie("JSESSIONID", &format!("abc.{own}")).get("/").node(), own);
-        assert_eq!(Client::new(window.proxy.addr).get(&format!("/shop;jsessionid=abc.{own}?x=1")).node(), own);
+        assert_eq!(
+            Client::new(window.proxy.addr).cookie("JSESSIONID", &format!("abc.{own}")).get("/").node(),
+            own
+        );
+        assert_eq!(
+            Client::new(window.proxy.addr).get(&format!("/shop;jsessionid=abc.{own}?x=1")).node(),
+            own
+        );
         assert_eq!(
             cookie(Client::new(window.proxy.addr)).get(&format!("/both;jsessionid=abc.{own}")).node(),
             own,
@@ -78,7 +85,10 @@ fn d9_a_cluster_without_affinity_is_warned_of() {
         homing(folder.path(), &[&["check", "homing.toml"], more].concat(), &[])
     };
     let without = check(&Conf::over(&nodes), &["--strict"]);
-    assert!(without.code == 1 && without.err.contains("no affinity: sessions do not stay on their node"), "{without:?}");
+    assert!(
+        without.code == 1 && without.err.contains("no affinity: sessions do not stay on their node"),
+        "{without:?}"
+    );
     let lenient = check(&Conf::over(&nodes), &[]);
     assert!(
         lenient.code == 0 && lenient.err.contains("no affinity") && lenient.out.contains("1 warning"),
@@ -92,10 +102,17 @@ fn d10_nodes_that_are_not_there_yet_harm_nobody() {
     let nodes = Origin::several(5);
     nodes[2..].iter().for_each(Origin::kill);
     let window = Window::with(Conf::over(&nodes).affinity(COOKIE));
-    let seen =
-        |window: &Window, state| window.status()["clusters"][0]["nodes"].as_array().unwrap().iter().filter(|n| n["state"] == state).count();
+    let seen = |window: &Window, state| {
+        window.status()["clusters"][0]["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|n| n["state"] == state)
+            .count()
+    };
     until("two are up", || (seen(&window, "ready") == 2 && seen(&window, "down") == 3).then_some(()));
-    let absent = |line: &String| ["n3", "n4", "n5"].iter().any(|node| line.contains(&format!("node {node} ")));
+    let absent =
+        |line: &String| ["n3", "n4", "n5"].iter().any(|node| line.contains(&format!("node {node} ")));
     let lines = || window.proxy.log.all().into_iter().filter(absent).collect::<Vec<_>>();
     // a line is written after its change
     let said = until("each is said to be down", || Some(lines()).filter(|lines| lines.len() >= 3));
@@ -104,7 +121,9 @@ fn d10_nodes_that_are_not_there_yet_harm_nobody() {
         assert_eq!((answer.status, matches!(answer.node(), "n1" | "n2")), (200, true), "client {n}");
     }
     // each is checked many times meanwhile, in silence
-    until("a second of checks", || (nodes[0].state.accepted.load(std::sync::atomic::Ordering::SeqCst) > 120).then_some(()));
+    until("a second of checks", || {
+        (nodes[0].state.accepted.load(std::sync::atomic::Ordering::SeqCst) > 120).then_some(())
+    });
     assert_eq!(lines(), said, "no line a check");
     nodes[4].revive();
     window.node_is("n5", "ready");
@@ -114,7 +133,9 @@ fn d10_nodes_that_are_not_there_yet_harm_nobody() {
 fn e5_the_sample_for_haproxy_behaves_as_it_does_there() {
     // cookie SERVERID insert indirect nocache; server w1 … cookie w1
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "SERVERID", value = "route" }"#).cluster("balance = \"round-robin\"");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "SERVERID", value = "route" }"#)
+        .cluster("balance = \"round-robin\"");
     let conf = conf.with(&nodes[0], "route = \"w1\"").with(&nodes[1], "route = \"w2\"");
     let window = Window::with(conf);
     window.all_ready();
@@ -122,13 +143,27 @@ fn e5_the_sample_for_haproxy_behaves_as_it_does_there() {
     let first = client.get("/");
     let route = first.node().replace('n', "w");
     let set = first.set_cookie("SERVERID").expect("insert: set once").to_owned();
-    assert!(set.starts_with(&format!("SERVERID={route};")) && set.to_ascii_lowercase().contains("path=/"), "{set}");
-    assert!(first.head.all("cache-control").any(|value| value.contains("private")), "nocache: {:?}", first.head);
+    assert!(
+        set.starts_with(&format!("SERVERID={route};")) && set.to_ascii_lowercase().contains("path=/"),
+        "{set}"
+    );
+    assert!(
+        first.head.all("cache-control").any(|value| value.contains("private")),
+        "nocache: {:?}",
+        first.head
+    );
     let next = client.get("/headers");
     assert_eq!((next.node(), next.set_cookie("SERVERID")), (first.node(), None), "and never again");
-    assert!(next.seen("cookie").iter().all(|cookie| !cookie.contains("SERVERID")), "indirect: the application does not see it");
+    assert!(
+        next.seen("cookie").iter().all(|cookie| !cookie.contains("SERVERID")),
+        "indirect: the application does not see it"
+    );
     for (value, node) in [("w1", "n1"), ("w2", "n2")] {
-        assert_eq!(Client::new(window.proxy.addr).cookie("SERVERID", value).get("/from-haproxy").node(), node, "a pin that HAProxy set");
+        assert_eq!(
+            Client::new(window.proxy.addr).cookie("SERVERID", value).get("/from-haproxy").node(),
+            node,
+            "a pin that HAProxy set"
+        );
     }
 }
 
@@ -148,7 +183,9 @@ fn e6_a_node_elsewhere_is_used_when_no_near_one_can() {
     let window = Window::with(conf);
     window.all_ready();
     let mut users: Vec<Client> = (0..3).map(|_| Client::with_jar(window.proxy.addr)).collect();
-    users.iter_mut().for_each(|user| assert_eq!((user.get("/").node(), user.get("/").node()), ("near", "near")));
+    users
+        .iter_mut()
+        .for_each(|user| assert_eq!((user.get("/").node(), user.get("/").node()), ("near", "near")));
     window.node_is("near", "full");
     let mut away = Client::with_jar(window.proxy.addr);
     assert_eq!((away.get("/").node(), away.get("/").node()), ("far", "far"), "the near one is full");

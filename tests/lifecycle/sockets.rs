@@ -68,12 +68,20 @@ fn at_its_deadline_a_drain_that_moves_ends_sockets_as_a_restart_does() {
     assert!(said.code == 3 && said.err.contains("n1 still had 1 session, 3 sockets: moved"), "{said:?}");
     assert_eq!(sockets.iter_mut().map(code).collect::<Vec<_>>(), [Some(1012); 3]);
     let node = window.node_is("n1", "drained");
-    assert_eq!((&node["sockets"], &node["in_flight"]), (&0.into(), &0.into()), "it is safe to stop it: {node}");
+    assert_eq!(
+        (&node["sockets"], &node["in_flight"]),
+        (&0.into(), &0.into()),
+        "it is safe to stop it: {node}"
+    );
     let mut again = Socket::open(&mut client, "/ws").expect("they come back");
     assert!(again.says("hello"));
     assert_eq!(again.node.as_deref(), Some("n2"));
     let line = &window.proxy.access_of("/ws", 3)[0];
-    assert_eq!((line["note"].as_str(), line["why"].as_str()), (Some("tunnel-moved"), Some("cookie")), "{line}");
+    assert_eq!(
+        (line["note"].as_str(), line["why"].as_str()),
+        (Some("tunnel-moved"), Some("cookie")),
+        "{line}"
+    );
 }
 
 #[test]
@@ -81,13 +89,17 @@ fn whatever_takes_a_node_out_ends_its_sockets() {
     type How = fn(&Window);
     fn without(window: &Window, node: &str) -> String {
         let text = window.conf.text();
-        text.lines().filter(|line| !line.starts_with(&format!("{node} = "))).map(|line| format!("{line}\n")).collect()
+        text.lines()
+            .filter(|line| !line.starts_with(&format!("{node} = ")))
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
     let ways: [(&str, How); 4] = [
         ("disable", |window| assert_eq!(window.homing(&["disable", "app/n1"]).code, 0)),
         ("remove", |window| assert_eq!(window.homing(&["remove", "app/n1", "--force"]).code, 0)),
         ("maintenance in the file", |window| {
-            let text = without(window, "n1") + "[cluster.app.nodes.n1]\nurl = \"http://127.0.0.1:1\"\nstate = \"maintenance\"\n";
+            let text = without(window, "n1")
+                + "[cluster.app.nodes.n1]\nurl = \"http://127.0.0.1:1\"\nstate = \"maintenance\"\n";
             assert!(window.proxy.reload_to(&text).applied());
         }),
         ("gone from the file", |window| assert!(window.proxy.reload_to(&without(window, "n1")).applied())),

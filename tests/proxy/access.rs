@@ -5,27 +5,48 @@ use regex::Regex;
 
 fn logged(format: &str) -> (Origin, Proxy) {
     let node = Origin::start("n1");
-    let conf =
-        Conf::over([&node]).affinity(r#""cookie""#).server(&format!("access-log = {{ format = \"{format}\", to = \"access.log\" }}"));
+    let conf = Conf::over([&node])
+        .affinity(r#""cookie""#)
+        .server(&format!("access-log = {{ format = \"{format}\", to = \"access.log\" }}"));
     let proxy = Proxy::start(&conf.text());
     (node, proxy)
 }
 
 fn line(proxy: &Proxy, path: &str) -> String {
     let log = proxy.folder().join("access.log");
-    until(&format!("the line for {path}"), || std::fs::read_to_string(&log).ok()?.lines().find(|l| l.contains(path)).map(str::to_owned))
+    until(&format!("the line for {path}"), || {
+        std::fs::read_to_string(&log).ok()?.lines().find(|l| l.contains(path)).map(str::to_owned)
+    })
 }
 
 #[test]
 fn json_has_every_key() {
     let node = Origin::start("n1");
     let proxy = Proxy::start(&Conf::over([&node]).affinity(r#""cookie""#).text());
-    Client::new(proxy.addr).get_with("/big/json?n=1000", &[("Host", "app.test"), ("User-Agent", "a \"quoted\" agent")]);
+    Client::new(proxy.addr)
+        .get_with("/big/json?n=1000", &[("Host", "app.test"), ("User-Agent", "a \"quoted\" agent")]);
     let line = &proxy.access_of("/big/json", 1)[0];
-    for key in ["time", "client", "method", "host", "path", "status", "bytes", "duration_ms", "cluster", "node", "was", "why", "id"] {
+    for key in [
+        "time",
+        "client",
+        "method",
+        "host",
+        "path",
+        "status",
+        "bytes",
+        "duration_ms",
+        "cluster",
+        "node",
+        "was",
+        "why",
+        "id",
+    ] {
         assert!(line.get(key).is_some(), "{key} in {line}");
     }
-    assert_eq!((&line["method"], &line["host"], &line["status"]), (&"GET".into(), &"app.test".into(), &200.into()));
+    assert_eq!(
+        (&line["method"], &line["host"], &line["status"]),
+        (&"GET".into(), &"app.test".into(), &200.into())
+    );
     assert_eq!((&line["cluster"], &line["node"], &line["why"]), (&"app".into(), &"n1".into(), &"new".into()));
     assert!(line["bytes"].as_u64().is_some_and(|n| n >= 1000), "{line}");
     assert!(line["duration_ms"].is_number(), "{line}");
@@ -54,7 +75,8 @@ fn every_request_has_its_line() {
         })
         .collect();
     threads.into_iter().for_each(|t| t.join().expect("no failure"));
-    let mut paths: Vec<String> = proxy.access_of("/every/", 2_000).iter().map(|l| l["path"].to_string()).collect();
+    let mut paths: Vec<String> =
+        proxy.access_of("/every/", 2_000).iter().map(|l| l["path"].to_string()).collect();
     paths.sort();
     paths.dedup();
     assert_eq!(paths.len(), 2_000);
@@ -66,7 +88,13 @@ fn combined() {
     let headers = [("User-Agent", "test/1.0"), ("Referer", "http://from.test/")];
     Client::new(proxy.addr).get_with("/combined?x=1", &headers);
     let line = line(&proxy, "/combined");
-    for part in ["127.0.0.1 - - [", "] \"GET /combined?x=1 HTTP/1.1\" 200 ", "\"http://from.test/\" \"test/1.0\"", "n1", "new"] {
+    for part in [
+        "127.0.0.1 - - [",
+        "] \"GET /combined?x=1 HTTP/1.1\" 200 ",
+        "\"http://from.test/\" \"test/1.0\"",
+        "n1",
+        "new",
+    ] {
         assert!(line.contains(part), "{part:?} in {line}");
     }
 }
@@ -88,9 +116,13 @@ fn fields(proxy: &Proxy, path: &str, names: &str) -> String {
 #[test]
 fn httplog() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(r#"{ cookie = "SRV", value = "route" }"#).cluster("balance = \"first\"\nretries = 0");
+    let conf = Conf::over(&nodes)
+        .affinity(r#"{ cookie = "SRV", value = "route" }"#)
+        .cluster("balance = \"first\"\nretries = 0");
     let conf = conf
-        .cluster("health = { kind = \"off\" }\npassive = { failures = 0 }\ntimeouts = { response = \"300ms\" }")
+        .cluster(
+            "health = { kind = \"off\" }\npassive = { failures = 0 }\ntimeouts = { response = \"300ms\" }",
+        )
         .rule("path = \"/app\"");
     let conf = conf.server("access-log = { format = \"httplog\", to = \"access.log\" }");
     let rules = "[[rule]]\npath = \"/go\"\nredirect = { scheme = \"https\" }\n[[rule]]\npath = [\"/reset\", \"/slow\"]\ncluster = \"app\"";

@@ -31,7 +31,8 @@ fn behind_deaf_addresses(count: u8, cluster: &str) -> Option<(Proxy, Origin, Vec
     let port = node.url().rsplit_once(':').unwrap().1.parse().unwrap();
     // resolvers put those first that are nearest to our own, 127.0.0.1
     let deaf: Vec<u8> = (1..=count).collect();
-    let hosts: String = deaf.iter().chain([&(count + 1)]).map(|n| format!("127.0.0.{n} app.test\n")).collect();
+    let hosts: String =
+        deaf.iter().chain([&(count + 1)]).map(|n| format!("127.0.0.{n} app.test\n")).collect();
     let deaf = deaf.iter().map(|n| Swallows::at(SocketAddr::from(([127, 0, 0, *n], port)))).collect();
     let conf = Conf::over([]).node("n1", &format!("\"http://app.test:{port}\"")).cluster(cluster);
     Some((Proxy::start_knowing(&hosts, &conf.text())?, node, deaf))
@@ -47,7 +48,11 @@ fn an_address_that_swallows_packets_does_not_keep_a_node_from_serving() {
         let answer = Client::new(proxy.addr).send("POST", &format!("/each/{n}"), &[], b"x").unwrap();
         assert_eq!((answer.status, answer.node()), (200, "n1"));
     }
-    let slow = proxy.access_of("/each", 20).iter().filter(|line| line["connect_ms"].as_f64().unwrap_or(0.0) >= 500.0).count();
+    let slow = proxy
+        .access_of("/each", 20)
+        .iter()
+        .filter(|line| line["connect_ms"].as_f64().unwrap_or(0.0) >= 500.0)
+        .count();
     assert!(slow <= 5, "the address that works is remembered: {slow} of 20 waited for the others");
     drop(node);
 }
@@ -60,6 +65,8 @@ fn a_check_sees_what_requests_meet() {
     until("the node serves", || (Client::new(proxy.addr).get("/").status == 200).then_some(()));
     // now nobody serves at any of its addresses, and both say so
     drop(node);
-    until("the check says so", || proxy.log.all().iter().any(|line| line.contains("n1 is down")).then_some(()));
+    until("the check says so", || {
+        proxy.log.all().iter().any(|line| line.contains("n1 is down")).then_some(())
+    });
     assert_eq!(Client::new(proxy.addr).get("/").status, 503);
 }

@@ -19,7 +19,13 @@ struct Form {
 
 impl Form {
     fn new(affinity: &'static str, nodes: Vec<Origin>, known: &'static str) -> Self {
-        Self { affinity, nodes, known, arrive: |addr, _| Client::with_jar(addr), ask: |c, user, _| c.get(&format!("/visit/u{user}")) }
+        Self {
+            affinity,
+            nodes,
+            known,
+            arrive: |addr, _| Client::with_jar(addr),
+            ask: |c, user, _| c.get(&format!("/visit/u{user}")),
+        }
     }
 
     /// Lets all users click, and checks that each met one node and the log knows them.
@@ -27,11 +33,19 @@ impl Form {
         let proxy = Proxy::start(&Conf::over(&self.nodes).affinity(self.affinity).text());
         let (addr, arrive, ask) = (proxy.addr, self.arrive, self.ask);
         let threads: Vec<_> = (0..10)
-            .map(|t| std::thread::spawn(move || (0..USERS).skip(t).step_by(10).for_each(|user| clicks(&mut arrive(addr, user), user, ask))))
+            .map(|t| {
+                std::thread::spawn(move || {
+                    (0..USERS).skip(t).step_by(10).for_each(|user| clicks(&mut arrive(addr, user), user, ask))
+                })
+            })
             .collect();
         threads.into_iter().for_each(|t| t.join().expect("every user kept a node"));
         let served: Vec<usize> = self.nodes.iter().map(Origin::hits).collect();
-        assert_eq!(served.iter().sum::<usize>(), USERS * CLICKS, "every request reached a node once: {served:?}");
+        assert_eq!(
+            served.iter().sum::<usize>(),
+            USERS * CLICKS,
+            "every request reached a node once: {served:?}"
+        );
         assert!(served.iter().all(|n| *n > 0), "every node has users: {served:?}");
         let lines = proxy.access_of("/", USERS * CLICKS);
         let count = |why: &str| lines.iter().filter(|l| l["why"] == why).count();
@@ -49,7 +63,11 @@ fn clicks(client: &mut Client, user: usize, ask: fn(&mut Client, usize, usize) -
         }
         assert_eq!(answer.node(), home, "user {user} was moved at click {click}");
         let visits = answer.json()["visits"].as_u64();
-        assert!(visits.is_none_or(|n| n == 0 || n == click as u64 + 1), "user {user} lost the session at click {click}: {}", answer.text());
+        assert!(
+            visits.is_none_or(|n| n == 0 || n == click as u64 + 1),
+            "user {user} lost the session at click {click}: {}",
+            answer.text()
+        );
     }
 }
 
@@ -70,24 +88,34 @@ fn readable_cookie() {
 
 #[test]
 fn dynamic_cookie() {
-    Form::new(r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "MYKEY" }"#, Origin::several(3), "cookie").holds();
+    Form::new(
+        r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "MYKEY" }"#,
+        Origin::several(3),
+        "cookie",
+    )
+    .holds();
 }
 
 #[test]
 fn prefixed_application_cookie() {
-    Form::new(r#"{ cookie = "PHPSESSID", value = "route", mode = "prefix" }"#, Origin::phps(3), "cookie").holds();
+    Form::new(r#"{ cookie = "PHPSESSID", value = "route", mode = "prefix" }"#, Origin::phps(3), "cookie")
+        .holds();
 }
 
 #[test]
 fn rewritten_application_cookie() {
-    let mut form = Form::new(r#"{ cookie = "SRV", value = "route", mode = "rewrite" }"#, Origin::several(3), "cookie");
-    form.ask = |client, user, click| client.get(&format!("{}/u{user}?SRV=mine", if click == 0 { "/set" } else { "/visit" }));
+    let mut form =
+        Form::new(r#"{ cookie = "SRV", value = "route", mode = "rewrite" }"#, Origin::several(3), "cookie");
+    form.ask = |client, user, click| {
+        client.get(&format!("{}/u{user}?SRV=mine", if click == 0 { "/set" } else { "/visit" }))
+    };
     form.holds();
 }
 
 #[test]
 fn passive_application_cookie() {
-    let mut form = Form::new(r#"{ cookie = "SRV", value = "route", mode = "passive" }"#, Origin::several(3), "cookie");
+    let mut form =
+        Form::new(r#"{ cookie = "SRV", value = "route", mode = "passive" }"#, Origin::several(3), "cookie");
     form.ask = |client, user, _| {
         let answer = client.get(&format!("/visit/u{user}"));
         assert_eq!(answer.set_cookie("SRV"), None, "passive never writes");
@@ -110,7 +138,10 @@ fn route_in_the_path() {
     form.ask = |client, user, _| {
         let answer = client.get(&format!("/visit/u{user}{}?x=1", client.note));
         // Without a jar the id comes back in the links of the page.
-        client.note = format!(";jsessionid={}", answer.json()["session"].as_str().expect("every page shows its session"));
+        client.note = format!(
+            ";jsessionid={}",
+            answer.json()["session"].as_str().expect("every page shows its session")
+        );
         answer
     };
     form.holds();
@@ -133,7 +164,9 @@ fn key_in_the_query() {
 fn key_in_a_header() {
     let mut form = Form::new(r#"{ key = "header:X-User" }"#, Origin::several(3), "key");
     form.arrive = |addr, _| Client::new(addr);
-    form.ask = |client, user, click| client.get_with(&format!("/visit/{click}"), &[("X-User", &format!("user-{user}"))]);
+    form.ask = |client, user, click| {
+        client.get_with(&format!("/visit/{click}"), &[("X-User", &format!("user-{user}"))])
+    };
     form.holds();
 }
 
@@ -158,8 +191,11 @@ fn a_hashed_key_beside_a_cookie_serves_who_has_no_jar() {
 fn keys_fall_alike(affinity: &str) {
     let nodes = Origin::several(3);
     let conf = Conf::over(&nodes).affinity(affinity);
-    let (one, other) = (Proxy::start(&conf.text()), Proxy::start(&Conf { web: crate::support::free_addr(), ..conf }.text()));
-    let ask = |proxy: &Proxy, user: usize| Client::new(proxy.addr).get(&format!("/visit?sid=user-{user}")).node().to_owned();
+    let (one, other) =
+        (Proxy::start(&conf.text()), Proxy::start(&Conf { web: crate::support::free_addr(), ..conf }.text()));
+    let ask = |proxy: &Proxy, user: usize| {
+        Client::new(proxy.addr).get(&format!("/visit?sid=user-{user}")).node().to_owned()
+    };
     let homes: Vec<String> = (0..USERS).map(|user| ask(&one, user)).collect();
     // In another order, so that nodes given in turn would show.
     for (user, home) in homes.iter().enumerate().rev() {
@@ -171,10 +207,12 @@ fn keys_fall_alike(affinity: &str) {
 #[test]
 fn a_foreign_pin_stays_where_it_was() {
     let nodes = Origin::several(3);
-    let affinity = r#"{ cookie = "HOMING", also = [ { cookie = "SRV", value = "route" }, { route = "ROUTEID" } ] }"#;
+    let affinity =
+        r#"{ cookie = "HOMING", also = [ { cookie = "SRV", value = "route" }, { route = "ROUTEID" } ] }"#;
     let proxy = Proxy::start(&Conf::over(&nodes).affinity(affinity).text());
     for (user, node) in ["n1", "n2", "n3"].into_iter().cycle().take(30).enumerate() {
-        let (name, value) = if user % 2 == 0 { ("SRV", node.to_owned()) } else { ("ROUTEID", format!(".{node}")) };
+        let (name, value) =
+            if user % 2 == 0 { ("SRV", node.to_owned()) } else { ("ROUTEID", format!(".{node}")) };
         let mut client = Client::new(proxy.addr).cookie(name, &value);
         let first = client.get("/foreign");
         assert_eq!(first.node(), node, "{name}={value} is honoured");
@@ -190,21 +228,35 @@ fn a_foreign_pin_stays_where_it_was() {
 fn a_foreign_pin_beside_a_session_the_ledger_does_not_know_is_learned() {
     let nodes = Origin::several(3);
     let srv = r#"also = [ { cookie = "SRV", value = "route" } ]"#;
-    for (affinity, learned) in
-        [(format!("{{ learn = \"PHPSESSID\", {srv} }}"), "learned"), (format!("{{ key = \"query:sid\", {srv} }}"), "key")]
-    {
+    for (affinity, learned) in [
+        (format!("{{ learn = \"PHPSESSID\", {srv} }}"), "learned"),
+        (format!("{{ key = \"query:sid\", {srv} }}"), "key"),
+    ] {
         let proxy = Proxy::start(&Conf::over(&nodes).affinity(&affinity).text());
         for (user, node) in ["n1", "n2", "n3"].into_iter().cycle().take(30).enumerate() {
             let id = format!("before-us-{user}");
             let mut client = Client::new(proxy.addr).cookie("PHPSESSID", &id).cookie("SRV", node);
             assert_eq!(client.get(&format!("/foreign?sid={id}")).node(), node, "{affinity}");
-            client.jar.get_or_insert_default().insert("SRV".into(), if node == "n1" { "n2".into() } else { "n1".into() });
-            assert_eq!(client.get(&format!("/both?sid={id}")).node(), node, "{affinity}: the ledger knows it now");
+            client
+                .jar
+                .get_or_insert_default()
+                .insert("SRV".into(), if node == "n1" { "n2".into() } else { "n1".into() });
+            assert_eq!(
+                client.get(&format!("/both?sid={id}")).node(),
+                node,
+                "{affinity}: the ledger knows it now"
+            );
             client.jar.get_or_insert_default().remove("SRV");
             assert_eq!(client.get(&format!("/ours?sid={id}")).node(), node, "{affinity}");
         }
         assert!(proxy.access_of("/foreign", 30).iter().all(|l| l["why"] == "cookie"));
-        assert!(proxy.access_of("/both", 30).iter().chain(&proxy.access_of("/ours", 30)).all(|l| l["why"] == learned));
+        assert!(
+            proxy
+                .access_of("/both", 30)
+                .iter()
+                .chain(&proxy.access_of("/ours", 30))
+                .all(|l| l["why"] == learned)
+        );
         assert_eq!(Client::new(proxy.addr).cookie("SRV", "n9").get("/nowhere?sid=x").status, 200);
     }
 }

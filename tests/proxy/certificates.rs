@@ -12,7 +12,8 @@ fn a_new_certificate_is_shown_without_a_failed_handshake() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = folder.path().join("certs");
     certs.write(&at, &["app.test"]);
-    let conf = Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    let conf = Conf::over(&nodes)
+        .more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
     replace(&folder.path().join("homing.toml"), &conf.text());
     let _proxy = Proxy::start_in(folder, "homing.toml");
     let stop = Arc::new(AtomicBool::new(false));
@@ -27,7 +28,9 @@ fn a_new_certificate_is_shown_without_a_failed_handshake() {
     for swap in 0..10 {
         let old = certs.shown(secure, "app.test").expect("a handshake");
         certs.write(&at, &["app.test"]);
-        until(&format!("swap {swap} is shown"), || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+        until(&format!("swap {swap} is shown"), || {
+            certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(())
+        });
     }
     stop.store(true, Ordering::SeqCst);
     let failed = hands.join().expect("no panic");
@@ -48,17 +51,23 @@ fn a_folder_of_certbots_is_served_and_its_renewals_are_seen() {
         for (name, text) in [("cert", &cert), ("privkey", &key), ("chain", &cert), ("fullchain", &cert)] {
             replace(&archive.join(format!("{name}{number}.pem")), text);
             let link = live.join(format!("{name}.link"));
-            std::os::unix::fs::symlink(format!("../../archive/app.test/{name}{number}.pem"), &link).expect("a link");
+            std::os::unix::fs::symlink(format!("../../archive/app.test/{name}{number}.pem"), &link)
+                .expect("a link");
             std::fs::rename(&link, live.join(format!("{name}.pem"))).expect("it is turned");
         }
     };
     renew(1);
     let tls = "tls = { certs = [\"letsencrypt/live\"] }";
-    replace(&folder.path().join("homing.toml"), &Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\n{tls}")).text());
+    replace(
+        &folder.path().join("homing.toml"),
+        &Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\n{tls}")).text(),
+    );
     let _proxy = Proxy::start_in(folder, "homing.toml");
     let old = certs.shown(secure, "app.test").expect("a handshake");
     renew(2);
-    until("the new one is shown", || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+    until("the new one is shown", || {
+        certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(())
+    });
 }
 
 #[test]
@@ -99,7 +108,8 @@ fn only_a_matching_pair_is_swapped_in() {
     let (cert, key) = certs.pair(&["app.test"]);
     replace(&at.join("app.crt"), &cert);
     replace(&at.join("app.key"), &key);
-    let conf = Conf::over(&nodes).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    let conf = Conf::over(&nodes)
+        .more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
     replace(&folder.path().join("homing.toml"), &conf.text());
     let proxy = Proxy::start_in(folder, "homing.toml");
     let old = certs.shown(secure, "app.test").expect("a handshake");
@@ -109,6 +119,8 @@ fn only_a_matching_pair_is_swapped_in() {
     assert!(!word.applied(), "a certificate without its key is refused: {word:?}");
     assert_eq!(certs.shown(secure, "app.test").expect("a handshake"), old);
     replace(&at.join("app.key"), &key);
-    until("the new pair is shown", || certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(()));
+    until("the new pair is shown", || {
+        certs.shown(secure, "app.test").is_ok_and(|new| new != old).then_some(())
+    });
     proxy.log.says("certs/app.crt: its new certificate is shown from here on, good until ");
 }

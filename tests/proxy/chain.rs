@@ -26,7 +26,13 @@ fn second(at: SocketAddr, node: &str) -> String {
 fn a_node_that_is_the_proxy_itself_ends_the_circle() {
     let web = free_addr();
     let port = web.port();
-    for (host, more) in [("127.0.0.1", ""), ("localhost", ""), ("0.0.0.0", ""), ("[::ffff:127.0.0.1]", ""), ("127.0.0.1", "http2 = true")] {
+    for (host, more) in [
+        ("127.0.0.1", ""),
+        ("localhost", ""),
+        ("0.0.0.0", ""),
+        ("[::ffff:127.0.0.1]", ""),
+        ("127.0.0.1", "http2 = true"),
+    ] {
         let mut conf = off(Conf::over([])).node("n1", &format!("\"http://{host}:{port}\"")).cluster(more);
         conf.web = web;
         let proxy = Proxy::start(&conf.text());
@@ -65,7 +71,8 @@ fn a_chain_through_two_listeners_is_served_and_nobody_else_sees_its_mark() {
 fn a_circle_over_another_process_ends_where_both_say_via() {
     let webs = [free_addr(), free_addr()];
     let proxy = |own: usize| {
-        let mut conf = off(Conf::over([])).node("n1", &format!("\"http://{}\"", webs[1 - own])).cluster("via = true");
+        let mut conf =
+            off(Conf::over([])).node("n1", &format!("\"http://{}\"", webs[1 - own])).cluster("via = true");
         conf.web = webs[own];
         Proxy::start(&conf.text())
     };

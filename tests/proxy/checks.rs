@@ -1,4 +1,5 @@
-//! A check goes the way of requests: a node that passes it serves, and one that serves passes it, whatever it answers.
+//! A check goes the way of requests: a node that passes it serves, and one that serves passes it, whatever it
+//! answers.
 
 use crate::support::h2_node::{Opens, Then};
 use crate::support::relay::tls_in_front;
@@ -51,14 +52,20 @@ fn alike(nodes: &[(&str, String, bool)], lines: &str) {
 
 #[test]
 fn a_node_passes_its_check_as_it_serves() {
-    let long = |bytes: usize| format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(bytes));
-    let lines = |count: usize| format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "X: y\r\n".repeat(count));
+    let long =
+        |bytes: usize| format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(bytes));
+    let lines =
+        |count: usize| format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "X: y\r\n".repeat(count));
     let cases = [
         ("as usual", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(), true),
         ("bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 0\n\n".into(), true),
         ("a folded line", "HTTP/1.1 200 OK\r\nX: one\r\n two\r\nContent-Length: 0\r\n\r\n".into(), true),
         ("empty lines before", "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), true),
-        ("hints before", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), true),
+        (
+            "hints before",
+            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(),
+            true,
+        ),
         ("chunks in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), true),
         ("a length twice", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n".into(), true),
         ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\nx".into(), false),
@@ -73,7 +80,8 @@ fn a_node_passes_its_check_as_it_serves() {
         ("half a head", "HTTP/1.1 200 O".into(), false),
         ("nothing", String::new(), false),
     ];
-    let nodes = cases.map(|(what, answer, serves)| (what, format!("http://{}", says(answer.as_bytes())), serves));
+    let nodes =
+        cases.map(|(what, answer, serves)| (what, format!("http://{}", says(answer.as_bytes())), serves));
     alike(&nodes, "");
 }
 

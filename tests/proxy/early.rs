@@ -11,8 +11,11 @@ use std::time::Duration;
 fn one(listener: &str) -> (Origin, Proxy) {
     let node = Origin::start("n1");
     let conf = Conf::over([&node]).affinity("\"cookie\"").listener(listener).rule("host = \"app.test\"");
-    let gone = format!("[cluster.gone]\nretries = 0\n[cluster.gone.nodes]\nn1 = \"http://{}\"\n", free_addr());
-    let proxy = Proxy::start(&conf.more(&format!("[[rule]]\ncluster = \"gone\"\nhost = \"gone.test\"\n{gone}")).text());
+    let gone =
+        format!("[cluster.gone]\nretries = 0\n[cluster.gone.nodes]\nn1 = \"http://{}\"\n", free_addr());
+    let proxy = Proxy::start(
+        &conf.more(&format!("[[rule]]\ncluster = \"gone\"\nhost = \"gone.test\"\n{gone}")).text(),
+    );
     (node, proxy)
 }
 
@@ -29,8 +32,11 @@ fn answer(client: &mut Client) -> std::io::Result<Head> {
 fn answered_first(client: &mut Client, host: &str, path: &str, chunked: bool) -> (u16, bool) {
     let framing = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 100" };
     let body = "a".repeat(100);
-    let body = if chunked { format!("40\r\n{}\r\n24\r\n{}\r\n0\r\n\r\n", &body[..64], &body[64..]) } else { body };
-    client.write(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{framing}\r\n\r\n").as_bytes()).expect("sent");
+    let body =
+        if chunked { format!("40\r\n{}\r\n24\r\n{}\r\n0\r\n\r\n", &body[..64], &body[64..]) } else { body };
+    client
+        .write(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{framing}\r\n\r\n").as_bytes())
+        .expect("sent");
     let head = answer(client).expect("an answer");
     if !head.says("connection", "close") {
         client.write(body.as_bytes()).expect("the body is taken");
@@ -56,7 +62,11 @@ fn the_request_behind_a_body_that_was_answered_early_is_not_lost() {
         for chunked in [false, true] {
             let mut client = Client::new(proxy.addr);
             for _ in 0..3 {
-                assert_eq!(answered_first(&mut client, host, path, chunked), (status, true), "{host}{path} chunked {chunked}");
+                assert_eq!(
+                    answered_first(&mut client, host, path, chunked),
+                    (status, true),
+                    "{host}{path} chunked {chunked}"
+                );
             }
             assert_eq!(client.connections, 1);
         }
@@ -75,13 +85,22 @@ fn a_body_too_large_to_be_waited_for_ends_the_connection_with_a_word() {
         let mut client = Client::new(proxy.addr);
         let body = vec![7; 8 << 20];
         // one that reads nothing before all is written: its answer must outlast that
-        client.write(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).expect("sent");
+        client
+            .write(
+                format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len())
+                    .as_bytes(),
+            )
+            .expect("sent");
         client.write(&body).unwrap_or_else(|e| panic!("{host}{path}: reset within the body: {e}"));
         let head = answer(&mut client).unwrap_or_else(|e| panic!("{host}{path}: no answer: {e}"));
         // nobody can know of a node that it will close unsaid
         assert!(head.says("connection", "close") || path.contains("at-once"), "{host}{path}: {head:?}");
         let mut rest = Vec::new();
-        client.open().expect("still open").read_to_end(&mut rest).unwrap_or_else(|e| panic!("{host}{path}: no clean end: {e}"));
+        client
+            .open()
+            .expect("still open")
+            .read_to_end(&mut rest)
+            .unwrap_or_else(|e| panic!("{host}{path}: no clean end: {e}"));
         assert!(rest.is_empty());
     }
 }
@@ -92,9 +111,15 @@ fn a_node_that_answers_first_and_reads_then_gets_all_of_it() {
     for (chunked, close) in [(false, false), (true, false), (false, true), (true, true)] {
         let before = node.state.body_bytes.load(Ordering::SeqCst);
         let mut client = Client::new(proxy.addr);
-        let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {}", 40 * (64 << 10)) };
+        let framing = if chunked {
+            "Transfer-Encoding: chunked".to_owned()
+        } else {
+            format!("Content-Length: {}", 40 * (64 << 10))
+        };
         let connection = if close { "close" } else { "keep-alive" };
-        let head = format!("POST /at-once HTTP/1.1\r\nHost: app.test\r\nConnection: {connection}\r\n{framing}\r\n\r\n");
+        let head = format!(
+            "POST /at-once HTTP/1.1\r\nHost: app.test\r\nConnection: {connection}\r\n{framing}\r\n\r\n"
+        );
         client.write(head.as_bytes()).expect("sent");
         assert_eq!(answer(&mut client).expect("an answer").status(), 401);
         let piece = vec![7; 64 << 10];
@@ -105,7 +130,9 @@ fn a_node_that_answers_first_and_reads_then_gets_all_of_it() {
         if chunked {
             client.write(b"0\r\n\r\n").expect("taken");
         }
-        until("all of it is at the node", || (node.state.body_bytes.load(Ordering::SeqCst) - before == 40 << 16).then_some(()));
+        until("all of it is at the node", || {
+            (node.state.body_bytes.load(Ordering::SeqCst) - before == 40 << 16).then_some(())
+        });
         if !close {
             assert_eq!(client.get_with("/visit", &[("Host", "app.test")]).status, 200);
             assert_eq!(client.connections, 1);
@@ -113,7 +140,8 @@ fn a_node_that_answers_first_and_reads_then_gets_all_of_it() {
     }
 }
 
-/// A client that writes all of its body before it reads, a node that reads nothing of it, and an answer that fills every buffer.
+/// A client that writes all of its body before it reads, a node that reads nothing of it, and an answer that
+/// fills every buffer.
 #[test]
 fn a_long_answer_does_not_wait_for_a_body_that_nobody_reads() {
     let (_node, proxy) = one("");
@@ -127,7 +155,8 @@ fn a_long_answer_does_not_wait_for_a_body_that_nobody_reads() {
 #[test]
 fn clients_that_never_send_the_rest_hold_no_connection() {
     let (node, proxy) = one("idle-timeout = \"1s\"");
-    let sockets = || std::fs::read_dir(format!("/proc/{}/fd", proxy.pid)).expect("a running process has files").count();
+    let sockets =
+        || std::fs::read_dir(format!("/proc/{}/fd", proxy.pid)).expect("a running process has files").count();
     Client::new(proxy.addr).get("/visit");
     let before = sockets();
     let mut stay = Vec::new();
@@ -135,7 +164,9 @@ fn clients_that_never_send_the_rest_hold_no_connection() {
         for n in 0..6 {
             let mut client = Client::new(proxy.addr);
             let framing = if n % 2 == 0 { "Content-Length: 1000" } else { "Transfer-Encoding: chunked" };
-            client.write(format!("POST {path} HTTP/1.1\r\nHost: app.test\r\n{framing}\r\n\r\n").as_bytes()).expect("sent");
+            client
+                .write(format!("POST {path} HTTP/1.1\r\nHost: app.test\r\n{framing}\r\n\r\n").as_bytes())
+                .expect("sent");
             assert!(answer(&mut client).expect("an answer").status() > 400);
             stay.push(client);
         }
@@ -150,7 +181,11 @@ fn http_2_clients_are_told_that_the_rest_is_not_wanted() {
     let (_node, proxy) = one("");
     h2::run(async {
         let send = h2::connect_bare(proxy.addr).await;
-        for (path, host, status) in [("/at-once?then=close", "app.test", 401), ("/", "nobody.test", 404), ("/unread", "app.test", 413)] {
+        for (path, host, status) in [
+            ("/at-once?then=close", "app.test", 401),
+            ("/", "nobody.test", 404),
+            ("/unread", "app.test", 413),
+        ] {
             let mut send = send.clone().ready().await.expect("open");
             let request = hyper::Request::post(format!("http://{host}{path}")).body(()).expect("a request");
             let (answer, mut stream) = send.send_request(request, false).expect("sent");

@@ -13,7 +13,9 @@ fn over(nodes: &[Spawned]) -> Conf {
 
 /// Waits until users without a pin are sent to a node.
 fn until_takes_new(proxy: &Proxy, node: &str) {
-    until(&format!("{node} takes new users"), || (Client::new(proxy.addr).get("/probe").node() == node).then_some(()));
+    until(&format!("{node} takes new users"), || {
+        (Client::new(proxy.addr).get("/probe").node() == node).then_some(())
+    });
 }
 
 fn kill_under_load(affinity: &str, cause: &str) -> (Proxy, Vec<Story>) {
@@ -40,7 +42,8 @@ fn kill_under_load(affinity: &str, cause: &str) -> (Proxy, Vec<Story>) {
     }
     assert!(moved > 0, "somebody was on n2");
     let lines: Vec<Value> = proxy.access_of("/visit/", stories.iter().map(|s| s.answers).sum());
-    let moves: Vec<&Value> = lines.iter().filter(|l| l["why"].as_str().is_some_and(|w| w.starts_with("moved"))).collect();
+    let moves: Vec<&Value> =
+        lines.iter().filter(|l| l["why"].as_str().is_some_and(|w| w.starts_with("moved"))).collect();
     assert_eq!(moves.len(), moved, "one line for each user who was moved: {moves:?}");
     assert!(moves.iter().all(|l| l["why"] == cause && l["was"] == "n2"), "{moves:?}");
     (proxy, stories)
@@ -59,7 +62,9 @@ fn sigkill_under_load_with_a_readable_cookie() {
 #[test]
 fn the_pin_is_rewritten_at_the_move() {
     let nodes = Origin::several(2);
-    let proxy = Proxy::start(&Conf::over(&nodes).cluster(QUICK).affinity(r#"{ cookie = "SRV", value = "route" }"#).text());
+    let proxy = Proxy::start(
+        &Conf::over(&nodes).cluster(QUICK).affinity(r#"{ cookie = "SRV", value = "route" }"#).text(),
+    );
     let mut client = Client::with_jar(proxy.addr).cookie("SRV", "n1");
     assert_eq!(client.get("/before").node(), "n1");
     nodes[0].kill();
@@ -67,7 +72,10 @@ fn the_pin_is_rewritten_at_the_move() {
     assert_eq!(answer.node(), "n2");
     assert!(answer.set_cookie("SRV").is_some_and(|set| set.starts_with("SRV=n2")), "{:?}", answer.head);
     let line = &proxy.access_of("/move", 1)[0];
-    assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &"n1".into(), &"n2".into()));
+    assert_eq!(
+        (&line["why"], &line["was"], &line["node"]),
+        (&"moved:down".into(), &"n1".into(), &"n2".into())
+    );
     nodes[0].revive();
     until_takes_new(&proxy, "n1");
     assert_eq!(client.get("/after").node(), "n2");
@@ -77,7 +85,8 @@ fn the_pin_is_rewritten_at_the_move() {
 #[test]
 fn a_learned_session_moves_once_and_stays() {
     let nodes = Origin::phps(2);
-    let proxy = Proxy::start(&Conf::over(&nodes).cluster(QUICK).affinity(r#"{ learn = "PHPSESSID" }"#).text());
+    let proxy =
+        Proxy::start(&Conf::over(&nodes).cluster(QUICK).affinity(r#"{ learn = "PHPSESSID" }"#).text());
     let mut client = Client::with_jar(proxy.addr);
     let home = client.get("/visit").node().to_owned();
     let dead = nodes.iter().find(|n| n.name() == home).expect("one of ours");
@@ -95,7 +104,10 @@ fn a_learned_session_moves_once_and_stays() {
 #[test]
 fn strict_answers_503_rather_than_another_node() {
     let nodes = Origin::tomcats(2);
-    let conf = Conf::over(&nodes).cluster(QUICK).cluster("failover = \"strict\"").affinity(r#"{ cookie = "SRV", value = "route" }"#);
+    let conf = Conf::over(&nodes)
+        .cluster(QUICK)
+        .cluster("failover = \"strict\"")
+        .affinity(r#"{ cookie = "SRV", value = "route" }"#);
     let proxy = Proxy::start(&conf.text());
     let mut client = Client::with_jar(proxy.addr).cookie("SRV", "n1");
     assert_eq!(client.get("/visit").node(), "n1");
@@ -137,7 +149,10 @@ fn a_backup_serves_only_when_no_other_can() {
 #[test]
 fn a_node_that_is_down_from_the_start_costs_nobody() {
     let alive = Origin::with("n1", Sessions::None);
-    let conf = Conf::over([&alive]).cluster(QUICK).affinity(r#""cookie""#).node("n2", &format!("\"http://{}\"", free_addr()));
+    let conf = Conf::over([&alive])
+        .cluster(QUICK)
+        .affinity(r#""cookie""#)
+        .node("n2", &format!("\"http://{}\"", free_addr()));
     let proxy = Proxy::start(&conf.text());
     for _ in 0..50 {
         let answer = Client::new(proxy.addr).get("/");
@@ -150,7 +165,8 @@ fn unchecked(dead: usize, affinity: &str) -> (Proxy, Origin) {
     let alive = Origin::with("n9", Sessions::Plain("PHPSESSID".into()));
     let lines = "balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }";
     let conf = Conf::over(std::iter::empty::<&Origin>()).cluster(lines).affinity(affinity);
-    let conf = (1..=dead).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
+    let conf =
+        (1..=dead).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
     let conf = conf.node("n9", &format!("{:?}", alive.url()));
     (Proxy::start(&conf.text()), alive)
 }
@@ -162,19 +178,29 @@ fn a_retry_on_another_node_says_where_the_session_was() {
         let answer = Client::new(proxy.addr).cookie("SRV", pin).get(path);
         assert_eq!((answer.status, answer.node()), (200, "n9"));
         let line = &proxy.access_of(path, 1)[0];
-        assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &pin.into(), &"n9".into()), "{line}");
+        assert_eq!(
+            (&line["why"], &line["was"], &line["node"]),
+            (&"moved:down".into(), &pin.into(), &"n9".into()),
+            "{line}"
+        );
         assert!(line["retries"].as_u64() > Some(1), "{line}");
     }
 }
 
 #[test]
 fn a_new_session_whose_first_nodes_are_dead_begins_on_the_next() {
-    for affinity in [r#"{ cookie = "HOMING" }"#, r#"{ cookie = "SRV", value = "route" }"#, r#"{ learn = "PHPSESSID" }"#] {
+    for affinity in
+        [r#"{ cookie = "HOMING" }"#, r#"{ cookie = "SRV", value = "route" }"#, r#"{ learn = "PHPSESSID" }"#]
+    {
         let (proxy, _alive) = unchecked(2, affinity);
         let mut client = Client::with_jar(proxy.addr);
         assert_eq!(client.get("/visit/new").node(), "n9", "{affinity}");
         let line = &proxy.access_of("/visit/new", 1)[0];
-        assert_eq!((&line["why"], &line["was"], &line["node"]), (&"new".into(), &Value::Null, &"n9".into()), "{line}");
+        assert_eq!(
+            (&line["why"], &line["was"], &line["node"]),
+            (&"new".into(), &Value::Null, &"n9".into()),
+            "{line}"
+        );
         assert_eq!(client.get("/visit/again").node(), "n9", "{affinity}");
         assert_ne!(proxy.why("/visit/again"), "new", "{affinity}");
     }
@@ -183,7 +209,9 @@ fn a_new_session_whose_first_nodes_are_dead_begins_on_the_next() {
 #[test]
 fn a_learned_session_that_knocks_at_several_nodes_was_on_the_first() {
     let nodes = Origin::phps(3);
-    let conf = Conf::over(&nodes).cluster("balance = \"first\"\nhealth = { kind = \"off\" }").affinity(r#"{ learn = "PHPSESSID" }"#);
+    let conf = Conf::over(&nodes)
+        .cluster("balance = \"first\"\nhealth = { kind = \"off\" }")
+        .affinity(r#"{ learn = "PHPSESSID" }"#);
     let proxy = Proxy::start(&conf.text());
     let mut client = Client::with_jar(proxy.addr);
     assert_eq!(client.get("/visit").node(), "n1");
@@ -191,7 +219,11 @@ fn a_learned_session_that_knocks_at_several_nodes_was_on_the_first() {
     nodes[1].kill();
     assert_eq!(client.get("/visit/move").node(), "n3");
     let line = &proxy.access_of("/visit/move", 1)[0];
-    assert_eq!((&line["why"], &line["was"], &line["node"]), (&"moved:down".into(), &"n1".into(), &"n3".into()), "{line}");
+    assert_eq!(
+        (&line["why"], &line["was"], &line["node"]),
+        (&"moved:down".into(), &"n1".into(), &"n3".into()),
+        "{line}"
+    );
 }
 
 #[test]
@@ -199,7 +231,8 @@ fn a_cluster_of_dead_nodes_is_answered_for_at_once() {
     for balance in ["least-sessions", "round-robin", "random", "first"] {
         let lines = format!("balance = \"{balance}\"\npassive = {{ failures = 0 }}");
         let conf = Conf::over(std::iter::empty::<&Origin>()).cluster(&lines).affinity(r#""cookie""#);
-        let conf = (1..=3).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
+        let conf =
+            (1..=3).fold(conf, |conf, n| conf.node(&format!("n{n}"), &format!("\"http://{}\"", free_addr())));
         let proxy = Proxy::start(&conf.text());
         let answer = Client::new(proxy.addr).get("/dead");
         assert_eq!(answer.status, 503, "{balance}");

@@ -8,21 +8,42 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Requests that two parsers could read in two ways. The smuggled one asks for /smuggled.
 const AMBIGUOUS: &[(&str, &str)] = &[
-    ("both lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"),
-    ("both lengths, other order", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG"),
+    (
+        "both lengths",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+    ),
+    (
+        "both lengths, other order",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG",
+    ),
     ("two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     ("a list of lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 4\r\n\r\nabcd"),
     ("a signed length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc"),
     ("a negative length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc"),
     ("a hexadecimal length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc"),
-    ("a length beyond 64 bits", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551619\r\n\r\nabc"),
+    (
+        "a length beyond 64 bits",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551619\r\n\r\nabc",
+    ),
     ("an unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
-    ("chunked not last", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+    (
+        "chunked not last",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    ),
     ("chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
-    ("chunked in two lines", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n\r\n0\r\n\r\n"),
-    ("chunked with a vertical tab", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
+    (
+        "chunked in two lines",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n\r\n0\r\n\r\n",
+    ),
+    (
+        "chunked with a vertical tab",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    ),
     ("chunked in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    ("a space before the colon", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    (
+        "a space before the colon",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    ),
     ("a folded line", "GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n"),
     ("a folded first line", "GET / HTTP/1.1\r\n Host: a\r\nHost: b\r\n\r\n"),
     ("bare LF between lines", "GET / HTTP/1.1\nHost: a\n\n"),
@@ -42,7 +63,8 @@ const AMBIGUOUS: &[(&str, &str)] = &[
     ("a method with a colon", "G:T / HTTP/1.1\r\nHost: a\r\n\r\n"),
 ];
 
-/// Chunked bodies that are broken; the head alone is fine, so they may reach the node as far as they made sense.
+/// Chunked bodies that are broken; the head alone is fine, so they may reach the node as far as they made
+/// sense.
 const BROKEN_BODIES: &[(&str, &str)] = &[
     ("a size that is no number", "zz\r\nabc\r\n0\r\n\r\n"),
     ("a size with a sign", "+3\r\nabc\r\n0\r\n\r\n"),
@@ -71,7 +93,10 @@ fn ambiguous_requests_are_refused_and_the_connection_closed() {
         let reached = node.hits() - before;
         let refused = (400..=505).contains(&back.status()) && ![404, 408].contains(&back.status());
         if !refused || !back.closed || back.answers() != 1 || reached > 0 {
-            wrong.push(format!("{what}: {reached} reached the node, closed: {}, answer: {:?}", back.closed, back.text));
+            wrong.push(format!(
+                "{what}: {reached} reached the node, closed: {}, answer: {:?}",
+                back.closed, back.text
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -84,10 +109,17 @@ fn broken_chunks_end_the_connection() {
     let mut wrong = Vec::new();
     for (what, body) in BROKEN_BODIES {
         let head = "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let back = raw(proxy.addr, format!("{head}{body}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), QUIET);
+        let back = raw(
+            proxy.addr,
+            format!("{head}{body}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(),
+            QUIET,
+        );
         let smuggled = node.seen().iter().any(|s| s.head.line.contains("smuggled"));
         if !back.closed || smuggled || back.status() == 200 {
-            wrong.push(format!("{what}: smuggled: {smuggled}, closed: {}, answer: {:?}", back.closed, back.text));
+            wrong.push(format!(
+                "{what}: smuggled: {smuggled}, closed: {}, answer: {:?}",
+                back.closed, back.text
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -96,7 +128,11 @@ fn broken_chunks_end_the_connection() {
 #[test]
 fn an_upgrade_to_h2c_is_not_forwarded() {
     let (_node, proxy) = one();
-    let headers = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")];
+    let headers = [
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+    ];
     let answer = Client::new(proxy.addr).get_with("/headers", &headers);
     assert_eq!(answer.status, 200);
     for name in ["upgrade", "http2-settings"] {
@@ -109,7 +145,11 @@ fn an_absolute_target_names_the_host() {
     let (_node, proxy) = one();
     let mut client = Client::new(proxy.addr);
     let answer = client.send("GET", "http://b.test/headers", &[("Host", "a.test")], b"").expect("an answer");
-    assert!(answer.status == 400 || answer.seen("host") == ["b.test"], "never the other one: {}", answer.text());
+    assert!(
+        answer.status == 400 || answer.seen("host") == ["b.test"],
+        "never the other one: {}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -138,7 +178,11 @@ fn hop_by_hop_headers_stop_here() {
     }
     assert!(answer.seen("te").iter().all(|v| v == "trailers"), "{:?}", answer.seen("te"));
     assert_eq!(answer.seen("x-kept"), ["1"]);
-    assert!(!answer.seen("connection").iter().any(|v| v.contains("close") || v.contains("Secret")), "{:?}", answer.seen("connection"));
+    assert!(
+        !answer.seen("connection").iter().any(|v| v.contains("close") || v.contains("Secret")),
+        "{:?}",
+        answer.seen("connection")
+    );
 }
 
 #[test]
@@ -207,7 +251,11 @@ fn cookies_of_an_http2_client_are_one_line() {
 fn an_upgrade_with_a_body_is_an_ordinary_request() {
     let (node, proxy) = one();
     let head = "POST /upload HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\n";
-    let back = raw(proxy.addr, format!("{head}helloGET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes(), QUIET);
+    let back = raw(
+        proxy.addr,
+        format!("{head}helloGET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes(),
+        QUIET,
+    );
     assert_eq!((back.status(), back.answers()), (200, 2), "{}", back.text);
     assert!(back.text.contains("\"bytes\":5"), "with its body: {}", back.text);
     let lines: Vec<String> = node.seen().into_iter().map(|seen| seen.head.line).collect();
@@ -219,7 +267,10 @@ fn half_a_handshake_is_an_ordinary_request() {
     let (node, proxy) = one();
     let key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     for (path, headers) in [
-        ("/keyless", &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..]),
+        (
+            "/keyless",
+            &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")][..],
+        ),
         ("/empty", &[("Connection", "Upgrade"), ("Upgrade", "WebSocket"), ("Sec-WebSocket-Key", "")]),
         ("/unconnected", &[("Upgrade", "websocket"), key]),
         ("/kept", &[("Connection", "keep-alive"), ("Upgrade", "websocket"), key]),
@@ -230,6 +281,11 @@ fn half_a_handshake_is_an_ordinary_request() {
         assert_eq!(proxy.access_of(path, 1)[0]["status"], 200, "{path}: no socket in the log");
     }
     for seen in node.seen() {
-        assert_eq!((seen.head.get("upgrade"), seen.head.says("connection", "upgrade")), (None, false), "{}", seen.head.line);
+        assert_eq!(
+            (seen.head.get("upgrade"), seen.head.says("connection", "upgrade")),
+            (None, false),
+            "{}",
+            seen.head.line
+        );
     }
 }

@@ -71,7 +71,8 @@ fn term_loses_no_connection_it_had_accepted() {
                     let mut lost = Vec::new();
                     while !stop.load(Ordering::SeqCst) && TcpStream::connect(addr).is_ok() {
                         let mut client = Client::new(addr);
-                        // Refused is fine: the client knows that nothing was taken. Anything after that is a loss.
+                        // Refused is fine: the client knows that nothing was taken. Anything after that is a
+                        // loss.
                         if client.open().is_err() {
                             break;
                         }
@@ -138,7 +139,9 @@ fn websockets_are_told_to_go() {
 fn usr1_opens_the_access_log_anew() {
     let (_node, proxy) = one("access-log = { to = \"access.log\" }");
     let (log, old) = (proxy.folder().join("access.log"), proxy.folder().join("access.old"));
-    let holds = |file: &std::path::Path, text: &str| std::fs::read_to_string(file).is_ok_and(|t| t.contains(text)).then_some(());
+    let holds = |file: &std::path::Path, text: &str| {
+        std::fs::read_to_string(file).is_ok_and(|t| t.contains(text)).then_some(())
+    };
     Client::new(proxy.addr).get("/before");
     until("the first line is written", || holds(&log, "/before"));
     std::fs::rename(&log, &old).expect("rotated");
@@ -182,7 +185,9 @@ fn a_name_that_does_not_resolve_is_a_node_that_is_down() {
 #[test]
 fn a_name_that_resolves_is_a_node() {
     let node = Origin::start("n1");
-    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(PLAIN).node("n1", &format!("\"http://localhost:{}\"", node.addr.port()));
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(PLAIN)
+        .node("n1", &format!("\"http://localhost:{}\"", node.addr.port()));
     let proxy = Proxy::start(&conf.text());
     until("the name is resolved", || (Client::new(proxy.addr).get("/").node() == "n1").then_some(()));
 }

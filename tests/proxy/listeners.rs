@@ -1,4 +1,5 @@
-//! The ways in: HTTP/1.0, 1.1 and 2, unix sockets, the PROXY protocol, and the limits that keep the slow and the large out.
+//! The ways in: HTTP/1.0, 1.1 and 2, unix sockets, the PROXY protocol, and the limits that keep the slow and
+//! the large out.
 
 use crate::support::client::raw;
 use crate::support::wire::pattern;
@@ -24,7 +25,10 @@ fn http_1_0() {
     let plain = raw(proxy.addr, b"GET /visit HTTP/1.0\r\n\r\n", QUIET);
     assert!(plain.status() == 200 && plain.closed, "{plain:?}");
     let body = raw(proxy.addr, b"GET /chunked HTTP/1.0\r\nHost: a\r\n\r\n", QUIET);
-    assert!(body.closed && body.text.ends_with("\r\n\r\none two three"), "HTTP/1.0 knows no chunks: {body:?}");
+    assert!(
+        body.closed && body.text.ends_with("\r\n\r\none two three"),
+        "HTTP/1.0 knows no chunks: {body:?}"
+    );
     let mut client = Client::new(proxy.addr);
     client.write(b"GET /visit HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").expect("sent");
     let answer = client.answer("GET").expect("an answer");
@@ -35,7 +39,8 @@ fn http_1_0() {
 fn pipelined_requests_are_answered_in_order() {
     let (_node, proxy) = one("");
     let mut client = Client::new(proxy.addr);
-    let requests: String = (0..20).map(|i| format!("GET /status?code={} HTTP/1.1\r\nHost: a\r\n\r\n", 200 + i)).collect();
+    let requests: String =
+        (0..20).map(|i| format!("GET /status?code={} HTTP/1.1\r\nHost: a\r\n\r\n", 200 + i)).collect();
     client.write(requests.replace("code=204", "code=244").as_bytes()).expect("sent");
     for i in 0..20 {
         let want = if i == 4 { 244 } else { 200 + i };
@@ -52,7 +57,9 @@ fn http_2_with_prior_knowledge() {
         assert_eq!((answer.status().as_u16(), answer.version()), (200, hyper::Version::HTTP_2));
         let big = h2::fetch(&mut send, h2::get("http", "app.test", "/big?n=3000000")).await;
         assert!(big.body() == &pattern(3_000_000), "3 MB over HTTP/2");
-        let post = hyper::Request::post("http://app.test/upload").body(Full::new(Bytes::from(pattern(1_000_000)))).expect("a request");
+        let post = hyper::Request::post("http://app.test/upload")
+            .body(Full::new(Bytes::from(pattern(1_000_000))))
+            .expect("a request");
         let up = h2::fetch(&mut send, post).await;
         assert!(up.body().starts_with(b"{\"bytes\":1000000,"), "{:?}", up.body());
         let headers = h2::fetch(&mut send, h2::get("http", "app.test", "/headers")).await;
@@ -126,10 +133,17 @@ fn the_proxy_protocol_tells_the_client() {
     for (bytes, client) in [(one, "203.0.113.7"), (two, "203.0.113.8")] {
         let back = raw(proxy.addr, &bytes, QUIET);
         assert_eq!(back.status(), 200, "{}", back.text);
-        assert!(back.text.to_ascii_lowercase().contains(&format!(r#"["x-forwarded-for","{client}"]"#)), "{}", back.text);
+        assert!(
+            back.text.to_ascii_lowercase().contains(&format!(r#"["x-forwarded-for","{client}"]"#)),
+            "{}",
+            back.text
+        );
     }
     let local = [b"\r\n\r\n\0\r\nQUIT\n\x20\x00\0\0".as_slice(), request].concat();
-    assert!(raw(proxy.addr, &local, QUIET).text.contains("127.0.0.1"), "a LOCAL connection is the sender's own");
+    assert!(
+        raw(proxy.addr, &local, QUIET).text.contains("127.0.0.1"),
+        "a LOCAL connection is the sender's own"
+    );
     let hits = node.hits();
     let bare = raw(proxy.addr, request, QUIET);
     assert!(bare.closed && bare.status() != 200, "without the header nothing is served: {bare:?}");
@@ -185,10 +199,12 @@ fn large_headers_are_431() {
         let back = raw(proxy.addr, request.as_bytes(), QUIET);
         assert!(back.status() == 431 && back.closed, "{back:?}");
     }
-    let long = raw(proxy.addr, format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(10_000)).as_bytes(), QUIET);
+    let long =
+        raw(proxy.addr, format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(10_000)).as_bytes(), QUIET);
     assert!(matches!(long.status(), 414 | 431) && long.closed, "{long:?}");
     assert_eq!(node.hits(), 0);
-    let fine = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Large: {}\r\n\r\n", "x".repeat(6_000));
+    let fine =
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Large: {}\r\n\r\n", "x".repeat(6_000));
     assert_eq!(raw(proxy.addr, fine.as_bytes(), QUIET).status(), 200);
 }
 
@@ -215,7 +231,9 @@ fn connections_beyond_the_limit_wait() {
 #[test]
 fn several_addresses_and_listeners() {
     let (node, second, third) = (Origin::start("n1"), free_addr(), free_addr());
-    let conf = Conf::over([&node]).affinity(PLAIN).more(&format!("[listener.more]\nbind = [\"{second}\", \"{third}\"]"));
+    let conf = Conf::over([&node])
+        .affinity(PLAIN)
+        .more(&format!("[listener.more]\nbind = [\"{second}\", \"{third}\"]"));
     let _proxy = Proxy::start(&conf.text());
     for addr in [second, third] {
         assert_eq!(Client::new(addr).get("/").status, 200);
@@ -228,13 +246,22 @@ fn a_request_refused_at_the_door_is_logged_with_what_is_known_of_it() {
     let proxy = Proxy::start(&Conf::over([&node]).affinity(PLAIN).listener("max-headers = 5").text());
     let request = |method: &str, target: &str, headers: &[(&str, &str)]| {
         let request = hyper::Request::builder().method(method).uri(target);
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).expect("a request")
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value))
+            .body(())
+            .expect("a request")
     };
     let many: Vec<(String, String)> = (0..9).map(|at| (format!("x-{at}"), "1".to_owned())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let cases = [
         ("GET", "http://app.test/host-twice", vec![("host", "app.test"), ("host", "app.test")], 400),
-        ("POST", "http://app.test:81/length-twice", vec![("content-length", "0"), ("content-length", "0")], 400),
+        (
+            "POST",
+            "http://app.test:81/length-twice",
+            vec![("content-length", "0"), ("content-length", "0")],
+            400,
+        ),
         ("GET", "http://app.test/many?of=them", many, 431),
         ("GET", "http://app.test/other-host", vec![("host", "other.test")], 400),
         ("GET", "http://user:secret@app.test/user", vec![], 400),

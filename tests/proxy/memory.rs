@@ -1,5 +1,5 @@
-//! What a restart remembers, however the process ended, and what becomes of it when the state folder is damaged, taken or not
-//! to be written.
+//! What a restart remembers, however the process ended, and what becomes of it when the state folder is
+//! damaged, taken or not to be written.
 
 use crate::support::{Client, Conf, Origin, Proxy, free_addr, proxy::refused_start, until};
 use homing::base::hash::hash64;
@@ -42,7 +42,9 @@ fn users(proxy: &Proxy, count: usize) -> Vec<(Client, String)> {
 fn until_written(file: &Path, client: &Client) {
     let id = client.jar.as_ref().and_then(|jar| jar.get("PHPSESSID")).expect("the application gave it an id");
     let bytes = postcard::to_allocvec(&hash64(id.as_bytes())).expect("a number");
-    until("the session is in the file", || fs::read(file).ok()?.windows(bytes.len()).any(|w| w == bytes).then_some(()));
+    until("the session is in the file", || {
+        fs::read(file).ok()?.windows(bytes.len()).any(|w| w == bytes).then_some(())
+    });
 }
 
 fn assert_stay(proxy: &Proxy, users: &mut [(Client, String)]) {
@@ -117,7 +119,8 @@ fn a_full_node_is_still_full_after_a_kill() {
 #[test]
 fn who_logged_out_is_not_remembered() {
     let nodes = Origin::phps(1);
-    let (_folder, conf) = with_state(Conf::over(&nodes).affinity(LEARNED).with(&nodes[0], "max-sessions = 1"));
+    let (_folder, conf) =
+        with_state(Conf::over(&nodes).affinity(LEARNED).with(&nodes[0], "max-sessions = 1"));
     let first = Proxy::start(&conf);
     let mut client = Client::with_jar(first.addr);
     assert_eq!(client.get("/visit").status, 200);
@@ -130,7 +133,10 @@ fn who_logged_out_is_not_remembered() {
 #[test]
 fn time_without_a_proxy_is_idle_time() {
     let nodes = Origin::phps(1);
-    let conf = Conf::over(&nodes).affinity(LEARNED).cluster("session-idle = \"1s\"").with(&nodes[0], "max-sessions = 1");
+    let conf = Conf::over(&nodes)
+        .affinity(LEARNED)
+        .cluster("session-idle = \"1s\"")
+        .with(&nodes[0], "max-sessions = 1");
     let (_folder, conf) = with_state(conf);
     let first = Proxy::start(&conf);
     assert_eq!(Client::with_jar(first.addr).get("/visit").status, 200);
@@ -144,12 +150,15 @@ fn time_without_a_proxy_is_idle_time() {
 fn a_session_that_was_moved_does_not_flip_back_after_a_restart() {
     let quick = "balance = \"round-robin\"\nslow-start = \"0s\"\nhealth = { interval = \"200ms\", timeout = \"5s\", rise = 1, fall = 2 }";
     let nodes = Origin::several(2);
-    let (_folder, conf) = with_state(Conf::over(&nodes).cluster(quick).affinity(r#"{ route = "JSESSIONID" }"#));
+    let (_folder, conf) =
+        with_state(Conf::over(&nodes).cluster(quick).affinity(r#"{ route = "JSESSIONID" }"#));
     let takes_new = |proxy: &Proxy, node: &str| {
         until("both nodes are up", || (Client::new(proxy.addr).get("/probe").node() == node).then_some(()));
     };
     // a client that keeps showing the old route: nobody gives it a new id
-    let user = |proxy: &Proxy| Client::new(proxy.addr).get_with("/user", &[("Cookie", "JSESSIONID=abc.n1")]).node().to_owned();
+    let user = |proxy: &Proxy| {
+        Client::new(proxy.addr).get_with("/user", &[("Cookie", "JSESSIONID=abc.n1")]).node().to_owned()
+    };
     let first = Proxy::start(&conf);
     assert_eq!(user(&first), "n1");
     nodes[0].kill();
@@ -164,7 +173,9 @@ fn a_session_that_was_moved_does_not_flip_back_after_a_restart() {
 }
 
 /// Damages the file between two runs; the second proxy, and its users.
-fn damaged(damage: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Proxy, Vec<(Client, String)>, tempfile::TempDir, Vec<Origin>) {
+fn damaged(
+    damage: impl FnOnce(Vec<u8>) -> Vec<u8>,
+) -> (Proxy, Vec<(Client, String)>, tempfile::TempDir, Vec<Origin>) {
     let nodes = Origin::phps(4);
     let (folder, conf) = with_state(Conf::over(&nodes).affinity(LEARNED));
     let first = Proxy::start(&conf);
@@ -176,9 +187,12 @@ fn damaged(damage: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Proxy, Vec<(Client, Stri
 }
 
 fn assert_set_aside(proxy: &Proxy, folder: &tempfile::TempDir, why: &str) {
-    let says = |line: &str| line.contains("WARN") && line.contains(why) && line.contains("set aside as ledgers.damaged-");
+    let says = |line: &str| {
+        line.contains("WARN") && line.contains(why) && line.contains("set aside as ledgers.damaged-")
+    };
     assert!(proxy.log.wait(0, Duration::from_secs(5), says).is_some(), "{:?}", proxy.log.all());
-    let names = fs::read_dir(folder.path().join("state")).expect("the folder").flatten().map(|f| f.file_name());
+    let names =
+        fs::read_dir(folder.path().join("state")).expect("the folder").flatten().map(|f| f.file_name());
     let kept = names.filter(|n| n.to_string_lossy().starts_with("ledgers.damaged-")).count();
     assert_eq!(kept, 1);
 }
@@ -219,7 +233,10 @@ fn two_instances_do_not_share_a_state_folder() {
     let (code, said) = refused_start(&text.replace(&conf.web.to_string(), &free_addr().to_string()));
     assert_eq!(code, Some(1), "{said}");
     let state = folder.path().join("state").display().to_string();
-    assert!(said.contains(&state) && said.contains("in use") && said.contains(&format!("process {}", first.pid)), "{said}");
+    assert!(
+        said.contains(&state) && said.contains("in use") && said.contains(&format!("process {}", first.pid)),
+        "{said}"
+    );
     assert!(said.contains("server.state-dir"), "it says what to do: {said}");
     assert_eq!(Client::new(first.addr).get("/").status, 200);
     // the lock ends with its holder, however that ends
@@ -235,7 +252,8 @@ fn a_state_folder_that_cannot_be_made_is_no_reason_not_to_serve() {
     let mut client = Client::with_jar(proxy.addr);
     let home = client.get("/").node().to_owned();
     assert_eq!(client.get("/").node(), home);
-    let warned = |l: &&String| l.contains("WARN") && l.contains("/dev/null/state") && l.contains("server.state-dir");
+    let warned =
+        |l: &&String| l.contains("WARN") && l.contains("/dev/null/state") && l.contains("server.state-dir");
     assert_eq!(proxy.log.all().iter().filter(warned).count(), 1, "{:?}", proxy.log.all());
     stop(proxy);
 }

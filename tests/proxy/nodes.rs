@@ -7,18 +7,30 @@ use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, proxy::repla
 #[test]
 fn a_node_behind_tls_is_verified() {
     let (certs, strangers, node) = (Certs::new(), Certs::new(), Origin::start("n1"));
-    let (good, bad) = (tls_in_front(certs.server("node.test"), node.addr), tls_in_front(strangers.server("node.test"), node.addr));
+    let (good, bad) = (
+        tls_in_front(certs.server("node.test"), node.addr),
+        tls_in_front(strangers.server("node.test"), node.addr),
+    );
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("ca.pem"), certs.ca()).expect("the authority is written");
     let base = Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#);
     let conf = |addr: std::net::SocketAddr, tls: &str| {
         let conf = base.clone().node("n1", &format!("\"https://{addr}\""));
-        conf.cluster(&format!("tls = {{ {tls} }}\nhealth = {{ kind = \"off\" }}\npassive = {{ failures = 0 }}"))
+        conf.cluster(&format!(
+            "tls = {{ {tls} }}\nhealth = {{ kind = \"off\" }}\npassive = {{ failures = 0 }}"
+        ))
     };
-    replace(&folder.path().join("homing.toml"), &conf(good, "ca = \"ca.pem\", server-name = \"node.test\"").text());
+    replace(
+        &folder.path().join("homing.toml"),
+        &conf(good, "ca = \"ca.pem\", server-name = \"node.test\"").text(),
+    );
     let proxy = Proxy::start_in(folder, "homing.toml");
     assert_eq!(Client::new(proxy.addr).get("/big?n=1000000").body, pattern(1_000_000));
-    assert_eq!(Client::new(proxy.addr).get("/headers").seen("x-forwarded-proto"), ["http"], "the client's scheme, not the node's");
+    assert_eq!(
+        Client::new(proxy.addr).get("/headers").seen("x-forwarded-proto"),
+        ["http"],
+        "the client's scheme, not the node's"
+    );
     for (what, addr, tls) in [
         ("a stranger's certificate", bad, "ca = \"ca.pem\", server-name = \"node.test\""),
         ("another name", good, "ca = \"ca.pem\", server-name = \"other.test\""),
@@ -36,8 +48,10 @@ fn a_node_behind_tls_is_verified() {
 #[test]
 fn a_node_that_speaks_http_2() {
     let addr = h2_node("n1");
-    let conf =
-        Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).cluster("http2 = true").node("n1", &format!("\"http://{addr}\""));
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(r#""cookie""#)
+        .cluster("http2 = true")
+        .node("n1", &format!("\"http://{addr}\""));
     let proxy = Proxy::start(&conf.text());
     let mut client = Client::with_jar(proxy.addr);
     for _ in 0..50 {
@@ -51,9 +65,13 @@ fn a_node_that_speaks_http_2() {
 #[test]
 fn a_second_try_is_http_2_as_well() {
     let (gone, good) = (free_addr(), h2_node("n2"));
-    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).cluster("http2 = true\nhealth = { kind = \"off\" }");
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(r#""cookie""#)
+        .cluster("http2 = true\nhealth = { kind = \"off\" }");
     let conf = conf.cluster("balance = \"round-robin\"\npassive = { failures = 0 }");
-    let proxy = Proxy::start(&conf.node("n1", &format!("\"http://{gone}\"")).node("n2", &format!("\"http://{good}\"")).text());
+    let proxy = Proxy::start(
+        &conf.node("n1", &format!("\"http://{gone}\"")).node("n2", &format!("\"http://{good}\"")).text(),
+    );
     for _ in 0..10 {
         assert_eq!(Client::new(proxy.addr).get("/").text(), "HTTP/2.0 0");
         assert_eq!(Client::new(proxy.addr).post("/", b"four").text(), "HTTP/2.0 4");
@@ -66,7 +84,9 @@ fn a_node_on_a_unix_socket() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     unix_in_front(&folder.path().join("node.sock"), node.addr);
     let url = format!("\"unix:{}\"", folder.path().join("node.sock").display());
-    let proxy = Proxy::start(&Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).node("n1", &url).text());
+    let proxy = Proxy::start(
+        &Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).node("n1", &url).text(),
+    );
     let mut client = Client::with_jar(proxy.addr);
     for _ in 0..50 {
         assert_eq!(client.get("/").node(), "n1");

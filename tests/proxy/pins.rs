@@ -1,4 +1,5 @@
-//! Pins as the wire carries them: what the client is told, what the application sees, and what a wrong one does.
+//! Pins as the wire carries them: what the client is told, what the application sees, and what a wrong one
+//! does.
 
 use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, proxy::replace, until};
 use std::collections::BTreeSet;
@@ -14,8 +15,12 @@ fn proxies_with_the_same_keys_agree_in_any_order_of_nodes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     replace(&folder.path().join("homing.toml"), &conf.text());
     std::fs::create_dir(folder.path().join("state")).expect("a state folder");
-    for file in std::fs::read_dir(one.folder().join("state")).expect("the first proxy keeps its keys in state-dir").flatten() {
-        std::fs::copy(file.path(), folder.path().join("state").join(file.file_name())).expect("the keys are copied");
+    for file in std::fs::read_dir(one.folder().join("state"))
+        .expect("the first proxy keeps its keys in state-dir")
+        .flatten()
+    {
+        std::fs::copy(file.path(), folder.path().join("state").join(file.file_name()))
+            .expect("the keys are copied");
     }
     let other = Proxy::start_in(folder, "homing.toml");
     for user in 0..50 {
@@ -26,7 +31,12 @@ fn proxies_with_the_same_keys_agree_in_any_order_of_nodes() {
         let mut client = Client::new(there.addr).cookie("HOMING", &pin);
         assert_eq!(client.get("/second").node(), home, "user {user}: the other proxy reads the pin");
     }
-    assert!(one.access_of("/second", 25).iter().chain(&other.access_of("/second", 25)).all(|l| l["why"] == "cookie"));
+    assert!(
+        one.access_of("/second", 25)
+            .iter()
+            .chain(&other.access_of("/second", 25))
+            .all(|l| l["why"] == "cookie")
+    );
 }
 
 #[test]
@@ -35,7 +45,8 @@ fn a_restart_keeps_the_keys() {
     let conf = Conf::over(&nodes).affinity(SEALED).text();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let state = folder.path().join("kept");
-    let conf = conf.replace("workers = 2", &format!("workers = 2\nstate-dir = {:?}", state.display().to_string()));
+    let conf =
+        conf.replace("workers = 2", &format!("workers = 2\nstate-dir = {:?}", state.display().to_string()));
     let first = Proxy::start(&conf);
     let mut users: Vec<Client> = (0..20).map(|_| Client::with_jar(first.addr)).collect();
     let homes: Vec<String> = users.iter_mut().map(|u| u.get("/").node().to_owned()).collect();
@@ -58,7 +69,11 @@ fn the_first_burst_on_one_connection_lands_on_one_node() {
             let tasks: Vec<_> = (0..20)
                 .map(|i| {
                     let mut send = send.clone();
-                    tokio::spawn(async move { h2::node(&h2::fetch(&mut send, h2::get("http", "app.test", &format!("/burst/{i}"))).await) })
+                    tokio::spawn(async move {
+                        h2::node(
+                            &h2::fetch(&mut send, h2::get("http", "app.test", &format!("/burst/{i}"))).await,
+                        )
+                    })
                 })
                 .collect();
             let mut seen = BTreeSet::new();
@@ -84,7 +99,10 @@ fn our_cookie_is_hidden_from_the_application_and_set_once() {
     for name in ["n1", "n2"] {
         // as a word: two letters alone may well occur in what is random
         let value = set.split(';').next().unwrap_or("").split_once('=').map_or("", |(_, value)| value);
-        assert!(!value.split(['.', '|', '~', ':']).any(|word| word == name), "a sealed pin does not show its node: {set}");
+        assert!(
+            !value.split(['.', '|', '~', ':']).any(|word| word == name),
+            "a sealed pin does not show its node: {set}"
+        );
     }
     let second = client.get("/headers");
     assert_eq!(second.set_cookie("HOMING"), None, "with a valid pin nothing is set again");
@@ -96,8 +114,9 @@ fn over_tls_the_cookie_is_secure_and_survives_cross_site_posts() {
     let (certs, nodes, secure) = (Certs::new(), Origin::several(2), free_addr());
     let folder = tempfile::tempdir().expect("a temporary folder");
     certs.write(&folder.path().join("certs"), &["app.test"]);
-    let conf =
-        Conf::over(&nodes).affinity(SEALED).more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
+    let conf = Conf::over(&nodes)
+        .affinity(SEALED)
+        .more(&format!("[listener.secure]\nbind = \"{secure}\"\ntls = {{ certs = [\"certs\"] }}"));
     replace(&folder.path().join("homing.toml"), &conf.text());
     let _proxy = Proxy::start_in(folder, "homing.toml");
     let answer = certs.client(secure, "app.test").get("/");
@@ -139,7 +158,12 @@ fn an_unknown_route_is_placed_anew() {
         Client::new(proxy.addr).cookie("JSESSIONID", id).get(&format!("/unknown/{n}"));
     }
     let warned = |route: &str| {
-        proxy.log.all().into_iter().filter(|line| line.contains(&format!("says \"{route}\", which names no node"))).collect::<Vec<_>>()
+        proxy
+            .log
+            .all()
+            .into_iter()
+            .filter(|line| line.contains(&format!("says \"{route}\", which names no node")))
+            .collect::<Vec<_>>()
     };
     until("both routes are warned of", || (warned("n8").len() == 1).then_some(()));
     assert_eq!(warned("n9").len(), 1);
@@ -179,17 +203,19 @@ fn two_applications_on_one_host_do_not_trample_each_other() {
     let (a, b) = (Origin::several(3), Origin::several(3));
     let list: String = b.iter().map(|o| format!("{} = {:?}\n", o.name(), o.url())).collect();
     // The first rule is ours to narrow; the second cluster comes after it.
-    let conf = Conf::over(&a)
-        .rule("path = \"/a\"")
-        .affinity(r#""cookie""#)
-        .more(&format!("[[rule]]\ncluster = \"other\"\n[cluster.other]\naffinity = \"cookie\"\n[cluster.other.nodes]\n{list}"));
+    let conf = Conf::over(&a).rule("path = \"/a\"").affinity(r#""cookie""#).more(&format!(
+        "[[rule]]\ncluster = \"other\"\n[cluster.other]\naffinity = \"cookie\"\n[cluster.other.nodes]\n{list}"
+    ));
     let proxy = Proxy::start(&conf.text());
     for _ in 0..20 {
         let mut client = Client::with_jar(proxy.addr);
         let (home_a, home_b) = (client.get("/a").node().to_owned(), client.get("/b").node().to_owned());
         assert_eq!(client.jar.as_ref().map(|jar| jar.len()), Some(2), "each has its own cookie");
         for _ in 0..5 {
-            assert_eq!((client.get("/a").node(), client.get("/b").node()), (home_a.as_str(), home_b.as_str()));
+            assert_eq!(
+                (client.get("/a").node(), client.get("/b").node()),
+                (home_a.as_str(), home_b.as_str())
+            );
         }
     }
 }

@@ -55,11 +55,13 @@ fn two_hundred_files_under_load_disturb_nobody() {
     let (nodes, guests) = (Origin::several(3), [Origin::start("g1"), Origin::start("g2")]);
     let base = Conf::over(&nodes).affinity(r#"{ cookie = "HOMING" }"#);
     let proxy = Proxy::start(&marked(&base, "start"));
-    let mut sockets: Vec<Socket> = (0..6).map(|_| Socket::connect(proxy.addr).expect("a WebSocket opens")).collect();
+    let mut sockets: Vec<Socket> =
+        (0..6).map(|_| Socket::connect(proxy.addr).expect("a WebSocket opens")).collect();
     let residents = Load::of_visitors(8, proxy.addr);
     residents.wait(8);
     let addr = proxy.addr;
-    let newcomers = Load::start(2, move |_| Client::new(addr), |client, _| client.send("GET", "/newcomer", &[], b""));
+    let newcomers =
+        Load::start(2, move |_| Client::new(addr), |client, _| client.send("GET", "/newcomer", &[], b""));
     let mut last = "start".to_owned();
     for i in 0..ROUNDS {
         let text = marked(&round(i, &base, &guests), &format!("round {i}"));
@@ -85,7 +87,8 @@ fn two_hundred_files_under_load_disturb_nobody() {
     for (i, socket) in sockets.iter_mut().enumerate() {
         assert!(socket.says("still here?"), "WebSocket {i} survived {ROUNDS} reloads");
     }
-    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", proxy.pid)).expect("it still runs");
+    let children =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", proxy.pid)).expect("it still runs");
     assert_eq!(children.trim(), "", "one process");
     assert!(proxy.ended().is_none());
 }
@@ -95,7 +98,8 @@ fn a_saved_file_is_live_within_200_milliseconds() {
     let nodes = Origin::several(1);
     let conf = Conf::over(&nodes);
     let proxy = Proxy::start(&marked(&conf, "0"));
-    // Others use the same cores; the best of a hundred shows what the proxy itself needs. Mostly it is the first.
+    // Others use the same cores; the best of a hundred shows what the proxy itself needs. Mostly it is the
+    // first.
     let in_time = (1..=100).any(|i| {
         let text = marked(&conf, &i.to_string());
         let start = std::time::Instant::now();
@@ -138,7 +142,8 @@ fn a_symlink_swap_is_applied() {
     let conf = Conf::over(&nodes);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = folder.path().to_owned();
-    // As Kubernetes mounts a ConfigMap: the file is a link into `..data`, itself a link that is replaced by renaming.
+    // As Kubernetes mounts a ConfigMap: the file is a link into `..data`, itself a link that is replaced by
+    // renaming.
     let version = |i: usize| {
         let data = at.join(format!("..v{i}"));
         std::fs::create_dir(&data).expect("a folder for this version");
@@ -150,7 +155,8 @@ fn a_symlink_swap_is_applied() {
         }
     };
     version(0);
-    std::os::unix::fs::symlink("..data/homing.toml", at.join("homing.toml")).expect("the link the proxy is given");
+    std::os::unix::fs::symlink("..data/homing.toml", at.join("homing.toml"))
+        .expect("the link the proxy is given");
     let proxy = Proxy::start_in(folder, "homing.toml");
     for i in 1..=10 {
         version(i);
@@ -164,17 +170,22 @@ fn an_included_file_is_watched_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let parts = folder.path().join("conf.d");
     std::fs::create_dir(&parts).expect("a folder for parts");
-    let rule = |text: &str| format!("[[rule]]\npath = \"/marker\"\nrespond = {{ status = 200, body = \"{text}\" }}\n");
+    let rule = |text: &str| {
+        format!("[[rule]]\npath = \"/marker\"\nrespond = {{ status = 200, body = \"{text}\" }}\n")
+    };
     let part = parts.join("marker.toml");
     std::fs::write(&part, rule("one")).expect("the part is written");
-    let conf = format!("include = [\"conf.d/*.toml\"]\n{}", Conf::over(&nodes).rule("path = \"/app\"").text());
+    let conf =
+        format!("include = [\"conf.d/*.toml\"]\n{}", Conf::over(&nodes).rule("path = \"/app\"").text());
     std::fs::write(folder.path().join("homing.toml"), conf).expect("the conf file is written");
     let proxy = Proxy::start_in(folder, "homing.toml");
     assert_eq!(marker(&proxy), "one");
     crate::support::proxy::replace(&part, &rule("two"));
     until_marked(&proxy, "two");
     std::fs::remove_file(&part).expect("the part goes");
-    until("the rule of the removed part is gone", || (Client::new(proxy.addr).get("/marker").status == 404).then_some(()));
+    until("the rule of the removed part is gone", || {
+        (Client::new(proxy.addr).get("/marker").status == 404).then_some(())
+    });
     std::fs::write(parts.join("another.toml"), rule("three")).expect("a new part is written");
     until_marked(&proxy, "three");
 }
@@ -191,18 +202,30 @@ fn a_kept_connection_is_ruled_by_the_file_in_force() {
     let proxy = Proxy::start(&within(believing));
     let mut client = Client::new(proxy.addr);
     let ask = |client: &mut Client| {
-        let answer = client.get_with("/visit", &[("X-Forwarded-For", "10.9.1.1"), ("X-Request-Id", "of-mine")]);
+        let answer =
+            client.get_with("/visit", &[("X-Forwarded-For", "10.9.1.1"), ("X-Request-Id", "of-mine")]);
         let said = answer.head.get("homing-why").unwrap_or_default().to_owned();
         (answer.text() == "inner", said)
     };
     assert_eq!(ask(&mut client), (true, "-; why=none; id=of-mine".into()));
     assert!(proxy.reload_to(&within("max-headers = 20")).applied());
     assert_eq!(ask(&mut client), (false, String::new()), "nobody is believed any more");
-    let told = nodes[0].seen().pop().expect("it came there").head.all("x-forwarded-for").collect::<Vec<_>>().join(",");
+    let told = nodes[0]
+        .seen()
+        .pop()
+        .expect("it came there")
+        .head
+        .all("x-forwarded-for")
+        .collect::<Vec<_>>()
+        .join(",");
     assert_eq!(told, "127.0.0.1");
     assert!(proxy.reload_to(&within(&format!("{believing}\nrequest-id-header = \"X-Trace\""))).applied());
     let answer = client.get_with("/visit", &[("X-Forwarded-For", "10.9.1.1"), ("X-Trace", "of-mine")]);
-    assert_eq!(answer.head.get("homing-why"), Some("-; why=none; id=of-mine"), "and those that are named again are");
+    assert_eq!(
+        answer.head.get("homing-why"),
+        Some("-; why=none; id=of-mine"),
+        "and those that are named again are"
+    );
     assert!(proxy.reload_to(&within("max-headers = 20")).applied());
     let many: Vec<_> = (0..30).map(|_| ("X-Many", "1")).collect();
     assert_eq!(client.connections, 1, "all over one connection");
@@ -230,7 +253,10 @@ fn an_error_changes_nothing_and_says_where_it_is() {
     let place = format!("homing.toml:{line}:1");
     let found = proxy.log.wait(mark, Duration::from_secs(5), |l| l.contains(&place));
     assert!(found.is_some(), "{place} is in the log: {:?}", proxy.log.all());
-    assert!(proxy.log.wait(mark, Duration::from_secs(5), |l| l.contains("balance")).is_some(), "the right key is suggested");
+    assert!(
+        proxy.log.wait(mark, Duration::from_secs(5), |l| l.contains("balance")).is_some(),
+        "the right key is suggested"
+    );
     assert_eq!(marker(&proxy), "good");
     assert_eq!(Client::new(proxy.addr).get("/").status, 200);
 }
@@ -258,7 +284,8 @@ fn an_address_in_use_is_refused_and_nothing_changes() {
     let conf = Conf::over(&nodes);
     let proxy = Proxy::start(&marked(&conf, "good"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port of ours");
-    let clash = conf.more(&format!("[listener.extra]\nbind = \"{}\"", taken.local_addr().expect("its address")));
+    let clash =
+        conf.more(&format!("[listener.extra]\nbind = \"{}\"", taken.local_addr().expect("its address")));
     assert!(!proxy.reload_to(&marked(&clash, "bad")).applied());
     assert_eq!(marker(&proxy), "good");
 }

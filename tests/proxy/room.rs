@@ -21,7 +21,10 @@ fn a_full_node_takes_no_new_sessions_and_keeps_its_own() {
 #[test]
 fn when_all_are_full_the_next_is_told_when_to_come_back() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(SEALED).with(&nodes[0], "max-sessions = 2").with(&nodes[1], "max-sessions = 2");
+    let conf = Conf::over(&nodes)
+        .affinity(SEALED)
+        .with(&nodes[0], "max-sessions = 2")
+        .with(&nodes[1], "max-sessions = 2");
     let proxy = Proxy::start(&conf.cluster("queue-timeout = \"300ms\"").text());
     let mut users: Vec<Client> = (0..4).map(|_| Client::with_jar(proxy.addr)).collect();
     for user in &mut users {
@@ -50,11 +53,14 @@ fn a_session_that_ends_makes_room() {
 #[test]
 fn an_idle_session_makes_room() {
     let nodes = Origin::several(1);
-    let conf = Conf::over(&nodes).affinity(SEALED).cluster("session-idle = \"1s\"\nqueue-timeout = \"100ms\"");
+    let conf =
+        Conf::over(&nodes).affinity(SEALED).cluster("session-idle = \"1s\"\nqueue-timeout = \"100ms\"");
     let proxy = Proxy::start(&conf.with(&nodes[0], "max-sessions = 1").text());
     assert_eq!(Client::with_jar(proxy.addr).get("/").status, 200);
     assert_eq!(Client::with_jar(proxy.addr).get("/").status, 503);
-    crate::support::until("the idle session is forgotten", || (Client::with_jar(proxy.addr).get("/").status == 200).then_some(()));
+    crate::support::until("the idle session is forgotten", || {
+        (Client::with_jar(proxy.addr).get("/").status == 200).then_some(())
+    });
 }
 
 /// Sends a request for `path` from each client at the same time; the nodes and statuses that came back.
@@ -75,18 +81,26 @@ fn all_at_once(clients: Vec<Client>, path: &'static str) -> Vec<(u16, String)> {
 fn pinned_requests_wait_for_their_full_node() {
     let nodes = Origin::several(2);
     let affinity = r#"{ cookie = "SRV", value = "route" }"#;
-    let proxy = Proxy::start(&Conf::over(&nodes).affinity(affinity).with(&nodes[0], "max-requests = 2").text());
+    let proxy =
+        Proxy::start(&Conf::over(&nodes).affinity(affinity).with(&nodes[0], "max-requests = 2").text());
     let clients = (0..20).map(|_| Client::new(proxy.addr).cookie("SRV", "n1")).collect();
     for (status, node) in all_at_once(clients, "/slow?ms=50") {
         assert_eq!((status, node.as_str()), (200, "n1"), "a wait is better than a lost session");
     }
-    assert!(nodes[0].state.peak.load(Ordering::SeqCst) <= 2, "the node saw {:?} at one time", nodes[0].state.peak);
+    assert!(
+        nodes[0].state.peak.load(Ordering::SeqCst) <= 2,
+        "the node saw {:?} at one time",
+        nodes[0].state.peak
+    );
 }
 
 #[test]
 fn a_wait_is_bounded() {
     let nodes = Origin::several(1);
-    let conf = Conf::over(&nodes).affinity(SEALED).cluster("queue-timeout = \"200ms\"").with(&nodes[0], "max-requests = 1");
+    let conf = Conf::over(&nodes)
+        .affinity(SEALED)
+        .cluster("queue-timeout = \"200ms\"")
+        .with(&nodes[0], "max-requests = 1");
     let proxy = Proxy::start(&conf.text());
     let busy = all_at_once((0..3).map(|_| Client::new(proxy.addr)).collect(), "/slow?ms=3000");
     let mut statuses: Vec<u16> = busy.iter().map(|b| b.0).collect();
@@ -97,7 +111,10 @@ fn a_wait_is_bounded() {
 #[test]
 fn new_requests_wait_when_every_node_is_busy() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(SEALED).with(&nodes[0], "max-requests = 1").with(&nodes[1], "max-requests = 1");
+    let conf = Conf::over(&nodes)
+        .affinity(SEALED)
+        .with(&nodes[0], "max-requests = 1")
+        .with(&nodes[1], "max-requests = 1");
     let proxy = Proxy::start(&conf.text());
     let answers = all_at_once((0..10).map(|_| Client::new(proxy.addr)).collect(), "/slow?ms=50");
     assert!(answers.iter().all(|a| a.0 == 200), "busy is not full: {answers:?}");
@@ -107,7 +124,10 @@ fn new_requests_wait_when_every_node_is_busy() {
 #[test]
 fn new_requests_do_not_wait_where_another_node_has_room() {
     let nodes = Origin::several(2);
-    let conf = Conf::over(&nodes).affinity(SEALED).with(&nodes[0], "max-requests = 1").with(&nodes[1], "max-requests = 100");
+    let conf = Conf::over(&nodes)
+        .affinity(SEALED)
+        .with(&nodes[0], "max-requests = 1")
+        .with(&nodes[1], "max-requests = 100");
     let proxy = Proxy::start(&conf.text());
     let answers = all_at_once((0..10).map(|_| Client::new(proxy.addr)).collect(), "/slow?ms=300");
     assert!(answers.iter().all(|a| a.0 == 200), "{answers:?}");

@@ -73,9 +73,17 @@ cluster = "other"
 #[test]
 fn a_rule_cannot_be_walked_around() {
     let (nodes, proxy) = with_rules("[[rule]]\npath = \"/admin\"\nrespond = { status = 403 }");
-    for path in
-        ["/admin", "/admin/x", "/%61dmin", "/x/../admin", "/./admin", "//admin", "/x/%2e%2e/admin", "/admin;x=1", "/admin/../admin/x"]
-    {
+    for path in [
+        "/admin",
+        "/admin/x",
+        "/%61dmin",
+        "/x/../admin",
+        "/./admin",
+        "//admin",
+        "/x/%2e%2e/admin",
+        "/admin;x=1",
+        "/admin/../admin/x",
+    ] {
         let answer = Client::new(proxy.addr).get(path);
         assert!(matches!(answer.status, 403 | 400), "{path}: {}", answer.status);
     }
@@ -98,7 +106,10 @@ redirect = { to = "https://new.test/from{path}", status = 302 }
 "#,
     );
     let gone = Client::new(proxy.addr).get("/gone");
-    assert_eq!((gone.status, gone.text().as_str(), gone.head.get("content-type")), (410, "it went", Some("text/x-test")));
+    assert_eq!(
+        (gone.status, gone.text().as_str(), gone.head.get("content-type")),
+        (410, "it went", Some("text/x-test"))
+    );
     let moved = Client::new(proxy.addr).get("/moved/a?b=c");
     assert_eq!((moved.status, moved.head.get("location")), (308, Some("https://new.test/moved/a?b=c")));
     let to = Client::new(proxy.addr).get("/to/a");
@@ -116,7 +127,13 @@ request-headers = { set = { X-Real-IP = "{client.ip}", X-Where = "{listener}/{cl
 response-headers = { set = { X-Answer = "{method} {path}", X-Origin = "{header.Origin}" }, remove = ["Content-Type"] }
 "#,
     );
-    let headers = [("X-Real-IP", "6.6.6.6"), ("X-Debug", "1"), ("X-More", "a"), ("X-Kept", "1"), ("Origin", "http://shop.test")];
+    let headers = [
+        ("X-Real-IP", "6.6.6.6"),
+        ("X-Debug", "1"),
+        ("X-More", "a"),
+        ("X-Kept", "1"),
+        ("Origin", "http://shop.test"),
+    ];
     let answer = Client::new(proxy.addr).get_with("/headers", &headers);
     assert_eq!(answer.seen("x-real-ip"), ["127.0.0.1"]);
     assert_eq!(answer.seen("x-where"), ["web/app/n1"]);
@@ -124,8 +141,15 @@ response-headers = { set = { X-Answer = "{method} {path}", X-Origin = "{header.O
     assert_eq!(answer.seen("x-debug"), [""; 0]);
     assert_eq!(answer.seen("x-kept"), ["1"]);
     assert_eq!((answer.head.get("x-answer"), answer.head.get("content-type")), (Some("GET /headers"), None));
-    assert_eq!(answer.head.get("x-origin"), Some("http://shop.test"), "an answer's edits read the request's headers");
-    assert_eq!(answer.seen("x-id"), [proxy.access_of("/headers", 1)[0]["id"].as_str().expect("every line has an id")]);
+    assert_eq!(
+        answer.head.get("x-origin"),
+        Some("http://shop.test"),
+        "an answer's edits read the request's headers"
+    );
+    assert_eq!(
+        answer.seen("x-id"),
+        [proxy.access_of("/headers", 1)[0]["id"].as_str().expect("every line has an id")]
+    );
 }
 
 #[test]
@@ -143,17 +167,28 @@ cluster = "app"
 rewrite = "/headers/$1"
 "#,
     );
-    let target = |path: &str| Client::new(proxy.addr).get(path).json()["target"].as_str().expect("its target").to_owned();
+    let target = |path: &str| {
+        Client::new(proxy.addr).get(path).json()["target"].as_str().expect("its target").to_owned()
+    };
     assert_eq!(target("/strip/headers/x?y=1"), "/headers/x?y=1");
-    assert_eq!(Client::new(proxy.addr).get("/strip/headers?y=1").seen("x-asked"), ["/strip/headers?y=1"], "as the client sent it");
+    assert_eq!(
+        Client::new(proxy.addr).get("/strip/headers?y=1").seen("x-asked"),
+        ["/strip/headers?y=1"],
+        "as the client sent it"
+    );
     assert_eq!(target("/old/a/b?y=1"), "/headers/a/b?y=1");
-    assert_eq!(target("/headers/%41%2Fb?q=%20+"), "/headers/%41%2Fb?q=%20+", "otherwise the target stays byte for byte");
+    assert_eq!(
+        target("/headers/%41%2Fb?q=%20+"),
+        "/headers/%41%2Fb?q=%20+",
+        "otherwise the target stays byte for byte"
+    );
 }
 
 #[test]
 fn an_answer_is_given_the_prefix_only_where_it_was_stripped() {
     let node = Origin::with("n1", Sessions::Jvm("n1".into()));
-    let conf = Conf::over([&node]).affinity(r#"{ route = "JSESSIONID" }"#).cluster("rewrite-responses = true");
+    let conf =
+        Conf::over([&node]).affinity(r#"{ route = "JSESSIONID" }"#).cluster("rewrite-responses = true");
     let proxy = Proxy::start(&conf.text().replacen("[[rule]]", "[[rule]]\nstrip-prefix = \"/shop\"", 1));
     let path = |asked: &str| {
         let answer = Client::new(proxy.addr).get(asked);
@@ -180,7 +215,9 @@ fn the_host_is_kept_unless_told_otherwise() {
 fn one_cluster_alone_needs_no_rule() {
     let node = Origin::start("n1");
     let web = free_addr();
-    let conf = |more: &str| format!("[listener.web]\nbind = \"{web}\"\n[cluster.app.nodes]\nn1 = {:?}\n{more}", node.url());
+    let conf = |more: &str| {
+        format!("[listener.web]\nbind = \"{web}\"\n[cluster.app.nodes]\nn1 = {:?}\n{more}", node.url())
+    };
     let proxy = Proxy::start(&conf(""));
     assert_eq!(Client::new(proxy.addr).get("/any/where").node(), "n1");
     assert!(proxy.reload_to(&conf("[cluster.other.nodes]\nn1 = \"http://127.0.0.1:1\"")).applied());

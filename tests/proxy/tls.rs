@@ -64,16 +64,24 @@ fn the_certificate_is_chosen_by_name() {
     for name in ["a.test", "b.test", "wild.test", "any.wild.test"] {
         assert_eq!(s.certs.client(s.addr, name).get("/").status, 200, "{name}");
     }
-    assert_ne!(s.certs.shown(s.addr, "a.test").expect("shown"), s.certs.shown(s.addr, "b.test").expect("shown"));
+    assert_ne!(
+        s.certs.shown(s.addr, "a.test").expect("shown"),
+        s.certs.shown(s.addr, "b.test").expect("shown")
+    );
 }
 
 #[test]
 fn the_oldest_version_is_a_setting() {
     let s = secure(&[&["app.test"]], "");
-    let old = Certs::client_with(s.certs.trust(&[&TLS12], &[]), s.addr, "app.test").send("GET", "/", &[], b"");
+    let old =
+        Certs::client_with(s.certs.trust(&[&TLS12], &[]), s.addr, "app.test").send("GET", "/", &[], b"");
     assert_eq!(old.expect("TLS 1.2 is offered by default").status, 200);
     let s = secure(&[&["app.test"]], ", min-version = \"1.3\"");
-    assert!(Certs::client_with(s.certs.trust(&[&TLS12], &[]), s.addr, "app.test").send("GET", "/", &[], b"").is_err());
+    assert!(
+        Certs::client_with(s.certs.trust(&[&TLS12], &[]), s.addr, "app.test")
+            .send("GET", "/", &[], b"")
+            .is_err()
+    );
     assert_eq!(Certs::client_with(s.certs.trust(&[&TLS13], &[]), s.addr, "app.test").get("/").status, 200);
 }
 
@@ -86,8 +94,11 @@ fn sessions_are_resumed() {
             .map(|_| {
                 let name = ServerName::try_from("app.test").expect("a name");
                 let session = ClientConnection::new(config.clone(), name).expect("a session");
-                let mut stream = StreamOwned::new(session, TcpStream::connect(s.addr).expect("the listener accepts"));
-                stream.write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n").expect("sent");
+                let mut stream =
+                    StreamOwned::new(session, TcpStream::connect(s.addr).expect("the listener accepts"));
+                stream
+                    .write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n")
+                    .expect("sent");
                 // The tickets of TLS 1.3 come with the answer.
                 let _ = stream.read_to_end(&mut Vec::new());
                 stream.conn.handshake_kind().expect("it is over")
@@ -101,7 +112,10 @@ fn sessions_are_resumed() {
 #[test]
 fn client_certificates_are_asked_for() {
     let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\"");
-    assert!(s.certs.client(s.addr, "app.test").send("GET", "/", &[], b"").is_err(), "without one the handshake fails");
+    assert!(
+        s.certs.client(s.addr, "app.test").send("GET", "/", &[], b"").is_err(),
+        "without one the handshake fails"
+    );
     let pair = s.certs.pair(&["user.test"]);
     let known = s.certs.trust_as(&[], &["http/1.1"], Some(pair));
     assert_eq!(Certs::client_with(known, s.addr, "app.test").get("/").status, 200);
@@ -115,7 +129,14 @@ fn client_certificates_are_asked_for() {
 fn a_renewed_authority_of_client_certificates_counts_at_once() {
     let s = secure(&[&["app.test"]], ", client-ca = \"ca.crt\"");
     let others = Certs::new();
-    let ask = |pair| Certs::client_with(s.certs.trust_as(&[], &["http/1.1"], Some(pair)), s.addr, "app.test").send("GET", "/", &[], b"");
+    let ask = |pair| {
+        Certs::client_with(s.certs.trust_as(&[], &["http/1.1"], Some(pair)), s.addr, "app.test").send(
+            "GET",
+            "/",
+            &[],
+            b"",
+        )
+    };
     assert!(ask(s.certs.pair(&["user.test"])).is_ok() && ask(others.pair(&["user.test"])).is_err());
     let word = s.proxy.reloads(|| replace(&s.proxy.folder().join("ca.crt"), others.ca()));
     assert!(word.applied(), "{word:?}");
@@ -139,14 +160,23 @@ fn a_node_is_told_who_the_client_certificate_says_it_is() {
         // resumed the next time, and still known
         client.hang_up();
     }
-    let nobody = s.certs.client(s.addr, "app.test").get_with("/headers", &[("X-Subject", "CN=forged"), ("X-Print", print.as_str())]);
-    assert_eq!((nobody.seen("x-subject"), nobody.seen("x-print")), (vec![], vec![]), "what a client says of itself is taken off");
+    let nobody = s
+        .certs
+        .client(s.addr, "app.test")
+        .get_with("/headers", &[("X-Subject", "CN=forged"), ("X-Print", print.as_str())]);
+    assert_eq!(
+        (nobody.seen("x-subject"), nobody.seen("x-print")),
+        (vec![], vec![]),
+        "what a client says of itself is taken off"
+    );
 }
 
 #[test]
 fn noise_on_the_tls_port_harms_nobody() {
     let s = secure(&[&["app.test"]], "");
-    for noise in [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), b"\x16\x03\x01\xff\xff", b"\0\0\0\0\0\0\0\0"] {
+    for noise in
+        [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), b"\x16\x03\x01\xff\xff", b"\0\0\0\0\0\0\0\0"]
+    {
         let mut stream = TcpStream::connect(s.addr).expect("the listener accepts");
         stream.write_all(noise).expect("sent");
     }

@@ -18,7 +18,8 @@ fn one() -> (Origin, Proxy) {
     (node, proxy)
 }
 
-/// Sends `each` requests on each of 8 connections; every request has an id of its own. Statuses other than 200 and errors.
+/// Sends `each` requests on each of 8 connections; every request has an id of its own. Statuses other than
+/// 200 and errors.
 fn rush(proxy: &Proxy, method: &'static str, path: &'static str, each: usize) -> Vec<String> {
     let addr = proxy.addr;
     let threads: Vec<_> = (0..8)
@@ -81,7 +82,8 @@ fn a_node_that_closes_idle_connections_costs_nothing() {
 #[test]
 fn a_post_arrives_at_most_once_when_the_node_hangs_up() {
     let nodes = Origin::several(2);
-    let proxy = Proxy::start(&Conf::over(&nodes).affinity(PLAIN).cluster("passive = { failures = 0 }").text());
+    let proxy =
+        Proxy::start(&Conf::over(&nodes).affinity(PLAIN).cluster("passive = { failures = 0 }").text());
     let mut client = Client::new(proxy.addr);
     for i in 0..20 {
         let id = format!("reset-{i}");
@@ -94,7 +96,9 @@ fn a_post_arrives_at_most_once_when_the_node_hangs_up() {
 #[test]
 fn a_get_is_tried_again_elsewhere_and_not_for_ever() {
     let nodes = Origin::several(3);
-    let proxy = Proxy::start(&Conf::over(&nodes).affinity(PLAIN).cluster("retries = 2\npassive = { failures = 0 }").text());
+    let proxy = Proxy::start(
+        &Conf::over(&nodes).affinity(PLAIN).cluster("retries = 2\npassive = { failures = 0 }").text(),
+    );
     let answer = Client::new(proxy.addr).get_with("/reset", &[("x-test-id", "again")]);
     assert_eq!(answer.status, 502);
     assert_eq!(nodes.iter().map(|n| n.arrivals("again")).sum::<usize>(), 3, "the first try and two retries");
@@ -103,14 +107,18 @@ fn a_get_is_tried_again_elsewhere_and_not_for_ever() {
 #[test]
 fn a_post_that_never_left_moves_on() {
     let node = Origin::start("n1");
-    let conf = Conf::over([&node]).affinity(PLAIN).cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
+    let conf = Conf::over([&node])
+        .affinity(PLAIN)
+        .cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
     let dead = format!("\"http://{}\"", free_addr());
     let mut conf = conf.node("dead", &dead);
     conf.nodes.rotate_right(1);
     let proxy = Proxy::start(&conf.text());
     for i in 0..20 {
         let id = format!("moved-on-{i}");
-        let answer = Client::new(proxy.addr).send("POST", "/upload", &[("x-test-id", &id)], b"order=1").expect("an answer");
+        let answer = Client::new(proxy.addr)
+            .send("POST", "/upload", &[("x-test-id", &id)], b"order=1")
+            .expect("an answer");
         assert_eq!((answer.status, answer.node()), (200, "n1"), "no connection means nothing was sent");
         assert_eq!(node.arrivals(&id), 1);
     }
@@ -125,7 +133,11 @@ fn bodies_pass_byte_for_byte() {
     let down = client.get(&format!("/big?n={size}"));
     assert!(down.body == body, "10 MiB down: {} bytes came", down.body.len());
     let up = client.post("/upload", &body).json();
-    assert_eq!((up["bytes"].as_u64(), up["sum"].as_u64()), (Some(size as u64), Some(Sum::of(&body))), "10 MiB up");
+    assert_eq!(
+        (up["bytes"].as_u64(), up["sum"].as_u64()),
+        (Some(size as u64), Some(Sum::of(&body))),
+        "10 MiB up"
+    );
     let mut chunks = Vec::new();
     for (i, piece) in body[..1 << 20].chunks(50_000).enumerate() {
         let extension = if i % 2 == 0 { "" } else { ";x=y" };
@@ -134,8 +146,15 @@ fn bodies_pass_byte_for_byte() {
         chunks.extend(b"\r\n");
     }
     chunks.extend(b"0\r\n\r\n");
-    let up = client.send("POST", "/upload", &[("Transfer-Encoding", "chunked")], &chunks).expect("an answer").json();
-    assert_eq!((up["bytes"].as_u64(), up["sum"].as_u64()), (Some(1 << 20), Some(Sum::of(&body[..1 << 20]))), "1 MiB up in chunks");
+    let up = client
+        .send("POST", "/upload", &[("Transfer-Encoding", "chunked")], &chunks)
+        .expect("an answer")
+        .json();
+    assert_eq!(
+        (up["bytes"].as_u64(), up["sum"].as_u64()),
+        (Some(1 << 20), Some(Sum::of(&body[..1 << 20]))),
+        "1 MiB up in chunks"
+    );
     assert_eq!(client.connections, 1);
 }
 
@@ -145,15 +164,23 @@ fn trailers_pass_both_ways() {
     let mut client = Client::new(proxy.addr);
     let down = client.get_with("/chunked", &[("TE", "trailers")]);
     assert_eq!(down.text(), "one two three");
-    assert_eq!(down.trailers, [("X-Sum".to_owned(), "42".to_owned())].map(|(n, v)| (n.to_ascii_lowercase(), v)), "lower case is fine");
+    assert_eq!(
+        down.trailers,
+        [("X-Sum".to_owned(), "42".to_owned())].map(|(n, v)| (n.to_ascii_lowercase(), v)),
+        "lower case is fine"
+    );
     let body = b"3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n";
-    let up = client.send("POST", "/trailers", &[("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum")], body).expect("an answer");
+    let up = client
+        .send("POST", "/trailers", &[("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum")], body)
+        .expect("an answer");
     assert!(up.text().to_ascii_lowercase().contains(r#"["x-sum","7"]"#), "{}", up.text());
 }
 
 /// Sends the head of an upload whose body waits for leave.
 fn ask_leave(client: &mut Client, path: &str) {
-    let head = format!("POST {path} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    );
     client.write(head.as_bytes()).expect("the head is sent");
 }
 
@@ -170,7 +197,10 @@ fn a_body_waits_until_the_node_wants_it() {
         let hits = node.hits();
         ask_leave(&mut client, "/upload");
         until("the node has the head", || (node.hits() > hits).then_some(()));
-        assert!(node.seen().last().expect("it came").head.says("expect", "100-continue"), "the node is asked");
+        assert!(
+            node.seen().last().expect("it came").head.says("expect", "100-continue"),
+            "the node is asked"
+        );
         let quiet = client.open().expect("open").get_mut().limit(Duration::from_millis(100));
         quiet.expect("a limit");
         assert!(read_head(client.open().expect("open")).is_err(), "nobody else says that it may come");
@@ -191,7 +221,11 @@ fn a_body_that_the_node_does_not_want_is_not_asked_for() {
         ask_leave(&mut client, path);
         let head = head_of(&mut client);
         if path == "/upload" {
-            assert_eq!(head.status(), 100, "the connection to the node that was promised a body is not used again");
+            assert_eq!(
+                head.status(),
+                100,
+                "the connection to the node that was promised a body is not used again"
+            );
             client.write(b"body").expect("the body is sent");
             assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
             continue;
@@ -213,7 +247,11 @@ fn a_node_that_knows_no_expect_gets_the_body_after_a_while() {
     let start = Instant::now();
     ask_leave(&mut client, "/knows-no-expect");
     assert_eq!(head_of(&mut client).status(), 100);
-    assert!(start.elapsed() >= Duration::from_millis(900), "not before the node had its chance: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_millis(900),
+        "not before the node had its chance: {:?}",
+        start.elapsed()
+    );
     client.write(b"body").expect("the body is sent");
     assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
 }
@@ -221,7 +259,9 @@ fn a_node_that_knows_no_expect_gets_the_body_after_a_while() {
 #[test]
 fn a_body_that_waits_is_still_whole_for_another_node() {
     let node = Origin::start("n1");
-    let conf = Conf::over([&node]).affinity(PLAIN).cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
+    let conf = Conf::over([&node])
+        .affinity(PLAIN)
+        .cluster("balance = \"first\"\nhealth = { kind = \"off\" }\npassive = { failures = 0 }");
     let mut conf = conf.node("dead", &format!("\"http://{}\"", free_addr()));
     conf.nodes.rotate_right(1);
     let proxy = Proxy::start(&conf.text());
@@ -238,7 +278,11 @@ fn early_hints_come_before_the_answer() {
     let mut client = Client::new(proxy.addr);
     for _ in 0..3 {
         let answer = client.get("/early-hints?n=3");
-        let links: Vec<_> = answer.early.iter().map(|h| (h.status(), h.get("link"), h.get("x-hop"), h.get("connection"))).collect();
+        let links: Vec<_> = answer
+            .early
+            .iter()
+            .map(|h| (h.status(), h.get("link"), h.get("x-hop"), h.get("connection")))
+            .collect();
         let want = ["</0.css>; rel=preload", "</1.css>; rel=preload", "</2.css>; rel=preload"];
         assert_eq!(links, want.map(|l| (103, Some(l), None, None)));
         assert_eq!(answer.status, 200);
@@ -256,10 +300,14 @@ fn early_hints_come_before_the_answer() {
 fn early_hints_stay_in_order_between_pipelined_answers() {
     let (node, proxy) = one();
     let mut client = Client::new(proxy.addr);
-    let requests = "GET /big?n=3000000 HTTP/1.1\r\nHost: a\r\n\r\nGET /early-hints?n=2 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5);
+    let requests =
+        "GET /big?n=3000000 HTTP/1.1\r\nHost: a\r\n\r\nGET /early-hints?n=2 HTTP/1.1\r\nHost: a\r\n\r\n"
+            .repeat(5);
     client.write(requests.as_bytes()).expect("sent");
     // not read at first: the proxy must not write a hint into the answer before it
-    until("the first answer is under way", || (node.state.body_bytes.load(Ordering::SeqCst) > 1_000_000).then_some(()));
+    until("the first answer is under way", || {
+        (node.state.body_bytes.load(Ordering::SeqCst) > 1_000_000).then_some(())
+    });
     for _ in 0..5 {
         assert!(client.answer("GET").expect("an answer").body == pattern(3_000_000));
         let hinted = client.answer("GET").expect("an answer");
@@ -279,7 +327,10 @@ fn told_over_http_2(proxy: &Proxy) {
         let send = h2::connect_bare(proxy.addr).await;
         let get = hyper::Request::get("http://app.test/early-hints?n=3").body(()).expect("a request");
         let (early, answer) = h2::ask(&send, get, None).await;
-        let links: Vec<_> = early.iter().map(|e| (e.status().as_u16(), e.headers()["link"].to_str().expect("text"))).collect();
+        let links: Vec<_> = early
+            .iter()
+            .map(|e| (e.status().as_u16(), e.headers()["link"].to_str().expect("text")))
+            .collect();
         let want = ["</0.css>; rel=preload", "</1.css>; rel=preload", "</2.css>; rel=preload"];
         assert_eq!(links, want.map(|l| (103, l)));
         assert!(early.iter().all(|e| e.headers().len() == 1), "{early:?}");
@@ -287,12 +338,16 @@ fn told_over_http_2(proxy: &Proxy) {
         let flood = hyper::Request::get("http://app.test/early-hints?n=1000").body(()).expect("a request");
         let (early, answer) = h2::ask(&send, flood, None).await;
         assert_eq!((early.len(), answer.status().as_u16()), (16, 200), "a node cannot flood");
-        let statuses = |early: Vec<hyper::Response<()>>| early.iter().map(|e| e.status().as_u16()).collect::<Vec<_>>();
+        let statuses =
+            |early: Vec<hyper::Response<()>>| early.iter().map(|e| e.status().as_u16()).collect::<Vec<_>>();
         let (early, answer) = h2::ask(&send, patient("/upload"), Some("body")).await;
         assert_eq!((statuses(early), answer.status().as_u16()), (vec![100], 200));
         assert!(answer.body().starts_with(b"{\"bytes\":4,"), "{answer:?}");
         let (early, answer) = h2::ask(&send, patient("/too-large"), Some("body")).await;
-        assert_eq!((statuses(early), answer.status().as_u16(), answer.body().as_ref()), (vec![], 417, b"not that much".as_slice()));
+        assert_eq!(
+            (statuses(early), answer.status().as_u16(), answer.body().as_ref()),
+            (vec![], 417, b"not that much".as_slice())
+        );
         let (early, answer) = h2::ask(&send, patient("/knows-no-expect"), Some("body")).await;
         assert_eq!((statuses(early), answer.status().as_u16()), (vec![100], 200));
     });
@@ -319,7 +374,10 @@ fn interim_answers_come_from_http_2_nodes() {
     assert_eq!(client.answer("POST").expect("an answer").json()["bytes"], 4);
     let bytes = node.state.body_bytes.load(Ordering::SeqCst);
     ask_leave(&mut client, "/too-large");
-    assert_eq!((client.answer("POST").expect("an answer").status, node.state.body_bytes.load(Ordering::SeqCst)), (417, bytes));
+    assert_eq!(
+        (client.answer("POST").expect("an answer").status, node.state.body_bytes.load(Ordering::SeqCst)),
+        (417, bytes)
+    );
 }
 
 #[test]
@@ -332,17 +390,28 @@ fn bodies_and_trailers_pass_over_http_2_on_both_sides() {
         let mut send = h2::connect(outer.addr).await;
         let down = h2::fetch(&mut send, h2::get("http", "app.test", &format!("/big?n={}", body.len()))).await;
         assert!(down.body().as_ref() == body, "{} bytes came", down.body().len());
-        let post = hyper::Request::post("http://app.test/upload").body(Full::new(Bytes::from(body.clone()))).expect("a request");
+        let post = hyper::Request::post("http://app.test/upload")
+            .body(Full::new(Bytes::from(body.clone())))
+            .expect("a request");
         let up = h2::fetch(&mut send, post).await;
         let up: serde_json::Value = serde_json::from_slice(up.body()).expect("JSON");
-        assert_eq!((up["bytes"].as_u64(), up["sum"].as_u64()), (Some(body.len() as u64), Some(Sum::of(&body))));
+        assert_eq!(
+            (up["bytes"].as_u64(), up["sum"].as_u64()),
+            (Some(body.len() as u64), Some(Sum::of(&body)))
+        );
         let head = hyper::Request::head("http://app.test/visit").body(Full::default()).expect("a request");
         let head = h2::fetch(&mut send, head).await;
         assert!(head.headers()["content-length"] != "0" && head.body().is_empty(), "{head:?}");
-        let chunked = hyper::Request::get("http://app.test/chunked").header("te", "trailers").body(Full::default()).expect("a request");
+        let chunked = hyper::Request::get("http://app.test/chunked")
+            .header("te", "trailers")
+            .body(Full::default())
+            .expect("a request");
         let (head, body) = send.send_request(chunked).await.expect("an answer").into_parts();
         let whole = body.collect().await.expect("the whole body");
-        assert_eq!((head.status.as_u16(), whole.trailers().map(|t| t["x-sum"].clone())), (200, Some("42".parse().expect("a value"))));
+        assert_eq!(
+            (head.status.as_u16(), whole.trailers().map(|t| t["x-sum"].clone())),
+            (200, Some("42".parse().expect("a value")))
+        );
         assert_eq!(whole.to_bytes().as_ref(), b"one two three");
     });
 }
@@ -350,7 +419,10 @@ fn bodies_and_trailers_pass_over_http_2_on_both_sides() {
 #[test]
 fn slow_readers_of_an_http_2_node_do_not_hold_back_others() {
     let (_node, inner) = one();
-    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(PLAIN).server("workers = 1").cluster("http2 = true");
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(PLAIN)
+        .server("workers = 1")
+        .cluster("http2 = true");
     let text = conf.node("n1", &format!("\"http://{}\"", inner.addr)).text().replacen("workers = 2\n", "", 1);
     let outer = Proxy::start(&text);
     let mut slow: Vec<Client> = (0..20).map(|_| Client::new(outer.addr)).collect();
@@ -373,7 +445,11 @@ fn answers_without_a_body_leave_the_connection_in_step() {
     for _ in 0..3 {
         let head = client.send("HEAD", "/visit", &[], b"").expect("an answer");
         assert_eq!(head.status, 200);
-        assert!(head.head.get("content-length").is_some_and(|n| n != "0"), "HEAD tells the length: {:?}", head.head);
+        assert!(
+            head.head.get("content-length").is_some_and(|n| n != "0"),
+            "HEAD tells the length: {:?}",
+            head.head
+        );
         assert_eq!(client.get("/status?code=204").status, 204);
         let same = client.get("/status?code=304");
         assert_eq!((same.status, same.head.get("etag")), (304, Some("\"x\"")));
@@ -395,6 +471,8 @@ fn an_answer_that_ends_with_its_connection_is_whole() {
 fn an_early_refusal_of_a_large_body_reaches_the_client() {
     let (_node, proxy) = one();
     let mut client = Client::new(proxy.addr);
-    client.write(b"POST /unread HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10000000\r\n\r\nthe beginning").expect("sent");
+    client
+        .write(b"POST /unread HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10000000\r\n\r\nthe beginning")
+        .expect("sent");
     assert_eq!(client.answer("POST").expect("an answer").status, 413);
 }

@@ -17,7 +17,8 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let nodes = Origin::several(3);
-        let [web, admin, announce] = [free_addr(), free_addr(), free_addr()].map(|address| address.to_string());
+        let [web, admin, announce] =
+            [free_addr(), free_addr(), free_addr()].map(|address| address.to_string());
         let node = |n: usize| nodes[n].addr.to_string();
         let addresses = vec![
             ("0.0.0.0:8080", web.clone()),
@@ -41,15 +42,19 @@ impl World {
         let readme = pages::page("README.md");
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("conf")).unwrap();
-        std::fs::write(folder.path().join("conf/homing.toml"), change(self.ours(readme.blocks("toml")[0]))).unwrap();
+        std::fs::write(folder.path().join("conf/homing.toml"), change(self.ours(readme.blocks("toml")[0])))
+            .unwrap();
         folder
     }
 
     /// The proxy with that conf, which nodes can announce themselves to, once its nodes are checked.
     pub fn start(&self) -> Proxy {
         let announce = self.ours("[server]\nannounce = \"127.0.0.1:9901\"");
-        let proxy = Proxy::start_in(self.folder(|conf| conf.replace("[server]", &announce)), "conf/homing.toml");
-        until("its nodes serve", || run("homing status", proxy.folder(), None).0.contains("2 of 2 nodes serve").then_some(()));
+        let proxy =
+            Proxy::start_in(self.folder(|conf| conf.replace("[server]", &announce)), "conf/homing.toml");
+        until("its nodes serve", || {
+            run("homing status", proxy.folder(), None).0.contains("2 of 2 nodes serve").then_some(())
+        });
         proxy
     }
 
@@ -68,7 +73,9 @@ impl World {
         };
         let (said, good) = match step.command.split(' ').nth(1) {
             // first checks, and the file that was saved, take a moment
-            Some("status" | "nodes") => until("the picture is as told", || Some(once()).filter(|(said, _)| is_as_told(said, &told, false))),
+            Some("status" | "nodes") => until("the picture is as told", || {
+                Some(once()).filter(|(said, _)| is_as_told(said, &told, false))
+            }),
             _ => once(),
         };
         assert!(is_as_told(&said, &told, false), "{}\n{said}", step.command);
@@ -82,7 +89,10 @@ fn run(command: &str, folder: &Path, admin: Option<&str>) -> (String, bool) {
     let bin = Path::new(env!("CARGO_BIN_EXE_homing")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let mut bash = Command::new("bash");
-    bash.args(["-c", &format!("exec 2>&1\n{command}")]).env("PATH", path).env_remove("HOMING_ADMIN").current_dir(folder);
+    bash.args(["-c", &format!("exec 2>&1\n{command}")])
+        .env("PATH", path)
+        .env_remove("HOMING_ADMIN")
+        .current_dir(folder);
     let out = bash.envs(admin.map(|admin| ("HOMING_ADMIN", admin))).output().unwrap();
     (String::from_utf8(out.stdout).unwrap(), out.status.success())
 }
@@ -99,13 +109,18 @@ fn the_first_fifteen_minutes_are_as_they_are_told() {
 fn demo(steps: &[Step]) {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_homing"));
-    demo.arg("demo").current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    demo.arg("demo")
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut demo = demo.spawn().unwrap();
     let out = Lines::follow(demo.stdout.take().unwrap());
     out.wait(0, DEADLINE, |line| line.contains("Ctrl-C")).expect("it says how it ends");
     let said = out.all().join("\n");
     assert!(is_as_told(&said, &steps[0].printed, true), "{said}");
-    let address = |what: &str| regex(&format!(r"{what} +http://(\S+)/")).captures(&said).unwrap()[1].to_owned();
+    let address =
+        |what: &str| regex(&format!(r"{what} +http://(\S+)/")).captures(&said).unwrap()[1].to_owned();
     let (proxy, admin) = (address("proxy"), address("page"));
     for door in [&proxy, &admin] {
         until("the demo serves", || std::net::TcpStream::connect(door).ok());
@@ -113,7 +128,11 @@ fn demo(steps: &[Step]) {
     let page = support::Client::new(admin.parse().unwrap()).get("/");
     assert!(page.status == 200 && page.text().contains("n3"), "the page is there: {}", page.text());
     for step in &steps[1..] {
-        let (said, good) = run(&step.command.replace("127.0.0.1:8080", &proxy), folder.path(), Some(&format!("http://{admin}")));
+        let (said, good) = run(
+            &step.command.replace("127.0.0.1:8080", &proxy),
+            folder.path(),
+            Some(&format!("http://{admin}")),
+        );
         assert!(good && is_as_told(&said, &step.printed, true), "{}\n{said}", step.command);
     }
     support::proxy::signal(demo.id(), "INT");
@@ -127,10 +146,16 @@ fn own_conf(steps: &[Step]) {
         if step.command == "homing run" {
             let running = Proxy::start_in(folder.take().unwrap(), "conf/homing.toml");
             let told = world.told(step);
-            until("it says where it is", || is_as_told(&running.log.all().join("\n"), &told, false).then_some(()));
+            until("it says where it is", || {
+                is_as_told(&running.log.all().join("\n"), &told, false).then_some(())
+            });
             proxy = Some(running);
         } else {
-            world.holds("", step, proxy.as_ref().map_or_else(|| folder.as_ref().unwrap().path(), Proxy::folder));
+            world.holds(
+                "",
+                step,
+                proxy.as_ref().map_or_else(|| folder.as_ref().unwrap().path(), Proxy::folder),
+            );
         }
     }
 }

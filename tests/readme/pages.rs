@@ -21,12 +21,17 @@ pub fn root() -> PathBuf {
 }
 
 pub fn page(name: &str) -> Page {
-    Page { name: name.to_owned(), text: fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}")) }
+    Page {
+        name: name.to_owned(),
+        text: fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}")),
+    }
 }
 
 /// The pages of the book.
 pub fn book() -> Vec<Page> {
-    let names = fs::read_dir(root().join("docs/src")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(root().join("docs/src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| name.ends_with(".md")).collect();
     names.sort();
     names.iter().map(|name| page(&format!("docs/src/{name}"))).collect()
@@ -40,7 +45,11 @@ pub fn all() -> Vec<Page> {
 impl Page {
     /// What stands between fences in this language.
     pub fn blocks(&self, language: &str) -> Vec<&str> {
-        self.text.split(&format!("```{language}\n")).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+        self.text
+            .split(&format!("```{language}\n"))
+            .skip(1)
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect()
     }
 
     /// Its commands, in order.
@@ -49,7 +58,11 @@ impl Page {
         for line in self.blocks("console").into_iter().flat_map(str::lines) {
             match line.strip_prefix("$ ") {
                 Some(command) => steps.push(Step { command: command.to_owned(), printed: Vec::new() }),
-                None => steps.last_mut().unwrap_or_else(|| panic!("{}: {line} has no command", self.name)).printed.push(line.to_owned()),
+                None => steps
+                    .last_mut()
+                    .unwrap_or_else(|| panic!("{}: {line} has no command", self.name))
+                    .printed
+                    .push(line.to_owned()),
             }
         }
         steps
@@ -77,7 +90,8 @@ fn every_conf_that_is_shown_is_one() {
     let mut seen = 0;
     for page in all() {
         for block in page.blocks("toml") {
-            toml::from_str::<homing::config::model::Config>(block).unwrap_or_else(|error| panic!("{}: {error}\n{block}", page.name));
+            toml::from_str::<homing::config::model::Config>(block)
+                .unwrap_or_else(|error| panic!("{}: {error}\n{block}", page.name));
             seen += 1;
         }
     }

@@ -18,8 +18,14 @@ fn fits(text: &str, pattern: &str) -> bool {
 
 /// A line without what differs from run to run; `names`: nodes were drawn, so that theirs differ too.
 fn masked(line: &str, names: bool) -> String {
-    let line = regex(r"\d{4}-\d\d-\d\dT\S+|[0-9a-f]{16}|\d+ (s|min|h)\b( \d+ (s|min)\b)?").replace_all(line, "#").into_owned();
-    let line = if line.contains("visit") { line } else { regex(r"([A-Za-z]?)\d+(\.\d+)*").replace_all(&line, Number).into_owned() };
+    let line = regex(r"\d{4}-\d\d-\d\dT\S+|[0-9a-f]{16}|\d+ (s|min|h)\b( \d+ (s|min)\b)?")
+        .replace_all(line, "#")
+        .into_owned();
+    let line = if line.contains("visit") {
+        line
+    } else {
+        regex(r"([A-Za-z]?)\d+(\.\d+)*").replace_all(&line, Number).into_owned()
+    };
     let line = if names { regex(r"\bn\d\b").replace_all(&line, "n#").into_owned() } else { line };
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -47,6 +53,9 @@ fn what_was_not_printed_is_seen() {
     let told = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     let said = "node n1  ready  12 s\nnode n2  down  3 s\n";
     assert!(is_as_told(said, &told(&["node n1 ready 1 s", "…", "…n2 …down…"]), false));
-    assert!(!is_as_told(said, &told(&["node n1 down 1 s"]), false) && is_as_told(said, &told(&["node n2 ready 1 s"]), true));
+    assert!(
+        !is_as_told(said, &told(&["node n1 down 1 s"]), false)
+            && is_as_told(said, &told(&["node n2 ready 1 s"]), true)
+    );
     assert!(!is_as_told(said, &told(&["…n2…", "…n1…"]), false), "the order counts");
 }

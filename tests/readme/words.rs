@@ -1,4 +1,5 @@
-//! Every word that the program writes into logs, metrics and status has its line in the book, and the book has no word of its own.
+//! Every word that the program writes into logs, metrics and status has its line in the book, and the book
+//! has no word of its own.
 
 use crate::commands::World;
 use crate::pages::{self, page};
@@ -11,7 +12,9 @@ use std::collections::BTreeSet;
 
 /// The first cells of the tables' rows, each without its backticks.
 fn rows(text: &str) -> impl Iterator<Item = String> {
-    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(cell, _)| cell.replace("\\|", "|")));
+    let cells = text.lines().filter_map(|line| {
+        line.strip_prefix("| `")?.split_once('`').map(|(cell, _)| cell.replace("\\|", "|"))
+    });
     cells.collect::<Vec<_>>().into_iter()
 }
 
@@ -20,7 +23,8 @@ fn every_metric_has_its_line() {
     let world = World::new();
     let _proxy = world.start();
     let metrics = Client::new(world.ours("127.0.0.1:9900").parse().unwrap()).get("/metrics").text();
-    let there: BTreeSet<String> = regex(r"(?m)^# TYPE (\S+)").captures_iter(&metrics).map(|found| found[1].to_owned()).collect();
+    let there: BTreeSet<String> =
+        regex(r"(?m)^# TYPE (\S+)").captures_iter(&metrics).map(|found| found[1].to_owned()).collect();
     let rows: BTreeSet<String> = rows(&page("docs/src/metrics.md").text)
         .filter(|cell| cell.starts_with("homing_"))
         .map(|cell| cell.split('{').next().unwrap().to_owned())
@@ -38,7 +42,8 @@ fn every_key_of_the_log_has_its_line() {
     client.get_with("/shop/", &[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]);
     let line = until("its line is written", || proxy.access().pop());
     let text = page("docs/src/metrics.md").text;
-    let told: BTreeSet<String> = rows(text.split("## The access log").nth(1).unwrap().split("\n## ").next().unwrap()).collect();
+    let told: BTreeSet<String> =
+        rows(text.split("## The access log").nth(1).unwrap().split("\n## ").next().unwrap()).collect();
     let there: BTreeSet<String> = line.as_object().unwrap().keys().cloned().collect();
     assert_eq!(there.difference(&told).collect::<Vec<_>>(), Vec::<&String>::new(), "{line}");
 }
@@ -64,7 +69,10 @@ fn every_form_of_affinity_that_is_shown_is_one() {
     let form = regex(r"`(\{ (?:cookie|route|learn|key) = [^`]*\})`");
     let mut seen = 0;
     for page in pages::all() {
-        for found in page.prose().flat_map(|line| form.captures_iter(line).map(|found| found[1].to_owned()).collect::<Vec<_>>()) {
+        for found in page
+            .prose()
+            .flat_map(|line| form.captures_iter(line).map(|found| found[1].to_owned()).collect::<Vec<_>>())
+        {
             let text = format!("affinity = {found}").replace('…', "x");
             let read: Result<std::collections::BTreeMap<String, Affinity>, _> = toml::from_str(&text);
             assert!(read.is_ok(), "{}: {found}: {read:?}", page.name);

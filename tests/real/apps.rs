@@ -23,10 +23,12 @@ fn express_sessions_are_learned() {
     if !have_node() {
         return;
     }
-    let nodes: Vec<Running> = (0..2).map(|_| Running::start(Command::new("node").arg(node_folder().join("counter.js")))).collect();
+    let nodes: Vec<Running> =
+        (0..2).map(|_| Running::start(Command::new("node").arg(node_folder().join("counter.js")))).collect();
     let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#"{ learn = "connect.sid" }"#);
-    let conf =
-        nodes.iter().enumerate().fold(conf, |conf, (i, node)| conf.node(&format!("n{i}"), &format!("\"http://{}\"", node.first_line())));
+    let conf = nodes.iter().enumerate().fold(conf, |conf, (i, node)| {
+        conf.node(&format!("n{i}"), &format!("\"http://{}\"", node.first_line()))
+    });
     everyone_counts(&Proxy::start(&conf.text()), "learned");
 }
 
@@ -43,7 +45,9 @@ impl Php {
             let (addr, folder) = (free_addr(), tempfile::tempdir().expect("a temporary folder"));
             std::fs::write(folder.path().join("index.php"), page).expect("the page");
             let save = format!("session.save_path={}", folder.path().display());
-            let mut node = Running::start(Command::new("php").args(["-d", &save, "-S", &addr.to_string(), "-t"]).arg(folder.path()));
+            let mut node = Running::start(
+                Command::new("php").args(["-d", &save, "-S", &addr.to_string(), "-t"]).arg(folder.path()),
+            );
             node.until_open(addr);
             nodes.push(addr);
             running.push((node, folder));
@@ -53,11 +57,15 @@ impl Php {
 
     fn conf(&self, affinity: &str) -> Conf {
         let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(affinity);
-        self.nodes.iter().enumerate().fold(conf, |conf, (i, addr)| conf.node(&format!("n{i}"), &format!("\"http://{addr}\"")))
+        self.nodes
+            .iter()
+            .enumerate()
+            .fold(conf, |conf, (i, addr)| conf.node(&format!("n{i}"), &format!("\"http://{addr}\"")))
     }
 }
 
-const COUNTS: &str = "<?php session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo $_SESSION['n'];";
+const COUNTS: &str =
+    "<?php session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo $_SESSION['n'];";
 
 #[test]
 fn php_sessions_are_learned() {
@@ -74,11 +82,14 @@ fn an_id_that_no_proxy_remembers_stays_on_one_node() {
         return;
     }
     let php = Php::start(COUNTS);
-    for affinity in
-        [r#"{ learn = "PHPSESSID" }"#, r#"{ route = "PHPSESSID" }"#, r#"{ cookie = "PHPSESSID", mode = "prefix", value = "route" }"#]
-    {
+    for affinity in [
+        r#"{ learn = "PHPSESSID" }"#,
+        r#"{ route = "PHPSESSID" }"#,
+        r#"{ cookie = "PHPSESSID", mode = "prefix", value = "route" }"#,
+    ] {
         let form: String = affinity.chars().filter(char::is_ascii_alphabetic).collect();
-        // two proxies that have never met, with an empty memory each: as after idling, a restart without state, or a change-over
+        // two proxies that have never met, with an empty memory each: as after idling, a restart without
+        // state, or a change-over
         let proxies = [0, 1].map(|_| Proxy::start(&php.conf(affinity).text()));
         let mut expected = 0;
         for visit in 0..6 {
@@ -87,7 +98,11 @@ fn an_id_that_no_proxy_remembers_stays_on_one_node() {
                 let id = format!("{form}{user}");
                 let mut client = Client::new(proxies[visit % 2].addr).cookie("PHPSESSID", &id);
                 let answer = client.get("/");
-                assert_eq!((answer.text().trim(), answer.set_cookie("PHPSESSID")), (&*expected.to_string(), None), "{affinity}: {id}");
+                assert_eq!(
+                    (answer.text().trim(), answer.set_cookie("PHPSESSID")),
+                    (&*expected.to_string(), None),
+                    "{affinity}: {id}"
+                );
             }
         }
         for proxy in proxies {

@@ -1,4 +1,5 @@
-//! A real Chromium over TLS, which speaks HTTP/2 and splits its cookies, in front of applications that read one Cookie line.
+//! A real Chromium over TLS, which speaks HTTP/2 and splits its cookies, in front of applications that read
+//! one Cookie line.
 
 use crate::programs::{Running, have, node_folder, output};
 use crate::support::{Certs, Conf, Origin, Proxy, free_addr, proxy::replace};
@@ -12,7 +13,13 @@ const PAGE: &str = "<?php session_start(); $n = $_SESSION['n'] = ($_SESSION['n']
 
 #[test]
 fn a_browser_over_http2_keeps_its_session_at_php_and_wsgi() {
-    if !have(&["chromium", "node", "php", "/usr/bin/python3", &node_folder().join("node_modules/playwright-core").display().to_string()]) {
+    if !have(&[
+        "chromium",
+        "node",
+        "php",
+        "/usr/bin/python3",
+        &node_folder().join("node_modules/playwright-core").display().to_string(),
+    ]) {
         return;
     }
     let (php, secure, folder) = (free_addr(), free_addr(), tempfile::tempdir().expect("a temporary folder"));
@@ -20,7 +27,8 @@ fn a_browser_over_http2_keeps_its_session_at_php_and_wsgi() {
     std::fs::create_dir(&site).expect("a folder");
     replace(&site.join("index.php"), PAGE);
     let save = format!("session.save_path={}", folder.path().display());
-    let mut server = Running::start(Command::new("php").args(["-d", &save, "-S", &php.to_string(), "-t"]).arg(&site));
+    let mut server =
+        Running::start(Command::new("php").args(["-d", &save, "-S", &php.to_string(), "-t"]).arg(&site));
     server.until_open(php);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/cookies.py");
     let python = Running::start(Command::new("/usr/bin/python3").arg(script));
@@ -36,6 +44,10 @@ fn a_browser_over_http2_keeps_its_session_at_php_and_wsgi() {
         ));
     replace(&folder.path().join("homing.toml"), &conf.text());
     let _proxy = Proxy::start_in(folder, "homing.toml");
-    let said = output(Command::new("node").arg(node_folder().join("cookies.js")).arg(format!("https://localhost:{}", secure.port())));
+    let said = output(
+        Command::new("node")
+            .arg(node_folder().join("cookies.js"))
+            .arg(format!("https://localhost:{}", secure.port())),
+    );
     assert!(said.contains("good"), "{said}");
 }

@@ -1,5 +1,6 @@
-//! The way over and back: jars pinned by the real old front end, then Homing on its address with what the documents show in its
-//! place, then the old one again. A jar has moved when it is seen on another node, and is lost when the node does not know it.
+//! The way over and back: jars pinned by the real old front end, then Homing on its address with what the
+//! documents show in its place, then the old one again. A jar has moved when it is seen on another node, and
+//! is lost when the node does not know it.
 
 use crate::fronts::{Front, NEEDED};
 use crate::programs::{have, output};
@@ -96,7 +97,8 @@ fn how_many() -> usize {
     std::env::var("HOMING_JARS").map_or(12, |text| text.parse().expect("HOMING_JARS is a number"))
 }
 
-/// Over, back, and back for those who came meanwhile; between the nodes of origins, or of Tomcats by HTTP and as the old one reaches them.
+/// Over, back, and back for those who came meanwhile; between the nodes of origins, or of Tomcats by HTTP and
+/// as the old one reaches them.
 fn there_and_back(form: &Form) -> [Count; 3] {
     let nodes: Vec<Origin> = (1..=3).map(|i| Origin::with(&format!("n{i}"), (form.sessions)(i))).collect();
     let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.addr).collect();
@@ -113,14 +115,16 @@ fn over_nodes(form: &Form, nodes: &[SocketAddr], reached: &[SocketAddr]) -> [Cou
     let mut conf = Conf::over(std::iter::empty::<&Origin>()).affinity(form.affinity);
     conf.web = front;
     for (n, (node, route)) in nodes.iter().zip(form.routes).enumerate() {
-        conf = conf.node(&format!("n{}", n + 1), &format!("{{ url = \"http://{node}\", route = {route:?} }}"));
+        conf =
+            conf.node(&format!("n{}", n + 1), &format!("{{ url = \"http://{node}\", route = {route:?} }}"));
     }
     let homing = Proxy::start(&conf.text());
     let over = all(&mut before);
     let mut meanwhile: Vec<Jar> = (0..jars / 3).map(|i| Jar::begin(jars + i, front, form)).collect();
     let fresh = all(&mut meanwhile);
     assert_eq!(fresh, Count { jars: jars / 3, ..Count::default() }, "{}: Homing is sticky", form.name);
-    let alerts: Vec<String> = homing.log.all().into_iter().filter(|line| line.contains("names no node")).collect();
+    let alerts: Vec<String> =
+        homing.log.all().into_iter().filter(|line| line.contains("names no node")).collect();
     assert_eq!(alerts, [""; 0], "{}", form.name);
     drop(homing);
 
@@ -138,7 +142,9 @@ fn is_shown(affinity: &str) -> bool {
         "examples/migrate-from-haproxy.toml",
         "examples/migrate-from-httpd.toml",
     ];
-    documents.iter().any(|name| std::fs::read_to_string(root.join(name)).expect("a document").contains(affinity))
+    documents
+        .iter()
+        .any(|name| std::fs::read_to_string(root.join(name)).expect("a document").contains(affinity))
 }
 
 fn hold(forms: &[Form]) {
@@ -193,7 +199,11 @@ fn everybody_stays_on_the_way_from_haproxy_and_back() {
         form("insert", INSERT, r#"{ cookie = "SRV", value = "route" }"#),
         Form {
             seals: true,
-            ..form("insert, sealed at once", INSERT, r#"{ cookie = "HOMING", also = [{ cookie = "SRV", value = "route" }] }"#)
+            ..form(
+                "insert, sealed at once",
+                INSERT,
+                r#"{ cookie = "HOMING", also = [{ cookie = "SRV", value = "route" }] }"#,
+            )
         },
         form(
             "maxidle, maxlife",
@@ -223,8 +233,15 @@ fn everybody_stays_on_the_way_from_haproxy_and_back() {
                 r#"{ cookie = "SRV", value = "dynamic", dynamic-key = "a-key" }"#,
             )
         },
-        Form { sessions: |_| Sessions::Plain("APPSID".into()), ..form("prefix", PREFIX, r#"{ cookie = "APPSID", mode = "prefix" }"#) },
-        Form { sessions: |_| Sessions::None, first: "/set?SRV=any", ..form("rewrite", REWRITE, r#"{ cookie = "SRV", mode = "rewrite" }"#) },
+        Form {
+            sessions: |_| Sessions::Plain("APPSID".into()),
+            ..form("prefix", PREFIX, r#"{ cookie = "APPSID", mode = "prefix" }"#)
+        },
+        Form {
+            sessions: |_| Sessions::None,
+            first: "/set?SRV=any",
+            ..form("rewrite", REWRITE, r#"{ cookie = "SRV", mode = "rewrite" }"#)
+        },
         Form {
             sessions: |_| Sessions::None,
             first: "/set?SRV=NODE",
@@ -246,12 +263,16 @@ ProxyPass "/" "balancer://app/""#;
 
 #[test]
 fn everybody_stays_on_the_way_from_httpd_and_back() {
-    let routeid = |name, affinity| Form { routes: ["1", "2", "3"], ..simple(name, Front::Httpd(ROUTEID), affinity) };
+    let routeid =
+        |name, affinity| Form { routes: ["1", "2", "3"], ..simple(name, Front::Httpd(ROUTEID), affinity) };
     hold(&[
         routeid("ROUTEID", r#"{ cookie = "ROUTEID", value = "route", separator = "." }"#),
         Form {
             seals: true,
-            ..routeid("ROUTEID, sealed at once", r#"{ cookie = "HOMING", also = [{ cookie = "ROUTEID", value = "route" }] }"#)
+            ..routeid(
+                "ROUTEID, sealed at once",
+                r#"{ cookie = "HOMING", also = [{ cookie = "ROUTEID", value = "route" }] }"#,
+            )
         },
         Form {
             routes: ["n1", "n2", "n3"],
@@ -296,7 +317,8 @@ map $node $add { default ""; }"#,
     ]);
 }
 
-/// mod_jk speaks AJP to two Tomcats, and httpd's own example HTTP; the applications' cookies are for the paths that Tomcat knows.
+/// mod_jk speaks AJP to two Tomcats, and httpd's own example HTTP; the applications' cookies are for the
+/// paths that Tomcat knows.
 #[test]
 fn everybody_stays_on_the_way_from_mod_jk_and_from_httpds_example_with_tomcat() {
     if !have(&NEEDED) || !Tomcat::is_here() {
@@ -329,23 +351,39 @@ JkMount /* app",
     example_of_httpd(&by_http);
 }
 
-/// `examples/migrate-from-httpd.toml`: what its comments show, then itself, then what they show. A real client goes by the paths of cookies.
+/// `examples/migrate-from-httpd.toml`: what its comments show, then itself, then what they show. A real
+/// client goes by the paths of cookies.
 fn example_of_httpd(nodes: &[SocketAddr]) {
     let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/migrate-from-httpd.toml");
     let example = std::fs::read_to_string(example).expect("the example");
     let front = free_addr();
     let here = |text: &str| {
-        let filled = text.replace("127.0.0.1:8081", &nodes[0].to_string()).replace("127.0.0.1:8082", &nodes[1].to_string());
-        filled.replace("127.0.0.1:8080", &front.to_string()).replace("tomcat1", "node21").replace("tomcat2", "node22")
+        let filled = text
+            .replace("127.0.0.1:8081", &nodes[0].to_string())
+            .replace("127.0.0.1:8082", &nodes[1].to_string());
+        filled
+            .replace("127.0.0.1:8080", &front.to_string())
+            .replace("tomcat1", "node21")
+            .replace("tomcat2", "node22")
     };
-    let shown: String = example.lines().filter_map(|line| line.strip_prefix("#   ")).map(|line| format!("{line}\n")).collect();
+    let shown: String = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|line| format!("{line}\n"))
+        .collect();
     assert!(shown.contains("ProxyPassReverseCookiePath"), "{shown}");
     let httpd: &'static str = here(&shown).leak();
     let jars = tempfile::tempdir().expect("a folder");
     let visits = |user: usize, page: &str| -> u64 {
         let jar = jars.path().join(user.to_string());
-        let page =
-            output(Command::new("curl").args(["-s", "-L", "-b"]).arg(&jar).arg("-c").arg(&jar).arg(format!("http://{front}/shop/{page}")));
+        let page = output(
+            Command::new("curl")
+                .args(["-s", "-L", "-b"])
+                .arg(&jar)
+                .arg("-c")
+                .arg(&jar)
+                .arg(format!("http://{front}/shop/{page}")),
+        );
         let known = visits(&page);
         assert!(known > 0, "user {user}: {page}");
         known
@@ -355,7 +393,9 @@ fn example_of_httpd(nodes: &[SocketAddr]) {
     let mut all_are_known = |who: &str, pages: &[&str]| {
         for page in pages {
             expected += 1;
-            users.clone().for_each(|user| assert_eq!(visits(user, page), expected, "user {user} of {who}: {page}"));
+            users
+                .clone()
+                .for_each(|user| assert_eq!(visits(user, page), expected, "user {user} of {who}: {page}"));
         }
     };
     let old = Front::Httpd(httpd).start(front, nodes);

@@ -1,4 +1,5 @@
-//! The clients people use: curl in every version of HTTP, h2load and wrk at full speed, all without one failure.
+//! The clients people use: curl in every version of HTTP, h2load and wrk at full speed, all without one
+//! failure.
 
 use crate::programs::{have, output};
 use crate::support::{Certs, Conf, Origin, Proxy, free_addr, proxy::replace};
@@ -27,13 +28,28 @@ impl Site {
     /// curl's word on status and version, with a cookie jar that must hold our pin at the end.
     fn curl(&self, version: &str, scheme: &str) -> String {
         let jar = self.proxy.folder().join("jar");
-        let (port, ca) = (if scheme == "https" { self.secure.port() } else { self.proxy.addr.port() }, self.proxy.folder().join("ca.pem"));
+        let (port, ca) = (
+            if scheme == "https" { self.secure.port() } else { self.proxy.addr.port() },
+            self.proxy.folder().join("ca.pem"),
+        );
         let mut command = Command::new("curl");
-        command.args(["-sS", version, "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code} %{http_version} %{size_download}"]);
+        command.args([
+            "-sS",
+            version,
+            "--max-time",
+            "20",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{http_version} %{size_download}",
+        ]);
         command.args(["--resolve", &format!("app.test:{port}:127.0.0.1")]).arg("--cacert").arg(ca);
         command.arg("-b").arg(&jar).arg("-c").arg(&jar);
         let said = output(command.arg(format!("{scheme}://app.test:{port}/big?n=1000000")));
-        assert!(std::fs::read_to_string(&jar).is_ok_and(|text| text.contains("HOMING")), "the jar holds the pin");
+        assert!(
+            std::fs::read_to_string(&jar).is_ok_and(|text| text.contains("HOMING")),
+            "the jar holds the pin"
+        );
         said
     }
 }
@@ -53,9 +69,10 @@ fn curl_speaks_every_version() {
 }
 
 fn h2load(args: &[&str], url: &str) {
-    let said = output(Command::new("h2load").args(["-n", "20000", "-c", "16", "-t", "2"]).args(args).arg(url));
-    let whole =
-        said.contains("20000 succeeded, 0 failed, 0 errored, 0 timeout") && said.contains("status codes: 20000 2xx, 0 3xx, 0 4xx, 0 5xx");
+    let said =
+        output(Command::new("h2load").args(["-n", "20000", "-c", "16", "-t", "2"]).args(args).arg(url));
+    let whole = said.contains("20000 succeeded, 0 failed, 0 errored, 0 timeout")
+        && said.contains("status codes: 20000 2xx, 0 3xx, 0 4xx, 0 5xx");
     assert!(whole, "{url} {args:?}: {said}");
 }
 
@@ -65,7 +82,8 @@ fn h2load_runs_clean() {
         return;
     }
     let site = site();
-    let (clear, secure) = (format!("http://{}/visit", site.proxy.addr), format!("https://{}/visit", site.secure));
+    let (clear, secure) =
+        (format!("http://{}/visit", site.proxy.addr), format!("https://{}/visit", site.secure));
     h2load(&["--h1"], &clear);
     h2load(&["-m", "10"], &clear);
     h2load(&["--h1"], &secure);
@@ -73,7 +91,8 @@ fn h2load_runs_clean() {
 }
 
 fn wrk(url: &str, connections: &str) {
-    let said = output(Command::new("wrk").args(["-t", "2", "-d", "3s", "--timeout", "10s", "-c", connections, url]));
+    let said =
+        output(Command::new("wrk").args(["-t", "2", "-d", "3s", "--timeout", "10s", "-c", connections, url]));
     assert!(said.contains("Requests/sec"), "{said}");
     assert!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "{url}: {said}");
 }

@@ -1,4 +1,5 @@
-//! The front ends that stood there before: the real HAProxy, httpd and nginx, each as one process that ends with the test.
+//! The front ends that stood there before: the real HAProxy, httpd and nginx, each as one process that ends
+//! with the test.
 
 use crate::programs::Running;
 use std::net::SocketAddr;
@@ -10,14 +11,16 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 /// What they need to be installed.
 pub const NEEDED: [&str; 3] = ["/usr/sbin/haproxy", "/usr/sbin/apache2", "/usr/sbin/nginx"];
 
-/// A front end with its conf, in which `N1`, `N2` and `N3` stand for the addresses of the nodes, `H1` and `P1` for host and port.
+/// A front end with its conf, in which `N1`, `N2` and `N3` stand for the addresses of the nodes, `H1` and
+/// `P1` for host and port.
 #[derive(Clone, Copy)]
 pub enum Front {
     /// The backend's own lines.
     Haproxy(&'static str),
     /// The virtual host's lines.
     Httpd(&'static str),
-    /// Lines of `http`, with the upstream `app`; the node or upstream that a request goes to is to be in `$node`.
+    /// Lines of `http`, with the upstream `app`; the node or upstream that a request goes to is to be in
+    /// `$node`.
     Nginx(&'static str),
 }
 
@@ -36,7 +39,9 @@ impl Front {
         let path = folder.path().join("conf");
         let (text, mut command) = match self {
             Self::Haproxy(backend) => (haproxy(bind, &fill(backend)), Command::new("/usr/sbin/haproxy")),
-            Self::Httpd(lines) => (httpd(folder.path(), bind, &fill(lines)), Command::new("/usr/sbin/apache2")),
+            Self::Httpd(lines) => {
+                (httpd(folder.path(), bind, &fill(lines)), Command::new("/usr/sbin/apache2"))
+            }
             Self::Nginx(lines) => (nginx(folder.path(), bind, &fill(lines)), Command::new("/usr/sbin/nginx")),
         };
         std::fs::write(&path, text).expect("its conf is written");
@@ -79,7 +84,8 @@ fn httpd(folder: &Path, bind: SocketAddr, lines: &str) -> String {
         "jk",
     ];
     let load = |name: &&str| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n");
-    let load: String = modules.iter().filter(|name| **name != "jk" || lines.contains("Jk")).map(load).collect();
+    let load: String =
+        modules.iter().filter(|name| **name != "jk" || lines.contains("Jk")).map(load).collect();
     let folder = folder.display();
     format!(
         "ServerRoot {folder}\nDefaultRuntimeDir {folder}\nPidFile {folder}/pid\nErrorLog {folder}/error.log\nServerName front.test\n\
@@ -90,8 +96,10 @@ fn httpd(folder: &Path, bind: SocketAddr, lines: &str) -> String {
 
 fn nginx(folder: &Path, bind: SocketAddr, lines: &str) -> String {
     let folder = folder.display();
-    let temp: String =
-        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].iter().map(|name| format!("{name}_temp_path {folder}/{name};\n")).collect();
+    let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
+        .collect();
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{temp}{lines}\n\
          server {{ listen {bind}; location / {{ proxy_set_header Host $http_host; proxy_pass http://$node; {ADD} }} }}\n}}\n"

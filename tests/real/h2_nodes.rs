@@ -7,7 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 fn one_worker(node: &str) -> String {
-    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#""cookie""#).cluster("http2 = true").node("n1", node);
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(r#""cookie""#)
+        .cluster("http2 = true")
+        .node("n1", node);
     conf.text().replace("workers = 2", "workers = 1")
 }
 
@@ -27,11 +30,15 @@ fn more_streams_than_nginx_takes_over_one_connection() {
          server {{ listen {addr} http2; root {path}; location /large {{ limit_rate 1k; }} }} }}\n"
     );
     std::fs::write(folder.path().join("nginx.conf"), text).expect("written");
-    let mut nginx = Running::start(Command::new("nginx").arg("-e").arg("stderr").arg("-c").arg(folder.path().join("nginx.conf")));
+    let mut nginx = Running::start(
+        Command::new("nginx").arg("-e").arg("stderr").arg("-c").arg(folder.path().join("nginx.conf")),
+    );
     nginx.until_open(addr);
     let proxy = Proxy::start(&one_worker(&format!("\"http://{addr}\"")));
     let mut streams: Vec<Client> = (0..140).map(|_| Client::new(proxy.addr)).collect();
-    streams.iter_mut().for_each(|client| client.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent"));
+    streams
+        .iter_mut()
+        .for_each(|client| client.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent"));
     for (at, client) in streams.iter_mut().enumerate() {
         let head = read_head(client.open().expect("still open")).expect("a head").expect("not the end");
         assert_eq!(head.status(), 200, "stream {at}");
@@ -46,7 +53,9 @@ fn a_node_on_python_h2_with_few_streams_that_goes_away_often() {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/h2_node.py");
     for (streams, requests) in [(2, 1000), (1, 5), (10, 7)] {
-        let node = Running::start(Command::new("/usr/bin/python3").arg(&script).args([streams.to_string(), requests.to_string()]));
+        let node = Running::start(
+            Command::new("/usr/bin/python3").arg(&script).args([streams.to_string(), requests.to_string()]),
+        );
         let port = node.first_line();
         let proxy = Proxy::start(&one_worker(&format!("\"http://127.0.0.1:{port}\"")));
         let addr = proxy.addr;
@@ -60,7 +69,12 @@ fn a_node_on_python_h2_with_few_streams_that_goes_away_often() {
         for (at, asked) in (0..40).map(ask).collect::<Vec<_>>().into_iter().enumerate() {
             let want = if at.is_multiple_of(2) { "body of 0" } else { "body of 6" };
             let answer = asked.join().expect("an answer");
-            assert_eq!(answer, (200, want.to_owned()), "{streams} streams, {requests} requests: {:?}", proxy.access());
+            assert_eq!(
+                answer,
+                (200, want.to_owned()),
+                "{streams} streams, {requests} requests: {:?}",
+                proxy.access()
+            );
         }
     }
 }

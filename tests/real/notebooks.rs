@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// It takes the packages of two registries, and its client waits for half a minute after a door that was closed.
+/// It takes the packages of two registries, and its client waits for half a minute after a door that was
+/// closed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A folder with JupyterLab and its client, kept between runs.
@@ -15,9 +16,15 @@ fn installed() -> PathBuf {
     if !folder.join("node_modules/@jupyterlab").exists() || !folder.join("bin/jupyter").exists() {
         output(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         output(Command::new(folder.join("bin/pip")).args(["install", "-q", "jupyterlab==4.*"]));
-        output(Command::new("npm").arg("--prefix").arg(&folder).args(["install", "--no-audit", "@jupyterlab/services@7", "ws@8"]));
+        output(Command::new("npm").arg("--prefix").arg(&folder).args([
+            "install",
+            "--no-audit",
+            "@jupyterlab/services@7",
+            "ws@8",
+        ]));
     }
-    std::fs::copy(node_folder().join("kernel.mjs"), folder.join("kernel.mjs")).expect("the script is put beside its packages");
+    std::fs::copy(node_folder().join("kernel.mjs"), folder.join("kernel.mjs"))
+        .expect("the script is put beside its packages");
     folder
 }
 
@@ -42,9 +49,13 @@ fn jupyterlab_comes_back_to_its_kernel_when_the_proxy_is_started_again() {
             .current_dir(home.path()),
     );
     jupyter.until_open(node);
-    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#"{ cookie = "HOMING" }"#).node("n1", &format!("\"http://{node}\""));
+    let conf = Conf::over(std::iter::empty::<&Origin>())
+        .affinity(r#"{ cookie = "HOMING" }"#)
+        .node("n1", &format!("\"http://{node}\""));
     let mut proxy = Proxy::start(&conf.text());
-    let client = Running::start(Command::new("node").arg(folder.join("kernel.mjs")).args([&format!("http://{}/", proxy.addr), "t"]));
+    let client = Running::start(
+        Command::new("node").arg(folder.join("kernel.mjs")).args([&format!("http://{}/", proxy.addr), "t"]),
+    );
     assert_eq!(client.line_within(PATIENCE, "there"), "there 41");
     proxy.signal("TERM");
     assert_eq!(proxy.exit(PATIENCE).code(), Some(0));

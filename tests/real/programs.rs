@@ -12,7 +12,8 @@ use std::time::Duration;
 pub fn have(needed: &[&str]) -> bool {
     let found = |what: &str| match what.contains('/') {
         true => Path::new(what).exists(),
-        false => std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(what).exists())),
+        false => std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(what).exists())),
     };
     let missing: Vec<&&str> = needed.iter().filter(|what| !found(what)).collect();
     assert!(missing.is_empty(), "{missing:?} is not installed; scripts/test installs what the tests need");
@@ -51,7 +52,9 @@ impl Running {
 
     /// The first line it prints.
     pub fn first_line(&self) -> String {
-        self.out.wait(0, DEADLINE, |_| true).unwrap_or_else(|| panic!("it printed nothing; its errors: {:?}", self.err.all()))
+        self.out
+            .wait(0, DEADLINE, |_| true)
+            .unwrap_or_else(|| panic!("it printed nothing; its errors: {:?}", self.err.all()))
     }
 
     /// The first line with this in it.
@@ -85,7 +88,8 @@ impl Drop for Running {
 /// Runs a program to its end; what it printed, both streams.
 pub fn output(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?} ended with {}: {text}", output.status);
     text
 }

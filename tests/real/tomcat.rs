@@ -17,7 +17,8 @@ session.setAttribute("visits", visits);
 response.setHeader("X-Node", System.getProperty("node.name"));
 %>{"visits":<%= visits %>,"session":"<%= session.getId() %>","link":"<%= response.encodeURL("index.jsp") %>"}"#;
 
-/// Begins a session of the application under `/app`, and goes on to its page by the address that Tomcat knows, or by its path.
+/// Begins a session of the application under `/app`, and goes on to its page by the address that Tomcat
+/// knows, or by its path.
 const GOES_ON: &str = r#"<%@ page session="true" %><%
 String host = request.getScheme() + "://" + request.getServerName() + ":" + request.getServerPort();
 String next = request.getContextPath() + "/index.jsp";
@@ -43,8 +44,8 @@ impl Tomcat {
         Self::with(number, |_| String::new())
     }
 
-    /// Starts one on an address of its own, so that several can share a machine as they would share a rack. `listener`: what else
-    /// its server does, by its address.
+    /// Starts one on an address of its own, so that several can share a machine as they would share a rack.
+    /// `listener`: what else its server does, by its address.
     pub fn with(number: u8, listener: impl FnOnce(SocketAddr) -> String) -> Self {
         let name = format!("node{number}");
         let addr = SocketAddr::from(([127, 77, 0, 10 + number], free_addr().port()));
@@ -55,10 +56,13 @@ impl Tomcat {
         }
         let conf = base.path().join("conf");
         for file in ["web.xml", "logging.properties", "catalina.properties"] {
-            std::fs::copy(Path::new("/etc/tomcat10").join(file), conf.join(file)).expect("the package's conf is copied");
+            std::fs::copy(Path::new("/etc/tomcat10").join(file), conf.join(file))
+                .expect("the package's conf is copied");
         }
-        std::fs::write(conf.join("context.xml"), "<Context><Manager pathname=\"\"/></Context>").expect("context.xml");
-        std::fs::write(conf.join("server.xml"), server_xml(addr, ajp, &name, &listener(addr))).expect("server.xml");
+        std::fs::write(conf.join("context.xml"), "<Context><Manager pathname=\"\"/></Context>")
+            .expect("context.xml");
+        std::fs::write(conf.join("server.xml"), server_xml(addr, ajp, &name, &listener(addr)))
+            .expect("server.xml");
         for (file, page) in [("ROOT/index.jsp", PAGE), ("app/index.jsp", PAGE), ("app/go.jsp", GOES_ON)] {
             std::fs::write(base.path().join("webapps").join(file), page).expect("the page");
         }
@@ -73,7 +77,9 @@ impl Tomcat {
         let patience = Duration::from_secs(180);
         let mut first = Client::new(addr);
         first.patience = patience;
-        within(patience, "the page is compiled", || first.send("GET", "/", &[], b"").ok().filter(|a| a.status == 200));
+        within(patience, "the page is compiled", || {
+            first.send("GET", "/", &[], b"").ok().filter(|a| a.status == 200)
+        });
         Self { addr, ajp, name, running: Some(running), _base: base }
     }
 }
@@ -99,7 +105,8 @@ fn cluster() -> Option<(Vec<Tomcat>, Proxy)> {
     }
     let nodes: Vec<Tomcat> = [1, 2].into_iter().map(Tomcat::start).collect();
     let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(r#"{ route = "JSESSIONID" }"#);
-    let conf = nodes.iter().fold(conf, |conf, node| conf.node(&node.name, &format!("\"http://{}\"", node.addr)));
+    let conf =
+        nodes.iter().fold(conf, |conf, node| conf.node(&node.name, &format!("\"http://{}\"", node.addr)));
     let conf = conf.cluster("slow-start = \"0s\"\nhealth = { path = \"/\", interval = \"500ms\", timeout = \"2s\", fall = 2, rise = 1 }");
     let proxy = Proxy::start(&conf.text());
     Some((nodes, proxy))
@@ -135,7 +142,11 @@ fn by_cookie(proxy: &Proxy) {
         let home = client.get("/index.jsp").node().to_owned();
         for visit in 2..=20u64 {
             let answer = client.get("/index.jsp");
-            assert_eq!((answer.node(), answer.json()["visits"].as_u64()), (home.as_str(), Some(visit)), "user {user}");
+            assert_eq!(
+                (answer.node(), answer.json()["visits"].as_u64()),
+                (home.as_str(), Some(visit)),
+                "user {user}"
+            );
         }
         homes.insert(home);
     }
@@ -146,11 +157,19 @@ fn by_path(proxy: &Proxy) {
     for user in 0..20 {
         let mut client = Client::new(proxy.addr);
         let first = client.get("/index.jsp");
-        let (home, link) = (first.node().to_owned(), first.json()["link"].as_str().expect("a link").to_owned());
-        assert!(link.contains(&format!(".{home}")) && link.contains(";jsessionid="), "Tomcat puts the id into the link: {link}");
+        let (home, link) =
+            (first.node().to_owned(), first.json()["link"].as_str().expect("a link").to_owned());
+        assert!(
+            link.contains(&format!(".{home}")) && link.contains(";jsessionid="),
+            "Tomcat puts the id into the link: {link}"
+        );
         for visit in 2..=20u64 {
             let answer = client.get(&format!("/{link}"));
-            assert_eq!((answer.node(), answer.json()["visits"].as_u64()), (home.as_str(), Some(visit)), "user {user}");
+            assert_eq!(
+                (answer.node(), answer.json()["visits"].as_u64()),
+                (home.as_str(), Some(visit)),
+                "user {user}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Tomcat's own HeartbeatListener, over UDP and over TCP: it registers, weighs, and leaves when it is stopped.
+//! Tomcat's own HeartbeatListener, over UDP and over TCP: it registers, weighs, and leaves when it is
+//! stopped.
 
 use crate::support::{Client, Conf, DEADLINE, Origin, free_addr, until};
 use crate::tomcat::Tomcat;
@@ -10,7 +11,9 @@ const GROUP: &str = "239.77.2.105";
 /// The listener as server.xml has it; the connector is bound to one address, so `host` names it.
 fn listener(addr: SocketAddr, way: &str) -> String {
     let (host, port) = (addr.ip(), addr.port());
-    format!(r#"<Listener className="org.apache.catalina.ha.backend.HeartbeatListener" host="{host}" port="{port}" {way}/>"#)
+    format!(
+        r#"<Listener className="org.apache.catalina.ha.backend.HeartbeatListener" host="{host}" port="{port}" {way}/>"#
+    )
 }
 
 fn registers_weighs_and_leaves(number: u8, way: impl FnOnce(SocketAddr) -> String) {
@@ -42,8 +45,11 @@ fn registers_weighs_and_leaves(number: u8, way: impl FnOnce(SocketAddr) -> Strin
     let load = || window.get(&format!("/api/clusters/app/nodes/{name}")).json()["load"].as_u64();
     until("it is idle", || (load() == Some(0)).then_some(()));
     let addr = window.proxy.addr;
-    let users: Vec<_> =
-        (0..4).map(|_| std::thread::spawn(move || assert_eq!(Client::new(addr).get("/index.jsp?ms=4000").status, 200))).collect();
+    let users: Vec<_> = (0..4)
+        .map(|_| {
+            std::thread::spawn(move || assert_eq!(Client::new(addr).get("/index.jsp?ms=4000").status, 200))
+        })
+        .collect();
     until("half of it is busy", || (load() == Some(50)).then_some(()));
     users.into_iter().for_each(|user| user.join().unwrap());
     until("it is idle again", || (load() == Some(0)).then_some(()));
@@ -53,7 +59,10 @@ fn registers_weighs_and_leaves(number: u8, way: impl FnOnce(SocketAddr) -> Strin
     tomcat.running = None;
     window.node_is(&name, "down");
     let silent = |line: &str| line.contains(&format!("node {name} is silent"));
-    assert!(window.proxy.log.wait(mark, DEADLINE, silent).is_some(), "its last beat is more than three intervals ago");
+    assert!(
+        window.proxy.log.wait(mark, DEADLINE, silent).is_some(),
+        "its last beat is more than three intervals ago"
+    );
     assert_eq!(load(), None);
     let counted = window.status()["heartbeats"]["mod-heartbeat"].clone();
     assert!(counted["taken"].as_u64() > Some(5) && counted.as_object().unwrap().len() == 1, "{counted}");
@@ -61,7 +70,9 @@ fn registers_weighs_and_leaves(number: u8, way: impl FnOnce(SocketAddr) -> Strin
 
 #[test]
 fn tomcat_registers_weighs_and_leaves_over_udp() {
-    registers_weighs_and_leaves(3, |heard| format!(r#"group="{GROUP}" multiport="{}" ttl="1""#, heard.port()));
+    registers_weighs_and_leaves(3, |heard| {
+        format!(r#"group="{GROUP}" multiport="{}" ttl="1""#, heard.port())
+    });
 }
 
 #[test]

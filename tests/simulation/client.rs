@@ -10,13 +10,15 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     pub node: String,
-    /// The run of the node that it was on, and whether the proxy had heard of that run when the pin was written.
+    /// The run of the node that it was on, and whether the proxy had heard of that run when the pin was
+    /// written.
     pub run: u32,
     pub run_told: bool,
     /// When it began there, and when the proxy last saw it.
     pub began: u64,
     pub last: u64,
-    /// It was placed here for want of its node, and has had no answer: should that be back, its pin leads there.
+    /// It was placed here for want of its node, and has had no answer: should that be back, its pin leads
+    /// there.
     pub for_want: bool,
     /// The nodes that it left since its client heard of a pin: who shows one to them is led here, if to any.
     pub left: Vec<String>,
@@ -44,7 +46,18 @@ pub struct Client {
 
 impl Client {
     pub fn new(number: usize) -> Self {
-        Self { number, jar: BTreeMap::new(), home: None, id: None, pin: None, pin_run: 0, pin_told: false, seen: 0, epoch: 0, under_way: 0 }
+        Self {
+            number,
+            jar: BTreeMap::new(),
+            home: None,
+            id: None,
+            pin: None,
+            pin_run: 0,
+            pin_told: false,
+            seen: 0,
+            epoch: 0,
+            under_way: 0,
+        }
     }
 
     pub fn ip(&self) -> IpAddr {

@@ -37,7 +37,8 @@ pub enum Pins {
 }
 
 impl Pins {
-    const ALL: [Self; 7] = [Self::Sealed, Self::Readable, Self::Prefix, Self::Route, Self::Learned, Self::Key, Self::Hashed];
+    const ALL: [Self; 7] =
+        [Self::Sealed, Self::Readable, Self::Prefix, Self::Route, Self::Learned, Self::Key, Self::Hashed];
 
     fn toml(self) -> &'static str {
         match self {
@@ -56,7 +57,8 @@ impl Pins {
         matches!(self, Self::Learned | Self::Key)
     }
 
-    /// Whether a session is known by its identity once it is placed or moved, whatever its client has heard of it.
+    /// Whether a session is known by its identity once it is placed or moved, whatever its client has heard
+    /// of it.
     pub fn identify(self) -> bool {
         self != Self::Readable
     }
@@ -86,7 +88,8 @@ thread_local! {
 
 impl Conf {
     pub fn draw(rng: &mut SmallRng) -> Self {
-        const BALANCE: [&str; 6] = ["least-sessions", "least-requests", "round-robin", "heartbeat", "random", "first"];
+        const BALANCE: [&str; 6] =
+            ["least-sessions", "least-requests", "round-robin", "heartbeat", "random", "first"];
         let pins = Pins::ALL[rng.random_range(0..Pins::ALL.len())];
         let strict = rng.random_bool(0.15);
         let balance = BALANCE[rng.random_range(0..BALANCE.len())];
@@ -100,7 +103,9 @@ impl Conf {
              passive = {{ failures = 2, eject = '2s' }}\n[cluster.c.nodes]\nn0 = 'http://127.0.0.1:1'\n"
         );
         let (mut file, files) = READ.with_borrow_mut(|read| {
-            let parse = || parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
+            let parse = || {
+                parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"))
+            };
             let loaded = || {
                 let loaded = parse();
                 (loaded.config, loaded.files)

@@ -1,4 +1,5 @@
-//! How requests end that are not answered: they fail, wait in vain, or their client walks away; and what each gives back.
+//! How requests end that are not answered: they fail, wait in vain, or their client walks away; and what each
+//! gives back.
 
 use crate::traffic::{Ask, Step};
 use crate::world::{Held, World};
@@ -17,7 +18,8 @@ impl World {
         self.abandon(&ask);
         let error = SendError::new(kind, "");
         let again = ask.tries.again(&error, &ask.verdict, &ask.session, &ask.cluster, true, self.now);
-        let (client, tries) = (ask.client, std::mem::replace(&mut ask.tries, RetryState::new(&ask.cluster, true)));
+        let (client, tries) =
+            (ask.client, std::mem::replace(&mut ask.tries, RetryState::new(&ask.cluster, true)));
         self.drop_flight(&mut ask);
         self.leave(ask);
         if again {

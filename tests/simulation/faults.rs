@@ -1,5 +1,6 @@
-//! Faults that are sown on purpose: a simulation that finds none of them is a toy. All are sown into one copy of the source, which is
-//! built once; a variable says which of them is in force. Nothing of this is in the product.
+//! Faults that are sown on purpose: a simulation that finds none of them is a toy. All are sown into one copy
+//! of the source, which is built once; a variable says which of them is in force. Nothing of this is in the
+//! product.
 
 use serde::Deserialize;
 use std::fs;
@@ -37,7 +38,10 @@ struct Fault {
 impl Fault {
     /// What stands before that which is taken out, that, and what stands behind it.
     fn parts(&self) -> (&str, &str, &str) {
-        let marked = self.code.split_once('«').and_then(|(before, rest)| rest.split_once('»').map(|(right, after)| (before, right, after)));
+        let marked = self
+            .code
+            .split_once('«')
+            .and_then(|(before, rest)| rest.split_once('»').map(|(right, after)| (before, right, after)));
         marked.unwrap_or(("", &self.code, ""))
     }
 
@@ -69,8 +73,16 @@ fn every_fault_can_still_be_made() {
     let faults = table();
     assert!(faults.iter().filter(|fault| fault.covered.is_none()).count() >= FEWEST);
     for fault in &faults {
-        let text = fs::read_to_string(root().join(&fault.file)).unwrap_or_else(|why| panic!("{}: {} {why}", fault.name, fault.file));
-        assert_eq!(text.matches(&fault.right()).count(), 1, "{}: {} does not have it once: {}", fault.name, fault.file, fault.right());
+        let text = fs::read_to_string(root().join(&fault.file))
+            .unwrap_or_else(|why| panic!("{}: {} {why}", fault.name, fault.file));
+        assert_eq!(
+            text.matches(&fault.right()).count(),
+            1,
+            "{}: {} does not have it once: {}",
+            fault.name,
+            fault.file,
+            fault.right()
+        );
     }
 }
 
@@ -100,14 +112,18 @@ fn sown(faults: &[Fault]) -> PathBuf {
     _ = fs::remove_dir_all(&to);
     copy(&root().join("src"), &to.join("src"));
     fs::remove_file(to.join("src/main.rs")).unwrap();
-    for name in ["Cargo.lock", "tests", "benches", "examples", "docs", "conf"].iter().filter(|name| root().join(name).exists()) {
+    for name in ["Cargo.lock", "tests", "benches", "examples", "docs", "conf"]
+        .iter()
+        .filter(|name| root().join(name).exists())
+    {
         std::os::unix::fs::symlink(root().join(name), to.join(name)).unwrap();
     }
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     // without the program: another of that name would stand in its place
     let program = "[[bin]]\nname = \"homing\"\npath = \"src/main.rs\"\n";
     assert!(manifest.contains(program));
-    fs::write(to.join("Cargo.toml"), manifest.replace(program, "").replace("default-run = \"homing\"\n", "")).unwrap();
+    fs::write(to.join("Cargo.toml"), manifest.replace(program, "").replace("default-run = \"homing\"\n", ""))
+        .unwrap();
     let base = to.join("src/base/mod.rs");
     fs::write(&base, fs::read_to_string(&base).unwrap() + SWITCH).unwrap();
     for (number, fault) in faults.iter().enumerate() {
@@ -135,7 +151,16 @@ fn copy(from: &Path, to: &Path) {
 fn build(at: &Path) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-built");
     let built = Command::new(env!("CARGO"))
-        .args(["test", "--locked", "--offline", "--test", "simulation", "--no-run", "--message-format", "json"])
+        .args([
+            "test",
+            "--locked",
+            "--offline",
+            "--test",
+            "simulation",
+            "--no-run",
+            "--message-format",
+            "json",
+        ])
         .env("CARGO_TARGET_DIR", target)
         .current_dir(at)
         .output()

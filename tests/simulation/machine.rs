@@ -1,4 +1,5 @@
-//! A node as it is, whatever the proxy thinks of it: a process that runs, hangs or is gone, and the sessions in its memory.
+//! A node as it is, whatever the proxy thinks of it: a process that runs, hangs or is gone, and the sessions
+//! in its memory.
 
 use homing::heartbeat::{Announced, Heartbeat, Load, Room, Run};
 use std::collections::HashSet;

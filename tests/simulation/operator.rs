@@ -24,9 +24,17 @@ impl World {
                 NodeChange::Drain(DrainRequest { deadline: Some(deadline), then: Some(Then::Move) })
             }
             3 => NodeChange::Disable,
-            4 => NodeChange::Set(NodeLimits { max_sessions: Some(Limit::Most(self.rng.random_range(1..5))), ..NodeLimits::default() }),
-            5 => NodeChange::Set(NodeLimits { max_requests: Some(Limit::Most(self.rng.random_range(1..3))), ..NodeLimits::default() }),
-            6 => NodeChange::Set(NodeLimits { max_sessions: off, max_requests: off, ..NodeLimits::default() }),
+            4 => NodeChange::Set(NodeLimits {
+                max_sessions: Some(Limit::Most(self.rng.random_range(1..5))),
+                ..NodeLimits::default()
+            }),
+            5 => NodeChange::Set(NodeLimits {
+                max_requests: Some(Limit::Most(self.rng.random_range(1..3))),
+                ..NodeLimits::default()
+            }),
+            6 => {
+                NodeChange::Set(NodeLimits { max_sessions: off, max_requests: off, ..NodeLimits::default() })
+            }
             _ => NodeChange::Enable,
         };
         let force = self.rng.random_bool(0.2);
@@ -77,21 +85,31 @@ impl World {
             (_, None) => drop(nodes.insert(name.clone(), NodeConf::Table(table))),
             (1, Some(_)) if nodes.len() > 1 => drop(nodes.shift_remove(&name)),
             (2, Some(_)) => nodes.reverse(),
-            (_, Some(known)) => {
-                drop(nodes.insert(name.clone(), NodeConf::Table(homing::config::model::NodeTable { state: known.state, ..table })))
-            }
+            (_, Some(known)) => drop(nodes.insert(
+                name.clone(),
+                NodeConf::Table(homing::config::model::NodeTable { state: known.state, ..table }),
+            )),
         }
         if !self.machines.contains_key(&name) {
             let (beats, now) = (self.rng.random_bool(0.5).then(|| self.rng.random_range(1..5)), self.second);
             self.machines.insert(name.clone(), Machine::new(&name, now, beats, None));
         }
         let (file, named): (_, NamedFiles) = (self.conf.file.clone(), self.conf.files.clone());
-        let prepared = self.registry.prepare(file, named, self.now).map_err(|why| format!("a reload is refused: {why}"))?;
+        let prepared = self
+            .registry
+            .prepare(file, named, self.now)
+            .map_err(|why| format!("a reload is refused: {why}"))?;
         let after = self.registry.publish(prepared, self.now);
         self.sum.reloads += 1;
         self.follow(true);
         self.tell(|| {
-            format!("reload: {:?}", after.clusters[0].nodes().map(|node| (node.spec.name.clone(), node.live.slot)).collect::<Vec<_>>())
+            format!(
+                "reload: {:?}",
+                after.clusters[0]
+                    .nodes()
+                    .map(|node| (node.spec.name.clone(), node.live.slot))
+                    .collect::<Vec<_>>()
+            )
         });
         for node in after.clusters[0].nodes() {
             if node.live.report.since(self.now).is_none() {
@@ -99,7 +117,10 @@ impl World {
             }
             let was = before.clusters[0].named(&node.spec.name).map(|node| node.spec.admin);
             if was.is_some_and(|was| was != node.spec.admin) {
-                return Err(format!("a reload makes {} {:?}, which was {was:?}", node.spec.name, node.spec.admin));
+                return Err(format!(
+                    "a reload makes {} {:?}, which was {was:?}",
+                    node.spec.name, node.spec.admin
+                ));
             }
         }
         Ok(())

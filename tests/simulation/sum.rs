@@ -27,7 +27,16 @@ impl Sum {
 
     /// Enough of everything happened.
     pub fn is_rich(&self, worlds: u64) {
-        assert!(self.requests > worlds * 25 && self.failed > worlds / 2 && self.edits > worlds && self.reloads > worlds, "{self:?}");
-        assert!(self.restarts > worlds / 4 && self.replays > worlds / 4 && self.refused > worlds / 10, "{self:?}");
+        assert!(
+            self.requests > worlds * 25
+                && self.failed > worlds / 2
+                && self.edits > worlds
+                && self.reloads > worlds,
+            "{self:?}"
+        );
+        assert!(
+            self.restarts > worlds / 4 && self.replays > worlds / 4 && self.refused > worlds / 10,
+            "{self:?}"
+        );
     }
 }

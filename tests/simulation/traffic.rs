@@ -1,4 +1,5 @@
-//! Requests of clients: recognised, decided, sent, answered or not. The steps are those of `proxy::exchange`, without its sockets.
+//! Requests of clients: recognised, decided, sent, answered or not. The steps are those of `proxy::exchange`,
+//! without its sockets.
 
 use crate::client::{Home, shown_id};
 use crate::conf::Pins;
@@ -74,7 +75,14 @@ impl World {
     }
 
     /// Decides, takes a slot, and sends; again where that fails at once and may be repeated.
-    fn attempt(&mut self, client: usize, epoch: u32, cluster: Arc<Cluster>, headers: HeaderMap, mut tries: RetryState) -> Held {
+    fn attempt(
+        &mut self,
+        client: usize,
+        epoch: u32,
+        cluster: Arc<Cluster>,
+        headers: HeaderMap,
+        mut tries: RetryState,
+    ) -> Held {
         let uri = Uri::from_static("/");
         loop {
             let incoming = PinRequest {
@@ -85,17 +93,19 @@ impl World {
                 now: self.now.unix_secs(),
             };
             let reading = decide::recognise(&cluster, &incoming, self.now.secs());
-            let (verdict, session, stamp) = match self.choose(client, epoch, &cluster, &reading, &mut tries)? {
-                Chosen::At(verdict, session, stamp) => (verdict, session, stamp),
-                Chosen::Refused => {
-                    self.clients[client].under_way -= 1;
-                    return Ok(());
-                }
-            };
+            let (verdict, session, stamp) =
+                match self.choose(client, epoch, &cluster, &reading, &mut tries)? {
+                    Chosen::At(verdict, session, stamp) => (verdict, session, stamp),
+                    Chosen::Refused => {
+                        self.clients[client].under_way -= 1;
+                        return Ok(());
+                    }
+                };
             tries.begin();
             let flight = session.live().map(|id| self.flights.begin(&cluster.live, id, self.now));
             let (of, at) = (cluster.clone(), verdict.node.clone());
-            let slot: Waiting = Box::pin(async move { RequestSlot::take(&of, &at, Duration::from_secs(3600)).await });
+            let slot: Waiting =
+                Box::pin(async move { RequestSlot::take(&of, &at, Duration::from_secs(3600)).await });
             let due = self.second + 5;
             let mut ask = Ask {
                 client,
@@ -131,7 +141,8 @@ impl World {
     ) -> Held<Chosen> {
         let (fresh, mut hint) = (self.rng.random(), None);
         loop {
-            let facts = DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: self.now, dry: false };
+            let facts =
+                DecisionInput { tried: tries.tried(), hint, waited: tries.waited, now: self.now, dry: false };
             let verdict = match decide::decide(cluster, reading, &facts, &mut self.rng) {
                 Decision::Serve(verdict) => verdict,
                 Decision::Wait => {
@@ -165,7 +176,8 @@ impl World {
         }
     }
 
-    /// Whether a request is one of the session that its client has now: it may have begun before another was known.
+    /// Whether a request is one of the session that its client has now: it may have begun before another was
+    /// known.
     fn is_its_own(&self, client: usize, epoch: u32, cluster: &Cluster, id: Option<u64>) -> bool {
         let of = &self.clients[client];
         let current = |id: Option<u64>| id.map(|id| cluster.live.ledger.current(id));
@@ -175,9 +187,11 @@ impl World {
     /// Where a session is by its identity, once it was placed or moved there.
     fn moves_in(&mut self, client: usize, is_named: bool, verdict: &Verdict) {
         let pins = self.conf.pins;
-        let moves = pins.identify() && (verdict.was.is_some() || pins.ask_ledger() && verdict.why.cause().is_some());
+        let moves =
+            pins.identify() && (verdict.was.is_some() || pins.ask_ledger() && verdict.why.cause().is_some());
         // an id whose route is unknown falls where its key does, and is known there from then on
-        let moves = moves || verdict.why.cause().is_some() && matches!(pins, Pins::Prefix | Pins::Route | Pins::Sealed);
+        let moves = moves
+            || verdict.why.cause().is_some() && matches!(pins, Pins::Prefix | Pins::Route | Pins::Sealed);
         if !is_named || !(pins.ask_ledger() || moves) {
             return;
         }
@@ -226,7 +240,8 @@ impl World {
                 Ok(None)
             }
             Process::Runs => {
-                ask.due = self.second + if self.rng.random_bool(0.6) { 0 } else { self.rng.random_range(1..12) };
+                ask.due =
+                    self.second + if self.rng.random_bool(0.6) { 0 } else { self.rng.random_range(1..12) };
                 if ask.due > self.second {
                     self.asks.push(ask);
                     return Ok(None);
@@ -245,11 +260,13 @@ impl World {
             let (runs, run) = (machine.process, machine.run);
             let ask = &self.asks[at];
             let is_over = ask.due <= self.second;
-            let is_cut = matches!(&ask.step, Step::Answer { run: of, .. } if *of != run || runs == Process::Gone);
+            let is_cut =
+                matches!(&ask.step, Step::Answer { run: of, .. } if *of != run || runs == Process::Gone);
             if matches!(ask.step, Step::Slot(_)) {
                 let mut ask = self.asks.remove(at);
                 if self.enter(&mut ask)? {
-                    let (client, epoch, cluster, headers) = (ask.client, ask.epoch, ask.cluster.clone(), ask.headers.clone());
+                    let (client, epoch, cluster, headers) =
+                        (ask.client, ask.epoch, ask.cluster.clone(), ask.headers.clone());
                     if let Some(tries) = self.send(ask)? {
                         self.attempt(client, epoch, cluster, headers, tries)?;
                     }
@@ -268,7 +285,8 @@ impl World {
                 };
                 match failure {
                     Some(failure) => {
-                        let (client, epoch, cluster, headers) = (ask.client, ask.epoch, ask.cluster.clone(), ask.headers.clone());
+                        let (client, epoch, cluster, headers) =
+                            (ask.client, ask.epoch, ask.cluster.clone(), ask.headers.clone());
                         if let Some(tries) = self.fail(ask, failure)? {
                             self.attempt(client, epoch, cluster, headers, tries)?;
                         }
@@ -355,11 +373,16 @@ impl World {
             (of.pin, of.pin_run, of.pin_told) = (Some(node.spec.name.to_string()), run, run_told);
         }
         // a session that was moved meanwhile stays where it went, unless it has a new id from here
-        let is_led =
-            |home: &Home| pins.ask_ledger() || home.for_want || is_removed || home.left.iter().any(|left| **left == *node.spec.name);
+        let is_led = |home: &Home| {
+            pins.ask_ledger()
+                || home.for_want
+                || is_removed
+                || home.left.iter().any(|left| **left == *node.spec.name)
+        };
         let led = |home: &Home| *home.node != *node.spec.name && is_led(home);
         let went = pins.identify() && outcome.learned.is_none() && of.home.as_ref().is_some_and(led);
-        let is_elsewhere = of.home.as_ref().is_some_and(|home| *home.node != *node.spec.name || home.run != run);
+        let is_elsewhere =
+            of.home.as_ref().is_some_and(|home| *home.node != *node.spec.name || home.run != run);
         if is_late {
             // an id that comes with it is not known where the pin leads
             of.home = of.home.take().filter(|_| !(sets && (is_elsewhere || goes_on.is_none())));
@@ -373,7 +396,15 @@ impl World {
             let began = stays.map_or(second, |home| home.began);
             let run_told = if written { run_told } else { stays.is_some_and(|home| home.run_told) };
             let left = stays.map_or_else(Vec::new, |home| home.left.clone());
-            of.home = Some(Home { node: node.spec.name.to_string(), run, run_told, began, last: second, for_want: false, left });
+            of.home = Some(Home {
+                node: node.spec.name.to_string(),
+                run,
+                run_told,
+                began,
+                last: second,
+                for_want: false,
+                left,
+            });
         }
         self.leave(ask);
         Ok(())

@@ -132,7 +132,10 @@ impl World {
     }
 
     fn live(&mut self) -> Held {
-        let conf = format!("{:?}, strict {}: {:?}", self.conf.pins, self.conf.strict, self.conf.file.cluster[CLUSTER].nodes);
+        let conf = format!(
+            "{:?}, strict {}: {:?}",
+            self.conf.pins, self.conf.strict, self.conf.file.cluster[CLUSTER].nodes
+        );
         self.tell(|| conf);
         for _ in 0..DAY {
             self.pass(1)?;
@@ -192,7 +195,8 @@ impl World {
         let second = self.second;
         for machine in self.machines.values_mut() {
             let node = table.clusters[0].named(&machine.name);
-            let is_wanted = node.is_some_and(|node| matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining));
+            let is_wanted = node
+                .is_some_and(|node| matches!(node.spec.admin, AdminState::Enabled | AdminState::Draining));
             if machine.process != Process::Runs
                 || !is_wanted
                 || machine.heard_says != machine.says
@@ -239,7 +243,9 @@ impl World {
             }
             match self.hear(&name, beat.clone(), &table) {
                 HeartbeatResult::Taken { .. } => {}
-                HeartbeatResult::Refused(why) => return Err(format!("the beat of {name} is refused: {why:?}")),
+                HeartbeatResult::Refused(why) => {
+                    return Err(format!("the beat of {name} is refused: {why:?}"));
+                }
                 _ => return Err(format!("{name} is taken for another")),
             }
             let machine = self.machine(&name);
@@ -255,7 +261,12 @@ impl World {
     }
 
     fn hear(&mut self, name: &str, beat: Heartbeat, table: &Table) -> HeartbeatResult {
-        let url: NodeUrl = self.conf.node(name).map_or_else(|| "http://127.0.0.1:1".into(), |node| node.url).parse().unwrap();
+        let url: NodeUrl = self
+            .conf
+            .node(name)
+            .map_or_else(|| "http://127.0.0.1:1".into(), |node| node.url)
+            .parse()
+            .unwrap();
         let speaker = Sender::Named { cluster: CLUSTER.into(), node: name.into(), url };
         self.members.apply(&HeartbeatMessage { speaker, beat }, HERE, SenderProof::Token, table, self.now)
     }
@@ -298,9 +309,14 @@ impl World {
         Ok(())
     }
 
-    /// A node hangs for eight seconds of thirteen, for which its checks call it down: it is held down for longer and longer.
+    /// A node hangs for eight seconds of thirteen, for which its checks call it down: it is held down for
+    /// longer and longer.
     fn flap(&mut self) {
-        let (second, Some(machine)) = (self.second, self.flapper.as_ref().and_then(|name| self.machines.get_mut(name))) else { return };
+        let (second, Some(machine)) =
+            (self.second, self.flapper.as_ref().and_then(|name| self.machines.get_mut(name)))
+        else {
+            return;
+        };
         let (from, to) = match (second - DAWN) % 13 {
             1 if second < DAWN + DAY - 15 => (Process::Runs, Process::Hangs),
             9 => (Process::Hangs, Process::Runs),
@@ -334,7 +350,10 @@ impl World {
         if machine.says != said || machine.process != before || matches!(what, 2 | 3) {
             machine.calm_since = second;
         }
-        let line = format!("{name}: {:?}, run {}, says {:?}, mute {}", machine.process, machine.run, machine.says, machine.mute);
+        let line = format!(
+            "{name}: {:?}, run {}, says {:?}, mute {}",
+            machine.process, machine.run, machine.says, machine.mute
+        );
         self.sum.restarts += u64::from(matches!(what, 2 | 3));
         self.tell(|| line);
     }

@@ -101,13 +101,18 @@ fn request(items: &[&str]) -> (Vec<Field>, Vec<Vec<u8>>, Vec<Field>) {
     let before = &items[..items.iter().position(|item| *item == "trailers:").unwrap_or(items.len())];
     for base in [":method: GET", ":scheme: http", ":authority: app.test", ":path: /"] {
         let (name, _) = base[1..].split_once(": ").expect("a pair");
-        let own =
-            before.iter().find(|item| item.strip_prefix(':').and_then(|item| item.strip_prefix(name)).is_some_and(|v| v.starts_with(':')));
+        let own = before.iter().find(|item| {
+            item.strip_prefix(':')
+                .and_then(|item| item.strip_prefix(name))
+                .is_some_and(|v| v.starts_with(':'))
+        });
         if !items.contains(&&*format!("no :{name}")) {
             head.push(field(own.unwrap_or(&base)));
         }
     }
-    let known = |item: &str| [":method:", ":scheme:", ":authority:", ":path:"].iter().any(|name| item.starts_with(name));
+    let known = |item: &str| {
+        [":method:", ":scheme:", ":authority:", ":path:"].iter().any(|name| item.starts_with(name))
+    };
     let mut behind = false;
     for item in items.iter().filter(|item| !item.starts_with("no :")) {
         match data(item) {
@@ -141,10 +146,15 @@ fn ask_two(mut socket: TcpStream, items: &[&str], told: &mut Told) -> io::Result
     loop {
         let end = match frames.next()? {
             Said::Fields { fields, end, .. } => {
-                let is = |name: &[u8]| fields.iter().find(|(known, _)| known == name).map(|(_, value)| shown(value));
-                let lines: Vec<String> = fields.iter().map(|(name, value)| format!("{}: {}", shown(name), shown(value))).collect();
+                let is = |name: &[u8]| {
+                    fields.iter().find(|(known, _)| known == name).map(|(_, value)| shown(value))
+                };
+                let lines: Vec<String> =
+                    fields.iter().map(|(name, value)| format!("{}: {}", shown(name), shown(value))).collect();
                 match is(b":status") {
-                    Some(status) if status.starts_with('1') => told.lines.extend(lines.iter().map(|line| format!("interim {line}"))),
+                    Some(status) if status.starts_with('1') => {
+                        told.lines.extend(lines.iter().map(|line| format!("interim {line}")))
+                    }
                     Some(status) => {
                         told.status = status;
                         told.lines.extend(lines.into_iter().filter(|line| !line.starts_with(":status: ")));

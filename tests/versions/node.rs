@@ -45,7 +45,11 @@ impl Node {
 
     /// From now on it answers so.
     pub fn answers(&self, row: &Row) {
-        let answer = if row.is_answer() { row.sent.iter().filter(|item| !item.starts_with("ask ")).cloned().collect() } else { Vec::new() };
+        let answer = if row.is_answer() {
+            row.sent.iter().filter(|item| !item.starts_with("ask ")).cloned().collect()
+        } else {
+            Vec::new()
+        };
         *self.state.answer.lock().unwrap() = answer;
     }
 
@@ -185,7 +189,9 @@ fn serve_two(state: &State, mut socket: TcpStream) -> io::Result<()> {
                 (stream, end)
             }
             Said::Data { stream, data, end } => {
-                open.iter_mut().filter(|(known, ..)| *known == stream).for_each(|(.., body)| body.extend(&data));
+                open.iter_mut()
+                    .filter(|(known, ..)| *known == stream)
+                    .for_each(|(.., body)| body.extend(&data));
                 (stream, end)
             }
             Said::Reset { stream, .. } => {
@@ -214,9 +220,12 @@ fn data_line(seen: &mut Seen, body: &mut Vec<u8>) {
 /// An answer over HTTP/2, as a row says it.
 fn answer_two(frames: &mut Frames, stream: u32, answer: &[String]) -> io::Result<()> {
     let says = |word: &str| answer.iter().any(|item| item == word);
-    let (head, trailers) = answer.split_at(answer.iter().position(|item| item == "trailers:").unwrap_or(answer.len()));
+    let (head, trailers) =
+        answer.split_at(answer.iter().position(|item| item == "trailers:").unwrap_or(answer.len()));
     let fields = |items: &[String]| -> Vec<Field> {
-        let said = |item: &&String| !matches!(item.as_str(), "bare" | "no :status" | "trailers:") && data(item).is_none();
+        let said = |item: &&String| {
+            !matches!(item.as_str(), "bare" | "no :status" | "trailers:") && data(item).is_none()
+        };
         items.iter().filter(said).map(|item| field(item)).collect()
     };
     let mut body: Vec<Vec<u8>> = answer.iter().filter_map(|item| data(item).map(bytes)).collect();

@@ -11,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Lines that differ from one request to the next, or say who stands between.
-const NOISE: [&str; 7] = ["x-forwarded-", "forwarded:", "x-request-id:", "via:", "date:", "server:", "last-modified:"];
+const NOISE: [&str; 7] =
+    ["x-forwarded-", "forwarded:", "x-request-id:", "via:", "date:", "server:", "last-modified:"];
 
 /// A proxy in front of a node of each HTTP.
 pub struct Between {
@@ -45,7 +46,12 @@ impl Between {
         ));
         let proxy = Proxy::start(&conf.text());
         let patience = Duration::from_secs(10);
-        Self { one: (proxy.addr, one), two: (second, two), patience, _running: Running::Homing { _proxy: proxy } }
+        Self {
+            one: (proxy.addr, one),
+            two: (second, two),
+            patience,
+            _running: Running::Homing { _proxy: proxy },
+        }
     }
 
     pub fn haproxy() -> Self {
@@ -53,9 +59,13 @@ impl Between {
             "haproxy.cfg",
             |[first, second], [one, two], _| {
                 let side = |name: &str, bind, node, how: &str| {
-                    format!("frontend {name}\n  bind {bind}\n  default_backend to-{name}\nbackend to-{name}\n  server n1 {node}{how}\n")
+                    format!(
+                        "frontend {name}\n  bind {bind}\n  default_backend to-{name}\nbackend to-{name}\n  server n1 {node}{how}\n"
+                    )
                 };
-                let text = "defaults\n  mode http\n  timeout connect 3s\n  timeout client 3s\n  timeout server 3s\n".to_owned();
+                let text =
+                    "defaults\n  mode http\n  timeout connect 3s\n  timeout client 3s\n  timeout server 3s\n"
+                        .to_owned();
                 text + &side("one", first, one, "") + &side("two", second, two, " proto h2")
             },
             |conf| {
@@ -70,11 +80,22 @@ impl Between {
         Self::peer(
             "httpd.conf",
             |[first, second], [one, two], folder| {
-                let modules = ["mpm_event", "authz_core", "http2", "proxy", "proxy_http", "proxy_http2", "proxy_wstunnel"];
-                let modules: String =
-                    modules.iter().map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")).collect();
-                let side =
-                    |bind: SocketAddr, to: String| format!("Listen {bind}\n<VirtualHost {bind}>\nProxyPass / {to}/\n</VirtualHost>\n");
+                let modules = [
+                    "mpm_event",
+                    "authz_core",
+                    "http2",
+                    "proxy",
+                    "proxy_http",
+                    "proxy_http2",
+                    "proxy_wstunnel",
+                ];
+                let modules: String = modules
+                    .iter()
+                    .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+                    .collect();
+                let side = |bind: SocketAddr, to: String| {
+                    format!("Listen {bind}\n<VirtualHost {bind}>\nProxyPass / {to}/\n</VirtualHost>\n")
+                };
                 let folder = folder.display();
                 format!(
                     "{modules}ServerRoot {folder}\nServerName app.test\nPidFile {folder}/pid\nErrorLog {folder}/error.log\nUser www-data\n\
@@ -91,19 +112,33 @@ impl Between {
         )
     }
 
-    fn peer(file: &str, conf: impl Fn([SocketAddr; 2], [SocketAddr; 2], &Path) -> String, command: impl Fn(&Path) -> Command) -> Self {
+    fn peer(
+        file: &str,
+        conf: impl Fn([SocketAddr; 2], [SocketAddr; 2], &Path) -> String,
+        command: impl Fn(&Path) -> Command,
+    ) -> Self {
         let (one, two) = (Node::start(Http::One), Node::start(Http::Two));
         let (binds, folder) = ([free_addr(), free_addr()], tempfile::tempdir().expect("a temporary folder"));
         let path = folder.path().join(file);
         std::fs::write(&path, conf(binds, [one.addr, two.addr], folder.path())).expect("the conf is written");
         let mut command = command(&path);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
         until("the peer listens", || TcpStream::connect(binds[1]).ok());
         let patience = Duration::from_secs(5);
-        Self { one: (binds[0], one), two: (binds[1], two), patience, _running: Running::Peer { child, _folder: folder } }
+        Self {
+            one: (binds[0], one),
+            two: (binds[1], two),
+            patience,
+            _running: Running::Peer { child, _folder: folder },
+        }
     }
 
-    /// What a row comes to here: the lines that a request with nothing of its own has not, and those it has that are missing.
+    /// What a row comes to here: the lines that a request with nothing of its own has not, and those it has
+    /// that are missing.
     pub fn result(&self, row: &Row) -> Vec<String> {
         let (addr, node) = if row.node() == Http::One { &self.one } else { &self.two };
         let [told, plain_told] = [row, &Row { sent: Vec::new(), ..row.clone() }].map(|row| {
@@ -133,7 +168,9 @@ impl Between {
                 lines.push(format!("status {}", told.status));
             }
             lines.extend(without(told.lines, &plain_told.lines));
-            return Some(lines).filter(|lines| !lines.is_empty()).unwrap_or_else(|| vec!["as an empty one".into()]);
+            return Some(lines)
+                .filter(|lines| !lines.is_empty())
+                .unwrap_or_else(|| vec!["as an empty one".into()]);
         }
         for seen in &seen {
             let lasting = |line: &String| own_words(line).replace(&node.addr.to_string(), "node.test");
@@ -162,7 +199,8 @@ fn own_words(line: &str) -> String {
 
 /// Of `lines` those that `plain` has not; and what `plain` has and they have not.
 fn without(lines: Vec<String>, plain: &[String]) -> Vec<String> {
-    let noisy = |line: &String| NOISE.iter().any(|name| line.trim_start_matches("interim ").starts_with(name));
+    let noisy =
+        |line: &String| NOISE.iter().any(|name| line.trim_start_matches("interim ").starts_with(name));
     let mut left: Vec<&String> = plain.iter().filter(|line| !noisy(line)).collect();
     let mut out = Vec::new();
     for line in lines.into_iter().filter(|line| !noisy(line)) {

@@ -107,11 +107,13 @@ fn row(block: &str) -> Row {
     row
 }
 
-/// What was decided: in how many words a request is refused does not matter, nor the order of fields of different names. That a
-/// whole connection ends with it does.
+/// What was decided: in how many words a request is refused does not matter, nor the order of fields of
+/// different names. That a whole connection ends with it does.
 pub fn decision(seen: &[String]) -> Vec<String> {
     match seen {
-        [one] if ["status 4", "status 5", "reset ", "closed"].iter().any(|how| one.starts_with(how)) => vec!["refused".into()],
+        [one] if ["status 4", "status 5", "reset ", "closed"].iter().any(|how| one.starts_with(how)) => {
+            vec!["refused".into()]
+        }
         _ => {
             let mut lines = seen.to_vec();
             lines.sort_by(|a, b| a.split(": ").next().cmp(&b.split(": ").next()));
@@ -158,7 +160,9 @@ pub fn bytes(text: &str) -> Vec<u8> {
             [b't', ..] => (b'\t', 1),
             [b'r', ..] => (b'\r', 1),
             [b'n', ..] => (b'\n', 1),
-            [b'x', high, low, ..] => (u8::from_str_radix(&format!("{}{}", char::from(*high), char::from(*low)), 16).unwrap(), 3),
+            [b'x', high, low, ..] => {
+                (u8::from_str_radix(&format!("{}{}", char::from(*high), char::from(*low)), 16).unwrap(), 3)
+            }
             _ => (b'\\', 1),
         };
         out.push(byte);

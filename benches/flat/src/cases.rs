@@ -44,8 +44,17 @@ pub enum Affinity {
     Source,
 }
 
-const LEAST: Case =
-    Case { part: "", name: "", nodes: 2, rules: 1, sessions: 1000, workers: 1, asks: Asks::Pinned, affinity: Affinity::Route, log: "json" };
+const LEAST: Case = Case {
+    part: "",
+    name: "",
+    nodes: 2,
+    rules: 1,
+    sessions: 1000,
+    workers: 1,
+    asks: Asks::Pinned,
+    affinity: Affinity::Route,
+    log: "json",
+};
 
 /// All of them; the first of each part is the one that the others are compared with.
 pub const CASES: [Case; 36] = [
@@ -54,7 +63,13 @@ pub const CASES: [Case; 36] = [
     Case { part: "nodes", name: "10,000 nodes", nodes: 10_000, sessions: 10_000, ..LEAST },
     Case { part: "placing", name: "a new session among 2 nodes", asks: Asks::New, ..LEAST },
     Case { part: "placing", name: "a new session among 100 nodes", nodes: 100, asks: Asks::New, ..LEAST },
-    Case { part: "placing", name: "a new session among 10,000 nodes", nodes: 10_000, asks: Asks::New, ..LEAST },
+    Case {
+        part: "placing",
+        name: "a new session among 10,000 nodes",
+        nodes: 10_000,
+        asks: Asks::New,
+        ..LEAST
+    },
     few("no affinity", Affinity::None, "json"),
     many("no affinity", Affinity::None, "json"),
     few("sealed cookie", Affinity::Sealed, "json"),
@@ -108,7 +123,9 @@ impl Affinity {
             Self::Dynamic => "affinity = { cookie = \"SRV\", value = \"dynamic\", dynamic-key = \"flat\" }",
             Self::Prefix => "affinity = { cookie = \"PHPSESSID\", mode = \"prefix\" }",
             // the users of the load at a constant rate have a readable pin, all others a Tomcat's id
-            Self::Route => "affinity = { route = \"JSESSIONID\", also = [{ cookie = \"SRV\", value = \"route\" }] }",
+            Self::Route => {
+                "affinity = { route = \"JSESSIONID\", also = [{ cookie = \"SRV\", value = \"route\" }] }"
+            }
             Self::Learned => "affinity = { learn = \"PHPSESSID\" }",
             Self::Hashed => "affinity = { key = \"header:X-User\" }",
             Self::Remembered => "affinity = { key = \"header:X-User\", remember = true }",
@@ -140,26 +157,40 @@ impl Case {
             self.workers, self.log
         );
         for rule in 0..self.rules {
-            let _ = writeln!(text, "[[rule]]\nhost = \"{}\"\npath = \"{}\"\ncluster = \"app\"", host(rule), path(rule));
+            let _ = writeln!(
+                text,
+                "[[rule]]\nhost = \"{}\"\npath = \"{}\"\ncluster = \"app\"",
+                host(rule),
+                path(rule)
+            );
         }
         let affinity = self.affinity.conf();
-        let _ = writeln!(text, "[[rule]]\ncluster = \"app\"\n[cluster.app]\n{affinity}\nhealth = {{ kind = \"off\" }}");
+        let _ = writeln!(
+            text,
+            "[[rule]]\ncluster = \"app\"\n[cluster.app]\n{affinity}\nhealth = {{ kind = \"off\" }}"
+        );
         text += "pool = { max-idle = 256 }\n[cluster.app.nodes]\n";
         for node in 1..=self.nodes {
             let weight = if node == self.nodes { weight } else { 100 };
-            let _ = writeln!(text, "n{node} = {{ url = \"http://{}:{origin}\", weight = {weight} }}", self.address(node));
+            let _ = writeln!(
+                text,
+                "n{node} = {{ url = \"http://{}:{origin}\", weight = {weight} }}",
+                self.address(node)
+            );
         }
         text
     }
 
-    /// Nodes share two addresses, and so the connections to them: every case has as many. Those that are loaded again have their
-    /// own, because a conf with the same one twice is warned of; requests go to the first alone.
+    /// Nodes share two addresses, and so the connections to them: every case has as many. Those that are
+    /// loaded again have their own, because a conf with the same one twice is warned of; requests go to the
+    /// first alone.
     fn address(&self, node: u64) -> Ipv4Addr {
         let number = if self.part == RELOADED.part { node } else { 2 - node % 2 };
         Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() + number as u32)
     }
 
-    /// The bytes of the request of a number, in place of what is there; `pin`: the cookie that the proxy has given to somebody.
+    /// The bytes of the request of a number, in place of what is there; `pin`: the cookie that the proxy has
+    /// given to somebody.
     pub fn request(&self, number: u64, pin: &str, to: &mut Vec<u8>) {
         use std::io::Write;
         to.clear();
@@ -168,7 +199,10 @@ impl Case {
         let (host, path) = (host(rule), path(rule));
         let _ = match self.asks {
             Asks::Pinned => self.pinned(session, pin, &host, &path, to),
-            Asks::New => write!(to, "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT} {drawn:016x}\r\nAccept: */*\r\n\r\n"),
+            Asks::New => write!(
+                to,
+                "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT} {drawn:016x}\r\nAccept: */*\r\n\r\n"
+            ),
         };
     }
 
@@ -178,10 +212,20 @@ impl Case {
         let _ = self.pinned(session, pin, &host(0), &path(0), to);
     }
 
-    fn pinned(&self, session: u64, pin: &str, host: &str, path: &str, to: &mut Vec<u8>) -> std::io::Result<()> {
+    fn pinned(
+        &self,
+        session: u64,
+        pin: &str,
+        host: &str,
+        path: &str,
+        to: &mut Vec<u8>,
+    ) -> std::io::Result<()> {
         use std::io::Write;
         let headers = self.affinity.headers(session, session % self.nodes + 1, pin);
-        write!(to, "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n{headers}\r\n")
+        write!(
+            to,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n{headers}\r\n"
+        )
     }
 }
 

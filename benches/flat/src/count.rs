@@ -1,5 +1,5 @@
-//! Instructions of the thread that serves, by callgrind. One user asks after the other, over one connection; what the thread does
-//! beside is taken off by counting two runs of different length.
+//! Instructions of the thread that serves, by callgrind. One user asks after the other, over one connection;
+//! what the thread does beside is taken off by counting two runs of different length.
 
 use super::cases::Case;
 use super::client::{Http1, Target};
@@ -26,7 +26,8 @@ pub fn instructions(field: &Field, folder: &Path, case: &Case) -> io::Result<f64
 /// Instructions of each thread of the proxy, in the order of their start.
 fn threads(field: &Field, folder: &Path, case: &Case, requests: u64) -> io::Result<Vec<u64>> {
     let out = tempfile::tempdir()?;
-    let words = ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", TICKS, "--collect-atstart=yes"];
+    let words =
+        ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", TICKS, "--collect-atstart=yes"];
     let mut tool = words.map(str::to_owned).to_vec();
     tool.push(format!("--callgrind-out-file={}/counts", out.path().display()));
     // a timer hands the log over, which shifts the count a little: only where the log itself is compared
@@ -42,7 +43,8 @@ fn threads(field: &Field, folder: &Path, case: &Case, requests: u64) -> io::Resu
         Ok(())
     })?;
     site.stop();
-    let mut files = std::fs::read_dir(out.path())?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut files =
+        std::fs::read_dir(out.path())?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("counts-")));
     files.sort();
     let texts = files.iter().map(std::fs::read_to_string).collect::<io::Result<Vec<_>>>()?;
@@ -52,6 +54,10 @@ fn threads(field: &Field, folder: &Path, case: &Case, requests: u64) -> io::Resu
 
 /// What a file of callgrind sums up to.
 fn total(text: &str) -> io::Result<u64> {
-    let line = text.lines().rev().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
-    line.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::Error::other("callgrind counted nothing"))
+    let line = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+    line.and_then(|number| number.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("callgrind counted nothing"))
 }

@@ -97,7 +97,14 @@ impl Load {
                 block_on(async move {
                     let (target, mut clients) = (Rc::new(Target::new(web, None)), JoinSet::new());
                     for client in (thread..CLIENTS).step_by(count as usize) {
-                        clients.spawn_local(ask(target.clone(), case, client, pin.clone(), done.clone(), over.clone()));
+                        clients.spawn_local(ask(
+                            target.clone(),
+                            case,
+                            client,
+                            pin.clone(),
+                            done.clone(),
+                            over.clone(),
+                        ));
                     }
                     clients.join_all().await.into_iter().collect()
                 })
@@ -113,11 +120,20 @@ impl Load {
 
     fn stop(self) -> io::Result<()> {
         self.over.store(true, Relaxed);
-        self.threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a client panicked"))))
+        self.threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a client panicked")))
+        })
     }
 }
 
-async fn ask(target: Rc<Target>, case: Case, client: u64, pin: String, done: Arc<AtomicU64>, over: Arc<AtomicBool>) -> io::Result<()> {
+async fn ask(
+    target: Rc<Target>,
+    case: Case,
+    client: u64,
+    pin: String,
+    done: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+) -> io::Result<()> {
     let (mut connection, mut request) = (Http1::open(&target).await?, Vec::new());
     for number in (client..).step_by(CLIENTS as usize) {
         if over.load(Relaxed) {

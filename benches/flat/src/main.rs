@@ -1,5 +1,6 @@
-//! What a request costs with few and with many nodes, rules and sessions; what a reload of many nodes costs; how much memory a
-//! session takes; what a second worker brings. `benches/flat/run` installs what is needed and starts this.
+//! What a request costs with few and with many nodes, rules and sessions; what a reload of many nodes costs;
+//! how much memory a session takes; what a second worker brings. `benches/flat/run` installs what is needed
+//! and starts this.
 //!
 //! `cases` has what is compared, `load` and `count` how a request's cost is measured, `report` what is told.
 
@@ -90,7 +91,8 @@ fn bench(mut arguments: Arguments) -> io::Result<()> {
 }
 
 fn measure(field: &Field, arguments: &Arguments) -> io::Result<Run> {
-    let wanted = |part: &str| arguments.parts.is_empty() || arguments.parts.iter().any(|wanted| wanted == part);
+    let wanted =
+        |part: &str| arguments.parts.is_empty() || arguments.parts.iter().any(|wanted| wanted == part);
     let cases: Vec<&'static Case> = CASES.iter().filter(|case| wanted(case.part)).collect();
     let (time, home) = (Duration::from_secs_f64(arguments.seconds), tempfile::tempdir()?);
     let folder = |case: &Case| home.path().join(format!("{} {}", case.part, case.name));
@@ -120,7 +122,11 @@ fn measure(field: &Field, arguments: &Arguments) -> io::Result<Run> {
     }
     for _ in 0..arguments.counts {
         for case in &cases {
-            let counted = Counted { part: case.part, case: case.name, instructions: count::instructions(field, &folder(case), case)? };
+            let counted = Counted {
+                part: case.part,
+                case: case.name,
+                instructions: count::instructions(field, &folder(case), case)?,
+            };
             eprintln!("{}", serde_json::to_string(&counted)?);
             run.counted.push(counted);
         }
@@ -137,8 +143,8 @@ fn measure(field: &Field, arguments: &Arguments) -> io::Result<Run> {
     Ok(run)
 }
 
-/// Has all sessions of a case known and written down, for the proxies that start in this folder from then on. Returns by how many
-/// bytes the proxy grew.
+/// Has all sessions of a case known and written down, for the proxies that start in this folder from then on.
+/// Returns by how many bytes the proxy grew.
 fn fill(field: &Field, folder: &Path, case: &Case) -> io::Result<f64> {
     let site = Site::start(field, folder, &[], |web| case.conf(web, field.origin, None, 100))?;
     // what is made with the first connections is no session's
@@ -151,7 +157,13 @@ fn fill(field: &Field, folder: &Path, case: &Case) -> io::Result<f64> {
     Ok(grown)
 }
 
-fn sample(field: &Field, folder: &Path, case: &Case, round: usize, time: Duration) -> io::Result<load::Sample> {
+fn sample(
+    field: &Field,
+    folder: &Path,
+    case: &Case,
+    round: usize,
+    time: Duration,
+) -> io::Result<load::Sample> {
     let log = folder.join("out/access.log");
     let site = Site::start(field, folder, &among(case), |web| case.conf(web, field.origin, Some(&log), 100))?;
     let sample = load::sample(&site, case, round, time)?;
@@ -160,8 +172,8 @@ fn sample(field: &Field, folder: &Path, case: &Case, round: usize, time: Duratio
     Ok(sample)
 }
 
-/// The cores of a case: with one for each worker where there are two for clients and origin too; else scaling is measured on two
-/// that everybody shares.
+/// The cores of a case: with one for each worker where there are two for clients and origin too; else scaling
+/// is measured on two that everybody shares.
 fn among(case: &Case) -> Vec<String> {
     match case.part {
         "scaling" => {
@@ -174,7 +186,12 @@ fn among(case: &Case) -> Vec<String> {
 
 /// Of the whole machine, and not only those left to this program.
 fn cores() -> usize {
-    std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().lines().filter(|line| line.starts_with("processor")).count().max(1)
+    std::fs::read_to_string("/proc/cpuinfo")
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count()
+        .max(1)
 }
 
 /// Starts the application, each of its two addresses on a thread of its own.

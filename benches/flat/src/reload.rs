@@ -40,7 +40,10 @@ pub fn round(field: &Field, folder: &Path, rate: f64, time: Duration, free: bool
                 if over.load(Relaxed) {
                     break;
                 }
-                std::fs::write(folder.join("next"), RELOADED.conf(site.web, field.origin, Some(&log), weight))?;
+                std::fs::write(
+                    folder.join("next"),
+                    RELOADED.conf(site.web, field.origin, Some(&log), weight),
+                )?;
                 std::fs::rename(folder.join("next"), folder.join("conf"))?;
                 std::thread::sleep(PAUSE);
             }
@@ -55,5 +58,11 @@ pub fn round(field: &Field, folder: &Path, rate: f64, time: Duration, free: bool
     let text = std::fs::read_to_string(said(folder))?;
     let took = |line: &str| line.split_once("reloaded in ")?.1.split_once(" ms")?.0.parse().ok();
     let both = |share: f64| [&without, &with].map(|found| found.percentile(share).unwrap_or(f64::NAN));
-    Ok(Round { free, reloads_ms: text.lines().filter_map(took).collect(), p99_us: both(0.99), p999_us: both(0.999), longest_us: both(1.0) })
+    Ok(Round {
+        free,
+        reloads_ms: text.lines().filter_map(took).collect(),
+        p99_us: both(0.99),
+        p999_us: both(0.999),
+        longest_us: both(1.0),
+    })
 }

@@ -40,9 +40,15 @@ impl Run {
 
     /// The whole as Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = String::from("# Flat costs\n\nMade by `benches/flat/run`; the numbers of every round are in `flat.json`.\n\n");
+        let mut text = String::from(
+            "# Flat costs\n\nMade by `benches/flat/run`; the numbers of every round are in `flat.json`.\n\n",
+        );
         let _ = writeln!(text, "- {}\n- {}", self.machine, self.version);
-        let _ = writeln!(text, "- {} rounds of {} s, interleaved; medians, and in brackets lowest and highest", self.rounds, self.seconds);
+        let _ = writeln!(
+            text,
+            "- {} rounds of {} s, interleaved; medians, and in brackets lowest and highest",
+            self.rounds, self.seconds
+        );
         text += "- the ratio is to the first case of the part, in the same round\n";
         text += &self.costs();
         text += &self.ledger();
@@ -59,8 +65,12 @@ impl Run {
     /// A value ÷ that of the first case of the part, round by round.
     fn ratio(&self, part: &str, case: &str, value: fn(&Sample) -> f64) -> Option<Spread> {
         let first = CASES.iter().find(|other| other.part == part)?.name;
-        let find = |case, round| self.samples.iter().find(|s| s.part == part && s.case == case && s.round == round).map(value);
-        Spread::of((1..=self.rounds).filter_map(|round| Some(find(case, round)? / find(first, round)?)).collect())
+        let find = |case, round| {
+            self.samples.iter().find(|s| s.part == part && s.case == case && s.round == round).map(value)
+        };
+        Spread::of(
+            (1..=self.rounds).filter_map(|round| Some(find(case, round)? / find(first, round)?)).collect(),
+        )
     }
 
     fn instructions(&self, part: &str, case: &str) -> Option<Spread> {
@@ -72,14 +82,23 @@ impl Run {
         let (mut rows, mut first) = (String::new(), None);
         for case in &CASES {
             let Some(cpu) = self.of(case.part, case.name, Sample::cpu_us) else { continue };
-            let ratio = self.ratio(case.part, case.name, Sample::cpu_us).map_or_else(String::new, |ratio| ratio.text(3));
+            let ratio = self
+                .ratio(case.part, case.name, Sample::cpu_us)
+                .map_or_else(String::new, |ratio| ratio.text(3));
             let (mut count, mut more) = (String::new(), String::new());
             if let Some(counted) = self.instructions(case.part, case.name) {
-                let base = first.filter(|(part, _)| *part == case.part).map_or(counted.middle, |(_, base)| base);
+                let base =
+                    first.filter(|(part, _)| *part == case.part).map_or(counted.middle, |(_, base)| base);
                 first = Some((case.part, base));
                 (count, more) = (format!("{:.0}", counted.middle), format!("{:.3}", counted.middle / base));
             }
-            let _ = writeln!(rows, "| {} | {} | {} | {ratio} | {count} | {more} |", case.part, case.name, cpu.text(1));
+            let _ = writeln!(
+                rows,
+                "| {} | {} | {} | {ratio} | {count} | {more} |",
+                case.part,
+                case.name,
+                cpu.text(1)
+            );
         }
         if rows.is_empty() {
             return rows;
@@ -92,26 +111,38 @@ impl Run {
     }
 
     fn ledger(&self) -> String {
-        let [Some(few), Some(many)] = ["1,000 sessions", "1,000,000 sessions"].map(|case| self.of("ledger", case, |s| s.memory as f64))
+        let [Some(few), Some(many)] =
+            ["1,000 sessions", "1,000,000 sessions"].map(|case| self.of("ledger", case, |s| s.memory as f64))
         else {
             return String::new();
         };
         let mut text = String::from("\n## A session's memory\n\n");
         if let Some((sessions, grown)) = self.filled.iter().max_by_key(|(sessions, _)| *sessions) {
-            let _ = writeln!(text, "- {:.1} bytes: resident memory that {sessions} new sessions added, divided", grown / *sessions as f64);
+            let _ = writeln!(
+                text,
+                "- {:.1} bytes: resident memory that {sessions} new sessions added, divided",
+                grown / *sessions as f64
+            );
         }
-        let _ = writeln!(text, "- {:.1} bytes after a restart, against one with 1,000", (many.middle - few.middle) / 999_000.0);
+        let _ = writeln!(
+            text,
+            "- {:.1} bytes after a restart, against one with 1,000",
+            (many.middle - few.middle) / 999_000.0
+        );
         text
     }
 
     fn reloading(&self) -> String {
         let mut rows = String::new();
-        for (free, name) in [(false, "one core for all its threads"), (true, "all cores, with clients and origin")] {
+        for (free, name) in
+            [(false, "one core for all its threads"), (true, "all cores, with clients and origin")]
+        {
             let rounds: Vec<&Round> = self.reloads.iter().filter(|round| round.free == free).collect();
             let ms: Vec<f64> = rounds.iter().flat_map(|round| round.reloads_ms.iter().copied()).collect();
             let Some(reload) = Spread::of(ms) else { continue };
-            let cell =
-                |of: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(|r| of(r)).collect()).map_or_else(String::new, |s| s.text(0));
+            let cell = |of: &dyn Fn(&Round) -> f64| {
+                Spread::of(rounds.iter().map(|r| of(r)).collect()).map_or_else(String::new, |s| s.text(0))
+            };
             let (without, with) = (cell(&|r| r.p99_us[0]), cell(&|r| r.p99_us[1]));
             let (more, rare) = (cell(&|r| r.p99_us[1] - r.p99_us[0]), cell(&|r| r.p999_us[1] - r.p999_us[0]));
             let _ = writeln!(rows, "| {name} | {} | {without} | {with} | {more} | {rare} |", reload.text(1));
@@ -134,7 +165,12 @@ impl Run {
             && let Some(more) = self.ratio("scaling", "2 workers", |sample| sample.per_second)
             && let Some(busy) = self.of("scaling", "2 workers", |sample| sample.busy)
         {
-            let _ = writeln!(text, "- throughput of two workers ÷ one: {}; the two kept {} cores busy", more.text(2), busy.text(2));
+            let _ = writeln!(
+                text,
+                "- throughput of two workers ÷ one: {}; the two kept {} cores busy",
+                more.text(2),
+                busy.text(2)
+            );
         }
         let _ = writeln!(
             text,

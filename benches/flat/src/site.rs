@@ -29,12 +29,26 @@ pub struct Site {
 
 impl Site {
     /// Starts it under the words of another program, if there are any, and waits until it answers.
-    pub fn start(field: &Field, folder: &Path, tool: &[String], conf: impl FnOnce(SocketAddr) -> String) -> io::Result<Self> {
+    pub fn start(
+        field: &Field,
+        folder: &Path,
+        tool: &[String],
+        conf: impl FnOnce(SocketAddr) -> String,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(folder.join("out"))?;
         let web = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         std::fs::write(folder.join("conf"), conf(web))?;
-        let own = [field.homing.display().to_string(), "run".into(), "--config".into(), folder.join("conf").display().to_string()];
-        let mut site = Self { process: Pinned::start(0, &[tool, &own].concat(), &said(folder))?, web, pin: String::new() };
+        let own = [
+            field.homing.display().to_string(),
+            "run".into(),
+            "--config".into(),
+            folder.join("conf").display().to_string(),
+        ];
+        let mut site = Self {
+            process: Pinned::start(0, &[tool, &own].concat(), &said(folder))?,
+            web,
+            pin: String::new(),
+        };
         let (end, target) = (Instant::now() + PATIENCE, Target::new(web, None));
         let hello = b"GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n";
         while let Err(error) = block_on(async { Http1::open(&target).await?.exchange(hello).await }) {
@@ -61,8 +75,13 @@ fn first_pin(web: SocketAddr) -> io::Result<String> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
-    let cookies = answer.lines().filter_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")));
-    Ok(cookies.map(|(_, cookie)| cookie.split(';').next().unwrap_or_default().to_owned()).next().unwrap_or_default())
+    let cookies = answer
+        .lines()
+        .filter_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")));
+    Ok(cookies
+        .map(|(_, cookie)| cookie.split(';').next().unwrap_or_default().to_owned())
+        .next()
+        .unwrap_or_default())
 }
 
 /// What the proxy in a folder has said.

@@ -1,4 +1,5 @@
-//! Clients that cost little: a connection sends one prepared request after the other and reads each answer whole.
+//! Clients that cost little: a connection sends one prepared request after the other and reads each answer
+//! whole.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -17,7 +18,8 @@ use tokio::net::TcpStream;
 pub const SMALL: usize = 100;
 /// The name on the certificates.
 pub const HOST: &str = "bench.test";
-/// What a browser with a session sends: a pin to the first node, the application's own cookie, and the usual rest.
+/// What a browser with a session sends: a pin to the first node, the application's own cookie, and the usual
+/// rest.
 pub const COOKIE: &str = "SRV=n1; JSESSIONID=0123456789ABCDEF0123456789ABCDEF";
 const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -65,8 +67,9 @@ impl Target {
 pub fn request(path: &str, upload: Option<usize>, more: &str) -> Vec<u8> {
     let method = if upload.is_some() { "POST" } else { "GET" };
     let length = upload.map_or(String::new(), |size| format!("Content-Length: {size}\r\n"));
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nCookie: {COOKIE}\r\n{length}{more}\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nCookie: {COOKIE}\r\n{length}{more}\r\n"
+    );
     let mut whole = head.into_bytes();
     whole.resize(whole.len() + upload.unwrap_or(0), b'x');
     whole
@@ -76,7 +79,9 @@ pub fn request(path: &str, upload: Option<usize>, more: &str) -> Vec<u8> {
 pub fn answer_head(bytes: &[u8]) -> io::Result<Option<(usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = answer.parse(bytes).map_err(io::Error::other)? else { return Ok(None) };
+    let httparse::Status::Complete(head) = answer.parse(bytes).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
     let status = answer.code.unwrap_or(0);
     if status == 101 {
         return Ok(Some((head, 0)));
@@ -147,7 +152,8 @@ pub struct Http2(SendRequest<Empty<Bytes>>);
 impl Http2 {
     pub async fn open(target: &Target) -> io::Result<Self> {
         let io = Box::pin(target.connect().await?);
-        let (sender, connection) = http2::handshake(LocalExecutor, TokioIo::new(io)).await.map_err(io::Error::other)?;
+        let (sender, connection) =
+            http2::handshake(LocalExecutor, TokioIo::new(io)).await.map_err(io::Error::other)?;
         tokio::task::spawn_local(connection);
         Ok(Self(sender))
     }
@@ -155,12 +161,17 @@ impl Http2 {
     /// A small GET and its answer.
     pub async fn exchange(&mut self) -> io::Result<()> {
         let uri = format!("https://{HOST}/");
-        let request = http::Request::get(uri).header("user-agent", AGENT).header("cookie", COOKIE).body(Empty::new());
+        let request =
+            http::Request::get(uri).header("user-agent", AGENT).header("cookie", COOKIE).body(Empty::new());
         let request = request.map_err(io::Error::other)?;
         let answer = self.0.send_request(request).await.map_err(io::Error::other)?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
-        if status == 200 && body.len() == SMALL { Ok(()) } else { Err(io::Error::other(format!("answer {status}"))) }
+        if status == 200 && body.len() == SMALL {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("answer {status}")))
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! Homing, HAProxy, nginx, Apache httpd and a bare byte relay side by side: same origin, same clients, same work, cookie affinity
-//! and an access log in each, interleaved in one run. `benches/peers/run` installs what is needed and starts this.
+//! Homing, HAProxy, nginx, Apache httpd and a bare byte relay side by side: same origin, same clients, same
+//! work, cookie affinity and an access log in each, interleaved in one run. `benches/peers/run` installs what
+//! is needed and starts this.
 //!
-//! `peers` has who is measured, `works` what they are asked to do, `run` how that is measured, `report` and `plot` what is told.
+//! `peers` has who is measured, `works` what they are asked to do, `run` how that is measured, `report` and
+//! `plot` what is told.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
@@ -152,7 +154,8 @@ fn rate_for_all(field: &Field, peers: &[&'static Peer]) -> io::Result<f64> {
 fn chosen_peers(arguments: &Arguments) -> io::Result<Vec<&'static Peer>> {
     let all: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
     check(&arguments.peers, &all, |wanted, name| wanted == name)?;
-    let wanted = |peer: &&Peer| arguments.peers.is_empty() || arguments.peers.iter().any(|name| name == peer.name);
+    let wanted =
+        |peer: &&Peer| arguments.peers.is_empty() || arguments.peers.iter().any(|name| name == peer.name);
     Ok(PEERS.iter().filter(wanted).collect())
 }
 
@@ -183,7 +186,8 @@ fn start_origin() -> io::Result<u16> {
     }
     std::thread::spawn(move || {
         block_on(async move {
-            let (first, second) = (tokio::net::TcpListener::from_std(first)?, tokio::net::TcpListener::from_std(second)?);
+            let (first, second) =
+                (tokio::net::TcpListener::from_std(first)?, tokio::net::TcpListener::from_std(second)?);
             tokio::join!(origin::serve(first), origin::serve(second));
             Ok(())
         })

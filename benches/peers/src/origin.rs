@@ -1,6 +1,8 @@
-//! The application behind the proxies: it answers as cheaply as it can, so that what is measured stands in front of it.
+//! The application behind the proxies: it answers as cheaply as it can, so that what is measured stands in
+//! front of it.
 //!
-//! `/` is 100 bytes, `/16k` and `/1m` what they say; a body that is sent is read and dropped; an upgrade turns into an echo.
+//! `/` is 100 bytes, `/16k` and `/1m` what they say; a body that is sent is read and dropped; an upgrade
+//! turns into an echo.
 
 use super::client::SMALL;
 use std::collections::HashMap;
@@ -13,7 +15,8 @@ const HEAD_LIMIT: usize = 16 << 10;
 
 /// Answers whoever connects, for ever. Runs in a `LocalSet`.
 pub async fn serve(listener: TcpListener) {
-    let answers = Rc::new(HashMap::from([("/", answer(SMALL)), ("/16k", answer(16 << 10)), ("/1m", answer(1 << 20))]));
+    let answers =
+        Rc::new(HashMap::from([("/", answer(SMALL)), ("/16k", answer(16 << 10)), ("/1m", answer(1 << 20))]));
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
@@ -23,7 +26,8 @@ pub async fn serve(listener: TcpListener) {
 }
 
 fn answer(size: usize) -> Vec<u8> {
-    let mut whole = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+    let mut whole =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n").into_bytes();
     whole.resize(whole.len() + size, b'x');
     whole
 }
@@ -39,13 +43,27 @@ struct Head {
 fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(length) = request.parse(bytes).map_err(io::Error::other)? else { return Ok(None) };
-    let find = |name: &str| request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
+    let httparse::Status::Complete(length) = request.parse(bytes).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
+    let find = |name: &str| {
+        request
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value)
+    };
     if find("transfer-encoding").is_some() {
         return Err(io::Error::other("a body without a length"));
     }
-    let body = find("content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0);
-    Ok(Some(Head { length, path: request.path.unwrap_or("/").to_owned(), body, upgrade: find("upgrade").is_some() }))
+    let body =
+        find("content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0);
+    Ok(Some(Head {
+        length,
+        path: request.path.unwrap_or("/").to_owned(),
+        body,
+        upgrade: find("upgrade").is_some(),
+    }))
 }
 
 async fn connection(mut stream: TcpStream, answers: Rc<HashMap<&'static str, Vec<u8>>>) -> io::Result<()> {

@@ -36,8 +36,18 @@ pub const PEERS: [Peer; 5] = [
         conf: include_str!("../conf/homing.toml"),
         version: &["@homing@", "--version"],
     },
-    Peer { name: "haproxy", command: "haproxy -db -f @conf@", conf: include_str!("../conf/haproxy.cfg"), version: &["haproxy", "-v"] },
-    Peer { name: "nginx", command: "nginx -p @folder@ -c @conf@", conf: include_str!("../conf/nginx.conf"), version: &["nginx", "-v"] },
+    Peer {
+        name: "haproxy",
+        command: "haproxy -db -f @conf@",
+        conf: include_str!("../conf/haproxy.cfg"),
+        version: &["haproxy", "-v"],
+    },
+    Peer {
+        name: "nginx",
+        command: "nginx -p @folder@ -c @conf@",
+        conf: include_str!("../conf/nginx.conf"),
+        version: &["nginx", "-v"],
+    },
     Peer {
         name: "apache",
         command: "apache2 -DFOREGROUND -f @conf@",
@@ -116,7 +126,8 @@ impl Running {
             ("@self@", std::env::current_exe()?.display().to_string()),
             ("@modules@", "/usr/lib/apache2/modules".to_owned()),
         ];
-        let fill = |text: &str| words.iter().fold(text.to_owned(), |text, (word, value)| text.replace(word, value));
+        let fill =
+            |text: &str| words.iter().fold(text.to_owned(), |text, (word, value)| text.replace(word, value));
         fs::write(folder.path().join("conf"), fill(&of_logs(peer.conf, logs)))?;
         let command: Vec<String> = peer.command.split(' ').map(fill).collect();
         let process = Pinned::start(field.core, &command, &folder.path().join("out"))?;
@@ -131,7 +142,11 @@ impl Running {
         while let Err(error) = block_on(ask()) {
             if !self.process.runs() || Instant::now() > end {
                 let read = |file: &str| fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
-                return Err(io::Error::other(format!("{name} does not answer ({error}): {}{}", read("out"), read("error.log"))));
+                return Err(io::Error::other(format!(
+                    "{name} does not answer ({error}): {}{}",
+                    read("out"),
+                    read("error.log")
+                )));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -142,7 +157,10 @@ impl Running {
 /// A conf's lines with the logs on, or with them off.
 fn of_logs(conf: &str, logs: bool) -> String {
     let (kept, dropped) = if logs { ("@logged@", "@unlogged@") } else { ("@unlogged@", "@logged@") };
-    let lines = conf.lines().filter(|line| !line.ends_with(dropped)).map(|line| line.trim_end_matches(kept).trim_end());
+    let lines = conf
+        .lines()
+        .filter(|line| !line.ends_with(dropped))
+        .map(|line| line.trim_end_matches(kept).trim_end());
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 

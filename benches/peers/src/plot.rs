@@ -28,12 +28,17 @@ fn colour(peer: &str) -> &'static str {
 pub fn svg(run: &Run) -> String {
     let (mut body, mut y) = (String::new(), TOP);
     for work in &run.works {
-        let values: Vec<(&str, f64)> =
-            run.peers.iter().filter_map(|peer| Some((*peer, run.spread(Sample::cpu_us, work, peer)?.middle))).collect();
-        let rivals = values.iter().filter(|(peer, _)| *peer != HOMING && *peer != RELAY).map(|(_, value)| *value);
+        let values: Vec<(&str, f64)> = run
+            .peers
+            .iter()
+            .filter_map(|peer| Some((*peer, run.spread(Sample::cpu_us, work, peer)?.middle)))
+            .collect();
+        let rivals =
+            values.iter().filter(|(peer, _)| *peer != HOMING && *peer != RELAY).map(|(_, value)| *value);
         let Some(best) = rivals.reduce(f64::min) else { continue };
         let middle = y + BAR * values.len() as f64 / 2.0 + 4.0;
-        let _ = writeln!(body, r#"<text x="{}" y="{middle}" text-anchor="end">{}</text>"#, LEFT - 8.0, work.name);
+        let _ =
+            writeln!(body, r#"<text x="{}" y="{middle}" text-anchor="end">{}</text>"#, LEFT - 8.0, work.name);
         for (peer, value) in values {
             let length = (value / best).min(MOST) * ONE;
             let text = format!("{value:.1}{}", if value / best > MOST { " →" } else { "" });

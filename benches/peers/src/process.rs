@@ -63,10 +63,15 @@ impl Pinned {
     /// Fields of `/proc/PID/stat` behind the name, from `state` on, of each process in the group.
     fn stats(&self) -> Vec<(u32, Vec<String>)> {
         let group = self.child.id().to_string();
-        let pids = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let stat = |pid: u32| {
             let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let fields: Vec<String> = text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+            let fields: Vec<String> =
+                text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
             (fields[2] == group).then_some((pid, fields))
         };
         pids.filter_map(stat).collect()
@@ -103,13 +108,19 @@ fn ticks_per_second() -> f64 {
 /// What a program prints, both streams; empty if it cannot be run.
 pub fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output();
-    output.map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&[o.stdout, o.stderr].concat()).into_owned())
+    output.map_or_else(
+        |_| String::new(),
+        |o| String::from_utf8_lossy(&[o.stdout, o.stderr].concat()).into_owned(),
+    )
 }
 
 /// Which processor, how many cores of it, and which kernel.
 pub fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map_or("?", |rest| rest.trim_start_matches(['\t', ' ', ':']));
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("?", |rest| rest.trim_start_matches(['\t', ' ', ':']));
     let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     format!("{model}, {cores} cores, Linux {}", said("uname", &["-r"]).trim())
 }

@@ -1,6 +1,7 @@
-//! Requests at a constant rate, and how long each took from the moment it was due. A late answer makes the next request late, and
-//! that lateness counts: no coordinated omission. Threads that sleep until their moment and wait for their answer, because the
-//! kernel wakes them within microseconds; the process's timer slack is set to match (`exact_timers`).
+//! Requests at a constant rate, and how long each took from the moment it was due. A late answer makes the
+//! next request late, and that lateness counts: no coordinated omission. Threads that sleep until their
+//! moment and wait for their answer, because the kernel wakes them within microseconds; the process's timer
+//! slack is set to match (`exact_timers`).
 
 use super::client::{answer_head, request};
 use std::io::{self, Read, Write};
@@ -40,7 +41,8 @@ pub fn exact_timers() {
 
 impl Plan {
     pub fn run(&self, time: Duration) -> io::Result<Found> {
-        let open = (0..self.connections).map(|_| TcpStream::connect(self.addr)).collect::<io::Result<Vec<_>>>()?;
+        let open =
+            (0..self.connections).map(|_| TcpStream::connect(self.addr)).collect::<io::Result<Vec<_>>>()?;
         // soon, so that all threads are there
         let start = Instant::now() + Duration::from_millis(20);
         let interval = Duration::from_secs_f64(f64::from(self.connections) / self.rate);

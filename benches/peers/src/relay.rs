@@ -1,4 +1,5 @@
-//! The floor under every proxy: bytes in, bytes out, nothing looked at. One connection to the origin for each client.
+//! The floor under every proxy: bytes in, bytes out, nothing looked at. One connection to the origin for each
+//! client.
 
 use std::cell::RefCell;
 use std::io;

@@ -45,9 +45,27 @@ const METRICS: [Metric; 7] = [
         digits: 0,
         less_is_better: false,
     },
-    Metric { title: "Latency p50, microseconds", note: RATE, of: |sample| sample.p50_us, digits: 0, less_is_better: true },
-    Metric { title: "Latency p99, microseconds", note: RATE, of: |sample| sample.p99_us, digits: 0, less_is_better: true },
-    Metric { title: "Latency p99.9, microseconds", note: RATE, of: |sample| sample.p999_us, digits: 0, less_is_better: true },
+    Metric {
+        title: "Latency p50, microseconds",
+        note: RATE,
+        of: |sample| sample.p50_us,
+        digits: 0,
+        less_is_better: true,
+    },
+    Metric {
+        title: "Latency p99, microseconds",
+        note: RATE,
+        of: |sample| sample.p99_us,
+        digits: 0,
+        less_is_better: true,
+    },
+    Metric {
+        title: "Latency p99.9, microseconds",
+        note: RATE,
+        of: |sample| sample.p999_us,
+        digits: 0,
+        less_is_better: true,
+    },
     Metric {
         title: "Memory per idle connection, KiB",
         note: "Resident memory that each of 1,000 connections added; kernel memory is not in it.",
@@ -64,7 +82,8 @@ const METRICS: [Metric; 7] = [
     },
 ];
 
-const RATE: &str = "At a constant rate of 60 % of what the slowest can do, from the moment each request was due.";
+const RATE: &str =
+    "At a constant rate of 60 % of what the slowest can do, from the moment each request was due.";
 
 impl Run {
     fn of<'a>(&'a self, work: &'a Work, peer: &'a str) -> impl Iterator<Item = &'a Sample> {
@@ -89,13 +108,18 @@ impl Run {
 
     /// The whole as Markdown.
     pub fn markdown(&self) -> String {
-        let mut text =
-            String::from("# Homing beside its peers\n\nMade by `benches/peers/run`; the numbers of every round are in `peers.json`.\n\n");
+        let mut text = String::from(
+            "# Homing beside its peers\n\nMade by `benches/peers/run`; the numbers of every round are in `peers.json`.\n\n",
+        );
         let _ = writeln!(text, "- {}", self.machine);
         for version in &self.versions {
             let _ = writeln!(text, "- {version}");
         }
-        let _ = writeln!(text, "- {} rounds of {} s, interleaved; medians, and in brackets lowest and highest", self.rounds, self.seconds);
+        let _ = writeln!(
+            text,
+            "- {} rounds of {} s, interleaved; medians, and in brackets lowest and highest",
+            self.rounds, self.seconds
+        );
         if self.rate > 0.0 {
             let _ = writeln!(text, "- the constant rate: {:.0} requests a second", self.rate);
         }
@@ -104,8 +128,13 @@ impl Run {
         }
         let errors: u64 = self.samples.iter().map(|sample| sample.errors).sum();
         let others = self.samples.iter().filter_map(|sample| sample.others).fold(0.0, f64::max);
-        let _ = writeln!(text, "- other programs used at most {:.0} % of the proxies' core during a measurement", others * 100.0);
-        let _ = writeln!(text, "- failed requests: {errors}\n\n![CPU per request, the best peer = 1](peers.svg)");
+        let _ = writeln!(
+            text,
+            "- other programs used at most {:.0} % of the proxies' core during a measurement",
+            others * 100.0
+        );
+        let _ =
+            writeln!(text, "- failed requests: {errors}\n\n![CPU per request, the best peer = 1](peers.svg)");
         for metric in &METRICS {
             text += &self.table(metric);
         }
@@ -117,7 +146,8 @@ impl Run {
     }
 
     fn table(&self, metric: &Metric) -> String {
-        let rivals: Vec<_> = self.peers.iter().copied().filter(|peer| *peer != HOMING && *peer != RELAY).collect();
+        let rivals: Vec<_> =
+            self.peers.iter().copied().filter(|peer| *peer != HOMING && *peer != RELAY).collect();
         let mut rows = String::new();
         for work in &self.works {
             let cells: Vec<String> = self.peers.iter().map(|peer| self.cell(metric, work, peer)).collect();
@@ -128,13 +158,23 @@ impl Run {
                 let ratio = self.ratio(metric, work, others);
                 ratio.map_or_else(String::new, |ratio| ratio.text(2))
             };
-            let _ = writeln!(rows, "| {} | {} | {} | {} |", work.name, cells.join(" | "), ratio(&rivals), ratio(&[RELAY]));
+            let _ = writeln!(
+                rows,
+                "| {} | {} | {} | {} |",
+                work.name,
+                cells.join(" | "),
+                ratio(&rivals),
+                ratio(&[RELAY])
+            );
         }
         if rows.is_empty() {
             return rows;
         }
         let (names, lines) = (self.peers.join(" | "), "---:|".repeat(self.peers.len() + 2));
-        format!("\n## {}\n\n{}\n\n| | {names} | ÷ best peer | ÷ relay |\n|---|{lines}\n{rows}", metric.title, metric.note)
+        format!(
+            "\n## {}\n\n{}\n\n| | {names} | ÷ best peer | ÷ relay |\n|---|{lines}\n{rows}",
+            metric.title, metric.note
+        )
     }
 
     fn cell(&self, metric: &Metric, work: &Work, peer: &str) -> String {
@@ -149,7 +189,8 @@ impl Run {
         let mut whole = serde_json::json!({
             "machine": self.machine, "versions": self.versions, "rounds": self.rounds, "seconds": self.seconds, "rate": self.rate,
         });
-        let samples: Vec<String> = self.samples.iter().map(|sample| serde_json::json!(sample).to_string()).collect();
+        let samples: Vec<String> =
+            self.samples.iter().map(|sample| serde_json::json!(sample).to_string()).collect();
         whole["samples"] = "SAMPLES".into();
         format!("{whole:#}\n").replace("\"SAMPLES\"", &format!("[\n    {}\n  ]", samples.join(",\n    ")))
     }

@@ -16,9 +16,22 @@ use tokio::time::sleep;
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// Starts a peer and has it do a work. `rate` is that of the works at a constant rate.
-pub fn sample(field: &Field, peer: &'static Peer, work: &'static Work, round: usize, time: Duration, rate: f64) -> io::Result<Sample> {
+pub fn sample(
+    field: &Field,
+    peer: &'static Peer,
+    work: &'static Work,
+    round: usize,
+    time: Duration,
+    rate: f64,
+) -> io::Result<Sample> {
     let running = Running::start(peer, field, work.logs)?;
-    let sample = Sample { work: work.name, peer: peer.name, round, memory: running.process.memory(), ..Sample::default() };
+    let sample = Sample {
+        work: work.name,
+        peer: peer.name,
+        round,
+        memory: running.process.memory(),
+        ..Sample::default()
+    };
     match work.kind {
         Kind::Load(load) => block_on(closed_loop(&running, field, load, time, sample)),
         Kind::Rate => constant_rate(&running, time, rate, sample),
@@ -59,7 +72,8 @@ async fn measure(running: &Running, done: &Done, time: Duration, sample: Sample)
 }
 
 fn with_cpu(sample: Sample, count: u64, seconds: f64, before: Cpu, after: Cpu) -> Sample {
-    let (user, system, core) = (after.user - before.user, after.system - before.system, after.core - before.core);
+    let (user, system, core) =
+        (after.user - before.user, after.system - before.system, after.core - before.core);
     let each = |seconds: f64| (count > 0).then(|| seconds * 1e6 / count as f64);
     Sample {
         per_second: Some(count as f64 / seconds),
@@ -83,7 +97,13 @@ fn target(running: &Running, field: &Field, door: Door, how: How) -> io::Result<
     })
 }
 
-async fn closed_loop(running: &Running, field: &Field, load: Load, time: Duration, sample: Sample) -> io::Result<Sample> {
+async fn closed_loop(
+    running: &Running,
+    field: &Field,
+    load: Load,
+    time: Duration,
+    sample: Sample,
+) -> io::Result<Sample> {
     let target = target(running, field, load.door, load.how)?;
     let more = if matches!(load.how, How::New { .. }) { "Connection: close\r\n" } else { "" };
     let request: Rc<[u8]> = request(load.path, load.upload, more).into();
@@ -115,8 +135,12 @@ async fn closed_loop(running: &Running, field: &Field, load: Load, time: Duratio
     // the first of each client cannot be
     let enough = all.saturating_sub(all / 10 + 2 * load.clients as u64);
     match load.how {
-        How::New { resume: true } if resumed < enough => Err(io::Error::other(format!("only {resumed} of {all} handshakes were resumed"))),
-        How::New { resume: false } if resumed > 0 => Err(io::Error::other(format!("{resumed} of {all} handshakes were resumed"))),
+        How::New { resume: true } if resumed < enough => {
+            Err(io::Error::other(format!("only {resumed} of {all} handshakes were resumed")))
+        }
+        How::New { resume: false } if resumed > 0 => {
+            Err(io::Error::other(format!("{resumed} of {all} handshakes were resumed")))
+        }
         _ => Ok(sample),
     }
 }
@@ -180,7 +204,13 @@ async fn memory_each(running: &Running, count: usize, before: u64) -> Option<f64
     Some((running.process.memory() as f64 - before as f64) / count as f64)
 }
 
-async fn idle(running: &Running, field: &Field, door: Door, count: usize, sample: Sample) -> io::Result<Sample> {
+async fn idle(
+    running: &Running,
+    field: &Field,
+    door: Door,
+    count: usize,
+    sample: Sample,
+) -> io::Result<Sample> {
     let target = target(running, field, door, How::KeepAlive)?;
     let ask = request("/", None, "");
     // one through this door first, so that what is made once is not counted
@@ -190,9 +220,14 @@ async fn idle(running: &Running, field: &Field, door: Door, count: usize, sample
     Ok(Sample { memory_each: memory_each(running, count, before).await, ..sample })
 }
 
-async fn sockets(running: &Running, count: usize, busy: usize, time: Duration, sample: Sample) -> io::Result<Sample> {
-    let upgrade =
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+async fn sockets(
+    running: &Running,
+    count: usize,
+    busy: usize,
+    time: Duration,
+    sample: Sample,
+) -> io::Result<Sample> {
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let (target, ask) = (Target::new(running.clear, None), request("/", None, upgrade));
     let _first = opened(&target, &ask, 1).await?;
     let before = running.process.memory();

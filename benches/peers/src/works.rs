@@ -75,13 +75,21 @@ pub const WORKS: [Work; 17] = [
     work("down-16k", "16 KiB down", Kind::Load(Load { path: "/16k", ..SMALL })),
     work("down-1m", "1 MiB down", Kind::Load(Load { path: "/1m", ..BODY })),
     work("up-1m", "1 MiB up", Kind::Load(Load { upload: Some(1 << 20), ..BODY })),
-    work("tls-h1", "100 bytes, 64 keep-alive connections, TLS 1.3", Kind::Load(Load { door: Door::Tls, ..SMALL })),
+    work(
+        "tls-h1",
+        "100 bytes, 64 keep-alive connections, TLS 1.3",
+        Kind::Load(Load { door: Door::Tls, ..SMALL }),
+    ),
     work(
         "tls-h2",
         "100 bytes, 64 streams on 8 connections, TLS 1.3",
         Kind::Load(Load { door: Door::Tls, how: How::Streams { connections: 8 }, ..SMALL }),
     ),
-    work("handshake", "connection, full TLS 1.3 handshake, one request", Kind::Load(Load { door: Door::Tls, ..NEW })),
+    work(
+        "handshake",
+        "connection, full TLS 1.3 handshake, one request",
+        Kind::Load(Load { door: Door::Tls, ..NEW }),
+    ),
     work(
         "handshake-resumed",
         "connection, resumed TLS 1.3 handshake, one request",
@@ -90,7 +98,11 @@ pub const WORKS: [Work; 17] = [
     work("rate", "100 bytes at a constant rate, 64 keep-alive connections", Kind::Rate),
     Work { logs: false, ..work("rate-nolog", "as rate, access log off", Kind::Rate) },
     work("idle", "1,000 idle keep-alive connections", Kind::Idle { door: Door::Clear, count: 1000 }),
-    work("idle-tls", "1,000 idle keep-alive connections, TLS 1.3", Kind::Idle { door: Door::Tls, count: 1000 }),
+    work(
+        "idle-tls",
+        "1,000 idle keep-alive connections, TLS 1.3",
+        Kind::Idle { door: Door::Tls, count: 1000 },
+    ),
     work("websocket", "1,000 WebSockets, echoes on 32 of them", Kind::Sockets { count: 1000, busy: 32 }),
 ];
 

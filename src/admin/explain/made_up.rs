@@ -33,22 +33,33 @@ pub struct Request {
 
 impl Request {
     /// What it would be, if it came over HTTP/1 through this listener.
-    fn resolve<'t>(&self, table: &'t Table, listener: &'t Listener) -> Result<(RequestHead, Resolution<'t>), Box<AmbiguousRequest>> {
+    fn resolve<'t>(
+        &self,
+        table: &'t Table,
+        listener: &'t Listener,
+    ) -> Result<(RequestHead, Resolution<'t>), Box<AmbiguousRequest>> {
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        (parts.method, parts.uri, parts.headers) = (self.method.clone(), self.uri.clone(), self.headers.clone());
+        (parts.method, parts.uri, parts.headers) =
+            (self.method.clone(), self.uri.clone(), self.headers.clone());
         if self.uri.authority().is_none() && !self.headers.contains_key(header::HOST) {
             // who asks about no host asks as those who need not name one
             parts.version = Version::HTTP_10;
         }
         let (id, now) = (&RequestId::Own(0), Now::look());
-        resolve(table, listener, &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now }, parts)
+        resolve(
+            table,
+            listener,
+            &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now },
+            parts,
+        )
     }
 }
 
 /// Decides without a trace: no turn is charged, no session entered.
 pub fn decide(table: &Table, request: &Request) -> Result<RecentDecision, Problem> {
     let (index, listener) = listener_for(table, request)?;
-    let mut decided = RecentDecision::begin(RequestId::Own(0), clock::unix_ms(), request.client, index as u32);
+    let mut decided =
+        RecentDecision::begin(RequestId::Own(0), clock::unix_ms(), request.client, index as u32);
     decided.status = StatusCode::NOT_FOUND.as_u16();
     let (head, resolution) = match request.resolve(table, listener) {
         Ok(resolved) => resolved,
@@ -100,11 +111,16 @@ pub fn decide(table: &Table, request: &Request) -> Result<RecentDecision, Proble
 }
 
 fn listener_for<'t>(table: &'t Table, request: &Request) -> Result<(usize, &'t Arc<Listener>), Problem> {
-    let all = || table.listeners.iter().enumerate().filter_map(|(index, listener)| Some((index, listener.as_ref()?)));
+    let all = || {
+        table.listeners.iter().enumerate().filter_map(|(index, listener)| Some((index, listener.as_ref()?)))
+    };
     if let Some(name) = &request.listener {
         return all().find(|(_, listener)| *listener.name == **name).ok_or_else(|| {
             let known: Vec<&str> = all().map(|(_, listener)| &*listener.name).collect();
-            Problem::new(StatusCode::NOT_FOUND, format!("There is no listener {name:?}; there are: {}.", known.join(", ")))
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("There is no listener {name:?}; there are: {}.", known.join(", ")),
+            )
         });
     }
     let implied = request.uri.scheme_str().map(|scheme| if scheme == "https" { 443 } else { 80 });
@@ -114,7 +130,9 @@ fn listener_for<'t>(table: &'t Table, request: &Request) -> Result<(usize, &'t A
         binds.any(|bind| bind.host_and_port().is_some_and(|(_, port)| Some(port) == wanted))
     };
     let by_port = all().find(|(_, listener)| is_on(listener));
-    let has_rule = |listener: &Listener| request.resolve(table, listener).is_ok_and(|(_, resolution)| resolution.rule().is_some());
+    let has_rule = |listener: &Listener| {
+        request.resolve(table, listener).is_ok_and(|(_, resolution)| resolution.rule().is_some())
+    };
     let by_rule = || all().find(|(_, listener)| has_rule(listener));
     let none = || Problem::new(StatusCode::NOT_FOUND, "There is no listener that it could come through.");
     by_port.or_else(by_rule).or_else(|| all().next()).ok_or_else(none)

@@ -1,5 +1,6 @@
-//! Why a request went where it went: one that was, found among the latest of all threads, or one that somebody makes up. Both come
-//! from the code that decides (`table::route`, `affinity`, `table::decide`), and both are told in the same words.
+//! Why a request went where it went: one that was, found among the latest of all threads, or one that
+//! somebody makes up. Both come from the code that decides (`table::route`, `affinity`, `table::decide`), and
+//! both are told in the same words.
 
 mod made_up;
 mod question;
@@ -20,8 +21,7 @@ use std::time::Duration;
 
 /// The longest a thread may take to say what it remembers.
 const RECALL: Duration = Duration::from_secs(2);
-const FORGOTTEN: &str =
-    "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.";
+const FORGOTTEN: &str = "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.";
 /// Moves shown for one cluster.
 const MOVES: usize = 50;
 
@@ -34,12 +34,23 @@ pub async fn explain(admin: &Admin, question: Question) -> Result<Explanation, P
             return Ok(told(&table, &decided, None));
         }
         Question::Last => {
-            let last = recall(admin).await.iter().flat_map(RecentDecisions::iter).max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id))).cloned();
+            let last = recall(admin)
+                .await
+                .iter()
+                .flat_map(RecentDecisions::iter)
+                .max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)))
+                .cloned();
             (last, "No request has come yet.")
         }
-        Question::Id(id) => {
-            (recall(admin).await.iter().flat_map(RecentDecisions::iter).find(|decided| decided.id == id).cloned(), FORGOTTEN)
-        }
+        Question::Id(id) => (
+            recall(admin)
+                .await
+                .iter()
+                .flat_map(RecentDecisions::iter)
+                .find(|decided| decided.id == id)
+                .cloned(),
+            FORGOTTEN,
+        ),
     };
     let decided = kept.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))?;
     let request = status::Asked {
@@ -58,8 +69,11 @@ pub async fn moves(admin: &Admin) -> Moves {
     let table = admin.current.load_full();
     let of = |cluster: &std::sync::Arc<Cluster>| {
         let totals = cluster.live.traffic.totals();
-        let mut latest: Vec<&RecentDecision> =
-            recent.iter().flat_map(RecentDecisions::moved).filter(|d| d.cluster == Some(cluster.live.id)).collect();
+        let mut latest: Vec<&RecentDecision> = recent
+            .iter()
+            .flat_map(RecentDecisions::moved)
+            .filter(|d| d.cluster == Some(cluster.live.id))
+            .collect();
         latest.sort_unstable_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
         latest.truncate(MOVES);
         Moved {
@@ -97,7 +111,10 @@ async fn recall(admin: &Admin) -> Vec<RecentDecisions> {
 
 /// In words, with the cluster's nodes as they are now.
 fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>) -> Explanation {
-    let cluster = decided.cluster.and_then(|id| table.clusters.iter().find(|cluster| cluster.live.id == id)).map(|cluster| &**cluster);
+    let cluster = decided
+        .cluster
+        .and_then(|id| table.clusters.iter().find(|cluster| cluster.live.id == id))
+        .map(|cluster| &**cluster);
     let name = |slot: u32| words::name_of(cluster?, slot);
     let tense = if request.is_some() { words::Tense::Past } else { words::Tense::Present };
     Explanation {
@@ -105,7 +122,11 @@ fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>)
         because: words::because(cluster, decided, tense),
         reloaded: request.is_some() && decided.rule.is_some() && decided.revision != table.revision,
         request,
-        listener: table.listeners.get(decided.listener as usize).and_then(Option::as_ref).map(|listener| listener.name.to_string()),
+        listener: table
+            .listeners
+            .get(decided.listener as usize)
+            .and_then(Option::as_ref)
+            .map(|listener| listener.name.to_string()),
         rule: decided.rule.map(|index| u64::from(index) + 1),
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         source: cluster.and_then(|cluster| cluster.affinity.source(&decided.gist)),
@@ -129,8 +150,9 @@ fn fresh(cluster: &Cluster) -> Option<String> {
 }
 
 fn candidates(cluster: &Cluster) -> Vec<status::Candidate> {
-    let mut nodes: Vec<status::Candidate> =
-        snapshot::nodes(cluster).map(|(slot, node)| status::Candidate { score: cluster.roster.placement.score_of(slot), node }).collect();
+    let mut nodes: Vec<status::Candidate> = snapshot::nodes(cluster)
+        .map(|(slot, node)| status::Candidate { score: cluster.roster.placement.score_of(slot), node })
+        .collect();
     nodes.sort_by_key(|candidate| candidate.node.rank.unwrap_or(u64::MAX));
     nodes
 }

@@ -30,7 +30,9 @@ impl Question {
         };
         let (mut id, mut made_up) = (None, false);
         for (at, (name, value)) in fields.iter().enumerate() {
-            if !matches!(name.as_str(), "cookie" | "header") && fields[..at].iter().any(|(before, _)| before == name) {
+            if !matches!(name.as_str(), "cookie" | "header")
+                && fields[..at].iter().any(|(before, _)| before == name)
+            {
                 return Err(refused(format!("{name:?} is said twice.")));
             }
             made_up |= name != "last" && name != "id";
@@ -43,7 +45,8 @@ impl Question {
                     request.uri = read(uri.ok_or(()), "url is no URL", "http://host/path or /path")?;
                 }
                 "method" => {
-                    let method = value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_uppercase()));
+                    let method =
+                        value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_uppercase()));
                     request.method = read(method.ok_or(()), "method is no method", "GET")?;
                 }
                 "source" => request.client = read(value.parse(), "source is no address", "10.1.2.3")?,
@@ -55,7 +58,8 @@ impl Question {
                 "header" => {
                     let (name, value) = value.split_once(':').unwrap_or((value, ""));
                     let name = read(name.trim().parse::<HeaderName>(), "header has no name", "NAME: VALUE")?;
-                    let value = read(HeaderValue::from_str(value.trim()), "header cannot be sent", "NAME: VALUE")?;
+                    let value =
+                        read(HeaderValue::from_str(value.trim()), "header cannot be sent", "NAME: VALUE")?;
                     request.headers.append(name, value);
                 }
                 // the value stays out of it: it may be a secret
@@ -75,7 +79,9 @@ impl Question {
 
     fn id(text: &str) -> Result<Self, Problem> {
         let id = RequestId::parse(text);
-        id.map(Self::Id).ok_or_else(|| refused("id is no request id: letters, digits and -._:/+=@, 128 at most, as in the access log."))
+        id.map(Self::Id).ok_or_else(|| {
+            refused("id is no request id: letters, digits and -._:/+=@, 128 at most, as in the access log.")
+        })
     }
 }
 
@@ -104,7 +110,10 @@ mod tests {
             ("id=00000000000000ff&url=/x&last", "00000000000000ff"),
             ("url=/x", "GET /x 127.0.0.1 []"),
             ("url=http%3A%2F%2Fa.test%2Fx&method=POST&source=::1", "POST http://a.test/x ::1 []"),
-            ("url=/&cookie=A%3D1&cookie=B%3D2&header=X-User:+me", "GET / 127.0.0.1 [cookie=A=1 cookie=B=2 x-user=me]"),
+            (
+                "url=/&cookie=A%3D1&cookie=B%3D2&header=X-User:+me",
+                "GET / 127.0.0.1 [cookie=A=1 cookie=B=2 x-user=me]",
+            ),
             ("url=/&header=:x", "refused"),
             ("url=/&cookie=a%0Ab", "refused"),
             ("url=no+url", "refused"),
@@ -119,7 +128,8 @@ mod tests {
                 Ok(Question::Last) => "last".to_owned(),
                 Ok(Question::Id(id)) => id.to_string(),
                 Ok(Question::MadeUp(r)) => {
-                    let headers: Vec<_> = r.headers.iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
+                    let headers: Vec<_> =
+                        r.headers.iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
                     format!("{} {} {} [{}]", r.method, r.uri, r.client, headers.join(" "))
                 }
                 Err(_) => "refused".to_owned(),

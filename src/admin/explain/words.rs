@@ -25,7 +25,9 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
     let balance = cluster.conf.balance.word();
     if let Some(refusal) = decided.refused {
         return match refusal {
-            Refusal::Strict => format!("{source} pins it to a node that {is} not there, and failover is \"strict\""),
+            Refusal::Strict => {
+                format!("{source} pins it to a node that {is} not there, and failover is \"strict\"")
+            }
             Refusal::Full => format!("every node of {} {is} full", cluster.name),
             Refusal::NoNode => format!("no node of {} {is} there for it", cluster.name),
         };
@@ -36,13 +38,17 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
     match decided.why {
         Why::New => {
             let said = match decided.gist.heard {
-                PinFinding::Pin(_) => format!("{source} pins it to a node that is being drained and did not know its session any more"),
+                PinFinding::Pin(_) => format!(
+                    "{source} pins it to a node that is being drained and did not know its session any more"
+                ),
                 PinFinding::Identity(_) => format!("{source} is not known yet"),
                 _ => format!("it shows no {source}"),
             };
             format!("{said}: a new session, placed by {balance}")
         }
-        Why::Cookie | Why::Route | Why::Learned => format!("{source} pins it{}{}", age(decided), against(cluster, decided, tense)),
+        Why::Cookie | Why::Route | Why::Learned => {
+            format!("{source} pins it{}{}", age(decided), against(cluster, decided, tense))
+        }
         Why::Key if decided.gist.heard == PinFinding::Identity(Via::Key) => {
             format!("{source} is remembered there{}", against(cluster, decided, tense))
         }
@@ -50,13 +56,20 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
         Why::Forced => "an operator's bypass named it".into(),
         Why::MovedDown => match decided.was.and_then(|(_, state)| state) {
             Some(State::Down) => format!("{source} pins it to {was}, which {is} down"),
-            Some(state) if !state.keeps_sessions() => format!("{source} pins it to {was}, which {is} {}", state.word()),
+            Some(state) if !state.keeps_sessions() => {
+                format!("{source} pins it to {was}, which {is} {}", state.word())
+            }
             _ => format!("{source} pins it to {was}, which did not answer"),
         },
         Why::MovedDraining => match decided.was.and_then(|(_, state)| state) {
             Some(State::Aside) => format!("{source} pins it to {was}, which only tells clients where to go"),
-            Some(State::Draining) => format!("{source} pins it to {was}, which {is} being drained and did not answer"),
-            state => format!("{source} pins it to {was}, which {is} taken out ({})", state.map_or("leaving", State::word)),
+            Some(State::Draining) => {
+                format!("{source} pins it to {was}, which {is} being drained and did not answer")
+            }
+            state => format!(
+                "{source} pins it to {was}, which {is} taken out ({})",
+                state.map_or("leaving", State::word)
+            ),
         },
         Why::MovedUnknownRoute if decided.was.is_some() => {
             format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
@@ -67,7 +80,9 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
         },
         Why::MovedTampered => format!("{source} was not sealed by this proxy, or was changed since"),
         Why::MovedExpired => format!("{source} is older than max-idle or max-life allows"),
-        Why::MovedRebooted => format!("{source} pins it to {was}, which has restarted since and lost the session"),
+        Why::MovedRebooted => {
+            format!("{source} pins it to {was}, which has restarted since and lost the session")
+        }
         Why::None => format!("{} has no affinity: placed by {balance}", cluster.name),
     }
 }
@@ -78,16 +93,21 @@ fn without_cluster(decided: &RecentDecision, tense: Tense) -> String {
         (Some(_), None, status) => format!("the rule itself answers it, with {status}"),
         (None, None, 404) => "no rule matches it".into(),
         (None, None, status) if tense == Tense::Present => {
-            format!("it is answered {status} before a rule is looked for: it is malformed, or can be understood in two ways")
+            format!(
+                "it is answered {status} before a rule is looked for: it is malformed, or can be understood in two ways"
+            )
         }
-        (None, None, status) => format!("it ended with {status} before a rule was looked for; the access log has a note"),
+        (None, None, status) => {
+            format!("it ended with {status} before a rule was looked for; the access log has a note")
+        }
     }
 }
 
 /// Why it may stay on a node that is down now.
 fn against(cluster: &Cluster, decided: &RecentDecision, tense: Tense) -> String {
     let node = decided.node.and_then(|slot| cluster.node(slot)).filter(|_| tense == Tense::Present);
-    node.and_then(|node| cluster.kept(node, Now::look())).map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
+    node.and_then(|node| cluster.kept(node, Now::look()))
+        .map_or_else(String::new, |kept| format!("; that one is down, but {kept}"))
 }
 
 fn age(decided: &RecentDecision) -> String {

@@ -45,7 +45,8 @@ fn figures(cluster: &Cluster, past: Option<&ClusterHistory>) -> Markup {
     let errors: u64 = traffic.codes.iter().filter(|(code, _)| code.starts_with('5')).map(|(_, n)| n).sum();
     let part = 100.0 * errors as f64 / traffic.requests.max(1) as f64;
     let moved: u64 = traffic.moved.values().sum();
-    let causes: Vec<String> = traffic.moved.iter().map(|(cause, n)| format!("{} {cause}", number(*n))).collect();
+    let causes: Vec<String> =
+        traffic.moved.iter().map(|(cause, n)| format!("{} {cause}", number(*n))).collect();
     let time = |ms: Option<f64>| ms.map_or("–".into(), |ms| format!("{} ms", brief(ms)));
     let duration = &traffic.duration;
     html! {
@@ -127,8 +128,13 @@ fn row(cluster: &str, node: &Node, past: Option<&NodeHistory>, now: &str) -> Mar
 
 /// What went wrong at a node, in words.
 fn errors(errors: &Errors) -> String {
-    let kinds = [(errors.connection, "not connected"), (errors.response, "without answer"), (errors.answers, "of 5xx")];
-    let kinds: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
+    let kinds = [
+        (errors.connection, "not connected"),
+        (errors.response, "without answer"),
+        (errors.answers, "of 5xx"),
+    ];
+    let kinds: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
     format!("{}: {}", words::count(errors.sum(), "error"), kinds.join(", "))
 }
 

@@ -13,7 +13,8 @@ const DAY: i64 = 24 * 3600;
 
 /// What somebody should look at.
 pub fn attention(status: &Status) -> Markup {
-    let nodes = || status.clusters.iter().flat_map(|cluster| cluster.nodes.iter().map(move |node| (cluster, node)));
+    let nodes =
+        || status.clusters.iter().flat_map(|cluster| cluster.nodes.iter().map(move |node| (cluster, node)));
     let mut items = Vec::new();
     if !status.reload.ok {
         items.push(html! {
@@ -26,9 +27,10 @@ pub fn attention(status: &Status) -> Markup {
             html! { (cluster_state(&ClusterState::Down.into())) " No node of " a href=(format!("#cluster-{}", cluster.cluster)) { (cluster.cluster) } " serves." },
         );
     }
-    for (cluster, node) in nodes()
-        .filter(|(_, node)| node.claimed.is_some() || matches!(node.state.known(), Some(State::Down | State::Silent | State::Pending)))
-    {
+    for (cluster, node) in nodes().filter(|(_, node)| {
+        node.claimed.is_some()
+            || matches!(node.state.known(), Some(State::Down | State::Silent | State::Pending))
+    }) {
         let name = html! { a href=(format!("#{}", anchor(&cluster.cluster, &node.node))) { (cluster.cluster) "/" (node.node) } };
         items.push(html! {
             (state(&node.state)) " " (name) " " (node.why)
@@ -56,8 +58,11 @@ const MOVES: usize = 50;
 
 /// What was moved lately.
 pub fn moves(moves: &Moves) -> Markup {
-    let mut latest: Vec<(&str, &Move)> =
-        moves.clusters.iter().flat_map(|cluster| cluster.latest.iter().map(move |moved| (&*cluster.cluster, moved))).collect();
+    let mut latest: Vec<(&str, &Move)> = moves
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.latest.iter().map(move |moved| (&*cluster.cluster, moved)))
+        .collect();
     latest.sort_by(|(_, a), (_, b)| b.at.cmp(&a.at));
     latest.truncate(MOVES);
     html! {
@@ -149,7 +154,14 @@ pub fn listeners(status: &Status) -> Markup {
         .iter()
         .filter(|(_, results)| !results.is_empty())
         .map(|(dialect, results)| {
-            format!("{dialect}: {}", results.iter().map(|(word, n)| format!("{} {word}", number(*n))).collect::<Vec<_>>().join(", "))
+            format!(
+                "{dialect}: {}",
+                results
+                    .iter()
+                    .map(|(word, n)| format!("{} {word}", number(*n)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         })
         .collect();
     html! {

@@ -1,5 +1,5 @@
-//! The page at `/`: the snapshot as people look at it. All of it is rendered here; its script only puts what this renders into the page
-//! that is open, so that it is the same with and without.
+//! The page at `/`: the snapshot as people look at it. All of it is rendered here; its script only puts what
+//! this renders into the page that is open, so that it is the same with and without.
 
 mod cluster;
 mod lists;
@@ -52,9 +52,13 @@ pub struct Notice<'n> {
 pub fn whole(sight: &PageContext<'_>) -> String {
     let PageContext { status, moves, history, notice, proof } = *sight;
     let clusters = &status.clusters;
-    let lacking: Vec<&str> =
-        clusters.iter().filter(|cluster| cluster.state != ClusterState::Ready).map(|cluster| &*cluster.cluster).collect();
-    let title = if lacking.is_empty() { "Homing".to_owned() } else { format!("! {} · Homing", lacking.join(", ")) };
+    let lacking: Vec<&str> = clusters
+        .iter()
+        .filter(|cluster| cluster.state != ClusterState::Ready)
+        .map(|cluster| &*cluster.cluster)
+        .collect();
+    let title =
+        if lacking.is_empty() { "Homing".to_owned() } else { format!("! {} · Homing", lacking.join(", ")) };
     let body = html! {
         a.skip href="#main" { "To the clusters" }
         header.top {
@@ -153,8 +157,13 @@ mod tests {
         let notice = Notice { problem: &problem, path: "/api/\"><script>", form: &form };
         let (status, history) = (crate::admin::status::nothing(), MetricHistory::default());
         let moves = Moves { time: String::new(), clusters: Vec::new() };
-        let page =
-            whole(&PageContext { status: &status, moves: &moves, history: &history, notice: Some(&notice), proof: Credential::NotAsked });
+        let page = whole(&PageContext {
+            status: &status,
+            moves: &moves,
+            history: &history,
+            notice: Some(&notice),
+            proof: Credential::NotAsked,
+        });
         assert!(page.contains("&lt;script&gt;") && page.contains("Do it all the same"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("style="), "{page}");
         assert!(!login(Some("<b>")).contains("<b>"));

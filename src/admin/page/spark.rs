@@ -18,7 +18,10 @@ pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
         return html! { span.spark {} };
     };
     let (line, area) = paths(&samples, highest);
-    let (low, last) = (samples.iter().flatten().copied().fold(f32::INFINITY, f32::min), samples.iter().flatten().last().copied());
+    let (low, last) = (
+        samples.iter().flatten().copied().fold(f32::INFINITY, f32::min),
+        samples.iter().flatten().last().copied(),
+    );
     let (low, last) = (if low.is_finite() { low } else { 0.0 }, last.unwrap_or_default());
     let words = format!(
         "{what} over the last {}: {} to {}, now {}{unit}",
@@ -39,16 +42,23 @@ pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
 /// The curve and what is below it; a gap where nothing was measured.
 fn paths(samples: &[Option<f32>], highest: f32) -> (String, String) {
     let every = samples.len().div_ceil(POINTS).max(1);
-    let points: Vec<Option<f32>> = samples.chunks(every).map(|chunk| chunk.iter().flatten().copied().reduce(f32::max)).collect();
+    let points: Vec<Option<f32>> =
+        samples.chunks(every).map(|chunk| chunk.iter().flatten().copied().reduce(f32::max)).collect();
     let step = POINTS as f32 / (points.len() - 1).max(1) as f32;
     let height = |value: f32| HEIGHT - 1.0 - (HEIGHT - 2.0) * value / highest;
     let (mut line, mut area) = (String::new(), String::new());
-    let places: Vec<(f32, Option<f32>)> = points.iter().enumerate().map(|(n, value)| (n as f32 * step, value.map(height))).collect();
+    let places: Vec<(f32, Option<f32>)> =
+        points.iter().enumerate().map(|(n, value)| (n as f32 * step, value.map(height))).collect();
     for run in places.split(|(_, y)| y.is_none()) {
         let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { continue };
         let mut curve = String::new();
         for (x, y) in run {
-            let _ = write!(curve, "{}{x:.1} {:.1}", if curve.is_empty() { "M" } else { "L" }, y.unwrap_or(HEIGHT));
+            let _ = write!(
+                curve,
+                "{}{x:.1} {:.1}",
+                if curve.is_empty() { "M" } else { "L" },
+                y.unwrap_or(HEIGHT)
+            );
         }
         let _ = write!(area, "{curve}L{last:.1} {HEIGHT}L{first:.1} {HEIGHT}Z");
         line += &curve;

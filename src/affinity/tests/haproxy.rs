@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Conf; Cookie of the client; Cookie the node sees; Set-Cookie of the node; Set-Cookie the client gets; node it goes to.
+/// Conf; Cookie of the client; Cookie the node sees; Set-Cookie of the node; Set-Cookie the client gets; node
+/// it goes to.
 type Row<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, u32);
 
 const INSERT: &str = "cookie = 'SRV'\nvalue = 'route'\nindirect = false\nnocache = false";
@@ -19,7 +20,8 @@ fn lines(text: &str) -> Vec<&str> {
 
 fn check(rows: &[Row<'_>]) {
     for (conf, cookie, to_node, set, to_client, slot) in rows {
-        let visit = Visit { cookie: lines(cookie), set_cookie: lines(set), balanced: *slot, ..Visit::default() };
+        let visit =
+            Visit { cookie: lines(cookie), set_cookie: lines(set), balanced: *slot, ..Visit::default() };
         let seen = visit.go(&affinity(conf));
         let said = format!("{conf} / {cookie} / {set}");
         assert_eq!(seen.cookie, lines(to_node), "to node: {said}");
@@ -59,7 +61,14 @@ fn insert_with_attributes_and_preserve() {
                       domain = ['.example.com', 'b.example']";
     let preserve = "cookie = 'SRV'\nvalue = 'route'\npreserve = true";
     check(&[
-        (attributes, "", "", "", "SRV=a1; path=/; domain=.example.com; domain=b.example; HttpOnly; Secure; SameSite=Lax", 1),
+        (
+            attributes,
+            "",
+            "",
+            "",
+            "SRV=a1; path=/; domain=.example.com; domain=b.example; HttpOnly; Secure; SameSite=Lax",
+            1,
+        ),
         (preserve, "SRV=a2", "", "SRV=mine; path=/", "SRV=mine; path=/", 2),
         (preserve, "", "", "SRV=mine; path=/", "SRV=mine; path=/", 1),
     ]);
@@ -107,7 +116,14 @@ fn prefix_rewrite_and_passive() {
         (PREFIX, "JSESSIONID=zz~abc", "JSESSIONID=abc", "", "", 1),
         (PREFIX, "JSESSIONID=a2", "JSESSIONID=a2", "", "", 2),
         (PREFIX, "JSESSIONID=a2~abc", "JSESSIONID=abc", "JSESSIONID=; Path=/", "JSESSIONID=a2~; Path=/", 2),
-        (PREFIX, "", "", "JSESSIONID=a & JSESSIONID=b; Path=/b", "JSESSIONID=a1~a & JSESSIONID=a1~b; Path=/b", 1),
+        (
+            PREFIX,
+            "",
+            "",
+            "JSESSIONID=a & JSESSIONID=b; Path=/b",
+            "JSESSIONID=a1~a & JSESSIONID=a1~b; Path=/b",
+            1,
+        ),
         (&indirect, "JSESSIONID=a2~abc", "JSESSIONID=abc", "JSESSIONID=new", "", 2),
         (REWRITE, "", "", "SRV=whatever; Path=/app & o=1", "SRV=a1; Path=/app & o=1", 1),
         (REWRITE, "SRV=a2", "SRV=a2", "", "", 2),
@@ -136,15 +152,19 @@ fn dynamic_values_go_by_address() {
 #[test]
 fn nodes_may_share_a_value() {
     let members = [member(7, "main", "a"), member(2, "backup", "a")];
-    let shared = Affinity::compile(Some(&conf(INSERT)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
+    let shared =
+        Affinity::compile(Some(&conf(INSERT)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
     assert_eq!(read(&shared, "/", &["SRV=a"], NOW).found, FoundPin::Pin { slots: &[7, 2], via: Via::Cookie });
 }
 
 #[test]
 fn readable_values_of_other_front_ends() {
     let routes = ["1", "tomcat1", "http://10.0.0.1:8080", "MTI3LjAuMC4xOjgwODE=", "9f86d081884c7d65", "a.b"];
-    let members: Vec<Member<'_>> = routes.iter().enumerate().map(|(slot, route)| member(slot as u32, "n", route)).collect();
-    let compiled = |toml: &str| Affinity::compile(Some(&conf(toml)), "shop", &members, Arc::new(KeyRing::generate())).unwrap();
+    let members: Vec<Member<'_>> =
+        routes.iter().enumerate().map(|(slot, route)| member(slot as u32, "n", route)).collect();
+    let compiled = |toml: &str| {
+        Affinity::compile(Some(&conf(toml)), "shop", &members, Arc::new(KeyRing::generate())).unwrap()
+    };
     let readable = compiled("cookie = 'R'\nvalue = 'route'");
     for (value, slot) in [
         ("1", Some(0)),
@@ -202,7 +222,13 @@ fn the_text_that_nobody_claims_is_shown_and_no_more() {
     ] {
         let headers = request_headers(&[cookie]);
         let uri = Uri::from_static("/");
-        let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
+        let request = PinRequest {
+            method: &Method::GET,
+            uri: &uri,
+            headers: &headers,
+            client: [127, 0, 0, 1].into(),
+            now: NOW,
+        };
         assert_eq!(affinity(toml).unclaimed(&request).as_deref(), shown.as_deref(), "{toml} {cookie}");
     }
 }

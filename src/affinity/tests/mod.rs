@@ -49,7 +49,16 @@ pub struct Visit<'a> {
 
 impl Default for Visit<'_> {
     fn default() -> Self {
-        Self { method: Method::GET, uri: "/", cookie: vec![], set_cookie: vec![], balanced: 1, now: NOW, secure: false, release: false }
+        Self {
+            method: Method::GET,
+            uri: "/",
+            cookie: vec![],
+            set_cookie: vec![],
+            balanced: 1,
+            now: NOW,
+            secure: false,
+            release: false,
+        }
     }
 }
 
@@ -78,17 +87,31 @@ pub fn request_headers(cookies: &[&str]) -> HeaderMap {
 
 pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -> PinLookup<'t> {
     let (headers, uri) = (request_headers(cookies), uri.parse::<Uri>().unwrap());
-    affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now })
+    affinity.read(&PinRequest {
+        method: &Method::GET,
+        uri: &uri,
+        headers: &headers,
+        client: [192, 0, 2, 7].into(),
+        now,
+    })
 }
 
 impl Visit<'_> {
     pub fn go(&self, affinity: &Affinity) -> Seen {
         let mut headers = request_headers(&self.cookie);
         let uri: Uri = self.uri.parse().unwrap();
-        let request = PinRequest { method: &self.method, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: self.now };
+        let request = PinRequest {
+            method: &self.method,
+            uri: &uri,
+            headers: &headers,
+            client: [192, 0, 2, 7].into(),
+            now: self.now,
+        };
         let own = affinity.read(&request);
         // as if the ledger knew nobody
-        let other = matches!(own.found, FoundPin::Ledger { .. }).then(|| affinity.read_other(&own, &request)).flatten();
+        let other = matches!(own.found, FoundPin::Ledger { .. })
+            .then(|| affinity.read_other(&own, &request))
+            .flatten();
         let reading = other.unwrap_or(own);
         let (slot, honoured) = match reading.found {
             FoundPin::Pin { slots, .. } => (slots[0], true),

@@ -9,13 +9,22 @@ fn learned_ids() {
     assert!(!learn.is_none());
     assert_eq!(read(&learn, "/", &[], NOW).found, FoundPin::Absent);
     let known = read(&learn, "/", &["a=1; PHPSESSID=ab,cd-e"], NOW);
-    assert_eq!((known.found, known.session), (FoundPin::Ledger { via: Via::Learned }, Some(hash64(b"ab,cd-e"))));
+    assert_eq!(
+        (known.found, known.session),
+        (FoundPin::Ledger { via: Via::Learned }, Some(hash64(b"ab,cd-e")))
+    );
     let renewed = Visit {
-        set_cookie: vec!["PHPSESSID=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT", "PHPSESSID=ab,cd-e; path=/"],
+        set_cookie: vec![
+            "PHPSESSID=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT",
+            "PHPSESSID=ab,cd-e; path=/",
+        ],
         ..Visit::default()
     };
     let seen = renewed.go(&learn);
-    assert_eq!(seen.outcome, PinOutcome { learned: Some(hash64(b"ab,cd-e")), ended: true, ..PinOutcome::default() });
+    assert_eq!(
+        seen.outcome,
+        PinOutcome { learned: Some(hash64(b"ab,cd-e")), ended: true, ..PinOutcome::default() }
+    );
     assert_eq!(seen.set_cookie, renewed.set_cookie);
 }
 
@@ -37,12 +46,14 @@ fn keys() {
 
 #[test]
 fn other_forms_are_honoured_and_replaced_by_ours() {
-    let ours = affinity("cookie = 'HOMING'\nalso = [{ route = 'JSESSIONID' }, { cookie = 'SRV', value = 'route' }]");
+    let ours =
+        affinity("cookie = 'HOMING'\nalso = [{ route = 'JSESSIONID' }, { cookie = 'SRV', value = 'route' }]");
     let old = Visit { cookie: vec!["JSESSIONID=AA; SRV=a2"], ..Visit::default() };
     let seen = old.go(&ours);
     assert_eq!((seen.slot, seen.cookie, seen.session), (2, vec!["JSESSIONID=AA; SRV=a2".to_owned()], None));
     assert!(seen.set_cookie[0].starts_with("HOMING=") && seen.outcome.pinned);
-    let tomcat = Visit { cookie: vec!["JSESSIONID=AA.a2; SRV=a1; HOMING=junk"], ..Visit::default() }.go(&ours);
+    let tomcat =
+        Visit { cookie: vec!["JSESSIONID=AA.a2; SRV=a1; HOMING=junk"], ..Visit::default() }.go(&ours);
     assert_eq!((tomcat.slot, tomcat.session), (2, Some(hash64(b"AA"))));
     assert_eq!(tomcat.cookie, ["JSESSIONID=AA.a2; SRV=a1"]);
     let own = tomcat.set_cookie[0].split(';').next().unwrap();
@@ -55,7 +66,9 @@ fn other_forms_are_honoured_and_replaced_by_ours() {
 
 #[test]
 fn a_foreign_prefix_is_taken_off() {
-    let tomcat = affinity("route = 'JSESSIONID'\nalso = [{ cookie = 'JSESSIONID', mode = 'prefix', value = 'route' }]");
+    let tomcat = affinity(
+        "route = 'JSESSIONID'\nalso = [{ cookie = 'JSESSIONID', mode = 'prefix', value = 'route' }]",
+    );
     let seen = Visit { cookie: vec!["JSESSIONID=a2~abc"], ..Visit::default() }.go(&tomcat);
     assert_eq!((seen.slot, seen.cookie), (2, vec!["JSESSIONID=abc".to_owned()]));
     let own = Visit { cookie: vec!["JSESSIONID=x~abc.a1"], ..Visit::default() }.go(&tomcat);
@@ -68,9 +81,18 @@ fn the_ledger_may_ask_the_other_forms() {
     let own = read(&learn, "/", &["PHPSESSID=x; SRV=a2"], NOW);
     assert_eq!(own.found, FoundPin::Ledger { via: Via::Learned });
     let (headers, uri) = (request_headers(&["PHPSESSID=x; SRV=a2"]), Uri::from_static("/"));
-    let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW };
+    let request = PinRequest {
+        method: &Method::GET,
+        uri: &uri,
+        headers: &headers,
+        client: [127, 0, 0, 1].into(),
+        now: NOW,
+    };
     let other = learn.read_other(&own, &request).unwrap();
-    assert_eq!((other.found, other.session), (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(hash64(b"x"))));
+    assert_eq!(
+        (other.found, other.session),
+        (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(hash64(b"x")))
+    );
     assert!(affinity("learn = 'PHPSESSID'").read_other(&own, &request).is_none());
 }
 
@@ -84,7 +106,8 @@ fn the_short_form_and_none() {
     assert_eq!(name, format!("homing-{}", &format!("{:016x}", hash64(b"shop"))[..6]));
     let none = Affinity::compile(None, "shop", &[], keys).unwrap();
     assert!(none.is_none());
-    let seen = Visit { cookie: vec!["a=1"], set_cookie: vec!["b=2"], release: true, ..Visit::default() }.go(&none);
+    let seen =
+        Visit { cookie: vec!["a=1"], set_cookie: vec!["b=2"], release: true, ..Visit::default() }.go(&none);
     assert_eq!((seen.set_cookie, seen.cookie), (vec!["b=2".to_owned()], vec!["a=1".to_owned()]));
 }
 
@@ -108,5 +131,13 @@ fn conf_that_cannot_work_is_refused() {
         assert!(built.is_err(), "{wrong}");
     }
     let odd = [member(1, "n", "a|b")];
-    assert!(Affinity::compile(Some(&conf("cookie = 'A'\nvalue = 'route'")), "shop", &odd, Arc::new(KeyRing::generate())).is_err());
+    assert!(
+        Affinity::compile(
+            Some(&conf("cookie = 'A'\nvalue = 'route'")),
+            "shop",
+            &odd,
+            Arc::new(KeyRing::generate())
+        )
+        .is_err()
+    );
 }

@@ -17,8 +17,21 @@ const FORMS: [&str; 8] = [
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..12),
-        proptest::sample::select(vec![&b"A="[..], b"; ", b",", b"=", b"~", b"|", b".", b"\"", b"a1", b"$A", b"Max-Age=", b"Expires="])
-            .prop_map(<[u8]>::to_vec),
+        proptest::sample::select(vec![
+            &b"A="[..],
+            b"; ",
+            b",",
+            b"=",
+            b"~",
+            b"|",
+            b".",
+            b"\"",
+            b"a1",
+            b"$A",
+            b"Max-Age=",
+            b"Expires="
+        ])
+        .prop_map(<[u8]>::to_vec),
     ];
     proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }

@@ -80,11 +80,20 @@ fn the_session_is_the_id_before_the_route() {
     assert_eq!(read(&tomcat, "/", &["JSESSIONID=AA.a9"], NOW).session, id);
     assert_eq!(read(&tomcat, "/", &["JSESSIONID=AA"], NOW).session, id);
     assert_eq!(read(&tomcat, "/;jsessionid=AA.a2", &["JSESSIONID=BB.a1"], NOW).session, id);
-    let set = Visit { set_cookie: vec!["JSESSIONID=AA.a2; Path=/app; HttpOnly"], ..Visit::default() }.go(&tomcat);
+    let set =
+        Visit { set_cookie: vec!["JSESSIONID=AA.a2; Path=/app; HttpOnly"], ..Visit::default() }.go(&tomcat);
     assert_eq!(set.outcome, PinOutcome { learned: id, ended: false, ..PinOutcome::default() });
     assert_eq!(set.set_cookie, ["JSESSIONID=AA.a2; Path=/app; HttpOnly"]);
-    for gone in ["JSESSIONID=AA.a2; Max-Age=0", "JSESSIONID=; Path=/", "JSESSIONID=x; Expires=Thu, 01-Jan-1970 00:00:10 GMT"] {
+    for gone in [
+        "JSESSIONID=AA.a2; Max-Age=0",
+        "JSESSIONID=; Path=/",
+        "JSESSIONID=x; Expires=Thu, 01-Jan-1970 00:00:10 GMT",
+    ] {
         let ended = Visit { set_cookie: vec![gone], ..Visit::default() }.go(&tomcat);
-        assert_eq!(ended.outcome, PinOutcome { learned: None, ended: true, ..PinOutcome::default() }, "{gone}");
+        assert_eq!(
+            ended.outcome,
+            PinOutcome { learned: None, ended: true, ..PinOutcome::default() },
+            "{gone}"
+        );
     }
 }

@@ -24,7 +24,8 @@ fn a_pin_comes_back_and_stays() {
     assert!(tls.set_cookie[0].ends_with("; Path=/; HttpOnly; Secure; SameSite=None"), "{tls:?}");
     let cookie = line.split(';').next().unwrap();
     let lines = format!("a=1; {cookie}; b=2");
-    let again = Visit { cookie: vec![&lines], balanced: 2, now: NOW + 1_000_000, ..Visit::default() }.go(&sealed);
+    let again =
+        Visit { cookie: vec![&lines], balanced: 2, now: NOW + 1_000_000, ..Visit::default() }.go(&sealed);
     assert_eq!((again.slot, again.session, again.cookie), (1, Some(4711), vec!["a=1; b=2".to_owned()]));
     assert!(again.set_cookie.is_empty() && !again.outcome.pinned);
 }
@@ -40,7 +41,10 @@ fn ten_thousand_forgeries_are_refused() {
         let old = bytes[at];
         match round % 4 {
             0 => bytes[at] ^= 1 << random.random_range(0..7),
-            1 => bytes[at] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[random.random_range(0..64)],
+            1 => {
+                bytes[at] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+                    [random.random_range(0..64)]
+            }
             2 => bytes.truncate(at),
             _ => bytes.insert(at, b'A'),
         }
@@ -51,10 +55,18 @@ fn ten_thousand_forgeries_are_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, value);
         let uri = Uri::from_static("/");
-        let found =
-            sealed.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [127, 0, 0, 1].into(), now: NOW }).found;
+        let found = sealed
+            .read(&PinRequest {
+                method: &Method::GET,
+                uri: &uri,
+                headers: &headers,
+                client: [127, 0, 0, 1].into(),
+                now: NOW,
+            })
+            .found;
         let spoiled = String::from_utf8_lossy(&bytes).into_owned();
-        // A byte that ends the cookie early, or the space around it, can leave the name without a value or the pin as it was.
+        // A byte that ends the cookie early, or the space around it, can leave the name without a value or
+        // the pin as it was.
         if spoiled.trim_end_matches([';', ' ', '\t']) == cookie {
             continue;
         }
@@ -70,7 +82,10 @@ fn only_its_own_cluster_and_name_take_a_pin() {
     let bank = Affinity::compile(Some(&conf(SEALED)), "bank", &members, keys.clone()).unwrap();
     assert_eq!(read(&bank, "/", &[&cookie], NOW).found, FoundPin::Lost(Lost::Tampered));
     let renamed = cookie.replace("HOMING", "OTHER");
-    assert_eq!(read(&affinity_with("cookie = 'OTHER'", &keys), "/", &[&renamed], NOW).found, FoundPin::Lost(Lost::Tampered));
+    assert_eq!(
+        read(&affinity_with("cookie = 'OTHER'", &keys), "/", &[&renamed], NOW).found,
+        FoundPin::Lost(Lost::Tampered)
+    );
 }
 
 #[test]
@@ -99,14 +114,19 @@ fn old_keys_open_and_are_replaced() {
     assert_eq!(visit.go(&rotated).slot, 2);
     let fresh = pin(&rotated, visit);
     let reading = read(&new, "/", &[&fresh], NOW);
-    assert_eq!((reading.found, reading.session), (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(4711)));
+    assert_eq!(
+        (reading.found, reading.session),
+        (FoundPin::Pin { slots: &[2], via: Via::Cookie }, Some(4711))
+    );
 }
 
 #[test]
 fn ages_count_when_asked_for() {
     let aged = affinity("cookie = 'HOMING'\nmax-idle = '30m'\nmax-life = '8h'");
     let mut cookie = pin(&aged, Visit::default());
-    let at = |cookie: &str, after: u64| Visit { cookie: vec![cookie], now: NOW + after, balanced: 2, ..Visit::default() }.go(&aged);
+    let at = |cookie: &str, after: u64| {
+        Visit { cookie: vec![cookie], now: NOW + after, balanced: 2, ..Visit::default() }.go(&aged)
+    };
     assert!(at(&cookie, 890).set_cookie.is_empty());
     assert_eq!(at(&cookie, 910).set_cookie.len(), 1);
     assert_eq!(read(&aged, "/", &[&cookie], NOW + 1810).found, FoundPin::Lost(Lost::Expired));
@@ -123,7 +143,13 @@ fn ages_count_when_asked_for() {
 fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(FoundPin<'t>, bool)> {
     let headers = http::HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
     let uri = Uri::from_static("/");
-    let request = PinRequest { method: &Method::GET, uri: &uri, headers: &headers, client: [192, 0, 2, 7].into(), now: NOW + after };
+    let request = PinRequest {
+        method: &Method::GET,
+        uri: &uri,
+        headers: &headers,
+        client: [192, 0, 2, 7].into(),
+        now: NOW + after,
+    };
     affinity.read_unused(&request).map(|reading| (reading.found, reading.stamp.refresh))
 }
 
@@ -134,7 +160,11 @@ fn a_pin_that_seems_idle_says_whose_it_is_to_whom_knows_better() {
     assert_eq!(unused(&aged, &cookie, 1810), Some((FoundPin::Pin { slots: &[1], via: Via::Cookie }, true)));
     assert_eq!(unused(&aged, &cookie, 8 * 3600 + 10), None, "its life is over");
     assert_eq!(unused(&aged, "HOMING=junk", 1810), None);
-    assert_eq!(unused(&affinity("cookie = 'HOMING'\nvalue = 'route'\nmax-idle = '30m'"), "HOMING=n1", 1810), None, "it names no session");
+    assert_eq!(
+        unused(&affinity("cookie = 'HOMING'\nvalue = 'route'\nmax-idle = '30m'"), "HOMING=n1", 1810),
+        None,
+        "it names no session"
+    );
 }
 
 #[test]
@@ -170,6 +200,10 @@ fn only_a_cookie_of_ours_is_sealed() {
         assert!(built("value = 'dynamic'\ndynamic-key = 'k'").is_ok(), "{mode}");
         let cookie = if mode == "prefix" { "ID=a1~abc" } else { "ID=a1" };
         let found = FoundPin::Pin { slots: &[1], via: Via::Cookie };
-        assert_eq!(read(&built("").unwrap(), "/", &[cookie], NOW).found, found, "{mode}: readable unless it says otherwise");
+        assert_eq!(
+            read(&built("").unwrap(), "/", &[cookie], NOW).found,
+            found,
+            "{mode}: readable unless it says otherwise"
+        );
     }
 }

@@ -11,8 +11,19 @@ fn shown(authorization: &str) -> Option<ShownToken> {
 fn any_token_of_the_file_is_good() {
     let (new, old) = (generate(), generate());
     let tokens = Tokens::parse(&format!("# newest first\n{new}\n\n  {old}   # until Friday\n")).unwrap();
-    for (token, good) in [(new.as_str(), true), (&old, true), (&generate(), false), ("", false), (&new[1..], false), ("#", false)] {
-        assert_eq!(shown(&format!("Bearer {token}")).is_some_and(|shown| tokens.admit(&shown)), good, "{token}");
+    for (token, good) in [
+        (new.as_str(), true),
+        (&old, true),
+        (&generate(), false),
+        ("", false),
+        (&new[1..], false),
+        ("#", false),
+    ] {
+        assert_eq!(
+            shown(&format!("Bearer {token}")).is_some_and(|shown| tokens.admit(&shown)),
+            good,
+            "{token}"
+        );
         assert!(!Tokens::none().admit(&ShownToken(hash(token.as_bytes()))));
     }
     assert_eq!(format!("{tokens:?}"), "Tokens(2, not shown)");
@@ -25,7 +36,9 @@ fn a_nodes_token_is_good_for_that_node_alone() {
     let shown = |text: &str| {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, format!("Bearer {text}").parse().unwrap());
-        NodeToken::by(&headers).filter(|token| tokens.admit_node(token)).map(|token| format!("{} {}", token.cluster(), token.node()))
+        NodeToken::by(&headers)
+            .filter(|token| tokens.admit_node(token))
+            .map(|token| format!("{} {}", token.cluster(), token.node()))
     };
     let n1 = NodeToken::make(&old, "app", "n1");
     assert_eq!(shown(&n1).as_deref(), Some("app n1"));
@@ -45,7 +58,14 @@ fn a_nodes_token_is_good_for_that_node_alone() {
 
 #[test]
 fn files_without_a_good_token_are_refused_without_repeating_them() {
-    for wrong in ["", "# nothing\n", "hunter2\n", "abcdefghijklmnop qrstuvwxyz012345\n", "p\u{e4}sswordpassword\n", &"x".repeat(1025)] {
+    for wrong in [
+        "",
+        "# nothing\n",
+        "hunter2\n",
+        "abcdefghijklmnop qrstuvwxyz012345\n",
+        "p\u{e4}sswordpassword\n",
+        &"x".repeat(1025),
+    ] {
         let said = Tokens::parse(wrong).unwrap_err().to_string();
         assert!(said.contains("homing token"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");

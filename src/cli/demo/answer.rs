@@ -20,7 +20,11 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 type DemoAnswer = Response<Full<Bytes>>;
 
 /// Answers one request at the node with that index.
-pub async fn answer(control: Arc<DemoControl>, index: usize, request: Request<Incoming>) -> Result<DemoAnswer, Infallible> {
+pub async fn answer(
+    control: Arc<DemoControl>,
+    index: usize,
+    request: Request<Incoming>,
+) -> Result<DemoAnswer, Infallible> {
     let node = &control.nodes()[index];
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     Ok(match (request.uri().path(), reading) {
@@ -36,7 +40,10 @@ pub async fn answer(control: Arc<DemoControl>, index: usize, request: Request<In
 
 fn home(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> DemoAnswer {
     let (id, visits) = node.sessions().visit(session(headers));
-    let browser = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+    let browser = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
     let mut answer = if browser {
         with_type(page::html(control, node, visits), "text/html; charset=utf-8")
     } else {
@@ -56,11 +63,21 @@ fn json(control: &DemoControl, node: &DemoNode, headers: &HeaderMap) -> DemoAnsw
     with_type(page::json(control, node, visits).to_string(), "application/json")
 }
 
-fn change(control: &Arc<DemoControl>, here: &DemoNode, request: &Request<Incoming>, alive: bool) -> DemoAnswer {
+fn change(
+    control: &Arc<DemoControl>,
+    here: &DemoNode,
+    request: &Request<Incoming>,
+    alive: bool,
+) -> DemoAnswer {
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
-    let name = request.uri().query().into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("node="));
+    let name = request
+        .uri()
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|pair| pair.strip_prefix("node="));
     let Some(node) = name.and_then(|name| control.find(name)) else {
         return text(StatusCode::NOT_FOUND, "no such node\n");
     };

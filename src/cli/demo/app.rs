@@ -1,5 +1,6 @@
-//! The embedded application: N nodes on loopback ports, each with its own sessions, all on one thread of their own. A node can be
-//! killed, which closes its listener and every connection as a dead process would, and revived on the same port.
+//! The embedded application: N nodes on loopback ports, each with its own sessions, all on one thread of
+//! their own. A node can be killed, which closes its listener and every connection as a dead process would,
+//! and revived on the same port.
 
 use super::answer;
 use super::control::{DemoControl, DemoNode};
@@ -59,7 +60,8 @@ impl Demo {
         self.control.nodes().iter().map(|node| (node.name().to_owned(), node.address())).collect()
     }
 
-    /// Kills a node; true when it was alive and is dead now: its port refuses, its connections are closed, its sessions gone.
+    /// Kills a node; true when it was alive and is dead now: its port refuses, its connections are closed,
+    /// its sessions gone.
     pub fn kill(&self, node: &str) -> bool {
         self.control.find(node).is_some_and(|node| node.want(false) && node.wait_until(false))
     }

@@ -1,5 +1,5 @@
-//! `homing demo`: a small stateful application on several nodes, a conf for the proxy in front of it, and the words to print.
-//! The proxy itself is started by the caller, from `Plan::conf`.
+//! `homing demo`: a small stateful application on several nodes, a conf for the proxy in front of it, and the
+//! words to print. The proxy itself is started by the caller, from `Plan::conf`.
 
 mod answer;
 mod app;
@@ -45,8 +45,8 @@ pub fn plan(nodes: usize, port: u16) -> io::Result<DemoPlan> {
     Ok(DemoPlan { conf: config(&addresses, port, admin), banner: banner(&addresses, port, admin), demo })
 }
 
-/// The proxy's conf: one listener, one cluster, a cookie. Its values are quick where an operator's would be calm, so that a
-/// newcomer does not wait for what he came to see.
+/// The proxy's conf: one listener, one cluster, a cookie. Its values are quick where an operator's would be
+/// calm, so that a newcomer does not wait for what he came to see.
 pub fn config(addresses: &[(String, SocketAddr)], port: u16, admin: u16) -> String {
     let mut conf = format!(
         r#"[server]
@@ -85,7 +85,10 @@ pub fn banner(addresses: &[(String, SocketAddr)], port: u16, admin: u16) -> Stri
     let url = format!("http://127.0.0.1:{port}/");
     let page = format!("http://127.0.0.1:{admin}");
     let there = if admin == ADMIN_PORT { String::new() } else { format!(" --admin {page}") };
-    let mut text = format!("Homing demo: {} nodes, one address, every session stays on its node.\n\n  proxy  {url}\n", addresses.len());
+    let mut text = format!(
+        "Homing demo: {} nodes, one address, every session stays on its node.\n\n  proxy  {url}\n",
+        addresses.len()
+    );
     let _ = writeln!(text, "  page   {page}/");
     for (name, address) in addresses {
         let _ = writeln!(text, "  {name:<5}  http://{address}/");
@@ -104,8 +107,8 @@ pub fn banner(addresses: &[(String, SocketAddr)], port: u16, admin: u16) -> Stri
     text
 }
 
-/// Reads nodes' numbers from standard input on a thread of its own, until its end. The end of input does not end the demo:
-/// it also runs without a terminal.
+/// Reads nodes' numbers from standard input on a thread of its own, until its end. The end of input does not
+/// end the demo: it also runs without a terminal.
 pub fn keys(demo: Arc<Demo>) {
     let reader = move || {
         for line in io::stdin().lock().lines() {
@@ -126,17 +129,24 @@ fn toggle(demo: &Demo, line: &str) -> Option<String> {
     if word.is_empty() {
         return None;
     }
-    let Some((node, alive)) = demo.states().into_iter().find(|(node, _)| node == word || node.strip_prefix('n') == Some(word)) else {
+    let Some((node, alive)) =
+        demo.states().into_iter().find(|(node, _)| node == word || node.strip_prefix('n') == Some(word))
+    else {
         return Some(format!("no node {word}"));
     };
     Some(match alive {
-        true if demo.kill(&node) => format!("{node} is dead: its sessions are gone, its users are moved once"),
-        false if demo.revive(&node) => format!("{node} is alive again: new sessions find it, moved ones stay where they are"),
+        true if demo.kill(&node) => {
+            format!("{node} is dead: its sessions are gone, its users are moved once")
+        }
+        false if demo.revive(&node) => {
+            format!("{node} is alive again: new sessions find it, moved ones stay where they are")
+        }
         _ => format!("{node} did not follow; try again"),
     })
 }
 
-/// The first free port from this one on, or any. It could be taken again before the proxy binds it; then the proxy says so.
+/// The first free port from this one on, or any. It could be taken again before the proxy binds it; then the
+/// proxy says so.
 fn free(wanted: u16) -> io::Result<TcpListener> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let near = (wanted..=wanted.saturating_add(FURTHER_PORTS)).find_map(|port| bind(port).ok());

@@ -19,8 +19,8 @@ pub struct DemoSessions {
 }
 
 impl DemoSessions {
-    /// Counts a visit. A session this node does not know begins anew under a fresh id, as a servlet container does it:
-    /// that is what a user loses when he lands on the wrong node.
+    /// Counts a visit. A session this node does not know begins anew under a fresh id, as a servlet container
+    /// does it: that is what a user loses when he lands on the wrong node.
     pub fn visit(&mut self, id: Option<&str>) -> (String, u64) {
         self.tick += 1;
         if let Some((id, session)) = id.and_then(|id| Some((id, self.by_id.get_mut(id)?))) {
@@ -78,7 +78,10 @@ mod tests {
         let (other, visits) = sessions.visit(Some("stranger"));
         assert_ne!(other, "stranger");
         assert_eq!(visits, 1);
-        assert_eq!((sessions.visits(Some(&id)), sessions.visits(Some("stranger")), sessions.len()), (2, 0, 2));
+        assert_eq!(
+            (sessions.visits(Some(&id)), sessions.visits(Some("stranger")), sessions.len()),
+            (2, 0, 2)
+        );
     }
 
     #[test]

@@ -66,7 +66,10 @@ fn a_killed_node_refuses_cuts_and_forgets_and_revives_on_its_port() {
     assert!(!demo.kill("n1") && !demo.kill("n9"));
     assert!(refused(n1));
     let cut = idle.read(&mut buffer);
-    assert!(matches!(&cut, Ok(0)) || cut.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset), "the open connection is closed");
+    assert!(
+        matches!(&cut, Ok(0)) || cut.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset),
+        "the open connection is closed"
+    );
     assert_eq!(demo.states(), [("n1".to_owned(), false), ("n2".to_owned(), true)]);
 
     assert!(demo.revive("n1"));
@@ -84,7 +87,9 @@ fn buttons_kill_and_revive() {
     ask(n1, "POST", "/demo/revive?node=n2", "content-length: 0\r\n").unwrap();
     until("the life of n2", || !refused(n2));
     // A node may be asked to end itself, and still answers that.
-    assert!(ask(n1, "POST", "/demo/kill?node=n1", "content-length: 0\r\n").unwrap().starts_with("HTTP/1.1 303"));
+    assert!(
+        ask(n1, "POST", "/demo/kill?node=n1", "content-length: 0\r\n").unwrap().starts_with("HTTP/1.1 303")
+    );
     until("the death of n1", || refused(n1));
     assert!(ask(n2, "GET", "/demo/kill?node=n2", "").unwrap().starts_with("HTTP/1.1 405"));
     assert!(ask(n2, "POST", "/demo/kill?node=n9", "").unwrap().starts_with("HTTP/1.1 404"));
@@ -95,7 +100,10 @@ fn browsers_get_a_whole_page() {
     let demo = Demo::start(3).unwrap();
     let page = get(demo.addresses()[1].1, "accept: text/html,*/*\r\n");
     assert!(page.contains("text/html") && page.ends_with("</html>\n"));
-    assert!(page.contains(r#"<h1 id="node">n2</h1>"#) && page.contains(r#"action="/demo/kill?node=n3""#), "{page}");
+    assert!(
+        page.contains(r#"<h1 id="node">n2</h1>"#) && page.contains(r#"action="/demo/kill?node=n3""#),
+        "{page}"
+    );
 }
 
 #[test]

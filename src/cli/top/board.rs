@@ -98,7 +98,15 @@ impl Board {
     /// With the first snapshot.
     pub fn new(first: Status) -> Self {
         let taken = VecDeque::from([(clock::instant(), first)]);
-        Self { taken, moves: None, trouble: None, message: String::new(), asked: None, sort: Sort::File, selected: None }
+        Self {
+            taken,
+            moves: None,
+            trouble: None,
+            message: String::new(),
+            asked: None,
+            sort: Sort::File,
+            selected: None,
+        }
     }
 
     /// A newer snapshot.
@@ -127,20 +135,26 @@ impl Board {
 
     /// Of a cluster.
     pub fn rates(&self, cluster: &Cluster) -> Rates {
-        let before = self.before().and_then(|(before, seconds)| Some((&before.cluster(&cluster.cluster)?.traffic, seconds)));
+        let before = self
+            .before()
+            .and_then(|(before, seconds)| Some((&before.cluster(&cluster.cluster)?.traffic, seconds)));
         rates(&cluster.traffic, before)
     }
 
     /// Of everything.
     pub fn all_rates(&self) -> (f64, f64) {
         let parts = self.now().clusters.iter().map(|cluster| self.rates(cluster));
-        let elsewhere = rates(&self.now().elsewhere, self.before().map(|(before, seconds)| (&before.elsewhere, seconds)));
-        parts.chain([elsewhere]).fold((0.0, 0.0), |(requests, errors), part| (requests + part.requests, errors + part.errors))
+        let elsewhere =
+            rates(&self.now().elsewhere, self.before().map(|(before, seconds)| (&before.elsewhere, seconds)));
+        parts
+            .chain([elsewhere])
+            .fold((0.0, 0.0), |(requests, errors), part| (requests + part.requests, errors + part.errors))
     }
 
     /// Requests in a second, of a node.
     pub fn rate(&self, cluster: &Cluster, node: &Node) -> f64 {
-        let known = |before: &Status| before.cluster(&cluster.cluster)?.node(&node.node).map(|node| node.requests);
+        let known =
+            |before: &Status| before.cluster(&cluster.cluster)?.node(&node.node).map(|node| node.requests);
         let before = self.before().and_then(|(before, seconds)| Some((known(before)?, seconds)));
         before.map_or(0.0, |(before, seconds)| node.requests.saturating_sub(before) as f64 / seconds)
     }
@@ -175,7 +189,8 @@ impl Board {
     /// Selects the node so many nodes further.
     pub fn select(&mut self, by: isize) {
         let rows = self.rows();
-        let nodes: Vec<usize> = (0..rows.len()).filter(|at| matches!(rows[*at], BoardRow::Node(..))).collect();
+        let nodes: Vec<usize> =
+            (0..rows.len()).filter(|at| matches!(rows[*at], BoardRow::Node(..))).collect();
         let here = self.selected(&rows).and_then(|row| nodes.iter().position(|at| *at == row)).unwrap_or(0);
         let there = here.saturating_add_signed(by).min(nodes.len().saturating_sub(1));
         if let Some(BoardRow::Node(cluster, node)) = nodes.get(there).map(|at| &rows[*at]) {
@@ -187,7 +202,9 @@ impl Board {
     pub fn ask(&mut self, verb: NodeAction) {
         let rows = self.rows();
         let order = self.selected(&rows).and_then(|at| match &rows[at] {
-            BoardRow::Node(cluster, node) => Some(Order { verb, cluster: cluster.cluster.clone(), node: node.node.clone() }),
+            BoardRow::Node(cluster, node) => {
+                Some(Order { verb, cluster: cluster.cluster.clone(), node: node.node.clone() })
+            }
             BoardRow::Cluster(_) => None,
         });
         self.asked = order;
@@ -196,14 +213,27 @@ impl Board {
 
 fn rates(now: &Traffic, before: Option<(&Traffic, f64)>) -> Rates {
     let Some((before, seconds)) = before else {
-        return Rates { requests: 0.0, errors: 0.0, p50_ms: now.duration.p50_ms, p99_ms: now.duration.p99_ms };
+        return Rates {
+            requests: 0.0,
+            errors: 0.0,
+            p50_ms: now.duration.p50_ms,
+            p99_ms: now.duration.p99_ms,
+        };
     };
-    let errors = |traffic: &Traffic| traffic.codes.iter().filter(|(code, _)| code.starts_with('5')).map(|(_, n)| n).sum::<u64>();
+    let errors = |traffic: &Traffic| {
+        traffic.codes.iter().filter(|(code, _)| code.starts_with('5')).map(|(_, n)| n).sum::<u64>()
+    };
     let passed = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
     let of_then = before.duration.steps.iter().map(|step| step.count).chain([before.duration.count]);
+    let steps: Vec<(f64, u64)> = now
+        .duration
+        .steps
+        .iter()
+        .map(|step| (step.le, step.count))
+        .chain([(f64::INFINITY, now.duration.count)])
+        .collect();
     let steps: Vec<(f64, u64)> =
-        now.duration.steps.iter().map(|step| (step.le, step.count)).chain([(f64::INFINITY, now.duration.count)]).collect();
-    let steps: Vec<(f64, u64)> = steps.into_iter().zip(of_then).map(|((le, now), then)| (le, now.saturating_sub(then))).collect();
+        steps.into_iter().zip(of_then).map(|((le, now), then)| (le, now.saturating_sub(then))).collect();
     let ms = |part: f64| quantile(&steps, part).map(|seconds| seconds * 1000.0);
     Rates {
         requests: passed(now.requests, before.requests),

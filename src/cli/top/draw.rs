@@ -11,8 +11,19 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{self, Cell, Table, TableState};
 
 /// The columns; the last takes what is left.
-const COLUMNS: [&str; 11] =
-    ["NODE", "STATE", "SINCE", "SESSIONS", "IN FLIGHT", "REQ/S", "ERR/S", "P50/P99 MS", "WEIGHT/LOAD", "SHARE", "WHY"];
+const COLUMNS: [&str; 11] = [
+    "NODE",
+    "STATE",
+    "SINCE",
+    "SESSIONS",
+    "IN FLIGHT",
+    "REQ/S",
+    "ERR/S",
+    "P50/P99 MS",
+    "WEIGHT/LOAD",
+    "SHARE",
+    "WHY",
+];
 /// Those before are words, those from here to `WHY` are numbers.
 const NUMBERS: usize = 2;
 /// Lines above and below the table.
@@ -22,7 +33,9 @@ const KEYS: &str = "q quit   ↑↓ select   s sort   d drain   e enable";
 
 /// Draws all of it.
 pub fn draw(frame: &mut Frame<'_>, board: &Board) {
-    let [head, table, foot] = Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(2)]).areas(frame.area());
+    let [head, table, foot] =
+        Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(2)])
+            .areas(frame.area());
     frame.render_widget(Text::from(vec![process(board), reload(board)]), head);
     let rows = board.rows();
     let mut state = TableState::new().with_selected(board.selected(&rows));
@@ -63,14 +76,17 @@ fn reload(board: &Board) -> Line<'static> {
 
 fn nodes<'a>(board: &'a Board, rows: &[BoardRow<'a>]) -> Table<'a> {
     let cells: Vec<[String; COLUMNS.len()]> = rows.iter().map(|row| cells(board, row)).collect();
-    let widest = |at: usize| cells.iter().map(|row| row[at].chars().count()).chain([COLUMNS[at].len()]).max().unwrap_or_default();
+    let widest = |at: usize| {
+        cells.iter().map(|row| row[at].chars().count()).chain([COLUMNS[at].len()]).max().unwrap_or_default()
+    };
     let last = COLUMNS.len() - 1;
     let widths: Vec<usize> = (0..last).map(widest).collect();
     let aligned = |at: usize, text: String| match at >= NUMBERS && at < last {
         true => format!("{text:>width$}", width = widths[at]),
         false => text,
     };
-    let head = widgets::Row::new(COLUMNS.iter().enumerate().map(|(at, title)| aligned(at, (*title).to_owned())));
+    let head =
+        widgets::Row::new(COLUMNS.iter().enumerate().map(|(at, title)| aligned(at, (*title).to_owned())));
     let lines = cells.into_iter().zip(rows).map(|(texts, row)| {
         let style = match row {
             BoardRow::Cluster(_) => Style::from(Modifier::BOLD),
@@ -82,12 +98,17 @@ fn nodes<'a>(board: &'a Board, rows: &[BoardRow<'a>]) -> Table<'a> {
         };
         widgets::Row::new(texts.into_iter().enumerate().map(cell)).style(style)
     });
-    let constraints = widths.iter().map(|width| Constraint::Length(*width as u16)).chain([Constraint::Fill(1)]);
-    Table::new(lines, constraints).header(head.style(Modifier::DIM)).column_spacing(2).row_highlight_style(Modifier::REVERSED)
+    let constraints =
+        widths.iter().map(|width| Constraint::Length(*width as u16)).chain([Constraint::Fill(1)]);
+    Table::new(lines, constraints)
+        .header(head.style(Modifier::DIM))
+        .column_spacing(2)
+        .row_highlight_style(Modifier::REVERSED)
 }
 
 fn cells(board: &Board, row: &BoardRow<'_>) -> [String; COLUMNS.len()] {
-    let of = |now: u64, most: Option<u64>| most.map_or_else(|| now.to_string(), |most| format!("{now}/{most}"));
+    let of =
+        |now: u64, most: Option<u64>| most.map_or_else(|| now.to_string(), |most| format!("{now}/{most}"));
     match row {
         BoardRow::Cluster(cluster) => {
             let rates = board.rates(cluster);
@@ -148,15 +169,26 @@ fn last_move(board: &Board) -> Line<'static> {
         |(cluster, one)| {
             let name = |node: &Option<String>| node.clone().unwrap_or_else(|| "-".into());
             let when = age(&one.at, &board.now().time);
-            format!("moved {when} ago, {}: {cluster}/{} to {}, {}", one.cause, name(&one.was), name(&one.node), one.because)
+            format!(
+                "moved {when} ago, {}: {cluster}/{} to {}, {}",
+                one.cause,
+                name(&one.was),
+                name(&one.node),
+                one.because
+            )
         },
     ))
 }
 
 fn bottom(board: &Board) -> Line<'static> {
     match &board.asked {
-        Some(order) => Line::styled(format!("{} {}/{}? y or n", order.verb.word(), order.cluster, order.node), Modifier::BOLD),
-        None if board.message.is_empty() => Line::styled(format!("{KEYS} ({})", board.sort.word()), Modifier::DIM),
+        Some(order) => Line::styled(
+            format!("{} {}/{}? y or n", order.verb.word(), order.cluster, order.node),
+            Modifier::BOLD,
+        ),
+        None if board.message.is_empty() => {
+            Line::styled(format!("{KEYS} ({})", board.sort.word()), Modifier::DIM)
+        }
         None => Line::from(board.message.clone()),
     }
 }

@@ -1,4 +1,5 @@
-//! `homing top`: the clusters and their nodes, live on a terminal. It shows the snapshot that everybody else shows.
+//! `homing top`: the clusters and their nodes, live on a terminal. It shows the snapshot that everybody else
+//! shows.
 
 mod board;
 mod draw;
@@ -51,7 +52,9 @@ pub fn top(window: AdminClient, once: bool, json: bool) -> Result<(), VerbFailur
         print(&frame(&board));
         return Ok(());
     }
-    let no_terminal = |error: io::Error| VerbFailure::Failed(format!("the terminal cannot be used: {error}; --once prints one frame"));
+    let no_terminal = |error: io::Error| {
+        VerbFailure::Failed(format!("the terminal cannot be used: {error}; --once prints one frame"))
+    };
     let mut terminal = ratatui::try_init().map_err(no_terminal)?;
     let ended = live(&mut terminal, &mut board, Arc::new(window));
     ratatui::restore();
@@ -60,12 +63,16 @@ pub fn top(window: AdminClient, once: bool, json: bool) -> Result<(), VerbFailur
 
 /// One frame as text, as high as it needs to be.
 fn frame(board: &Board) -> String {
-    let wide = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|wide| (40..=1000).contains(wide));
+    let wide = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .filter(|wide| (40..=1000).contains(wide));
     let high = u16::try_from(board.rows().len() + 1).unwrap_or(u16::MAX / 2).saturating_add(draw::AROUND);
     let Ok(mut terminal) = Terminal::new(TestBackend::new(wide.unwrap_or(WIDE), high));
     let Ok(drawn) = terminal.draw(|frame| draw::draw(frame, board));
     let lines = drawn.buffer.content.chunks(usize::from(drawn.area.width).max(1));
-    let text = |line: &[ratatui::buffer::Cell]| line.iter().map(ratatui::buffer::Cell::symbol).collect::<String>();
+    let text =
+        |line: &[ratatui::buffer::Cell]| line.iter().map(ratatui::buffer::Cell::symbol).collect::<String>();
     let lines: Vec<String> = lines.map(|line| text(line).trim_end().to_owned()).collect();
     // the last line has keys, which nobody can press
     lines[..lines.len() - 1].join("\n") + "\n"
@@ -85,7 +92,12 @@ fn live(terminal: &mut DefaultTerminal, board: &mut Board, window: Arc<AdminClie
 }
 
 /// Waits for something to show: a key, another size, news. False when that is the end.
-fn wait(board: &mut Board, window: &Arc<AdminClient>, tell: &SyncSender<TopEvent>, news: &Receiver<TopEvent>) -> io::Result<bool> {
+fn wait(
+    board: &mut Board,
+    window: &Arc<AdminClient>,
+    tell: &SyncSender<TopEvent>,
+    news: &Receiver<TopEvent>,
+) -> io::Result<bool> {
     loop {
         if event::poll(BLINK)? {
             match event::read()? {
@@ -158,7 +170,8 @@ fn look(window: &AdminClient, tell: &SyncSender<TopEvent>) {
     loop {
         let news = match window.get::<Status>("/api/status") {
             Ok((_, status)) => {
-                let so_far: u64 = status.clusters.iter().flat_map(|cluster| cluster.traffic.moved.values()).sum();
+                let so_far: u64 =
+                    status.clusters.iter().flat_map(|cluster| cluster.traffic.moved.values()).sum();
                 if moved.replace(so_far) != Some(so_far)
                     && let Ok((_, moves)) = window.get("/api/moves")
                     && tell.send(TopEvent::Moves(moves)).is_err()
@@ -181,7 +194,12 @@ fn carry_out(window: &AdminClient, order: &Order) -> String {
     let Order { verb, cluster, node } = order;
     match window.post(&format!("/api/clusters/{cluster}/nodes/{node}/{}", verb.word()), None) {
         Ok((_, done)) => {
-            let changes: Vec<&str> = done["changes"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+            let changes: Vec<&str> = done["changes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(serde_json::Value::as_str)
+                .collect();
             if changes.is_empty() { "nothing changed: it was so already".into() } else { changes.join("; ") }
         }
         Err(failure) => failure.to_string().lines().collect::<Vec<_>>().join(" "),

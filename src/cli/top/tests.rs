@@ -51,7 +51,13 @@ fn a_frame_has_the_snapshot_and_the_rates_since_the_one_before() {
     board.take(Instant::now() + Duration::from_secs(2), status(1400));
     let text = frame(&board);
     assert!(text.contains("200 requests/s, 100 errors/s"), "{text}");
-    let of = |name: &str| text.lines().find(|line| line.trim_start().starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>();
+    let of = |name: &str| {
+        text.lines()
+            .find(|line| line.trim_start().starts_with(name))
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of("shop")[..7], ["shop", "degraded", "10/400", "0", "200", "100", "10.0/98.2"], "{text}");
     assert_eq!(of("n1")[..9], ["n1", "ready", "9", "s", "3/200", "0", "200", "100/20", "50"], "{text}");
     assert!(text.contains("because draining") && text.contains("2 of 3 nodes serve"), "{text}");
@@ -89,6 +95,15 @@ fn what_changes_a_node_is_asked_first() {
     [KeyCode::End, KeyCode::Char('e')].into_iter().for_each(|code| drop(key(&mut board, code)));
     assert_eq!(board.asked.as_ref().map(|order| &*order.node), Some("n1"));
     assert_eq!((key(&mut board, KeyCode::Char('q')), board.asked.is_none()), (None, true), "no is no");
-    assert!(matches!(press(&mut board, KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Pressed::Quit));
-    assert!(matches!(press(&mut Board::new(crate::admin::status::nothing()), KeyCode::Char('d').into()), Pressed::Shown), "no nodes");
+    assert!(matches!(
+        press(&mut board, KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)),
+        Pressed::Quit
+    ));
+    assert!(
+        matches!(
+            press(&mut Board::new(crate::admin::status::nothing()), KeyCode::Char('d').into()),
+            Pressed::Shown
+        ),
+        "no nodes"
+    );
 }

@@ -32,7 +32,17 @@ const OF_COOKIE: [&str; 17] = [
 const OF_ROUTE: [&str; 2] = ["parameter", "order"];
 const OF_KEY: [&str; 1] = ["remember"];
 /// Options of a cookie that we write ourselves.
-const OF_INSERT: [&str; 9] = ["postonly", "preserve", "max-idle", "max-life", "same-site", "secure", "http-only", "partitioned", "domain"];
+const OF_INSERT: [&str; 9] = [
+    "postonly",
+    "preserve",
+    "max-idle",
+    "max-life",
+    "same-site",
+    "secure",
+    "http-only",
+    "partitioned",
+    "domain",
+];
 
 pub fn check(c: &mut Checker<'_>, path: &str, affinity: &Affinity, cluster: &Cluster) {
     let Affinity::Table(table) = affinity else { return };
@@ -41,7 +51,11 @@ pub fn check(c: &mut Checker<'_>, path: &str, affinity: &Affinity, cluster: &Clu
         let at = format!("{path}.also[{n}]");
         form(c, &at, other, None);
         if !other.also.is_empty() {
-            c.error_key(&join(&at, "also"), "`also` cannot stand inside `also`", "put all forms into one list");
+            c.error_key(
+                &join(&at, "also"),
+                "`also` cannot stand inside `also`",
+                "put all forms into one list",
+            );
         }
     }
 }
@@ -96,7 +110,12 @@ fn strangers(c: &mut Checker<'_>, path: &str, form: &str, table: &AffinityTable)
 }
 
 fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
-    for (key, name) in [("cookie", &table.cookie), ("route", &table.route), ("learn", &table.learn), ("parameter", &table.parameter)] {
+    for (key, name) in [
+        ("cookie", &table.cookie),
+        ("route", &table.route),
+        ("learn", &table.learn),
+        ("parameter", &table.parameter),
+    ] {
         let Some(name) = name else { continue };
         if !is_token(name) || name.len() > LONGEST_NAME {
             c.error(
@@ -118,9 +137,12 @@ fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     }
 }
 
-/// Session ids that never carry a route: `appsession` became this in many a conf, and what is meant is `learn`.
+/// Session ids that never carry a route: `appsession` became this in many a conf, and what is meant is
+/// `learn`.
 fn bare_id(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
-    if let Some(name) = table.route.as_deref().filter(|name| ["PHPSESSID", "ASP.NET_SessionId", "connect.sid"].contains(name)) {
+    if let Some(name) =
+        table.route.as_deref().filter(|name| ["PHPSESSID", "ASP.NET_SessionId", "connect.sid"].contains(name))
+    {
         c.warn_key(
             &join(path, "route"),
             format!("the ids in {name} carry no route, so they name no node"),
@@ -129,33 +151,49 @@ fn bare_id(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     }
 }
 
-/// What stands before a route: in an id of the application's, or in a cookie that holds the route and nothing else.
+/// What stands before a route: in an id of the application's, or in a cookie that holds the route and nothing
+/// else.
 fn separator(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     let Some(separator) = &table.separator else { return };
     let at = join(path, "separator");
     let of_route = table.route.is_some();
     if !of_route && !table.is_readable() {
         let help = "remove it, or add value = \"route\" to a cookie of ours";
-        return c.error_key(&at, "`separator` belongs to affinities with `route`, and to cookies that hold nothing but the route", help);
+        return c.error_key(
+            &at,
+            "`separator` belongs to affinities with `route`, and to cookies that hold nothing but the route",
+            help,
+        );
     }
-    let octets =
-        if of_route { |ch: char| ch.is_ascii_graphic() } else { |ch: char| u8::try_from(ch).is_ok_and(is_cookie_octet) && ch != '|' };
+    let octets = if of_route {
+        |ch: char| ch.is_ascii_graphic()
+    } else {
+        |ch: char| u8::try_from(ch).is_ok_and(is_cookie_octet) && ch != '|'
+    };
     let one = separator.chars().count() == 1 && separator.chars().all(octets);
     let whole = of_route && separator == "off";
     if !one && !whole {
         let message = format!("the separator \"{}\" is not one character", separator.escape_debug());
-        c.error(&at, message, "write one character, as in \".\"; with `route`, \"off\" when the whole value is the route");
+        c.error(
+            &at,
+            message,
+            "write one character, as in \".\"; with `route`, \"off\" when the whole value is the route",
+        );
     }
 }
 
-/// A node's route: plain where it is a part of something else; whatever a cookie may hold where one holds nothing but the route, for
-/// the values of other front ends are addresses, hashes and what they look like in base64.
+/// A node's route: plain where it is a part of something else; whatever a cookie may hold where one holds
+/// nothing but the route, for the values of other front ends are addresses, hashes and what they look like in
+/// base64.
 pub fn node_route(c: &mut Checker<'_>, path: &str, route: &str, cluster: &Cluster) {
     let readable = cluster.affinity.iter().flat_map(Affinity::forms).any(AffinityTable::is_readable);
     if !readable {
         return c.name(path, "route", route);
     }
-    if route.is_empty() || route.len() > 256 || !route.bytes().all(|byte| is_cookie_octet(byte) && byte != b'|') {
+    if route.is_empty()
+        || route.len() > 256
+        || !route.bytes().all(|byte| is_cookie_octet(byte) && byte != b'|')
+    {
         c.error_key(
             path,
             format!("\"{}\" cannot be the route of a node: no cookie could hold it", route.escape_debug()),
@@ -199,8 +237,13 @@ fn cookie(c: &mut Checker<'_>, path: &str, table: &AffinityTable, writer: Option
     };
     value(CookieValue::Dynamic, "dynamic-key", "dynamic", c);
     value(CookieValue::Sealed, "keys", "sealed", c);
-    if table.cookie_value() == CookieValue::Dynamic && table.dynamic_key.as_ref().is_none_or(String::is_empty) {
-        c.error_key(&join(path, "value"), "dynamic cookies need a key", "add dynamic-key = \"…\", the same on every proxy");
+    if table.cookie_value() == CookieValue::Dynamic && table.dynamic_key.as_ref().is_none_or(String::is_empty)
+    {
+        c.error_key(
+            &join(path, "value"),
+            "dynamic cookies need a key",
+            "add dynamic-key = \"…\", the same on every proxy",
+        );
     }
     if let Some(keys) = &table.keys {
         c.readable(&join(path, "keys"), keys);
@@ -234,9 +277,11 @@ fn attributes(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     let name = name_of(table);
     let clear = c.config.listener.values().any(|listener| listener.tls.is_none());
     match table.secure {
-        Some(false) if table.partitioned => {
-            c.error(&join(path, "partitioned"), "browsers refuse a Partitioned cookie that is not Secure", "remove secure = false")
-        }
+        Some(false) if table.partitioned => c.error(
+            &join(path, "partitioned"),
+            "browsers refuse a Partitioned cookie that is not Secure",
+            "remove secure = false",
+        ),
         None if table.partitioned && clear => {
             c.warn(
                 &join(path, "partitioned"),
@@ -253,7 +298,9 @@ fn attributes(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
             "remove secure = false, or write same-site = \"lax\"",
         );
     }
-    if name.starts_with("__Host-") && (!table.domain.is_empty() || table.path != "/" || table.secure == Some(false)) {
+    if name.starts_with("__Host-")
+        && (!table.domain.is_empty() || table.path != "/" || table.secure == Some(false))
+    {
         c.error(
             &join(path, "cookie"),
             "browsers take a `__Host-` cookie only with Secure, Path=/ and no Domain",
@@ -261,13 +308,21 @@ fn attributes(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
         );
     }
     if name.starts_with("__Secure-") && table.secure == Some(false) {
-        c.error(&join(path, "cookie"), "browsers take a `__Secure-` cookie only with Secure", "remove secure = false, or the prefix");
+        c.error(
+            &join(path, "cookie"),
+            "browsers take a `__Secure-` cookie only with Secure",
+            "remove secure = false, or the prefix",
+        );
     }
     for (n, domain) in table.domain.as_slice().iter().enumerate() {
         let at = nth(c.spans, &join(path, "domain"), n);
         let plain = domain.strip_prefix('.').unwrap_or(domain);
         if !super::super::address::is_host(plain) {
-            c.error(&at, format!("\"{}\" is not a domain", domain.escape_debug()), "write it as in \"example.com\"");
+            c.error(
+                &at,
+                format!("\"{}\" is not a domain", domain.escape_debug()),
+                "write it as in \"example.com\"",
+            );
         } else if !domain.contains('.') {
             c.error(
                 &at,

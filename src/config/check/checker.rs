@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// How to load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Look node names up, and warn of those that do not resolve. Takes time: for `homing check`, not for a live reload.
+    /// Look node names up, and warn of those that do not resolve. Takes time: for `homing check`, not for a
+    /// live reload.
     pub resolve: bool,
 }
 
@@ -58,7 +59,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Refuses a key that the design knows and this version does not serve, so that it is not ignored in silence.
+    /// Refuses a key that the design knows and this version does not serve, so that it is not ignored in
+    /// silence.
     pub(super) fn not_yet(&mut self, path: &str) {
         if self.spans.given(path) {
             self.error_key(path, format!("`{path}` is not yet supported by this version"), "remove the line");
@@ -69,10 +71,14 @@ impl Checker<'_> {
         self.spans.given(&join(path, key))
     }
 
-    /// True when the file sets this key of a table to something else than its default. A default written out, as
-    /// `check --dump` does for every key, changes nothing and is no mistake wherever it stands.
+    /// True when the file sets this key of a table to something else than its default. A default written out,
+    /// as `check --dump` does for every key, changes nothing and is no mistake wherever it stands.
     pub(super) fn set<T: serde::Serialize + Default>(&self, path: &str, key: &str, table: &T) -> bool {
-        let value = |table: &T| serde_json::to_value(table).ok().and_then(|mut tree| tree.get_mut(key).map(serde_json::Value::take));
+        let value = |table: &T| {
+            serde_json::to_value(table)
+                .ok()
+                .and_then(|mut tree| tree.get_mut(key).map(serde_json::Value::take))
+        };
         self.given(path, key) && value(table) != value(&T::default())
     }
 
@@ -95,7 +101,9 @@ impl Checker<'_> {
 
 /// True for what may name a cluster or a node.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The path of the n-th value of a key that takes one or a list.

@@ -27,7 +27,10 @@ pub fn check(c: &mut Checker<'_>) {
             Some(affinity) => super::affinity::check(c, &join(&path, "affinity"), affinity, cluster),
             None if cluster.nodes.len() > 1 && cluster.balance != Balance::Hash => c.warn_key(
                 &path,
-                format!("the cluster `{name}` has {} nodes and no affinity: sessions do not stay on their node", cluster.nodes.len()),
+                format!(
+                    "the cluster `{name}` has {} nodes and no affinity: sessions do not stay on their node",
+                    cluster.nodes.len()
+                ),
                 "add affinity = \"cookie\"",
             ),
             None => {}
@@ -54,8 +57,18 @@ fn limits(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
         cluster.pool.idle_timeout.get().is_zero(),
         "to keep no idle connections write max-idle = 0",
     );
-    c.not_zero(&join(path, "pool"), "http2-connections", cluster.pool.http2_connections == 0, "16 is usual; one is the least");
-    c.not_zero(&join(path, "passive"), "eject", cluster.passive.eject.get().is_zero(), "to set no node aside write failures = 0");
+    c.not_zero(
+        &join(path, "pool"),
+        "http2-connections",
+        cluster.pool.http2_connections == 0,
+        "16 is usual; one is the least",
+    );
+    c.not_zero(
+        &join(path, "passive"),
+        "eject",
+        cluster.passive.eject.get().is_zero(),
+        "to set no node aside write failures = 0",
+    );
     if cluster.retry_body.0 > 64 << 20 {
         c.error(
             &join(path, "retry-body"),
@@ -73,19 +86,46 @@ fn health(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     if let Some(Err(text)) = health.draining.as_deref().map(status_ranges) {
         c.refuse(&join(path, "draining"), &text);
     }
-    c.not_zero(path, "rise", health.rise == 0, "write how many good checks in a row bring a node up, as in 2");
-    c.not_zero(path, "fall", health.fall == 0, "write how many bad checks in a row take a node down, as in 3");
+    c.not_zero(
+        path,
+        "rise",
+        health.rise == 0,
+        "write how many good checks in a row bring a node up, as in 2",
+    );
+    c.not_zero(
+        path,
+        "fall",
+        health.fall == 0,
+        "write how many bad checks in a row take a node down, as in 3",
+    );
     c.not_zero(path, "interval", health.interval.get().is_zero(), "for no checks write kind = \"off\"");
-    c.not_zero(path, "timeout", health.timeout.get().is_zero(), "write how long one check may take, as in \"1s\"");
+    c.not_zero(
+        path,
+        "timeout",
+        health.timeout.get().is_zero(),
+        "write how long one check may take, as in \"1s\"",
+    );
     if let Some(text) = &health.path {
         if !text.starts_with('/') {
-            c.error(&join(path, "path"), format!("the path \"{text}\" does not start with `/`"), format!("did you mean \"/{text}\"?"));
+            c.error(
+                &join(path, "path"),
+                format!("the path \"{text}\" does not start with `/`"),
+                format!("did you mean \"/{text}\"?"),
+            );
         } else if text.chars().any(|ch| ch.is_control() || ch == ' ') {
-            c.error(&join(path, "path"), "a path cannot hold spaces or control characters", "write them percent-encoded");
+            c.error(
+                &join(path, "path"),
+                "a path cannot hold spaces or control characters",
+                "write them percent-encoded",
+            );
         }
     }
     if health.host.as_ref().is_some_and(|host| http::uri::Authority::try_from(host.as_str()).is_err()) {
-        c.error(&join(path, "host"), "this cannot be a Host header", "write a host name, with :port if needed");
+        c.error(
+            &join(path, "host"),
+            "this cannot be a Host header",
+            "write a host name, with :port if needed",
+        );
     }
     let http = health.kind == Some(HealthKind::Http) || health.kind.is_none() && health.path.is_some();
     for key in ["path", "host", "status"] {
@@ -98,7 +138,11 @@ fn health(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
         }
     }
     if health.kind == Some(HealthKind::Http) && health.path.is_none() {
-        c.error(&join(path, "kind"), "a check of kind \"http\" needs a path to ask for", "add path = \"/health\"");
+        c.error(
+            &join(path, "kind"),
+            "a check of kind \"http\" needs a path to ask for",
+            "add path = \"/health\"",
+        );
     }
 }
 
@@ -109,10 +153,24 @@ fn agent(c: &mut Checker<'_>, path: &str, agent: &Agent) {
         c.error(&at, "the agent has no port", "write where it listens, as in agent = { port = 9999 }");
     }
     if agent.address.as_ref().is_some_and(|host| host.parse::<IpAddr>().is_err() && !is_host(host)) {
-        c.error(&join(path, "address"), "this is neither a host name nor an address", "write only the host, as in \"10.0.0.11\"");
+        c.error(
+            &join(path, "address"),
+            "this is neither a host name nor an address",
+            "write only the host, as in \"10.0.0.11\"",
+        );
     }
-    c.not_zero(path, "interval", agent.interval.get().is_zero(), "write how often the agent is asked, as in \"2s\"");
-    c.not_zero(path, "timeout", agent.timeout.get().is_zero(), "write how long an answer may take, as in \"1s\"");
+    c.not_zero(
+        path,
+        "interval",
+        agent.interval.get().is_zero(),
+        "write how often the agent is asked, as in \"2s\"",
+    );
+    c.not_zero(
+        path,
+        "timeout",
+        agent.timeout.get().is_zero(),
+        "write how long an answer may take, as in \"1s\"",
+    );
 }
 
 fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
@@ -122,7 +180,9 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     }
     match (&tls.cert, &tls.key) {
         (Some(cert), key) => c.pair(&join(path, "cert"), cert, key.as_deref().unwrap_or(cert)),
-        (None, Some(_)) => c.error_key(&join(path, "key"), "there is a key and no certificate", "add cert = \"client.pem\""),
+        (None, Some(_)) => {
+            c.error_key(&join(path, "key"), "there is a key and no certificate", "add cert = \"client.pem\"")
+        }
         (None, None) => {}
     }
     if !tls.verify {
@@ -132,8 +192,16 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
             "use `ca` with the nodes' authority instead",
         );
     }
-    if tls.server_name.as_ref().is_some_and(|name| rustls_pki_types::ServerName::try_from(name.as_str()).is_err()) {
-        c.error(&join(path, "server-name"), "this is not a host name", "write the name in the nodes' certificate");
+    if tls
+        .server_name
+        .as_ref()
+        .is_some_and(|name| rustls_pki_types::ServerName::try_from(name.as_str()).is_err())
+    {
+        c.error(
+            &join(path, "server-name"),
+            "this is not a host name",
+            "write the name in the nodes' certificate",
+        );
     }
 }
 
@@ -148,9 +216,10 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
         );
     }
     let separator = match &cluster.affinity {
-        Some(Affinity::Table(table)) if table.route.is_some() => {
-            table.route_separator().filter(|text| text.chars().count() == 1).and_then(|text| text.chars().next())
-        }
+        Some(Affinity::Table(table)) if table.route.is_some() => table
+            .route_separator()
+            .filter(|text| text.chars().count() == 1)
+            .and_then(|text| text.chars().next()),
         _ => None,
     };
     let mut routes: HashMap<String, &str> = HashMap::new();
@@ -166,7 +235,11 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
         }
         if let Some(separator) = separator.filter(|separator| route.contains(*separator)) {
             let message = format!("the route `{route}` holds the separator `{separator}`");
-            c.warn_key(&route_at, message, "give the node a route without it: a session without an id part would be read wrong");
+            c.warn_key(
+                &route_at,
+                message,
+                "give the node a route without it: a session without an id part would be read wrong",
+            );
         }
         if let Some(first) = routes.insert(route.to_owned(), name) {
             c.warn_key(
@@ -179,15 +252,25 @@ fn nodes(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
         if let Some(url) = url(c, &url_at, &table, cluster) {
             super::own::check(c, &url_at, &table, &url);
             if let Some(first) = urls.insert(url, name) {
-                c.warn(&url_at, format!("node `{first}` has the same address"), "remove one of the two, or correct its address");
+                c.warn(
+                    &url_at,
+                    format!("node `{first}` has the same address"),
+                    "remove one of the two, or correct its address",
+                );
             }
         }
         numbers(c, &at, &table);
         if let Some(own) = &table.agent {
             agent(c, &join(&at, "agent"), own);
         }
-        if table.url.starts_with("unix:") && cluster.agent_of(name).is_some_and(|agent| agent.address.is_none()) {
-            c.error_key(&at, "a node on a Unix socket has no host that its agent could be asked at", "add an `address` to its agent");
+        if table.url.starts_with("unix:")
+            && cluster.agent_of(name).is_some_and(|agent| agent.address.is_none())
+        {
+            c.error_key(
+                &at,
+                "a node on a Unix socket has no host that its agent could be asked at",
+                "add an `address` to its agent",
+            );
         }
         roles(c, &at, &table);
     }
@@ -204,7 +287,10 @@ fn roles(c: &mut Checker<'_>, path: &str, table: &NodeTable) {
     let Some(public) = &table.public_url else { return };
     let uri = public.parse::<http::Uri>().ok();
     let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-    if !matches!(scheme, Some("http" | "https")) || uri.is_none_or(|uri| uri.query().is_some()) || public.contains('#') {
+    if !matches!(scheme, Some("http" | "https"))
+        || uri.is_none_or(|uri| uri.query().is_some())
+        || public.contains('#')
+    {
         c.error(
             &join(path, "public-url"),
             format!("\"{public}\" is not where a client can go"),
@@ -219,7 +305,11 @@ fn url(c: &mut Checker<'_>, at: &str, table: &NodeTable, cluster: &Cluster) -> O
         return None;
     }
     if table.url.starts_with("ajp://") {
-        c.error(at, "`ajp://` nodes are not yet supported by this version", "use the node's HTTP connector: http://host:8080");
+        c.error(
+            at,
+            "`ajp://` nodes are not yet supported by this version",
+            "use the node's HTTP connector: http://host:8080",
+        );
         return None;
     }
     let url = match table.url.parse::<NodeUrl>() {
@@ -235,11 +325,19 @@ fn url(c: &mut Checker<'_>, at: &str, table: &NodeTable, cluster: &Cluster) -> O
     if url.scheme == Scheme::Https && cluster.tls.verify && cluster.tls.server_name.is_none() {
         let name = rustls_pki_types::ServerName::try_from(url.host.as_str());
         if name.is_err() {
-            c.error(at, format!("`{}` cannot be the name in a certificate", url.host), "set server-name in the cluster's tls table");
+            c.error(
+                at,
+                format!("`{}` cannot be the name in a certificate", url.host),
+                "set server-name in the cluster's tls table",
+            );
         }
     }
     let literal = url.host.parse::<IpAddr>().is_ok();
-    if c.options.resolve && url.scheme != Scheme::Unix && !literal && (url.host.as_str(), url.port).to_socket_addrs().is_err() {
+    if c.options.resolve
+        && url.scheme != Scheme::Unix
+        && !literal
+        && (url.host.as_str(), url.port).to_socket_addrs().is_err()
+    {
         c.warn(
             at,
             format!("the name `{}` does not resolve here", url.host),
@@ -259,6 +357,11 @@ fn numbers(c: &mut Checker<'_>, path: &str, table: &NodeTable) {
     }
     let drain = "to take no new sessions write state = \"draining\"";
     c.not_zero(path, "max-sessions", table.max_sessions == Some(0), drain);
-    c.not_zero(path, "max-requests", table.max_requests == Some(0), "to serve nobody write state = \"maintenance\"");
+    c.not_zero(
+        path,
+        "max-requests",
+        table.max_requests == Some(0),
+        "to serve nobody write state = \"maintenance\"",
+    );
     c.not_yet(&join(path, "secret-file"));
 }

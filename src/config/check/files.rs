@@ -32,15 +32,25 @@ impl Checker<'_> {
         }
         let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
         if open {
-            self.warn(at, format!("{} can be read by other users of this machine", path.display()), format!("chmod 600 {name}"));
+            self.warn(
+                at,
+                format!("{} can be read by other users of this machine", path.display()),
+                format!("chmod 600 {name}"),
+            );
         }
     }
 
     /// Checks a file of authorities.
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(why) = self.files.read(&path).map_err(PemError::File).and_then(|text| pem::certificates(&text)) {
-            self.error(at, format!("{} {why}", path.display()), "name a PEM file with the certificates of the authorities");
+        if let Err(why) =
+            self.files.read(&path).map_err(PemError::File).and_then(|text| pem::certificates(&text))
+        {
+            self.error(
+                at,
+                format!("{} {why}", path.display()),
+                "name a PEM file with the certificates of the authorities",
+            );
         }
     }
 
@@ -48,14 +58,17 @@ impl Checker<'_> {
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
         let pair = KeyPairFiles { cert: self.reference(cert), key: self.reference(key) };
         if let Err(why) = self.files.read_pair(pair) {
-            self.error(at, why.to_string(), "the key must be the one that the certificate was made for; both in PEM");
+            self.error(
+                at,
+                why.to_string(),
+                "the key must be the one that the certificate was made for; both in PEM",
+            );
         }
     }
 
     /// Checks an entry of `certs`: a file, or a folder of them.
     pub(super) fn certs(&mut self, at: &str, name: &str) {
-        const HELP: &str =
-            "put certificate chain and key into one PEM file, or NAME.key beside NAME.crt, or privkey.pem beside fullchain.pem";
+        const HELP: &str = "put certificate chain and key into one PEM file, or NAME.key beside NAME.crt, or privkey.pem beside fullchain.pem";
         let path = self.reference(name);
         let wrong = self.files.read_certs(&path).iter().filter_map(|found| found.as_ref().err());
         for message in wrong.map(ToString::to_string).collect::<Vec<_>>() {

@@ -38,14 +38,19 @@ pub fn check(c: &mut Checker<'_>, path: &str, name: &str, cluster: &Cluster) {
     }
     names(c, path, &conf.client_names);
     if let Some(scheme) = conf.scheme.as_deref().filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        c.error(&join(path, "scheme"), format!("`{scheme}` is not spoken to nodes"), "write \"http\" or \"https\"");
+        c.error(
+            &join(path, "scheme"),
+            format!("`{scheme}` is not spoken to nodes"),
+            "write \"http\" or \"https\"",
+        );
     }
 }
 
 /// Which certificates stand for the token.
 fn names(c: &mut Checker<'_>, path: &str, names: &[String]) {
     let at = join(path, "client-names");
-    let asked_for = c.config.server.announce.as_ref().and_then(Announce::tls).is_some_and(|tls| tls.client_ca.is_some());
+    let asked_for =
+        c.config.server.announce.as_ref().and_then(Announce::tls).is_some_and(|tls| tls.client_ca.is_some());
     if !names.is_empty() && !asked_for {
         c.warn_key(
             &at,

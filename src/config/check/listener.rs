@@ -34,7 +34,11 @@ pub fn check(c: &mut Checker<'_>) {
 /// TLS towards whoever connects.
 pub(super) fn encryption(c: &mut Checker<'_>, path: &str, tls: &ListenerTls) {
     if tls.certs.is_empty() {
-        c.error(path, "TLS needs a certificate, and `certs` names none", "add certs = [\"certs\"], a PEM file or a folder of them");
+        c.error(
+            path,
+            "TLS needs a certificate, and `certs` names none",
+            "add certs = [\"certs\"], a PEM file or a folder of them",
+        );
     }
     for (n, certs) in tls.certs.iter().enumerate() {
         c.certs(&format!("{path}.certs[{n}]"), certs);
@@ -64,9 +68,16 @@ fn binds(c: &mut Checker<'_>, path: &str, listener: &Listener, taken: &mut HashM
         match text.parse::<Address>() {
             Ok(bind) => {
                 if let Some(first) = taken.get(&bind).filter(|_| !bind.is_any_port()) {
-                    let place =
-                        c.spans.place(first, EntryPart::Value).map(|p| format!("{}:{}", p.path.display(), p.line)).unwrap_or_default();
-                    c.error(&at, format!("{bind} is already listened on by `{first}` ({place})"), "give one of the two another port");
+                    let place = c
+                        .spans
+                        .place(first, EntryPart::Value)
+                        .map(|p| format!("{}:{}", p.path.display(), p.line))
+                        .unwrap_or_default();
+                    c.error(
+                        &at,
+                        format!("{bind} is already listened on by `{first}` ({place})"),
+                        "give one of the two another port",
+                    );
                 } else {
                     taken.insert(bind, at);
                 }

@@ -1,4 +1,5 @@
-//! Whether a conf file makes sense: names that must exist, addresses, options that belong together, files that must be readable.
+//! Whether a conf file makes sense: names that must exist, addresses, options that belong together, files
+//! that must be readable.
 
 mod affinity;
 mod checker;
@@ -34,7 +35,15 @@ pub struct Checked {
 
 /// Checks a whole file.
 pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> Checked {
-    let mut checker = Checker { config, spans, folder, options, found: Vec::new(), watched: Vec::new(), files: NamedFiles::of(folder) };
+    let mut checker = Checker {
+        config,
+        spans,
+        folder,
+        options,
+        found: Vec::new(),
+        watched: Vec::new(),
+        files: NamedFiles::of(folder),
+    };
     if config.listener.is_empty() {
         checker.error(
             "listener",

@@ -5,8 +5,9 @@ use super::super::model::{Announce, NodeTable};
 use super::checker::Checker;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A node that leads to a door of the control plane has to say that it is meant: behind a listener of ours everybody comes from
-/// this machine. What only shows once names are looked up is refused when it is connected to.
+/// A node that leads to a door of the control plane has to say that it is meant: behind a listener of ours
+/// everybody comes from this machine. What only shows once names are looked up is refused when it is
+/// connected to.
 pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
     let server = &c.config.server;
     let doors = [
@@ -15,7 +16,11 @@ pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
         ("server.mod-heartbeat", server.mod_heartbeat.as_ref().map(|heard| heard.bind.as_str())),
     ];
     let leads = |bind: &&str| bind.parse().is_ok_and(|bind| leads(c, url, &bind));
-    let Some((key, _)) = doors.into_iter().find(|(_, bind)| bind.as_ref().is_some_and(leads)).filter(|_| !table.own) else { return };
+    let Some((key, _)) =
+        doors.into_iter().find(|(_, bind)| bind.as_ref().is_some_and(leads)).filter(|_| !table.own)
+    else {
+        return;
+    };
     c.error(
         at,
         format!("this is the proxy's own {key}: every client of ours would come to it from this machine"),
@@ -26,10 +31,12 @@ pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
 fn leads(c: &Checker<'_>, url: &NodeUrl, bind: &Address) -> bool {
     match (bind, &url.unix) {
         (Address::Unix(path), Some(node)) => c.folder.join(path) == c.folder.join(node),
-        (Address::Tcp(at), None) if at.port() == url.port => target(&url.host).is_some_and(|node| match at.ip() {
-            ip if ip.is_unspecified() => node.is_loopback(),
-            ip => node == reached(ip),
-        }),
+        (Address::Tcp(at), None) if at.port() == url.port => {
+            target(&url.host).is_some_and(|node| match at.ip() {
+                ip if ip.is_unspecified() => node.is_loopback(),
+                ip => node == reached(ip),
+            })
+        }
         (Address::Name(host, port), None) if *port == url.port => match (target(&url.host), target(host)) {
             (Some(node), Some(bound)) => node == bound,
             _ => url.host.eq_ignore_ascii_case(host),

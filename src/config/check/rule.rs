@@ -18,11 +18,17 @@ pub fn check(c: &mut Checker<'_>) {
     }
     if config.rule.is_empty() && config.cluster.len() > 1 && !config.listener.is_empty() {
         let names: Vec<&str> = config.cluster.keys().map(String::as_str).collect();
-        let message =
-            format!("there are {} clusters and no rule that says which requests go to which: all are answered with 404", names.len());
+        let message = format!(
+            "there are {} clusters and no rule that says which requests go to which: all are answered with 404",
+            names.len()
+        );
         let (last, others) = names.split_last().map_or(("", &names[..]), |(last, others)| (*last, others));
-        let each: Vec<String> = others.iter().map(|name| format!("[[rule]] with path = \"/{name}\" and cluster = \"{name}\"")).collect();
-        let help = format!("add {}; and [[rule]] with cluster = \"{last}\" for all that is left", each.join(", "));
+        let each: Vec<String> = others
+            .iter()
+            .map(|name| format!("[[rule]] with path = \"/{name}\" and cluster = \"{name}\""))
+            .collect();
+        let help =
+            format!("add {}; and [[rule]] with cluster = \"{last}\" for all that is left", each.join(", "));
         c.warn_key(&join("cluster", last), message, help);
     }
 }
@@ -32,7 +38,11 @@ fn conditions(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     for (n, name) in rule.listener.as_slice().iter().enumerate() {
         if !config.listener.contains_key(name) {
             let help = did_you_mean(name, config.listener.keys().map(String::as_str), "listeners");
-            c.error(&nth(c.spans, &join(path, "listener"), n), format!("there is no listener `{name}`"), help);
+            c.error(
+                &nth(c.spans, &join(path, "listener"), n),
+                format!("there is no listener `{name}`"),
+                help,
+            );
         }
     }
     for (n, host) in rule.host.as_slice().iter().enumerate() {
@@ -63,7 +73,11 @@ fn conditions(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     for (n, method) in rule.method.as_slice().iter().enumerate() {
         let at = nth(c.spans, &join(path, "method"), n);
         if Method::from_bytes(method.as_bytes()).is_err() {
-            c.error(&at, format!("\"{method}\" is not a request method"), "write them as in [\"GET\", \"HEAD\"]");
+            c.error(
+                &at,
+                format!("\"{method}\" is not a request method"),
+                "write them as in [\"GET\", \"HEAD\"]",
+            );
         } else if method.bytes().any(|b| b.is_ascii_lowercase()) {
             c.warn(
                 &at,
@@ -76,7 +90,11 @@ fn conditions(c: &mut Checker<'_>, path: &str, rule: &Rule) {
         let at = join(&join(path, "header"), name);
         c.header_name(&at, name);
         if HeaderValue::from_bytes(value.as_bytes()).is_err() {
-            c.error(&at, "a header value cannot hold line breaks or control characters", "write it on one line");
+            c.error(
+                &at,
+                "a header value cannot hold line breaks or control characters",
+                "write it on one line",
+            );
         }
     }
 }
@@ -151,10 +169,14 @@ fn check_hand_off(c: &mut Checker<'_>, path: &str, hand_off: &HandOff) {
     };
     let is_given = |node: &NodeTable| cluster.mode == Mode::Shared || !node.roles.contains(&Role::Lb);
     let hides = |node: &NodeTable| is_given(node) && node.public_url.is_none();
-    let hidden: Vec<&str> = cluster.nodes.iter().filter(|(_, node)| hides(&node.table())).map(|(name, _)| &**name).collect();
+    let hidden: Vec<&str> =
+        cluster.nodes.iter().filter(|(_, node)| hides(&node.table())).map(|(name, _)| &**name).collect();
     if !hidden.is_empty() {
-        let message =
-            format!("clients are handed over to nodes of `{}` that say no address for it: {}", hand_off.cluster, hidden.join(", "));
+        let message = format!(
+            "clients are handed over to nodes of `{}` that say no address for it: {}",
+            hand_off.cluster,
+            hidden.join(", ")
+        );
         c.error(
             &join(path, "cluster"),
             message,
@@ -165,7 +187,11 @@ fn check_hand_off(c: &mut Checker<'_>, path: &str, hand_off: &HandOff) {
 
 fn check_redirect(c: &mut Checker<'_>, path: &str, redirect: &Redirect) {
     if ![301, 302, 303, 307, 308].contains(&redirect.status) {
-        c.error(&join(path, "status"), format!("{} is not the status of a redirect", redirect.status), "write 301, 302, 303, 307 or 308");
+        c.error(
+            &join(path, "status"),
+            format!("{} is not the status of a redirect", redirect.status),
+            "write 301, 302, 303, 307 or 308",
+        );
     }
     let parts = redirect.scheme.is_some() || redirect.host.is_some() || redirect.path.is_some();
     match &redirect.to {
@@ -174,9 +200,11 @@ fn check_redirect(c: &mut Checker<'_>, path: &str, redirect: &Redirect) {
             "`to` is the whole location; scheme, host and path cannot stand beside it",
             "remove `to`, or the others",
         ),
-        Some(to) if to.is_empty() => {
-            c.error(&join(path, "to"), "the location is empty", "write where to, as in \"https://www.example.com{path}\"")
-        }
+        Some(to) if to.is_empty() => c.error(
+            &join(path, "to"),
+            "the location is empty",
+            "write where to, as in \"https://www.example.com{path}\"",
+        ),
         Some(to) => c.template(&join(path, "to"), to),
         None if !parts => c.error_key(
             path,
@@ -185,13 +213,23 @@ fn check_redirect(c: &mut Checker<'_>, path: &str, redirect: &Redirect) {
         ),
         None => {}
     }
-    if let Some(scheme) = redirect.scheme.as_ref().filter(|scheme| !matches!(scheme.as_str(), "http" | "https")) {
-        c.error(&join(path, "scheme"), format!("\"{scheme}\" is not a scheme to redirect to"), "write \"http\" or \"https\"");
+    if let Some(scheme) =
+        redirect.scheme.as_ref().filter(|scheme| !matches!(scheme.as_str(), "http" | "https"))
+    {
+        c.error(
+            &join(path, "scheme"),
+            format!("\"{scheme}\" is not a scheme to redirect to"),
+            "write \"http\" or \"https\"",
+        );
     }
     if let Some(to) = &redirect.path {
         let at = join(path, "path");
         if to.chars().any(char::is_control) || !to.starts_with('/') {
-            c.error(&at, format!("the path \"{}\" does not start with `/`", to.escape_debug()), "write the whole path, as in \"/new\"");
+            c.error(
+                &at,
+                format!("the path \"{}\" does not start with `/`", to.escape_debug()),
+                "write the whole path, as in \"/new\"",
+            );
         }
     }
     if let Some(host) = &redirect.host {
@@ -208,10 +246,18 @@ fn check_redirect(c: &mut Checker<'_>, path: &str, redirect: &Redirect) {
 
 fn check_respond(c: &mut Checker<'_>, path: &str, respond: &Respond) {
     if !(200..=599).contains(&respond.status) {
-        c.error(&join(path, "status"), format!("{} is not a status to answer with", respond.status), "write a number from 200 to 599");
+        c.error(
+            &join(path, "status"),
+            format!("{} is not a status to answer with", respond.status),
+            "write a number from 200 to 599",
+        );
     }
     if HeaderValue::from_str(&respond.content_type).is_err() {
-        c.error(&join(path, "content-type"), "this is not a content type", "write it as in \"text/html; charset=utf-8\"");
+        c.error(
+            &join(path, "content-type"),
+            "this is not a content type",
+            "write it as in \"text/html; charset=utf-8\"",
+        );
     }
     if matches!(respond.status, 204 | 205 | 304) && !respond.body.is_empty() {
         c.error(
@@ -239,7 +285,11 @@ fn changes(c: &mut Checker<'_>, path: &str, rule: &Rule) {
         }
         let group = rewrite.split('$').skip(1).any(|after| after.starts_with(|ch: char| ch.is_ascii_digit()));
         if group && rule.path_regex.is_none() {
-            c.error(&at, "`$1` stands for a group of `path-regex`, and there is none", "add path-regex = '…' with a group in ( )");
+            c.error(
+                &at,
+                "`$1` stands for a group of `path-regex`, and there is none",
+                "add path-regex = '…' with a group in ( )",
+            );
         }
     }
     if rule.cluster.is_none() {

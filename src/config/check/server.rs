@@ -13,21 +13,43 @@ pub fn check(c: &mut Checker<'_>) {
     announce(c);
     mod_heartbeat(c);
     traces(c);
-    c.not_zero("server", "max-connections", server.max_connections == 0, "write how many clients may be connected at one time");
-    c.not_zero("server", "max-sessions", server.max_sessions == 0, "write how many sessions are remembered at most");
+    c.not_zero(
+        "server",
+        "max-connections",
+        server.max_connections == 0,
+        "write how many clients may be connected at one time",
+    );
+    c.not_zero(
+        "server",
+        "max-sessions",
+        server.max_sessions == 0,
+        "write how many sessions are remembered at most",
+    );
     if server.state_dir.trim().is_empty() {
         c.error("server.state-dir", "`state-dir` is empty", "name a folder, as in \"state\"");
     }
     if server.access_log.to.trim().is_empty() {
-        c.error("server.access-log.to", "the access log has nowhere to go", "write \"stdout\", \"off\" or a file name");
+        c.error(
+            "server.access-log.to",
+            "the access log has nowhere to go",
+            "write \"stdout\", \"off\" or a file name",
+        );
     }
     let parent = c.folder.join(&server.access_log.to);
     let to_file = !matches!(server.access_log.to.as_str(), "" | "stdout" | "off");
     if to_file && parent.parent().is_some_and(|folder| !folder.is_dir()) {
-        c.error("server.access-log.to", "the folder for the access log does not exist", "make the folder, or write \"stdout\"");
+        c.error(
+            "server.access-log.to",
+            "the folder for the access log does not exist",
+            "make the folder, or write \"stdout\"",
+        );
     }
     if to_file && parent.is_dir() {
-        c.error("server.access-log.to", "the access log is to be a file, and this is a folder", "add a file name behind it");
+        c.error(
+            "server.access-log.to",
+            "the access log is to be a file, and this is a folder",
+            "add a file name behind it",
+        );
     }
 }
 
@@ -47,7 +69,11 @@ fn traces(c: &mut Checker<'_>) {
         c.error(&at(c, "to"), format!("`{}` is not the address of a collector", conf.to), help);
     }
     if conf.service.trim().is_empty() {
-        c.error(&at(c, "service"), "the service has no name", "write the name to look for at the collector, as in \"homing\"");
+        c.error(
+            &at(c, "service"),
+            "the service has no name",
+            "write the name to look for at the collector, as in \"homing\"",
+        );
     }
 }
 
@@ -95,10 +121,17 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
         let help = did_you_mean(name, c.config.cluster.keys().map(String::as_str), "there is");
         c.error(&join(AT, "cluster"), format!("there is no cluster `{name}`"), help);
     }
-    c.not_zero(AT, "interval", conf.interval.get().is_zero(), "write how often the nodes send, as in \"10s\"");
+    c.not_zero(
+        AT,
+        "interval",
+        conf.interval.get().is_zero(),
+        "write how often the nodes send, as in \"10s\"",
+    );
     let at = if c.given(AT, "bind") { join(AT, "bind") } else { AT.into() };
     let bind = match conf.bind.parse::<Address>() {
-        Ok(Address::Unix(_)) => return c.error(&at, "datagrams do not come to a Unix socket", "write \"0.0.0.0:23364\""),
+        Ok(Address::Unix(_)) => {
+            return c.error(&at, "datagrams do not come to a Unix socket", "write \"0.0.0.0:23364\"");
+        }
         Ok(bind) => bind,
         Err(text) => return c.refuse(&at, &text),
     };
@@ -110,13 +143,25 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
         let at = format!("{AT}.groups[{n}]");
         match (text.parse::<IpAddr>(), ip) {
             (Ok(group), _) if !group.is_multicast() => {
-                c.error(&at, format!("{group} is not a multicast group"), "Tomcat's is \"224.0.1.105\"; for unicast remove the line");
+                c.error(
+                    &at,
+                    format!("{group} is not a multicast group"),
+                    "Tomcat's is \"224.0.1.105\"; for unicast remove the line",
+                );
             }
             // these mean another group on each interface
             (Ok(IpAddr::V6(group)), _) if group.octets()[1] & 15 < 3 => {
-                c.error(&at, format!("{group} does not leave its link"), "write a group of a wider scope, as in \"ff05::7703\"");
+                c.error(
+                    &at,
+                    format!("{group} does not leave its link"),
+                    "write a group of a wider scope, as in \"ff05::7703\"",
+                );
             }
-            (Err(_), _) => c.error(&at, format!("`{text}` is not an address"), "write a multicast group, as in \"224.0.1.105\""),
+            (Err(_), _) => c.error(
+                &at,
+                format!("`{text}` is not an address"),
+                "write a multicast group, as in \"224.0.1.105\"",
+            ),
             (Ok(group), Some(bind)) if group.is_ipv4() == bind.is_ipv4() => {}
             (Ok(group), _) => {
                 let all = if group.is_ipv4() { "0.0.0.0:23364" } else { "[::]:23364" };
@@ -151,7 +196,9 @@ fn announce(c: &mut Checker<'_>) {
 }
 
 fn not_also(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str, other: Option<&str>) {
-    if !bind.is_any_port() && other.is_some_and(|other| other.parse::<Address>().is_ok_and(|other| other == *bind)) {
+    if !bind.is_any_port()
+        && other.is_some_and(|other| other.parse::<Address>().is_ok_and(|other| other == *bind))
+    {
         c.error(at, format!("{bind} is `{key}` already"), "give one of the two another port");
     }
 }
@@ -159,11 +206,19 @@ fn not_also(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str, other: Opt
 /// No address is listened on twice.
 fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Address) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
-        listener.bind.as_slice().iter().any(|other| other.parse::<Address>().is_ok_and(|other| other == *bind))
+        listener
+            .bind
+            .as_slice()
+            .iter()
+            .any(|other| other.parse::<Address>().is_ok_and(|other| other == *bind))
     };
     if let Some((name, _)) = c.config.listener.iter().find(shared).filter(|_| !bind.is_any_port()) {
         let place = c.spans.place(&format!("listener.{name}.bind"), EntryPart::Value);
         let place = place.map(|p| format!(" ({}:{})", p.path.display(), p.line)).unwrap_or_default();
-        c.error(at, format!("{bind} is already listened on by listener {name}{place}"), "give one of the two another port");
+        c.error(
+            at,
+            format!("{bind} is already listened on by listener {name}{place}"),
+            "give one of the two another port",
+        );
     }
 }

@@ -5,7 +5,8 @@ use super::super::source::EntryPart;
 use super::checker::Checker;
 use indexmap::IndexMap;
 
-/// Beyond so many rules, only that many before a rule are looked at: the check must not grow with the square of the file.
+/// Beyond so many rules, only that many before a rule are looked at: the check must not grow with the square
+/// of the file.
 const LOOK_BACK: usize = 1000;
 
 pub fn check(c: &mut Checker<'_>) {
@@ -24,7 +25,8 @@ pub fn check(c: &mut Checker<'_>) {
     }
 }
 
-/// True when every request that the later rule matches is matched by the earlier one. May say no where that is hard to tell.
+/// True when every request that the later rule matches is matched by the earlier one. May say no where that
+/// is hard to tell.
 fn covers(earlier: &Rule, later: &Rule) -> bool {
     all(&earlier.listener, &later.listener, |a, b| a == b)
         && all(&earlier.host, &later.host, |a, b| host(a, b))
@@ -36,9 +38,12 @@ fn covers(earlier: &Rule, later: &Rule) -> bool {
         && all(&earlier.source, &later.source, |a, b| a.0.contains(&b.0))
 }
 
-/// A condition not given holds always; else each alternative of the later rule must fall under one of the earlier.
+/// A condition not given holds always; else each alternative of the later rule must fall under one of the
+/// earlier.
 fn all<T>(earlier: &OneOrMany<T>, later: &OneOrMany<T>, under: impl Fn(&T, &T) -> bool) -> bool {
-    earlier.is_empty() || !later.is_empty() && later.as_slice().iter().all(|b| earlier.as_slice().iter().any(|a| under(a, b)))
+    earlier.is_empty()
+        || !later.is_empty()
+            && later.as_slice().iter().all(|b| earlier.as_slice().iter().any(|a| under(a, b)))
 }
 
 fn host(earlier: &str, later: &str) -> bool {
@@ -51,8 +56,14 @@ fn prefix(earlier: &str, later: &str) -> bool {
     later.strip_prefix(earlier).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn pairs(earlier: &IndexMap<String, String>, later: &IndexMap<String, String>, same: impl Fn(&str, &str) -> bool) -> bool {
-    earlier.iter().all(|(name, value)| later.iter().any(|(other, theirs)| same(name, other) && (value == "*" || value == theirs)))
+fn pairs(
+    earlier: &IndexMap<String, String>,
+    later: &IndexMap<String, String>,
+    same: impl Fn(&str, &str) -> bool,
+) -> bool {
+    earlier.iter().all(|(name, value)| {
+        later.iter().any(|(other, theirs)| same(name, other) && (value == "*" || value == theirs))
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What a rule does to the path, and whether answers find the way back: a session is lost with its cookie's path.
+//! What a rule does to the path, and whether answers find the way back: a session is lost with its cookie's
+//! path.
 
 use super::super::model::Rule;
 use super::super::source::join;
@@ -26,7 +27,11 @@ fn strips(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     let at = join(path, "strip-prefix");
     let own = plain(strip);
     if own.is_empty() {
-        return c.warn(&at, "`strip-prefix = \"/\"` strips nothing", "write the prefix that the node does not know, or remove the line");
+        return c.warn(
+            &at,
+            "`strip-prefix = \"/\"` strips nothing",
+            "write the prefix that the node does not know, or remove the line",
+        );
     }
     let paths = rule.path.as_slice();
     let public: Vec<&str> = match &rule.path_regex {
@@ -39,16 +44,23 @@ fn strips(c: &mut Checker<'_>, path: &str, rule: &Rule) {
         None => below(&own, &plain(public)) || below(&plain(public), &own),
     };
     if let Some(never) = public.iter().find(|public| !perhaps(public)) {
-        let message = format!("\"{strip}\" is never stripped from what is below \"{never}\": such requests go to the node as they are");
+        let message = format!(
+            "\"{strip}\" is never stripped from what is below \"{never}\": such requests go to the node as they are"
+        );
         let help = match rule.path_regex {
             Some(_) => "write the prefix that all of them start with, or remove the line".to_owned(),
             None if paths.len() > 1 => "give each path a rule of its own".to_owned(),
             None => format!("write strip-prefix = \"{never}\""),
         };
         c.warn(&at, message, help);
-    } else if let Some(some) = paths.iter().find(|public| rule.path_regex.is_none() && !below(&plain(public), &own)) {
-        let message = format!("\"{some}\" matches more than \"{strip}\": what is not below that goes to the node as it is");
-        let or = if plain(some).is_empty() { String::new() } else { format!(", or strip-prefix = \"{some}\"") };
+    } else if let Some(some) =
+        paths.iter().find(|public| rule.path_regex.is_none() && !below(&plain(public), &own))
+    {
+        let message = format!(
+            "\"{some}\" matches more than \"{strip}\": what is not below that goes to the node as it is"
+        );
+        let or =
+            if plain(some).is_empty() { String::new() } else { format!(", or strip-prefix = \"{some}\"") };
         c.warn(&at, message, format!("write path = \"{strip}\"{or}"));
     }
 }
@@ -63,7 +75,8 @@ fn plain(path: &str) -> String {
     percent_decode_str(path.trim_end_matches('/')).decode_utf8_lossy().into_owned()
 }
 
-/// No answer is put back into the client's terms where `rewrite` has made the path: a cookie for `/app` is not sent to `/shop`.
+/// No answer is put back into the client's terms where `rewrite` has made the path: a cookie for `/app` is
+/// not sent to `/shop`.
 fn rewrites(c: &mut Checker<'_>, path: &str, rule: &Rule) {
     let Some(rewrite) = &rule.rewrite else { return };
     let own = directory(rewrite, rule.path_regex.as_deref().unwrap_or_default());
@@ -72,15 +85,26 @@ fn rewrites(c: &mut Checker<'_>, path: &str, rule: &Rule) {
         [] => vec![matched.clone()],
         paths => paths.iter().map(|path| plain(path)).collect(),
     };
-    let Some(public) = paths.iter().find(|public| !below(public, &own) && !below(&matched, &own)) else { return };
-    let place = if public.is_empty() { "every path that this rule matches".to_owned() } else { format!("\"{public}\"") };
-    let message = format!("`rewrite-responses` cannot undo a `rewrite`: a cookie for \"{own}\" does not come back at {place}");
+    let Some(public) = paths.iter().find(|public| !below(public, &own) && !below(&matched, &own)) else {
+        return;
+    };
+    let place = if public.is_empty() {
+        "every path that this rule matches".to_owned()
+    } else {
+        format!("\"{public}\"")
+    };
+    let message = format!(
+        "`rewrite-responses` cannot undo a `rewrite`: a cookie for \"{own}\" does not come back at {place}"
+    );
     let help = match both_ways(rule) {
         Some(prefixes) => format!("write {prefixes} in place of path-regex and rewrite: that goes both ways"),
-        None => format!("look at the Path of the node's cookies: \"/\" comes back everywhere, \"{own}\" only where clients ask for that"),
+        None => format!(
+            "look at the Path of the node's cookies: \"/\" comes back everywhere, \"{own}\" only where clients ask for that"
+        ),
     };
     let at = join(path, "rewrite");
-    // all that is below a path of its own, and not below the public one: no page of an application, but all of it
+    // all that is below a path of its own, and not below the public one: no page of an application, but all
+    // of it
     match rewrite.contains('$') && !below(&own, public) {
         true => c.error_key(&at, message, help),
         false => c.warn_key(&at, message, help),
@@ -106,7 +130,8 @@ fn both_ways(rule: &Rule) -> Option<String> {
     let own = rule.rewrite.as_deref()?.strip_suffix("$1")?.strip_suffix(slash)?;
     let public = start.strip_suffix(slash)?;
     let is_plain = |path: &str| path.len() > 1 && !path.ends_with('/') && !path.contains('$');
-    (is_plain(public) && is_plain(own)).then(|| format!("path = \"{public}\", strip-prefix = \"{public}\" and add-prefix = \"{own}\""))
+    (is_plain(public) && is_plain(own))
+        .then(|| format!("path = \"{public}\", strip-prefix = \"{public}\" and add-prefix = \"{own}\""))
 }
 
 /// The whole names that every path that matches starts with.
@@ -116,12 +141,14 @@ fn whole(regex: &str) -> &str {
     if ends { start } else { start.rsplit_once('/').map_or("", |(whole, _)| whole) }
 }
 
-/// What every path that matches starts with, as far as it is plain to see, and what follows that in the expression.
+/// What every path that matches starts with, as far as it is plain to see, and what follows that in the
+/// expression.
 fn literal_start(regex: &str) -> (&str, &str) {
     let depth = |depth: i32, ch| depth + i32::from(ch == '(') - i32::from(ch == ')');
     let alternates = regex.match_indices('|').any(|(at, _)| regex[..at].chars().fold(0, depth) <= 0);
     let Some(regex) = regex.strip_prefix('^').filter(|_| !alternates) else { return ("", regex) };
-    let end = regex.find(|ch: char| !ch.is_ascii_alphanumeric() && !"/-_".contains(ch)).unwrap_or(regex.len());
+    let end =
+        regex.find(|ch: char| !ch.is_ascii_alphanumeric() && !"/-_".contains(ch)).unwrap_or(regex.len());
     // a sign that may be left out is none that all have
     let end = if regex[end..].starts_with(['?', '*', '{']) { end.saturating_sub(1) } else { end };
     regex.split_at(end)

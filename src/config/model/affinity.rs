@@ -42,7 +42,8 @@ conf! {
         /// Our own cookie, or the application's with `mode`.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cookie: Option<String>,
-        /// The jvmRoute suffix in this cookie of the application's, and in the path parameter of its lower-case name.
+        /// The jvmRoute suffix in this cookie of the application's, and in the path parameter of its
+        /// lower-case name.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub route: Option<String>,
         /// The application's own session cookie, learned from its answers.
@@ -54,7 +55,8 @@ conf! {
 
         /// With `cookie`: who writes it.
         pub mode: CookieMode,
-        /// With `cookie`: what its value is. Absent means "sealed" for a cookie of ours, and "route" in every other mode.
+        /// With `cookie`: what its value is. Absent means "sealed" for a cookie of ours, and "route" in every
+        /// other mode.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub value: Option<CookieValue>,
         /// With `cookie`: hide it from the application (ours is hidden unless this says false).
@@ -93,12 +95,14 @@ conf! {
         /// With `value = "dynamic"`: HAProxy's dynamic-cookie-key.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub dynamic_key: Option<String>,
-        /// With `value = "sealed"`: a file with keys, one a line, newest first; absent means one in state-dir, made at first start.
+        /// With `value = "sealed"`: a file with keys, one a line, newest first; absent means one in
+        /// state-dir, made at first start.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub keys: Option<String>,
 
-        /// What stands between id and route; the first one counts. With `route` it is "." unless given; "off": the whole value is the
-        /// route. With a readable `cookie` it is written in front of the route, as httpd's ROUTEID has it.
+        /// What stands between id and route; the first one counts. With `route` it is "." unless given;
+        /// "off": the whole value is the route. With a readable `cookie` it is written in front of the route,
+        /// as httpd's ROUTEID has it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub separator: Option<String>,
         /// With `route`: the path parameter's name; absent means the cookie's name in lower case.
@@ -110,7 +114,8 @@ conf! {
         /// With `key`: remember each key's node in the ledger, rather than only hash it.
         pub remember: bool,
 
-        /// Other forms honoured on the way in, such as those of the front end that was replaced. Never written.
+        /// Other forms honoured on the way in, such as those of the front end that was replaced. Never
+        /// written.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub also: Vec<AffinityTable>,
     }
@@ -160,7 +165,8 @@ impl AffinityTable {
         self.cookie.is_some() && self.mode != CookieMode::Prefix && self.cookie_value() == CookieValue::Route
     }
 
-    /// What a cookie's value is. Only one that we write ourselves can be sealed: the other modes are HAProxy's, whose values are readable.
+    /// What a cookie's value is. Only one that we write ourselves can be sealed: the other modes are
+    /// HAProxy's, whose values are readable.
     pub fn cookie_value(&self) -> CookieValue {
         self.value.unwrap_or(match self.mode {
             CookieMode::Insert => CookieValue::Sealed,

@@ -51,8 +51,8 @@ conf! {
         pub http2: bool,
         /// Keep the client's Host header (the default); false sends the node's own.
         pub preserve_host: bool,
-        /// Rewrite Location, Content-Location, Refresh and cookie Domain/Path that name a node or a prefix that a rule has swapped
-        /// (ProxyPassReverse, ProxyPassReverseCookiePath).
+        /// Rewrite Location, Content-Location, Refresh and cookie Domain/Path that name a node or a prefix
+        /// that a rule has swapped (ProxyPassReverse, ProxyPassReverseCookiePath).
         pub rewrite_responses: bool,
         /// Tell the node the client's address.
         pub forwarded: ForwardedStyle,
@@ -187,20 +187,22 @@ conf! {
     /// How nodes that announce themselves are admitted.
     #[derive(Default)]
     pub struct Join {
-        /// "ask": an operator accepts each (the default). "token": whoever has the token. Networks: whoever has it and comes from there.
+        /// "ask": an operator accepts each (the default). "token": whoever has the token. Networks: whoever
+        /// has it and comes from there.
         pub admit: OneOrMany<String>,
         /// The file with the join token. Absent: one is made in state-dir, as `homing token` prints it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub token_file: Option<String>,
-        /// Names of which a client certificate (`server.announce.tls.client-ca`) must have one to stand for the token: a DNS name or
-        /// URI, else the common name. `*` is one label, `{node}` the name of the node that it speaks for. Absent: each certificate does.
+        /// Names of which a client certificate (`server.announce.tls.client-ca`) must have one to stand for
+        /// the token: a DNS name or URI, else the common name. `*` is one label, `{node}` the name of the
+        /// node that it speaks for. Absent: each certificate does.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub client_names: Vec<String>,
-        /// Whose tokens speak for a node. "cluster": the cluster's, for each node that has not spoken with one of its own (the default).
-        /// "node": only its own, as `homing token CLUSTER/NODE` prints it.
+        /// Whose tokens speak for a node. "cluster": the cluster's, for each node that has not spoken with
+        /// one of its own (the default). "node": only its own, as `homing token CLUSTER/NODE` prints it.
         pub token: JoinToken,
-        /// Where nodes may be that come by themselves: "sender", at the address that they speak from (the default), and networks.
-        /// Loopback and link-local addresses only where they speak from there.
+        /// Where nodes may be that come by themselves: "sender", at the address that they speak from (the
+        /// default), and networks. Loopback and link-local addresses only where they speak from there.
         #[serde(skip_serializing_if = "OneOrMany::is_empty")]
         pub urls: OneOrMany<String>,
         /// The scheme of announced nodes that do not say it.
@@ -227,7 +229,8 @@ conf! {
         pub max_idle: u32,
         /// How long an idle connection is kept.
         pub idle_timeout: Duration,
-        /// Connections of HTTP/2 to one node by one worker: another opens when every stream is taken; beyond them requests wait.
+        /// Connections of HTTP/2 to one node by one worker: another opens when every stream is taken; beyond
+        /// them requests wait.
         pub http2_connections: u32,
     }
 }

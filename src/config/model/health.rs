@@ -18,7 +18,8 @@ conf! {
         pub host: Option<String>,
         /// Statuses that mean healthy: "200-399", "200,204".
         pub status: String,
-        /// Statuses with which the node asks to be drained: it keeps its sessions and takes no new ones. HAProxy's disable-on-404 is "404".
+        /// Statuses with which the node asks to be drained: it keeps its sessions and takes no new ones.
+        /// HAProxy's disable-on-404 is "404".
         #[serde(skip_serializing_if = "Option::is_none")]
         pub draining: Option<String>,
         /// Time between checks; varied by a tenth.
@@ -29,8 +30,8 @@ conf! {
         pub rise: u8,
         /// Bad checks in a row before a node is down.
         pub fall: u8,
-        /// Who keeps the pinned sessions of a node whose check fails: "traffic", the node while it answers clients, and all nodes when
-        /// most fail at once; "check", nobody.
+        /// Who keeps the pinned sessions of a node whose check fails: "traffic", the node while it answers
+        /// clients, and all nodes when most fail at once; "check", nobody.
         pub pinned: PinnedBy,
     }
 }
@@ -84,7 +85,8 @@ keywords! {
 }
 
 conf! {
-    /// An agent beside the node, asked in HAProxy's agent-check: it says weight, state, and whether the node is up.
+    /// An agent beside the node, asked in HAProxy's agent-check: it says weight, state, and whether the node
+    /// is up.
     pub struct Agent {
         /// Its port.
         pub port: u16,
@@ -102,14 +104,21 @@ conf! {
 
 impl Default for Agent {
     fn default() -> Self {
-        Self { port: 0, address: None, send: String::new(), interval: Duration::secs(2), timeout: Duration::secs(1) }
+        Self {
+            port: 0,
+            address: None,
+            send: String::new(),
+            interval: Duration::secs(2),
+            timeout: Duration::secs(1),
+        }
     }
 }
 
 conf! {
     /// Passive checks: what failing traffic means.
     pub struct Passive {
-        /// Failed requests in a row (no connection, no answer, while it answers nobody) before a node is set aside; 0 for never.
+        /// Failed requests in a row (no connection, no answer, while it answers nobody) before a node is set
+        /// aside; 0 for never.
         pub failures: u8,
         /// How long at first; doubled each time up to ten times.
         pub eject: Duration,

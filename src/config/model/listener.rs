@@ -17,9 +17,11 @@ conf! {
         pub proxy_protocol: bool,
         /// Whose X-Forwarded-* and Forwarded headers, and PROXY protocol headers, are believed.
         pub trusted_proxies: Vec<Network>,
-        /// Header in which `trusted-proxies` give a request's id, and nodes are told of it; strangers' ids are replaced. "off" leaves it alone.
+        /// Header in which `trusted-proxies` give a request's id, and nodes are told of it; strangers' ids
+        /// are replaced. "off" leaves it alone.
         pub request_id_header: String,
-        /// Clients from these networks find in each answer a header `Homing-Why`: node, why and request id, as the access log has them.
+        /// Clients from these networks find in each answer a header `Homing-Why`: node, why and request id,
+        /// as the access log has them.
         pub why_header: Vec<Network>,
         /// Time for a request's header to arrive in full.
         pub header_timeout: Duration,
@@ -55,7 +57,9 @@ impl Default for Listener {
 conf! {
     /// TLS towards clients.
     pub struct ListenerTls {
-        /// PEM files, or folders of them, each with a chain and its key (in one file, or NAME.crt/.pem/.cer beside NAME.key); chosen by SNI. A folder of certbot's, or one that holds such folders, serves as it is.
+        /// PEM files, or folders of them, each with a chain and its key (in one file, or NAME.crt/.pem/.cer
+        /// beside NAME.key); chosen by SNI. A folder of certbot's, or one that holds such folders, serves as
+        /// it is.
         pub certs: Vec<String>,
         /// The oldest protocol version offered.
         pub min_version: TlsVersion,
@@ -69,7 +73,12 @@ conf! {
 
 impl Default for ListenerTls {
     fn default() -> Self {
-        Self { certs: Vec::new(), min_version: TlsVersion::V12, client_ca: None, client_auth: ClientAuth::Require }
+        Self {
+            certs: Vec::new(),
+            min_version: TlsVersion::V12,
+            client_ca: None,
+            client_auth: ClientAuth::Require,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! The conf file as data: every key with its type, default and help in one place. The reader, the did-you-mean, the JSON
-//! Schema and `check --dump` all come from these types; what a value means is checked in `config::check`.
+//! The conf file as data: every key with its type, default and help in one place. The reader, the
+//! did-you-mean, the JSON Schema and `check --dump` all come from these types; what a value means is checked
+//! in `config::check`.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -35,12 +36,16 @@ mod rule;
 mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
-pub use cluster::{Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts};
+pub use cluster::{
+    Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts,
+};
 pub use health::{Agent, Health, HealthKind, Passive, PinnedBy};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable, Role, Then};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
-pub use server::{AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Traces, Workers, WorkersWord};
+pub use server::{
+    AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Traces, Workers, WorkersWord,
+};
 
 conf! {
     /// A whole conf file, includes merged in.
@@ -53,7 +58,8 @@ conf! {
         pub server: Server,
         /// Addresses the proxy accepts clients on, by name.
         pub listener: IndexMap<String, Listener>,
-        /// Which requests go where. The first rule that matches wins. Without any, everything goes to the cluster, if there is one alone.
+        /// Which requests go where. The first rule that matches wins. Without any, everything goes to the
+        /// cluster, if there is one alone.
         pub rule: Vec<Rule>,
         /// Sets of nodes that serve the same application, by name.
         pub cluster: IndexMap<String, Cluster>,

@@ -42,11 +42,12 @@ conf! {
         pub route: Option<String>,
         /// Serves new sessions only when no other node can.
         pub backup: bool,
-        /// What it is for beside serving sessions: "lb" tells clients where to go (and serves none in a dedicated cluster), "batch"
-        /// runs jobs. It may say so in its heartbeat instead.
+        /// What it is for beside serving sessions: "lb" tells clients where to go (and serves none in a
+        /// dedicated cluster), "batch" runs jobs. It may say so in its heartbeat instead.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub roles: Vec<Role>,
-        /// Where clients reach it directly, if not at its url: those that are handed off, and those that ask for the list of nodes.
+        /// Where clients reach it directly, if not at its url: those that are handed off, and those that ask
+        /// for the list of nodes.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub public_url: Option<String>,
         /// What the operator wants of it.
@@ -54,7 +55,8 @@ conf! {
         /// Its agent, if not as the cluster says.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub agent: Option<Box<Agent>>,
-        /// It may be a door of this proxy's own control plane: `server.admin` behind one of our listeners, say.
+        /// It may be a door of this proxy's own control plane: `server.admin` behind one of our listeners,
+        /// say.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub own: bool,
         /// The file with the AJP secret.

@@ -51,8 +51,8 @@ conf! {
         /// Remove this prefix from the path before it goes to the node.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub strip_prefix: Option<String>,
-        /// Put this prefix in front of the path before it goes to the node. With `strip-prefix` the one stands for the other, and the
-        /// cluster's `rewrite-responses` puts the client's back into answers.
+        /// Put this prefix in front of the path before it goes to the node. With `strip-prefix` the one
+        /// stands for the other, and the cluster's `rewrite-responses` puts the client's back into answers.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub add_prefix: Option<String>,
         /// Replace the path; with `path-regex`, `$1` stands for its first group.
@@ -68,7 +68,8 @@ conf! {
 }
 
 conf! {
-    /// A redirect to the public address of the node that a session of the cluster is given, path and query kept.
+    /// A redirect to the public address of the node that a session of the cluster is given, path and query
+    /// kept.
     pub struct HandOff {
         /// The cluster.
         pub cluster: String,
@@ -128,9 +129,10 @@ impl Default for Respond {
 }
 
 conf! {
-    /// Changes to headers, in this order: remove, set, add. Values may hold `{client.ip}`, `{client.port}`, `{host}`, `{scheme}`,
-    /// `{method}`, `{path}`, `{query}`, `{uri}`, `{listener}`, `{cluster}`, `{node}`, `{route}`, `{request.id}`, `{tls.version}`, `{tls.cipher}`,
-    /// `{tls.sni}`, `{tls.client.subject}`, `{tls.client.fingerprint}`, `{header.NAME}`, `{{` for a brace.
+    /// Changes to headers, in this order: remove, set, add. Values may hold `{client.ip}`, `{client.port}`,
+    /// `{host}`, `{scheme}`, `{method}`, `{path}`, `{query}`, `{uri}`, `{listener}`, `{cluster}`, `{node}`,
+    /// `{route}`, `{request.id}`, `{tls.version}`, `{tls.cipher}`, `{tls.sni}`, `{tls.client.subject}`,
+    /// `{tls.client.fingerprint}`, `{header.NAME}`, `{{` for a brace.
     #[derive(Default)]
     pub struct HeaderEdits {
         /// Replaces all lines of that name.

@@ -13,7 +13,8 @@ conf! {
         /// Where dashboard, API and /metrics listen.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub admin: Option<String>,
-        /// A file with the token that whoever uses `admin` has to show. Needed for any address but this machine's own.
+        /// A file with the token that whoever uses `admin` has to show. Needed for any address but this
+        /// machine's own.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub admin_token_file: Option<String>,
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
@@ -22,13 +23,15 @@ conf! {
         /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mod_heartbeat: Option<ModHeartbeat>,
-        /// Folder for what outlives the process: sessions, the keys of sealed pins, changes made at run time. One instance at a time.
+        /// Folder for what outlives the process: sessions, the keys of sealed pins, changes made at run time.
+        /// One instance at a time.
         pub state_dir: String,
         /// How long a graceful end may take before connections are cut.
         pub shutdown_grace: Duration,
         /// One line a request.
         pub access_log: AccessLog,
-        /// Where a span of each request is sent; absent means nowhere. Only a binary built with the feature `otel` can.
+        /// Where a span of each request is sent; absent means nowhere. Only a binary built with the feature
+        /// `otel` can.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub traces: Option<Traces>,
         /// Whether /metrics has something of each node, beside what there is of its cluster.
@@ -100,16 +103,16 @@ conf! {
     pub struct AnnounceTable {
         /// "host:port", or "unix:/path".
         pub bind: String,
-        /// TLS; absent means clear text. With `client-ca`, a node that shows a certificate of that authority needs no token, as far
-        /// as `join.client-names` of its cluster allows.
+        /// TLS; absent means clear text. With `client-ca`, a node that shows a certificate of that authority
+        /// needs no token, as far as `join.client-names` of its cluster allows.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tls: Option<ListenerTls>,
     }
 }
 
 conf! {
-    /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard, in datagrams and in POSTs. They know no secret: who
-    /// may speak is told by the address alone.
+    /// Where Apache's mod_heartbeat and Tomcat's HeartbeatListener are heard, in datagrams and in POSTs. They
+    /// know no secret: who may speak is told by the address alone.
     pub struct ModHeartbeat {
         /// The address, the same for UDP and for TCP.
         pub bind: String,
@@ -128,7 +131,13 @@ conf! {
 
 impl Default for ModHeartbeat {
     fn default() -> Self {
-        Self { bind: "0.0.0.0:23364".into(), groups: Vec::new(), from: Vec::new(), cluster: None, interval: Duration::secs(10) }
+        Self {
+            bind: "0.0.0.0:23364".into(),
+            groups: Vec::new(),
+            from: Vec::new(),
+            cluster: None,
+            interval: Duration::secs(10),
+        }
     }
 }
 
@@ -176,9 +185,11 @@ impl Default for AccessLog {
 conf! {
     /// Spans for a collector that speaks OpenTelemetry's protocol over HTTP.
     pub struct Traces {
-        /// The collector: "http://host:port", "https://host:port" or "unix:/path"; spans are posted to /v1/traces there.
+        /// The collector: "http://host:port", "https://host:port" or "unix:/path"; spans are posted to
+        /// /v1/traces there.
         pub to: String,
-        /// The share of new traces that is kept, from 0 to 1. Of a trace that others began, they have decided.
+        /// The share of new traces that is kept, from 0 to 1. Of a trace that others began, they have
+        /// decided.
         #[schemars(range(min = 0.0, max = 1.0))]
         pub sample: f64,
         /// The name under which the collector shows them.

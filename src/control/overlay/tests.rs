@@ -41,13 +41,17 @@ fn a_decision_stands_until_the_file_says_something_else() {
 
 #[test]
 fn a_node_that_joined_waits_until_it_is_accepted_and_the_file_wins_over_it() {
-    let joined = JoinedNode { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
+    let joined =
+        JoinedNode { url: "http://c:3".into(), route: Some("r3".into()), accepted: None, at: 1, from: None };
     let mut overlay = overlay_of("n3", NodeOverride { joined: Some(joined), ..NodeOverride::default() });
     let old = file("n1 = 'http://a:1'");
     assert_eq!(node(&overlay.overlay(&old).0, "n3").unwrap().state, AdminState::Pending);
     overlay.node_mut("shop", "n3").joined.as_mut().unwrap().accepted = Some(by("operator"));
     let n3 = node(&overlay.overlay(&old).0, "n3").unwrap();
-    assert_eq!((n3.state, n3.url.as_str(), n3.route.as_deref()), (AdminState::Enabled, "http://c:3", Some("r3")));
+    assert_eq!(
+        (n3.state, n3.url.as_str(), n3.route.as_deref()),
+        (AdminState::Enabled, "http://c:3", Some("r3"))
+    );
     let (config, said) = overlay.overlay(&file("n1 = 'http://a:1'\nn3 = 'http://d:4'"));
     assert_eq!((node(&config, "n3").unwrap().url.as_str(), said.len()), ("http://d:4", 1));
 }
@@ -100,11 +104,16 @@ const OF_0_1: &str = r#"{ "clusters": {
 fn what_0_1_wrote_is_read_and_written_as_it_was() {
     let overlay: Overlay = serde_json::from_str(OF_0_1).unwrap();
     assert_eq!((overlay.nodes_of("shop"), overlay.nodes_of("bank"), overlay.nodes_of("sho")), (3, 1, 0));
-    let (config, said) =
-        overlay.clone().overlay(&file("n1 = { url = 'http://a:1', max-requests = 9 }\nn2 = { url = 'http://b:1', state = 'draining' }"));
-    let (n1, n2, n3) = (node(&config, "n1").unwrap(), node(&config, "n2").unwrap(), node(&config, "n3").unwrap());
+    let (config, said) = overlay.clone().overlay(&file(
+        "n1 = { url = 'http://a:1', max-requests = 9 }\nn2 = { url = 'http://b:1', state = 'draining' }",
+    ));
+    let (n1, n2, n3) =
+        (node(&config, "n1").unwrap(), node(&config, "n2").unwrap(), node(&config, "n3").unwrap());
     assert_eq!((n1.state, n1.max_sessions, n1.max_requests), (AdminState::Drained, Some(3), None));
-    assert_eq!((n2.state, n3.state, n3.url.as_str(), said.len()), (AdminState::Maintenance, AdminState::Removed, "http://c:3", 0));
+    assert_eq!(
+        (n2.state, n3.state, n3.url.as_str(), said.len()),
+        (AdminState::Maintenance, AdminState::Removed, "http://c:3", 0)
+    );
     let written: serde_json::Value = serde_json::from_str(OF_0_1).unwrap();
     assert_eq!(serde_json::to_value(&overlay).unwrap(), written);
 }
@@ -116,8 +125,12 @@ fn what_is_saved_is_read_again() {
         over: FileValue::Nothing,
         by: by("x"),
     };
-    let joined = JoinedNode { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
-    let saved = overlay_of("n1", NodeOverride { joined: Some(joined), wanted: Some(set), ..weight(1, FileValue::Value(2)) });
+    let joined =
+        JoinedNode { url: "http://c:3".into(), route: None, accepted: Some(by("token")), at: 1, from: None };
+    let saved = overlay_of(
+        "n1",
+        NodeOverride { joined: Some(joined), wanted: Some(set), ..weight(1, FileValue::Value(2)) },
+    );
     let text = serde_json::to_string(&saved).unwrap();
     assert_eq!(serde_json::from_str::<Overlay>(&text).unwrap(), saved);
 }

@@ -1,5 +1,5 @@
-//! Which version wrote the files of a state folder. What a later one wrote is not for this one to read, to set aside or to write
-//! over: the way back to that version has to stay open, with all its sessions.
+//! Which version wrote the files of a state folder. What a later one wrote is not for this one to read, to
+//! set aside or to write over: the way back to that version has to stay open, with all its sessions.
 
 use super::ledgers::frames::FORMAT_LINE;
 use crate::control::error::{Error, Formats};
@@ -23,7 +23,8 @@ pub struct Version {
     pub format: u32,
 }
 
-/// Refuses a folder in which a later version has written. Nothing is changed; what cannot be read is for others to say.
+/// Refuses a folder in which a later version has written. Nothing is changed; what cannot be read is for
+/// others to say.
 pub fn refuse_later(folder: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.path();

@@ -1,5 +1,6 @@
-//! The state folder: what outlives the process. One instance holds it at a time, by a lock that ends with the process, however
-//! it ends. A file in it is replaced whole or not at all; one that cannot be read is set aside and never stops a start.
+//! The state folder: what outlives the process. One instance holds it at a time, by a lock that ends with the
+//! process, however it ends. A file in it is replaced whole or not at all; one that cannot be read is set
+//! aside and never stops a start.
 
 mod format;
 pub mod ledgers;
@@ -45,8 +46,9 @@ struct Document<T> {
 }
 
 impl StateDir {
-    /// Makes the folder if need be, and locks it. Refused when another instance holds it, or a later version has written in it: a
-    /// folder that cannot be used is no reason not to serve, and a warning says what that costs.
+    /// Makes the folder if need be, and locks it. Refused when another instance holds it, or a later version
+    /// has written in it: a folder that cannot be used is no reason not to serve, and a warning says what
+    /// that costs.
     pub fn open(path: &Path) -> Result<Self, Error> {
         format::refuse_later(path)?;
         let lock = match lock(path) {
@@ -74,8 +76,8 @@ impl StateDir {
         self.path.join(file)
     }
 
-    /// Reads a document. One that is not there is the default; so is one that cannot be understood, which is set aside with a
-    /// warning that says what that costs.
+    /// Reads a document. One that is not there is the default; so is one that cannot be understood, which is
+    /// set aside with a warning that says what that costs.
     pub fn read<T: DeserializeOwned + Default>(&self, name: &str, cost: &str) -> T {
         let file = format!("{name}.json");
         let text = match read_up_to(&self.path(&file), LONGEST) {
@@ -90,7 +92,8 @@ impl StateDir {
 
     /// Saves a document in place of the one before. False if that failed, which is told in the log once.
     pub fn write<T: Serialize>(&self, name: &str, value: &T) -> bool {
-        let text = serde_json::to_vec_pretty(&Document { format: FORMAT, data: value }).map_err(io::Error::other);
+        let text =
+            serde_json::to_vec_pretty(&Document { format: FORMAT, data: value }).map_err(io::Error::other);
         let file = format!("{name}.json");
         let saved = text.and_then(|text| self.put(&file, &text));
         self.note_outcome(&file, &saved)
@@ -128,7 +131,11 @@ impl StateDir {
     fn set_aside(&self, file: &str, why: impl Display, cost: &str) {
         let path = self.path(file);
         let aside = format!("{file}.damaged-{}", clock::unix_secs());
-        let renamed = if self.is_held() { fs::rename(&path, self.path(&aside)) } else { Err(io::ErrorKind::ReadOnlyFilesystem.into()) };
+        let renamed = if self.is_held() {
+            fs::rename(&path, self.path(&aside))
+        } else {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        };
         match renamed {
             Ok(()) => warn!("{}: {why}: it is set aside as {aside}, and {cost}", path.display()),
             Err(error) => warn!("{}: {why}, and it cannot be set aside ({error}): {cost}", path.display()),
@@ -138,7 +145,13 @@ impl StateDir {
             .flatten()
             .flatten()
             .filter_map(|entry| {
-                let when = entry.file_name().to_str()?.strip_prefix(file)?.strip_prefix(".damaged-")?.parse().ok()?;
+                let when = entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix(file)?
+                    .strip_prefix(".damaged-")?
+                    .parse()
+                    .ok()?;
                 Some((when, entry.path()))
             })
             .collect();
@@ -155,7 +168,10 @@ impl StateDir {
             Ok(()) if failing.remove(file) => info!("{} is written again", self.path(file).display()),
             // said when it was opened
             Err(error) if self.is_held() && failing.insert(file.to_owned()) => {
-                warn!("{} cannot be written: {error}; a restart would lose what is new in it: make room", self.path(file).display());
+                warn!(
+                    "{} cannot be written: {error}; a restart would lose what is new in it: make room",
+                    self.path(file).display()
+                );
             }
             _ => {}
         }

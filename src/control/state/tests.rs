@@ -74,7 +74,8 @@ fn what_cannot_be_understood_is_set_aside() {
 
 #[test]
 fn what_a_later_version_wrote_is_not_touched() {
-    let later: [(&str, &[u8]); 2] = [("runtime.json", b"{\"format\":2,\"data\":{}}"), ("ledgers", b"homing ledgers 20\nof its own kind")];
+    let later: [(&str, &[u8]); 2] =
+        [("runtime.json", b"{\"format\":2,\"data\":{}}"), ("ledgers", b"homing ledgers 20\nof its own kind")];
     for (name, text) in later {
         let folder = folder();
         let path = open(&folder).path;
@@ -90,12 +91,18 @@ fn what_a_later_version_wrote_is_not_touched() {
 
 /// The names and contents of all files.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
 }
 
 #[test]
 fn another_version_is_told_from_damage() {
-    assert!(parse::<Notes>(br#"{"format":0,"data":"?"}"#).unwrap_err().to_string().contains("another version"));
+    assert!(
+        parse::<Notes>(br#"{"format":0,"data":"?"}"#).unwrap_err().to_string().contains("another version")
+    );
     assert!(parse::<Notes>(br#"{"format":1,"data":"?"}"#).unwrap_err().to_string().contains("damaged"));
 }
 
@@ -103,7 +110,9 @@ fn another_version_is_told_from_damage() {
 fn the_newest_few_damaged_files_are_kept() {
     let folder = folder();
     let dir = open(&folder);
-    for old in ["notes.json.damaged-1", "notes.json.damaged-20", "notes.json.damaged-3", "other.json.damaged-1"] {
+    for old in
+        ["notes.json.damaged-1", "notes.json.damaged-20", "notes.json.damaged-3", "other.json.damaged-1"]
+    {
         fs::write(dir.path(old), "?").unwrap();
     }
     fs::write(dir.path("notes.json"), "?").unwrap();
@@ -119,7 +128,10 @@ fn a_folder_has_one_holder() {
     let folder = folder();
     let dir = open(&folder);
     let refusal = StateDir::open(&dir.path).unwrap_err().to_string();
-    assert!(refusal.contains("in use") && refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+    assert!(
+        refusal.contains("in use") && refusal.contains(&format!("process {}", std::process::id())),
+        "{refusal}"
+    );
     drop(dir);
     assert!(open(&folder).is_held());
 }

@@ -1,6 +1,6 @@
-//! Documents are written by a thread of their own, so that nobody who decides waits for the disk. Of a document only the newest
-//! that waits is written: whoever asked for an older one has what he asked for then, and more. One that could not be written is
-//! tried again, unless a newer one has come.
+//! Documents are written by a thread of their own, so that nobody who decides waits for the disk. Of a
+//! document only the newest that waits is written: whoever asked for an older one has what he asked for then,
+//! and more. One that could not be written is tried again, unless a newer one has come.
 
 use super::StateDir;
 use crate::base::background::Background;
@@ -55,7 +55,9 @@ impl StateWriter {
     pub fn start(dir: Arc<StateDir>) -> std::io::Result<Self> {
         let queue = Arc::<StateQueue>::default();
         let (theirs, writes_to) = (queue.clone(), dir.clone());
-        let thread = Background::start("state", move || kept_thread("the writer of the state", || theirs.write_all(&writes_to)))?;
+        let thread = Background::start("state", move || {
+            kept_thread("the writer of the state", || theirs.write_all(&writes_to))
+        })?;
         Ok(Self { dir, queue, thread: Cell::new(Some(thread)) })
     }
 
@@ -91,7 +93,10 @@ impl StateWriter {
         self.queue.lock().closed = true;
         self.queue.news.notify_one();
         if self.thread.take().is_some_and(|thread| !thread.ends_within(PATIENCE)) {
-            warn!("the disk of {} does not write: what was changed last may be lost", self.dir.path("").display());
+            warn!(
+                "the disk of {} does not write: what was changed last may be lost",
+                self.dir.path("").display()
+            );
         }
     }
 }
@@ -130,12 +135,14 @@ impl StateQueue {
         }
     }
 
-    /// The document that has waited longest. After a failure nothing is tried for a moment; at the end, once more.
+    /// The document that has waited longest. After a failure nothing is tried for a moment; at the end, once
+    /// more.
     fn next(&self, failed: bool) -> Option<Queued> {
         let mut waiting = self.lock();
         if failed && !waiting.closed {
             let open = |waiting: &mut QueuedWrites| !waiting.closed;
-            waiting = self.news.wait_timeout_while(waiting, PAUSE, open).unwrap_or_else(PoisonError::into_inner).0;
+            waiting =
+                self.news.wait_timeout_while(waiting, PAUSE, open).unwrap_or_else(PoisonError::into_inner).0;
         }
         loop {
             match waiting.documents.pop_front() {
@@ -162,14 +169,16 @@ mod tests {
     use std::fs::{self, File};
     use std::process::Command;
 
-    /// A disk that does not write this document until the pipe in its way is read: then it has failed once, and writes again.
+    /// A disk that does not write this document until the pipe in its way is read: then it has failed once,
+    /// and writes again.
     fn block(dir: &StateDir, name: &str) {
         let made = Command::new("mkfifo").arg(dir.path(&format!("{name}.json.new"))).status();
         assert!(made.unwrap().success());
     }
 
     fn unblock(dir: &StateDir, name: &str) {
-        std::io::copy(&mut File::open(dir.path(&format!("{name}.json.new"))).unwrap(), &mut std::io::sink()).unwrap();
+        std::io::copy(&mut File::open(dir.path(&format!("{name}.json.new"))).unwrap(), &mut std::io::sink())
+            .unwrap();
     }
 
     /// Until the thread has taken what was handed in.
@@ -215,7 +224,11 @@ mod tests {
         let way = writer.dir().path("notes.json.new");
         fs::create_dir(&way).unwrap();
         writer.write("notes", Arc::new(notes(3))).wait().await;
-        assert_eq!(read(writer.dir(), "notes"), Notes::new(), "whoever asked is not kept by a disk that fails");
+        assert_eq!(
+            read(writer.dir(), "notes"),
+            Notes::new(),
+            "whoever asked is not kept by a disk that fails"
+        );
         fs::remove_dir(&way).unwrap();
         while read(writer.dir(), "notes") != notes(3) {
             tokio::time::sleep(PAUSE).await;

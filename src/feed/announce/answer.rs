@@ -18,7 +18,8 @@ pub fn to<'a>(cluster: &'a Cluster, node: &'a Node, beat: &Heartbeat, list: bool
     let spec = &node.spec;
     let settings = Cow::Borrowed(&cluster.settings);
     let limits = GrantedLimits { max_sessions: spec.max_sessions, max_requests: spec.max_requests };
-    let revision = hash64(format!("{} {interval} {} {limits:?}", spec.route, settings.hash).as_bytes()) & EXACT;
+    let revision =
+        hash64(format!("{} {interval} {} {limits:?}", spec.route, settings.hash).as_bytes()) & EXACT;
     let route = (&*spec.route).into();
     let now = Now::look();
     let nodes = list.then(|| list::ranked(cluster, now).into());

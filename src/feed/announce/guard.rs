@@ -50,7 +50,11 @@ impl AnnounceGuard {
                 Some(file) => {
                     let path = files.path(file);
                     let tokens = files.tokens(&path);
-                    let of = |why| TokenFileError { key: format!("cluster.{name}.join.token-file"), file: path, why };
+                    let of = |why| TokenFileError {
+                        key: format!("cluster.{name}.join.token-file"),
+                        file: path,
+                        why,
+                    };
                     let own = Rc::new(tokens.map_err(of)?);
                     known.push(own.clone());
                     own
@@ -68,14 +72,22 @@ impl AnnounceGuard {
     /// What a request shows, if there is a cluster that it is good for, or may be.
     pub fn credentials(&self, caller: &Caller, headers: &HeaderMap) -> Option<Credentials> {
         let known = |shown: &ShownToken| self.known.iter().any(|tokens| tokens.admit(shown));
-        let good = |token: &NodeToken| self.clusters.get(token.cluster()).is_some_and(|wants| wants.tokens.admit_node(token));
+        let good = |token: &NodeToken| {
+            self.clusters.get(token.cluster()).is_some_and(|wants| wants.tokens.admit_node(token))
+        };
         let (token, node) = (ShownToken::by(headers).filter(known), NodeToken::by(headers).filter(good));
         let shown = Credentials { token, node, names: caller.names.clone() };
         (shown.token.is_some() || shown.node.is_some() || shown.names.is_some()).then_some(shown)
     }
 
-    /// What lets its bearer speak for this node of a cluster, or read of all. A cluster that is not there asks for nothing.
-    pub fn admit(&self, cluster: &str, node: Option<&str>, shown: &Credentials) -> Result<SenderProof<'static>, Problem> {
+    /// What lets its bearer speak for this node of a cluster, or read of all. A cluster that is not there
+    /// asks for nothing.
+    pub fn admit(
+        &self,
+        cluster: &str,
+        node: Option<&str>,
+        shown: &Credentials,
+    ) -> Result<SenderProof<'static>, Problem> {
         let Some(wants) = self.clusters.get(cluster) else { return Ok(SenderProof::Token) };
         if let Some(token) = shown.node.as_ref().filter(|token| token.cluster() == cluster) {
             return match node.is_none_or(|node| node == token.node()) {
@@ -97,11 +109,13 @@ impl AnnounceGuard {
         }
     }
 
-    /// Whether a request may read the list: with the cluster's token, or on this machine where only this machine gets here. By
-    /// address or as localhost, then: a web page whose own name was made to point here reads nothing.
+    /// Whether a request may read the list: with the cluster's token, or on this machine where only this
+    /// machine gets here. By address or as localhost, then: a web page whose own name was made to point here
+    /// reads nothing.
     pub fn admit_reader(&self, cluster: &str, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
         let host = headers.get(header::HOST).map(|host| host_of(host.to_str().unwrap_or("?")));
-        let near = self.local && host.is_none_or(|host| is_plain(&host)) && !headers.contains_key(header::ORIGIN);
+        let near =
+            self.local && host.is_none_or(|host| is_plain(&host)) && !headers.contains_key(header::ORIGIN);
         if near {
             return Ok(());
         }
@@ -110,8 +124,8 @@ impl AnnounceGuard {
     }
 }
 
-/// Reads the tokens of the state folder along with the files that the conf names, where some cluster has none of its own; they are
-/// made if need be. A folder that cannot be used is no reason not to serve.
+/// Reads the tokens of the state folder along with the files that the conf names, where some cluster has none
+/// of its own; they are made if need be. A folder that cannot be used is no reason not to serve.
 pub fn read_common_tokens(config: &Config, files: &mut NamedFiles) {
     let has_own = |cluster: &Cluster| cluster.join.as_ref().is_some_and(|join| join.token_file.is_some());
     if config.server.announce.is_none() || config.cluster.values().all(has_own) {
@@ -119,7 +133,10 @@ pub fn read_common_tokens(config: &Config, files: &mut NamedFiles) {
     }
     let path = files.path(&config.server.join_token());
     if let Err(why) = token::first_or_made(&path).and_then(|_| files.read_tokens(&path)) {
-        warn!("{} {why}: no node can announce itself to a cluster without join.token-file: mend it and reload", path.display());
+        warn!(
+            "{} {why}: no node can announce itself to a cluster without join.token-file: mend it and reload",
+            path.display()
+        );
     }
 }
 
@@ -147,7 +164,9 @@ fn not_its_token(cluster: &str, node: Option<&str>, token: &NodeToken) -> Proble
 
 /// The refusal of the cluster's token where each node has one of its own.
 fn asks_for_its_own(cluster: &str, node: &str) -> Problem {
-    let detail = format!("Each node of {cluster} shows a token of its own, as `homing token {cluster}/{node}` prints it.");
+    let detail = format!(
+        "Each node of {cluster} shows a token of its own, as `homing token {cluster}/{node}` prints it."
+    );
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 

@@ -1,4 +1,5 @@
-//! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload first.
+//! The ranked list: where a client that chooses its node itself is to go, the node with the smallest workload
+//! first.
 
 use super::guard::AnnounceGuard;
 use crate::base::clock::Now;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 
 /// The nodes that take new sessions, smallest workload first; backups when there is no other.
 pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
-    let takes = |node: &&Arc<Node>| node.state(now) == State::Ready && node.live.report.weight(node.spec.weight) > 0;
+    let takes =
+        |node: &&Arc<Node>| node.state(now) == State::Ready && node.live.report.weight(node.spec.weight) > 0;
     let backups = cluster.nodes().filter(takes).all(|node| node.spec.backup);
     let nodes = cluster.nodes().filter(takes).filter(|node| node.spec.backup == backups);
     let entry = |node| {
@@ -25,7 +27,13 @@ pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
 }
 
 /// Answers with the list: plain text where `Accept` names that and not JSON.
-pub fn respond(table: &Table, guard: &AnnounceGuard, name: &str, caller: &Caller, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+pub fn respond(
+    table: &Table,
+    guard: &AnnounceGuard,
+    name: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
     guard.admit_reader(name, caller, headers)?;
     let Some(cluster) = table.clusters.iter().find(|cluster| *cluster.name == *name) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no cluster {name:?}.")));

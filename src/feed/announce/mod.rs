@@ -1,5 +1,5 @@
-//! The address that nodes announce themselves at (`server.announce`): `POST /heartbeat`, and the ranked list for clients that
-//! choose their node themselves.
+//! The address that nodes announce themselves at (`server.announce`): `POST /heartbeat`, and the ranked list
+//! for clients that choose their node themselves.
 
 mod answer;
 mod guard;
@@ -14,7 +14,9 @@ use crate::control::members::BeatRefusal;
 use crate::heartbeat::{Role, Sender, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line};
+use crate::serve::{
+    Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line,
+};
 use crate::upstream::own_addresses::OwnAddress;
 use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
@@ -26,7 +28,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
-const OPTIONS: ControlOptions = ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
+const OPTIONS: ControlOptions =
+    ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
 
 /// What a conf asks for, made ready.
 pub type AnnouncePlan = ControlPlan<AnnounceGuard>;
@@ -49,7 +52,8 @@ impl Announce {
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, ControlError> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
-        self.listener.prepare(conf.map(|conf| conf.bind()), tls, |bind| AnnounceGuard::new(config, bind, files))
+        self.listener
+            .prepare(conf.map(|conf| conf.bind()), tls, |bind| AnnounceGuard::new(config, bind, files))
     }
 
     /// Where it will be once the plan is committed.
@@ -60,7 +64,8 @@ impl Announce {
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
     pub fn commit(&mut self, plan: AnnouncePlan) -> Option<String> {
         let handler = self.handler.clone();
-        self.listener.commit(plan, move |guard, request, caller| answer(handler.clone(), guard, request, caller))
+        self.listener
+            .commit(plan, move |guard, request, caller| answer(handler.clone(), guard, request, caller))
     }
 
     /// The certificates that it shows.
@@ -75,17 +80,30 @@ struct AnnounceHandler {
     refused: RefusedBeats,
 }
 
-async fn answer(handler: Rc<AnnounceHandler>, guard: Rc<AnnounceGuard>, request: Request<Incoming>, caller: Caller) -> Response<Body> {
+async fn answer(
+    handler: Rc<AnnounceHandler>,
+    guard: Rc<AnnounceGuard>,
+    request: Request<Incoming>,
+    caller: Caller,
+) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let mut parts = path.split('/').skip(1);
     let answer = match [parts.next(), parts.next(), parts.next(), parts.next()] {
-        [Some("heartbeat"), None, ..] if request.method() == Method::POST => handler.heartbeat(&guard, request, caller).await,
+        [Some("heartbeat"), None, ..] if request.method() == Method::POST => {
+            handler.heartbeat(&guard, request, caller).await
+        }
         [Some("heartbeat"), None, ..] => Err(not_allowed("A heartbeat is sent by POST.", "POST")),
-        [Some("clusters"), Some(cluster), Some("nodes"), None] if matches!(*request.method(), Method::GET | Method::HEAD) => {
+        [Some("clusters"), Some(cluster), Some("nodes"), None]
+            if matches!(*request.method(), Method::GET | Method::HEAD) =>
+        {
             list::respond(&handler.beats.table(), &guard, cluster, &caller, request.headers())
         }
-        [Some("clusters"), Some(_), Some("nodes"), None] => Err(not_allowed("The list is read by GET.", "GET, HEAD")),
-        _ => Err(Problem::new(StatusCode::NOT_FOUND, "Here are POST /heartbeat and GET /clusters/NAME/nodes.")),
+        [Some("clusters"), Some(_), Some("nodes"), None] => {
+            Err(not_allowed("The list is read by GET.", "GET, HEAD"))
+        }
+        _ => {
+            Err(Problem::new(StatusCode::NOT_FOUND, "Here are POST /heartbeat and GET /clusters/NAME/nodes."))
+        }
     };
     answer.unwrap_or_else(Problem::into_response)
 }
@@ -95,20 +113,35 @@ fn not_allowed(detail: &str, allow: &'static str) -> Problem {
 }
 
 impl AnnounceHandler {
-    async fn heartbeat(&self, guard: &AnnounceGuard, request: Request<Incoming>, caller: Caller) -> Result<Response<Body>, Problem> {
+    async fn heartbeat(
+        &self,
+        guard: &AnnounceGuard,
+        request: Request<Incoming>,
+        caller: Caller,
+    ) -> Result<Response<Body>, Problem> {
         // a process of this machine, over a Unix socket
         let from = caller.peer.address().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
         // who has nothing to show is not listened to any further
         let Some(shown) = guard.credentials(&caller, request.headers()) else {
             return Err(self.refuse(HeartbeatOutcome::Denied, from, guard::unauthorized()));
         };
-        let wants_list = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+        let wants_list =
+            request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "nodes=1"));
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .map(str::to_owned);
         let body = body_of(request.into_body(), native::LARGEST)
             .await
             .map_err(|problem| self.refuse(HeartbeatOutcome::Malformed, from, problem))?;
-        let heard = native::read(kind.as_deref(), &body)
-            .map_err(|refusal| self.refuse(HeartbeatOutcome::Malformed, from, Problem::new(refusal.status(), format!("{refusal}."))))?;
+        let heard = native::read(kind.as_deref(), &body).map_err(|refusal| {
+            self.refuse(
+                HeartbeatOutcome::Malformed,
+                from,
+                Problem::new(refusal.status(), format!("{refusal}.")),
+            )
+        })?;
         let proof = match &heard.speaker {
             Sender::Named { cluster, node, .. } => guard.admit(cluster, Some(node), &shown),
             Sender::Address { .. } => Err(guard::unauthorized()),

@@ -45,7 +45,12 @@ async fn every_way_to_save_a_file_is_noticed() {
     fs::rename(&path, dir.path().join("homing.toml~")).unwrap();
     fs::write(&path, "five").unwrap();
     must_change(&mut files, "backup kept beside").await;
-    fs::OpenOptions::new().append(true).open(&path).map(|mut file| std::io::Write::write_all(&mut file, b"six")).unwrap().unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .map(|mut file| std::io::Write::write_all(&mut file, b"six"))
+        .unwrap()
+        .unwrap();
     must_change(&mut files, "appended").await;
     must_stay(&mut files, "after the last change").await;
 }
@@ -63,7 +68,8 @@ async fn what_changes_no_content_is_not_reported() {
 
 #[tokio::test]
 async fn a_kubernetes_swap_is_noticed_again_and_again() {
-    let dir = dir_with(&[("..1/homing.toml", "one"), ("..2/homing.toml", "two"), ("..3/homing.toml", "three")]);
+    let dir =
+        dir_with(&[("..1/homing.toml", "one"), ("..2/homing.toml", "two"), ("..3/homing.toml", "three")]);
     let at = |name: &str| dir.path().join(name);
     symlink("..1", at("..data")).unwrap();
     symlink("..data/homing.toml", at("homing.toml")).unwrap();

@@ -63,13 +63,20 @@ impl Outages {
     }
 }
 
-/// A page may take as long as clients wait for it, and a node that stalls for less than this is worth waiting for.
+/// A page may take as long as clients wait for it, and a node that stalls for less than this is worth waiting
+/// for.
 pub(super) fn patience(conf: &model::Cluster) -> Duration {
     conf.timeouts.response.get().max(conf.passive.eject.get() * 3)
 }
 
 /// Takes what a check found.
-pub fn record(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, result: Result<CheckAnswer, CheckFailure>, at: Now) {
+pub fn record(
+    subject: &CheckedNode,
+    watch: &mut Watch,
+    outages: &Outages,
+    result: Result<CheckAnswer, CheckFailure>,
+    at: Now,
+) {
     let now = at.ms();
     let outcome = match &result {
         Ok(_) => CheckOutcome::Good,
@@ -91,12 +98,17 @@ pub fn record(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
     let was_fresh = watch.is_fresh();
     let is_refused = matches!(&result, Err(failure) if failure.meaning == Meaning::Refused);
     if was_fresh && !is_refused && (!subject.joined || subject.live.all_sessions() > 0) {
-        // it listens and may have sessions from before this process, which began in the middle of whatever it is
+        // it listens and may have sessions from before this process, which began in the middle of whatever it
+        // is
         watch.assume_served();
     }
     // where the check alone decides, an answer to a client does not outweigh a silent one
-    let since_answer = subject.live.evidence.since_answer(at).filter(|_| subject.conf.pinned == PinnedBy::Traffic);
-    if outcome == CheckOutcome::Good && watch.held(now).is_some() && !subject.cluster_live.others_take_new(subject.live.slot, at) {
+    let since_answer =
+        subject.live.evidence.since_answer(at).filter(|_| subject.conf.pinned == PinnedBy::Traffic);
+    if outcome == CheckOutcome::Good
+        && watch.held(now).is_some()
+        && !subject.cluster_live.others_take_new(subject.live.slot, at)
+    {
         watch.lift_hold();
     }
     let change = watch.observe(now, outcome, since_answer);
@@ -128,7 +140,8 @@ pub fn record(subject: &CheckedNode, watch: &mut Watch, outages: &Outages, resul
     }
 }
 
-/// Notes whether the checks of a node that served begin to fail, or call it up again, and what that means for all of them.
+/// Notes whether the checks of a node that served begin to fail, or call it up again, and what that means for
+/// all of them.
 fn note_row(subject: &CheckedNode, watch: &Watch, now: u64) {
     let (evidence, doubt) = (&subject.live.evidence, &subject.cluster_live.doubt);
     let is_news = watch.fails().is_some_and(|fails| evidence.check(fails, now));
@@ -169,7 +182,8 @@ pub(super) fn record_unchecked(subject: &CheckedNode, outages: &Outages, now: No
 /// Writes health and its reason into the live cells. Returns whether health changed.
 pub(super) fn publish(subject: &CheckedNode, health: Health, why: &str, now: Now) -> bool {
     let live = &subject.live;
-    // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to others
+    // a whole cluster that starts or comes back is not eased in, only a node that joins or comes back to
+    // others
     let rise = match live.health() {
         before if before == health => Rise::Found,
         Health::Unknown if !subject.joined => Rise::Found,
@@ -189,7 +203,9 @@ fn is_nowhere(link: &Link) -> bool {
 
 fn why_good(watch: &Watch, now: u64, seen: &str) -> String {
     match (watch.health(), watch.held(now)) {
-        (Health::Down, Some((flips, left))) => format!("held down after {flips} flips, for {} s more; {seen}", left.div_ceil(1000)),
+        (Health::Down, Some((flips, left))) => {
+            format!("held down after {flips} flips, for {} s more; {seen}", left.div_ceil(1000))
+        }
         (Health::Down, None) => format!("answers again: {seen}"),
         _ => seen.to_owned(),
     }
@@ -200,7 +216,11 @@ fn why_bad(watch: &Watch, now: u64, fell: bool, conf: &model::Health, why: &str)
     let checks = || count(failed.into(), "check");
     match (watch.health(), watch.held(now)) {
         (Health::Down, Some((flips, left))) if fell => {
-            format!("{why} ({} failed), held down for {} s after {flips} flips", checks(), left.div_ceil(1000))
+            format!(
+                "{why} ({} failed), held down for {} s after {flips} flips",
+                checks(),
+                left.div_ceil(1000)
+            )
         }
         (Health::Down, _) if fell => format!("{why} ({} failed)", checks()),
         (Health::Up, _) if failed == 0 => format!("{why}, but clients are answered"),
@@ -216,8 +236,13 @@ fn announce(subject: &CheckedNode, health: Health, why: &str, now: Now) {
         _ => {
             let roster = subject.cluster_live.roster.load();
             let at = roster.node(subject.live.slot);
-            let kept =
-                at.and_then(|node| Some(format!(", but {}: {}", kept(&subject.conf, &subject.cluster_live, node, now)?, node.keeps())));
+            let kept = at.and_then(|node| {
+                Some(format!(
+                    ", but {}: {}",
+                    kept(&subject.conf, &subject.cluster_live, node, now)?,
+                    node.keeps()
+                ))
+            });
             warn!("cluster {cluster} node {node} is down: {why}{}", kept.unwrap_or_default());
         }
     }
@@ -226,13 +251,17 @@ fn announce(subject: &CheckedNode, health: Health, why: &str, now: Now) {
 /// Says once when the last node of a cluster falls, and once when one is back.
 fn say_of_cluster(subject: &CheckedNode, outages: &Outages) {
     let roster = subject.cluster_live.roster.load();
-    let mut meant = roster.nodes.iter().flatten().filter(|node| node.spec.admin != AdminState::Maintenance).peekable();
+    let mut meant =
+        roster.nodes.iter().flatten().filter(|node| node.spec.admin != AdminState::Maintenance).peekable();
     let (name, mut dark) = (&subject.cluster, outages.0.borrow_mut());
     if subject.live.health() == Health::Up {
         if dark.remove(name) {
             info!("cluster {name} is served again: node {} passes its check", subject.node);
         }
-    } else if meant.peek().is_some() && meant.all(|node| node.live.health() == Health::Down) && dark.insert(Arc::clone(name)) {
+    } else if meant.peek().is_some()
+        && meant.all(|node| node.live.health() == Health::Down)
+        && dark.insert(Arc::clone(name))
+    {
         warn!("every node of cluster {name} fails its check: all are tried");
     }
 }

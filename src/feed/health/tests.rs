@@ -13,11 +13,14 @@ const SOON: u64 = 60_000;
 pub fn table(clusters: &[(&str, &str, &str)], before: Option<&Table>) -> Arc<Table> {
     let mut text = String::from("[listener.web]\nbind = \"127.0.0.1:0\"\n[[rule]]\ncluster = \"shop\"\n");
     for (name, health, nodes) in clusters {
-        text.push_str(&format!("[cluster.{name}]\nhealth = {{ {health} }}\n[cluster.{name}.nodes]\n{nodes}\n"));
+        text.push_str(&format!(
+            "[cluster.{name}]\nhealth = {{ {health} }}\n[cluster.{name}.nodes]\n{nodes}\n"
+        ));
     }
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-    let table = compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
+    let table =
+        compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
     adopt(&table, Now::look());
     Arc::new(table)
 }
@@ -62,7 +65,10 @@ async fn new_nodes_are_decided_by_their_first_check() {
             checks.reconcile(&table);
             let (n1, n2) = (node(&table, 0, "n1"), node(&table, 0, "n2"));
             assert_eq!(n1.live.health(), Health::Unknown);
-            until("both checked", || n1.live.health() != Health::Unknown && n2.live.health() != Health::Unknown).await;
+            until("both checked", || {
+                n1.live.health() != Health::Unknown && n2.live.health() != Health::Unknown
+            })
+            .await;
             assert_eq!((n1.live.health(), n2.live.health()), (Health::Up, Health::Down));
             assert!(n1.live.why().starts_with("connects in "), "{}", n1.live.why());
             assert_eq!(n2.live.why(), "connection refused (1 check failed)");
@@ -99,7 +105,8 @@ async fn a_reload_keeps_what_did_not_change() {
     let down = dead_url().await;
     LocalSet::new()
         .run_until(async {
-            let first = table(&[("shop", SLOW, &format!("n1 = \"{up}\"\nn2 = \"{up}\"\nn3 = \"{up}\""))], None);
+            let first =
+                table(&[("shop", SLOW, &format!("n1 = \"{up}\"\nn2 = \"{up}\"\nn3 = \"{up}\""))], None);
             let mut checks = Checks::new();
             checks.reconcile(&first);
             let all = || first.clusters[0].nodes().all(|node| node.live.health() == Health::Up);
@@ -152,7 +159,9 @@ async fn a_name_has_time_to_resolve_and_a_bad_one_stops_nobody() {
     let port = open.local_addr().unwrap().port();
     LocalSet::new()
         .run_until(async {
-            let nodes = format!("n1 = \"http://localhost:{port}\"\nn2 = \"http://nowhere.invalid:80\"\nn3 = \"{up}\"");
+            let nodes = format!(
+                "n1 = \"http://localhost:{port}\"\nn2 = \"http://nowhere.invalid:80\"\nn3 = \"{up}\""
+            );
             let table = table(&[("shop", SLOW, &nodes)], None);
             let (mut checks, mut names) = (Checks::new(), crate::feed::Resolver::new());
             names.reconcile(&table);
@@ -160,7 +169,10 @@ async fn a_name_has_time_to_resolve_and_a_bad_one_stops_nobody() {
             let health = |name| node(&table, 0, name).live.health();
             until("good ones up", || health("n1") == Health::Up && health("n3") == Health::Up).await;
             until("bad one down", || health("n2") == Health::Down).await;
-            assert_eq!(node(&table, 0, "n2").live.why(), "name nowhere.invalid does not resolve (1 check failed)");
+            assert_eq!(
+                node(&table, 0, "n2").live.why(),
+                "name nowhere.invalid does not resolve (1 check failed)"
+            );
         })
         .await;
 }
@@ -174,13 +186,15 @@ async fn thousands_of_nodes_are_checked() {
             let table = table(&[("shop", SLOW, &nodes)], None);
             let mut checks = Checks::new();
             checks.reconcile(&table);
-            until("all checked", || table.clusters[0].nodes().all(|node| node.live.health() == Health::Down)).await;
+            until("all checked", || table.clusters[0].nodes().all(|node| node.live.health() == Health::Down))
+                .await;
             drop(checks);
         })
         .await;
 }
 
-/// What a node says of being eased in, after the nodes of a cluster came up one by one, so many seconds apart each.
+/// What a node says of being eased in, after the nodes of a cluster came up one by one, so many seconds apart
+/// each.
 fn eased(joined: bool, courses: &[(&str, u64, Health)]) -> Vec<bool> {
     let nodes = "n1 = \"http://127.0.0.1:1\"\nn2 = \"http://127.0.0.1:2\"\nn3 = \"http://127.0.0.1:3\"";
     let table = table(&[("shop", SLOW, nodes)], None);
@@ -204,13 +218,34 @@ fn nodes_that_come_back_from_the_same_outage_share_what_is_new_by_weight() {
     const OUTAGE: [(&str, u64, Health); 3] = [("n1", 60, Down), ("n2", 0, Down), ("n3", 1, Down)];
     let back = |courses: &[&[(&str, u64, Health)]]| eased(false, &courses.concat());
     assert_eq!(back(&[&START]), [false; 3], "a start");
-    assert_eq!(back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 20, Up)]]), [false; 3], "an outage");
-    assert_eq!(back(&[&OUTAGE, &[("n1", 60, Up), ("n2", 1, Up), ("n3", 1, Up)]]), [false; 3], "that we were started in");
-    assert_eq!(back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 40, Up)]]), [false, false, true], "one is late");
-    assert_eq!(back(&[&START, &[("n3", 1, Down), ("n3", 5, Up)]]), [false, false, true], "one comes back to others");
+    assert_eq!(
+        back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 20, Up)]]),
+        [false; 3],
+        "an outage"
+    );
+    assert_eq!(
+        back(&[&OUTAGE, &[("n1", 60, Up), ("n2", 1, Up), ("n3", 1, Up)]]),
+        [false; 3],
+        "that we were started in"
+    );
+    assert_eq!(
+        back(&[&START, &OUTAGE, &[("n1", 60, Up), ("n2", 0, Up), ("n3", 40, Up)]]),
+        [false, false, true],
+        "one is late"
+    );
+    assert_eq!(
+        back(&[&START, &[("n3", 1, Down), ("n3", 5, Up)]]),
+        [false, false, true],
+        "one comes back to others"
+    );
     // n1 and n2 are restarted beside n3, and then n3 beside them, which are being eased in
-    let rolled = [("n1", 9, Down), ("n1", 5, Up), ("n2", 0, Down), ("n2", 5, Up), ("n3", 0, Down), ("n3", 5, Up)];
+    let rolled =
+        [("n1", 9, Down), ("n1", 5, Up), ("n2", 0, Down), ("n2", 5, Up), ("n3", 0, Down), ("n3", 5, Up)];
     assert_eq!(back(&[&START, &rolled]), [true; 3], "one after the other");
     assert_eq!(eased(true, &START), [false; 3], "a cluster that joins");
-    assert_eq!(eased(true, &[("n1", 0, Up), ("n2", 0, Up), ("n3", 60, Up)]), [false, false, true], "one joins it later");
+    assert_eq!(
+        eased(true, &[("n1", 0, Up), ("n2", 0, Up), ("n3", 60, Up)]),
+        [false, false, true],
+        "one joins it later"
+    );
 }

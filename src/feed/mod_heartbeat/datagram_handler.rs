@@ -49,7 +49,11 @@ impl DatagramHandler {
     pub(super) fn admits(&self, from: IpAddr) -> bool {
         let admitted = self.conf.borrow().from.iter().any(|network| network.contains(from));
         if !admitted {
-            self.refused.note(from, HeartbeatOutcome::Denied, &"the address is in no network of server.mod-heartbeat.from");
+            self.refused.note(
+                from,
+                HeartbeatOutcome::Denied,
+                &"the address is in no network of server.mod-heartbeat.from",
+            );
         }
         admitted
     }
@@ -64,7 +68,10 @@ impl DatagramHandler {
         let heard = match said {
             Ok(mut heard) => {
                 heard.beat.interval = Some(conf.interval.get());
-                self.beats.apply(&heard, from, SenderProof::Address(conf.cluster.as_deref())).await.map_err(DatagramRejection::Refused)
+                self.beats
+                    .apply(&heard, from, SenderProof::Address(conf.cluster.as_deref()))
+                    .await
+                    .map_err(DatagramRejection::Refused)
             }
             Err(refusal) => Err(DatagramRejection::Malformed(refusal)),
         };
@@ -72,7 +79,9 @@ impl DatagramHandler {
             Ok(_) => self.beats.counts.note(Dialect::ModHeartbeat, HeartbeatOutcome::Taken),
             // mod_advertise shares the group and port: that is as it should be
             Err(DatagramRejection::Malformed(DatagramRefusal::Advertisement)) => {}
-            Err(deaf @ DatagramRejection::Malformed(_)) => self.refused.note(from, HeartbeatOutcome::Malformed, deaf),
+            Err(deaf @ DatagramRejection::Malformed(_)) => {
+                self.refused.note(from, HeartbeatOutcome::Malformed, deaf)
+            }
             Err(deaf @ DatagramRejection::Refused(refusal)) => self.refused.note(from, refusal.into(), deaf),
         }
         heard

@@ -1,8 +1,8 @@
 //! Connections that a message is posted on.
 //!
-//! Served by hand because of what Tomcat does: behind the body it sends a line end that the length does not count, and whoever closes
-//! the connection before that is read takes the answer away with it; and without an answer its timer thread waits for ever. So
-//! every connection gets one answer, soon, and is closed in order.
+//! Served by hand because of what Tomcat does: behind the body it sends a line end that the length does not
+//! count, and whoever closes the connection before that is read takes the answer away with it; and without an
+//! answer its timer thread waits for ever. So every connection gets one answer, soon, and is closed in order.
 
 use super::datagram_handler::{DatagramHandler, DatagramRejection};
 use crate::control::members;
@@ -59,7 +59,10 @@ async fn connection(mut stream: Stream, from: IpAddr, handler: &DatagramHandler)
     if let Ok(Ok(())) = served.await {
         // what was sent and not read makes the kernel reset the connection, and the answer with it
         let mut rest = [0; 512];
-        let _ = tokio::time::timeout(LINGER, async { while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {} }).await;
+        let _ = tokio::time::timeout(LINGER, async {
+            while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
     }
 }
 
@@ -70,7 +73,9 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::PostRe
     loop {
         match post::read(&received) {
             // a client's, then, whatever address it comes from
-            Ok(Some(_)) if loop_marks::strayed_in(&received) => return Err(io::ErrorKind::PermissionDenied.into()),
+            Ok(Some(_)) if loop_marks::strayed_in(&received) => {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             Ok(Some(message)) if received.len() >= message.end => return Ok(Ok(received[message].to_vec())),
             Ok(_) => {}
             Err(refusal) => return Ok(Err(refusal)),
@@ -84,7 +89,9 @@ async fn request(stream: &mut Stream) -> io::Result<Result<Vec<u8>, post::PostRe
 
 fn status_of(deaf: &DatagramRejection) -> StatusCode {
     match deaf {
-        DatagramRejection::Malformed(_) | DatagramRejection::Refused(members::BeatRefusal::Misplaced(_)) => StatusCode::BAD_REQUEST,
+        DatagramRejection::Malformed(_) | DatagramRejection::Refused(members::BeatRefusal::Misplaced(_)) => {
+            StatusCode::BAD_REQUEST
+        }
         DatagramRejection::Refused(members::BeatRefusal::Unknown(_)) => StatusCode::NOT_FOUND,
         DatagramRejection::Refused(members::BeatRefusal::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         DatagramRejection::Refused(_) => StatusCode::CONFLICT,

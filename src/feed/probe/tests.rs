@@ -35,14 +35,19 @@ fn link_of(url: &str) -> Link {
 }
 
 fn http() -> Health {
-    Health { path: Some("/healthz?deep=1".into()), timeout: crate::base::units::Duration::millis(300), ..Health::default() }
+    Health {
+        path: Some("/healthz?deep=1".into()),
+        timeout: crate::base::units::Duration::millis(300),
+        ..Health::default()
+    }
 }
 
 fn tcp() -> Health {
     Health { path: None, ..http() }
 }
 
-/// A node that answers every connection with these bytes and then keeps it open or closes it; what it was asked is kept.
+/// A node that answers every connection with these bytes and then keeps it open or closes it; what it was
+/// asked is kept.
 async fn node(answer: &'static [u8], close: bool) -> (Arc<Link>, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let link = link_to(&format!("http://{}", listener.local_addr().unwrap()));
@@ -75,7 +80,11 @@ async fn a_good_answer_is_seen_without_its_body() {
     assert!(seen.starts_with("check 200 in ") && seen.ends_with(" ms"), "{seen}");
     let asked = asked.lock().unwrap().to_lowercase();
     assert!(asked.starts_with("get /healthz?deep=1 http/1.1\r\n"), "{asked}");
-    for line in [&format!("host: {}\r\n", link.url.authority()), "connection: close\r\n", "user-agent: homing-check\r\n"] {
+    for line in [
+        &format!("host: {}\r\n", link.url.authority()),
+        "connection: close\r\n",
+        "user-agent: homing-check\r\n",
+    ] {
         assert!(asked.contains(line), "{asked}");
     }
 }
@@ -94,18 +103,29 @@ async fn bad_answers_are_told_in_words() {
         (b"HTTP/1.1 404 No\r\n\r\n", true, "status 404", Meaning::Definite),
         (b"", true, "closes the connection without an answer", Meaning::Definite),
         (b"HTTP/1.1 200 O", true, "closes the connection without an answer", Meaning::Definite),
-        (b"SSH-2.0-OpenSSH_9\r\n\r\n", false, "answers, but not in HTTP: invalid HTTP version", Meaning::Definite),
+        (
+            b"SSH-2.0-OpenSSH_9\r\n\r\n",
+            false,
+            "answers, but not in HTTP: invalid HTTP version",
+            Meaning::Definite,
+        ),
         (b"", false, "no answer within 300ms", Meaning::Silent),
         (b"HTTP/1.1 200 OK\r\nX: ", false, "no answer within 300ms", Meaning::Silent),
     ] {
         let (link, _) = node(answer, close).await;
-        assert_eq!(why(&link, &http()).await, (words.to_owned(), meaning), "{}", String::from_utf8_lossy(answer));
+        assert_eq!(
+            why(&link, &http()).await,
+            (words.to_owned(), meaning),
+            "{}",
+            String::from_utf8_lossy(answer)
+        );
     }
 }
 
 #[tokio::test]
 async fn an_endless_head_is_not_read_to_its_end() {
-    let endless: &'static [u8] = Box::leak([&b"HTTP/1.1 200 OK\r\nX: "[..], &vec![b'x'; 1 << 20]].concat().into_boxed_slice());
+    let endless: &'static [u8] =
+        Box::leak([&b"HTTP/1.1 200 OK\r\nX: "[..], &vec![b'x'; 1 << 20]].concat().into_boxed_slice());
     let (link, _) = node(endless, false).await;
     assert_eq!(why(&link, &http()).await.0, "answers with a head that is too large");
 }
@@ -161,11 +181,14 @@ async fn tls_is_part_of_the_check() {
     let made = rcgen::generate_simple_self_signed(vec!["app.example".into()]).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let client = NodeTls::new(&client.with_root_certificates(roots).with_no_client_auth());
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,8 +227,12 @@ async fn tls_is_part_of_the_check() {
 
 #[tokio::test]
 async fn any_answer_shows_that_a_node_does_not_hang() {
-    let answers: [(&[u8], bool, bool); 4] =
-        [(b"HTTP/1.1 503 No\r\n\r\n", false, true), (b"nonsense\r\n\r\n", true, true), (b"", true, true), (b"", false, false)];
+    let answers: [(&[u8], bool, bool); 4] = [
+        (b"HTTP/1.1 503 No\r\n\r\n", false, true),
+        (b"nonsense\r\n\r\n", true, true),
+        (b"", true, true),
+        (b"", false, false),
+    ];
     for (answer, close, alive) in answers {
         let (link, asked) = node(answer, close).await;
         let found = ask_for_any(&link, &tcp(), Duration::from_millis(300)).await;

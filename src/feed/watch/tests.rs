@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 const NEVER: Option<u64> = None;
 
-/// `+` good, `-` definite, `.` silent, `~` silent while clients are answered; the other string is health after each.
+/// `+` good, `-` definite, `.` silent, `~` silent while clients are answered; the other string is health
+/// after each.
 fn play(watch: &mut Watch, from_ms: u64, step_ms: u64, checks: &str) -> String {
     let mut said = String::new();
     for (n, check) in checks.chars().enumerate() {

@@ -79,9 +79,12 @@ impl FieldFlaw {
 impl fmt::Display for BodyError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotObject => out.write_str("the body is not a JSON object: write {\"cluster\": …, \"node\": …, \"url\": …}"),
+            Self::NotObject => out
+                .write_str("the body is not a JSON object: write {\"cluster\": …, \"node\": …, \"url\": …}"),
             Self::Json(why) => write!(out, "the JSON does not parse: {why}"),
-            Self::JsonAsForm => out.write_str("the body is JSON but is sent as a form: send Content-Type: application/json"),
+            Self::JsonAsForm => {
+                out.write_str("the body is JSON but is sent as a form: send Content-Type: application/json")
+            }
             Self::Twice(field) => write!(out, "{field:?} is given twice; a list has commas, as in roles=a,b"),
             Self::Field { field, flaw } => write!(out, "{field}: {flaw}"),
         }
@@ -91,7 +94,9 @@ impl fmt::Display for BodyError {
 impl fmt::Display for FieldFlaw {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => out.write_str("missing; a heartbeat names its cluster, its node and the node's url"),
+            Self::Missing => {
+                out.write_str("missing; a heartbeat names its cluster, its node and the node's url")
+            }
             Self::Empty => out.write_str("empty; leave it out or give it a value"),
             Self::TooLong(longest) => write!(out, "longer than {longest} bytes"),
             Self::Control => out.write_str("holds a control character"),
@@ -105,9 +110,15 @@ impl fmt::Display for FieldFlaw {
                 write!(out, "{name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most")
             }
             Self::Address(why) => why.fmt(out),
-            Self::UnixSocket => out.write_str("only the conf file can name a Unix socket; write http://host:port"),
-            Self::PortZero => out.write_str("port 0 cannot be connected to; write the port that the node listens on"),
-            Self::SequenceAlone => out.write_str("needs `boot` beside it, or a restarted node would pass for a replay"),
+            Self::UnixSocket => {
+                out.write_str("only the conf file can name a Unix socket; write http://host:port")
+            }
+            Self::PortZero => {
+                out.write_str("port 0 cannot be connected to; write the port that the node listens on")
+            }
+            Self::SequenceAlone => {
+                out.write_str("needs `boot` beside it, or a restarted node would pass for a replay")
+            }
             Self::Roles(why) => out.write_str(why),
         }
     }

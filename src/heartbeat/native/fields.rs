@@ -1,5 +1,5 @@
-//! Fields of a heartbeat by name, each read as one type or refused in words that name the field. They stand in the body that
-//! they came in: ten thousand nodes beat each second.
+//! Fields of a heartbeat by name, each read as one type or refused in words that name the field. They stand
+//! in the body that they came in: ten thousand nodes beat each second.
 
 use super::error::{BodyError, FieldFlaw};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,8 +12,10 @@ use std::ops::RangeInclusive;
 const SHOWN: usize = 60;
 
 /// The fields that a heartbeat has; others are passed over.
-const NAMES: [&str; 12] =
-    ["cluster", "node", "url", "load", "sessions", "capacity", "state", "boot", "sequence", "version", "roles", "interval"];
+const NAMES: [&str; 12] = [
+    "cluster", "node", "url", "load", "sessions", "capacity", "state", "boot", "sequence", "version",
+    "roles", "interval",
+];
 
 /// A body's fields.
 pub struct Fields<'a> {
@@ -78,7 +80,12 @@ impl<'a> Fields<'a> {
         };
         match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(number)),
-            None => Err(FieldFlaw::NoNumber { value: value.to_string(), least: *range.start(), most: *range.end() }.of(field)),
+            None => Err(FieldFlaw::NoNumber {
+                value: value.to_string(),
+                least: *range.start(),
+                most: *range.end(),
+            }
+            .of(field)),
         }
     }
 
@@ -88,7 +95,9 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(Value::Text(text)) if text.is_empty() => Err(FieldFlaw::Empty.of(field)),
             Some(Value::Text(text)) if text.len() > longest => Err(FieldFlaw::TooLong(longest).of(field)),
-            Some(Value::Text(text)) if text.chars().any(char::is_control) => Err(FieldFlaw::Control.of(field)),
+            Some(Value::Text(text)) if text.chars().any(char::is_control) => {
+                Err(FieldFlaw::Control.of(field))
+            }
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(value) => Err(FieldFlaw::NoText(value.to_string()).of(field)),
         }
@@ -100,13 +109,22 @@ impl<'a> Fields<'a> {
     }
 
     /// Any of the words: a JSON array, or text with commas in a form.
-    pub fn words<T: Copy>(&self, field: &'static str, words: &[(&str, T)]) -> Result<Option<Vec<T>>, BodyError> {
+    pub fn words<T: Copy>(
+        &self,
+        field: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<Option<Vec<T>>, BodyError> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::List(list)) => list.iter().map(|value| find(field, value, words)).collect::<Result<_, _>>().map(Some),
+            Some(Value::List(list)) => {
+                list.iter().map(|value| find(field, value, words)).collect::<Result<_, _>>().map(Some)
+            }
             Some(Value::Text(text)) if self.form => {
                 let given = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-                given.map(|word| find(field, &Value::Text(word.into()), words)).collect::<Result<_, _>>().map(Some)
+                given
+                    .map(|word| find(field, &Value::Text(word.into()), words))
+                    .collect::<Result<_, _>>()
+                    .map(Some)
             }
             Some(value) => Err(FieldFlaw::NoList(value.to_string()).of(field)),
         }

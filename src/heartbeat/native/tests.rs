@@ -65,24 +65,43 @@ fn a_wrong_value_is_named() {
         (r#""sessions":[1]"#, "sessions: a list is not a whole number between 0 and 4294967295"),
         (r#""capacity":4294967296"#, "capacity: 4294967296 is not a whole number between 0 and 4294967295"),
         (r#""interval":0"#, "interval: 0 is not a whole number between 1 and 3600"),
-        (r#""state":"asleep""#, "state: \"asleep\" is not one of ready, syncing, draining, stopping, maintenance"),
+        (
+            r#""state":"asleep""#,
+            "state: \"asleep\" is not one of ready, syncing, draining, stopping, maintenance",
+        ),
         (r#""state":{}"#, "state: a table is not one of ready, syncing, draining, stopping, maintenance"),
         (r#""roles":["db"]"#, "roles: \"db\" is not one of lb, batch"),
         (r#""roles":"lb""#, "roles: \"lb\" is not a list of words"),
-        (r#""roles":["lb","batch"]"#, "roles: a node that is `lb` serves nothing itself, so it cannot be `batch` too: name one of the two"),
+        (
+            r#""roles":["lb","batch"]"#,
+            "roles: a node that is `lb` serves nothing itself, so it cannot be `batch` too: name one of the two",
+        ),
         (r#""version":12"#, "version: 12 is not a text"),
         (r#""version":"""#, "version: empty; leave it out or give it a value"),
         (r#""version":"a\nb""#, "version: holds a control character"),
         (long.as_str(), "version: longer than 128 bytes"),
         (r#""sequence":7"#, "sequence: needs `boot` beside it, or a restarted node would pass for a replay"),
-        (r#""cluster":"a b""#, "cluster: \"a b\" cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most"),
+        (
+            r#""cluster":"a b""#,
+            "cluster: \"a b\" cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most",
+        ),
         (r#""node":null"#, "node: missing; a heartbeat names its cluster, its node and the node's url"),
         (r#""url":"10.0.0.1""#, "url: `10.0.0.1` has no scheme: write http://10.0.0.1 or https://10.0.0.1"),
-        (r#""url":"unix:/run/docker.sock""#, "url: only the conf file can name a Unix socket; write http://host:port"),
-        (r#""url":"http://n1:0""#, "url: port 0 cannot be connected to; write the port that the node listens on"),
+        (
+            r#""url":"unix:/run/docker.sock""#,
+            "url: only the conf file can name a Unix socket; write http://host:port",
+        ),
+        (
+            r#""url":"http://n1:0""#,
+            "url: port 0 cannot be connected to; write the port that the node listens on",
+        ),
     ] {
         let refusal = read(JSON, with(field).as_bytes()).unwrap_err();
-        assert_eq!((refusal.status(), refusal.to_string().as_str()), (StatusCode::BAD_REQUEST, said), "{field}");
+        assert_eq!(
+            (refusal.status(), refusal.to_string().as_str()),
+            (StatusCode::BAD_REQUEST, said),
+            "{field}"
+        );
     }
 }
 
@@ -96,11 +115,26 @@ fn a_wrong_body_is_refused() {
         (JSON, &large[1..], 400, "the JSON does not parse: EOF while parsing a value"),
         (JSON, b"[]", 400, "the body is not a JSON object"),
         (JSON, b"{\"cluster\":\"\xff\"}", 400, "the JSON does not parse"),
-        (FORM, b" {\"cluster\":\"shop\"}", 400, "the body is JSON but is sent as a form: send Content-Type: application/json"),
+        (
+            FORM,
+            b" {\"cluster\":\"shop\"}",
+            400,
+            "the body is JSON but is sent as a form: send Content-Type: application/json",
+        ),
         (FORM, b"", 400, "cluster: missing"),
         (FORM, b"roles=lb&roles=batch", 400, "\"roles\" is given twice; a list has commas"),
-        (FORM, b"cluster=shop&node=n1&url=http://n1&load=4x", 400, "load: \"4x\" is not a whole number between 0 and 100"),
-        (FORM, b"cluster=shop&node=n1&url=http://n1&roles=lb,db", 400, "roles: \"db\" is not one of lb, batch"),
+        (
+            FORM,
+            b"cluster=shop&node=n1&url=http://n1&load=4x",
+            400,
+            "load: \"4x\" is not a whole number between 0 and 100",
+        ),
+        (
+            FORM,
+            b"cluster=shop&node=n1&url=http://n1&roles=lb,db",
+            400,
+            "roles: \"db\" is not one of lb, batch",
+        ),
     ] {
         let refusal = read(content_type, body).unwrap_err();
         assert_eq!(refusal.status(), status);
@@ -144,11 +178,21 @@ fn any_beat() -> impl Strategy<Value = Heartbeat> {
     use proptest::option::of;
     let load = (0..=100u8).prop_map(|load| Room::Load(Load::new(load).unwrap()));
     let run = ("\\PC{1,30}", of(any::<u64>())).prop_map(|(boot, sequence)| Run { boot, sequence });
-    let roles = prop_oneof![Just(vec![]), Just(vec![Role::Lb]), Just(vec![Role::Batch])].prop_map(|roles| Roles::new(roles).unwrap());
+    let roles = prop_oneof![Just(vec![]), Just(vec![Role::Lb]), Just(vec![Role::Batch])]
+        .prop_map(|roles| Roles::new(roles).unwrap());
     let state = proptest::sample::select(Announced::ALL.to_vec());
     let interval = (1..=LONGEST_INTERVAL).prop_map(Duration::from_secs);
-    (of(load), of(any::<u32>()), of(any::<u32>()), of(state), of(run), of("\\PC{1,30}"), of(roles), of(interval)).prop_map(
-        |(room, sessions, capacity, state, run, version, roles, interval)| Heartbeat {
+    (
+        of(load),
+        of(any::<u32>()),
+        of(any::<u32>()),
+        of(state),
+        of(run),
+        of("\\PC{1,30}"),
+        of(roles),
+        of(interval),
+    )
+        .prop_map(|(room, sessions, capacity, state, run, version, roles, interval)| Heartbeat {
             room,
             sessions,
             capacity,
@@ -158,8 +202,7 @@ fn any_beat() -> impl Strategy<Value = Heartbeat> {
             roles,
             interval,
             ..Heartbeat::default()
-        },
-    )
+        })
 }
 
 proptest! {

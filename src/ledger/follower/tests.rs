@@ -71,7 +71,10 @@ fn changes_are_told_once_and_only_to_who_follows() {
         let mut found = Vec::new();
         assert_eq!(follower.changes(&mut found), noted);
         found.sort_unstable_by_key(|(id, _)| *id);
-        found.into_iter().map(|(id, known)| (id, known.map(|known| (known.slot, known.confirmed)))).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|(id, known)| (id, known.map(|known| (known.slot, known.confirmed))))
+            .collect::<Vec<_>>()
     };
     assert_eq!(changes(FollowResult::NotAll), [], "what was before is to be looked at");
     ledger.open(2, 0, 1, &tally);
@@ -150,15 +153,16 @@ fn one_call_wakes_until_it_has_looked() {
     assert_eq!(counts(), [2, 1]);
 }
 
-/// Four threads change sessions, round by round. One follower asks all the time, one once a round, one as seldom and has little
-/// room; some come and go.
+/// Four threads change sessions, round by round. One follower asks all the time, one once a round, one as
+/// seldom and has little room; some come and go.
 #[test]
 fn each_follower_ends_with_what_is_there_however_slow() {
     const ROUNDS: u32 = 12;
     const ACTS: u32 = 400;
     for seed in 0..6 {
         let (ledger, tally) = new(150);
-        let (mut quick, mut slow, mut small) = (Copy::of(&ledger, ENOUGH), Copy::of(&ledger, ENOUGH), Copy::of(&ledger, 64));
+        let (mut quick, mut slow, mut small) =
+            (Copy::of(&ledger, ENOUGH), Copy::of(&ledger, ENOUGH), Copy::of(&ledger, 64));
         let (round, at_work) = (Barrier::new(6), AtomicUsize::new(4));
         thread::scope(|scope| {
             for thread in 0..4 {
@@ -166,7 +170,12 @@ fn each_follower_ends_with_what_is_there_however_slow() {
                 scope.spawn(move || {
                     for n in 0..ROUNDS {
                         round.wait();
-                        change(ledger, tally, seed * 100 + u64::from(n * 4 + thread), n * ACTS..(n + 1) * ACTS);
+                        change(
+                            ledger,
+                            tally,
+                            seed * 100 + u64::from(n * 4 + thread),
+                            n * ACTS..(n + 1) * ACTS,
+                        );
                     }
                     at_work.fetch_sub(1, SeqCst);
                 });

@@ -14,8 +14,8 @@ pub type SharedTls = Arc<ArcSwapOption<ServerConfig>>;
 /// What the conf says, and the files that were read with it; none for clear text.
 pub type TlsConf<'a> = Option<(&'a ListenerTls, &'a NamedFiles)>;
 
-/// The TLS of an address as it runs. Its certificates change inside, so that sessions go on; all of it does when the conf says something
-/// else.
+/// The TLS of an address as it runs. Its certificates change inside, so that sessions go on; all of it does
+/// when the conf says something else.
 #[derive(Default)]
 pub struct LiveTls {
     conf: Option<ListenerTls>,
@@ -53,7 +53,9 @@ impl LiveTls {
             && conf.is_none_or(|(tls, files)| self.client_ca == files.fingerprint(&tls.client_ca));
         match (conf, &self.store) {
             _ if !same => Self::make(conf, offers).map(TlsChange::Whole).map(Some),
-            (Some((tls, files)), Some(store)) if !store.current().are(tls, files) => Certs::of(tls, files).map(TlsChange::Certs).map(Some),
+            (Some((tls, files)), Some(store)) if !store.current().are(tls, files) => {
+                Certs::of(tls, files).map(TlsChange::Certs).map(Some)
+            }
             _ => Ok(None),
         }
     }

@@ -24,8 +24,8 @@ pub const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Offered where HTTP/2 is not spoken.
 pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
-/// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its settings stay: resumption
-/// outlives an exchange of certificates, for these change inside `store`.
+/// How handshakes go on a listener that offers these protocols. Made once for a listener and kept while its
+/// settings stay: resumption outlives an exchange of certificates, for these change inside `store`.
 pub fn server_config(
     tls: &ListenerTls,
     files: &NamedFiles,
@@ -33,11 +33,13 @@ pub fn server_config(
     offers: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions(tls.min_version))?;
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions(tls.min_version))?;
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(files.authorities(file)?), provider);
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(files.authorities(file)?), provider);
             let verifier = match tls.client_auth {
                 ClientAuth::Require => verifier,
                 ClientAuth::Optional => verifier.allow_unauthenticated(),

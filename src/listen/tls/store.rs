@@ -13,7 +13,10 @@ use std::sync::Arc;
 use tracing::info;
 
 /// What was found where a listener's certificates are.
-fn named<'a>(tls: &'a ListenerTls, files: &'a NamedFiles) -> impl Iterator<Item = &'a Result<Certificate, PemFileError>> {
+fn named<'a>(
+    tls: &'a ListenerTls,
+    files: &'a NamedFiles,
+) -> impl Iterator<Item = &'a Result<Certificate, PemFileError>> {
     tls.certs.iter().flat_map(|name| files.certs(&files.path(name)))
 }
 
@@ -92,7 +95,9 @@ impl CertStore {
     pub fn replace(&self, certs: Certs) {
         let certs = Arc::new(certs);
         let before = self.0.swap(certs.clone());
-        let is_new = |one: &&Certificate| !before.all.iter().any(|old| (&old.file, old.print) == (&one.file, one.print));
+        let is_new = |one: &&Certificate| {
+            !before.all.iter().any(|old| (&old.file, old.print) == (&one.file, one.print))
+        };
         for new in certs.all.iter().filter(is_new) {
             let until = rfc3339(u64::try_from(new.not_after).unwrap_or_default().saturating_mul(1000));
             info!("{}: its new certificate is shown from here on, good until {until}", new.file.display());

@@ -50,7 +50,11 @@ fn found(certs: &Certs, name: Option<&str>) -> String {
 }
 
 /// Shakes hands and lets the session ticket through; the kind of handshake that it became, and the ALPN.
-fn shake(client: Arc<ClientConfig>, server: Arc<ServerConfig>, name: &'static str) -> Result<(HandshakeKind, Vec<u8>), rustls::Error> {
+fn shake(
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    name: &'static str,
+) -> Result<(HandshakeKind, Vec<u8>), rustls::Error> {
     let mut client = ClientConnection::new(client, name.try_into().unwrap()).unwrap();
     let mut server = ServerConnection::new(server).unwrap();
     for _ in 0..6 {
@@ -127,13 +131,18 @@ fn refused() {
 fn folders_as_certbot_makes_them() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.example", "b.example"] {
-        let (live, archive) = (folder.path().join("live").join(name), folder.path().join("archive").join(name));
+        let (live, archive) =
+            (folder.path().join("live").join(name), folder.path().join("archive").join(name));
         fs::create_dir_all(&live).unwrap();
         fs::create_dir_all(&archive).unwrap();
         let (cert, key) = pair(&[name]);
         for (file, text) in [("fullchain", &cert), ("cert", &cert), ("chain", &cert), ("privkey", &key)] {
             put(&archive, &format!("{file}1.pem"), text);
-            std::os::unix::fs::symlink(archive.join(format!("{file}1.pem")), live.join(format!("{file}.pem"))).unwrap();
+            std::os::unix::fs::symlink(
+                archive.join(format!("{file}1.pem")),
+                live.join(format!("{file}.pem")),
+            )
+            .unwrap();
         }
         put(&live, "README", "about these files");
     }
@@ -164,9 +173,11 @@ fn what_changed_changes_and_what_did_not_stays() {
     let first = read(folder.path(), &tls);
     let mut live = LiveTls::make(Some((&tls, &first)), HTTP).unwrap();
     let is = |live: &LiveTls| live.shared().load_full().unwrap();
-    let leaf = |live: &LiveTls, name| live.store().unwrap().current().find(Some(name)).unwrap().key.cert[0].clone();
+    let leaf =
+        |live: &LiveTls, name| live.store().unwrap().current().find(Some(name)).unwrap().key.cert[0].clone();
     let (settings, a, b) = (is(&live), leaf(&live, "a.pem"), leaf(&live, "b.pem"));
-    let change = |live: &LiveTls, tls: &ListenerTls| live.change(Some((tls, &read(folder.path(), tls))), HTTP);
+    let change =
+        |live: &LiveTls, tls: &ListenerTls| live.change(Some((tls, &read(folder.path(), tls))), HTTP);
 
     assert!(change(&live, &tls).unwrap().is_none(), "the same files hold the same");
     renew("b.pem");
@@ -204,7 +215,8 @@ fn resumes_across_a_swap() {
     let store = CertStore::new(certs());
     let server = server_config(&tls, &NamedFiles::default(), store.clone(), HTTP).unwrap();
     let trusting = ClusterTls { verify: false, ..ClusterTls::default() };
-    let client = NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(NodeProtocol::Http2).clone();
+    let client =
+        NodeTls::of(&trusting, &NamedFiles::default()).unwrap().to_speak(NodeProtocol::Http2).clone();
     let first = shake(client.clone(), server.clone(), "a.example").unwrap();
     assert_eq!(first, (HandshakeKind::Full, b"h2".to_vec()));
     renew();
@@ -219,13 +231,18 @@ fn both_ends_are_checked() {
     let (cert, key) = pair(&["a.example"]);
     put(folder.path(), "a.pem", &format!("{cert}{key}"));
     let server = |ca: Option<&str>, auth| {
-        let tls =
-            ListenerTls { certs: vec!["a.pem".into()], min_version: TlsVersion::V13, client_ca: ca.map(String::from), client_auth: auth };
+        let tls = ListenerTls {
+            certs: vec!["a.pem".into()],
+            min_version: TlsVersion::V13,
+            client_ca: ca.map(String::from),
+            client_auth: auth,
+        };
         let files = read(folder.path(), &tls);
         server_config(&tls, &files, CertStore::new(Certs::of(&tls, &files).unwrap()), HTTP).unwrap()
     };
     let client = |ca: Option<&str>, cert: Option<&str>| {
-        let tls = ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
+        let tls =
+            ClusterTls { ca: ca.map(String::from), cert: cert.map(String::from), ..ClusterTls::default() };
         let mut files = NamedFiles::of(folder.path());
         let both = files.path("a.pem");
         files.read(&both).unwrap();

@@ -22,10 +22,12 @@ fn cluster() -> Arc<Cluster> {
 
 /// A request of the session is served by a node for this reason, and the session was on that one.
 fn served(cluster: &Cluster, slot: u32, why: Why, was: Option<u32>) -> OpenSession {
-    let reading = PinLookup { found: FoundPin::Ledger { via: Via::Key }, session: Some(ID), stamp: PinMeta::default() };
+    let reading =
+        PinLookup { found: FoundPin::Ledger { via: Via::Key }, session: Some(ID), stamp: PinMeta::default() };
     let verdict = Verdict { node: cluster.node(slot).unwrap().clone(), why, was, honoured: why == Why::Key };
     let caller = ConnectionSession { fresh: 9, met: None, connection: 1 };
-    enter(cluster, &reading, &verdict, &caller, &[], NOW).unwrap_or_else(|_| panic!("{} in {slot}", why.word()))
+    enter(cluster, &reading, &verdict, &caller, &[], NOW)
+        .unwrap_or_else(|_| panic!("{} in {slot}", why.word()))
 }
 
 fn home(cluster: &Cluster) -> Option<u32> {

@@ -1,4 +1,5 @@
-//! Every case over a real table: three nodes, all up unless a case says otherwise, filled in the order of the file.
+//! Every case over a real table: three nodes, all up unless a case says otherwise, filled in the order of the
+//! file.
 
 mod down;
 mod keys;
@@ -56,17 +57,22 @@ enum Do {
     /// It says that it only tells clients where to go.
     Lb(u32),
 }
-use Do::{Answers, Busy, Down, Drains, Eject, Fails, Fill, Late, Lb, Moved, Passes, Rebooted, Seen, SeenNow, Unchecked};
+use Do::{
+    Answers, Busy, Down, Drains, Eject, Fails, Fill, Late, Lb, Moved, Passes, Rebooted, Seen, SeenNow,
+    Unchecked,
+};
 
 /// A cluster of three nodes, with further words for each.
 fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
     let balance = if conf.contains("balance") { "" } else { "balance = 'first'" };
-    let mut text =
-        format!("[listener.web]\nbind = '127.0.0.1:0'\n[[rule]]\ncluster = 'c'\n[cluster.c]\n{balance}\n{conf}\n[cluster.c.nodes]\n");
+    let mut text = format!(
+        "[listener.web]\nbind = '127.0.0.1:0'\n[[rule]]\ncluster = 'c'\n[cluster.c]\n{balance}\n{conf}\n[cluster.c.nodes]\n"
+    );
     for (n, more) in nodes.iter().enumerate() {
         text.push_str(&format!("n{n} = {{ url = 'http://127.0.0.1:{}', {more} }}\n", 8080 + n));
     }
-    let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{text}\n{found:?}"));
+    let loaded = config::parse_str(&text, Path::new("homing.toml"))
+        .unwrap_or_else(|found| panic!("{text}\n{found:?}"));
     let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
     let table = compile(Arc::new(loaded.config), &context, None).unwrap();
     adopt(&table, NOW);
@@ -85,7 +91,9 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Passes(slot) => drop(live(slot).evidence.set_check_passes(true)),
             Drains(slot) => drop(live(slot).set_check_drains(true)),
             Answers(slot) => live(slot).answered(http::StatusCode::OK, NOW),
-            Late(slot) => drop(live(slot).evidence.failed(FailureKind::Late, Witness::default(), 1, 3_600_000, NOW)),
+            Late(slot) => {
+                drop(live(slot).evidence.failed(FailureKind::Late, Witness::default(), 1, 3_600_000, NOW))
+            }
             Fails(slot) => {
                 assert!(live(slot).evidence.check(true, NOW.ms()));
                 live(slot).evidence.set_check_passes(false);
@@ -94,10 +102,21 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
                 cluster.live.doubt.look(&cluster.conf.health, &nodes, NOW.ms());
             }
             Unchecked(slot) => drop(live(slot).set_health(Health::Unknown, "", Rise::Found, NOW)),
-            Eject(slot) => assert!(live(slot).evidence.failed(FailureKind::Refused, Witness::default(), 1, 3_600_000, NOW)),
-            Fill(slot) => assert_eq!(cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &cluster.live.tally(NOW)), *slot),
+            Eject(slot) => assert!(live(slot).evidence.failed(
+                FailureKind::Refused,
+                Witness::default(),
+                1,
+                3_600_000,
+                NOW
+            )),
+            Fill(slot) => assert_eq!(
+                cluster.live.ledger.open(1000 + u64::from(*slot), *slot, 1, &cluster.live.tally(NOW)),
+                *slot
+            ),
             Busy(slot) => assert!(live(slot).limit.try_enter()),
-            Seen(slot) => assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot),
+            Seen(slot) => {
+                assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot)
+            }
             SeenNow(slot) => cluster.live.ledger.touch(SESSION, *slot, NOW.secs(), &cluster.live.tally(NOW)),
             Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
             Lb(slot) => {
@@ -105,7 +124,9 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
                 live(slot).report.apply(&beat, 0, u32::MAX, NOW);
             }
             Rebooted(slot) => {
-                [(1, false), (2, true)].into_iter().for_each(|(boot, rebooted)| live(slot).report.set_boot(boot, rebooted, NOW));
+                [(1, false), (2, true)]
+                    .into_iter()
+                    .for_each(|(boot, rebooted)| live(slot).report.set_boot(boot, rebooted, NOW));
             }
         }
     }
@@ -171,14 +192,26 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
     const MAINTENANCE: [&str; 3] = ["", "state = 'maintenance'", ""];
     run(vec![
         case("up", &[], "n1 cookie honoured"),
-        Case { found: FoundPin::Pin { slots: &[1], via: Via::Route }, ..case("by route", &[], "n1 route honoured") },
-        Case { found: FoundPin::Ledger { via: Via::Learned }, ..case("learned", &[Seen(2)], "n2 learned honoured") },
-        Case { found: FoundPin::Ledger { via: Via::Key }, ..case("remembered key", &[Seen(2)], "n2 key honoured") },
+        Case {
+            found: FoundPin::Pin { slots: &[1], via: Via::Route },
+            ..case("by route", &[], "n1 route honoured")
+        },
+        Case {
+            found: FoundPin::Ledger { via: Via::Learned },
+            ..case("learned", &[Seen(2)], "n2 learned honoured")
+        },
+        Case {
+            found: FoundPin::Ledger { via: Via::Key },
+            ..case("remembered key", &[Seen(2)], "n2 key honoured")
+        },
         Case { nodes: FULL, ..case("full", &[Fill(1)], "n1 cookie honoured") },
         Case { nodes: DRAINING, ..case("draining", &[], "n1 cookie honoured") },
         Case { nodes: ["", "weight = 0", ""], ..case("weight 0", &[], "n1 cookie honoured") },
         case("down", &[Down(1)], "n0 moved:down was 1"),
-        Case { found: FoundPin::Ledger { via: Via::Learned }, ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2") },
+        Case {
+            found: FoundPin::Ledger { via: Via::Learned },
+            ..case("restarted", &[Seen(2), Rebooted(2)], "n0 moved:rebooted was 2")
+        },
         Case {
             found: FoundPin::Ledger { via: Via::Learned },
             ..case("seen since", &[Seen(2), SeenNow(2), Rebooted(2)], "n2 learned honoured")
@@ -193,12 +226,27 @@ fn a_pin_is_followed_while_its_node_keeps_sessions() {
         Case { nodes: MAINTENANCE, ..case("maintenance", &[], "n0 moved:draining was 1") },
         Case { found: pin(&[9]), ..case("no such node", &[], "n0 moved:unknown-route was 9") },
         case("not yet checked", &[Unchecked(1)], "wait"),
-        Case { facts: DecisionInput { waited: true, ..facts() }, ..case("check is late", &[Unchecked(1)], "n1 cookie honoured") },
-        Case { facts: DecisionInput { tried: &[1], ..facts() }, ..case("tried in vain", &[], "n0 moved:down was 1") },
-        Case { facts: DecisionInput { tried: &[1, 0], ..facts() }, ..case("two tried", &[], "n2 moved:down was 1") },
+        Case {
+            facts: DecisionInput { waited: true, ..facts() },
+            ..case("check is late", &[Unchecked(1)], "n1 cookie honoured")
+        },
+        Case {
+            facts: DecisionInput { tried: &[1], ..facts() },
+            ..case("tried in vain", &[], "n0 moved:down was 1")
+        },
+        Case {
+            facts: DecisionInput { tried: &[1, 0], ..facts() },
+            ..case("two tried", &[], "n2 moved:down was 1")
+        },
         Case { found: pin(&[1, 2]), ..case("a shared value", &[Down(1)], "n2 cookie honoured") },
-        Case { found: pin(&[1, 2]), ..case("a shared value, one unchecked", &[Down(1), Unchecked(2)], "wait") },
-        Case { found: pin(&[2, 1]), ..case("a shared value, all down", &[Down(1), Down(2)], "n0 moved:down was 2") },
+        Case {
+            found: pin(&[1, 2]),
+            ..case("a shared value, one unchecked", &[Down(1), Unchecked(2)], "wait")
+        },
+        Case {
+            found: pin(&[2, 1]),
+            ..case("a shared value, all down", &[Down(1), Down(2)], "n0 moved:down was 2")
+        },
     ]);
 }
 
@@ -229,9 +277,15 @@ fn who_has_no_node_is_placed() {
         new("one is unchecked", &[Unchecked(0)], "n1 new"),
         new("none is checked", &[Unchecked(0), Unchecked(1), Unchecked(2)], "wait"),
         new("some down, some unchecked", &[Down(0), Down(1), Unchecked(2)], "wait"),
-        Case { facts: waited, ..new("checks are late", &[Unchecked(0), Unchecked(1), Unchecked(2)], "n0 new") },
+        Case {
+            facts: waited,
+            ..new("checks are late", &[Unchecked(0), Unchecked(1), Unchecked(2)], "n0 new")
+        },
         new("all down: all are tried", &[Down(0), Down(1), Down(2)], "n0 new"),
-        Case { facts: DecisionInput { tried: &[0], ..facts() }, ..new("all down, next", &[Down(0), Down(1), Down(2)], "n1 new") },
+        Case {
+            facts: DecisionInput { tried: &[0], ..facts() },
+            ..new("all down, next", &[Down(0), Down(1), Down(2)], "n1 new")
+        },
         Case { facts: DecisionInput { tried: &[0, 1, 2], ..facts() }, ..new("all tried", &[], "no-node") },
         Case { nodes: ONE_REQUEST, ..new("one is busy", &[Busy(0)], "n1 new") },
         Case {
@@ -241,8 +295,15 @@ fn who_has_no_node_is_placed() {
         },
         Case { facts: hint(2), ..new("after a sibling", &[], "n2 new") },
         Case { facts: hint(2), ..new("the sibling's node is down", &[Down(2)], "n0 new") },
-        Case { facts: DecisionInput { tried: &[2], ..hint(2) }, ..new("the sibling's node was tried", &[], "n0 new") },
-        Case { nodes: ["", "", "state = 'draining'"], facts: hint(2), ..new("a sibling is a session already", &[], "n2 new") },
+        Case {
+            facts: DecisionInput { tried: &[2], ..hint(2) },
+            ..new("the sibling's node was tried", &[], "n0 new")
+        },
+        Case {
+            nodes: ["", "", "state = 'draining'"],
+            facts: hint(2),
+            ..new("a sibling is a session already", &[], "n2 new")
+        },
     ]);
 }
 
@@ -254,9 +315,19 @@ fn strict_sessions_wait_for_their_node() {
         strict("down", &[Down(1)], "strict"),
         strict("ejected", &[Eject(1)], "strict"),
         strict("unchecked", &[Unchecked(1)], "wait"),
-        strict("every check fails: the checks are doubted", &[Down(0), Down(1), Down(2)], "n1 cookie honoured"),
-        Case { facts: DecisionInput { tried: &[1], ..facts() }, ..strict("doubted once", &[Down(0), Down(1), Down(2)], "strict") },
-        Case { nodes: ["", "state = 'maintenance'", ""], ..strict("maintenance", &[Down(0), Down(2)], "strict") },
+        strict(
+            "every check fails: the checks are doubted",
+            &[Down(0), Down(1), Down(2)],
+            "n1 cookie honoured",
+        ),
+        Case {
+            facts: DecisionInput { tried: &[1], ..facts() },
+            ..strict("doubted once", &[Down(0), Down(1), Down(2)], "strict")
+        },
+        Case {
+            nodes: ["", "state = 'maintenance'", ""],
+            ..strict("maintenance", &[Down(0), Down(2)], "strict")
+        },
         Case { nodes: ["", "state = 'draining'", ""], ..strict("draining", &[], "n1 cookie honoured") },
         Case { found: pin(&[9]), ..strict("no such node", &[], "strict") },
         Case { found: FoundPin::Absent, ..strict("new", &[], "n0 new") },
@@ -272,8 +343,14 @@ fn a_moved_session_does_not_flip_back() {
         case("moved on, and the new node is not yet checked", &[Moved(1, 2), Unchecked(2)], "wait"),
         case("the new node is down", &[Moved(1, 2), Down(2)], "n1 cookie honoured"),
         case("moved from elsewhere", &[Moved(0, 2)], "n1 cookie honoured"),
-        Case { facts: DecisionInput { tried: &[2], ..facts() }, ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured") },
-        Case { conf: READABLE, ..case("who only seems to be the same is not followed", &[Moved(1, 2)], "n1 cookie honoured") },
+        Case {
+            facts: DecisionInput { tried: &[2], ..facts() },
+            ..case("the new node was tried", &[Moved(1, 2)], "n1 cookie honoured")
+        },
+        Case {
+            conf: READABLE,
+            ..case("who only seems to be the same is not followed", &[Moved(1, 2)], "n1 cookie honoured")
+        },
     ]);
 }
 
@@ -282,13 +359,19 @@ fn b1_a_node_that_tells_clients_where_to_go_is_given_none() {
     let strict = |case: Case<'static>| Case { conf: STRICT, ..case };
     run(vec![
         case("by its own word", &[Lb(1)], "n0 moved:draining was 1"),
-        Case { nodes: ["", "roles = ['lb']", ""], ..case("by the conf file", &[], "n0 moved:draining was 1") },
+        Case {
+            nodes: ["", "roles = ['lb']", ""],
+            ..case("by the conf file", &[], "n0 moved:draining was 1")
+        },
         strict(case("nobody waits for it", &[Lb(1)], "n0 moved:draining was 1")),
         strict(case("not even when it is down", &[Lb(1), Down(1)], "n0 moved:draining was 1")),
         case("unchecked", &[Lb(1), Unchecked(1)], "n0 moved:draining was 1"),
         Case { found: FoundPin::Absent, ..case("new", &[Lb(0)], "n1 new") },
         Case { found: FoundPin::Absent, ..case("all others down", &[Lb(0), Down(1), Down(2)], "n1 new") },
         Case { found: FoundPin::Absent, ..case("alone", &[Lb(0), Lb(1), Lb(2)], "no-node") },
-        Case { conf: "mode = 'shared'\naffinity = { cookie = 'S' }", ..case("in a shared cluster", &[Lb(1)], "n1 cookie honoured") },
+        Case {
+            conf: "mode = 'shared'\naffinity = { cookie = 'S' }",
+            ..case("in a shared cluster", &[Lb(1)], "n1 cookie honoured")
+        },
     ]);
 }

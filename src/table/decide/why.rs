@@ -51,7 +51,13 @@ impl Why {
             Self::MovedTampered => Some("tampered"),
             Self::MovedExpired => Some("expired"),
             Self::MovedRebooted => Some("rebooted"),
-            Self::New | Self::Cookie | Self::Route | Self::Learned | Self::Key | Self::Forced | Self::None => None,
+            Self::New
+            | Self::Cookie
+            | Self::Route
+            | Self::Learned
+            | Self::Key
+            | Self::Forced
+            | Self::None => None,
         }
     }
 }

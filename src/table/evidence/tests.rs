@@ -13,10 +13,13 @@ const CHECK: Witness = Witness { answers: false, check_answered: true };
 
 #[test]
 fn each_failure_counts_as_the_table_says() {
-    for (met, nobody, clients, check) in
-        [(FailureKind::Refused, true, true, true), (FailureKind::BrokenOff, true, false, true), (FailureKind::Late, true, false, false)]
-    {
-        let found = [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000, AT));
+    for (met, nobody, clients, check) in [
+        (FailureKind::Refused, true, true, true),
+        (FailureKind::BrokenOff, true, false, true),
+        (FailureKind::Late, true, false, false),
+    ] {
+        let found =
+            [NOBODY, CLIENTS, CHECK].map(|witness| Evidence::default().failed(met, witness, 1, 60_000, AT));
         assert_eq!(found, [nobody, clients, check], "{met:?}");
     }
     for failure in [
@@ -67,7 +70,9 @@ fn requests_that_follow_each_other_unanswered_have_it_asked_until_something_is_h
     ];
     for end in ends {
         let evidence = Evidence::default();
-        for (second, vain) in [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)] {
+        for (second, vain) in
+            [(1000, false), (1000, false), (1059, false), (1060, false), (1061, false), (1120, true)]
+        {
             evidence.failed(FailureKind::Late, NOBODY, 9, 1000, at(second));
             evidence.waited(60_000, 3, at(second));
             assert_eq!(evidence.in_vain_since().is_some(), vain, "{second}");

@@ -12,10 +12,16 @@ fn telling(sessions: u32) -> NodeLive {
 #[test]
 fn a_node_has_never_fewer_sessions_than_were_seen_there_lately() {
     // told, of ten not seen lately, all of them
-    for (told, stale, all) in [(0, 0, 10), (0, 4, 6), (0, 10, 0), (3, 0, 10), (3, 9, 3), (40, 0, 40), (40, 10, 40), (10, 0, 10)] {
+    for (told, stale, all) in
+        [(0, 0, 10), (0, 4, 6), (0, 10, 0), (3, 0, 10), (3, 9, 3), (40, 0, 40), (40, 10, 40), (10, 0, 10)]
+    {
         let live = telling(told);
         live.fill.unseen(stale);
-        assert_eq!((live.all_sessions(), live.reported_sessions()), (all, told), "told {told}, {stale} stale");
+        assert_eq!(
+            (live.all_sessions(), live.reported_sessions()),
+            (all, told),
+            "told {told}, {stale} stale"
+        );
     }
 }
 

@@ -21,7 +21,11 @@ fn sessions_that_come_past_us_count_and_those_placed_since_are_added() {
     assert_eq!((told.sessions(5), told.sessions(7), told.sessions(2)), (40, 42, 37));
     assert_eq!((told.load(), told.capacity()), (Some(80), Some(50)));
     told.apply(&Heartbeat { sessions: Some(1), ..Heartbeat::default() }, 5, 1000, at(0));
-    assert_eq!((told.sessions(5), told.sessions(0), told.load()), (1, 0, Some(80)), "what is not said again stays");
+    assert_eq!(
+        (told.sessions(5), told.sessions(0), told.load()),
+        (1, 0, Some(80)),
+        "what is not said again stays"
+    );
 }
 
 #[test]
@@ -34,12 +38,18 @@ fn what_lasts_is_known_again_and_told_only_when_it_changes() {
         ..beat(80)
     };
     let told = NodeReport::nothing();
-    assert_eq!((told.apply(&said, 0, 1, at(0)), told.apply(&said, 0, 1, at(0)), told.apply(&beat(7), 0, 1, at(0))), (true, false, false));
+    assert_eq!(
+        (told.apply(&said, 0, 1, at(0)), told.apply(&said, 0, 1, at(0)), told.apply(&beat(7), 0, 1, at(0))),
+        (true, false, false)
+    );
     told.set_boot(7, true, at(0));
     let again = NodeReport::nothing();
     again.recall(&told.lasting(at(9)), at(9));
     assert_eq!(again.lasting(at(9)), told.lasting(at(9)));
-    assert_eq!((again.boot(), again.announced(), again.capacity(), again.load()), (Some(7), Announced::Draining, Some(50), None));
+    assert_eq!(
+        (again.boot(), again.announced(), again.capacity(), again.load()),
+        (Some(7), Announced::Draining, Some(50), None)
+    );
     assert!(again.lost(at(0).secs() - 2) && !again.lost(at(0).secs() + 2));
     assert_eq!(NodeReport::nothing().lasting(at(0)), PersistedReport::default());
 }
@@ -65,7 +75,11 @@ fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
     told.set_boot(8, false, at(115));
     told.apply(&beat(7), 0, 1000, at(118));
     told.set_boot(9, true, at(120));
-    assert_eq!([114, 115].map(|second| lost(&told, second)), [true, false], "a beat that names no run says nothing of it");
+    assert_eq!(
+        [114, 115].map(|second| lost(&told, second)),
+        [true, false],
+        "a beat that names no run says nothing of it"
+    );
     let again = NodeReport::nothing();
     again.recall(&told.lasting(at(0)), at(0));
     again.set_boot(10, true, at(5));
@@ -77,9 +91,14 @@ fn an_agents_weight_is_in_percent_or_as_it_stands() {
     let told = NodeReport::nothing();
     let relative = |percent| Some(Weight::Relative(percent));
     let absolute = |weight| Some(Weight::Absolute(weight));
-    for (weight, of_50) in
-        [(None, 50), (relative(50), 25), (relative(1), 0), (relative(25_600), 1000), (absolute(0), 0), (absolute(256), 256)]
-    {
+    for (weight, of_50) in [
+        (None, 50),
+        (relative(50), 25),
+        (relative(1), 0),
+        (relative(25_600), 1000),
+        (absolute(0), 0),
+        (absolute(256), 256),
+    ] {
         told.apply(&Heartbeat { room: weight.map(Room::Weight), ..Heartbeat::default() }, 0, 1000, at(0));
         assert_eq!(told.weight(50), of_50, "{weight:?}");
     }
@@ -93,7 +112,10 @@ fn who_is_no_longer_spoken_for_is_as_if_it_never_was() {
     assert!(told.is_down() && told.max_requests() == Some(3) && told.announced() == Announced::Maintenance);
     told.forget();
     assert!(!told.is_down() && !told.notice_silence(at(9)) && !told.is_silent());
-    assert_eq!((told.announced(), told.weight(70), told.max_requests(), told.load()), (Announced::Ready, 70, None, None));
+    assert_eq!(
+        (told.announced(), told.weight(70), told.max_requests(), told.load()),
+        (Announced::Ready, 70, None, None)
+    );
     assert_eq!(told.since(at(9)), None);
 }
 

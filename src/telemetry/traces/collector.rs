@@ -62,10 +62,16 @@ impl Collector {
     pub fn new(to: &str) -> Result<Self, CollectorError> {
         let url: NodeUrl = to.parse().map_err(CollectorError::Address)?;
         let secure = url.scheme == Scheme::Https;
-        let tls = secure.then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default())).transpose().map_err(CollectorError::Tls)?;
-        let name = || ServerName::try_from(url.host.clone()).map_err(|_| CollectorError::ServerName(url.host.clone()));
+        let tls = secure
+            .then(|| NodeTls::of(&ClusterTls::default(), &NamedFiles::default()))
+            .transpose()
+            .map_err(CollectorError::Tls)?;
+        let name = || {
+            ServerName::try_from(url.host.clone()).map_err(|_| CollectorError::ServerName(url.host.clone()))
+        };
         let server_name = secure.then(name).transpose()?;
-        let authority = HeaderValue::try_from(url.authority()).map_err(|_| CollectorError::Authority(url.host.clone()))?;
+        let authority = HeaderValue::try_from(url.authority())
+            .map_err(|_| CollectorError::Authority(url.host.clone()))?;
         // never pooled, so it needs no number and learns nothing
         let (addresses, reuse_ms, proven_us, usage, homeward, looked_up) = Default::default();
         let (reach, protocol) = (LinkReach::Own, NodeProtocol::Http1);
@@ -92,18 +98,23 @@ impl Collector {
     pub async fn post(&self, batch: Bytes) -> Result<(), Failed> {
         let away = |error: &dyn fmt::Display| Failed::Away(error.to_string());
         self.resolve().await.map_err(|error| away(&error))?;
-        let stream = dial::dial(&self.link, NodeProtocol::Http1, LIMIT).await.map_err(|error| away(&error))?;
+        let stream =
+            dial::dial(&self.link, NodeProtocol::Http1, LIMIT).await.map_err(|error| away(&error))?;
         let ask = async {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(HEAD_LIMIT);
             let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
             let mut request = Request::new(Full::new(batch));
-            (*request.method_mut(), *request.uri_mut()) = (http::Method::POST, http::Uri::from_static("/v1/traces"));
+            (*request.method_mut(), *request.uri_mut()) =
+                (http::Method::POST, http::Uri::from_static("/v1/traces"));
             let headers = request.headers_mut();
             headers.insert(header::HOST, self.link.authority.clone());
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("homing/", env!("CARGO_PKG_VERSION"))));
+            headers.insert(
+                header::USER_AGENT,
+                HeaderValue::from_static(concat!("homing/", env!("CARGO_PKG_VERSION"))),
+            );
             let answer = sender.send_request(request);
             tokio::pin!(answer);
             tokio::select! {
@@ -113,7 +124,8 @@ impl Collector {
             }
         };
         let late = || Failed::Away(format!("no answer within {}", units::Duration(LIMIT)));
-        let answer = tokio::time::timeout(LIMIT, ask).await.map_err(|_| late())?.map_err(|error| away(&error))?;
+        let answer =
+            tokio::time::timeout(LIMIT, ask).await.map_err(|_| late())?.map_err(|error| away(&error))?;
         if answer.status().is_success() { Ok(()) } else { Err(Failed::Refused(answer.status())) }
     }
 

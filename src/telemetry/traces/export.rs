@@ -1,5 +1,5 @@
-//! Takes finished spans from the workers and sends them in batches, from the thread that called `start`. A collector that is away
-//! costs spans, never requests.
+//! Takes finished spans from the workers and sends them in batches, from the thread that called `start`. A
+//! collector that is away costs spans, never requests.
 
 use super::collector::{Collector, Failed};
 use super::error::CollectorError;
@@ -22,8 +22,13 @@ const BATCH: usize = 512;
 /// How long the first span of a batch waits for others.
 const GATHER: Duration = Duration::from_secs(1);
 /// The pauses between tries to send a batch; behind the last it is lost.
-const PAUSES: [Duration; 5] =
-    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16)];
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
 /// How long the end waits for the collector.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,7 +56,13 @@ impl Traces {
         let collector = Collector::new(&conf.to)?;
         let (queue, spans) = mpsc::channel(QUEUE);
         let shared = Arc::new(ExportState::default());
-        let export = Export { collector, service: conf.service.clone(), spans, shared: shared.clone(), seldom: LogThrottle::default() };
+        let export = Export {
+            collector,
+            service: conf.service.clone(),
+            spans,
+            shared: shared.clone(),
+            seldom: LogThrottle::default(),
+        };
         let task = tokio::task::spawn_local(export.run());
         Ok(Some(Arc::new(Self {
             sample: conf.sample,
@@ -80,7 +91,11 @@ impl Traces {
     /// What became of spans.
     pub fn totals(&self) -> SpanTotals {
         let of = |count: &AtomicU64| count.load(Relaxed);
-        SpanTotals { exported: of(&self.shared.exported), dropped: of(&self.dropped), failed: of(&self.shared.failed) }
+        SpanTotals {
+            exported: of(&self.shared.exported),
+            dropped: of(&self.dropped),
+            failed: of(&self.shared.failed),
+        }
     }
 
     /// Sends what is on its way, once. The workers have ended before.
@@ -133,7 +148,9 @@ impl Export {
                 Err(failed) => failed,
             };
             self.log_failure(&failed);
-            let Some(pause) = pauses.next().filter(|_| failed.may_pass() && !self.spans.is_closed()) else { return false };
+            let Some(pause) = pauses.next().filter(|_| failed.may_pass() && !self.spans.is_closed()) else {
+                return false;
+            };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.shared.closing.notified() => {}

@@ -1,5 +1,6 @@
-//! One span for each request, sent to a collector that speaks OpenTelemetry. That is in a binary built with the feature `otel`; in
-//! any other there are no spans: their types have no value, so that an `Option` of one takes neither room nor a branch.
+//! One span for each request, sent to a collector that speaks OpenTelemetry. That is in a binary built with
+//! the feature `otel`; in any other there are no spans: their types have no value, so that an `Option` of one
+//! takes neither room nor a branch.
 
 #[cfg(not(feature = "otel"))]
 mod absent;

@@ -12,13 +12,21 @@ use prost::Message;
 /// Says of a span that it knows whether its parent is from elsewhere, and that it is.
 const PARENT: (u32, u32) = (0x100, 0x200);
 /// The methods that have a name of their own; any other could be made up.
-const METHODS: [&str; 10] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+const METHODS: [&str; 10] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
 /// A batch, as it is sent.
 pub fn encode(service: &str, batch: Vec<FinishedSpan>) -> Vec<u8> {
     let version = env!("CARGO_PKG_VERSION");
-    let resource = Resource { attributes: vec![text("service.name", service), text("service.version", version)], ..Resource::default() };
-    let scope = InstrumentationScope { name: "homing".into(), version: version.into(), ..InstrumentationScope::default() };
+    let resource = Resource {
+        attributes: vec![text("service.name", service), text("service.version", version)],
+        ..Resource::default()
+    };
+    let scope = InstrumentationScope {
+        name: "homing".into(),
+        version: version.into(),
+        ..InstrumentationScope::default()
+    };
     let spans = batch.into_iter().map(span).collect();
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }];
     let all = ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() };
@@ -134,7 +142,11 @@ mod tests {
         ] {
             let span = span(done(method, version, cluster, rule));
             assert_eq!(span.name, name);
-            let said = [text("http.request.method", kept), text("network.protocol.version", short), text("url.scheme", "https")];
+            let said = [
+                text("http.request.method", kept),
+                text("network.protocol.version", short),
+                text("url.scheme", "https"),
+            ];
             assert!(said.iter().all(|one| span.attributes.contains(one)), "{:?}", span.attributes);
             let original = text("http.request.method_original", method);
             assert_eq!(span.attributes.contains(&original), kept == "_OTHER");

@@ -1,4 +1,5 @@
-//! Spans are begun from a request's head, ended with its log line, and handed over with others of their worker. Nothing here waits.
+//! Spans are begun from a request's head, ended with its log line, and handed over with others of their
+//! worker. Nothing here waits.
 
 use super::export::Traces;
 use super::finished::FinishedSpan;
@@ -32,7 +33,12 @@ pub struct Tracer {
 impl Tracer {
     /// One worker's.
     pub fn new(traces: &Traces) -> Self {
-        Self { queue: traces.queue(), dropped: traces.dropped(), below: below(traces.sample()), finished: RefCell::default() }
+        Self {
+            queue: traces.queue(),
+            dropped: traces.dropped(),
+            below: below(traces.sample()),
+            finished: RefCell::default(),
+        }
     }
 
     /// A request begins: under the span that its head names, else in a trace of its own.
@@ -121,7 +127,15 @@ mod tests {
 
     fn tracer(share: f64) -> (Tracer, mpsc::Receiver<Vec<FinishedSpan>>) {
         let (queue, receiver) = mpsc::channel(1);
-        (Tracer { queue: Some(queue), dropped: Arc::default(), below: below(share), finished: RefCell::default() }, receiver)
+        (
+            Tracer {
+                queue: Some(queue),
+                dropped: Arc::default(),
+                below: below(share),
+                finished: RefCell::default(),
+            },
+            receiver,
+        )
     }
 
     #[test]
@@ -138,16 +152,28 @@ mod tests {
     fn two_parents_are_none() {
         let (tracer, _receiver) = tracer(1.0);
         let mut headers = HeaderMap::new();
-        headers.append(TRACEPARENT, HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
+        headers.append(
+            TRACEPARENT,
+            HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
+        );
         let mut rng = SmallRng::seed_from_u64(1);
         assert_eq!(tracer.begin(&headers, &mut rng).parent, Some(0xb7ad_6b71_6920_3331));
-        headers.append(TRACEPARENT, HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203332-00"));
+        headers.append(
+            TRACEPARENT,
+            HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203332-00"),
+        );
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let span = tracer.begin(&headers, &mut rng);
         assert!(span.parent.is_none() && span.is_sampled());
         span.inject(&mut headers);
         assert_eq!(headers.get_all(TRACEPARENT).iter().count(), 1);
-        assert_eq!((headers[TRACEPARENT].to_str().unwrap().contains(span.trace(&mut [0; 32])), headers.get(TRACESTATE)), (true, None));
+        assert_eq!(
+            (
+                headers[TRACEPARENT].to_str().unwrap().contains(span.trace(&mut [0; 32])),
+                headers.get(TRACESTATE)
+            ),
+            (true, None)
+        );
     }
 
     #[test]
@@ -156,12 +182,22 @@ mod tests {
         let span = tracer.begin(&HeaderMap::new(), &mut SmallRng::seed_from_u64(1));
         let id = RequestId::Own(1);
         let mut record = RequestRecord::begin(id.clone(), ([127, 0, 0, 1], 1).into(), 0, Now::look());
-        let (parts, ()) = http::Request::get(format!("/{}", "a".repeat(LONGEST))).body(()).unwrap().into_parts();
+        let (parts, ()) =
+            http::Request::get(format!("/{}", "a".repeat(LONGEST))).body(()).unwrap().into_parts();
         record.asked([127, 0, 0, 1].into(), &id, "h", &parts, None);
-        let entry = LogEntry { record: &record, connection: &SOME_CONNECTION, id: "1", trace: None, duration_ms: 1.0 };
+        let entry = LogEntry {
+            record: &record,
+            connection: &SOME_CONNECTION,
+            id: "1",
+            trace: None,
+            duration_ms: 1.0,
+        };
         (0..FULL * 3 + 1).for_each(|_| tracer.end(&span, &entry));
         let dropped = tracer.dropped.clone();
-        assert_eq!((dropped.load(Relaxed), receiver.try_recv().unwrap()[0].path.chars().count()), (2 * FULL as u64, LONGEST));
+        assert_eq!(
+            (dropped.load(Relaxed), receiver.try_recv().unwrap()[0].path.chars().count()),
+            (2 * FULL as u64, LONGEST)
+        );
         drop(tracer);
         assert_eq!((dropped.load(Relaxed), receiver.try_recv().unwrap().len()), (2 * FULL as u64, 1));
     }

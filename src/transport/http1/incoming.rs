@@ -81,7 +81,11 @@ impl H1Connection {
             }
             if !ready!(more)? {
                 self.closed.set(true);
-                return Poll::Ready(if body.close() { None } else { Some(Err("the connection was closed within the body".into())) });
+                return Poll::Ready(if body.close() {
+                    None
+                } else {
+                    Some(Err("the connection was closed within the body".into()))
+                });
             }
             if let Some(pace) = &self.pace {
                 pace.moves();
@@ -92,7 +96,9 @@ impl H1Connection {
     /// Reads more of a body. False: the connection was closed.
     fn poll_more(&self, cx: &mut Context<'_>, expects: u64, input: &mut BytesMut) -> Poll<io::Result<bool>> {
         if expects <= SMALL {
-            return self.poll_read_scratch(cx, |read| input.extend_from_slice(read)).map_ok(|read| read.is_some());
+            return self
+                .poll_read_scratch(cx, |read| input.extend_from_slice(read))
+                .map_ok(|read| read.is_some());
         }
         // what was passed on is free by now, and its place is taken again
         let reach = self.reach.get();
@@ -111,14 +117,16 @@ impl H1Connection {
         self.readers.incoming.get()
     }
 
-    /// It is known already that the body will not be read to its end: the client waits to be asked for it, or nobody reads
-    /// it and more than `most` bytes are to come.
+    /// It is known already that the body will not be read to its end: the client waits to be asked for it, or
+    /// nobody reads it and more than `most` bytes are to come.
     pub fn is_body_unwanted(&self, most: usize) -> bool {
-        self.waits.get() || (!self.has_reader() && self.body.borrow().length().is_some_and(|left| left > most as u64))
+        self.waits.get()
+            || (!self.has_reader() && self.body.borrow().length().is_some_and(|left| left > most as u64))
     }
 
-    /// Waits until the body is through, as long as somebody reads it; once nobody does, it is read and forgotten. False: it
-    /// will not be through, since the client waits to be asked for it or breaks off, or more than `left` bytes were forgotten.
+    /// Waits until the body is through, as long as somebody reads it; once nobody does, it is read and
+    /// forgotten. False: it will not be through, since the client waits to be asked for it or breaks off, or
+    /// more than `left` bytes were forgotten.
     pub fn poll_rest(&self, cx: &mut Context<'_>, left: &mut usize) -> Poll<bool> {
         while !self.is_body_done() {
             if self.closed.get() || self.waits.get() || *left == 0 {
@@ -187,7 +195,10 @@ impl Body for H1Body {
     type Data = Bytes;
     type Error = MessageBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, MessageBodyError>>> {
         let polled = self.0.poll_body(cx);
         if polled.is_pending() {
             Readers::wait(&self.0.readers.reader, cx);

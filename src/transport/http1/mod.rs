@@ -1,5 +1,5 @@
-//! One HTTP/1 connection, to a client or to a node: heads and bodies in, bytes out. It never waits by itself, and between two
-//! messages it holds no buffer.
+//! One HTTP/1 connection, to a client or to a node: heads and bodies in, bytes out. It never waits by itself,
+//! and between two messages it holds no buffer.
 
 mod incoming;
 mod readers;
@@ -23,7 +23,8 @@ pub use upgraded::Upgraded;
 /// What a client may send ahead of the answer to its last request.
 const MOST_AHEAD: usize = 64 << 10;
 
-/// One HTTP/1 connection. Shared by those who read its bodies and those who write to it, all of them on one thread.
+/// One HTTP/1 connection. Shared by those who read its bodies and those who write to it, all of them on one
+/// thread.
 pub struct H1Connection {
     socket: RefCell<Stream>,
     input: RefCell<BytesMut>,
@@ -75,7 +76,12 @@ pub enum NoHead {
 
 impl H1Connection {
     /// A connection of which `early` was read before.
-    pub fn new(side: Side, socket: Stream, early: BytesMut, pace: Option<Rc<ConnectionProgress>>) -> Rc<Self> {
+    pub fn new(
+        side: Side,
+        socket: Stream,
+        early: BytesMut,
+        pace: Option<Rc<ConnectionProgress>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             socket: RefCell::new(socket),
             input: RefCell::new(early),
@@ -100,7 +106,8 @@ impl H1Connection {
         matches!(*self.socket.borrow(), Stream::Tls(_))
     }
 
-    /// A new message to the node begins: whether anything of it was sent, or anything heard, is asked of it alone.
+    /// A new message to the node begins: whether anything of it was sent, or anything heard, is asked of it
+    /// alone.
     pub fn begin(&self) {
         self.heard.set(false);
         self.sent.set(0);
@@ -128,10 +135,13 @@ impl H1Connection {
     /// The other side has closed an idle connection, or says what nobody asked for.
     pub fn is_stale(&self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
-        self.closed.get() || !self.input.borrow().is_empty() || self.poll_read_scratch(&mut nobody, |_| ()).is_ready()
+        self.closed.get()
+            || !self.input.borrow().is_empty()
+            || self.poll_read_scratch(&mut nobody, |_| ()).is_ready()
     }
 
-    /// The next head, of no more than `most` bytes, which is asked of a large one only. Nothing is lost if it is not asked for again.
+    /// The next head, of no more than `most` bytes, which is asked of a large one only. Nothing is lost if it
+    /// is not asked for again.
     pub fn poll_head(&self, cx: &mut Context<'_>, most: impl Fn() -> usize) -> Poll<Result<Bytes, NoHead>> {
         let is_too_large = |len: usize| len > SMALL_HEAD && len > most();
         let mut input = self.input.borrow_mut();
@@ -146,7 +156,11 @@ impl H1Connection {
                     *input = BytesMut::new();
                 }
                 let head = whole.slice(head);
-                return Poll::Ready(if is_too_large(head.len()) { Err(NoHead::Malformed(Malformed::TooLarge)) } else { Ok(head) });
+                return Poll::Ready(if is_too_large(head.len()) {
+                    Err(NoHead::Malformed(Malformed::TooLarge))
+                } else {
+                    Ok(head)
+                });
             }
         }
         loop {
@@ -178,7 +192,9 @@ impl H1Connection {
                 None if input.is_empty() => return Poll::Ready(Err(NoHead::Closed)),
                 None => return Poll::Ready(Err(NoHead::Broken)),
                 Some(Err(why)) => return Poll::Ready(Err(NoHead::Malformed(why))),
-                Some(Ok(Some(head))) if is_too_large(head.len()) => return Poll::Ready(Err(NoHead::Malformed(Malformed::TooLarge))),
+                Some(Ok(Some(head))) if is_too_large(head.len()) => {
+                    return Poll::Ready(Err(NoHead::Malformed(Malformed::TooLarge)));
+                }
                 Some(Ok(Some(head))) => return Poll::Ready(Ok(head)),
                 Some(Ok(None)) => {}
             }
@@ -186,7 +202,11 @@ impl H1Connection {
     }
 
     /// Reads into the thread's buffer. `None`: the connection was closed.
-    fn poll_read_scratch<T>(&self, cx: &mut Context<'_>, with: impl FnOnce(&[u8]) -> T) -> Poll<io::Result<Option<T>>> {
+    fn poll_read_scratch<T>(
+        &self,
+        cx: &mut Context<'_>,
+        with: impl FnOnce(&[u8]) -> T,
+    ) -> Poll<io::Result<Option<T>>> {
         spare::scratch(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut *self.socket.borrow_mut()).poll_read(cx, &mut buffer))?;
@@ -239,9 +259,8 @@ impl H1Connection {
             let queued = &output[self.written.get()..];
             let polled = match (queued.is_empty(), data.is_empty()) {
                 (true, true) => break,
-                (false, false) if socket.is_write_vectored() => {
-                    Pin::new(&mut *socket).poll_write_vectored(cx, &[IoSlice::new(queued), IoSlice::new(data)])
-                }
+                (false, false) if socket.is_write_vectored() => Pin::new(&mut *socket)
+                    .poll_write_vectored(cx, &[IoSlice::new(queued), IoSlice::new(data)]),
                 (false, _) => Pin::new(&mut *socket).poll_write(cx, queued),
                 (true, false) => Pin::new(&mut *socket).poll_write(cx, data),
             };

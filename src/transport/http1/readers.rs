@@ -6,8 +6,8 @@ use std::task::{Context, Waker};
 /// What is read of a large body at once: the less at first, and twice as much whenever that much was there.
 pub(super) const READ: (usize, usize) = (32 << 10, 256 << 10);
 
-/// Who reads the body: an [`super::Incoming`], perhaps on a task of its own, and once that is gone the connection itself. Never two
-/// at a time, for each would miss what the other takes.
+/// Who reads the body: an [`super::Incoming`], perhaps on a task of its own, and once that is gone the
+/// connection itself. Never two at a time, for each would miss what the other takes.
 #[derive(Default)]
 pub(super) struct Readers {
     /// There is an `Incoming`.

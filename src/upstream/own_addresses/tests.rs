@@ -1,8 +1,14 @@
 use super::*;
 
 fn home(doors: &[(&str, OwnAddressKind)], interfaces: &[&str]) -> OwnAddresses {
-    let door = |(at, kind): &(&str, OwnAddressKind)| OwnAddress { place: Address::Tcp(at.parse().unwrap()), kind: *kind };
-    OwnAddresses { doors: doors.iter().map(door).collect(), interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect() }
+    let door = |(at, kind): &(&str, OwnAddressKind)| OwnAddress {
+        place: Address::Tcp(at.parse().unwrap()),
+        kind: *kind,
+    };
+    OwnAddresses {
+        doors: doors.iter().map(door).collect(),
+        interfaces: interfaces.iter().map(|ip| ip.parse().unwrap()).collect(),
+    }
 }
 
 const ADMIN: OwnAddressKind = OwnAddressKind::Control("server.admin");
@@ -10,7 +16,11 @@ const ADMIN: OwnAddressKind = OwnAddressKind::Control("server.admin");
 #[test]
 fn a_door_is_known_by_every_address_that_leads_to_it() {
     let home = home(
-        &[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients), ("[::]:81", OwnAddressKind::Clients)],
+        &[
+            ("127.0.0.1:9900", ADMIN),
+            ("0.0.0.0:80", OwnAddressKind::Clients),
+            ("[::]:81", OwnAddressKind::Clients),
+        ],
         &["10.0.0.5", "fd00::5"],
     );
     for (to, door, alias) in [
@@ -37,8 +47,13 @@ fn a_door_is_known_by_every_address_that_leads_to_it() {
 
 #[test]
 fn a_node_that_comes_by_itself_is_believed_so_far() {
-    let home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients)], &["10.0.0.5", "169.254.3.3"]);
-    let read = |words: &str| JoinableAddresses::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let home = home(
+        &[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients)],
+        &["10.0.0.5", "169.254.3.3"],
+    );
+    let read = |words: &str| {
+        JoinableAddresses::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    };
     for (urls, from, to, good) in [
         ("", "10.0.0.9", "10.0.0.9:8080", true),
         ("", "::ffff:10.0.0.9", "10.0.0.9:8080", true),
@@ -69,7 +84,10 @@ fn a_node_that_comes_by_itself_is_believed_so_far() {
         assert_eq!(said.is_ok(), good, "{urls:?} {from} {to}: {said:?}");
     }
     let before = LinkReach::Announced { from: None, into: JoinableAddresses::default() };
-    assert!(before.admits(&home, "10.0.0.8:8080".parse().unwrap()).is_ok(), "it joined before that was asked");
+    assert!(
+        before.admits(&home, "10.0.0.8:8080".parse().unwrap()).is_ok(),
+        "it joined before that was asked"
+    );
     assert!(before.admits(&home, "127.0.0.1:9900".parse().unwrap()).is_err());
 }
 
@@ -82,7 +100,9 @@ fn the_conf_file_may_chain_and_says_so_where_it_means_the_control_plane() {
     let mut home = home(&[("127.0.0.1:9900", ADMIN), ("0.0.0.0:80", OwnAddressKind::Clients)], &[]);
     home.doors.push(OwnAddress { place: Address::Unix(path), kind: ADMIN });
     let (plain, meant) = (LinkReach::Written, LinkReach::Own);
-    for (to, good) in [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)] {
+    for (to, good) in
+        [("127.0.0.1:80", true), ("127.0.0.1:9900", false), ("127.0.0.2:9900", true), ("10.0.0.1:9900", true)]
+    {
         let to = to.parse().unwrap();
         assert_eq!(plain.admits(&home, to).is_ok(), good, "{to}");
         assert!(meant.admits(&home, to).is_ok());

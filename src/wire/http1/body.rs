@@ -96,8 +96,12 @@ impl BodyReader {
                 BodyState::Done => return Ok(BodyPart::End),
                 BodyState::UntilClose if input.is_empty() => return Ok(BodyPart::More),
                 BodyState::UntilClose => return Ok(BodyPart::Data(input.split().freeze())),
-                BodyState::Length(left) => return Ok(self.data(input, left, BodyState::Length, BodyState::Done)),
-                BodyState::Chunk(left) => return Ok(self.data(input, left, BodyState::Chunk, BodyState::ChunkEnd)),
+                BodyState::Length(left) => {
+                    return Ok(self.data(input, left, BodyState::Length, BodyState::Done));
+                }
+                BodyState::Chunk(left) => {
+                    return Ok(self.data(input, left, BodyState::Chunk, BodyState::ChunkEnd));
+                }
                 BodyState::Size | BodyState::ChunkEnd => match self.line(input)? {
                     Some(()) => {}
                     None => return Ok(BodyPart::More),
@@ -107,7 +111,13 @@ impl BodyReader {
         }
     }
 
-    fn data(&mut self, input: &mut BytesMut, left: u64, more: fn(u64) -> BodyState, end: BodyState) -> BodyPart {
+    fn data(
+        &mut self,
+        input: &mut BytesMut,
+        left: u64,
+        more: fn(u64) -> BodyState,
+        end: BodyState,
+    ) -> BodyPart {
         let here = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if here == 0 {
             return BodyPart::More;

@@ -37,8 +37,8 @@ impl HeadScan {
         bytes.len() > self.start
     }
 
-    /// Where the head stands, once it is there in full: its lines with the empty one that ends it. `bytes`: all that came, from
-    /// the first on.
+    /// Where the head stands, once it is there in full: its lines with the empty one that ends it. `bytes`:
+    /// all that came, from the first on.
     pub fn find(&mut self, bytes: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
         while let Some(rest) = bytes.get(self.seen..) {
             if self.strict && !self.begun {
@@ -47,7 +47,13 @@ impl HeadScan {
             let Some(end) = memchr::memchr(b'\n', rest) else { return Ok(None) };
             let text = match rest[..end].strip_suffix(b"\r") {
                 Some(text) => text,
-                None if self.strict => return Err(if rest[..end].contains(&b'\r') { Malformed::BareCr } else { Malformed::BareLf }),
+                None if self.strict => {
+                    return Err(if rest[..end].contains(&b'\r') {
+                        Malformed::BareCr
+                    } else {
+                        Malformed::BareLf
+                    });
+                }
                 None => &rest[..end],
             };
             self.seen += end + 1;
@@ -62,11 +68,14 @@ impl HeadScan {
     }
 }
 
-/// What will never become a request line is refused before its end is waited for: TLS on a port without, for one.
+/// What will never become a request line is refused before its end is waited for: TLS on a port without, for
+/// one.
 fn begins(rest: &[u8]) -> Result<(), Malformed> {
     match rest {
         [b'\r', next, ..] if *next != b'\n' => Err(Malformed::BareCr),
-        [byte, ..] if !matches!(byte, b'\r' | b'\n') && !is_token_byte(*byte) => Err(Malformed::BadRequestLine),
+        [byte, ..] if !matches!(byte, b'\r' | b'\n') && !is_token_byte(*byte) => {
+            Err(Malformed::BadRequestLine)
+        }
         _ => Ok(()),
     }
 }
@@ -99,7 +108,8 @@ pub(super) fn field(
         Some(b' ' | b'\t') => Malformed::SpaceBeforeColon,
         _ => telling(name, Malformed::BadName),
     })?;
-    let value = HeaderValue::from_maybe_shared(whole.slice_ref(value)).map_err(|_| telling(value, Malformed::BadValue))?;
+    let value = HeaderValue::from_maybe_shared(whole.slice_ref(value))
+        .map_err(|_| telling(value, Malformed::BadValue))?;
     note(&name, &value)?;
     if headers.len() >= most {
         return Err(Malformed::TooManyLines);

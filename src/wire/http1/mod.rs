@@ -1,6 +1,6 @@
-//! HTTP/1 (RFC 9112): heads and bodies from bytes, and to bytes. Clients are read strictly: at the first byte that two
-//! implementations could read in two ways the reading ends, since lenient reading is how requests are smuggled. Nodes are
-//! trusted, and read as leniently as other proxies read them.
+//! HTTP/1 (RFC 9112): heads and bodies from bytes, and to bytes. Clients are read strictly: at the first byte
+//! that two implementations could read in two ways the reading ends, since lenient reading is how requests
+//! are smuggled. Nodes are trusted, and read as leniently as other proxies read them.
 
 mod body;
 mod head;
@@ -38,8 +38,8 @@ pub fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes header lines, and those that frame the body in place of what the map says of it. With [`Framing::None`] a length in
-/// the map stays: it may be that of an answer to HEAD.
+/// Writes header lines, and those that frame the body in place of what the map says of it. With
+/// [`Framing::None`] a length in the map stays: it may be that of an answer to HEAD.
 pub fn lines(out: &mut Vec<u8>, headers: &HeaderMap, framing: Framing) {
     let framed = framing != Framing::None;
     for (name, value) in headers {
@@ -49,7 +49,9 @@ pub fn lines(out: &mut Vec<u8>, headers: &HeaderMap, framing: Framing) {
         line(out, name.as_str().as_bytes(), value.as_bytes());
     }
     match framing {
-        Framing::Length(length) => line(out, b"content-length", itoa::Buffer::new().format(length).as_bytes()),
+        Framing::Length(length) => {
+            line(out, b"content-length", itoa::Buffer::new().format(length).as_bytes())
+        }
         Framing::Chunked => line(out, b"transfer-encoding", b"chunked"),
         Framing::None | Framing::UntilClose => {}
     }

@@ -27,8 +27,10 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let (method, uri, version) = request_line(head, lines.next().unwrap_or_default())?;
     let count = memchr::memchr_iter(b'\n', head).count();
     let mut headers = HeaderMap::with_capacity(count.min(most) + ADDED);
-    let mut framed = Framed { version, host: false, length: None, chunked: false, connection: false, cookies: 0 };
-    lines.try_for_each(|line| field(&mut headers, head, line, most, |name, value| framed.note(name, value)))?;
+    let mut framed =
+        Framed { version, host: false, length: None, chunked: false, connection: false, cookies: 0 };
+    lines
+        .try_for_each(|line| field(&mut headers, head, line, most, |name, value| framed.note(name, value)))?;
     let framing = framed.framing(&method)?;
     if framed.cookies > 1 {
         cookies::join(&mut headers);
@@ -36,7 +38,8 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let named = |token| framed.connection && has_token(&headers, &header::CONNECTION, token);
     let keep_alive = if version == Version::HTTP_10 { named("keep-alive") } else { !named("close") };
     let mut request = Request::new(());
-    (*request.method_mut(), *request.uri_mut(), *request.version_mut(), *request.headers_mut()) = (method, uri, version, headers);
+    (*request.method_mut(), *request.uri_mut(), *request.version_mut(), *request.headers_mut()) =
+        (method, uri, version, headers);
     Ok(Head { parts: request.into_parts().0, framing, keep_alive })
 }
 
@@ -46,7 +49,8 @@ fn request_line(head: &Bytes, line: &[u8]) -> Result<(Method, Uri, Version), Mal
     let (method, target, version) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let method = Method::from_bytes(method).map_err(|_| Malformed::BadRequestLine)?;
     let target = target.unwrap_or_default();
-    // bytes above ASCII do not belong in a target, but they are read alike everywhere; a fragment is not: some cut it off
+    // bytes above ASCII do not belong in a target, but they are read alike everywhere; a fragment is not:
+    // some cut it off
     if let Some(wrong) = target.iter().find(|byte| **byte <= b' ' || **byte == 0x7f || **byte == b'#') {
         return Err(match wrong {
             0 => Malformed::Nul,
@@ -99,7 +103,8 @@ impl Framed {
             if self.length.is_some() {
                 return Err(Malformed::LengthAndChunked);
             }
-            let chunked = self.version == Version::HTTP_11 && value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            let chunked =
+                self.version == Version::HTTP_11 && value.as_bytes().eq_ignore_ascii_case(b"chunked");
             if !chunked || std::mem::replace(&mut self.chunked, true) {
                 return Err(Malformed::BadTransferEncoding);
             }

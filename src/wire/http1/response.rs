@@ -83,7 +83,12 @@ pub fn parse(head: &Bytes, asked: &Method) -> Result<ResponseHead, HeadError> {
 }
 
 /// `folded`: with lines that go on in the next (RFC 9112 section 5.2).
-fn parse_into<'b>(head: &'b Bytes, asked: &Method, room: &mut [httparse::Header<'b>], folded: bool) -> Result<ResponseHead, HeadError> {
+fn parse_into<'b>(
+    head: &'b Bytes,
+    asked: &Method,
+    room: &mut [httparse::Header<'b>],
+    folded: bool,
+) -> Result<ResponseHead, HeadError> {
     let mut read = httparse::Response::new(room);
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(folded);
@@ -107,19 +112,22 @@ fn take(
     let status = StatusCode::from_u16(code).map_err(|_| HeadError::Status(code))?;
     let mut headers = HeaderMap::with_capacity(lines.len() + 2);
     for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Name(line.name.to_owned()))?;
+        let name = HeaderName::from_bytes(line.name.as_bytes())
+            .map_err(|_| HeadError::Name(line.name.to_owned()))?;
         let value = match folded {
             false => HeaderValue::from_maybe_shared(head.slice_ref(line.value)),
             true => {
                 let one = line.value.trim_ascii().iter();
-                let one: Vec<u8> = one.map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
+                let one: Vec<u8> =
+                    one.map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect();
                 HeaderValue::from_maybe_shared(Bytes::from(one))
             }
         };
         headers.append(name, value.map_err(|_| HeadError::Value(line.name.to_owned()))?);
     }
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let named = |token| headers.contains_key(header::CONNECTION) && has_token(&headers, &header::CONNECTION, token);
+    let named =
+        |token| headers.contains_key(header::CONNECTION) && has_token(&headers, &header::CONNECTION, token);
     let keep_alive = if minor == 0 { named("keep-alive") } else { !named("close") };
     let framing = framing(status, asked, &mut headers)?;
     let mut response = Response::new(());
@@ -133,7 +141,8 @@ fn take(
 
 /// RFC 9112 section 6.3.
 fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Result<Framing, HeadError> {
-    let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let bodiless =
+        status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
     }
@@ -146,20 +155,32 @@ fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Resul
         return Ok(Framing::None);
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back().and_then(|line| line.to_str().ok());
-        let chunked = last.and_then(|line| line.rsplit(',').next()).is_some_and(|token| token.trim().eq_ignore_ascii_case("chunked"));
+        let last =
+            headers.get_all(header::TRANSFER_ENCODING).iter().next_back().and_then(|line| line.to_str().ok());
+        let chunked = last
+            .and_then(|line| line.rsplit(',').next())
+            .is_some_and(|token| token.trim().eq_ignore_ascii_case("chunked"));
         return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
     }
-    Ok(length?.map_or(Framing::UntilClose, |length| if length == 0 { Framing::None } else { Framing::Length(length) }))
+    Ok(length?.map_or(
+        Framing::UntilClose,
+        |length| if length == 0 { Framing::None } else { Framing::Length(length) },
+    ))
 }
 
 /// The Content-Length, said once however often the node says it (RFC 9110 section 8.6).
 fn length(headers: &mut HeaderMap) -> Result<Option<u64>, HeadError> {
     let mut length = None;
     let mut said = 0;
-    for text in headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
+    for text in headers
+        .get_all(header::CONTENT_LENGTH)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+    {
         let text = std::str::from_utf8(text).unwrap_or_default().trim();
-        let one = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse::<u64>().ok());
+        let one = Some(text)
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse::<u64>().ok());
         match (one, length) {
             (None, _) => return Err(HeadError::Length),
             (one, Some(_)) if one != length => return Err(HeadError::Lengths),

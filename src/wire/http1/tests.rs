@@ -27,7 +27,10 @@ const HEADS: &[Case] = &[
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nabc", None),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", None),
     // Tomcat's HeartbeatListener: no Host, and a line end behind the body that its length does not count
-    ("POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nv=1\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nv=1\r\n", None),
+    (
+        "POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nv=1\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nv=1\r\n",
+        None,
+    ),
     ("\r\n\r\n\r\n\r\n\r\n", Some(A::EmptyLines)),
     ("\nGET / HTTP/1.1\r\n", Some(A::BareLf)),
     ("\rGET / HTTP/1.1\r\n", Some(A::BareCr)),
@@ -63,8 +66,14 @@ const HEADS: &[Case] = &[
     ("GET / HTTP/1.1\r\n\r\n", Some(A::MissingHost)),
     ("GET http://a/ HTTP/1.1\r\n\r\n", Some(A::MissingHost)),
     ("GET / HTTP/1.1\r\nHost: a\r\nHOST: a\r\n\r\n", Some(A::DuplicateHost)),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", Some(A::ConflictingLength)),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\ncontent-length: 6\r\n\r\n", Some(A::ConflictingLength)),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+        Some(A::ConflictingLength),
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\ncontent-length: 6\r\n\r\n",
+        Some(A::ConflictingLength),
+    ),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", Some(A::ConflictingLength)),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", Some(A::BadLength)),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n", Some(A::BadLength)),
@@ -73,7 +82,10 @@ const HEADS: &[Case] = &[
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\n", Some(A::BadLength)),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \x0b5\r\n\r\n", Some(A::BadValue)),
     ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n", Some(A::BadLength)),
-    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000000000000000000000000000005\r\n\r\n", Some(A::BadLength)),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000000000000000000000000000005\r\n\r\n",
+        Some(A::BadLength),
+    ),
     ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", Some(A::ConnectWithBody)),
     ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", Some(A::ConnectWithBody)),
 ];
@@ -142,19 +154,27 @@ fn corpus() -> Vec<(Vec<u8>, Option<Malformed>)> {
         all.push((format!("POST / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n0\r\n\r\n").into(), *verdict));
     }
     for (body, verdict) in CHUNKS {
-        all.push((format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into(), *verdict));
+        all.push((
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into(),
+            *verdict,
+        ));
     }
     let on_1_0 = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     all.push((on_1_0.into(), Some(A::BadTransferEncoding)));
-    let long = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;{}\r\nabc\r\n", "x".repeat(4096));
+    let long = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;{}\r\nabc\r\n",
+        "x".repeat(4096)
+    );
     all.push((long.clone().into(), Some(A::ExtensionTooLong)));
     all.push((long.replacen("xx", "", 1).into(), None));
     all
 }
 
-/// Reads everything that comes in these parts as requests one after the other: what the last of them lacks, or why it is refused.
+/// Reads everything that comes in these parts as requests one after the other: what the last of them lacks,
+/// or why it is refused.
 fn read(parts: &[&[u8]]) -> Result<&'static str, Malformed> {
-    let (mut input, mut scan, mut body) = (BytesMut::new(), HeadScan::strict(), BodyReader::strict(Framing::None));
+    let (mut input, mut scan, mut body) =
+        (BytesMut::new(), HeadScan::strict(), BodyReader::strict(Framing::None));
     for part in parts {
         input.extend_from_slice(part);
         loop {
@@ -190,7 +210,8 @@ fn corpus_whole_and_bytewise() {
 
 #[test]
 fn knows_what_it_lacks() {
-    let all = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\r\n\r\n";
+    let all =
+        "\r\nPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\r\n\r\n";
     let head = all.find("\r\n\r\n").unwrap() + 4;
     for at in 1..=all.len() {
         let wanted = if at < head {
@@ -206,7 +227,12 @@ fn knows_what_it_lacks() {
 
 #[test]
 fn what_no_request_begins_with_is_refused_at_once() {
-    for (bytes, why) in [(&b"\x16\x03\x01"[..], A::BadRequestLine), (b" ", A::BadRequestLine), (b"\rG", A::BareCr), (b"\n", A::BareLf)] {
+    for (bytes, why) in [
+        (&b"\x16\x03\x01"[..], A::BadRequestLine),
+        (b" ", A::BadRequestLine),
+        (b"\rG", A::BareCr),
+        (b"\n", A::BareLf),
+    ] {
         assert_eq!(read(&[bytes]), Err(why), "{bytes:?}");
     }
 }
@@ -222,13 +248,17 @@ fn a_request_is_read_and_written() {
     let wanted = "PUT /a?b HTTP/1.1\r\nhost: a\r\nx-two: 1\r\nx-two: 2\r\nconnection: Close\r\ncontent-length: 3\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), wanted);
     assert_eq!(request::parse(&Bytes::from_static(text.as_bytes()), 4).unwrap_err(), A::TooManyLines);
-    for (head, target) in [("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*"), ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", "/?b")] {
+    for (head, target) in [
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*"),
+        ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", "/?b"),
+    ] {
         let head = request::parse(&Bytes::from_static(head.as_bytes()), 5).unwrap();
         let mut out = Vec::new();
         request::write(&mut out, &head.parts, Framing::None);
         assert_eq!(String::from_utf8(out).unwrap().split(' ').nth(1), Some(target));
     }
-    for (head, keep) in [("HTTP/1.0\r\n\r\n", false), ("HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n", true)] {
+    for (head, keep) in [("HTTP/1.0\r\n\r\n", false), ("HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n", true)]
+    {
         assert_eq!(request::parse(&Bytes::from(format!("GET / {head}")), 5).unwrap().keep_alive, keep);
     }
 }
@@ -243,7 +273,12 @@ fn answers_are_read_as_they_come() {
         ("GET", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", None, true),
         ("GET", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5\n\n", Chunked, true),
         ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", UntilClose, false),
-        ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n", Chunked, false),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n",
+            Chunked,
+            false,
+        ),
         ("GET", "HTTP/1.1 200 OK\r\n\r\n", UntilClose, false),
         ("GET", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", Length(1), false),
         ("GET", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", Length(1), true),
@@ -294,18 +329,27 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         "Transfer-Encoding:x\r\n",
         "\r\n",
     ]);
-    let first = prop::sample::select(vec!["GET / HTTP/1.1\r\n", "POST /x HTTP/1.0\r\n", "\r\nPUT * HTTP/1.1\r\n", "GET / HTTP/1.1\n"]);
+    let first = prop::sample::select(vec![
+        "GET / HTTP/1.1\r\n",
+        "POST /x HTTP/1.0\r\n",
+        "\r\nPUT * HTTP/1.1\r\n",
+        "GET / HTTP/1.1\n",
+    ]);
     let body = prop::sample::select(vec!["", "abc", "3\r\nabc\r\n0\r\n\r\n", "3;\nabc", "GET /"]);
-    let request = (first, prop::collection::vec(line, 0..5), any::<bool>(), body)
-        .prop_map(|(first, lines, host, body)| format!("{first}{}{}\r\n{body}", if host { "Host: a\r\n" } else { "" }, lines.concat()));
-    (prop::collection::vec(request, 1..3), prop::option::of((any::<prop::sample::Index>(), any::<u8>()))).prop_map(|(all, flip)| {
-        let mut bytes = all.concat().into_bytes();
-        if let Some((at, byte)) = flip {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        bytes
-    })
+    let request = (first, prop::collection::vec(line, 0..5), any::<bool>(), body).prop_map(
+        |(first, lines, host, body)| {
+            format!("{first}{}{}\r\n{body}", if host { "Host: a\r\n" } else { "" }, lines.concat())
+        },
+    );
+    (prop::collection::vec(request, 1..3), prop::option::of((any::<prop::sample::Index>(), any::<u8>())))
+        .prop_map(|(all, flip)| {
+            let mut bytes = all.concat().into_bytes();
+            if let Some((at, byte)) = flip {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        })
 }
 
 /// How many lines of this name, as another parser sees it.

@@ -45,14 +45,17 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
     match place {
         "slow" => {
             let ms = query(target, "ms").and_then(|v| v.parse().ok()).unwrap_or(500);
-            // before it is answered: whoever has the answer may send the next request before anything else happens here
+            // before it is answered: whoever has the answer may send the next request before anything else
+            // happens here
             state.peak.fetch_max(1 + state.busy.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(ms));
             state.busy.fetch_sub(1, Ordering::SeqCst);
             visit(state, out, head)
         }
         "big" => big(state, out, target),
-        "upload" | "knows-no-expect" => reply(state, out, 200, &[], &format!("{{\"bytes\":{},\"sum\":{}}}", body.bytes, body.sum.0)),
+        "upload" | "knows-no-expect" => {
+            reply(state, out, 200, &[], &format!("{{\"bytes\":{},\"sum\":{}}}", body.bytes, body.sum.0))
+        }
         "unread" => reply(state, out, 413, &[("Connection", "close")], "too much").map(|_| Then::Close),
         "trailers" => reply(state, out, 200, &[], &json(&body.trailers)),
         "close" => {
@@ -64,7 +67,10 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         "early-hints" => {
             let count = query(target, "n").and_then(|v| v.parse().ok()).unwrap_or(1);
             for i in 0..count {
-                write!(out, "HTTP/1.1 103 Early Hints\r\nLink: </{i}.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n")?;
+                write!(
+                    out,
+                    "HTTP/1.1 103 Early Hints\r\nLink: </{i}.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n"
+                )?;
             }
             // Asked for, the answer waits until the client says that it has the hints.
             while query(target, "wait").is_some() && !state.go_on.load(Ordering::SeqCst) {
@@ -74,7 +80,9 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
         }
         "status" => status(state, out, target),
         "hz" => reply(state, out, state.check.load(Ordering::SeqCst) as u16, &[], "its health"),
-        "headers" => reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method)),
+        "headers" => {
+            reply(state, out, 200, &[("Content-Type", "application/json")], &seen(state, head, method))
+        }
         "set" => set_cookies(state, out, target),
         "names-itself" => names_itself(state, out, target),
         "events" => events(state, out),
@@ -109,9 +117,17 @@ impl Body {
     }
 }
 
-/// One answer with a length. A HEAD request is answered by its own rule in `status`; here every answer has its body.
-fn reply(state: &State, out: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &str) -> io::Result<Then> {
-    let mut text = format!("HTTP/1.1 {status} Whatever\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
+/// One answer with a length. A HEAD request is answered by its own rule in `status`; here every answer has
+/// its body.
+fn reply(
+    state: &State,
+    out: &mut TcpStream,
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Then> {
+    let mut text =
+        format!("HTTP/1.1 {status} Whatever\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -130,7 +146,8 @@ fn visit(state: &State, out: &mut TcpStream, head: &Head) -> io::Result<Then> {
         headers.push(("Set-Cookie", set));
     }
     if method == "HEAD" {
-        let mut text = format!("HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
+        let mut text =
+            format!("HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {}\r\n", state.name, body.len());
         headers.iter().for_each(|(n, v)| text.push_str(&format!("{n}: {v}\r\n")));
         out.write_all((text + "\r\n").as_bytes())?;
         return Ok(Then::Keep);
@@ -145,7 +162,8 @@ fn session(state: &State, head: &Head, target: &str) -> (String, u64, Option<Str
         Sessions::Jvm(_) => "JSESSIONID",
         Sessions::Plain(name) => name,
     };
-    let in_path = target.split_once(";jsessionid=").map(|(_, rest)| rest.split(['?', ';']).next().unwrap_or(""));
+    let in_path =
+        target.split_once(";jsessionid=").map(|(_, rest)| rest.split(['?', ';']).next().unwrap_or(""));
     let mut visits = state.visits.lock().unwrap();
     for id in in_path.into_iter().chain(cookie(head, name)) {
         if let Some(count) = visits.get_mut(id) {
@@ -172,7 +190,13 @@ fn login(state: &State, out: &mut TcpStream) -> io::Result<Then> {
     let id = new_id(state);
     state.visits.lock().unwrap().insert(id.clone(), 1);
     let name = if let Sessions::Plain(name) = &state.sessions { name } else { "JSESSIONID" };
-    reply(state, out, 200, &[("Set-Cookie", &format!("{name}={id}; Path=/"))], &format!("{{\"node\":\"{}\"}}", state.name))
+    reply(
+        state,
+        out,
+        200,
+        &[("Set-Cookie", &format!("{name}={id}; Path=/"))],
+        &format!("{{\"node\":\"{}\"}}", state.name),
+    )
 }
 
 fn logout(state: &State, out: &mut TcpStream) -> io::Result<Then> {
@@ -197,13 +221,20 @@ fn names_itself(state: &State, out: &mut TcpStream, target: &str) -> io::Result<
     let page = target.rsplit('/').next().unwrap_or_default();
     let (location, content) = (format!("http://{own}/{page}?a=1"), format!("http://{own}/{page}.html"));
     let cookie = format!("seen=1; Domain={}; Path=/", own.ip());
-    reply(state, out, 302, &[("Location", &location), ("Content-Location", &content), ("Set-Cookie", &cookie)], "")
+    reply(
+        state,
+        out,
+        302,
+        &[("Location", &location), ("Content-Location", &content), ("Set-Cookie", &cookie)],
+        "",
+    )
 }
 
 fn big(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
     let n: usize = query(target, "n").and_then(|v| v.parse().ok()).unwrap_or(1 << 20);
     write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nContent-Length: {n}\r\n\r\n", state.name)?;
-    // Written in pieces: a test that stops reading must find the writer stopped too, with the pieces counted so far.
+    // Written in pieces: a test that stops reading must find the writer stopped too, with the pieces counted
+    // so far.
     for start in (0..n).step_by(64 << 10) {
         let piece = pattern_at(start, (n - start).min(64 << 10));
         out.write_all(&piece)?;
@@ -213,7 +244,11 @@ fn big(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> {
 }
 
 fn chunked(state: &State, out: &mut TcpStream) -> io::Result<Then> {
-    write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n", state.name)?;
+    write!(
+        out,
+        "HTTP/1.1 200 OK\r\nX-Node: {}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n",
+        state.name
+    )?;
     for word in ["one ", "two ", "three"] {
         write!(out, "{:x}\r\n{word}\r\n", word.len())?;
         out.flush()?;
@@ -242,7 +277,11 @@ fn status(state: &State, out: &mut TcpStream, target: &str) -> io::Result<Then> 
 
 fn seen(state: &State, head: &Head, method: &str) -> String {
     let target = parts(head).1;
-    format!("{{\"node\":{:?},\"method\":{method:?},\"target\":{target:?},\"headers\":{}}}", state.name, json(&head.headers))
+    format!(
+        "{{\"node\":{:?},\"method\":{method:?},\"target\":{target:?},\"headers\":{}}}",
+        state.name,
+        json(&head.headers)
+    )
 }
 
 fn json(fields: &[(String, String)]) -> String {
@@ -255,7 +294,9 @@ fn echo(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Th
     write!(out, "HTTP/1.1 200 OK\r\nX-Node: {}\r\nTransfer-Encoding: chunked\r\n\r\n", state.name)?;
     let mut failed = None;
     read_body(wire, length(head, Length::Fixed(0)), |piece| {
-        let sent = write!(out, "{:x}\r\n", piece.len()).and_then(|()| out.write_all(piece)).and_then(|()| out.write_all(b"\r\n"));
+        let sent = write!(out, "{:x}\r\n", piece.len())
+            .and_then(|()| out.write_all(piece))
+            .and_then(|()| out.write_all(b"\r\n"));
         failed = failed.take().or(sent.err());
     })?;
     out.write_all(b"0\r\n\r\n")?;
@@ -267,7 +308,11 @@ fn at_once(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result
     let n = query(parts(head).1, "n").and_then(|v| v.parse().ok()).unwrap_or(6);
     let out = wire.get_mut();
     let connection = query(parts(head).1, "says").unwrap_or("keep-alive");
-    write!(out, "HTTP/1.1 401 No\r\nX-Node: {}\r\nConnection: {connection}\r\nContent-Length: {n}\r\n\r\n", state.name)?;
+    write!(
+        out,
+        "HTTP/1.1 401 No\r\nX-Node: {}\r\nConnection: {connection}\r\nContent-Length: {n}\r\n\r\n",
+        state.name
+    )?;
     if query(parts(head).1, "late").is_some() {
         // the proxy has begun to wait for the body by then
         std::thread::sleep(Duration::from_millis(20));
@@ -292,7 +337,8 @@ fn flood(state: &State, out: &mut TcpStream) -> io::Result<Then> {
 
 /// Another protocol: every byte comes back.
 fn raw_tunnel(wire: &mut Wire<TcpStream>) -> io::Result<Then> {
-    wire.get_mut().write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n")?;
+    wire.get_mut()
+        .write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n")?;
     let mut out = wire.get_ref().try_clone()?;
     io::copy(wire, &mut out)?;
     Ok(Then::Close)

@@ -37,7 +37,8 @@ impl Certs {
     /// The same for somebody, who need not have the name of a host.
     pub fn pair_of(&self, who: &str, names: &[&str]) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).expect("the names are names");
+        let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+            .expect("the names are names");
         params.distinguished_name.push(DnType::CommonName, who);
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         (cert.pem(), key.serialize_pem())
@@ -54,7 +55,9 @@ impl Certs {
         let (cert, key) = self.pair(&[name]);
         let cert = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ));
         let builder = builder.with_safe_default_protocol_versions().expect("the provider knows them");
         let builder = match clients {
             None => builder.with_no_client_auth(),
@@ -62,7 +65,8 @@ impl Certs {
                 let mut roots = rustls::RootCertStore::empty();
                 roots.add(clients.root.clone()).expect("a root");
                 let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier =
+                    rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
             }
         };
@@ -77,7 +81,11 @@ impl Certs {
     }
 
     /// A client's settings; `versions` narrows what it offers.
-    pub fn trust(&self, versions: &[&'static rustls::SupportedProtocolVersion], alpn: &[&str]) -> Arc<rustls::ClientConfig> {
+    pub fn trust(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> Arc<rustls::ClientConfig> {
         self.trust_as(versions, alpn, None)
     }
 
@@ -93,8 +101,9 @@ impl Certs {
         roots.add(self.root.clone()).expect("our root is a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = if versions.is_empty() { rustls::ALL_VERSIONS } else { versions };
-        let builder =
-            rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("the provider knows them");
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("the provider knows them");
         let builder = builder.with_root_certificates(roots);
         let mut config = match identity {
             Some((cert, key)) => {
@@ -120,7 +129,8 @@ impl Certs {
             let sock = TcpStream::connect(addr)?;
             sock.set_nodelay(true)?;
             sock.set_read_timeout(Some(super::DEADLINE))?;
-            let session = rustls::ClientConnection::new(config.clone(), server.clone()).map_err(std::io::Error::other)?;
+            let session = rustls::ClientConnection::new(config.clone(), server.clone())
+                .map_err(std::io::Error::other)?;
             let mut stream = rustls::StreamOwned::new(session, sock);
             while stream.conn.is_handshaking() {
                 stream.conn.complete_io(&mut stream.sock)?;
@@ -134,7 +144,8 @@ impl Certs {
         let server = ServerName::try_from(name.to_owned()).expect("a server name");
         let mut sock = TcpStream::connect(addr)?;
         sock.set_read_timeout(Some(super::DEADLINE))?;
-        let mut session = rustls::ClientConnection::new(self.trust(&[], &[]), server).map_err(std::io::Error::other)?;
+        let mut session =
+            rustls::ClientConnection::new(self.trust(&[], &[]), server).map_err(std::io::Error::other)?;
         while session.is_handshaking() {
             session.complete_io(&mut sock)?;
         }

@@ -44,7 +44,8 @@ impl Answer {
     }
 
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e} in {:?} after {:?}", self.text(), self.head))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e} in {:?} after {:?}", self.text(), self.head))
     }
 
     /// The request's header lines as the node saw them, when it was asked for `/headers`.
@@ -124,9 +125,17 @@ impl Client {
     }
 
     /// One request and its answer. An error is final: this client never asks twice.
-    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
         let mut head = self.head(method, path, headers);
-        let framed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("transfer-encoding") || n.eq_ignore_ascii_case("content-length"));
+        let framed = headers.iter().any(|(n, _)| {
+            n.eq_ignore_ascii_case("transfer-encoding") || n.eq_ignore_ascii_case("content-length")
+        });
         if !framed && (!body.is_empty() || method == "POST" || method == "PUT") {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
@@ -155,18 +164,29 @@ impl Client {
             early.push(head);
         };
         let status = head.status();
-        let length = if method == "HEAD" || matches!(status, 204 | 304) { Length::Fixed(0) } else { length(&head, Length::UntilClose) };
+        let length = if method == "HEAD" || matches!(status, 204 | 304) {
+            Length::Fixed(0)
+        } else {
+            length(&head, Length::UntilClose)
+        };
         let mut body = Vec::new();
         let trailers = read_body(&mut wire, length, |piece| body.extend_from_slice(piece))?;
         self.keep_cookies(&head);
-        if length != Length::UntilClose && !head.says("connection", "close") && !head.line.starts_with("HTTP/1.0") {
+        if length != Length::UntilClose
+            && !head.says("connection", "close")
+            && !head.line.starts_with("HTTP/1.0")
+        {
             self.wire = Some(wire);
         }
         Ok(Answer { status, head, early, body, trailers })
     }
 
     /// Asks for an upgrade on a connection of its own; gives the connection away.
-    pub fn upgrade(&mut self, path: &str, headers: &[(&str, &str)]) -> io::Result<(Head, Wire<Box<dyn Stream>>)> {
+    pub fn upgrade(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> io::Result<(Head, Wire<Box<dyn Stream>>)> {
         let head = self.head("GET", path, headers) + "\r\n";
         let stream = (self.connect)()?;
         stream.limit(self.patience)?;

@@ -30,16 +30,24 @@ pub async fn connect(addr: SocketAddr) -> SendRequest<Full<Bytes>> {
 }
 
 /// One connection over TLS, agreed on by ALPN.
-pub async fn connect_tls(addr: SocketAddr, config: Arc<rustls::ClientConfig>, name: &str) -> SendRequest<Full<Bytes>> {
+pub async fn connect_tls(
+    addr: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+    name: &str,
+) -> SendRequest<Full<Bytes>> {
     let stream = tokio::net::TcpStream::connect(addr).await.expect("the listener accepts");
     let server = rustls::pki_types::ServerName::try_from(name.to_owned()).expect("a server name");
-    let stream = tokio_rustls::TlsConnector::from(config).connect(server, stream).await.expect("the handshake");
+    let stream =
+        tokio_rustls::TlsConnector::from(config).connect(server, stream).await.expect("the handshake");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()), "ALPN agrees on h2");
     shake(TokioIo::new(stream)).await
 }
 
-async fn shake<I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static>(io: I) -> SendRequest<Full<Bytes>> {
-    let (send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("an HTTP/2 handshake");
+async fn shake<I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static>(
+    io: I,
+) -> SendRequest<Full<Bytes>> {
+    let (send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("an HTTP/2 handshake");
     tokio::spawn(connection);
     send
 }
@@ -67,13 +75,17 @@ pub async fn connect_bare(addr: SocketAddr) -> h2::client::SendRequest<Bytes> {
 /// One connection that takes no byte of any answer's body.
 pub async fn connect_unread(addr: SocketAddr) -> h2::client::SendRequest<Bytes> {
     let stream = tokio::net::TcpStream::connect(addr).await.expect("the listener accepts");
-    let (send, connection) = h2::client::Builder::new().initial_window_size(0).handshake(stream).await.expect("an HTTP/2 handshake");
+    let (send, connection) = h2::client::Builder::new()
+        .initial_window_size(0)
+        .handshake(stream)
+        .await
+        .expect("an HTTP/2 handshake");
     tokio::spawn(connection);
     send
 }
 
-/// Asks, and gives the interim answers too. A body is sent when `100 Continue` comes, and not at all if the answer is there
-/// before it.
+/// Asks, and gives the interim answers too. A body is sent when `100 Continue` comes, and not at all if the
+/// answer is there before it.
 pub async fn ask(
     send: &h2::client::SendRequest<Bytes>,
     request: Request<()>,
@@ -118,7 +130,10 @@ pub async fn web_socket(send: &mut SendRequest<Full<Bytes>>, host: &str, path: &
     let response = send.send_request(request).await.expect("an answer");
     assert_eq!(response.status(), 200, "extended CONNECT is accepted with 200");
     let mut tunnel = TokioIo::new(hyper::upgrade::on(response).await.expect("a tunnel"));
-    tunnel.write_all(&super::ws::encode(super::ws::TEXT, text.as_bytes(), true)).await.expect("the tunnel takes it");
+    tunnel
+        .write_all(&super::ws::encode(super::ws::TEXT, text.as_bytes(), true))
+        .await
+        .expect("the tunnel takes it");
     let mut back = vec![0; 2 + text.len()];
     tunnel.read_exact(&mut back).await.expect("the tunnel gives it back");
     back.split_off(2)

@@ -1,4 +1,5 @@
-//! A node that speaks HTTP/2 frame by frame, as a test wants it: what it does with each request is the test's word.
+//! A node that speaks HTTP/2 frame by frame, as a test wants it: what it does with each request is the test's
+//! word.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -142,7 +143,9 @@ impl H2Node {
     pub fn kill(&self) {
         self.state.running.store(false, Ordering::SeqCst);
         let _ = TcpStream::connect(self.addr);
-        super::until("the killed node's port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
+        super::until("the killed node's port refuses", || {
+            TcpStream::connect(self.addr).is_err().then_some(())
+        });
         self.state.open.lock().unwrap().drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     }
 }
@@ -180,7 +183,11 @@ impl Connection {
         }
         let settings = match state.opens {
             Opens::Closes => return stream.shutdown(Shutdown::Both),
-            Opens::Http1 => return stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+            Opens::Http1 => {
+                return stream.write_all(
+                    b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                );
+            }
             Opens::Late(after) => {
                 std::thread::sleep(after);
                 None
@@ -208,7 +215,8 @@ impl Connection {
             let mut head = [0; 9];
             stream.read_exact(&mut head)?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let (kind, flags, id) = (head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
+            let (kind, flags, id) =
+                (head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
             let mut payload = vec![0; length];
             stream.read_exact(&mut payload)?;
             match kind {

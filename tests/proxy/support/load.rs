@@ -40,7 +40,9 @@ impl Load {
             .map(|user| {
                 let (mut client, click) = (arrive(user), click.clone());
                 let (stop, answers, served) = (stop.clone(), answers.clone(), served.clone());
-                std::thread::spawn(move || work(&mut client, &stop, (&answers, &served), |client| click(client, user)))
+                std::thread::spawn(move || {
+                    work(&mut client, &stop, (&answers, &served), |client| click(client, user))
+                })
             })
             .collect();
         Self { stop, answers, served, users }
@@ -48,18 +50,26 @@ impl Load {
 
     /// Users with cookie jars who ask for pages.
     pub fn of_visitors(users: usize, addr: std::net::SocketAddr) -> Self {
-        Self::start(users, move |_| Client::with_jar(addr), |client, user| client.send("GET", &format!("/visit/u{user}"), &[], b""))
+        Self::start(
+            users,
+            move |_| Client::with_jar(addr),
+            |client, user| client.send("GET", &format!("/visit/u{user}"), &[], b""),
+        )
     }
 
     /// Waits until so many more answers have come.
     pub fn wait(&self, more: usize) {
         let goal = self.answers.load(Ordering::SeqCst) + more;
-        super::until(&format!("{more} more answers under load"), || (self.answers.load(Ordering::SeqCst) >= goal).then_some(()));
+        super::until(&format!("{more} more answers under load"), || {
+            (self.answers.load(Ordering::SeqCst) >= goal).then_some(())
+        });
     }
 
     /// Waits until every user had an answer.
     pub fn wait_for_all(&self) {
-        super::until("every user is served", || (self.served.load(Ordering::SeqCst) >= self.users.len()).then_some(()));
+        super::until("every user is served", || {
+            (self.served.load(Ordering::SeqCst) >= self.users.len()).then_some(())
+        });
     }
 
     /// Ends it and tells every user's story.
@@ -88,7 +98,12 @@ fn work(
                     story.nodes.push(answer.node().to_owned());
                 }
             }
-            Ok(answer) => story.failures.push(format!("{} after {} answers: {}", answer.status, story.answers, answer.text())),
+            Ok(answer) => story.failures.push(format!(
+                "{} after {} answers: {}",
+                answer.status,
+                story.answers,
+                answer.text()
+            )),
             Err(error) => {
                 story.failures.push(format!("{error} after {} answers", story.answers));
                 client.hang_up();

@@ -36,7 +36,8 @@ impl Lines {
 
     /// The first line that contains this. A line is written after what it tells: it is waited for.
     pub fn says(&self, what: &str) -> String {
-        self.wait(0, DEADLINE, |line| line.contains(what)).unwrap_or_else(|| panic!("no line has {what:?}:\n{}", self.all().join("\n")))
+        self.wait(0, DEADLINE, |line| line.contains(what))
+            .unwrap_or_else(|| panic!("no line has {what:?}:\n{}", self.all().join("\n")))
     }
 
     /// The first line from a mark on that fits; waits for it up to a deadline.

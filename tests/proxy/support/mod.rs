@@ -1,5 +1,6 @@
-//! What every test stands on: application servers that can misbehave, the real proxy as a child process, and clients that
-//! say exactly which bytes they send. Nothing here sleeps and hopes; `until` polls a condition with a deadline.
+//! What every test stands on: application servers that can misbehave, the real proxy as a child process, and
+//! clients that say exactly which bytes they send. Nothing here sleeps and hopes; `until` polls a condition
+//! with a deadline.
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the harness")]
 

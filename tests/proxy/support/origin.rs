@@ -1,4 +1,5 @@
-//! An application server: HTTP/1.1 over plain threads, with a log of what reached it and switches that make it misbehave.
+//! An application server: HTTP/1.1 over plain threads, with a log of what reached it and switches that make
+//! it misbehave.
 
 use super::app;
 use super::port::free_addr;
@@ -231,7 +232,8 @@ pub enum Then {
 fn serve(state: &Arc<State>, stream: TcpStream, key: u64) {
     let _ = stream.set_nodelay(true);
     let idle = state.idle_ms.load(Ordering::SeqCst);
-    // As with real servers, a limit between requests is not one on the first: on a busy machine that may be late.
+    // As with real servers, a limit between requests is not one on the first: on a busy machine that may be
+    // late.
     let mut wire = BufReader::new(stream);
     let mut served = 0;
     while let Ok(Some(head)) = read_head(&mut wire) {

@@ -13,8 +13,8 @@ thread_local! {
     static HELD: RefCell<Vec<Socket>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An address nobody listens on, and nobody but this test is given before it ends: a bound socket that never listens keeps it.
-/// Servers may bind it all the same, for they say SO_REUSEADDR.
+/// An address nobody listens on, and nobody but this test is given before it ends: a bound socket that never
+/// listens keeps it. Servers may bind it all the same, for they say SO_REUSEADDR.
 pub fn free_addr() -> SocketAddr {
     loop {
         let addr = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(PORTS)));

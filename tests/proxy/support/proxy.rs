@@ -63,8 +63,8 @@ impl Proxy {
         Self::start_by(command, folder, file)
     }
 
-    /// Starts where these lines are `/etc/hosts`: names then have the addresses that a test needs. None where the kernel does not
-    /// let us mount anything, which CI's does.
+    /// Starts where these lines are `/etc/hosts`: names then have the addresses that a test needs. None where
+    /// the kernel does not let us mount anything, which CI's does.
     pub fn start_knowing(hosts: &str, conf: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (file, known) = (folder.path().join("homing.toml"), folder.path().join("hosts"));
@@ -72,7 +72,16 @@ impl Proxy {
         std::fs::write(&known, hosts).expect("the hosts are written");
         let apart = |then: &[&std::ffi::OsStr]| {
             let mut apart = Command::new("unshare");
-            apart.args(["--mount", "--map-root-user", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(&known).args(then);
+            apart
+                .args([
+                    "--mount",
+                    "--map-root-user",
+                    "sh",
+                    "-c",
+                    "mount --bind \"$0\" /etc/hosts && exec \"$@\"",
+                ])
+                .arg(&known)
+                .args(then);
             apart.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
             apart
         };
@@ -94,7 +103,10 @@ impl Proxy {
         let mut child = command.spawn().expect("the binary starts");
         let access = Lines::follow(child.stdout.take().expect("stdout is piped"));
         let log = Lines::follow(child.stderr.take().expect("stderr is piped"));
-        let addr = binds.iter().find_map(|b| b.parse().ok()).unwrap_or_else(|| "127.0.0.1:0".parse().expect("an address"));
+        let addr = binds
+            .iter()
+            .find_map(|b| b.parse().ok())
+            .unwrap_or_else(|| "127.0.0.1:0".parse().expect("an address"));
         let proxy = Self { pid: child.id(), child: Mutex::new(child), folder, addr, access, log };
         for bind in &binds {
             until(&format!("the proxy listens on {bind}"), || proxy.listens(bind).then_some(()));
@@ -142,8 +154,12 @@ impl Proxy {
     pub fn reloads(&self, change: impl FnOnce()) -> Reload {
         let mark = self.log.mark();
         change();
-        let line = self.log.wait(mark, DEADLINE, |line| line.contains("reloaded") || line.contains("reload refused"));
-        let line = line.unwrap_or_else(|| panic!("no word of a reload after the change; the log:\n{}", self.log.all().join("\n")));
+        let line = self
+            .log
+            .wait(mark, DEADLINE, |line| line.contains("reloaded") || line.contains("reload refused"));
+        let line = line.unwrap_or_else(|| {
+            panic!("no word of a reload after the change; the log:\n{}", self.log.all().join("\n"))
+        });
         if line.contains("reload refused") { Reload::Refused(line) } else { Reload::Applied(line) }
     }
 
@@ -164,14 +180,19 @@ impl Proxy {
 
     /// Every access-log line so far.
     pub fn access(&self) -> Vec<Value> {
-        let parse = |line: &String| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line:?}: {e}"));
+        let parse =
+            |line: &String| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line:?}: {e}"));
         self.access.all().iter().map(parse).collect()
     }
 
     /// Waits for `count` access-log lines whose path starts so, and gives them.
     pub fn access_of(&self, path: &str, count: usize) -> Vec<Value> {
         until(&format!("{count} access-log lines for {path}"), || {
-            let lines: Vec<Value> = self.access().into_iter().filter(|l| l["path"].as_str().is_some_and(|p| p.starts_with(path))).collect();
+            let lines: Vec<Value> = self
+                .access()
+                .into_iter()
+                .filter(|l| l["path"].as_str().is_some_and(|p| p.starts_with(path)))
+                .collect();
             (lines.len() >= count).then_some(lines)
         })
     }
@@ -183,9 +204,11 @@ impl Proxy {
 
     /// Resident memory in bytes.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a running process has a status");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))
+            .expect("a running process has a status");
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a status has VmRSS");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|v| v.parse().ok()).expect("VmRSS is a number");
+        let kib: u64 =
+            line.split_whitespace().nth(1).and_then(|v| v.parse().ok()).expect("VmRSS is a number");
         kib << 10
     }
 }
@@ -262,14 +285,23 @@ fn binds(conf: &str) -> Vec<String> {
     for listener in conf.get("listener").and_then(|l| l.as_table()).into_iter().flat_map(|l| l.values()) {
         match listener.get("bind") {
             Some(toml::Value::String(one)) => binds.push(one.clone()),
-            Some(toml::Value::Array(many)) => binds.extend(many.iter().filter_map(|b| b.as_str().map(str::to_owned))),
+            Some(toml::Value::Array(many)) => {
+                binds.extend(many.iter().filter_map(|b| b.as_str().map(str::to_owned)))
+            }
             _ => {}
         }
     }
     // those of the control plane open last
     for door in ["admin", "announce"] {
-        let bind = conf.get("server").and_then(|server| server.get(door)).map(|door| door.get("bind").unwrap_or(door));
-        binds.extend(bind.and_then(|bind| bind.as_str()).filter(|bind| bind.parse::<SocketAddr>().is_ok()).map(str::to_owned));
+        let bind = conf
+            .get("server")
+            .and_then(|server| server.get(door))
+            .map(|door| door.get("bind").unwrap_or(door));
+        binds.extend(
+            bind.and_then(|bind| bind.as_str())
+                .filter(|bind| bind.parse::<SocketAddr>().is_ok())
+                .map(str::to_owned),
+        );
     }
     binds
 }

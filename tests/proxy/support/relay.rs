@@ -1,5 +1,5 @@
-//! Other ways to a node: TLS or a unix socket in front of an origin, and a node of its own that speaks HTTP/2. They run on one
-//! runtime that lives as long as the test process.
+//! Other ways to a node: TLS or a unix socket in front of an origin, and a node of its own that speaks
+//! HTTP/2. They run on one runtime that lives as long as the test process.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -53,7 +53,8 @@ impl TlsDoor {
         let current = config.clone();
         RUNTIME.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = tokio_rustls::TlsAcceptor::from(current.lock().expect("nobody panics in here").clone());
+                let acceptor =
+                    tokio_rustls::TlsAcceptor::from(current.lock().expect("nobody panics in here").clone());
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         relay(stream, origin).await;
@@ -81,7 +82,8 @@ pub fn unix_in_front(path: &Path, origin: SocketAddr) {
     });
 }
 
-/// A node that speaks HTTP/2 alone, over connections of 128 streams, and answers everything with so many bytes.
+/// A node that speaks HTTP/2 alone, over connections of 128 streams, and answers everything with so many
+/// bytes.
 pub fn big_h2_node(bytes: usize) -> SocketAddr {
     let (listener, addr) = listener();
     let body = Bytes::from(vec![b'x'; bytes]);
@@ -109,7 +111,9 @@ pub fn h2_node(name: &'static str) -> SocketAddr {
                 let version = format!("{:?}", request.version());
                 let body = request.into_body().collect().await?.to_bytes();
                 let text = Bytes::from(format!("{version} {}", body.len()));
-                Ok::<_, hyper::Error>(Response::builder().header("x-node", name).body(Full::new(text)).expect("an answer"))
+                Ok::<_, hyper::Error>(
+                    Response::builder().header("x-node", name).body(Full::new(text)).expect("an answer"),
+                )
             });
             let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));

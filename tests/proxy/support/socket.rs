@@ -17,8 +17,12 @@ impl Socket {
     /// Opens one with the jar of a client, as a page does after its first request.
     pub fn open(client: &mut Client, path: &str) -> io::Result<Self> {
         let key = tungstenite::handshake::client::generate_key();
-        let headers =
-            [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", key.as_str())];
+        let headers = [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", key.as_str()),
+        ];
         let (head, wire) = client.upgrade(path, &headers)?;
         if head.status() != 101 {
             return Err(io::Error::other(format!("no upgrade: {}", head.line)));
@@ -38,7 +42,8 @@ impl Socket {
     /// Says something; true when it comes back.
     pub fn says(&mut self, text: &str) -> bool {
         self.wire.get_mut().write_all(&ws::encode(ws::TEXT, text.as_bytes(), true)).is_ok()
-            && ws::read(&mut self.wire).is_ok_and(|frame| frame.kind == ws::TEXT && frame.payload == text.as_bytes())
+            && ws::read(&mut self.wire)
+                .is_ok_and(|frame| frame.kind == ws::TEXT && frame.payload == text.as_bytes())
     }
 
     /// Waits for the next frame.

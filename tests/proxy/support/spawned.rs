@@ -20,8 +20,12 @@ impl Spawned {
     }
 
     fn at(addr: &str, name: &str) -> Self {
-        let mut child =
-            Command::new(program()).args([addr, name]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("examples/origin starts");
+        let mut child = Command::new(program())
+            .args([addr, name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("examples/origin starts");
         let lines = Lines::follow(child.stdout.take().expect("stdout is piped"));
         let addr = lines.wait(0, DEADLINE, |_| true).expect("an origin prints its address");
         Self { child, name: name.to_owned(), addr: addr.parse().expect("what it prints is an address") }
@@ -38,14 +42,19 @@ impl Spawned {
         until("its port refuses", || TcpStream::connect(self.addr).is_err().then_some(()));
     }
 
-    /// Hangs: its port still takes connections, and nothing answers. A thread that runs on another core stops a moment later.
+    /// Hangs: its port still takes connections, and nothing answers. A thread that runs on another core stops
+    /// a moment later.
     pub fn pause(&self) {
         let pid = self.child.id();
         signal(pid, "STOP");
-        let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
+        let is_stopped =
+            |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
         until("all of its threads are stopped", || {
             let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it is there").flatten();
-            threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok()).all(is_stopped).then_some(())
+            threads
+                .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+                .all(is_stopped)
+                .then_some(())
         });
     }
 
@@ -67,8 +76,8 @@ impl Drop for Spawned {
     }
 }
 
-/// Ends a program with all that it has started: a server's workers outlive a master that is killed, and would hold on to whatever
-/// they have inherited.
+/// Ends a program with all that it has started: a server's workers outlive a master that is killed, and would
+/// hold on to whatever they have inherited.
 pub fn end(child: &mut Child) {
     let workers = descendants(child.id());
     let _ = child.kill();
@@ -79,7 +88,13 @@ pub fn end(child: &mut Child) {
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
-    let pids = || std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids = || {
+        std::fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    };
     let parent = |pid: &u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<u32>().ok())
@@ -97,6 +112,9 @@ fn descendants(pid: u32) -> Vec<u32> {
 fn program() -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_BIN_EXE_homing"));
     let program = beside.parent().expect("a binary is in a folder").join("examples/origin");
-    assert!(program.exists(), "examples/origin is not built; run `cargo build --example origin` when tests are run one by one");
+    assert!(
+        program.exists(),
+        "examples/origin is not built; run `cargo build --example origin` when tests are run one by one"
+    );
     program
 }

@@ -1,4 +1,5 @@
-//! HTTP/1 as bytes: heads and bodies, read strictly and without a library, so that a test sees what was really sent.
+//! HTTP/1 as bytes: heads and bodies, read strictly and without a library, so that a test sees what was
+//! really sent.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::Duration;
@@ -91,7 +92,8 @@ pub fn read_fields<S: Read>(wire: &mut Wire<S>) -> io::Result<Vec<(String, Strin
         if text.is_empty() {
             return Ok(fields);
         }
-        let (name, value) = text.split_once(':').ok_or_else(|| io::Error::other(format!("not a header: {text:?}")))?;
+        let (name, value) =
+            text.split_once(':').ok_or_else(|| io::Error::other(format!("not a header: {text:?}")))?;
         fields.push((name.to_owned(), value.trim().to_owned()));
     }
 }
@@ -108,7 +110,11 @@ pub fn length(head: &Head, otherwise: Length) -> Length {
 }
 
 /// Reads a body piece by piece; returns its trailers.
-pub fn read_body<S: Read>(wire: &mut Wire<S>, length: Length, mut take: impl FnMut(&[u8])) -> io::Result<Vec<(String, String)>> {
+pub fn read_body<S: Read>(
+    wire: &mut Wire<S>,
+    length: Length,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<Vec<(String, String)>> {
     match length {
         Length::Fixed(n) => copy(wire, n, &mut take)?,
         Length::UntilClose => {
@@ -124,7 +130,8 @@ pub fn read_body<S: Read>(wire: &mut Wire<S>, length: Length, mut take: impl FnM
             let mut text = String::new();
             wire.read_line(&mut text)?;
             let digits = text.trim_end().split(';').next().unwrap_or("");
-            let n = u64::from_str_radix(digits, 16).map_err(|_| io::Error::other(format!("not a chunk size: {text:?}")))?;
+            let n = u64::from_str_radix(digits, 16)
+                .map_err(|_| io::Error::other(format!("not a chunk size: {text:?}")))?;
             if n == 0 {
                 return read_fields(wire);
             }
@@ -196,5 +203,7 @@ pub fn query<'a>(target: &'a str, name: &str) -> Option<&'a str> {
 
 /// The value of a cookie in `Cookie` lines.
 pub fn cookie<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
-    head.all("cookie").flat_map(|v| v.split(';')).find_map(|pair| pair.trim().split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v))
+    head.all("cookie")
+        .flat_map(|v| v.split(';'))
+        .find_map(|pair| pair.trim().split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v))
 }

@@ -19,7 +19,8 @@ pub struct Frame {
 impl Frame {
     /// The status of a close frame.
     pub fn code(&self) -> Option<u16> {
-        (self.kind == CLOSE && self.payload.len() >= 2).then(|| u16::from_be_bytes([self.payload[0], self.payload[1]]))
+        (self.kind == CLOSE && self.payload.len() >= 2)
+            .then(|| u16::from_be_bytes([self.payload[0], self.payload[1]]))
     }
 }
 

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 /// Sessions in a frame.
 const FRAME: usize = 2048;
 
-/// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused in between was empty
-/// before, so the session that was found in it is on its new node.
+/// Writes what was found of a cluster's sessions. The roster is looked at afterwards: a slot that was reused
+/// in between was empty before, so the session that was found in it is on its new node.
 pub fn encode(live: &ClusterLive, found: &[(u64, Option<KnownSession>)], out: &mut Vec<u8>) {
     let roster = live.roster.load();
     let times = Times::now();
@@ -25,7 +25,9 @@ pub fn encode(live: &ClusterLive, found: &[(u64, Option<KnownSession>)], out: &m
             }))
         };
         let mut record = |session: u64, seen: Option<KnownSession>| {
-            let Some((seen, node)) = seen.and_then(|seen| Some((seen, number(seen.slot)?))) else { return SessionRecord::Over(session) };
+            let Some((seen, node)) = seen.and_then(|seen| Some((seen, number(seen.slot)?))) else {
+                return SessionRecord::Over(session);
+            };
             let from = live.moved_from(session, seen.slot).and_then(&mut number);
             let (first, last) = (times.unix_of(seen.first), times.unix_of(seen.last));
             SessionRecord::Lives { session, node, first, last, confirmed: seen.confirmed, from }

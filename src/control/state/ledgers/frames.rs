@@ -1,5 +1,6 @@
-//! The file of the ledgers: a first line that names the format, then frames, each with its length and checksum. A frame tells
-//! what is true of some sessions of one cluster; a later one wins. It stands on its own: nodes are named in it, not numbered.
+//! The file of the ledgers: a first line that names the format, then frames, each with its length and
+//! checksum. A frame tells what is true of some sessions of one cluster; a later one wins. It stands on its
+//! own: nodes are named in it, not numbered.
 
 use crate::base::hash::hash64;
 use crate::control::error::Error;
@@ -114,8 +115,11 @@ mod tests {
     /// Whatever is cut off or changed, what is before it is read and nothing else.
     #[test]
     fn damage_is_found_wherever_it_is() {
-        let frame =
-            |n: u64| Frame { cluster: "shop", nodes: vec!["n1"], sessions: vec![SessionRecord::Over(n), SessionRecord::Over(n + 1)] };
+        let frame = |n: u64| Frame {
+            cluster: "shop",
+            nodes: vec!["n1"],
+            sessions: vec![SessionRecord::Over(n), SessionRecord::Over(n + 1)],
+        };
         let mut file = FIRST_LINE.to_vec();
         (0..5).for_each(|n| frame(n).encode(&mut file));
         let count = |bytes: &[u8]| {

@@ -39,8 +39,8 @@ impl KeptLedger {
         noted
     }
 
-    /// Writes what is true now of the sessions in the parts from this one on, until they are so many. Returns how many they were,
-    /// and the part to go on with; none after the last.
+    /// Writes what is true now of the sessions in the parts from this one on, until they are so many. Returns
+    /// how many they were, and the part to go on with; none after the last.
     pub fn parts(&self, from: usize, most: usize, out: &mut Vec<u8>) -> (usize, Option<usize>) {
         let (mut found, mut part) = (Vec::new(), from);
         while found.len() < most && self.follower.part(part, &mut found) {

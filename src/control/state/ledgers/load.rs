@@ -41,12 +41,21 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
         count += cluster.live.ledger.len();
     }
     if count > 0 {
-        info!("{count} sessions are known from before, read in {:.0} ms", clock::since(start).as_secs_f64() * 1000.0);
+        info!(
+            "{count} sessions are known from before, read in {:.0} ms",
+            clock::since(start).as_secs_f64() * 1000.0
+        );
     }
     if !lost.is_empty() {
-        warn!("{} sessions were on nodes that the cluster no longer has: they are placed anew when they come", lost.len());
+        warn!(
+            "{} sessions were on nodes that the cluster no longer has: they are placed anew when they come",
+            lost.len()
+        );
     }
-    read.err().map(|why| Damage { why, cost: format!("what comes after that place in it is lost; {count} sessions are known") })
+    read.err().map(|why| Damage {
+        why,
+        cost: format!("what comes after that place in it is lost; {count} sessions are known"),
+    })
 }
 
 fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Result<(), Error> {
@@ -74,7 +83,12 @@ fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Resul
                 cluster.live.forget(session);
                 continue;
             };
-            let seen = KnownSession { slot: slot_now, first: times.mono_of(first), last: times.mono_of(last), confirmed };
+            let seen = KnownSession {
+                slot: slot_now,
+                first: times.mono_of(first),
+                last: times.mono_of(last),
+                confirmed,
+            };
             cluster.live.restore(session, seen, from.and_then(slot));
         }
     }

@@ -1,10 +1,12 @@
-//! Keeps the ledgers of all clusters in one file. A thread of its own follows them: it asks many times a second which sessions
-//! changed and what is true of those now, and appends that. So the order in which requests changed something does not
-//! matter, and a kill loses what the last moment brought. Where sessions stand in the ledger alone, their first change wakes the
-//! thread. Now and then everything is written anew, to a file that replaces the one before: that keeps the file in bounds, and when
-//! each session was last seen with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
+//! Keeps the ledgers of all clusters in one file. A thread of its own follows them: it asks many times a
+//! second which sessions changed and what is true of those now, and appends that. So the order in which
+//! requests changed something does not matter, and a kill loses what the last moment brought. Where sessions
+//! stand in the ledger alone, their first change wakes the thread. Now and then everything is written anew,
+//! to a file that replaces the one before: that keeps the file in bounds, and when each session was last seen
+//! with it. The disk is waited for elsewhere, so that what happens meanwhile is appended all the same.
 //!
-//! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not yet on the disk.
+//! What is appended is left to the kernel: a kill of the process loses none of it, a power cut what was not
+//! yet on the disk.
 
 mod encode;
 pub(super) mod frames;
@@ -36,8 +38,8 @@ pub struct LedgerKeeper {
 }
 
 impl LedgerKeeper {
-    /// Gives the ledgers of the table what the file remembers, and keeps them from then on. To be called before the first
-    /// request.
+    /// Gives the ledgers of the table what the file remembers, and keeps them from then on. To be called
+    /// before the first request.
     pub fn start(dir: Arc<StateDir>, current: Arc<Current>) -> Self {
         let damage = load(&dir.path(FILE), &current.load());
         if !dir.is_held() {

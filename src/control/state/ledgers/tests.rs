@@ -32,7 +32,9 @@ fn table_by(affinity: &str, nodes: &[&str], more: &str, before: Option<&Table>) 
     );
     let loaded = config::parse_str(&text, Path::new("homing.toml")).unwrap();
     let context = compile::TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
-    let table = compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look()))).unwrap();
+    let table =
+        compile::compile(Arc::new(loaded.config), &context, before.map(|before| (before, Now::look())))
+            .unwrap();
     compile::adopt(&table, Now::look());
     table
 }
@@ -178,7 +180,11 @@ fn when_sessions_were_last_seen_is_known_well_enough_for_what_ends_them() {
         ("{ cookie = \"H\", max-idle = \"6s\" }", "", 1),
         ("{ cookie = \"H\", max-idle = \"8h\" }", "session-idle = \"2m\"", 6),
     ] {
-        assert_eq!(period(&table_by(affinity, &NODES, more, None)), Duration::from_secs(seconds), "{affinity} {more}");
+        assert_eq!(
+            period(&table_by(affinity, &NODES, more, None)),
+            Duration::from_secs(seconds),
+            "{affinity} {more}"
+        );
     }
 }
 
@@ -270,8 +276,11 @@ fn whoever_else_follows_takes_nothing_from_the_file_and_is_told_everything_too()
 
 #[test]
 fn changes_are_gathered_only_while_they_keep_coming() {
-    let after =
-        |idle: &[u64]| idle.iter().fold(Duration::ZERO, |before, idle| gathers_next(before, Duration::from_micros(*idle))).as_micros();
+    let after = |idle: &[u64]| {
+        idle.iter()
+            .fold(Duration::ZERO, |before, idle| gathers_next(before, Duration::from_micros(*idle)))
+            .as_micros()
+    };
     assert_eq!([after(&[50_000]), after(&[3_000; 9]), after(&[500; 4]), after(&[0; 9])], [0, 0, 1000, 2000]);
     assert_eq!(after(&[0, 0, 0, 2_500]), 0, "whoever comes after a pause does not wait");
 }
@@ -285,8 +294,14 @@ fn a_slow_disk_holds_up_nothing_that_is_appended() {
     (house.writer.waker, house.writer.lacking) = (Some(Waker::noop().clone()), true);
     house.writer.tick();
     // the disk takes its time
-    let settling = house.writer.next.as_mut().and_then(|next| next.settling.take()).expect("another thread waits for the disk");
-    let slow = thread::spawn(move || waits.recv().map_err(io::Error::other).and_then(|()| settling.join().unwrap()));
+    let settling = house
+        .writer
+        .next
+        .as_mut()
+        .and_then(|next| next.settling.take())
+        .expect("another thread waits for the disk");
+    let slow =
+        thread::spawn(move || waits.recv().map_err(io::Error::other).and_then(|()| settling.join().unwrap()));
     house.writer.next.as_mut().unwrap().settling = Some(slow);
     for session in 2..10 {
         live.ledger.open(session, 1, now(), &live.tally(Now::look()));

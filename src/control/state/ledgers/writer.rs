@@ -17,15 +17,16 @@ use std::time::{Duration, Instant};
 
 /// The file's name in the state folder.
 pub const FILE: &str = "ledgers";
-/// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer shows.
+/// How often changes are appended that wake nobody; in a test never, so that a missing call for the writer
+/// shows.
 const TICK: Duration = if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(50) };
-/// While changes keep coming, those of so long go into one append: at first and at last. One that comes after a pause is appended
-/// at once, so that a kill takes as little as can be.
+/// While changes keep coming, those of so long go into one append: at first and at last. One that comes after
+/// a pause is appended at once, so that a kill takes as little as can be.
 const TOGETHER: (Duration, Duration) = (Duration::from_micros(125), Duration::from_millis(2));
 /// Everything is written anew when as much as that and this was appended.
 pub const SLACK: u64 = 1 << 20;
-/// It is also written anew when this part of the shortest `session-idle` or `max-idle` has passed: by so much a session may be
-/// forgotten too soon after a kill.
+/// It is also written anew when this part of the shortest `session-idle` or `max-idle` has passed: by so much
+/// a session may be forgotten too soon after a kill.
 const PART_OF_IDLE: u32 = 20;
 /// At least and at most.
 const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -105,8 +106,8 @@ impl LedgerWriter {
         }
     }
 
-    /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and everything written anew
-    /// when that is possible again.
+    /// Appends what has changed, and goes on with a new file if one is due. A failure is told once, and
+    /// everything written anew when that is possible again.
     pub fn tick(&mut self) {
         self.follow_table();
         let mut changes = Vec::new();
@@ -126,7 +127,8 @@ impl LedgerWriter {
         }
     }
 
-    /// Drops the file that is being filled. One that is on its way to its place takes it first, so that it cannot take it later.
+    /// Drops the file that is being filled. One that is on its way to its place takes it first, so that it
+    /// cannot take it later.
     fn abandon(&mut self) {
         let settling = self.next.take().and_then(|next| next.settling);
         settling.into_iter().for_each(|settling| drop(settling.join()));
@@ -169,7 +171,8 @@ impl LedgerWriter {
         self.file.iter_mut().chain(next).try_for_each(|out| out.write(changes))
     }
 
-    /// Begins a new file if one is due; goes on with one that was begun; puts it in its place when it has everything.
+    /// Begins a new file if one is due; goes on with one that was begun; puts it in its place when it has
+    /// everything.
     fn renew(&mut self) -> io::Result<()> {
         if self.next.is_none() {
             if !self.is_due() {
@@ -201,7 +204,8 @@ impl LedgerWriter {
         Ok(())
     }
 
-    /// Puts the file that has everything on the disk and in its place: on a thread of its own if nobody waits for that.
+    /// Puts the file that has everything on the disk and in its place: on a thread of its own if nobody waits
+    /// for that.
     fn install(&mut self) -> io::Result<()> {
         let Some(next) = &mut self.next else { return Ok(()) };
         if self.waker.is_some() && self.damage.is_none() {
@@ -231,7 +235,8 @@ impl LedgerWriter {
     }
 }
 
-/// How long changes are gathered after the next append: it was so long before, and then nothing came for that long.
+/// How long changes are gathered after the next append: it was so long before, and then nothing came for that
+/// long.
 pub fn gathers_next(before: Duration, idle: Duration) -> Duration {
     if idle > TOGETHER.1 { Duration::ZERO } else { (before * 2).clamp(TOGETHER.0, TOGETHER.1) }
 }

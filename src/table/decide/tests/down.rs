@@ -8,8 +8,15 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
     const CHECK: &str = "affinity = { cookie = 'S' }\nhealth = { pinned = 'check' }";
     const DRAINING: [&str; 3] = ["", "state = 'draining'", ""];
     let check = |name, done, expected| Case { conf: CHECK, ..case(name, done, expected) };
-    let key = |name, done, expected| Case { conf: KEY, found: FoundPin::Key { hash: SESSION }, ..case(name, done, expected) };
-    let ledger = |name, done, expected| Case { found: FoundPin::Ledger { via: Via::Learned }, ..case(name, done, expected) };
+    let key = |name, done, expected| Case {
+        conf: KEY,
+        found: FoundPin::Key { hash: SESSION },
+        ..case(name, done, expected)
+    };
+    let ledger = |name, done, expected| Case {
+        found: FoundPin::Ledger { via: Via::Learned },
+        ..case(name, done, expected)
+    };
     run(vec![
         case("its check fails and it answers clients", &[Down(1), Answers(1)], "n1 cookie honoured"),
         case("its check fails and it answered nobody", &[Down(1)], "n0 moved:down was 1"),
@@ -25,7 +32,11 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         case("its check passes again, not yet often enough", &[Fails(1), Passes(1)], "n1 cookie honoured"),
         case("it asked for a drain, and fails now", &[Down(1), Drains(1)], "n0 moved:down was 1"),
         case("most fail at once", &[Fails(0), Fails(1)], "n1 cookie honoured"),
-        case("most fail at once, and its clients wait in vain", &[Fails(0), Fails(1), Late(1)], "n2 moved:down was 1"),
+        case(
+            "most fail at once, and its clients wait in vain",
+            &[Fails(0), Fails(1), Late(1)],
+            "n2 moved:down was 1",
+        ),
         case("it was down before most failed", &[Down(1), Fails(0), Fails(2)], "n1 cookie honoured"),
         Case {
             facts: DecisionInput { tried: &[1], ..facts() },
@@ -54,14 +65,18 @@ fn pins_of_a_node_that_is_down_follow_what_clients_see_or_its_check() {
         key("a key that is there", &[Seen(at), Down(at), Answers(at)], &stays),
         key("a key of most", &[Seen(at), Fails(at), Fails((at + 1) % 3)], &stays),
     ]);
-    let elsewhere = decided(&cluster(KEY, [""; 3], &[Down(at), Answers(at)]), FoundPin::Key { hash: SESSION }, &facts());
+    let elsewhere =
+        decided(&cluster(KEY, [""; 3], &[Down(at), Answers(at)]), FoundPin::Key { hash: SESSION }, &facts());
     assert_ne!(elsewhere, stays, "a new key avoids it");
 }
 
 #[test]
 fn a_node_that_is_only_set_aside_is_tried_where_nobody_else_is_left() {
     const DRAINING: [&str; 3] = ["state = 'draining'", "", ""];
-    let tried = |name, done, tried, expected| Case { facts: DecisionInput { tried, ..facts() }, ..case(name, done, expected) };
+    let tried = |name, done, tried, expected| Case {
+        facts: DecisionInput { tried, ..facts() },
+        ..case(name, done, expected)
+    };
     let new = |case: Case<'static>| Case { found: FoundPin::Absent, ..case };
     let strict = |case: Case<'static>| Case { conf: STRICT, ..case };
     run(vec![
@@ -74,7 +89,12 @@ fn a_node_that_is_only_set_aside_is_tried_where_nobody_else_is_left() {
         new(tried("somebody new", &[Eject(0)], &[1, 2], "n0 new")),
         tried("its own session", &[Eject(1)], &[0, 2], "n1 cookie honoured"),
         tried("its own session, while another is ready", &[Eject(1)], &[0], "n2 moved:down was 1"),
-        strict(tried("its own session, kept for it", &[Eject(1), Down(0), Down(2)], &[], "n1 cookie honoured")),
+        strict(tried(
+            "its own session, kept for it",
+            &[Eject(1), Down(0), Down(2)],
+            &[],
+            "n1 cookie honoured",
+        )),
         strict(tried("another's, kept for that", &[Eject(0)], &[1, 2], "strict")),
     ]);
 }
@@ -99,7 +119,10 @@ fn checks_that_are_not_there_yet_are_not_those_that_fail() {
         nodes[slot].live.set_health(if fails { Health::Down } else { Health::Up }, "", Rise::Found, NOW);
         news
     };
-    assert_eq!([check(0, true), check(1, false), check(2, true)], [None, None, Some(DoubtOutcome::Begun(2, 3))]);
+    assert_eq!(
+        [check(0, true), check(1, false), check(2, true)],
+        [None, None, Some(DoubtOutcome::Begun(2, 3))]
+    );
 }
 
 #[test]
@@ -119,7 +142,10 @@ fn checks_are_doubted_when_most_nodes_begin_to_fail_them_at_once() {
     assert_eq!((check(2, true, 90_000), check(2, false, 91_000)), (None, None), "a third changes nothing");
     assert!(doubt.is_any(u64::MAX - 1), "it lasts while most fail");
     assert_eq!(check(0, false, 100_000), Some(DoubtOutcome::Passed));
-    assert!(doubt.is_any(105_999) && !doubt.is_any(106_000), "rise intervals, and one in which the others come to theirs");
+    assert!(
+        doubt.is_any(105_999) && !doubt.is_any(106_000),
+        "rise intervals, and one in which the others come to theirs"
+    );
     // one that is left behind is no common cause
     assert_eq!((check(0, true, 200_000), doubt.is_any(200_000)), (None, false));
 }

@@ -17,14 +17,20 @@ pub(super) fn ring(conf: &str) -> [u32; 3] {
 #[test]
 fn a_key_goes_where_it_falls() {
     let [a, b, c] = ring(KEY);
-    let at = |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
-    let keyed = |name, done, expected| Case { conf: KEY, found: FoundPin::Key { hash: SESSION }, ..case(name, done, expected) };
+    let at =
+        |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
+    let keyed = |name, done, expected| Case {
+        conf: KEY,
+        found: FoundPin::Key { hash: SESSION },
+        ..case(name, done, expected)
+    };
     let tried = [a];
     let tried = DecisionInput { tried: &tried, ..facts() };
     let waited = DecisionInput { waited: true, ..facts() };
     let on = |slot: u32, rest: &str| format!("n{slot} {rest}");
     let (on_a, on_b, on_c) = (on(a, "key"), on(b, "key"), on(c, "key"));
-    let (was_down, was_out) = (on(b, &format!("moved:down was {a}")), on(b, &format!("moved:draining was {a}")));
+    let (was_down, was_out) =
+        (on(b, &format!("moved:down was {a}")), on(b, &format!("moved:draining was {a}")));
     run(vec![
         keyed("up", &[], &on_a),
         keyed("down", &[Down(a)], &on_b),
@@ -37,27 +43,43 @@ fn a_key_goes_where_it_falls() {
         Case { nodes: at(a, "max-sessions = 1"), ..keyed("full, of this one", &[Seen(a)], &on_a) },
         Case { nodes: at(a, "state = 'draining'"), ..keyed("draining", &[], &on_b) },
         Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, and has it", &[Seen(a)], &on_a) },
-        Case { nodes: at(a, "state = 'maintenance'"), ..keyed("taken out, and had it", &[Seen(a)], &was_out) },
+        Case {
+            nodes: at(a, "state = 'maintenance'"),
+            ..keyed("taken out, and had it", &[Seen(a)], &was_out)
+        },
         Case { nodes: at(a, "backup = true"), ..keyed("a backup", &[], &on_b) },
         Case { nodes: at(a, "backup = true"), ..keyed("only the backup", &[Down(b), Down(c)], &on_a) },
         keyed("unchecked", &[Unchecked(a)], "wait"),
         keyed("the next one unchecked", &[Unchecked(b)], &on_a),
         keyed("down, and the next one unchecked", &[Down(a), Unchecked(b)], "wait"),
         Case { nodes: at(a, "backup = true"), ..keyed("a backup, unchecked", &[Unchecked(a)], &on_b) },
-        Case { nodes: at(a, "backup = true"), ..keyed("only the backup, unchecked", &[Down(b), Down(c), Unchecked(a)], "wait") },
+        Case {
+            nodes: at(a, "backup = true"),
+            ..keyed("only the backup, unchecked", &[Down(b), Down(c), Unchecked(a)], "wait")
+        },
         Case { facts: waited, ..keyed("its check is late", &[Unchecked(a)], &on_a) },
         Case { facts: waited, ..keyed("another's check is late", &[Unchecked(c)], &on_a) },
         Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, unchecked", &[Unchecked(a)], &on_b) },
-        Case { nodes: at(a, "state = 'draining'"), ..keyed("draining, unchecked, and has it", &[Unchecked(a), Seen(a)], "wait") },
+        Case {
+            nodes: at(a, "state = 'draining'"),
+            ..keyed("draining, unchecked, and has it", &[Unchecked(a), Seen(a)], "wait")
+        },
         Case { facts: tried, ..keyed("tried in vain", &[], &on_b) },
-        Case { facts: tried, ..keyed("tried in vain, and it had it", &[Seen(a)], &on(b, &format!("moved:down was {a}"))) },
+        Case {
+            facts: tried,
+            ..keyed("tried in vain, and it had it", &[Seen(a)], &on(b, &format!("moved:down was {a}")))
+        },
     ]);
 }
 
 #[test]
 fn a_key_with_nobody_to_serve_it_is_placed_as_any_other() {
     for conf in [KEY.to_owned(), format!("balance = 'hash'\n{KEY}")] {
-        let keyed = |done, expected| Case { conf: &conf, found: FoundPin::Key { hash: SESSION }, ..case("nobody", done, expected) };
+        let keyed = |done, expected| Case {
+            conf: &conf,
+            found: FoundPin::Key { hash: SESSION },
+            ..case("nobody", done, expected)
+        };
         let all_down = [Down(0), Down(1), Down(2)];
         let first = if conf.contains("hash'\n") { ring(&conf)[0] } else { 0 };
         run(vec![

@@ -7,7 +7,10 @@ fn a_request_of_an_older_table_goes_by_what_is_so_now() {
     let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c]\nbalance = 'first'\naffinity = { cookie = 'S' }\n[cluster.c.nodes]\n\
                 n0 = 'http://127.0.0.1:1'\nn1 = 'http://127.0.0.1:2'";
     let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
-    let (conf, context) = (Arc::new(loaded.config), TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) });
+    let (conf, context) = (
+        Arc::new(loaded.config),
+        TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) },
+    );
     let older = Arc::new(compile(conf.clone(), &context, None).unwrap());
     adopt(&older, NOW);
     let cluster = &older.clusters[0];

@@ -6,7 +6,8 @@ use super::*;
 #[test]
 fn an_id_that_nobody_knows_has_one_place() {
     let [a, b, c] = ring(LEARN);
-    let at = |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
+    let at =
+        |slot: u32, words: &'static str| std::array::from_fn(|n| if n as u32 == slot { words } else { "" });
     let on = |slot: u32, rest: &str| format!("n{slot} {rest}");
     let (tried, waited) = ([a], DecisionInput { waited: true, ..facts() });
     let (on_a, on_b, on_c, back) = (on(a, "new"), on(b, "new"), on(c, "new"), on(b, "learned honoured"));
@@ -28,7 +29,11 @@ fn an_id_that_nobody_knows_has_one_place() {
     for (name, nodes, done, facts, expected) in cases {
         for balance in ["first", "least-sessions", "round-robin", "random", "hash"] {
             let cluster = cluster(&format!("balance = '{balance}'\n{LEARN}"), nodes, &done);
-            let reading = PinLookup { found: FoundPin::Ledger { via: Via::Learned }, session: Some(SESSION), stamp: PinMeta::of_id(true) };
+            let reading = PinLookup {
+                found: FoundPin::Ledger { via: Via::Learned },
+                session: Some(SESSION),
+                stamp: PinMeta::of_id(true),
+            };
             for _ in 0..3 {
                 assert_eq!(said(&cluster, &reading, &facts), expected, "{name}, {balance}");
             }
@@ -41,7 +46,8 @@ fn behind_a_pin_that_is_no_good_the_applications_id_counts() {
     let conf = "affinity = { route = 'JSESSIONID' }";
     let first = ring(conf)[0];
     for (lost, word) in [(Lost::UnknownRoute, "moved:unknown-route"), (Lost::Expired, "moved:expired")] {
-        let reading = PinLookup { found: FoundPin::Lost(lost), session: Some(SESSION), stamp: PinMeta::of_id(true) };
+        let reading =
+            PinLookup { found: FoundPin::Lost(lost), session: Some(SESSION), stamp: PinMeta::of_id(true) };
         assert_eq!(said(&cluster(conf, [""; 3], &[Seen(2)]), &reading, &facts()), "n2 learned honoured");
         assert_eq!(said(&cluster(conf, [""; 3], &[]), &reading, &facts()), format!("n{first} {word}"));
         let guessed = PinLookup { stamp: PinMeta::default(), ..reading };

@@ -14,7 +14,9 @@ fn chunks_of_nodes_may_be_padded() {
 
 #[test]
 fn chunk_sizes() {
-    for (size, wanted) in [(0, "0"), (9, "9"), (10, "a"), (255, "ff"), (4096, "1000"), (usize::MAX, "ffffffffffffffff")] {
+    for (size, wanted) in
+        [(0, "0"), (9, "9"), (10, "a"), (255, "ff"), (4096, "1000"), (usize::MAX, "ffffffffffffffff")]
+    {
         let mut out = Vec::new();
         begin_chunk(&mut out, size);
         assert_eq!(out, format!("{wanted}\r\n").as_bytes());
