@@ -119,26 +119,14 @@ impl RetryState {
         now: Now,
     ) -> bool {
         let unseen = error.kind.is_before_sending();
-        let of_client = matches!(error.kind, ExchangeFailure::Client | ExchangeFailure::Stalled);
-        if !error.race
-            && !of_client
-            && !matches!(
-                error.kind,
-                ExchangeFailure::Full | ExchangeFailure::Unswitched | ExchangeFailure::WantsHttp1
-            )
-        {
+        if !error.race && error.kind.is_of_node() {
             cluster.live.failed(&verdict.node.live, unseen);
         }
         if let Some(met) = FailureKind::of(error.kind).filter(|_| !error.race) {
             judge(cluster, &verdict.node, met, &error.detail(), now);
         }
-        let ends = of_client
-            || matches!(
-                error.kind,
-                ExchangeFailure::Timeout | ExchangeFailure::BadAnswer | ExchangeFailure::Unswitched
-            );
-        let may = intact && (unseen || self.repeatable) && !ends;
-        if !may {
+        let may = intact && (unseen || self.repeatable);
+        if !may || error.kind.is_final() {
             return false;
         }
         if error.kind == ExchangeFailure::WantsHttp1 {

@@ -102,6 +102,16 @@ impl ExchangeFailure {
         }
     }
 
+    /// Whether it says something of the node: not what the client did, nor what was asked of it in vain.
+    pub fn is_of_node(self) -> bool {
+        !matches!(self, Self::Client | Self::Stalled | Self::Full | Self::Unswitched | Self::WantsHttp1)
+    }
+
+    /// Whether another try would end as this one: the client is gone, or what it asks for is not to be had.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Client | Self::Stalled | Self::Timeout | Self::BadAnswer | Self::Unswitched)
+    }
+
     /// Whether the node cannot have seen the request.
     pub fn is_before_sending(self) -> bool {
         matches!(

@@ -53,7 +53,9 @@ fn types(text: &str) -> Vec<(usize, String)> {
             &["struct ", "enum ", "trait ", "type "]
         };
         let name = kinds.iter().find_map(|kind| code.strip_prefix(kind))?;
-        Some(name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+        let name: String = name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        // a macro's is whatever it is called with
+        (!name.is_empty()).then_some(name)
     };
     text.lines().enumerate().filter_map(|(n, line)| Some((n + 1, name(line)?))).collect()
 }
