@@ -46,6 +46,8 @@ mod seeds;
 mod sockets;
 #[path = "proxy/support/mod.rs"]
 mod support;
+#[path = "lifecycle/switched.rs"]
+mod switched;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 #[path = "admin/window.rs"]
 mod window;

@@ -4,13 +4,13 @@ use super::api_path::ApiPath;
 use super::explain::Question;
 use super::form::{self, Form};
 use super::guard::{self, AdminGuard, Credential};
-use super::operate::{Bypass, NodeAction};
+use super::operate::{self, Bypass, NodeAction};
 use super::page::{self, Notice, PageContext};
-use super::status::Status;
+use super::status::{ClusterState, Status};
 use super::{Admin, explain, metrics, open, openapi, snapshot};
 use crate::base::clock;
 use crate::control::Error;
-use crate::control::op::{Change, Op, ProxyChange};
+use crate::control::op::{Change, Op, ProxyChange, Target};
 use crate::serve::problem::Problem;
 use crate::serve::{Body, LARGEST, body_of, json, kind, text};
 use crate::table::{Cluster, Node, Table};
@@ -146,6 +146,14 @@ async fn respond(
         ApiPath::Moves => Ok(json(&explain::moves(admin).await)),
         ApiPath::Document => Ok(json(&openapi::document())),
         ApiPath::Reload => reload(admin).await,
+        ApiPath::SwitchCluster(cluster, to) => {
+            let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
+            switch(admin, Change::Cluster { cluster: cluster.to_owned(), change: to }, force).await
+        }
+        ApiPath::SwitchRule(rule, to) => {
+            let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
+            switch(admin, Change::Rule { rule, change: to }, force).await
+        }
         ApiPath::Operate(cluster, node, verb) => {
             find_node(&snapshot::take(admin), cluster, node)?;
             operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
@@ -235,7 +243,7 @@ fn ready(status: &Status, known: bool) -> Result<Response<Body>, Problem> {
     let lacking: Vec<&str> = status
         .clusters
         .iter()
-        .filter(|cluster| cluster.serving == 0)
+        .filter(|cluster| cluster.serving == 0 && cluster.state != ClusterState::Disabled)
         .map(|cluster| &*cluster.cluster)
         .collect();
     let detail = match (status.stopping, &lacking[..]) {
@@ -297,6 +305,16 @@ async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Resul
         node.spec.name
     );
     Ok(json(&json!({ "value": value, "until": clock::rfc3339(until * 1000) })))
+}
+
+/// Switches a cluster or a rule.
+async fn switch(admin: &Admin, change: Change, force: bool) -> Result<Response<Body>, Problem> {
+    let op = Op { change, by: OPERATOR.into(), force };
+    let target = op.target();
+    let changes = admin.registry.apply(op).await?.once_saved().await;
+    let Target::Cluster(name) = target else { return Ok(json(&json!({ "changes": changes }))) };
+    let now = snapshot::take(admin);
+    Ok(json(&json!({ "changes": changes, "cluster": find(&now, &name).ok() })))
 }
 
 async fn operate(

@@ -1,6 +1,7 @@
 //! The places of the API, by their paths.
 
 use super::operate::NodeAction;
+use crate::control::op::Switch;
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum ApiPath<'a> {
     Status,
     Clusters,
     Cluster(&'a str),
+    SwitchCluster(&'a str, Switch),
+    SwitchRule(u32, Switch),
     Nodes(&'a str),
     Node(&'a str, &'a str),
     Operate(&'a str, &'a str, NodeAction),
@@ -55,6 +58,12 @@ impl<'a> ApiPath<'a> {
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
             [Some("api"), Some("clusters"), Some(cluster), None, ..] => Self::Cluster(cluster),
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), None, ..] => Self::Nodes(cluster),
+            [Some("api"), Some("clusters"), Some(cluster), Some(verb), None, ..] => {
+                Self::SwitchCluster(cluster, Switch::of_word(verb)?)
+            }
+            [Some("api"), Some("rules"), Some(rule), Some(verb), None, ..] => {
+                Self::SwitchRule(rule.parse().ok()?, Switch::of_word(verb)?)
+            }
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), Some(node), None, _] => {
                 Self::Node(cluster, node)
             }
@@ -85,7 +94,16 @@ impl<'a> ApiPath<'a> {
 
     /// It changes something.
     pub(super) fn changes(self) -> bool {
-        matches!(self, Self::Reload | Self::Operate(..) | Self::Bypass(..) | Self::Login | Self::Logout)
+        matches!(
+            self,
+            Self::Reload
+                | Self::Operate(..)
+                | Self::SwitchCluster(..)
+                | Self::SwitchRule(..)
+                | Self::Bypass(..)
+                | Self::Login
+                | Self::Logout
+        )
     }
 
     /// Tells so little that it needs no token: whether the process is there, and how to get in.
@@ -119,6 +137,10 @@ mod tests {
             ("/api/clusters/app/nodes/n1/explode", None),
             ("/api/clusters/app/nodes/n1/drain/x", None),
             ("/api/clusters/app/n1", None),
+            ("/api/clusters/app/disable", Some(ApiPath::SwitchCluster("app", Switch::Disable))),
+            ("/api/clusters/app/drain", None),
+            ("/api/rules/3/enable", Some(ApiPath::SwitchRule(3, Switch::Enable))),
+            ("/api/rules/x/enable", None),
             ("/api/status/", None),
             ("/api", None),
             ("/", Some(ApiPath::Page)),
@@ -149,6 +171,10 @@ mod tests {
             ApiPath::Cluster(_) => "/api/clusters/{cluster}",
             ApiPath::Nodes(_) => "/api/clusters/{cluster}/nodes",
             ApiPath::Node(..) => "/api/clusters/{cluster}/nodes/{node}",
+            ApiPath::SwitchCluster(_, Switch::Enable) => "/api/clusters/{cluster}/enable",
+            ApiPath::SwitchCluster(_, Switch::Disable) => "/api/clusters/{cluster}/disable",
+            ApiPath::SwitchRule(_, Switch::Enable) => "/api/rules/{rule}/enable",
+            ApiPath::SwitchRule(_, Switch::Disable) => "/api/rules/{rule}/disable",
             ApiPath::Operate(..) => "/api/clusters/{cluster}/nodes/{node}/",
             ApiPath::Config => "/api/config",
             ApiPath::Events => "/api/events",
@@ -164,7 +190,7 @@ mod tests {
         let document = openapi::document();
         let paths = document["paths"].as_object().unwrap();
         for (path, methods) in paths {
-            let filled = path.replace("{cluster}", "app").replace("{node}", "n1");
+            let filled = path.replace("{cluster}", "app").replace("{node}", "n1").replace("{rule}", "1");
             let place = ApiPath::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
             assert!(path.starts_with(documented(place)), "{path} leads to {place:?}");
             let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
@@ -175,7 +201,7 @@ mod tests {
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs
-        assert_eq!(paths.len(), 16 + NodeAction::ALL.len());
+        assert_eq!(paths.len(), 20 + NodeAction::ALL.len());
         let text = document.to_string();
         for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -85,7 +85,7 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
 fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let node: Value = schemas.subschema_for::<Option<Node>>().into();
     let words = json!({ "type": "array", "items": { "type": "string" } });
-    let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words, "node": node } });
+    let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words.clone(), "node": node } });
     let changed = json!({ "application/json": { "schema": changed } });
     let nothing = json!({ "type": "object", "additionalProperties": false });
     let mut body = |verb: NodeAction| match verb {
@@ -118,6 +118,28 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     .map(|(path, summary, verb)| (path, summary, Some(body(verb)), changed.clone()))
     .collect();
     let text = json!({ "type": "string" });
+    let cluster: Value = schemas.subschema_for::<Option<Cluster>>().into();
+    let of_cluster = json!({ "type": "object", "required": ["changes", "cluster"], "properties": { "changes": words, "cluster": cluster } });
+    let of_cluster = json!({ "application/json": { "schema": of_cluster } });
+    let of_rule = json!({ "type": "object", "required": ["changes"], "properties": { "changes": words } });
+    let of_rule = json!({ "application/json": { "schema": of_rule } });
+    let force: Value = schemas.subschema_for::<Force>().into();
+    all.extend([
+        (
+            "/api/clusters/{cluster}/disable",
+            "Requests for it are answered 503; sessions are kept.",
+            Some(force.clone()),
+            of_cluster.clone(),
+        ),
+        ("/api/clusters/{cluster}/enable", "It serves again.", Some(nothing.clone()), of_cluster),
+        (
+            "/api/rules/{rule}/disable",
+            "It is passed over, as if it were not written.",
+            Some(force),
+            of_rule.clone(),
+        ),
+        ("/api/rules/{rule}/enable", "It counts again.", Some(nothing.clone()), of_rule),
+    ]);
     let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
     let value = json!({ "application/json": { "schema": value } });
     let path = "/api/clusters/{cluster}/nodes/{node}/bypass";

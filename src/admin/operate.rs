@@ -6,7 +6,7 @@ use crate::config::model::Then;
 use crate::control::Error;
 use crate::control::drain::DrainRequest;
 use crate::control::limits::{NodeLimits, said};
-use crate::control::op::NodeChange;
+use crate::control::op::{NodeChange, Switch};
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
@@ -113,6 +113,14 @@ impl NodeAction {
     }
 }
 
+/// Whether a cluster or a rule is switched even if something stops working, by the body, which may be empty.
+pub fn is_forced(to: Switch, body: &Bytes) -> Result<bool, Problem> {
+    match to {
+        Switch::Disable => Ok(parse::<Force>(body)?.force),
+        Switch::Enable => parse::<Nothing>(body).map(|_| false),
+    }
+}
+
 /// JSON has one kind of number: 50.0 is 50.
 fn whole(value: &mut Value) {
     if let Some(n) = value
@@ -145,7 +153,7 @@ impl From<Error> for Problem {
             Error::Harm(harm) => {
                 Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced())
             }
-            Error::NoCluster { .. } | Error::NoNode { .. } => {
+            Error::NoCluster { .. } | Error::NoNode { .. } | Error::NoRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, error.to_string())
             }
             _ => Self::new(StatusCode::CONFLICT, error.to_string()).with("force", false),

@@ -156,6 +156,7 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
     status::Cluster {
         cluster: cluster.name.to_string(),
         state: match serving {
+            _ if cluster.conf.disabled => ClusterState::Disabled,
             0 => ClusterState::Down,
             _ if nodes.iter().all(as_wanted) => ClusterState::Ready,
             _ => ClusterState::Degraded,

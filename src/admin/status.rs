@@ -171,6 +171,8 @@ words! {
         Degraded = "degraded",
         /// No node serves.
         Down = "down",
+        /// It is switched off.
+        Disabled = "disabled",
     }
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum ArgumentError {
     /// No `CLUSTER/NODE`.
     NodePath,
+    /// Neither a node nor a cluster nor a rule.
+    SwitchTarget,
     /// No `KEY=VALUE`.
     NoValue,
     /// No limit.
@@ -26,6 +28,7 @@ impl fmt::Display for ArgumentError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NodePath => out.write_str("write CLUSTER/NODE, as in app/n1"),
+            Self::SwitchTarget => out.write_str("write CLUSTER/NODE as in app/n1, CLUSTER, or rule:N"),
             Self::NoValue => out.write_str("write KEY=VALUE, as in weight=50"),
             Self::Limit(value) => write!(out, "{value:?} is no limit: write a number, or off"),
             Self::Weight(value) => write!(out, "{value:?} is no weight: write a number from 0 to 1000"),

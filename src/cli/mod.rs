@@ -16,11 +16,12 @@ mod token;
 mod top;
 mod window;
 
-use crate::admin::operate::{Drain, NodeAction};
+use crate::admin::operate::Drain;
 use crate::base::units::Duration;
 use crate::config::model::Then;
+use crate::control::op::Switch;
 use clap::{CommandFactory, Parser, Subcommand};
-use operate::{NodePath, Setting};
+use operate::{NodePath, Setting, SwitchTarget};
 use std::path::{Path, PathBuf};
 use window::{AdminClient, Remote};
 
@@ -167,17 +168,21 @@ enum RemoteVerb {
         #[command(flatten)]
         remote: Remote,
     },
-    /// Give a node everything again, whatever took it out.
+    /// Give a node everything again, whatever took it out; let a cluster or a rule serve again.
     Enable {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, CLUSTER, or rule:N
+        target: SwitchTarget,
         #[command(flatten)]
         remote: Remote,
     },
-    /// Send nobody to a node; its sessions move to others.
+    /// Send nobody to a node: its sessions move to others. Or answer 503 for a whole cluster, whose sessions are
+    /// kept; or pass over a rule.
+    #[command(
+        after_help = "Examples: homing disable app/n1, homing disable app --force, homing disable rule:2"
+    )]
     Disable {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, CLUSTER, or rule:N
+        target: SwitchTarget,
         /// Even if something stops working without it.
         #[arg(long)]
         force: bool,
@@ -302,16 +307,14 @@ impl RemoteVerb {
                 drain::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
             }
             Self::Enable { target, remote } => {
-                operate::let_in(&open(&remote)?, &target, NodeAction::Enable, remote.json)
+                operate::switch(&open(&remote)?, &target, Switch::Enable, false, remote.json)
             }
-            Self::Accept { target, remote } => {
-                operate::let_in(&open(&remote)?, &target, NodeAction::Accept, remote.json)
-            }
+            Self::Accept { target, remote } => operate::accept(&open(&remote)?, &target, remote.json),
             Self::Disable { target, force, remote } => {
-                operate::take_out(&open(&remote)?, &target, NodeAction::Disable, force, remote.json)
+                operate::switch(&open(&remote)?, &target, Switch::Disable, force, remote.json)
             }
             Self::Remove { target, force, remote } => {
-                operate::take_out(&open(&remote)?, &target, NodeAction::Remove, force, remote.json)
+                operate::remove(&open(&remote)?, &target, force, remote.json)
             }
             Self::Set { target, settings, remote } => {
                 operate::set(&open(&remote)?, &target, &settings, remote.json)

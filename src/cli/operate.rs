@@ -7,7 +7,9 @@ use crate::admin::operate::{Bypass, Force, NodeAction};
 use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
+use crate::config::check::is_name;
 use crate::control::limits::{Limit, NodeLimits, Off};
+use crate::control::op::Switch;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
@@ -40,6 +42,56 @@ impl NodePath {
     pub fn path(&self) -> String {
         format!("/api/clusters/{}/nodes/{}", self.cluster, self.node)
     }
+}
+
+/// What the command line switches off and on: `CLUSTER/NODE`, `CLUSTER`, or `rule:N`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SwitchTarget {
+    /// A node.
+    Node(NodePath),
+    /// A cluster.
+    Cluster(String),
+    /// A rule, by its place in the conf file from 1.
+    Rule(u32),
+}
+
+impl FromStr for SwitchTarget {
+    type Err = ArgumentError;
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        if let Some(number) = text.strip_prefix("rule:") {
+            return number.parse().map(Self::Rule).map_err(|_| ArgumentError::SwitchTarget);
+        }
+        match text.parse() {
+            Ok(node) => Ok(Self::Node(node)),
+            Err(_) if is_name(text) => Ok(Self::Cluster(text.to_owned())),
+            Err(_) => Err(ArgumentError::SwitchTarget),
+        }
+    }
+}
+
+impl SwitchTarget {
+    /// Where the API has it.
+    fn path(&self) -> String {
+        match self {
+            Self::Node(node) => node.path(),
+            Self::Cluster(cluster) => format!("/api/clusters/{cluster}"),
+            Self::Rule(number) => format!("/api/rules/{number}"),
+        }
+    }
+}
+
+/// Switches a node, a cluster or a rule off, or on again.
+pub fn switch(
+    window: &AdminClient,
+    target: &SwitchTarget,
+    to: Switch,
+    force: bool,
+    json: bool,
+) -> Result<(), VerbFailure> {
+    let how = (to == Switch::Disable).then(|| serde_json::json!({ "force": force }));
+    let (body, done) = window.post(&format!("{}/{}", target.path(), to.word()), how.as_ref())?;
+    print_changes(&body, &done, json);
+    Ok(())
 }
 
 /// One setting: `weight=50`, `max-sessions=off`.
@@ -88,25 +140,14 @@ pub fn set(
     change(window, target, NodeAction::Set, &set, json)
 }
 
-/// Takes a node out, or removes it.
-pub fn take_out(
-    window: &AdminClient,
-    target: &NodePath,
-    verb: NodeAction,
-    force: bool,
-    json: bool,
-) -> Result<(), VerbFailure> {
-    change(window, target, verb, &Force { force }, json)
+/// Takes a node out of its cluster.
+pub fn remove(window: &AdminClient, target: &NodePath, force: bool, json: bool) -> Result<(), VerbFailure> {
+    change(window, target, NodeAction::Remove, &Force { force }, json)
 }
 
 /// Lets a node in, or back.
-pub fn let_in(
-    window: &AdminClient,
-    target: &NodePath,
-    verb: NodeAction,
-    json: bool,
-) -> Result<(), VerbFailure> {
-    let (body, done) = window.post(&format!("{}/{}", target.path(), verb.word()), None)?;
+pub fn accept(window: &AdminClient, target: &NodePath, json: bool) -> Result<(), VerbFailure> {
+    let (body, done) = window.post(&format!("{}/{}", target.path(), NodeAction::Accept.word()), None)?;
     print_changes(&body, &done, json);
     Ok(())
 }

@@ -75,6 +75,7 @@ pub fn word(text: &str) -> String {
             State::Drained | State::Maintenance | State::Removed => AnsiColor::Cyan,
         },
         (_, Some(ClusterState::Degraded), _) => AnsiColor::Yellow,
+        (_, Some(ClusterState::Disabled), _) => AnsiColor::Cyan,
         (.., "applied" | "ok") => AnsiColor::Green,
         (.., "refused" | "expired") => AnsiColor::Red,
         _ => return text.to_owned(),

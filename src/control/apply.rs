@@ -5,9 +5,9 @@ use super::drain::DrainRequest;
 use super::error::{Error, Harm};
 use super::limits::{Limit, NodeLimits};
 use super::op::{Change, JoinRequest, NodeChange, Op};
-use super::overlay::{
-    Actor, FileValue, JoinedNode, MOST_NODES, NodeOverride, Overlay, RuntimeValue, WantedState,
-};
+use super::overlay::{JoinedNode, MOST_NODES, NodeOverride, Overlay, WantedState};
+use super::runtime_value::{Actor, FileValue, RuntimeValue};
+use super::switch;
 use crate::base::clock::Now;
 use crate::config::model::{Config, Node as NodeConf, NodeTable};
 use crate::heartbeat::Role;
@@ -37,14 +37,23 @@ struct ChangedNode<'a> {
 /// Enters an operation into the decisions, or says why not. Returns what it changes that no conf file could
 /// say, in words.
 pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<Option<String>, Error> {
-    let Change::Node { cluster: cluster_name, node: node_name, change } = &op.change else {
-        return Err(Error::Fixed(op.target()));
+    let by = Actor { who: op.by.clone(), at: ground.now.unix_secs() };
+    let (cluster_name, node_name, change) = match &op.change {
+        Change::Node { cluster, node, change } => (cluster, node, change),
+        Change::Cluster { cluster, change } => {
+            let on = (ground.file, ground.table);
+            return switch::cluster(cluster, *change, &mut overlay.switched, on, (by, op.force))
+                .map(|()| None);
+        }
+        Change::Rule { rule, change } => {
+            return switch::rule(*rule, *change, &mut overlay.switched, ground.file, by).map(|()| None);
+        }
+        _ => return Err(Error::Fixed(op.target())),
     };
     let known = || ground.table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
     let cluster = ground.table.clusters.iter().find(|cluster| *cluster.name == **cluster_name);
     let cluster =
         cluster.ok_or_else(|| Error::NoCluster { cluster: cluster_name.clone(), known: known() })?;
-    let by = Actor { who: op.by.clone(), at: ground.now.unix_secs() };
     if let NodeChange::Join(arrival) = change {
         if overlay.nodes_of(cluster_name) >= MOST_NODES {
             return Err(Error::Crowded { cluster: cluster_name.clone(), most: MOST_NODES });

@@ -29,6 +29,13 @@ pub enum Error {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no such rule.
+    NoRule {
+        /// Its place in the file that was asked for, from 1.
+        rule: u32,
+        /// How many there are.
+        known: usize,
+    },
     /// It cannot be changed at run time.
     Fixed(Target),
     /// Limits that make no sense.
@@ -132,6 +139,13 @@ pub enum Harm {
         /// Its cluster.
         cluster: String,
     },
+    /// Nobody of a cluster would be served.
+    Disables {
+        /// The cluster.
+        cluster: String,
+        /// Its live sessions.
+        sessions: u64,
+    },
     /// Sessions would be lost.
     Sessions {
         /// The node.
@@ -172,6 +186,9 @@ impl fmt::Display for Error {
                 write!(out, "no cluster \"{cluster}\"; there is {}", list(known))
             }
             Self::NoNode { node, known } => write!(out, "no node \"{node}\"; there is {}", list(known)),
+            Self::NoRule { rule, known } => {
+                write!(out, "no rule {rule}; the conf file has {}", count(*known as u64, "rule"))
+            }
             Self::Fixed(target) => {
                 write!(out, "{target} cannot be changed at run time, nodes can: edit the conf file")
             }
@@ -243,6 +260,10 @@ impl fmt::Display for Harm {
                     out,
                     "{node} is the last node of {cluster} that takes sessions: new clients would be refused"
                 )
+            }
+            Self::Disables { cluster, sessions } => {
+                let many = count(*sessions, "session");
+                write!(out, "{cluster} has {many}: nobody of them is served until it is enabled again")
             }
             Self::Sessions { node, cluster, sessions, newest } => {
                 let many = count((*sessions).into(), "session");

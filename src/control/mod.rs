@@ -13,7 +13,10 @@ pub mod op;
 pub mod overlay;
 mod report_store;
 mod retired;
+mod runtime_value;
 pub mod state;
+mod switch;
+mod switched;
 mod version;
 
 use crate::affinity::KeyRing;

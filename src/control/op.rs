@@ -183,6 +183,25 @@ pub enum Target {
     Certificate(String),
 }
 
+impl Switch {
+    /// The one of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "enable" => Some(Self::Enable),
+            "disable" => Some(Self::Disable),
+            _ => None,
+        }
+    }
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+        }
+    }
+}
+
 impl Op {
     /// A change of a node that harms nothing.
     pub fn of_node(cluster: &str, node: &str, change: NodeChange, by: &str) -> Self {

@@ -6,6 +6,9 @@
 
 use super::drain::Drain;
 use super::op::{JoinRequest, Target};
+use super::runtime_value::{Actor, RuntimeValue};
+use super::state::Stored;
+use super::switched::Switched;
 use crate::config::model::{AdminState, Changed, Config, Node, NodeTable, Then};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,26 +18,22 @@ use std::net::IpAddr;
 /// memory.
 pub const MOST_NODES: usize = 20_000;
 
-/// All decisions, by what they are of.
+/// All decisions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "OverlayDocument", into = "OverlayDocument")]
 pub struct Overlay {
-    /// Each of the kind that its target is of.
-    overrides: BTreeMap<Target, Override>,
+    /// Of nodes, by cluster and name: the same since 0.1.
+    #[serde(rename = "clusters")]
+    nodes: BTreeMap<String, BTreeMap<String, NodeOverride>>,
+    /// Of clusters and rules, since format 2.
+    #[serde(default, skip_serializing_if = "Switched::is_empty")]
+    pub switched: Switched,
 }
 
-/// What was decided of one target.
-#[derive(Debug, Clone, PartialEq)]
-enum Override {
-    /// Of a node.
-    Node(NodeOverride),
-}
-
-/// The decisions as they are saved, the same since 0.1.
-#[derive(Serialize, Deserialize)]
-struct OverlayDocument {
-    /// By cluster, then by node.
-    clusters: BTreeMap<String, BTreeMap<String, NodeOverride>>,
+/// One that says more than nodes is not for versions that know of nothing else.
+impl Stored for Overlay {
+    fn format(&self) -> u32 {
+        if self.switched.is_empty() { 1 } else { 2 }
+    }
 }
 
 /// What was decided of one node.
@@ -91,78 +90,24 @@ pub enum WantedState {
     Removed,
 }
 
-/// Who decided something, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// In a word or two: "operator", "token", "network 10.0.0.0/8", "node".
-    pub who: String,
-    /// Unix seconds.
-    pub at: u64,
-}
-
-/// A value set at run time, over what the file says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuntimeValue<T> {
-    /// The value.
-    pub to: T,
-    /// What the file said then.
-    pub over: FileValue<T>,
-    /// Who and when.
-    pub by: Actor,
-}
-
-/// What the file said of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileValue<T> {
-    /// This.
-    Value(T),
-    /// Nothing: the node is not in it.
-    Nothing,
-}
-
-impl From<OverlayDocument> for Overlay {
-    fn from(saved: OverlayDocument) -> Self {
-        let of = |(cluster, nodes): (String, BTreeMap<String, NodeOverride>)| {
-            nodes
-                .into_iter()
-                .map(move |(node, decided)| (Target::node(&cluster, &node), Override::Node(decided)))
-        };
-        Self { overrides: saved.clusters.into_iter().flat_map(of).collect() }
-    }
-}
-
-impl From<Overlay> for OverlayDocument {
-    fn from(overlay: Overlay) -> Self {
-        let mut clusters = BTreeMap::<String, BTreeMap<String, NodeOverride>>::new();
-        for (target, Override::Node(decided)) in overlay.overrides {
-            if let Target::Node { cluster, node } = target {
-                clusters.entry(cluster).or_default().insert(node, decided);
-            }
-        }
-        Self { clusters }
-    }
-}
-
 impl Overlay {
     /// The entry of a node, made if there is none.
     pub fn node_mut(&mut self, cluster: &str, node: &str) -> &mut NodeOverride {
-        let new = || Override::Node(NodeOverride::default());
-        let Override::Node(decided) = self.overrides.entry(Target::node(cluster, node)).or_insert_with(new);
-        decided
+        self.nodes.entry(cluster.to_owned()).or_default().entry(node.to_owned()).or_default()
     }
 
     /// How many nodes of a cluster have decisions of their own.
     pub fn nodes_of(&self, cluster: &str) -> usize {
-        let is_of = |target: &Target| matches!(target, Target::Node { cluster: of, .. } if of == cluster);
-        self.overrides.range(Target::node(cluster, "")..).take_while(|(target, _)| is_of(target)).count()
+        self.nodes.get(cluster).map_or(0, BTreeMap::len)
     }
 
     /// Drains whose deadline has passed and that are not over yet: of whom, and what becomes of who is left.
     pub fn drains_due(&self, now: u64) -> Vec<(Target, Then)> {
-        let due = self.overrides.iter().filter_map(|(target, Override::Node(decided))| {
+        let all =
+            self.nodes.iter().flat_map(|(cluster, nodes)| nodes.iter().map(move |node| (cluster, node)));
+        let due = all.filter_map(|(cluster, (node, decided))| {
             let drain = decided.drain().filter(|drain| drain.is_due(now))?;
-            Some((target.clone(), drain.then))
+            Some((Target::node(cluster, node), drain.then))
         });
         due.collect()
     }
@@ -172,17 +117,23 @@ impl Overlay {
     /// have now are kept for its return.
     pub fn overlay(&mut self, file: &Config) -> (Config, Vec<String>) {
         let (mut config, mut said) = (file.clone(), Vec::new());
-        self.overrides.retain(|target, Override::Node(decided)| {
-            let Target::Node { cluster: name, node } = target else { return false };
-            let Some(cluster) = config.cluster.get_mut(name) else { return !decided.is_empty() };
-            let in_file = file.cluster.get(name).and_then(|cluster| cluster.nodes.get(node)).map(Node::table);
-            decided.drop_overruled(in_file.as_ref(), &target.to_string(), &mut said);
-            let base = in_file.or_else(|| decided.joined.as_ref().map(JoinedNode::table));
-            if let (Some(table), false) = (base, decided.is_empty()) {
-                cluster.nodes.insert(node.clone(), Node::Table(decided.apply(table)));
-            }
-            !decided.is_empty()
-        });
+        self.switched.overlay(&mut config, &mut said);
+        for (name, nodes) in &mut self.nodes {
+            let (of_file, cluster) = (file.cluster.get(name), config.cluster.get_mut(name));
+            let mut cluster = cluster.map(|cluster| &mut cluster.nodes);
+            nodes.retain(|node, decided| {
+                let Some(cluster) = &mut cluster else { return !decided.is_empty() };
+                let in_file = of_file.and_then(|cluster| cluster.nodes.get(node)).map(Node::table);
+                let label = Target::node(name, node).to_string();
+                decided.drop_overruled(in_file.as_ref(), &label, &mut said);
+                let base = in_file.or_else(|| decided.joined.as_ref().map(JoinedNode::table));
+                if let (Some(table), false) = (base, decided.is_empty()) {
+                    cluster.insert(node.clone(), Node::Table(decided.apply(table)));
+                }
+                !decided.is_empty()
+            });
+        }
+        self.nodes.retain(|_, nodes| !nodes.is_empty());
         (config, said)
     }
 }
@@ -263,20 +214,6 @@ impl NodeOverride {
     /// The drain that is on.
     pub fn drain(&self) -> Option<&Drain> {
         self.wanted.as_ref()?.to.drain()
-    }
-}
-
-impl<T: PartialEq> RuntimeValue<T> {
-    /// Whether it still holds, when the file says this now, or nothing of the node; `gone`: nobody says
-    /// anything of the node.
-    fn stands(&self, now: Option<T>, gone: bool) -> bool {
-        !gone
-            && match (&self.over, now) {
-                (FileValue::Value(then), Some(now)) => *then == now,
-                // made before the file knew the node: its word is newer
-                (FileValue::Nothing, Some(_)) => false,
-                (_, None) => true,
-            }
     }
 }
 

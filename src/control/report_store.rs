@@ -2,6 +2,7 @@
 //! still lost its sessions, and one that tells clients where to go is given none. Written only when it
 //! changes: what changes with every beat is told again by the next.
 
+use super::state::Stored;
 use crate::base::clock::Now;
 use crate::table::report::PersistedReport;
 use crate::table::{Cluster, Table};
@@ -14,6 +15,8 @@ pub struct ReportStore {
     /// What each said.
     pub clusters: BTreeMap<String, BTreeMap<String, PersistedReport>>,
 }
+
+impl Stored for ReportStore {}
 
 impl ReportStore {
     /// What the nodes of a table said.

@@ -190,6 +190,9 @@ pub(super) async fn choose(
 /// What a client is told whom nobody serves.
 fn refused(cluster: &Cluster, refusal: Refusal) -> Refused {
     let (message, note) = match refusal {
+        Refusal::Disabled => {
+            ("This application is switched off at the moment. Please try again later.", "disabled")
+        }
         Refusal::Strict => ("Your session's server is not there at the moment. Please try again.", "strict"),
         Refusal::Full => ("Every server has all the sessions it may have. Please try again.", "full"),
         Refusal::NoNode => ("No server is there at the moment. Please try again.", "no-node"),

@@ -39,6 +39,8 @@ impl Verdict {
 /// Why nobody serves a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// The cluster is disabled.
+    Disabled,
     /// Its node is gone, and `failover = "strict"`.
     Strict,
     /// Every node has all the sessions it may have.
@@ -85,6 +87,9 @@ pub fn decide(
     facts: &DecisionInput<'_>,
     rng: &mut impl rand::Rng,
 ) -> Decision {
+    if cluster.conf.disabled {
+        return Decision::Refuse(Refusal::Disabled);
+    }
     match pinned(cluster, reading, facts) {
         Pinned::Here { node, via } => {
             Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: true })

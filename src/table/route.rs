@@ -60,7 +60,7 @@ impl Router {
         let mut router = Self::default();
         for (index, rule) in rules.iter().enumerate() {
             let on = rule.listener.as_slice();
-            if !on.is_empty() && !on.iter().any(|name| name == listener) {
+            if rule.disabled || !on.is_empty() && !on.iter().any(|name| name == listener) {
                 continue;
             }
             let bad = |why| BadRule { number: index + 1, why };

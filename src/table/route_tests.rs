@@ -30,6 +30,12 @@ fn found(router: &Router, text: &str, headers: &[(&'static str, &'static str)]) 
 }
 
 #[test]
+fn a_disabled_rule_is_passed_over_and_the_others_keep_their_numbers() {
+    let router = router("rule = [{ path = '/a', cluster = 'c1', disabled = true }, { cluster = 'c2' }]");
+    assert_eq!(found(&router, "GET h/a", &[]), Some(1));
+}
+
+#[test]
 fn the_first_rule_that_matches_wins() {
     let router = router(
         r#"

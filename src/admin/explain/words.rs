@@ -25,6 +25,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
     let balance = cluster.conf.balance.word();
     if let Some(refusal) = decided.refused {
         return match refusal {
+            Refusal::Disabled => format!("{} {is} disabled", cluster.name),
             Refusal::Strict => {
                 format!("{source} pins it to a node that {is} not there, and failover is \"strict\"")
             }

@@ -22,7 +22,7 @@ pub fn attention(status: &Status) -> Markup {
             (findings(&status.reload))
         });
     }
-    for cluster in status.clusters.iter().filter(|cluster| cluster.serving == 0) {
+    for cluster in status.clusters.iter().filter(|cluster| cluster.state == ClusterState::Down) {
         items.push(
             html! { (cluster_state(&ClusterState::Down.into())) " No node of " a href=(format!("#cluster-{}", cluster.cluster)) { (cluster.cluster) } " serves." },
         );

@@ -54,7 +54,7 @@ pub fn whole(sight: &PageContext<'_>) -> String {
     let clusters = &status.clusters;
     let lacking: Vec<&str> = clusters
         .iter()
-        .filter(|cluster| cluster.state != ClusterState::Ready)
+        .filter(|cluster| cluster.state != ClusterState::Ready && cluster.state != ClusterState::Disabled)
         .map(|cluster| &*cluster.cluster)
         .collect();
     let title =

@@ -28,6 +28,7 @@ pub(super) fn cluster_state(state: &Word<ClusterState>) -> Markup {
     let look = match state.known() {
         Some(ClusterState::Ready) => GOOD,
         Some(ClusterState::Down) => BAD,
+        Some(ClusterState::Disabled) => OUT,
         Some(ClusterState::Degraded) | None => ODD,
     };
     sign(look, state.as_str())

@@ -28,7 +28,8 @@ pub fn check(c: &mut Checker<'_>) {
 /// True when every request that the later rule matches is matched by the earlier one. May say no where that
 /// is hard to tell.
 fn covers(earlier: &Rule, later: &Rule) -> bool {
-    all(&earlier.listener, &later.listener, |a, b| a == b)
+    !earlier.disabled
+        && all(&earlier.listener, &later.listener, |a, b| a == b)
         && all(&earlier.host, &later.host, |a, b| host(a, b))
         && all(&earlier.path, &later.path, |a, b| prefix(a, b))
         && (earlier.path_regex.is_none() || earlier.path_regex == later.path_regex)
@@ -85,6 +86,7 @@ mod tests {
             ("method = 'GET'", "method = ['GET', 'POST']", false),
             ("header.A = '*'", "header.a = '1'", true),
             ("source = '10.0.0.0/8'", "source = '10.1.0.0/16'", true),
+            ("disabled = true", "path = '/a'", false),
         ] {
             assert_eq!(covers(&rule(earlier), &rule(later)), covered, "{earlier} / {later}");
         }

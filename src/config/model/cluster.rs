@@ -60,6 +60,8 @@ conf! {
         pub via: bool,
         /// Tell the node its state with each request: `Homing-State: draining`.
         pub tell_state: bool,
+        /// Requests are answered 503, with the error page, and nobody is sent to its nodes; sessions are kept.
+        pub disabled: bool,
         /// The nodes, by name.
         pub nodes: IndexMap<String, Node>,
     }
@@ -91,6 +93,7 @@ impl Default for Cluster {
             forwarded: ForwardedStyle::default(),
             via: false,
             tell_state: false,
+            disabled: false,
             nodes: IndexMap::new(),
         }
     }

@@ -64,6 +64,10 @@ conf! {
         /// Changes to the answer's headers.
         #[serde(skip_serializing_if = "HeaderEdits::is_empty")]
         pub response_headers: HeaderEdits,
+
+        /// It is passed over, as if it were not written.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub disabled: bool,
     }
 }
 

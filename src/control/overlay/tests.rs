@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::runtime_value::FileValue;
 
 fn file(nodes: &str) -> Config {
     let text = format!("[listener.web]\nbind = '127.0.0.1:0'\n[cluster.shop]\n[cluster.shop.nodes]\n{nodes}");

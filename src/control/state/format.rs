@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// The longest document, far beyond any that is written.
 pub const LONGEST: u64 = 256 << 20;
-/// The version of the documents' outer shape.
-pub const DOCUMENT: u32 = 1;
+/// The latest version of documents that is read.
+pub const DOCUMENT: u32 = 2;
 /// The version of the file of the ledgers.
 pub const LEDGERS: u32 = 1;
 /// The longest first line of that file.

@@ -38,6 +38,15 @@ pub struct StateDir {
     failing: Mutex<HashSet<String>>,
 }
 
+/// What a document can hold.
+pub trait Stored: Serialize {
+    /// The first version of documents that can say all of it, so that those who know no later one read what they
+    /// can and refuse the rest.
+    fn format(&self) -> u32 {
+        1
+    }
+}
+
 /// A document as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Document<T> {
@@ -91,9 +100,9 @@ impl StateDir {
     }
 
     /// Saves a document in place of the one before. False if that failed, which is told in the log once.
-    pub fn write<T: Serialize>(&self, name: &str, value: &T) -> bool {
-        let text =
-            serde_json::to_vec_pretty(&Document { format: FORMAT, data: value }).map_err(io::Error::other);
+    pub fn write<T: Stored>(&self, name: &str, value: &T) -> bool {
+        let document = Document { format: value.format(), data: value };
+        let text = serde_json::to_vec_pretty(&document).map_err(io::Error::other);
         let file = format!("{name}.json");
         let saved = text.and_then(|text| self.put(&file, &text));
         self.note_outcome(&file, &saved)
@@ -201,7 +210,7 @@ fn lock(folder: &Path) -> Result<File, Error> {
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     let version: Version = serde_json::from_slice(text).map_err(Error::Document)?;
-    if version.format != FORMAT {
+    if !(1..=FORMAT).contains(&version.format) {
         return Err(Error::OtherVersion(Some(Formats { found: version.format, read: FORMAT })));
     }
     serde_json::from_slice::<Document<T>>(text).map(|d| d.data).map_err(Error::Document)

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 pub(super) type Notes = BTreeMap<String, u32>;
 
+impl Stored for Notes {}
+
 pub(super) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -74,15 +76,20 @@ fn what_cannot_be_understood_is_set_aside() {
 
 #[test]
 fn what_a_later_version_wrote_is_not_touched() {
-    let later: [(&str, &[u8]); 2] =
-        [("runtime.json", b"{\"format\":2,\"data\":{}}"), ("ledgers", b"homing ledgers 20\nof its own kind")];
+    let later: [(&str, &[u8]); 2] = [
+        ("runtime.json", b"{\"format\":20,\"data\":{}}"),
+        ("ledgers", b"homing ledgers 20\nof its own kind"),
+    ];
     for (name, text) in later {
         let folder = folder();
         let path = open(&folder).path;
         fs::write(path.join(name), text).unwrap();
         let before = everything(&path);
         let refusal = StateDir::open(&path).unwrap_err().to_string();
-        assert!(refusal.contains(name) && refusal.contains("later version of Homing (format 2"), "{refusal}");
+        assert!(
+            refusal.contains(name) && refusal.contains("later version of Homing (format 20"),
+            "{refusal}"
+        );
         assert_eq!(everything(&path), before, "{name}");
         fs::remove_file(path.join(name)).unwrap();
         assert!(open(&folder).is_held());

@@ -2,10 +2,9 @@
 //! document only the newest that waits is written: whoever asked for an older one has what he asked for then,
 //! and more. One that could not be written is tried again, unless a newer one has come.
 
-use super::StateDir;
+use super::{StateDir, Stored};
 use crate::base::background::Background;
 use crate::base::tasks::kept_thread;
-use serde::Serialize;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -67,7 +66,7 @@ impl StateWriter {
     }
 
     /// Has a document saved in place of the one before. A failure is told in the log.
-    pub fn write<T: Serialize + Send + Sync + 'static>(&self, name: &'static str, value: Arc<T>) -> Saved {
+    pub fn write<T: Stored + Send + Sync + 'static>(&self, name: &'static str, value: Arc<T>) -> Saved {
         if !self.dir.is_held() {
             return Saved::nothing();
         }

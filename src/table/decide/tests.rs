@@ -92,7 +92,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
             Drains(slot) => drop(live(slot).set_check_drains(true)),
             Answers(slot) => live(slot).answered(http::StatusCode::OK, NOW),
             Late(slot) => {
-                drop(live(slot).evidence.failed(FailureKind::Late, Witness::default(), 1, 3_600_000, NOW))
+                live(slot).evidence.failed(FailureKind::Late, Witness::default(), 1, 3_600_000, NOW);
             }
             Fails(slot) => {
                 assert!(live(slot).evidence.check(true, NOW.ms()));
@@ -160,6 +160,7 @@ fn said(cluster: &Cluster, reading: &PinLookup<'_>, facts: &DecisionInput<'_>) -
         Decision::Refuse(Refusal::Strict) => "strict".into(),
         Decision::Refuse(Refusal::Full) => "full".into(),
         Decision::Refuse(Refusal::NoNode) => "no-node".into(),
+        Decision::Refuse(Refusal::Disabled) => "disabled".into(),
     }
 }
 
@@ -304,6 +305,16 @@ fn who_has_no_node_is_placed() {
             facts: hint(2),
             ..new("a sibling is a session already", &[], "n2 new")
         },
+    ]);
+}
+
+#[test]
+fn nobody_is_sent_to_a_disabled_cluster() {
+    let off = |name, done, found| Case { conf: "disabled = true", found, ..case(name, done, "disabled") };
+    run(vec![
+        off("a pin", &[], pin(&[1])),
+        off("new", &[], FoundPin::Absent),
+        off("unchecked", &[Unchecked(1)], pin(&[1])),
     ]);
 }
 
