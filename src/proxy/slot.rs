@@ -31,7 +31,9 @@ impl RequestSlot {
             let waiting = WaitGuard::behind(&node.live.waiting);
             behind = waiting.behind;
             let since = Now::look();
+            let mut unheard = Unheard { cluster, node, heard: false };
             tokio::time::timeout(within, node.live.limit.enter()).await.ok()?;
+            unheard.heard = true;
             waited = Some(Now::look().since(since));
         }
         node.live.requests.fetch_add(1, Relaxed);
@@ -74,21 +76,64 @@ impl Drop for RequestSlot {
     }
 }
 
+/// Who waits and leaves may have been let in a moment before, so that the node has room again.
+struct Unheard<'a> {
+    cluster: &'a Cluster,
+    node: &'a Node,
+    heard: bool,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.heard {
+            self.cluster.live.rescore(self.node.live.slot, Now::look());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::affinity::KeyRing;
     use crate::config;
     use crate::table::compile::{TableContext, adopt, compile};
+    use crate::table::{Health, Rise, Table};
     use std::path::Path;
 
-    #[tokio::test]
-    async fn who_waits_knows_how_many_wait_before() {
+    /// A node that takes one request.
+    fn table() -> Table {
         let text = "[listener.web]\nbind = '127.0.0.1:0'\n[cluster.c.nodes]\nn = { url = 'http://127.0.0.1:1', max-requests = 1 }";
         let loaded = config::parse_str(text, Path::new("homing.toml")).unwrap();
         let context = TableContext { files: &loaded.files, keys: &Arc::new(KeyRing::generate()) };
         let table = compile(Arc::new(loaded.config), &context, None).unwrap();
         adopt(&table, Now::look());
+        table
+    }
+
+    #[tokio::test]
+    async fn who_is_let_in_and_has_left_keeps_nobody_out() {
+        let table = table();
+        let (cluster, now) = (&table.clusters[0], Now::look());
+        let node = cluster.node(0).unwrap();
+        node.live.set_health(Health::Up, "", Rise::Alone, now);
+        cluster.live.rescore(0, now);
+        let place = || cluster.roster.placement.peek(None, &[], &mut rand::rng()).map(|(slot, _)| slot);
+        assert_eq!(place(), Some(0));
+        let take = || Box::pin(RequestSlot::take(cluster, node, Duration::from_secs(60)));
+        let first = take().await.unwrap();
+        first.rescore(now);
+        let mut second = take();
+        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(second.as_mut().poll(&mut nobody).is_pending());
+        drop(first);
+        assert_eq!((place(), node.live.limit.in_use()), (None, 1), "the place is given on");
+        drop(second);
+        assert_eq!((place(), node.live.limit.in_use()), (Some(0), 0));
+    }
+
+    #[tokio::test]
+    async fn who_waits_knows_how_many_wait_before() {
+        let table = table();
         let cluster = &table.clusters[0];
         let node = cluster.node(0).unwrap();
         let take = || Box::pin(RequestSlot::take(cluster, node, Duration::from_secs(60)));
