@@ -36,6 +36,8 @@ mod idle;
 mod leave;
 #[path = "lifecycle/limits.rs"]
 mod limits;
+#[path = "lifecycle/named_files.rs"]
+mod named_files;
 #[path = "lifecycle/outage.rs"]
 mod outage;
 #[path = "lifecycle/roles.rs"]

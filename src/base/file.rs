@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,14 +18,22 @@ pub enum FileError {
     Unreadable(Arc<io::Error>),
     /// It is larger than 16 MiB.
     TooLarge,
+    /// It is a pipe, a socket or a device.
+    NoFile,
     /// It belongs to a conf, and nobody has read it with that.
     NotRead,
 }
 
-/// What a file holds, 16 MiB at most.
+/// What a file holds, 16 MiB at most. Nothing is waited for: a pipe would keep whoever reads it, and with him
+/// everything that the control thread does.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(FileError::NoFile);
+    }
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST { Err(FileError::TooLarge) } else { Ok(bytes) }
 }
 
@@ -39,6 +48,7 @@ impl fmt::Display for FileError {
         match self {
             Self::Unreadable(error) => write!(out, "cannot be read: {error}"),
             Self::TooLarge => write!(out, "is larger than {} MiB", LARGEST >> 20),
+            Self::NoFile => out.write_str("is a pipe, a socket or a device, and no file"),
             Self::NotRead => out.write_str("was not read with the conf"),
         }
     }
@@ -48,7 +58,7 @@ impl Error for FileError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreadable(error) => Some(error.as_ref()),
-            Self::TooLarge | Self::NotRead => None,
+            Self::TooLarge | Self::NoFile | Self::NotRead => None,
         }
     }
 }
@@ -56,6 +66,7 @@ impl Error for FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_is_there_is_read_and_what_is_too_large_is_not() {
@@ -68,5 +79,9 @@ mod tests {
         assert_eq!(read(&large).unwrap_err().to_string(), "is larger than 16 MiB");
         let why = read(&gone).unwrap_err();
         assert!(why.to_string().starts_with("cannot be read: ") && why.source().is_some(), "{why}");
+        assert!(read(folder.path()).unwrap_err().to_string().starts_with("cannot be read: "));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(read(&pipe), Err(FileError::NoFile)), "nobody waits for somebody to write into it");
     }
 }

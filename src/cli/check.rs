@@ -2,17 +2,20 @@
 //! running proxy.
 
 use super::show::{complain, count, print, word};
+use crate::affinity::KeyRing;
 use crate::base::open_files;
 use crate::base::report::{Diagnostic, Severity};
 use crate::config::model::Config;
 use crate::config::{self, Loaded, Options, Sizing};
+use crate::table::compile::{TableContext, compile};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The
 /// answer is the exit status.
 pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
-    let loaded = config::load_with(file, Options { resolve: true });
+    let loaded = config::load_with(file, Options { resolve: true }).and_then(compiles);
     if json {
         return as_json(&loaded, strict);
     }
@@ -56,6 +59,19 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
                 count((found.len() - errors) as u64, "warning")
             ));
             1
+        }
+    }
+}
+
+/// What a reload would refuse though each key makes sense by itself: a file of keys that holds none, say.
+fn compiles(loaded: Loaded) -> Result<Loaded, Vec<Diagnostic>> {
+    let keys = Arc::new(KeyRing::generate());
+    let context = TableContext { files: &loaded.files, keys: &keys };
+    match compile(Arc::new(loaded.config.clone()), &context, None) {
+        Ok(_) => Ok(loaded),
+        Err(why) => {
+            let found = Diagnostic::error(why.to_string()).help("mend what it names");
+            Err(loaded.warnings.into_iter().chain([found]).collect())
         }
     }
 }

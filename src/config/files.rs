@@ -77,6 +77,14 @@ impl NamedFiles {
         roots.map_err(|why| PemFileError::new(&path, why))
     }
 
+    /// Where a certificate is and its key, which lies beside it unless it is named.
+    pub fn pair_of(&self, cert: &str, key: Option<&str>) -> KeyPairFiles {
+        match key {
+            Some(key) => KeyPairFiles { cert: self.path(cert), key: self.path(key) },
+            None => pem::pair_of(&self.path(cert)),
+        }
+    }
+
     /// Reads a certificate and its key, unless they have been.
     pub fn read_pair(&mut self, pair: KeyPairFiles) -> Result<Certificate, PemFileError> {
         self.pairs.entry(pair).or_insert_with_key(pem::load).clone()

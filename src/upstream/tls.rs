@@ -3,7 +3,6 @@
 use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
-use crate::wire::pem::KeyPairFiles;
 use crate::wire::pem_error::TlsError;
 use crate::wire::protocol::NodeProtocol;
 use rustls::client::WebPkiServerVerifier;
@@ -65,7 +64,7 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, T
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
         Some(cert) => {
-            let own = files.pair(&pair(cert, tls, files))?;
+            let own = files.pair(&files.pair_of(cert, tls.key.as_deref()))?;
             Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key))))
         }
     }
@@ -73,13 +72,11 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, T
 
 /// What the files behind these settings held, as one number.
 pub fn fingerprint(tls: &ClusterTls, files: &NamedFiles) -> u64 {
-    let own = tls.cert.as_ref().map_or(0, |cert| files.fingerprint_of_pair(&pair(cert, tls, files)));
+    let own = tls
+        .cert
+        .as_ref()
+        .map_or(0, |cert| files.fingerprint_of_pair(&files.pair_of(cert, tls.key.as_deref())));
     hash64_pair(&files.fingerprint(&tls.ca).to_le_bytes(), &own.to_le_bytes())
-}
-
-/// Where the certificate is that we show, and its key.
-fn pair(cert: &str, tls: &ClusterTls, files: &NamedFiles) -> KeyPairFiles {
-    KeyPairFiles { cert: files.path(cert), key: files.path(tls.key.as_deref().unwrap_or(cert)) }
 }
 
 /// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still

@@ -179,7 +179,7 @@ fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
         c.authorities(&join(path, "ca"), ca);
     }
     match (&tls.cert, &tls.key) {
-        (Some(cert), key) => c.pair(&join(path, "cert"), cert, key.as_deref().unwrap_or(cert)),
+        (Some(cert), key) => c.pair(&join(path, "cert"), cert, key.as_deref()),
         (None, Some(_)) => {
             c.error_key(&join(path, "key"), "there is a key and no certificate", "add cert = \"client.pem\"")
         }

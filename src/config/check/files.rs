@@ -1,7 +1,7 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::checker::Checker;
-use crate::wire::pem::{self, KeyPairFiles};
+use crate::wire::pem;
 use crate::wire::pem_error::PemError;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ impl Checker<'_> {
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
         if let Err(why) =
-            self.files.read(&path).map_err(PemError::File).and_then(|text| pem::certificates(&text))
+            self.files.read(&path).map_err(PemError::File).and_then(|text| pem::authorities(&text))
         {
             self.error(
                 at,
@@ -55,8 +55,9 @@ impl Checker<'_> {
     }
 
     /// Checks a certificate and its key, in one file or two.
-    pub(super) fn pair(&mut self, at: &str, cert: &str, key: &str) {
-        let pair = KeyPairFiles { cert: self.reference(cert), key: self.reference(key) };
+    pub(super) fn pair(&mut self, at: &str, cert: &str, key: Option<&str>) {
+        let pair = self.files.pair_of(cert, key);
+        self.watched.extend([pair.cert.clone(), pair.key.clone()]);
         if let Err(why) = self.files.read_pair(pair) {
             self.error(
                 at,
