@@ -43,5 +43,5 @@ pub fn rule(number: u32, to: Switch, switched: &mut Switched, file: &Config, by:
 
 fn value(to: Switch, written: bool, by: Actor) -> Option<RuntimeValue<bool>> {
     let to = to == Switch::Disable;
-    (to != written).then(|| RuntimeValue { to, over: FileValue::Value(written), by })
+    (to != written).then_some(RuntimeValue { to, over: FileValue::Value(written), by })
 }
