@@ -12,7 +12,7 @@ use pinned::{Pinned, pinned, via_of};
 
 use super::{Cluster, Health, Node, State};
 use crate::affinity::{FoundPin, Lost, PinLookup, PinRequest, Via};
-use crate::balance::{Placement, Tier};
+use crate::balance::Tier;
 use crate::base::clock::Now;
 use crate::config::model::{AdminState, Failover};
 use std::sync::Arc;
@@ -202,8 +202,8 @@ fn place(
     }
 }
 
-/// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that
-/// waited or failed may be of that.
+/// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited
+/// or failed may be of that. Those that came since have no name in its table and are passed over.
 fn pick(
     cluster: &Cluster,
     key: Option<u64>,
@@ -211,20 +211,25 @@ fn pick(
     rng: &mut impl rand::Rng,
 ) -> Option<(Arc<Node>, Tier)> {
     let newest = cluster.live.roster.load();
-    let mut from = |board: &Placement| match facts.dry {
-        true => board.peek(key, facts.tried, rng),
-        false => board.pick(key, facts.tried, rng),
+    let mut from = |tried: &[u32]| match facts.dry {
+        true => newest.placement.peek(key, tried, rng),
+        false => newest.placement.pick(key, tried, rng),
     };
-    let (slot, tier) = from(&newest.placement)?;
-    match newest
-        .node(slot)
-        .filter(|node| cluster.node(slot).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live)))
-    {
-        Some(node) => Some((node.clone(), tier)),
-        // one that came since has no name in this table
-        None => {
-            from(&cluster.roster.placement).and_then(|(slot, tier)| Some((cluster.node(slot)?.clone(), tier)))
+    let mut picked = from(facts.tried)?;
+    let mut passed = Vec::new();
+    loop {
+        let (slot, tier) = picked;
+        let node = newest
+            .node(slot)
+            .filter(|node| cluster.node(slot).is_some_and(|known| Arc::ptr_eq(&known.live, &node.live)));
+        if let Some(node) = node {
+            return Some((node.clone(), tier));
         }
+        if passed.is_empty() {
+            passed.extend_from_slice(facts.tried);
+        }
+        passed.push(slot);
+        picked = from(&passed)?;
     }
 }
 
