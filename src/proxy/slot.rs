@@ -31,9 +31,9 @@ impl RequestSlot {
             let waiting = WaitGuard::behind(&node.live.waiting);
             behind = waiting.behind;
             let since = Now::look();
-            let mut unheard = Unheard { cluster, node, heard: false };
+            let mut waits = AbandonedWait { cluster, node, let_in: false };
             tokio::time::timeout(within, node.live.limit.enter()).await.ok()?;
-            unheard.heard = true;
+            waits.let_in = true;
             waited = Some(Now::look().since(since));
         }
         node.live.requests.fetch_add(1, Relaxed);
@@ -77,15 +77,15 @@ impl Drop for RequestSlot {
 }
 
 /// Who waits and leaves may have been let in a moment before, so that the node has room again.
-struct Unheard<'a> {
+struct AbandonedWait<'a> {
     cluster: &'a Cluster,
     node: &'a Node,
-    heard: bool,
+    let_in: bool,
 }
 
-impl Drop for Unheard<'_> {
+impl Drop for AbandonedWait<'_> {
     fn drop(&mut self) {
-        if !self.heard {
+        if !self.let_in {
             self.cluster.live.rescore(self.node.live.slot, Now::look());
         }
     }
