@@ -1,6 +1,6 @@
 //! What changed between two conf files, in a few words for the log.
 
-use super::model::{Cluster, Config, Node};
+use super::model::{Cluster, Config, Node, Rule};
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,8 +24,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     if old.rule.len() != new.rule.len() {
         phrases.push(format!("rules changed ({}→{})", old.rule.len(), new.rule.len()));
     } else if old.rule != new.rule {
-        let changed = old.rule.iter().zip(&new.rule).filter(|(a, b)| a != b).count();
-        phrases.push(format!("rules changed ({changed} of {})", new.rule.len()));
+        rules(&old.rule, &new.rule, &mut phrases);
     }
     named("cluster", &old.cluster, &new.cluster, &mut phrases, |before, after| {
         let bare = |cluster: &Cluster| Cluster { nodes: IndexMap::new(), ..cluster.clone() };
@@ -37,6 +36,28 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
         phrases
     });
     phrases
+}
+
+/// As many rules as before: those that were only switched are named, the others counted.
+fn rules(old: &[Rule], new: &[Rule], phrases: &mut Vec<String>) {
+    let (mut changed, mut switched) = (0, Vec::new());
+    for (at, (before, after)) in
+        old.iter().zip(new).enumerate().filter(|(_, (before, after))| before != after)
+    {
+        if before.disabled != after.disabled
+            && *before == (Rule { disabled: before.disabled, ..after.clone() })
+        {
+            switched.push(format!("rule {}: disabled {}→{}", at + 1, before.disabled, after.disabled));
+        } else {
+            changed += 1;
+        }
+    }
+    if !switched.is_empty() {
+        phrases.push(shorten(switched));
+    }
+    if changed > 0 {
+        phrases.push(format!("rules changed ({changed} of {})", new.len()));
+    }
 }
 
 /// Things that have a name: which came, which went, what changed in the others.
@@ -172,6 +193,18 @@ mod tests {
                 "rules changed (0→1)",
                 "cluster shop: retries 2→1, n1.weight 100→50, - node n2, + node n4"
             ]
+        );
+    }
+
+    #[test]
+    fn rules_that_were_only_switched_are_named() {
+        let rules = |rules: [&str; 3]| config(&format!("rule = [{{ {} }}]", rules.join(" }, { ")));
+        let old = rules(["cluster = 'a'", "cluster = 'b', disabled = true", "cluster = 'c'"]);
+        let new =
+            rules(["cluster = 'a', disabled = true", "cluster = 'b'", "cluster = 'd', disabled = true"]);
+        assert_eq!(
+            diff(&old, &new),
+            ["rule 1: disabled false→true, rule 2: disabled true→false", "rules changed (1 of 3)"]
         );
     }
 
