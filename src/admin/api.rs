@@ -10,7 +10,7 @@ use super::status::{ClusterState, Status};
 use super::{Admin, explain, metrics, open, openapi, snapshot};
 use crate::base::clock;
 use crate::control::Error;
-use crate::control::op::{Change, Op, ProxyChange, Target};
+use crate::control::op::{Change, Op, ProxyChange, Switch, Target};
 use crate::serve::problem::Problem;
 use crate::serve::{Body, LARGEST, body_of, json, kind, text};
 use crate::table::{Cluster, Node, Table};
@@ -147,13 +147,9 @@ async fn respond(
         ApiPath::Document => Ok(json(&openapi::document())),
         ApiPath::Reload => reload(admin).await,
         ApiPath::SwitchCluster(cluster, to) => {
-            let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
-            switch(admin, Change::Cluster { cluster: cluster.to_owned(), change: to }, force).await
+            switch(admin, Change::Cluster { cluster: cluster.to_owned(), change: to }, to, body).await
         }
-        ApiPath::SwitchRule(rule, to) => {
-            let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
-            switch(admin, Change::Rule { rule, change: to }, force).await
-        }
+        ApiPath::SwitchRule(rule, to) => switch(admin, Change::Rule { rule, change: to }, to, body).await,
         ApiPath::Operate(cluster, node, verb) => {
             find_node(&snapshot::take(admin), cluster, node)?;
             operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
@@ -308,7 +304,13 @@ async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Resul
 }
 
 /// Switches a cluster or a rule.
-async fn switch(admin: &Admin, change: Change, force: bool) -> Result<Response<Body>, Problem> {
+async fn switch(
+    admin: &Admin,
+    change: Change,
+    to: Switch,
+    body: Incoming,
+) -> Result<Response<Body>, Problem> {
+    let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
     let op = Op { change, by: OPERATOR.into(), force };
     let target = op.target();
     let changes = admin.registry.apply(op).await?.once_saved().await;
