@@ -41,8 +41,8 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
     let (cluster_name, node_name, change) = match &op.change {
         Change::Node { cluster, node, change } => (cluster, node, change),
         Change::Cluster { cluster, change } => {
-            let on = (ground.file, ground.table);
-            return switch::cluster(cluster, *change, &mut overlay.switched, on, (by, op.force))
+            let known = find(ground.table, cluster)?;
+            return switch::cluster(known, *change, &mut overlay.switched, ground.file, (by, op.force))
                 .map(|()| None);
         }
         Change::Rule { rule, change } => {
@@ -50,10 +50,7 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
         }
         _ => return Err(Error::Fixed(op.target())),
     };
-    let known = || ground.table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
-    let cluster = ground.table.clusters.iter().find(|cluster| *cluster.name == **cluster_name);
-    let cluster =
-        cluster.ok_or_else(|| Error::NoCluster { cluster: cluster_name.clone(), known: known() })?;
+    let cluster = find(ground.table, cluster_name)?;
     if let NodeChange::Join(arrival) = change {
         if overlay.nodes_of(cluster_name) >= MOST_NODES {
             return Err(Error::Crowded { cluster: cluster_name.clone(), most: MOST_NODES });
@@ -76,6 +73,15 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
     let told = decided.change(change, &subject, by)?;
     decided.tidy(subject.written.as_ref());
     Ok(told)
+}
+
+/// The cluster of a name, or which there are.
+fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Cluster, Error> {
+    let known = || table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
+    let cluster = table.clusters.iter().find(|cluster| *cluster.name == *name);
+    cluster
+        .map(|cluster| &**cluster)
+        .ok_or_else(|| Error::NoCluster { cluster: name.to_owned(), known: known() })
 }
 
 fn over<T: Clone>(written: Option<&NodeTable>, of: impl Fn(&NodeTable) -> T) -> FileValue<T> {

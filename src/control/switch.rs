@@ -5,19 +5,17 @@ use super::op::Switch;
 use super::runtime_value::{Actor, FileValue, RuntimeValue};
 use super::switched::{ClusterOverride, RuleOverride, Switched, fingerprint};
 use crate::config::model::Config;
-use crate::table::Table;
+use crate::table::Cluster;
 
-/// Switches a cluster, of this file and as it runs.
+/// Switches a cluster that runs.
 pub fn cluster(
-    name: &str,
+    cluster: &Cluster,
     to: Switch,
     switched: &mut Switched,
-    (file, table): (&Config, &Table),
+    file: &Config,
     (by, force): (Actor, bool),
 ) -> Result<(), Error> {
-    let known = || table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
-    let cluster = table.clusters.iter().find(|cluster| *cluster.name == *name);
-    let cluster = cluster.ok_or_else(|| Error::NoCluster { cluster: name.to_owned(), known: known() })?;
+    let name = &*cluster.name;
     let sessions = cluster.nodes().map(|node| u64::from(node.live.all_sessions())).sum();
     if to == Switch::Disable && !force && sessions > 0 && !cluster.conf.disabled {
         return Err(Error::Harm(Harm::Disables { cluster: name.to_owned(), sessions }));

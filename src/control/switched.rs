@@ -54,7 +54,7 @@ impl Switched {
             stands
         });
         for (number, decided) in std::mem::take(&mut self.rules) {
-            let at = find(&decided, number, &config.rule);
+            let at = find(&decided, number, &config.rule, &self.rules);
             match at.and_then(|at| Some((at, config.rule.get_mut(at as usize - 1)?))) {
                 Some((at, rule)) if decided.disabled.stands(Some(rule.disabled), false) => {
                     rule.disabled = decided.disabled.to;
@@ -71,13 +71,19 @@ pub fn fingerprint(rule: &Rule) -> u64 {
     hash64(&serde_json::to_vec(&Rule { disabled: false, ..rule.clone() }).unwrap_or_default())
 }
 
-/// Where the rule is now that was decided about, from 1.
-fn find(decided: &RuleOverride, number: u32, rules: &[Rule]) -> Option<u32> {
+/// Where the rule is now that was decided about, from 1: where it was, else where it is first found among those
+/// that are not `taken` by another that says the same.
+fn find(
+    decided: &RuleOverride,
+    number: u32,
+    rules: &[Rule],
+    taken: &BTreeMap<u32, RuleOverride>,
+) -> Option<u32> {
     let is_it = |number: u32| {
         let rule = (number as usize).checked_sub(1).and_then(|at| rules.get(at));
-        rule.is_some_and(|rule| fingerprint(rule) == decided.rule)
+        !taken.contains_key(&number) && rule.is_some_and(|rule| fingerprint(rule) == decided.rule)
     };
-    if is_it(number) { Some(number) } else { (1..=rules.len() as u32).find(|number| is_it(*number)) }
+    [number].into_iter().chain(1..=rules.len() as u32).find(|number| is_it(*number))
 }
 
 #[cfg(test)]
@@ -120,6 +126,11 @@ mod tests {
         assert!(switch::rule(3, Switch::Disable, &mut switched, &two, by()).is_err());
         switch::rule(1, Switch::Enable, &mut switched, &two, by()).unwrap();
         assert!(switched.is_empty(), "the file says the same");
+        let twins = file(&["/a", "/a"]);
+        for number in [1, 2] {
+            switch::rule(number, Switch::Disable, &mut switched, &twins, by()).unwrap();
+        }
+        assert_eq!(rules(&mut switched, file(&["/x", "/a", "/a"])).0, [false, true, true], "each of the two");
     }
 
     #[test]
