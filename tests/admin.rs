@@ -17,6 +17,8 @@ mod events;
 mod fake;
 #[path = "admin/guard.rs"]
 mod guard;
+#[path = "admin/history.rs"]
+mod history;
 #[path = "admin/lost_lines.rs"]
 mod lost_lines;
 #[path = "admin/metrics.rs"]

@@ -1,19 +1,19 @@
 //! What is found where. GET reads and changes nothing; POST changes.
 
 use super::api_path::ApiPath;
+use super::change::ChangeRequest;
 use super::explain::Question;
 use super::form::{self, Form};
+use super::found::{find, find_node, of_table};
 use super::guard::{self, AdminGuard, Credential};
-use super::operate::{self, Bypass, NodeAction};
 use super::page::{self, Notice, PageContext};
 use super::status::{ClusterState, Status};
 use super::{Admin, explain, metrics, open, openapi, snapshot};
-use crate::base::clock;
-use crate::control::Error;
-use crate::control::op::{Change, Op, ProxyChange, Switch, Target};
+use crate::base::users;
+use crate::control::asker::Asker;
+use crate::control::op::Change;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, LARGEST, body_of, json, kind, text};
-use crate::table::{Cluster, Node, Table};
+use crate::serve::{Body, Caller, LARGEST, body_of, json, kind, text};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -21,16 +21,18 @@ use hyper::body::Incoming;
 use serde_json::json;
 use std::rc::Rc;
 
-/// Who asks for what is changed here.
-const OPERATOR: &str = "operator";
-
 /// Answers a request. A form is answered by the page.
-pub async fn answer(admin: Rc<Admin>, guard: Rc<AdminGuard>, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(
+    admin: Rc<Admin>,
+    guard: Rc<AdminGuard>,
+    request: Request<Incoming>,
+    caller: Caller,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !form::is_form(&head.headers) {
-        return respond(&admin, &guard, &head, body).await.unwrap_or_else(Problem::into_response);
+        return respond(&admin, &guard, &caller, &head, body).await.unwrap_or_else(Problem::into_response);
     }
-    let done = by_form(&admin, &guard, &head, body).await;
+    let done = by_form(&admin, &guard, &caller, &head, body).await;
     match done {
         Ok(answer) => answer,
         Err((problem, form)) => {
@@ -42,6 +44,17 @@ pub async fn answer(admin: Rc<Admin>, guard: Rc<AdminGuard>, request: Request<In
             html(problem.status(), text)
         }
     }
+}
+
+/// Who asks, and from where.
+fn asker(caller: &Caller, proof: Option<Credential>) -> Asker {
+    let who = match (caller.user, proof) {
+        (Some(user), _) => users::name_of(user),
+        (None, Some(Credential::Token | Credential::Cookie)) => "admin".to_owned(),
+        (None, _) => "operator".to_owned(),
+    };
+    let from = caller.peer.address().map_or_else(|| "unix".to_owned(), |address| address.ip().to_string());
+    Asker { who, from: Some(from), reason: None }
 }
 
 /// The page.
@@ -101,10 +114,12 @@ fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option
 async fn respond(
     admin: &Admin,
     guard: &AdminGuard,
+    caller: &Caller,
     head: &Parts,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
     let (place, proof) = admit(guard, head)?;
+    let ask = async |body| ChangeRequest::read(admin, asker(caller, proof), body_of(body, LARGEST).await?);
     match place {
         ApiPath::Ping if admin.stopping.get() => {
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping."))
@@ -137,22 +152,27 @@ async fn respond(
             let (cluster, node) = of_table(&table, cluster, node)?;
             Ok(json(&snapshot::sessions(cluster, node)))
         }
-        ApiPath::Bypass(cluster, node) => bypass(admin, cluster, node, &body_of(body, LARGEST).await?).await,
+        ApiPath::Bypass(cluster, node) => ask(body).await?.bypass(cluster, node),
         ApiPath::Config => Ok(json(&open::config(&admin.current.load().config))),
         ApiPath::Events => events(admin),
         ApiPath::Explain => {
             Ok(json(&explain::explain(admin, Question::read(head.uri.query().unwrap_or_default())?).await?))
         }
         ApiPath::Moves => Ok(json(&explain::moves(admin).await)),
-        ApiPath::Document => Ok(json(&openapi::document())),
-        ApiPath::Reload => reload(admin).await,
-        ApiPath::SwitchCluster(cluster, to) => {
-            switch(admin, Change::Cluster { cluster: cluster.to_owned(), change: to }, to, body).await
+        ApiPath::History => {
+            let entries = admin.audit.newest();
+            Ok(json(&entries.iter().map(|entry| &**entry).collect::<Vec<_>>()))
         }
-        ApiPath::SwitchRule(rule, to) => switch(admin, Change::Rule { rule, change: to }, to, body).await,
+        ApiPath::Document => Ok(json(&openapi::document())),
+        ApiPath::Reload => ask(body).await?.reload().await,
+        ApiPath::SwitchCluster(cluster, to) => {
+            let change = Change::Cluster { cluster: cluster.to_owned(), change: to };
+            ask(body).await?.switch(change, to).await
+        }
+        ApiPath::SwitchRule(rule, to) => ask(body).await?.switch(Change::Rule { rule, change: to }, to).await,
         ApiPath::Operate(cluster, node, verb) => {
             find_node(&snapshot::take(admin), cluster, node)?;
-            operate(admin, cluster, node, verb, &body_of(body, LARGEST).await?).await
+            ask(body).await?.operate(cluster, node, verb).await
         }
         ApiPath::Login | ApiPath::Logout => {
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page."))
@@ -164,22 +184,30 @@ async fn respond(
 async fn by_form(
     admin: &Admin,
     guard: &AdminGuard,
+    caller: &Caller,
     head: &Parts,
     body: Incoming,
 ) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
-    let (place, _) = admit(guard, head).map_err(nothing)?;
+    let (place, proof) = admit(guard, head).map_err(nothing)?;
     let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
+    let ask = |form: &Form| ChangeRequest::read(admin, asker(caller, proof), form.to_json());
     match place {
         ApiPath::Operate(cluster, node, verb) => {
-            match operate(admin, cluster, node, verb, &form.to_json()).await {
+            let done = match ask(&form) {
+                Ok(asked) => asked.operate(cluster, node, verb).await,
+                Err(problem) => Err(problem),
+            };
+            match done {
                 Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
                 Err(problem) => Err((problem, form)),
             }
         }
         // whether it is applied or refused, the page shows it
         ApiPath::Reload => {
-            drop(reload(admin).await);
+            if let Ok(asked) = ask(&form) {
+                drop(asked.reload().await);
+            }
             Ok(back("/#reloads", None))
         }
         ApiPath::Login => match guard.let_in(form.get("token").unwrap_or_default()) {
@@ -213,27 +241,6 @@ fn html(status: StatusCode, text: String) -> Response<Body> {
     response
 }
 
-fn find<'s>(status: &'s Status, cluster: &str) -> Result<&'s super::status::Cluster, Problem> {
-    status.cluster(cluster).ok_or_else(|| {
-        let known: Vec<&str> = status.clusters.iter().map(|cluster| &*cluster.cluster).collect();
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("There is no cluster {cluster:?}; there are: {}.", known.join(", ")),
-        )
-    })
-}
-
-fn find_node<'s>(status: &'s Status, cluster: &str, node: &str) -> Result<&'s super::status::Node, Problem> {
-    let found = find(status, cluster)?;
-    found.node(node).ok_or_else(|| {
-        let known: Vec<&str> = found.nodes.iter().map(|node| &*node.node).collect();
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("There is no node {node:?} in cluster {cluster}; there are: {}.", known.join(", ")),
-        )
-    })
-}
-
 /// Whether clients can be served: 503 names the clusters that have no node, to those who may know.
 fn ready(status: &Status, known: bool) -> Result<Response<Body>, Problem> {
     let lacking: Vec<&str> = status
@@ -262,74 +269,4 @@ fn events(admin: &Admin) -> Result<Response<Body>, Problem> {
     };
     let follower = admin.events.follow(&hello).ok_or_else(full)?;
     Ok(kind(Response::new(Body::Stream(follower)), "text/event-stream"))
-}
-
-async fn reload(admin: &Admin) -> Result<Response<Body>, Problem> {
-    let gone = || {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping: nothing is changed any more.")
-    };
-    let op = Op { change: Change::Proxy(ProxyChange::Reload), by: OPERATOR.into(), force: false };
-    match admin.registry.apply(op).await {
-        Ok(_) => Ok(json(&admin.reloads.borrow().front())),
-        Err(Error::Stopping) => Err(gone()),
-        Err(Error::Findings(findings)) => {
-            let detail = "The conf file was refused. What ran before goes on.";
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("findings", findings))
-        }
-        Err(other) => Err(other.into()),
-    }
-}
-
-fn of_table<'t>(table: &'t Table, cluster: &str, node: &str) -> Result<(&'t Cluster, &'t Node), Problem> {
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("There is no node {cluster}/{node}."));
-    let cluster = table.clusters.iter().find(|known| *known.name == *cluster).ok_or_else(unknown)?;
-    cluster.named(node).map(|node| (&**cluster, &**node)).ok_or_else(unknown)
-}
-
-/// A value that leads to one node whatever its state.
-async fn bypass(admin: &Admin, cluster: &str, node: &str, body: &Bytes) -> Result<Response<Body>, Problem> {
-    let lasts = Bypass::read(body)?;
-    let table = admin.current.load_full();
-    let (cluster, node) = of_table(&table, cluster, node)?;
-    let until = clock::unix_secs().saturating_add(lasts.as_secs());
-    let value = cluster.bypass.issue(&node.spec.name, until);
-    let value = value
-        .ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The value could not be sealed."))?;
-    tracing::info!(
-        "cluster {} node {}: a bypass was given out, good for {lasts:?}",
-        cluster.name,
-        node.spec.name
-    );
-    Ok(json(&json!({ "value": value, "until": clock::rfc3339(until * 1000) })))
-}
-
-/// Switches a cluster or a rule.
-async fn switch(
-    admin: &Admin,
-    change: Change,
-    to: Switch,
-    body: Incoming,
-) -> Result<Response<Body>, Problem> {
-    let force = operate::is_forced(to, &body_of(body, LARGEST).await?)?;
-    let op = Op { change, by: OPERATOR.into(), force };
-    let target = op.target();
-    let changes = admin.registry.apply(op).await?.once_saved().await;
-    let Target::Cluster(name) = target else { return Ok(json(&json!({ "changes": changes }))) };
-    let now = snapshot::take(admin);
-    Ok(json(&json!({ "changes": changes, "cluster": find(&now, &name).ok() })))
-}
-
-async fn operate(
-    admin: &Admin,
-    cluster: &str,
-    node: &str,
-    verb: NodeAction,
-    body: &Bytes,
-) -> Result<Response<Body>, Problem> {
-    let (change, force) = verb.read(body)?;
-    let op = Op { force, ..Op::of_node(cluster, node, change, OPERATOR) };
-    let changes = admin.registry.apply(op).await?.once_saved().await;
-    // a node that had only joined is not there any more once it is forgotten
-    let now = snapshot::take(admin);
-    Ok(json(&json!({ "changes": changes, "node": find_node(&now, cluster, node).ok() })))
 }

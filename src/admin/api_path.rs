@@ -29,6 +29,7 @@ pub(super) enum ApiPath<'a> {
     Events,
     Explain,
     Moves,
+    History,
     Document,
     Reload,
 }
@@ -53,6 +54,7 @@ impl<'a> ApiPath<'a> {
             [Some("api"), Some("events"), None, ..] => Self::Events,
             [Some("api"), Some("explain"), None, ..] => Self::Explain,
             [Some("api"), Some("moves"), None, ..] => Self::Moves,
+            [Some("api"), Some("history"), None, ..] => Self::History,
             [Some("api"), Some("openapi.json"), None, ..] => Self::Document,
             [Some("api"), Some("reload"), None, ..] => Self::Reload,
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
@@ -180,6 +182,7 @@ mod tests {
             ApiPath::Events => "/api/events",
             ApiPath::Explain => "/api/explain",
             ApiPath::Moves => "/api/moves",
+            ApiPath::History => "/api/history",
             ApiPath::Document => "/api/openapi.json",
             ApiPath::Reload => "/api/reload",
         }
@@ -201,7 +204,7 @@ mod tests {
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs
-        assert_eq!(paths.len(), 20 + NodeAction::ALL.len());
+        assert_eq!(paths.len(), 21 + NodeAction::ALL.len());
         let text = document.to_string();
         for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -37,7 +37,7 @@ impl Form {
     /// As the API takes it: a field is a text, but for what can only be a number or a yes.
     pub fn to_json(&self) -> Bytes {
         let value = |name: &str, value: &str| match name {
-            "deadline" | "then" => value.into(),
+            "deadline" | "then" | "reason" => value.into(),
             _ => serde_json::from_str(value)
                 .ok()
                 .filter(|value: &Value| value.is_number() || value.is_boolean())

@@ -46,6 +46,7 @@ impl Front {
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.
     pub fn commit(&mut self, plan: FrontPlan) -> Option<String> {
         let admin = self.admin.clone();
-        self.listener.commit(plan, move |guard, request, _| api::answer(admin.clone(), guard, request))
+        self.listener
+            .commit(plan, move |guard, request, caller| api::answer(admin.clone(), guard, request, caller))
     }
 }

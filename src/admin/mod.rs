@@ -3,9 +3,11 @@
 
 mod api;
 mod api_path;
+mod change;
 pub mod events;
 mod explain;
 mod form;
+mod found;
 mod front;
 pub mod guard;
 mod history;
@@ -23,6 +25,7 @@ mod watch;
 pub use front::{Front, FrontPlan};
 
 use crate::base::clock;
+use crate::control::audit::{AuditEntry, AuditTrail};
 use crate::control::handle::RegistryHandle;
 use crate::feed::heartbeat_sink::Counts;
 use crate::listen::tls::CertStore;
@@ -63,6 +66,8 @@ pub struct Admin {
     recall: Recall,
     /// Who follows what happens.
     pub events: EventHub,
+    /// Who changed what.
+    audit: AuditTrail,
     /// The latest reloads, the newest first.
     reloads: RefCell<VecDeque<Reload>>,
     /// When a conf was last applied, in seconds since 1970.
@@ -83,6 +88,7 @@ impl Admin {
         recall: Recall,
         counts: Rc<Counts>,
         registry: RegistryHandle,
+        audit: AuditTrail,
     ) -> Rc<Self> {
         let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
         let limit = places.available_permits();
@@ -97,6 +103,7 @@ impl Admin {
             registry,
             recall,
             events: EventHub::default(),
+            audit,
             reloads: RefCell::default(),
             applied_at: Cell::new(clock::unix_secs()),
             certificates: RefCell::default(),
@@ -129,6 +136,12 @@ impl Admin {
         self.events.send("reload", &counted);
         reloads.truncate(RELOADS - 1);
         reloads.push_front(counted);
+    }
+
+    /// Notes a change, and tells.
+    pub fn changed(&self, entry: AuditEntry) {
+        self.events.send("change", &entry);
+        self.audit.note(entry);
     }
 
     /// From here on the proxy ends.

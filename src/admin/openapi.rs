@@ -1,8 +1,9 @@
 //! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they
 //! cannot differ.
 
-use super::operate::{Bypass, Drain, Force, NodeAction};
+use super::operate::{Bypass, Drain, Force, NodeAction, Nothing};
 use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
+use crate::control::audit::AuditEntry;
 use crate::control::limits::NodeLimits;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -27,6 +28,9 @@ pub fn document() -> Value {
         paths.insert(path.to_owned(), json!({ "post": operation }));
     }
     let mut components = schemas.take_definitions(true);
+    for body in ["Drain", "Force", "Set", "Bypass", "Nothing"] {
+        components[body]["properties"]["reason"] = reason();
+    }
     components.insert("Problem".into(), problem());
     json!({
         "openapi": "3.1.0",
@@ -78,6 +82,11 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
             "Requests that found their pin broken, by cause, and the latest of them.",
             of::<Moves>(schemas),
         ),
+        (
+            "/api/history",
+            "Who changed what at run time, from where and why, the latest first.",
+            of::<Vec<AuditEntry>>(schemas),
+        ),
         ("/api/openapi.json", "This document.", object()),
     ]
 }
@@ -87,7 +96,7 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let words = json!({ "type": "array", "items": { "type": "string" } });
     let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words.clone(), "node": node } });
     let changed = json!({ "application/json": { "schema": changed } });
-    let nothing = json!({ "type": "object", "additionalProperties": false });
+    let nothing: Value = schemas.subschema_for::<Nothing>().into();
     let mut body = |verb: NodeAction| match verb {
         NodeAction::Drain => schemas.subschema_for::<Drain>().into(),
         NodeAction::Set => schemas.subschema_for::<NodeLimits>().into(),
@@ -152,7 +161,7 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     all.push((
         "/api/reload",
         "The conf file is read again and applied, or refused and nothing changes.",
-        None,
+        Some(nothing),
         of::<Reload>(schemas),
     ));
     all
@@ -220,6 +229,14 @@ fn query_of(path: &str) -> Vec<Value> {
         json!({ "name": "source", "in": "query", "description": "Who is at the other end: the client, or a trusted proxy that names it in a header.", "schema": source }),
         one("listener", "The listener it comes through.", "^[a-z0-9-]+$"),
     ]
+}
+
+/// What every change may say: why.
+fn reason() -> Value {
+    json!({
+        "type": "string", "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$",
+        "description": "Why, in a line of text: it stands in the log, in the history and beside who did it.",
+    })
 }
 
 fn problem() -> Value {

@@ -4,6 +4,7 @@ use crate::base::units::Duration;
 use crate::base::words::words;
 use crate::config::model::Then;
 use crate::control::Error;
+use crate::control::asker::StatedReason;
 use crate::control::drain::DrainRequest;
 use crate::control::limits::{NodeLimits, said};
 use crate::control::op::{NodeChange, Switch};
@@ -113,6 +114,22 @@ impl NodeAction {
     }
 }
 
+/// Why a change is asked for, by the member `reason` of its body, and the body without it.
+pub fn reason_of(body: Bytes) -> Result<(Option<StatedReason>, Bytes), Problem> {
+    // what is no object is for who reads the rest to refuse
+    let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(&body) else { return Ok((None, body)) };
+    let Some(reason) = fields.remove("reason") else { return Ok((None, body)) };
+    let reason = serde_json::from_value(reason).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("The body does not fit: `reason`: {error}."))
+    })?;
+    Ok((Some(reason), Value::from(fields).to_string().into()))
+}
+
+/// That nothing else is said in a body.
+pub fn nothing_else(body: &Bytes) -> Result<(), Problem> {
+    parse::<Nothing>(body).map(|_| ())
+}
+
 /// Whether a cluster or a rule is switched even if something stops working, by the body, which may be empty.
 pub fn is_forced(to: Switch, body: &Bytes) -> Result<bool, Problem> {
     match to {
@@ -131,9 +148,10 @@ fn whole(value: &mut Value) {
     }
 }
 
-#[derive(Default, Deserialize)]
+/// Nothing need be said.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub struct Nothing {}
 
 fn parse<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Problem> {
     if body.is_empty() {

@@ -220,6 +220,8 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) 
             .set
             .as_ref()
             .map_or("file".into(), |set| format!("{} at {}", set.by, rfc3339(set.at * 1000))),
+        set_from: spec.set.as_ref().and_then(|set| set.from.clone()),
+        set_reason: spec.set.as_ref().and_then(|set| set.reason.clone()),
         deadline: deadline.map(|at| rfc3339(at * 1000)),
         over: drains.then(|| spec.set.as_ref().is_some_and(|set| set.over)),
         left: spec.set.as_ref().filter(|_| drains).and_then(|set| set.left),

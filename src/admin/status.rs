@@ -284,6 +284,12 @@ pub struct Node {
     pub version: Option<String>,
     /// Who decided what the operator wants of it.
     pub set_by: String,
+    /// From where, where that is known: an address, or "unix".
+    #[serde(default)]
+    pub set_from: Option<String>,
+    /// Why, if that was said.
+    #[serde(default)]
+    pub set_reason: Option<String>,
     /// When its drain is to be over.
     pub deadline: Option<String>,
     /// What becomes of the sessions that are left at the deadline of its drain.

@@ -3,6 +3,7 @@
 use super::{App, OVERLAY};
 use crate::base::clock::Now;
 use crate::control::Error;
+use crate::control::audit::AuditEntry;
 use crate::control::handle::{Applied, RegistryCommand};
 use crate::control::op::{Change, Op, ProxyChange};
 use crate::control::state::writer::Saved;
@@ -34,15 +35,19 @@ impl App {
         }
     }
 
-    /// Makes one change.
+    /// Makes one change. Nodes come and move by themselves: that is no news of who did what.
     pub(super) fn change(&mut self, op: &Op) -> Result<Applied, Error> {
-        match op.change {
-            Change::Proxy(ProxyChange::Reload) => match self.reload("asked for") {
+        if matches!(op.change, Change::Proxy(ProxyChange::Reload)) {
+            return match self.reload("asked for", &op.by) {
                 reload if reload.ok => Ok(Applied { changes: reload.changes, saved: Saved::nothing() }),
                 reload => Err(Error::Findings(reload.findings)),
-            },
-            _ => self.change_all(&[op]),
+            };
         }
+        let done = self.change_all(&[op])?;
+        if op.arrival().is_none() {
+            self.admin.changed(AuditEntry::of(op, &done.changes));
+        }
+        Ok(done)
     }
 
     /// Makes changes that a table is made of, all of them or none.

@@ -19,7 +19,7 @@ impl App {
                     break RunEnd::Broken;
                 }
                 change = self.files.changed() => self.follow(&change),
-                _ = self.signals.hangup.recv() => drop(self.reload("HUP")),
+                _ = self.signals.hangup.recv() => drop(self.reload("HUP", &"HUP".into())),
                 Some(command) = self.commands.recv() => self.handle(command),
                 _ = self.signals.reopen.recv() => {
                     self.log.reopen();

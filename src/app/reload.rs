@@ -6,6 +6,9 @@ use crate::base::clock::{self, Now};
 use crate::base::report::Diagnostic;
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
+use crate::control::asker::Asker;
+use crate::control::audit::AuditEntry;
+use crate::control::op::Target;
 use crate::feed::announce;
 use crate::feed::files::shown;
 use crate::feed::writes::{FileChange, SLOW};
@@ -39,23 +42,31 @@ impl App {
         } else {
             format!("a file changed, {:.1} s waited for its writer", change.took() as f64 / 1000.0)
         };
-        self.take(&cause, start, loaded);
+        self.take(&cause, &"file".into(), start, loaded);
     }
 
     /// Applies the conf file as it is now.
-    pub(super) fn reload(&mut self, cause: &str) -> Reload {
+    pub(super) fn reload(&mut self, cause: &str, by: &Asker) -> Reload {
         let start = clock::instant();
         let loaded = config::load(&self.path);
-        self.take(cause, start, loaded)
+        self.take(cause, by, start, loaded)
     }
 
     /// Applies what was read. A conf with an error changes nothing.
-    fn take(&mut self, cause: &str, start: Instant, loaded: Result<Loaded, Vec<Diagnostic>>) -> Reload {
+    fn take(
+        &mut self,
+        cause: &str,
+        by: &Asker,
+        start: Instant,
+        loaded: Result<Loaded, Vec<Diagnostic>>,
+    ) -> Reload {
         let _ = sd_notify::notify(&[
             NotifyState::Reloading,
             NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Reloading),
         ]);
         let outcome = self.apply(loaded);
+        let told = outcome.as_ref().map(Vec::as_slice).map_err(Vec::as_slice);
+        self.admin.changed(AuditEntry::now(by, "reload", Target::Proxy.to_string(), told));
         match &outcome {
             Ok(changes) => {
                 let changes =

@@ -15,6 +15,7 @@ use crate::base::open_files;
 use crate::base::tasks::kept;
 use crate::config::model::{Server, Workers};
 use crate::config::{Loaded, Sizing};
+use crate::control::audit::AuditTrail;
 use crate::control::state::StateDir;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Registry, handle, keys};
@@ -61,7 +62,13 @@ impl App {
         let state = Rc::new(StateWriter::start(dir.clone()).map_err(StartError::Thread)?);
         let (handle, commands) = handle::channel();
         let beats = HeartbeatSink::new(registry.current().clone(), handle.clone());
-        let admin = Admin::new(&shared, threads.recall(), beats.counts.clone(), handle);
+        let admin = Admin::new(
+            &shared,
+            threads.recall(),
+            beats.counts.clone(),
+            handle,
+            AuditTrail::recall(state.clone()),
+        );
         watch(registry.current(), &admin, &beats, &state);
         let mut app = Self {
             path: path.to_owned(),

@@ -13,5 +13,6 @@ pub mod report;
 pub mod tasks;
 pub mod token;
 pub mod units;
+pub mod users;
 pub mod wait_guard;
 pub mod words;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 mod drain;
 mod explain;
+mod history;
 mod log;
 mod operate;
 mod reload;
@@ -21,9 +22,10 @@ use crate::base::units::Duration;
 use crate::config::model::Then;
 use crate::control::op::Switch;
 use clap::{CommandFactory, Parser, Subcommand};
+use history::HistoryTarget;
 use operate::{NodePath, Setting, SwitchTarget};
 use std::path::{Path, PathBuf};
-use window::{AdminClient, Remote};
+use window::{AdminClient, ChangeArgs, Remote};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, or an error in the conf; 2 wrong usage; 3 a deadline passed; \
                           4 the proxy cannot be reached.";
@@ -146,6 +148,14 @@ enum RemoteVerb {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Who changed what at run time, from where and why, the latest last; reloads are among it.
+    #[command(after_help = "Examples: homing history, homing history app/n1")]
+    History {
+        /// Of this alone: CLUSTER, CLUSTER/NODE, or rule:N
+        of: Option<HistoryTarget>,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Keep a node's sessions there and give it no new ones.
     #[command(after_help = "Example: homing drain app/n1 --wait --deadline 4h --then move")]
     Drain {
@@ -166,14 +176,14 @@ enum RemoteVerb {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Give a node everything again, whatever took it out; let a cluster or a rule serve again.
     Enable {
         /// CLUSTER/NODE, CLUSTER, or rule:N
         target: SwitchTarget,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Send nobody to a node: its sessions move to others. Or answer 503 for a whole cluster, whose sessions are
     /// kept; or pass over a rule.
@@ -187,14 +197,14 @@ enum RemoteVerb {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Let in a node that announced itself.
     Accept {
         /// CLUSTER/NODE
         target: NodePath,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Take a node out of its cluster.
     Remove {
@@ -204,7 +214,7 @@ enum RemoteVerb {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Change a node's weight and limits.
     #[command(after_help = "Example: homing set app/n1 weight=50 max-sessions=1")]
@@ -215,7 +225,7 @@ enum RemoteVerb {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Who is on a node: its sessions, those that were seen last first.
     #[command(after_help = "Example: homing sessions app/n1")]
@@ -236,12 +246,12 @@ enum RemoteVerb {
         #[arg(long = "for", value_name = "DURATION", default_value = "10m")]
         lasts: Duration,
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Apply the conf file as it is now; prints what changed, or why it was refused.
     Reload {
         #[command(flatten)]
-        remote: Remote,
+        ask: ChangeArgs,
     },
     /// Exit 0 if the proxy is alive: for containers.
     Healthcheck {
@@ -293,6 +303,7 @@ fn run_verb(cli: Cli) -> i32 {
 impl RemoteVerb {
     fn run(self, conf: &Path) -> Result<(), window::VerbFailure> {
         let open = |remote: &Remote| AdminClient::find(remote, conf);
+        let change = |ask: &ChangeArgs| AdminClient::find_to_change(ask, conf);
         match self {
             Self::Status { cluster, remote } => {
                 status::status(&open(&remote)?, cluster.as_deref(), remote.json)
@@ -303,27 +314,28 @@ impl RemoteVerb {
             Self::Moves { cluster, remote } => {
                 explain::moves(&open(&remote)?, cluster.as_deref(), remote.json)
             }
-            Self::Drain { target, wait, deadline, then, force, remote } => {
-                drain::drain(&open(&remote)?, &target, &Drain { deadline, then, force }, wait, remote.json)
+            Self::History { of, remote } => history::history(&open(&remote)?, of.as_ref(), remote.json),
+            Self::Drain { target, wait, deadline, then, force, ask } => {
+                drain::drain(&change(&ask)?, &target, &Drain { deadline, then, force }, wait, ask.json())
             }
-            Self::Enable { target, remote } => {
-                operate::switch(&open(&remote)?, &target, Switch::Enable, false, remote.json)
+            Self::Enable { target, ask } => {
+                operate::switch(&change(&ask)?, &target, Switch::Enable, false, ask.json())
             }
-            Self::Accept { target, remote } => operate::accept(&open(&remote)?, &target, remote.json),
-            Self::Disable { target, force, remote } => {
-                operate::switch(&open(&remote)?, &target, Switch::Disable, force, remote.json)
+            Self::Accept { target, ask } => operate::accept(&change(&ask)?, &target, ask.json()),
+            Self::Disable { target, force, ask } => {
+                operate::switch(&change(&ask)?, &target, Switch::Disable, force, ask.json())
             }
-            Self::Remove { target, force, remote } => {
-                operate::remove(&open(&remote)?, &target, force, remote.json)
+            Self::Remove { target, force, ask } => {
+                operate::remove(&change(&ask)?, &target, force, ask.json())
             }
-            Self::Set { target, settings, remote } => {
-                operate::set(&open(&remote)?, &target, &settings, remote.json)
+            Self::Set { target, settings, ask } => {
+                operate::set(&change(&ask)?, &target, &settings, ask.json())
             }
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
-            Self::Bypass { target, lasts, remote } => {
-                operate::bypass(&open(&remote)?, &target, Some(lasts), remote.json)
+            Self::Bypass { target, lasts, ask } => {
+                operate::bypass(&change(&ask)?, &target, Some(lasts), ask.json())
             }
-            Self::Reload { remote } => reload::reload(&open(&remote)?, remote.json),
+            Self::Reload { ask } => reload::reload(&change(&ask)?, ask.json()),
             Self::Healthcheck { remote } => reload::healthcheck(&open(&remote)?, remote.json),
         }
     }

@@ -174,8 +174,10 @@ fn by_rank(nodes: &mut [Node]) {
 
 /// Why, and by whom and when if not by the file.
 fn because(node: &Node, now: &str) -> String {
-    match node.set_by.split_once(" at ") {
-        Some((who, at)) => format!("{}; set by {who} {} ago", node.why, age(at, now)),
+    let from = node.set_from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
+    let reason = node.set_reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    match node.set_by.rsplit_once(" at ") {
+        Some((who, at)) => format!("{}; set by {who}{from} {} ago{reason}", node.why, age(at, now)),
         None if node.set_by == "file" => node.why.clone(),
         None => format!("{}; set by {}", node.why, node.set_by),
     }

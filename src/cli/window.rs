@@ -5,13 +5,14 @@ use super::argument_error::ArgumentError;
 use super::show::complain;
 use crate::base::token;
 use crate::config::{self, address::Address};
+use crate::control::asker::StatedReason;
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,10 +43,29 @@ pub struct Remote {
     token_file: Option<PathBuf>,
 }
 
+/// What all verbs take that change something.
+#[derive(Args)]
+pub struct ChangeArgs {
+    /// Why, in a line of text: it stands in the log, in `homing history` and in `homing status`.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<StatedReason>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl ChangeArgs {
+    /// Print JSON.
+    pub fn json(&self) -> bool {
+        self.remote.json
+    }
+}
+
 /// A proxy's window.
 pub struct AdminClient {
     at: At,
     token: Option<String>,
+    /// Why what is changed is changed.
+    reason: Option<StatedReason>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +157,12 @@ impl AdminClient {
             // who may not read it may have none, or be told so by the proxy
             (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| token::first(&file).ok()),
         };
-        Ok(Self { at, token: token.filter(|token| !token.is_empty()) })
+        Ok(Self { at, token: token.filter(|token| !token.is_empty()), reason: None })
+    }
+
+    /// The same, to change something there.
+    pub fn find_to_change(ask: &ChangeArgs, conf: &Path) -> Result<Self, VerbFailure> {
+        Ok(Self { reason: ask.reason.clone(), ..Self::find(&ask.remote, conf)? })
     }
 
     /// Reads: the body, and the same as data.
@@ -151,7 +176,11 @@ impl AdminClient {
 
     /// Changes: the body and its data.
     pub fn post(&self, path: &str, body: Option<&Value>) -> Result<(String, Value), VerbFailure> {
-        let body = self.ask(Method::POST, path, body)?;
+        let mut asked = body.cloned();
+        if let Some(reason) = &self.reason {
+            asked.get_or_insert_with(|| Value::Object(Map::new()))["reason"] = reason.to_string().into();
+        }
+        let body = self.ask(Method::POST, path, asked.as_ref())?;
         let text = String::from_utf8_lossy(&body).into_owned();
         let data = serde_json::from_str(&text)
             .map_err(|error| VerbFailure::Failed(self.other_answer(&error.to_string())))?;

@@ -37,7 +37,7 @@ struct ChangedNode<'a> {
 /// Enters an operation into the decisions, or says why not. Returns what it changes that no conf file could
 /// say, in words.
 pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<Option<String>, Error> {
-    let by = Actor { who: op.by.clone(), at: ground.now.unix_secs() };
+    let by = Actor::of(&op.by, ground.now.unix_secs());
     let (cluster_name, node_name, change) = match &op.change {
         Change::Node { cluster, node, change } => (cluster, node, change),
         Change::Cluster { cluster, change } => {
@@ -127,7 +127,7 @@ impl NodeOverride {
                 if let Some(joined) =
                     self.joined.as_mut().filter(|joined| admitted.is_some() || joined.accepted.is_none())
                 {
-                    let accepted = admitted.as_ref().map(|who| Actor { who: who.clone(), at: by.at });
+                    let accepted = admitted.as_ref().map(|who| Actor::named(who.clone(), by.at));
                     (joined.url, joined.from, joined.accepted) = (url.clone(), Some(*from), accepted);
                 }
             }

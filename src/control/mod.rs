@@ -2,6 +2,8 @@
 //! nothing.
 
 mod apply;
+pub mod asker;
+pub mod audit;
 pub mod drain;
 pub mod error;
 pub mod handle;

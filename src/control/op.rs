@@ -1,6 +1,7 @@
 //! A change at run time, as a value: what it is a change of, what is to be done, and who asks. Everything
 //! that changes what runs, whoever asks, is an [`Op`]. It can be written down and read again, as JSON.
 
+use super::asker::Asker;
 use super::drain::DrainRequest;
 use super::limits::NodeLimits;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use std::net::IpAddr;
 pub struct Op {
     /// What it is a change of, and what is to be done with it.
     pub change: Change,
-    /// Who asks, in a word or two.
-    pub by: String,
+    /// Who asks.
+    pub by: Asker,
     /// Do it although it stops something from working.
     #[serde(default)]
     pub force: bool,
@@ -204,9 +205,9 @@ impl Switch {
 
 impl Op {
     /// A change of a node that harms nothing.
-    pub fn of_node(cluster: &str, node: &str, change: NodeChange, by: &str) -> Self {
+    pub fn of_node(cluster: &str, node: &str, change: NodeChange, by: impl Into<Asker>) -> Self {
         let change = Change::Node { cluster: cluster.to_owned(), node: node.to_owned(), change };
-        Self { change, by: by.to_owned(), force: false }
+        Self { change, by: by.into(), force: false }
     }
 
     /// What it is a change of.
@@ -345,11 +346,11 @@ mod tests {
                 json!({ "certificate": { "file": "a.pem", "change": "reload" } }),
             ),
         ] {
-            let op = Op { change, by: "operator".into(), force: true };
+            let op = Op { change, by: Asker::from("operator"), force: true };
             assert_eq!(op.target().to_string(), target);
             assert_eq!(
                 serde_json::to_value(&op).unwrap(),
-                json!({ "change": written, "by": "operator", "force": true })
+                json!({ "change": written, "by": { "who": "operator" }, "force": true })
             );
             assert_eq!(serde_json::from_str::<Op>(&serde_json::to_string(&op).unwrap()).unwrap(), op);
         }
@@ -358,9 +359,9 @@ mod tests {
     #[test]
     fn no_target_takes_a_change_that_does_not_fit_it() {
         for wrong in [
-            json!({ "change": { "listener": { "listener": "web", "change": "drain" } }, "by": "x" }),
-            json!({ "change": { "rule": { "rule": 1, "change": { "set": { "weight": 1 } } } }, "by": "x" }),
-            json!({ "change": { "proxy": "disable" }, "by": "x" }),
+            json!({ "change": { "listener": { "listener": "web", "change": "drain" } }, "by": { "who": "x" } }),
+            json!({ "change": { "rule": { "rule": 1, "change": { "set": { "weight": 1 } } } }, "by": { "who": "x" } }),
+            json!({ "change": { "proxy": "disable" }, "by": { "who": "x" } }),
         ] {
             assert!(serde_json::from_value::<Op>(wrong.clone()).is_err(), "{wrong}");
         }

@@ -177,9 +177,10 @@ impl NodeOverride {
     fn apply(&self, mut table: NodeTable) -> NodeTable {
         let drain = self.drain().cloned().unwrap_or_default();
         let Drain { deadline, then, over, left } = drain;
-        table.set = self
-            .set_by()
-            .map(|by| Box::new(Changed { by: by.who.clone(), at: by.at, deadline, then, over, left }));
+        table.set = self.set_by().map(|by| {
+            let Actor { who, at, from, reason } = by.clone();
+            Box::new(Changed { by: who, at, from, reason, deadline, then, over, left })
+        });
         if let Some(set) = &self.wanted {
             table.state = set.to.state();
         }
@@ -255,7 +256,7 @@ impl JoinedNode {
         Self {
             url,
             route: None,
-            accepted: admitted.map(|who| Actor { who, at: now }),
+            accepted: admitted.map(|who| Actor::named(who, now)),
             at: now,
             from: Some(from),
         }

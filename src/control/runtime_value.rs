@@ -1,5 +1,6 @@
 //! A value that was set at run time, over what the conf file says.
 
+use super::asker::Asker;
 use super::op::Target;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,25 @@ pub struct Actor {
     pub who: String,
     /// Unix seconds.
     pub at: u64,
+    /// From where, if somebody asked from somewhere; versions before 0.4 did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Why, in his words; versions before 0.4 did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Actor {
+    /// Who asked, now.
+    pub fn of(by: &Asker, at: u64) -> Self {
+        let Asker { who, from, reason } = by.clone();
+        Self { who, at, from, reason: reason.map(String::from) }
+    }
+
+    /// Nobody who gives reasons.
+    pub fn named(who: String, at: u64) -> Self {
+        Self { who, at, from: None, reason: None }
+    }
 }
 
 /// A value set at run time, over what the file says.

@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn by() -> Actor {
-        Actor { who: "operator".into(), at: 1 }
+        Actor::named("operator".into(), 1)
     }
 
     /// Whether each rule is disabled, and what was said.

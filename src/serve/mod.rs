@@ -15,6 +15,7 @@ use crate::base::log_throttle::LogThrottle;
 use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, BoundSocket, Peer};
+use crate::transport::stream::Stream;
 use crate::upstream::loop_marks;
 use crate::wire::{self, identity};
 use bytes::Bytes;
@@ -59,6 +60,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub struct Caller {
     /// Where from.
     pub peer: Peer,
+    /// The user whose process it is, where it comes over a Unix socket.
+    pub user: Option<u32>,
     /// The names in the certificate that was shown, which an authority of the conf vouches for.
     pub names: Option<Rc<[String]>>,
 }
@@ -106,15 +109,15 @@ async fn accept<H, F>(
         let (handler, closed, free, log) = (handler.clone(), until.clone(), of_all.clone(), log.clone());
         let near_limit = move || free.available_permits() <= connections / 8;
         let tls = tls.load_full();
+        let caller = Caller { peer, user: user_of(&stream), names: None };
         let stream = WriteTimeout::new(stream, WriteLimit::of(PATIENCE));
         tokio::task::spawn_local(async move {
             match tls {
-                None => {
-                    connection(stream, Caller { peer, names: None }, pages, handler, near_limit, closed).await
-                }
+                None => connection(stream, caller, pages, handler, near_limit, closed).await,
                 Some(tls) => match handshake(stream, tls).await {
                     Ok((stream, names)) => {
-                        connection(stream, Caller { peer, names }, pages, handler, near_limit, closed).await
+                        let caller = Caller { names, ..caller };
+                        connection(stream, caller, pages, handler, near_limit, closed).await
                     }
                     Err(error) => refused(key, peer, &error, &log),
                 },
@@ -123,6 +126,14 @@ async fn accept<H, F>(
         });
     };
     listener.accept_until(closing, &places, start).await;
+}
+
+/// Whose process is at the other end.
+fn user_of(stream: &Stream) -> Option<u32> {
+    match stream {
+        Stream::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
+        _ => None,
+    }
 }
 
 type Encrypted<S> = tokio_rustls::server::TlsStream<S>;

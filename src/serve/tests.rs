@@ -18,7 +18,7 @@ async fn a_follower_that_reads_nothing_is_cut_off() {
     let (_open, closed) = watch::channel(());
     let (stream, caller) = (
         WriteTimeout::new(stream, WriteLimit::of(Duration::from_millis(50))),
-        Caller { peer: Peer::Tcp(address), names: None },
+        Caller { peer: Peer::Tcp(address), user: None, names: None },
     );
     let serving = connection(stream, caller, false, handler, || false, closed);
     let feeding = async {

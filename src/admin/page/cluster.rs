@@ -160,7 +160,7 @@ fn what_then(node: &Node) -> &'static str {
 
 /// "operator at …" as people say it.
 fn set_by(who: &str, now: &str) -> Markup {
-    match who.split_once(" at ") {
+    match who.rsplit_once(" at ") {
         Some((who, at)) => html! { "by " (who) " " (since(at, now)) " ago" },
         None => html! { "from the " (who) },
     }

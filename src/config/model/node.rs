@@ -154,6 +154,10 @@ pub struct Changed {
     pub by: String,
     /// Unix seconds of the latest change.
     pub at: u64,
+    /// From where, where that is known.
+    pub from: Option<String>,
+    /// Why, if that was said.
+    pub reason: Option<String>,
     /// Unix seconds by which its drain is to be over.
     pub deadline: Option<u64>,
     /// What becomes of the sessions that are left then.

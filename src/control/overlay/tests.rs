@@ -7,7 +7,7 @@ fn file(nodes: &str) -> Config {
 }
 
 fn by(who: &str) -> Actor {
-    Actor { who: who.into(), at: 1 }
+    Actor::named(who.into(), 1)
 }
 
 fn node(config: &Config, name: &str) -> Option<NodeTable> {
