@@ -46,6 +46,8 @@ mod roles;
 mod seeds;
 #[path = "lifecycle/sockets.rs"]
 mod sockets;
+#[path = "lifecycle/succession.rs"]
+mod succession;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "lifecycle/switched.rs"]

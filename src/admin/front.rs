@@ -38,9 +38,9 @@ impl Front {
         self.listener.homes(plan)
     }
 
-    /// From here on the proxy ends; it goes on showing how.
-    pub fn stopping(&self) {
-        self.admin.stopping();
+    /// Closes the address, and waits until it is; what is under way is answered.
+    pub async fn close(&mut self) {
+        self.listener.close().await;
     }
 
     /// Opens what was bound and closes what is not wanted any more. Returns the address opened.

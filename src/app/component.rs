@@ -89,7 +89,18 @@ pub trait Component {
         Vec::new()
     }
 
-    /// Ends it. What has nothing to finish or to save ends with the process.
+    /// Lets nobody in any more: when this is through its addresses are free, for another process too.
+    fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        Box::pin(ready(()))
+    }
+
+    /// Saves what the next process is to know: from here on nothing of it is written that others write too.
+    /// False if the disk does not take it.
+    fn save(&mut self) -> bool {
+        true
+    }
+
+    /// Ends it. What has nothing to finish ends with the process.
     fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
         Box::pin(ready(()))
     }
@@ -107,6 +118,8 @@ trait AnySlot {
     fn undo(&mut self);
     fn commit(&mut self, table: &Arc<Table>) -> Option<String>;
     fn certificates(&self) -> ShownCerts;
+    fn leave<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a>;
+    fn save(&mut self) -> bool;
     fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a>;
 }
 
@@ -128,6 +141,14 @@ impl<C: Component> AnySlot for Slot<C> {
 
     fn certificates(&self) -> ShownCerts {
         self.component.certificates()
+    }
+
+    fn leave<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
+        self.component.leave(grace)
+    }
+
+    fn save(&mut self) -> bool {
+        self.component.save()
     }
 
     fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
@@ -164,6 +185,19 @@ impl Components {
     /// The certificates that they show.
     pub fn certificates(&self) -> ShownCerts {
         self.0.iter().flat_map(|slot| slot.certificates()).collect()
+    }
+
+    /// Lets nobody in any more.
+    pub async fn leave(&mut self, grace: &mut Grace) {
+        for slot in &mut self.0 {
+            slot.leave(grace).await;
+        }
+    }
+
+    /// Saves what the next process is to know, of each before those that it needs. False if the disk does not
+    /// take all of it.
+    pub fn save(&mut self) -> bool {
+        self.0.iter_mut().rev().fold(true, |all, slot| slot.save() && all)
     }
 
     /// Ends all of them, each before those that it needs.
@@ -217,6 +251,15 @@ mod tests {
             Some(format!("{} is open", self.0))
         }
 
+        fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+            Box::pin(async move { self.1.borrow_mut().push(format!("{} left", self.0)) })
+        }
+
+        fn save(&mut self) -> bool {
+            self.1.borrow_mut().push(format!("{} saved", self.0));
+            !self.2
+        }
+
         fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
             Box::pin(async move { self.1.borrow_mut().push(format!("{} ended", self.0)) })
         }
@@ -234,11 +277,21 @@ mod tests {
         all.prepare(Next { table: &table, files: &files }).unwrap();
         assert_eq!(all.commit(&table), ["a is open", "b is open"]);
         assert!(all.commit(&table).is_empty(), "nothing is prepared any more");
-        all.stop(&mut Grace::new(Duration::ZERO, Signals::install().unwrap().end)).await;
-        assert_eq!(
-            notes.take(),
-            ["a prepared", "b prepared", "a in force", "b in force", "b ended", "a ended"]
-        );
+        assert_eq!(notes.take(), ["a prepared", "b prepared", "a in force", "b in force"]);
+        let mut grace = Grace::new(Duration::ZERO, Signals::install().unwrap().end);
+        all.leave(&mut grace).await;
+        assert!(all.save());
+        all.stop(&mut grace).await;
+        assert_eq!(notes.take(), ["a left", "b left", "b saved", "a saved", "b ended", "a ended"]);
+    }
+
+    #[test]
+    fn all_are_saved_though_one_cannot_be() {
+        let notes = Notes::default();
+        let noted = |name, fails| NotedComponent(name, notes.clone(), fails);
+        let mut all = Components::default().with(noted("a", false)).with(noted("b", true));
+        assert!(!all.save());
+        assert_eq!(notes.take(), ["b saved", "a saved"]);
     }
 
     #[test]

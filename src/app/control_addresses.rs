@@ -7,7 +7,6 @@ use crate::feed::announce::{Announce, AnnouncePlan};
 use crate::feed::mod_heartbeat::{ModHeartbeat, Plan};
 use crate::table::Table;
 use crate::upstream::own_addresses::OwnAddress;
-use std::future::ready;
 use std::sync::Arc;
 
 impl Component for Front {
@@ -25,10 +24,8 @@ impl Component for Front {
         self.commit(plan).map(|address| format!("status, API and metrics are at {address}"))
     }
 
-    /// It goes on showing how the others end.
-    fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
-        self.stopping();
-        Box::pin(ready(()))
+    fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        Box::pin(self.close())
     }
 }
 
@@ -46,6 +43,10 @@ impl Component for ModHeartbeat {
     fn commit(&mut self, plan: Plan, _: &Arc<Table>) -> Option<String> {
         self.commit(plan).map(|address| format!("heartbeats of Apache and Tomcat are heard at {address}"))
     }
+
+    fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        Box::pin(self.close())
+    }
 }
 
 impl Component for Announce {
@@ -61,6 +62,10 @@ impl Component for Announce {
 
     fn commit(&mut self, plan: AnnouncePlan, _: &Arc<Table>) -> Option<String> {
         self.commit(plan).map(|address| format!("nodes announce themselves at {address}"))
+    }
+
+    fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+        Box::pin(self.close())
     }
 
     fn certificates(&self) -> ShownCerts {

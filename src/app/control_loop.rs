@@ -25,6 +25,10 @@ impl App {
                     self.log.reopen();
                     tracing::info!("log files are opened again");
                 }
+                _ = self.signals.hand_over.recv() => tracing::warn!(
+                    "USR2 changes nothing: handing over to the binary on disk is not built yet; TERM ends this process, and \
+                     another one can be started at once"
+                ),
                 () = self.signals.end.any() => break RunEnd::Gracefully,
             }
         };

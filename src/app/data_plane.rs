@@ -50,10 +50,20 @@ impl Component for DataPlane {
         self.listeners.certificates()
     }
 
-    /// Requests in flight are finished, within the time that is left.
-    fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
+    /// From here on requests in flight are finished; clients who were about to come are still let in.
+    fn leave<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
         Box::pin(async move {
             self.threads.send(|| Command::Drain);
+            tokio::select! {
+                () = self.threads.all_left() => {}
+                () = grace.is_over() => {}
+            }
+        })
+    }
+
+    /// Requests in flight have the time that is left.
+    fn stop<'a>(&'a mut self, grace: &'a mut Grace) -> Ending<'a> {
+        Box::pin(async move {
             tokio::select! {
                 () = self.threads.all_end() => {}
                 () = grace.is_over() => {}

@@ -9,19 +9,25 @@ use tokio::time::Sleep;
 pub struct Grace {
     over: Pin<Box<Sleep>>,
     signals: EndSignals,
+    /// It was over when somebody waited for that.
+    ended: bool,
 }
 
 impl Grace {
     /// Begins now.
     pub fn new(grace: Duration, signals: EndSignals) -> Self {
-        Self { over: Box::pin(tokio::time::sleep(grace)), signals }
+        Self { over: Box::pin(tokio::time::sleep(grace)), signals, ended: false }
     }
 
-    /// Waits until it is over.
+    /// Waits until it is over. Cheap to give up.
     pub async fn is_over(&mut self) {
+        if self.ended {
+            return;
+        }
         tokio::select! {
             () = &mut self.over => tracing::warn!("shutdown-grace is over: connections that are still open are cut"),
             () = self.signals.any() => {}
         }
+        self.ended = true;
     }
 }

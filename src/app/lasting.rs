@@ -1,5 +1,5 @@
-//! What is known again after a restart, as components: read before the first client comes, saved after the
-//! last is gone.
+//! What is known again after a restart, as components: read before the first client comes, saved when none is
+//! let in any more.
 
 use super::component::{Component, Ending, Next, PrepareError};
 use super::grace::Grace;
@@ -40,9 +40,9 @@ impl Component for Reports {
         None
     }
 
-    fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
+    fn save(&mut self) -> bool {
         self.beats.save(&self.state);
-        Box::pin(ready(()))
+        true
     }
 }
 
@@ -72,6 +72,10 @@ impl Component for Ledgers {
     fn commit(&mut self, (): (), _: &Arc<Table>) -> Option<String> {
         self.keeper.get_or_insert_with(|| LedgerKeeper::start(self.dir.clone(), self.current.clone()));
         None
+    }
+
+    fn save(&mut self) -> bool {
+        self.keeper.as_mut().is_none_or(LedgerKeeper::hand_off)
     }
 
     fn stop<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {

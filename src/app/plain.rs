@@ -21,6 +21,25 @@ impl<F: FnMut(&Table)> Component for EachTable<F> {
     }
 }
 
+/// Saves something.
+pub struct Saving<F>(pub F);
+
+impl<F: FnMut() -> bool> Component for Saving<F> {
+    type Plan = ();
+
+    fn prepare(&self, _: Next<'_>) -> Result<(), PrepareError> {
+        Ok(())
+    }
+
+    fn commit(&mut self, (): (), _: &Arc<Table>) -> Option<String> {
+        None
+    }
+
+    fn save(&mut self) -> bool {
+        (self.0)()
+    }
+}
+
 /// Does something at the end.
 pub struct Closing<F>(pub F);
 

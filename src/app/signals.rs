@@ -9,6 +9,8 @@ pub struct Signals {
     pub hangup: Signal,
     /// Log files are to be opened again.
     pub reopen: Signal,
+    /// Somebody wants another process to take over, which is not built yet.
+    pub hand_over: Signal,
     /// Somebody wants the process to end.
     pub end: EndSignals,
 }
@@ -17,6 +19,7 @@ pub struct Signals {
 pub struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -25,9 +28,11 @@ impl Signals {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            hand_over: signal(SignalKind::user_defined2())?,
             end: EndSignals {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
+                quit: signal(SignalKind::quit())?,
             },
         })
     }
@@ -39,6 +44,7 @@ impl EndSignals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::component::Components;
 use super::data_plane::DataPlane;
 use super::lasting::{Ledgers, Reports};
-use super::plain::{Closing, EachTable};
+use super::plain::{Closing, EachTable, Saving};
 use super::reload::in_a_line;
 use super::signals::Signals;
 use super::start_error::StartError;
@@ -31,8 +31,12 @@ use sd_notify::NotifyState;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// How long a process that has the state folder is waited for: one that was told to end gives it up within a
+/// second, unless the disk is slow.
+const TURN: Duration = Duration::from_secs(5);
 /// What a change of the state folder's overlay costs when it cannot be read.
 const COST: &str =
     "drains, limits and acceptances are forgotten; nodes that joined come with their next heartbeat";
@@ -49,7 +53,7 @@ impl App {
             tracing::warn!("{shortage}");
         }
         let server = loaded.config.server.clone();
-        let dir = Arc::new(StateDir::open(&loaded.folder.join(&server.state_dir))?);
+        let dir = Arc::new(StateDir::open_within(&loaded.folder.join(&server.state_dir), TURN)?);
         let ring = Arc::new(keys::load_or_make(&dir)?);
         announce::read_common_tokens(&loaded.config, &mut loaded.files);
         let registry = Registry::new(ring, dir.read(OVERLAY, COST));
@@ -123,7 +127,7 @@ fn components(
             }
         }))
         .with(Closing(async move || log.close()))
-        .with(Closing(async move || documents.close()))
+        .with(Saving(move || documents.close()))
         .with(Reports::new(beats.clone(), state.clone()))
         .with(Ledgers::new(dir, shared.current.clone()))
         .with(EachTable(move |table: &Table| names.reconcile(table)))

@@ -91,6 +91,13 @@ impl ModHeartbeat {
         let handler = &self.handler;
         self.set.commit(plan.listener, |_, bound, _| open(bound, handler)).into_iter().next()
     }
+
+    /// Closes the address, and waits until it is.
+    pub async fn close(&mut self) {
+        for mut tasks in self.set.close() {
+            tasks.shutdown().await;
+        }
+    }
 }
 
 fn open(bound: BoundListener, handler: &Rc<DatagramHandler>) -> std::io::Result<JoinSet<()>> {

@@ -29,7 +29,7 @@ type ListenerKey = (String, WantedAddress);
 
 struct OpenListener<T> {
     bound: Address,
-    _acceptor: T,
+    acceptor: T,
 }
 
 /// An address that is wanted.
@@ -151,7 +151,7 @@ impl<T> ListenerSet<T> {
             let tls = self.tls.get(&key.0).map(LiveTls::shared).unwrap_or_default();
             match open(&key.0, listener, tls) {
                 Ok(acceptor) => {
-                    self.open.insert(key, OpenListener { bound, _acceptor: acceptor });
+                    self.open.insert(key, OpenListener { bound, acceptor });
                     opened.push(told);
                 }
                 Err(error) => tracing::error!("{}{}: {error}", self.label, key.0),
@@ -160,6 +160,11 @@ impl<T> ListenerSet<T> {
         self.open.retain(|key, _| plan.wanted.contains(key));
         self.tls.retain(|name, _| plan.wanted.iter().any(|(wanted, _)| wanted == name));
         opened
+    }
+
+    /// None is open any more: what accepted is for the caller to end.
+    pub fn close(&mut self) -> Vec<T> {
+        self.open.drain().map(|(_, open)| open.acceptor).collect()
     }
 
     /// The certificates that each listener shows; what is in a store changes by itself.

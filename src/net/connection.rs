@@ -17,11 +17,16 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
 /// How HTTP/2 begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a request may take to come whole once the proxy ends: it is a round trip away, or it is not
+/// coming.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// A connection that was just accepted.
 pub struct Accepted {
@@ -58,8 +63,24 @@ enum Speaks {
     H2(ClientIo),
 }
 
-/// Finds out who the client is and what it speaks, within the time that a head may take.
+/// Finds out who the client is and what it speaks; whoever has not said so when the proxy ends is not waited
+/// for.
 async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Speaks)> {
+    let mut draining = worker.draining.subscribe();
+    let ending = async {
+        // a worker that is gone takes its connections with it
+        let _ = draining.wait_for(|draining| *draining).await;
+        tokio::time::sleep(LAST_HEAD).await;
+    };
+    tokio::select! {
+        biased;
+        begun = greet(worker, accepted) => begun,
+        () = ending => None,
+    }
+}
+
+/// Finds out who the client is and what it speaks, within the time that a head may take.
+async fn greet(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Speaks)> {
     let Accepted { listener, port, mut stream, peer, tls } = accepted;
     let conf = worker.table().listeners.get(listener).cloned().flatten()?;
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -163,12 +184,15 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
         let conf = &client.listener_in(&table).conf;
         (conf.header_timeout.get(), conf.idle_timeout.get())
     };
-    let deadline = || {
-        let (header, idle) = limits();
-        timers.deadline(header, idle)
-    };
     let mut draining = client.worker.draining.subscribe();
     let mut drained = *draining.borrow();
+    let told = Cell::new(drained.then(clock::instant));
+    let deadline = || {
+        let (header, idle) = limits();
+        let by = timers.deadline(header, idle);
+        let last = told.get().and_then(|told| timers.last_head(told, LAST_HEAD));
+        last.map_or(by, |last| by.min(last))
+    };
     let mut alarm = pin!(tokio::time::sleep_until(deadline().into()));
     loop {
         let progress = poll_fn(|cx| match step(cx, drained) {
@@ -199,7 +223,11 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
                     alarm.as_mut().reset(next.into());
                 }
             },
-            _ = draining.changed(), if !drained => drained = true,
+            _ = draining.changed(), if !drained => {
+                drained = true;
+                told.set(Some(clock::instant()));
+                alarm.as_mut().reset(deadline().into());
+            }
         }
     }
 }

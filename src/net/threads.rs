@@ -55,10 +55,12 @@ pub struct Thread {
 /// The data-plane threads.
 pub struct Threads {
     all: Vec<Thread>,
+    /// Of those that listen no more.
+    left: ThreadEnds,
     ends: ThreadEnds,
 }
 
-/// How many threads have ended so far.
+/// How many threads have come to an end so far: of listening, or of all that they do.
 #[derive(Clone)]
 pub struct ThreadEnds(watch::Receiver<usize>);
 
@@ -74,7 +76,7 @@ impl ThreadEnds {
     }
 }
 
-/// Says that its thread ends, by a panic too.
+/// Says that its thread has come to that end, by a panic too.
 struct EndSignal(watch::Sender<usize>);
 
 impl Drop for EndSignal {
@@ -86,9 +88,10 @@ impl Drop for EndSignal {
 impl Threads {
     /// Starts so many.
     pub fn start(count: usize, config: &WorkerConfig) -> io::Result<Self> {
-        let (end, ends) = watch::channel(0);
-        let start = |number| spawn(number, config.clone(), EndSignal(end.clone()));
-        Ok(Self { all: (0..count).map(start).collect::<io::Result<_>>()?, ends: ThreadEnds(ends) })
+        let ((leave, left), (end, ends)) = (watch::channel(0), watch::channel(0));
+        let start = |number| spawn(number, config.clone(), EndSignal(leave.clone()), EndSignal(end.clone()));
+        let all = (0..count).map(start).collect::<io::Result<_>>()?;
+        Ok(Self { all, left: ThreadEnds(left), ends: ThreadEnds(ends) })
     }
 
     /// Each of them.
@@ -107,6 +110,11 @@ impl Threads {
     /// Tells of their ends.
     pub fn ends(&self) -> ThreadEnds {
         self.ends.clone()
+    }
+
+    /// Waits until none of them listens any more, which have been told to drain. Cheap to give up.
+    pub async fn all_left(&mut self) {
+        self.left.come(self.all.len()).await;
     }
 
     /// Waits until all of them have ended. Cheap to give up.
@@ -136,7 +144,7 @@ impl Threads {
     }
 }
 
-fn spawn(number: usize, config: WorkerConfig, end: EndSignal) -> io::Result<Thread> {
+fn spawn(number: usize, config: WorkerConfig, leave: EndSignal, end: EndSignal) -> io::Result<Thread> {
     let WorkerConfig { current, log, traces, places, traffic } = config;
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = std::thread::Builder::new().name(format!("homing-{number}")).spawn(move || {
@@ -150,7 +158,9 @@ fn spawn(number: usize, config: WorkerConfig, end: EndSignal) -> io::Result<Thre
         let run = tasks.run_until(async move {
             let telemetry = Telemetry::new(LogBuffer::new(log), traces.as_deref().map(Tracer::new), traffic);
             let worker = Worker::new(current, telemetry);
-            Acceptors { worker, places, open: HashMap::new(), tasks: JoinSet::new() }.run(inbox).await;
+            Acceptors { worker, places, open: HashMap::new(), tasks: JoinSet::new(), leave: Some(leave) }
+                .run(inbox)
+                .await;
         });
         runtime.block_on(run);
     })?;
@@ -164,6 +174,8 @@ struct Acceptors {
     open: HashMap<u64, Acceptor>,
     /// Those that accept, and those that were told to close and empty their queues.
     tasks: JoinSet<()>,
+    /// Gone once nothing is listened on any more, and nothing will be.
+    leave: Option<EndSignal>,
 }
 
 /// Tells an accepting task to close, and which it is.
@@ -232,6 +244,7 @@ impl Acceptors {
         }
         let ended = async {
             while self.tasks.join_next().await.is_some() {}
+            self.leave = None;
             self.worker.draining.send_replace(true);
             self.worker.nothing_is_open().await;
         };
@@ -286,7 +299,8 @@ mod tests {
         let (held, waits) = std::sync::mpsc::channel::<()>();
         let broken = thread(EndSignal(end.clone()), || assert_eq!(1, 2, "on purpose"));
         let waiting = thread(EndSignal(end), move || assert!(waits.recv().is_err()));
-        let mut threads = Threads { all: vec![broken, waiting], ends: ThreadEnds(ends) };
+        let mut threads =
+            Threads { all: vec![broken, waiting], left: ThreadEnds(ends.clone()), ends: ThreadEnds(ends) };
         threads.ends().first().await;
         drop(held);
         threads.all_end().await;

@@ -81,6 +81,22 @@ impl ConnectionTimers {
         }
     }
 
+    /// When the connection is to be cut after it was told to end, if nothing is under way: its last request may
+    /// take so long from its first byte, or from when one could come.
+    pub fn last_head(&self, told: Instant, most: Duration) -> Option<Instant> {
+        if !self.is_idle() || self.pace.is_blocked() {
+            return None;
+        }
+        let by = |since: u64| {
+            clock::instant()
+                + most.saturating_sub(Duration::from_millis(monotonic_ms().saturating_sub(since)))
+        };
+        Some(match self.head_since.get() {
+            0 => by(self.idle_since.get()).max(told + most),
+            since => by(since),
+        })
+    }
+
     /// When the connection is to be cut, or something on it, unless something happens before.
     pub fn deadline(&self, header: Duration, idle: Duration) -> Instant {
         let (now, at) = (monotonic_ms(), clock::instant());

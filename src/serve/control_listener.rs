@@ -105,6 +105,13 @@ impl<R: 'static> ControlListener<R> {
         opened.into_iter().next()
     }
 
+    /// Closes the address, and waits until it is; requests under way are answered.
+    pub async fn close(&mut self) {
+        for open in self.set.close() {
+            open.close().await;
+        }
+    }
+
     /// The certificates that it shows.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.set.certificates()

@@ -36,7 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use write_timeout::{WriteLimit, WriteTimeout};
 
@@ -68,7 +68,23 @@ pub struct Caller {
 
 /// An open address; closed by drop, gracefully.
 struct ControlHandle {
-    _closing: watch::Sender<()>,
+    closing: watch::Sender<()>,
+    /// Through once it is closed.
+    closed: oneshot::Receiver<()>,
+}
+
+impl ControlHandle {
+    /// Closes it, and waits until it is.
+    async fn close(self) {
+        drop(self.closing);
+        let _ = self.closed.await;
+    }
+}
+
+/// What is accepted from, and after that who is told when it is closed.
+struct OpenSocket {
+    socket: AcceptSocket,
+    _open: oneshot::Sender<()>,
 }
 
 /// Serves an address with `handler` until the handle is dropped, as many connections at one time as its
@@ -83,16 +99,16 @@ where
     H: Fn(Request<Incoming>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let listener = socket.into_tokio()?;
-    let (closing, closed) = watch::channel(());
+    let ((open, closed), (closing, until)) = (oneshot::channel(), watch::channel(()));
+    let listener = OpenSocket { socket: socket.into_tokio()?, _open: open };
     let (listener, handler) = (Rc::new(listener), Rc::new(handler));
-    let accepting = move || accept(listener.clone(), options, tls.clone(), handler.clone(), closed.clone());
+    let accepting = move || accept(listener.clone(), options, tls.clone(), handler.clone(), until.clone());
     tokio::task::spawn_local(kept(options.key, accepting));
-    Ok(ControlHandle { _closing: closing })
+    Ok(ControlHandle { closing, closed })
 }
 
 async fn accept<H, F>(
-    listener: Rc<AcceptSocket>,
+    listener: Rc<OpenSocket>,
     options: ControlOptions,
     tls: SharedTls,
     handler: Rc<H>,
@@ -125,7 +141,7 @@ async fn accept<H, F>(
             drop(place);
         });
     };
-    listener.accept_until(closing, &places, start).await;
+    listener.socket.accept_until(closing, &places, start).await;
 }
 
 /// Whose process is at the other end.

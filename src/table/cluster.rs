@@ -250,6 +250,26 @@ impl ClusterLive {
         }
     }
 
+    /// Another process that ends has seen a session: what it says is news unless somebody was here since, or
+    /// the session has been idle too long.
+    pub fn hear_of(
+        &self,
+        session: u64,
+        seen: KnownSession,
+        moved_from: Option<u32>,
+        (now, idle): (Now, u32),
+    ) {
+        let idle = if seen.confirmed { idle } else { UNCONFIRMED_IDLE.min(idle) };
+        let known_later = self.ledger.find(session).is_some_and(|known| known.last > seen.last);
+        if known_later || now.secs().saturating_sub(seen.last) > idle {
+            return;
+        }
+        self.ledger.put(session, seen, &self.tally(now));
+        if let Some(from) = moved_from {
+            self.remember_move(session, from, seen.slot, seen.last);
+        }
+    }
+
     /// A session that was restored is over.
     pub fn forget(&self, session: u64) {
         self.ledger.end(session, &NoSessionCounter);

@@ -261,13 +261,22 @@ fn ready_means_that_every_cluster_is_served_and_ping_that_the_end_has_not_begun(
     assert_eq!(window.get("/ping").text(), "ok\n");
     let busy = nodes.pop().unwrap();
     let addr = window.proxy.addr;
-    let slow = std::thread::spawn(move || Client::new(addr).get("/slow?ms=1500").status);
+    let slow = std::thread::spawn(move || Client::new(addr).get("/early-hints?n=0&wait=1").status);
     until("the slow request is at the node", || (busy.hits() == 1).then_some(()));
+    // whoever is connected when the address goes is still answered
+    let mut asking: Vec<_> = (0..4).map(|_| window.client()).collect();
+    asking.iter_mut().for_each(|client| drop(client.open().unwrap()));
+    assert_eq!(window.get("/ping").status, 200, "all before it were accepted");
     window.proxy.signal("TERM");
-    until("the end is told", || (window.get("/ping").status == 503).then_some(()));
-    assert_eq!(window.get("/ready").status, 503);
-    assert_eq!(window.metric("homing_stopping"), 1.0);
-    assert_eq!(window.client().post("/api/reload", b"").status, 503, "too late");
+    assert!(window.proxy.log.wait(0, DEADLINE, |line| line.contains("stopping: ")).is_some());
+    let mut asking = asking.into_iter();
+    let mut next = || asking.next().unwrap();
+    assert_eq!((next().get("/ping").status, next().get("/ready").status), (503, 503));
+    assert!(next().get("/metrics").text().contains("\nhoming_stopping 1\n"));
+    assert_eq!(next().post("/api/reload", b"").status, 503, "too late");
+    until("the address is free", || std::net::TcpStream::connect(window.admin).is_err().then_some(()));
+    assert!(window.proxy.ended().is_none(), "it waits for the slow request");
+    busy.state.go_on.store(true, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(slow.join().unwrap(), 200);
     assert_eq!(window.proxy.exit(DEADLINE).code(), Some(0));
 }

@@ -193,9 +193,25 @@ fn a_name_that_resolves_is_a_node() {
 }
 
 #[test]
-fn int_is_a_graceful_end_too() {
+fn int_and_quit_are_graceful_ends_too() {
+    for name in ["INT", "QUIT"] {
+        let (node, proxy) = one("");
+        let addr = proxy.addr;
+        let slow = std::thread::spawn(move || Client::new(addr).get("/early-hints?n=0&wait=1").status);
+        until("the slow request is at the node", || (node.hits() == 1).then_some(()));
+        proxy.signal(name);
+        until_refused(&proxy);
+        node.state.go_on.store(true, Ordering::SeqCst);
+        assert_eq!(slow.join().expect("no panic"), 200);
+        assert_eq!(proxy.exit(DEADLINE).code(), Some(0));
+    }
+}
+
+#[test]
+fn usr2_is_a_warning_and_nothing_more() {
     let (_node, proxy) = one("");
+    proxy.signal("USR2");
+    let told = proxy.log.wait(0, DEADLINE, |line| line.contains("WARN") && line.contains("USR2"));
+    assert!(told.is_some_and(|line| line.contains("TERM")), "{:?}", proxy.log.all());
     assert_eq!(Client::new(proxy.addr).get("/").status, 200);
-    proxy.signal("INT");
-    assert_eq!(proxy.exit(DEADLINE).code(), Some(0));
 }

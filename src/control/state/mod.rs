@@ -20,11 +20,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tracing::{info, warn};
 
 /// Damaged files of one name that are kept.
 const DAMAGED_KEPT: usize = 3;
+/// How often it is looked whether a folder that is held is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The file that is locked; it says who holds it.
 const LOCK: &str = "lock";
 
@@ -34,6 +38,8 @@ pub struct StateDir {
     path: PathBuf,
     /// Locked while this value lives. None: the folder cannot be used, and nothing is written.
     lock: Option<File>,
+    /// Another process may have it by now.
+    given_up: AtomicBool,
     /// Names that could not be written when it was tried last.
     failing: Mutex<HashSet<String>>,
 }
@@ -59,9 +65,18 @@ impl StateDir {
     /// has written in it: a folder that cannot be used is no reason not to serve, and a warning says what
     /// that costs.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_within(path, Duration::ZERO)
+    }
+
+    /// The same; an instance that holds it is waited for so long, since it may be about to end.
+    pub fn open_within(path: &Path, patience: Duration) -> Result<Self, Error> {
         format::refuse_later(path)?;
-        let lock = match lock(path) {
-            Ok(lock) => Some(lock),
+        let lock = match lock_within(path, patience) {
+            Ok(lock) => {
+                // whoever held it may have written more
+                format::refuse_later(path)?;
+                Some(lock)
+            }
             Err(held @ Error::Held { .. }) => return Err(held),
             Err(error) => {
                 warn!(
@@ -72,12 +87,19 @@ impl StateDir {
                 None
             }
         };
-        Ok(Self { path: path.to_owned(), lock, failing: Mutex::default() })
+        Ok(Self { path: path.to_owned(), lock, given_up: AtomicBool::new(false), failing: Mutex::default() })
     }
 
     /// Whether anything can be written here at all.
     pub fn is_held(&self) -> bool {
-        self.lock.is_some()
+        self.lock.is_some() && !self.given_up.load(Relaxed)
+    }
+
+    /// Leaves the folder to another process: nothing is written here from now on.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Relaxed);
+        // where that fails it ends with the process
+        let _ = self.lock.as_ref().map(File::unlock);
     }
 
     /// Where the file of this name is.
@@ -185,6 +207,28 @@ impl StateDir {
             _ => {}
         }
         written.is_ok()
+    }
+}
+
+/// Locks the folder as soon as nobody holds it, which may take so long.
+fn lock_within(folder: &Path, patience: Duration) -> Result<File, Error> {
+    let begun = clock::instant();
+    let mut told = false;
+    loop {
+        match lock(folder) {
+            Err(Error::Held { holder, .. }) if clock::since(begun) < patience => {
+                if !std::mem::replace(&mut told, true) {
+                    let by =
+                        holder.map_or_else(|| "another instance".to_owned(), |pid| format!("process {pid}"));
+                    info!(
+                        "state-dir {} is in use by {by}: waiting {patience:?} for its end",
+                        folder.display()
+                    );
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            other => return other,
+        }
     }
 }
 

@@ -87,16 +87,19 @@ impl StateWriter {
         Saved(saved)
     }
 
-    /// Writes what waits, and nothing after that. A disk that does not write is waited for five seconds.
-    pub fn close(&self) {
+    /// Writes what waits, and nothing after that. A disk that does not write is waited for five seconds; false
+    /// if it is at that still.
+    pub fn close(&self) -> bool {
         self.queue.lock().closed = true;
         self.queue.news.notify_one();
-        if self.thread.take().is_some_and(|thread| !thread.ends_within(PATIENCE)) {
+        let ended = self.thread.take().is_none_or(|thread| thread.ends_within(PATIENCE));
+        if !ended {
             warn!(
                 "the disk of {} does not write: what was changed last may be lost",
                 self.dir.path("").display()
             );
         }
+        ended
     }
 }
 

@@ -68,6 +68,11 @@ impl Announce {
             .commit(plan, move |guard, request, caller| answer(handler.clone(), guard, request, caller))
     }
 
+    /// Closes the address, and waits until it is; what is under way is answered.
+    pub async fn close(&mut self) {
+        self.listener.close().await;
+    }
+
     /// The certificates that it shows.
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.listener.certificates()

@@ -6,14 +6,14 @@ use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A running proxy with a folder of its own.
 pub struct Proxy {
     child: Mutex<Child>,
     pub pid: u32,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     /// The first TCP address of the first listener.
     pub addr: SocketAddr,
     access: Lines,
@@ -97,7 +97,13 @@ impl Proxy {
         Some(Self::start_by(command, folder, "homing.toml"))
     }
 
-    fn start_by(mut command: Command, folder: tempfile::TempDir, file: &str) -> Self {
+    /// Starts another process on the same conf, beside this one. It listens as soon as this one lets it.
+    pub fn successor(&self) -> Self {
+        Self::start_by(command(&self.conf()), self.folder.clone(), "homing.toml")
+    }
+
+    fn start_by(mut command: Command, folder: impl Into<Arc<tempfile::TempDir>>, file: &str) -> Self {
+        let folder = folder.into();
         let path = folder.path().join(file);
         let binds = binds(&std::fs::read_to_string(&path).expect("the conf file is there"));
         let mut child = command.spawn().expect("the binary starts");
@@ -248,7 +254,16 @@ pub fn refused_start(conf: &str) -> (Option<i32>, String) {
 pub fn refused_start_in(folder: &tempfile::TempDir, conf: &str) -> (Option<i32>, String) {
     let path = folder.path().join("homing.toml");
     std::fs::write(&path, conf).expect("the conf file is written");
-    let mut child = command(&path).spawn().expect("the binary starts");
+    refusal(&path)
+}
+
+/// The same beside a process that has this conf, too.
+pub fn refused_start_beside(other: &Proxy) -> (Option<i32>, String) {
+    refusal(&other.conf())
+}
+
+fn refusal(path: &Path) -> (Option<i32>, String) {
+    let mut child = command(path).spawn().expect("the binary starts");
     let log = Lines::follow(child.stderr.take().expect("stderr is piped"));
     let end = std::time::Instant::now() + DEADLINE;
     let status = loop {

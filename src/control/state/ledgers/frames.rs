@@ -79,6 +79,16 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
+    /// Reads on behind the first line.
+    pub fn within(from: R) -> Self {
+        Self { from, buffer: Vec::new() }
+    }
+
+    /// What is not read yet.
+    pub fn rest(self) -> R {
+        self.from
+    }
+
     /// The next frame; none at the end.
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, Error> {
         let mut head = [0; HEAD];

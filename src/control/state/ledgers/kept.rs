@@ -50,6 +50,16 @@ impl KeptLedger {
         (found.len(), (found.len() >= most).then_some(part))
     }
 
+    /// Writes what is true now of the sessions that were seen since then.
+    pub fn seen_since(&self, then: u32, out: &mut Vec<u8>) {
+        let (mut found, mut part) = (Vec::new(), 0);
+        while self.follower.part(part, &mut found) {
+            found.retain(|(_, known)| known.is_some_and(|known| known.last >= then));
+            part += 1;
+        }
+        encode(&self.live, &found, out);
+    }
+
     /// Whether anybody was seen since then.
     pub fn any_seen_since(&self, then: u32) -> bool {
         self.live.ledger.any_seen_since(then)

@@ -113,7 +113,7 @@ impl Times {
     }
 
     /// A time to come is now: the wall clock was set back.
-    fn mono_of(&self, unix: u32) -> u32 {
+    pub fn mono_of(&self, unix: u32) -> u32 {
         self.mono.saturating_sub(self.unix.saturating_sub(unix)).max(1)
     }
 }

@@ -11,6 +11,7 @@
 mod encode;
 pub(super) mod frames;
 mod kept;
+mod late;
 mod load;
 mod rewrite;
 mod writer;
@@ -24,17 +25,17 @@ use crate::base::tasks::kept_thread;
 use crate::table::Current;
 use load::{Damage, load};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tracing::warn;
-use writer::{FILE, LedgerWriter};
+use writer::{FILE, LedgerOrder, LedgerWriter};
 
 /// How long the end waits for a disk that does not write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The thread that writes.
+/// The thread that writes, and what it is told by.
 pub struct LedgerKeeper {
-    thread: Option<(Arc<AtomicBool>, Background)>,
+    thread: Option<(Sender<LedgerOrder>, Background)>,
 }
 
 impl LedgerKeeper {
@@ -49,20 +50,20 @@ impl LedgerKeeper {
             return Self { thread: None };
         }
         let mut writer = LedgerWriter::new(dir, current, damage);
+        writer.follow_others();
         // at once, so that what is appended never follows what could not be read
         writer.write_all_anew();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let (orders, told) = channel();
         let mut begun = false;
         let thread = Background::start("ledgers", move || {
             kept_thread("the writer of the ledgers", || {
                 // after a fault nobody knows what the file tells
                 writer.lacking |= std::mem::replace(&mut begun, true);
-                writer.run(&stopped);
+                writer.run(&told);
             });
         });
         match thread {
-            Ok(thread) => Self { thread: Some((stop, thread)) },
+            Ok(thread) => Self { thread: Some((orders, thread)) },
             Err(error) => {
                 warn!("no thread for the ledgers: {error}; sessions will not outlive this process");
                 Self { thread: None }
@@ -70,10 +71,23 @@ impl LedgerKeeper {
         }
     }
 
+    /// Writes everything, for another process to go on with: what changes from then on is handed to that. True
+    /// once it is on the disk, which is waited for five seconds.
+    pub fn hand_off(&mut self) -> bool {
+        let Some((orders, writer)) = &self.thread else { return true };
+        let (told, done) = channel();
+        if orders.send(LedgerOrder::HandOff(told)).is_err() {
+            return false;
+        }
+        writer.thread().unpark();
+        done.recv_timeout(PATIENCE).unwrap_or(false)
+    }
+
     /// Writes everything a last time. A disk that does not write is waited for five seconds.
     pub fn close(&mut self) {
-        let Some((stop, writer)) = self.thread.take() else { return };
-        stop.store(true, Relaxed);
+        let Some((orders, writer)) = self.thread.take() else { return };
+        // a thread that is gone ends by itself
+        let _ = orders.send(LedgerOrder::End);
         writer.thread().unpark();
         // what is not on a disk by then is lost with the process
         writer.ends_within(PATIENCE);

@@ -1,5 +1,7 @@
 //! The writer and the reader against each other: whatever was true at the last tick is known after a start.
 
+mod late;
+
 use super::load::load;
 use super::writer::{LedgerWriter, SLACK, gathers_next, period};
 use super::{FILE, LedgerKeeper, StateDir};

@@ -2,6 +2,7 @@
 
 use super::StateDir;
 use super::kept::KeptLedger;
+use super::late::{LateFile, LateWriter};
 use super::load::{Damage, is_kept};
 use super::rewrite::{AppendFile, LedgerRewrite};
 use crate::base::clock;
@@ -10,10 +11,11 @@ use crate::table::{Current, Table};
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+use tracing::warn;
 
 /// The file's name in the state folder.
 pub const FILE: &str = "ledgers";
@@ -30,8 +32,18 @@ pub const SLACK: u64 = 1 << 20;
 const PART_OF_IDLE: u32 = 20;
 /// At least and at most.
 const PERIOD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// How often it is looked at what others still write.
+const OTHERS: Duration = Duration::from_millis(2);
 /// Pause before writing is tried again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the thread is told.
+pub enum LedgerOrder {
+    /// Write everything, and nothing to this file after that. The answer: whether it is written.
+    HandOff(Sender<bool>),
+    /// Write everything a last time, and end.
+    End,
+}
 
 /// The writing side.
 pub struct LedgerWriter {
@@ -55,6 +67,10 @@ pub struct LedgerWriter {
     /// Times before this one are in the file.
     since: u32,
     pub not_before: Instant,
+    /// Where what changes goes since the file was handed over.
+    pub late: Option<LateWriter>,
+    /// What processes that were told to end still learn.
+    others: Vec<LateFile>,
     /// Of the file that was found: why it is to be set aside, and what that costs.
     damage: Option<Damage>,
 }
@@ -62,6 +78,7 @@ pub struct LedgerWriter {
 impl LedgerWriter {
     /// Has written nothing yet.
     pub fn new(dir: Arc<StateDir>, current: Arc<Current>, damage: Option<Damage>) -> Self {
+        let others = LateFile::all(&dir.path(""));
         let now = clock::instant();
         Self {
             dir,
@@ -76,24 +93,64 @@ impl LedgerWriter {
             period: PERIOD.1,
             since: 0,
             not_before: now,
+            late: None,
+            others,
             damage,
         }
     }
 
-    /// Writes until it is stopped.
-    pub fn run(&mut self, stopped: &AtomicBool) {
+    /// The ledgers that are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> &[KeptLedger] {
+        &self.kept
+    }
+
+    /// Writes until it is told to end.
+    pub fn run(&mut self, orders: &Receiver<LedgerOrder>) {
         // the table is looked at again: from here on there is somebody to wake
         (self.waker, self.revision) = (Some(Arc::new(ThreadWaker(thread::current())).into()), 0);
         let mut gathers = Duration::ZERO;
-        while !stopped.load(Relaxed) {
+        loop {
+            match orders.try_recv() {
+                Ok(LedgerOrder::HandOff(told)) => drop(told.send(self.hand_off())),
+                Ok(LedgerOrder::End) | Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {}
+            }
             self.tick();
             thread::sleep(gathers);
             let idle_since = clock::instant();
-            thread::park_timeout(TICK);
+            thread::park_timeout(if self.others.is_empty() { TICK } else { OTHERS });
             gathers = gathers_next(gathers, clock::since(idle_since));
         }
         self.waker = None;
+        match self.late.take().map(|late| late.end(&self.kept)) {
+            None => self.write_all_anew(),
+            Some(Ok(())) => {}
+            Some(Err(error)) => warn!("what was seen of sessions last is not saved: {error}"),
+        }
+    }
+
+    /// Writes everything, and from then on what changes to a file of this process alone. False if that does
+    /// not work: all goes on as before.
+    pub fn hand_off(&mut self) -> bool {
+        let waker = self.waker.take();
+        let now = clock::monotonic_secs();
         self.write_all_anew();
+        self.waker = waker;
+        if self.file.is_none() || self.lacking {
+            return false;
+        }
+        match LateWriter::begin(&self.dir, now) {
+            Ok(late) => self.late = Some(late),
+            Err(error) => warn!("the state folder is not given up before the end: {error}"),
+        }
+        self.late.is_some()
+    }
+
+    /// Learns what others still write that were told to end.
+    pub fn follow_others(&mut self) {
+        let table = self.current.load();
+        self.others.retain_mut(|other| other.follow(&table));
     }
 
     /// Writes everything to a new file, in one go.
@@ -110,6 +167,14 @@ impl LedgerWriter {
     /// everything written anew when that is possible again.
     pub fn tick(&mut self) {
         self.follow_table();
+        if !self.others.is_empty() {
+            self.follow_others();
+        }
+        if let Some(late) = &mut self.late {
+            // the end says all of it again, and whether it could
+            let _ = late.append(&mut self.kept);
+            return;
+        }
         let mut changes = Vec::new();
         for kept in &mut self.kept {
             self.lacking |= kept.changes(&mut changes) == FollowResult::NotAll;
