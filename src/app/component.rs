@@ -197,7 +197,8 @@ impl Components {
     /// Saves what the next process is to know, of each before those that it needs. False if the disk does not
     /// take all of it.
     pub fn save(&mut self) -> bool {
-        self.0.iter_mut().rev().fold(true, |all, slot| slot.save() && all)
+        let saved: Vec<bool> = self.0.iter_mut().rev().map(|slot| slot.save()).collect();
+        saved.into_iter().all(|saved| saved)
     }
 
     /// Ends all of them, each before those that it needs.

@@ -265,7 +265,9 @@ fn ready_means_that_every_cluster_is_served_and_ping_that_the_end_has_not_begun(
     until("the slow request is at the node", || (busy.hits() == 1).then_some(()));
     // whoever is connected when the address goes is still answered
     let mut asking: Vec<_> = (0..4).map(|_| window.client()).collect();
-    asking.iter_mut().for_each(|client| drop(client.open().unwrap()));
+    for client in &mut asking {
+        client.open().unwrap();
+    }
     assert_eq!(window.get("/ping").status, 200, "all before it were accepted");
     window.proxy.signal("TERM");
     assert!(window.proxy.log.wait(0, DEADLINE, |line| line.contains("stopping: ")).is_some());

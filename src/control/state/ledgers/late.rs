@@ -117,11 +117,14 @@ impl LateFile {
     fn read(&mut self, table: &Table) -> Result<bool, Error> {
         let more = (&self.file).take(STEP).read_to_end(&mut self.unread).map_err(Error::Io)?;
         let mut left = &self.unread[..];
-        if !self.begun && left.len() >= FIRST_LINE.len() {
+        if !self.begun {
+            if left.len() < FIRST_LINE.len() {
+                return Ok(more > 0);
+            }
             FrameReader::new(&mut left)?;
             self.begun = true;
         }
-        while self.begun {
+        loop {
             let mut reader = FrameReader::within(left);
             match reader.next() {
                 Ok(Some(frame)) => take(&frame, table),
