@@ -216,6 +216,7 @@ struct Nobody;
 
 impl SessionCounter for Nobody {
     fn change(&self, _: u32, _: i32) {}
+    fn yields(&self, _: u32, _: i32) {}
 }
 
 #[test]

@@ -192,6 +192,8 @@ fn clusters(out: &mut String, clusters: &[Cluster]) {
     one("homing_ledger_evicted_total", "counter", "Sessions forgotten for want of room.", |cluster| {
         cluster.ledger.evicted
     });
+    let help = "Places that went from a session whose client never came back to a new one.";
+    one("homing_places_given_up_total", "counter", help, |cluster| cluster.ledger.given_up);
     let mut capacity = family(
         out,
         "homing_cluster_capacity",

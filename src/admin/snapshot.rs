@@ -8,6 +8,7 @@ use crate::base::tasks;
 use crate::base::words::Word;
 use crate::config::model::AdminState;
 use crate::feed::heartbeat_sink::{Counts, Dialect, HeartbeatOutcome};
+use crate::ledger::Standing;
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::TrafficTotals;
 use crate::table::{Cluster, Node, State, StateChange, Traffic};
@@ -129,7 +130,7 @@ pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
                 session: format!("{id:016x}"),
                 begun: at(seen.first),
                 seen: at(seen.last),
-                confirmed: seen.confirmed,
+                confirmed: seen.standing == Standing::Confirmed,
             })
             .collect(),
     }
@@ -175,6 +176,7 @@ fn cluster_now(cluster: &Cluster) -> status::Cluster {
             entries: ledger.len() as u64,
             limit: ledger.limit() as u64,
             evicted: ledger.evicted(),
+            given_up: ledger.given_up(),
         },
         traffic: counted(&cluster.live.traffic),
         nodes,

@@ -243,6 +243,9 @@ pub struct Ledger {
     pub limit: u64,
     /// Sessions forgotten for want of room since the start.
     pub evicted: u64,
+    /// Places at nodes, since the start, that went from a session whose client never came back to a new one.
+    #[serde(default)]
+    pub given_up: u64,
 }
 
 /// A node.

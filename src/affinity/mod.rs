@@ -204,6 +204,12 @@ impl Affinity {
         }
     }
 
+    /// True when of some sessions nothing but the ledger says where they are: those with an id that names no
+    /// node.
+    pub fn asks_ledger(&self) -> bool {
+        self.stands_in_ledger() || self.main.as_ref().is_some_and(AffinityMethod::shows_ids)
+    }
+
     /// True when sessions are pinned by a cookie that names their node.
     pub fn pins_by_cookie(&self) -> bool {
         matches!(self.main, Some(AffinityMethod::Cookie(_)))

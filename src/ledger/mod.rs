@@ -17,6 +17,8 @@ mod room;
 mod scans;
 mod shard;
 mod sweep;
+mod yield_queue;
+mod yielding;
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +29,11 @@ use eviction::EvictionFloors;
 use hashbrown::hash_table::Entry as Place;
 use renames::Renames;
 use shard::{ShardContent, Shards};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use yield_queue::YieldQueue;
 
 pub use follower::{FollowResult, Follower};
-pub use known::{KnownSession, SessionCounter};
+pub use known::{KnownSession, SessionCounter, Standing};
 
 /// What becomes of an entry that is there already when one is to be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Ledger {
     capacity: Capacity,
     /// Ids that were replaced a moment ago.
     renames: Renames,
+    /// Who gives up a place, by node.
+    yielding: YieldQueue,
 }
 
 impl Ledger {
@@ -65,6 +70,7 @@ impl Ledger {
             shards,
             capacity: Capacity::new(limit),
             renames: Renames::default(),
+            yielding: YieldQueue::default(),
         }
     }
 
@@ -94,32 +100,39 @@ impl Ledger {
         // mostly there is nothing that others would have to know
         if let Some(entry) = self.shards.of(hash).read().find(hash, session)
             && entry.slot == slot
-            && entry.confirmed
+            && entry.standing == Standing::Confirmed
         {
             return entry.touch(now);
         }
-        self.enter(
-            session,
-            KnownSession { slot, first: now, last: now, confirmed: true },
-            Conflict::Move,
-            tally,
-        );
+        self.enter(session, seen_first(slot, now, Standing::Confirmed), Conflict::Move, tally);
     }
 
     /// A new session is placed; it is not confirmed until the client comes back with its pin. Returns the
     /// slot that it is on: another one if somebody else has placed it meanwhile.
     pub fn open(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) -> u32 {
-        self.enter(
-            session,
-            KnownSession { slot, first: now, last: now, confirmed: false },
-            Conflict::Keep,
-            tally,
-        )
+        self.enter(session, seen_first(slot, now, Standing::Placed), Conflict::Keep, tally)
+    }
+
+    /// The answer to a session's first request gave it an id that names no node: its node stands here alone,
+    /// whether its client comes back soon or not.
+    pub fn keep(&self, session: u64, slot: u32, now: u32, tally: &impl SessionCounter) {
+        self.enter(session, seen_first(slot, now, Standing::Kept), Conflict::Move, tally);
+    }
+
+    /// The same of a session that went by this id already, wherever it is by now.
+    pub fn hold(&self, session: u64, now: u32, tally: &impl SessionCounter) {
+        let hash = self.shards.hash(session);
+        let content = &mut *self.shards.of(hash).write();
+        if let Some(entry) = content.entries.find_mut(hash, |entry| entry.session == session) {
+            entry.rise(Standing::Kept, tally);
+            entry.touch(now);
+            content.note(session);
+        }
     }
 
     /// The session is over; false if it was unknown.
     pub fn end(&self, session: u64, tally: &impl SessionCounter) -> bool {
-        let ended = self.take(session, |entry| tally.change(entry.slot, -1)).is_some();
+        let ended = self.take(session, |entry| entry.leave(tally)).is_some();
         if ended {
             self.capacity.release(1);
         }
@@ -133,7 +146,7 @@ impl Ledger {
             return;
         }
         // Its count and its reserved room stay while it is in neither place.
-        let Some(known) = self.take(old, |_| ()) else { return };
+        let Some(known) = self.take(old, |entry| entry.set_yields(false, tally)) else { return };
         self.renames.note(old, new, now);
         let hash = self.shards.hash(new);
         let content = &mut *self.shards.of(hash).write();
@@ -148,10 +161,12 @@ impl Ledger {
                 if entry.slot == known.slot {
                     entry.first = entry.first.min(known.first);
                 }
-                entry.confirmed |= known.confirmed;
-                *entry.busy.get_mut() |= known.busy.into_inner();
+                *entry.busy.get_mut() |= known.busy.load(Relaxed);
                 entry.touch(now);
-                tally.change(known.slot, -1);
+                if known.counts() {
+                    entry.rise(known.standing, tally);
+                    tally.change(known.slot, -1);
+                }
                 self.capacity.release(1);
             }
             Place::Vacant(place) => {
@@ -166,12 +181,7 @@ impl Ledger {
     /// The session was moved to another node. It came with a pin, so it is confirmed, and entered if it is
     /// unknown.
     pub fn relocate(&self, session: u64, to: u32, now: u32, tally: &impl SessionCounter) {
-        self.enter(
-            session,
-            KnownSession { slot: to, first: now, last: now, confirmed: true },
-            Conflict::Move,
-            tally,
-        );
+        self.enter(session, seen_first(to, now, Standing::Confirmed), Conflict::Move, tally);
     }
 
     /// Enters a session that is known from before.
@@ -209,11 +219,12 @@ impl Ledger {
     }
 
     /// Takes an entry out, with a last look while the shard is locked. The room it took is still held.
-    fn take(&self, session: u64, look: impl FnOnce(&Entry)) -> Option<Entry> {
+    fn take(&self, session: u64, last_look: impl FnOnce(&mut Entry)) -> Option<Entry> {
         let hash = self.shards.hash(session);
         let mut content = self.shards.of(hash).write();
-        let (entry, _) = content.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
-        look(&entry);
+        let (mut entry, _) =
+            content.entries.find_entry(hash, |entry| entry.session == session).ok()?.remove();
+        last_look(&mut entry);
         content.note(session);
         Some(entry)
     }
@@ -238,10 +249,15 @@ impl Ledger {
         if conflict == Conflict::Move {
             entry.put_on(new.slot, new.first, tally);
         }
-        entry.confirmed |= new.confirmed;
+        entry.rise(new.standing, tally);
         entry.touch(new.last);
         let slot = entry.slot;
         content.note(session);
         Some(slot)
     }
+}
+
+/// A session that is seen for the first time.
+fn seen_first(slot: u32, now: u32, standing: Standing) -> KnownSession {
+    KnownSession { slot, first: now, last: now, standing }
 }

@@ -60,7 +60,7 @@ impl Ledger {
     /// entry at all.
     fn evict(&self, tally: &impl SessionCounter) -> bool {
         while let Some(session) = self.floors.least(self.shards.all()) {
-            if self.take(session, |entry| tally.change(entry.slot, -1)).is_some() {
+            if self.take(session, |entry| entry.leave(tally)).is_some() {
                 self.capacity.evicted.fetch_add(1, Relaxed);
                 return true;
             }

@@ -1,5 +1,6 @@
 //! Looks at every session, for what nobody keeps count of.
 
+use super::entry::Entry;
 use super::shard::Shard;
 use super::{KnownSession, Ledger};
 use std::cmp::Reverse;
@@ -11,10 +12,10 @@ impl Ledger {
         self.shards.content(part, out)
     }
 
-    /// Looks at each session in one of `parts` parts of the shards.
+    /// Looks at each session that counts in one of `parts` parts of the shards.
     pub fn look_through(&self, part: usize, parts: usize, mut each: impl FnMut(KnownSession)) {
         for shard in self.shards.part(part, parts) {
-            shard.read().entries.iter().for_each(|entry| each(entry.known()));
+            shard.read().entries.iter().filter(|entry| entry.counts()).for_each(|entry| each(entry.known()));
         }
     }
 
@@ -35,9 +36,10 @@ impl Ledger {
     pub fn newest_on(&self, slot: u32, most: usize) -> Vec<(u64, KnownSession)> {
         let mut newest = BinaryHeap::new();
         for shard in self.shards.all() {
-            for entry in shard.read().entries.iter().filter(|entry| entry.slot == slot) {
+            let counts = |entry: &&Entry| entry.slot == slot && entry.counts();
+            for entry in shard.read().entries.iter().filter(counts) {
                 let known = entry.known();
-                newest.push(Reverse((known.last, entry.session, known.first, known.confirmed)));
+                newest.push(Reverse((known.last, entry.session, known.first, known.standing)));
                 if newest.len() > most {
                     newest.pop();
                 }
@@ -45,7 +47,7 @@ impl Ledger {
         }
         let sorted = newest.into_sorted_vec().into_iter();
         let known =
-            |(last, session, first, confirmed)| (session, KnownSession { slot, first, last, confirmed });
+            |(last, session, first, standing)| (session, KnownSession { slot, first, last, standing });
         sorted.map(|Reverse(row)| known(row)).collect()
     }
 }

@@ -2,11 +2,11 @@
 
 use super::entry::Entry;
 use super::shard::Shard;
-use super::{KnownSession, Ledger, SessionCounter};
+use super::{Ledger, SessionCounter, Standing};
 
 impl Ledger {
-    /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if its client never came
-    /// back, in one of `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets
+    /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if it was placed and its
+    /// client never came back, in one of `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets
     /// what is above a limit that was lowered. Returns how many went.
     pub fn sweep(
         &self,
@@ -17,10 +17,12 @@ impl Ledger {
         parts: usize,
         tally: &impl SessionCounter,
     ) -> usize {
-        let limit = |known: KnownSession| if known.confirmed { idle } else { unconfirmed_idle };
-        let stays = |entry: &Entry| {
-            now.saturating_sub(entry.known().last) <= limit(entry.known()) || entry.is_busy(now)
+        let limit = |entry: &Entry| match entry.standing {
+            Standing::Placed => unconfirmed_idle,
+            Standing::Kept | Standing::Placeless | Standing::Confirmed => idle,
         };
+        let stays =
+            |entry: &Entry| now.saturating_sub(entry.known().last) <= limit(entry) || entry.is_busy(now);
         let gone: usize = self.shards.part(part, parts).map(|shard| self.retain(shard, tally, stays)).sum();
         self.renames.sweep(now);
         gone + self.shed(tally)
@@ -37,7 +39,7 @@ impl Ledger {
         content.entries.retain(|entry| {
             let stays = keep(entry);
             if !stays {
-                tally.change(entry.slot, -1);
+                entry.leave(tally);
                 content.notes.iter_mut().for_each(|notes| notes.add(entry.session));
             }
             stays

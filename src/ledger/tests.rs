@@ -9,26 +9,33 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 pub const SLOTS: usize = 4;
 
 #[derive(Default)]
-pub struct Counts([AtomicI64; SLOTS]);
+pub struct Counts([AtomicI64; SLOTS], [AtomicI64; SLOTS]);
 
 impl SessionCounter for Counts {
     fn change(&self, slot: u32, by: i32) {
         let before = self.0[slot as usize].fetch_add(i64::from(by), SeqCst);
         assert!(before + i64::from(by) >= 0, "the count of {slot} went below zero");
     }
+
+    fn yields(&self, slot: u32, by: i32) {
+        let before = self.1[slot as usize].fetch_add(i64::from(by), SeqCst);
+        assert!(before + i64::from(by) >= 0, "those of {slot} that yield went below zero");
+    }
 }
 
 impl Counts {
     pub fn assert_equal(&self, ledger: &Ledger) {
-        let counted = ledger.per_slot();
-        for (slot, told) in self.0.iter().enumerate() {
-            assert_eq!(
-                told.load(SeqCst),
-                i64::from(counted.get(&(slot as u32)).copied().unwrap_or(0)),
-                "slot {slot}"
-            );
+        let (mut counted, mut yield_too, mut placeless) = ([0; SLOTS], [0; SLOTS], 0);
+        for shard in ledger.shards.all() {
+            for entry in shard.read().entries.iter() {
+                counted[entry.slot as usize] += i64::from(entry.counts());
+                yield_too[entry.slot as usize] += i64::from(entry.yields);
+                placeless += i64::from(!entry.counts());
+            }
         }
-        assert_eq!(ledger.len(), counted.values().sum::<u32>() as usize);
+        let told = |counts: &[AtomicI64; SLOTS]| std::array::from_fn(|slot| counts[slot].load(SeqCst));
+        assert_eq!((told(&self.0), told(&self.1)), (counted, yield_too));
+        assert_eq!(ledger.len() as i64, counted.iter().sum::<i64>() + placeless);
         assert!(ledger.len() <= ledger.limit());
     }
 }
@@ -46,9 +53,15 @@ fn an_entry_is_small() {
 fn a_session_is_confirmed_when_its_client_comes_back() {
     let (ledger, tally) = new(100);
     assert_eq!(ledger.open(1, 2, 10, &tally), 2);
-    assert_eq!(ledger.find(1), Some(KnownSession { slot: 2, first: 10, last: 10, confirmed: false }));
+    assert_eq!(
+        ledger.find(1),
+        Some(KnownSession { slot: 2, first: 10, last: 10, standing: Standing::Placed })
+    );
     ledger.touch(1, 2, 15, &tally);
-    assert_eq!(ledger.find(1), Some(KnownSession { slot: 2, first: 10, last: 15, confirmed: true }));
+    assert_eq!(
+        ledger.find(1),
+        Some(KnownSession { slot: 2, first: 10, last: 15, standing: Standing::Confirmed })
+    );
     assert_eq!(ledger.find(2), None);
     tally.assert_equal(&ledger);
 }
@@ -80,11 +93,17 @@ fn a_new_id_at_login_is_the_same_session() {
     ledger.open(1, 2, 10, &tally);
     ledger.rename(1, 5, 20, &tally);
     assert_eq!((ledger.look(1, Entry::known), ledger.len()), (None, 1));
-    assert_eq!(ledger.find(5), Some(KnownSession { slot: 2, first: 10, last: 20, confirmed: false }));
+    assert_eq!(
+        ledger.find(5),
+        Some(KnownSession { slot: 2, first: 10, last: 20, standing: Standing::Placed })
+    );
     // KnownSession under the new id before the change was noticed: what was seen stands.
     ledger.touch(6, 3, 21, &tally);
     ledger.rename(5, 6, 22, &tally);
-    assert_eq!(ledger.find(6), Some(KnownSession { slot: 3, first: 21, last: 22, confirmed: true }));
+    assert_eq!(
+        ledger.find(6),
+        Some(KnownSession { slot: 3, first: 21, last: 22, standing: Standing::Confirmed })
+    );
     ledger.rename(6, 6, 23, &tally);
     ledger.rename(404, 7, 23, &tally);
     assert_eq!(ledger.len(), 1);
@@ -182,7 +201,9 @@ fn those_who_are_there_outlast_those_who_left() {
 fn the_one_that_goes_is_missed_least_whatever_happened_before() {
     let mut rng = SmallRng::seed_from_u64(11);
     let (ledger, tally) = new(300);
-    let missed = |id: &u64| ledger.look(*id, Entry::known).map(|seen| (seen.confirmed, seen.last));
+    let missed = |id: &u64| {
+        ledger.look(*id, Entry::known).map(|seen| (seen.standing == Standing::Confirmed, seen.last))
+    };
     let mut there: Vec<u64> = Vec::new();
     for session in 0..3_000 {
         let now = session as u32 / 4;
@@ -306,6 +327,9 @@ pub fn act(ledger: &Ledger, tally: &Counts, kind: u32, session: u64, slot: u32, 
         8 => ledger.relocate(session, slot, now, tally),
         9 => drop(ledger.sweep(now, 50, 20, slot as usize, SLOTS, tally)),
         10 => ledger.set_limit(20 + session as usize),
+        12 => ledger.keep(session, slot, now, tally),
+        13 => ledger.find_yielding(now, slot as usize, SLOTS, |slot| slot > 0, tally),
+        14 => drop(ledger.take_place(slot, now, tally)),
         _ => drop(ledger.carried(session, now)),
     }
 }
@@ -321,7 +345,7 @@ fn threads_that_meet_leave_exact_counts() {
                     let mut rng = SmallRng::seed_from_u64(seed * 8 + thread);
                     for now in 0..4_000 {
                         let kind = match rng.random_range(0..500) {
-                            n if n < 40 => 11,
+                            n if n < 160 => 11 + n / 40,
                             _ => rng.random_range(0..10),
                         };
                         act(ledger, tally, kind, rng.random_range(0..200), rng.random_range(0..4), now);
@@ -337,7 +361,7 @@ fn threads_that_meet_leave_exact_counts() {
 proptest! {
     #[test]
     fn counts_are_exact_after_anything(
-        acts in prop::collection::vec((0u32..12, 0u64..100, 0u32..4), 1..300),
+        acts in prop::collection::vec((0u32..15, 0u64..100, 0u32..4), 1..300),
     ) {
         let (ledger, tally) = new(40);
         for (now, &(kind, session, slot)) in acts.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::affinity::{FoundPin, PinLookup, bypass, visitor};
 use crate::base::clock;
 use crate::table::decide::{self, Decision, Refusal, Verdict};
 use crate::table::{Cluster, Node};
+use crate::telemetry::recent::Manner;
 use crate::telemetry::termination::Termination;
 use http::{HeaderMap, StatusCode};
 use rand::RngCore;
@@ -158,6 +159,12 @@ pub(super) async fn choose(
                             continue;
                         }
                     };
+                if session.took_place {
+                    open.record.note = "took-place".into();
+                    open.record.decision.manner = Manner::TookPlace;
+                } else if met.is_some() && first.joined {
+                    open.record.decision.manner = Manner::Together;
+                }
                 if let Some(visitor) = alike.filter(|_| verdict.honoured) {
                     client.remember_placement(&cluster.name, visitor, slot, session.id);
                 }

@@ -8,8 +8,9 @@ use crate::table::{Cluster, ClusterLive, Table};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Seconds after which the ledger is told again, at most: well within the minute that an unconfirmed session
-/// has.
+/// Seconds after which the ledger is told first: well before another could have the session's place.
+const FIRST_STEP: u32 = 5;
+/// Seconds after which it is told again, at most: well within the minute that an unconfirmed session has.
 const LONGEST_STEP: u32 = 15;
 
 /// What is in flight on a thread.
@@ -78,7 +79,7 @@ impl Flights {
             table.clusters.iter().map(|cluster| (cluster.live.id, &**cluster)).collect();
         for row in lasting {
             let Some(cluster) = clusters.get(&row.cluster) else { continue };
-            if now.secs() - row.touched >= step(cluster) {
+            if now.secs() - row.touched >= step(cluster, row.lasts) {
                 row.session = cluster.live.ledger.carried(row.session, now.secs());
                 (row.touched, row.lasts) = (now.secs(), true);
             }
@@ -93,8 +94,8 @@ impl FlightRows {
     }
 }
 
-/// Seconds after which a cluster's ledger is told again.
-fn step(cluster: &Cluster) -> u32 {
+/// Seconds after which a cluster's ledger is told, again if it knows that the request lasts.
+fn step(cluster: &Cluster, lasts: bool) -> u32 {
     let idle = cluster.conf.session_idle.get().as_secs().min(cluster.affinity.max_idle().unwrap_or(u64::MAX));
-    u32::try_from(idle / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_STEP)
+    u32::try_from(idle / 4).unwrap_or(u32::MAX).clamp(1, if lasts { LONGEST_STEP } else { FIRST_STEP })
 }

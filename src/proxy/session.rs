@@ -2,12 +2,12 @@
 
 use crate::affinity::{PinLookup, PinOutcome, PinSent};
 use crate::base::clock::Now;
+use crate::ledger::{KnownSession, Standing};
 use crate::table::cluster::LiveSessionCounter;
 use crate::table::decide::{Verdict, Why};
 use crate::table::{Cluster, Node, State};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use std::sync::Arc;
 
 /// A session's entry in the ledger, from the decision to the answer.
 pub struct OpenSession {
@@ -21,6 +21,8 @@ pub struct OpenSession {
     pub quiet: bool,
     /// Whether it is one at all.
     counts: bool,
+    /// Whether it has the place of one whose client never came back.
+    pub took_place: bool,
 }
 
 /// Seconds after which a session may have ended without our notice: no sign-in takes so long, and few
@@ -30,12 +32,22 @@ const QUIET: u32 = 600;
 impl OpenSession {
     /// Of a request that passes all this by.
     pub fn none() -> Self {
-        Self { id: 0, known: true, placed: false, quiet: false, counts: false }
+        Self { id: 0, known: true, placed: false, quiet: false, counts: false, took_place: false }
+    }
+
+    /// A session that is known.
+    fn of(id: u64) -> Self {
+        Self { id, counts: true, ..Self::none() }
     }
 
     /// Whether it was on the node of this verdict before.
     pub fn is_at_home(&self, verdict: &Verdict) -> bool {
         verdict.honoured || (self.counts && self.known && verdict.was.is_none())
+    }
+
+    /// Whether it began with this request.
+    fn is_new(&self) -> bool {
+        self.placed && !self.known
     }
 
     /// Its identity, if the ledger has it.
@@ -112,7 +124,7 @@ pub fn enter(
         cluster.live.moved_back(id, slot);
         // a foreign pin may say which node and not whose session
         let known = reading.session.is_some();
-        return Ok(OpenSession { id, known, placed: !known, quiet, counts: true });
+        return Ok(OpenSession { known, placed: !known, quiet, ..OpenSession::of(id) });
     }
     if let Some(was) = verdict.was {
         match was == slot {
@@ -128,13 +140,18 @@ pub fn enter(
         } else {
             ledger.relocate(id, slot, now, tally);
         }
-        return Ok(OpenSession { id, known: true, placed: true, quiet: false, counts: true });
+        let _turn = verdict.node.admission();
+        let took_place = make_place(cluster, &verdict.node, now, tally) == MadePlace::Taken;
+        return Ok(OpenSession { placed: true, took_place, ..OpenSession::of(id) });
     }
     let known = reading.session.is_some() && ledger.find(id).is_some();
+    let mut took_place = false;
     if known {
         ledger.touch(id, slot, now, tally);
-    }
-    if !known {
+    } else {
+        let _turn = verdict.node.admission();
+        // a parallel request of the same client may have begun it
+        let mut begins = ledger.find(id).is_none();
         let on = ledger.open(id, slot, now, tally);
         // it begins here, wherever one of this name has been
         cluster.live.moved_back(id, slot);
@@ -146,17 +163,39 @@ pub fn enter(
             // nobody answers there: it begins here
             ledger.end(id, tally);
             ledger.open(id, slot, now, tally);
+            begins = true;
         }
-        if over(&verdict.node) {
-            ledger.end(id, tally);
-            return Err(Clash::Full);
+        match make_place(cluster, &verdict.node, now, tally) {
+            MadePlace::None if begins => {
+                ledger.end(id, tally);
+                return Err(Clash::Full);
+            }
+            made => took_place = made == MadePlace::Taken,
         }
     }
-    Ok(OpenSession { id, known, placed: true, quiet: false, counts: true })
+    Ok(OpenSession { known, placed: true, took_place, ..OpenSession::of(id) })
 }
 
-fn over(node: &Arc<Node>) -> bool {
-    node.surplus() > Some(0)
+/// Whether there is a place for who was just entered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MadePlace {
+    /// There was one.
+    Free,
+    /// It was that of one whose client never came back.
+    Taken,
+    /// There is none: the node has more sessions than it may have.
+    None,
+}
+
+fn make_place(cluster: &Cluster, node: &Node, now: u32, tally: &LiveSessionCounter<'_>) -> MadePlace {
+    let mut made = MadePlace::Free;
+    while node.surplus() > Some(0) {
+        if !cluster.live.ledger.take_place(node.live.slot, now, tally) {
+            return MadePlace::None;
+        }
+        made = MadePlace::Taken;
+    }
+    made
 }
 
 /// What the answer means for the session. Returns the id that it goes by from now on; none if it is over, or
@@ -174,15 +213,19 @@ pub fn conclude(
         if learned != session.id {
             ledger.rename(session.id, learned, now, tally);
         }
-        // the id is the pin: it must not wait for the client to come back before it counts
-        ledger.touch(learned, slot, now, tally);
+        match session.is_new() {
+            // the id is the pin: it must not wait for the client to come back before it is remembered
+            true => ledger.keep(learned, slot, now, tally),
+            false => ledger.touch(learned, slot, now, tally),
+        }
         return Some(learned);
     }
-    if outcome.ended
-        || (session.placed && !session.known && !outcome.pinned && outcome.cookie != PinSent::Provided)
-    {
+    if outcome.ended || (session.is_new() && !outcome.pinned && outcome.cookie != PinSent::Provided) {
         ledger.end(session.id, tally);
         return None;
+    }
+    if session.is_new() && cluster.affinity.stands_in_ledger() {
+        ledger.hold(session.id, now, tally);
     }
     Some(session.id)
 }
@@ -218,10 +261,10 @@ pub fn hand_over(cluster: &Cluster, verdict: &Verdict, fresh: u64, now: Now) {
 /// The request failed in this slot before an answer came: what it began is undone, unless another request of
 /// the session has gone on with it, there or elsewhere.
 pub fn abandon(cluster: &Cluster, session: &OpenSession, slot: u32, now: Now) {
-    let is_its_own =
-        || cluster.live.ledger.find(session.id).is_some_and(|seen| seen.slot == slot && !seen.confirmed);
-    if session.placed && !session.known && is_its_own() {
-        cluster.live.ledger.end(session.id, &cluster.live.tally(now));
+    let ledger = &cluster.live.ledger;
+    let is_its_own = |seen: KnownSession| seen.slot == slot && seen.standing == Standing::Placed;
+    if session.is_new() && ledger.find(session.id).is_some_and(is_its_own) {
+        ledger.end(session.id, &cluster.live.tally(now));
     }
 }
 

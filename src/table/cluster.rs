@@ -13,7 +13,7 @@ use crate::base::clock::Now;
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::heartbeat::native::Settings;
-use crate::ledger::{KnownSession, Ledger, SessionCounter};
+use crate::ledger::{KnownSession, Ledger, SessionCounter, Standing};
 use crate::upstream::usage::Usage;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
@@ -54,38 +54,6 @@ impl Cluster {
     pub fn forced_by(&self, value: &[u8], now: u64) -> Option<&Arc<Node>> {
         let wanted = self.bypass.open(value, now)?;
         self.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted)
-    }
-    /// Why a node is in its state, and what to do about it where that is one step.
-    pub fn why(&self, node: &Node, now: Now) -> String {
-        let why = self.why_its_state(node, now);
-        match node.claim() {
-            Some(claim) => {
-                let at = format!("announced itself at {} too, which waits to be accepted", claim.url);
-                format!("{why}; {at}: homing accept {}/{}", self.name, node.spec.name)
-            }
-            None => why,
-        }
-    }
-    fn why_its_state(&self, node: &Node, now: Now) -> String {
-        match node.state(now) {
-            State::Pending => format!("{}: homing accept {}/{}", node.why(now), self.name, node.spec.name),
-            State::Ready | State::Draining if self.roster.doubted(node, now).is_some() => {
-                let known = node.live.fill.lately(node.live.sessions.load(Relaxed));
-                let tells = node.live.fill.sessions().map_or_else(
-                    || format!("a load of {} %", node.live.report.load().unwrap_or_default()),
-                    |sessions| format!("{sessions} sessions"),
-                );
-                format!("{}; tells {tells}, {known} known: our own count goes first", node.why(now))
-            }
-            State::Ready if node.live.ramp(self.roster.slow_start, now) < 1 << 16 => {
-                format!("{}; eased in", node.why(now))
-            }
-            State::Down => self.kept(node, now).map_or_else(
-                || node.why(now),
-                |kept| format!("{}, but {kept}: {}", node.why(now), node.keeps()),
-            ),
-            _ => node.why(now),
-        }
     }
     /// The node in a slot, if it is in this table.
     pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
@@ -259,7 +227,7 @@ impl ClusterLive {
         moved_from: Option<u32>,
         (now, idle): (Now, u32),
     ) {
-        let idle = if seen.confirmed { idle } else { UNCONFIRMED_IDLE.min(idle) };
+        let idle = if seen.standing == Standing::Placed { UNCONFIRMED_IDLE.min(idle) } else { idle };
         let known_later = self.ledger.find(session).is_some_and(|known| known.last > seen.last);
         if known_later || now.secs().saturating_sub(seen.last) > idle {
             return;
@@ -294,7 +262,12 @@ impl ClusterLive {
             self.moves.retain(|id, m| now.secs().saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
         }
-        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), part, parts, &self.tally(now))
+        let (roster, tally) = (self.roster.load(), self.tally(now));
+        let scarce = |slot| roster.node(slot).is_some_and(|node| node.has_scarce_places());
+        if roster.nodes.iter().flatten().any(|node| node.has_scarce_places()) {
+            self.ledger.find_yielding(now.secs(), part, parts, scarce, &tally);
+        }
+        self.ledger.sweep(now.secs(), idle, UNCONFIRMED_IDLE.min(idle), part, parts, &tally)
     }
 
     /// Counts the sessions that nobody has seen lately in one of `parts` parts of the ledger. After the last
@@ -372,6 +345,17 @@ impl SessionCounter for LiveSessionCounter<'_> {
         }
         roster.rescore(slot, self.now);
     }
+
+    fn yields(&self, slot: u32, by: i32) {
+        let roster = self.live.roster.load();
+        let Some(live) = roster.lives.get(slot as usize) else { return };
+        if by >= 0 {
+            live.yielding.fetch_add(by as u32, Relaxed);
+        } else {
+            live.yielding.fetch_sub(by.unsigned_abs(), Relaxed);
+        }
+        roster.rescore(slot, self.now);
+    }
 }
 
 /// While sessions are restored one by one, nobody counts: that is done once, at the end.
@@ -379,4 +363,5 @@ struct NoSessionCounter;
 
 impl SessionCounter for NoSessionCounter {
     fn change(&self, _: u32, _: i32) {}
+    fn yields(&self, _: u32, _: i32) {}
 }

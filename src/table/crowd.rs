@@ -8,7 +8,7 @@
 //! that a crowd that shrinks is believed to.
 
 use crate::base::hash::hash64_pair;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Standing};
 
 /// Members that are looked at to find the one that a client is taken for.
 const LOOKS: u64 = 32;
@@ -39,7 +39,7 @@ impl<'l> Crowd<'l> {
         let mut known = None;
         for id in self.probes(connection, reach) {
             match self.ledger.find(id) {
-                Some(seen) if !seen.confirmed => return id,
+                Some(seen) if seen.standing != Standing::Confirmed => return id,
                 Some(_) => known = known.or(Some(id)),
                 None => {}
             }
@@ -77,6 +77,7 @@ mod tests {
 
     impl SessionCounter for Nobody {
         fn change(&self, _: u32, _: i32) {}
+        fn yields(&self, _: u32, _: i32) {}
     }
 
     fn members(ledger: &Ledger, count: u64) -> HashSet<u64> {

@@ -67,7 +67,7 @@ impl Node {
     }
 
     fn is_full(&self) -> bool {
-        self.live.report.load() == Some(100) || self.surplus() >= Some(0)
+        self.live.report.load() == Some(100) || self.firm_surplus() >= Some(0)
     }
 
     /// As it is shown in status, API and metrics: drained once a drain has nobody left, no open socket
@@ -142,7 +142,7 @@ impl Node {
                 format!("version {version} is older than another ready node's: its sessions, no new ones")
             }
             State::Full => match self.capacity() {
-                Some(most) if self.surplus() >= Some(0) => format!("{} of {most} sessions", self.live.all_sessions()),
+                Some(most) if self.firm_surplus() >= Some(0) => format!("{} of {most} sessions", self.live.all_sessions()),
                 _ => "it says that it has no room".into(),
             },
             State::Aside => "tells clients where to go, serves nobody itself".into(),

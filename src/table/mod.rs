@@ -26,6 +26,7 @@ pub mod route;
 pub mod rule;
 pub mod rule_error;
 mod state;
+mod state_words;
 pub mod table_error;
 pub mod target;
 pub mod traffic;

@@ -15,7 +15,7 @@ use crate::heartbeat::{Role, Roles};
 use crate::upstream::link::Link;
 use http::StatusCode;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// What the operator said of a node. Replaced whole with each table.
@@ -96,8 +96,12 @@ pub struct NodeLive {
     pub name: Arc<str>,
     /// The node's place in its cluster, for life.
     pub slot: u32,
+    /// Where its places are limited, who is new comes in one at a time: so each knows whether there is a place.
+    admission: Mutex<()>,
     /// Live sessions, kept by the ledger.
     pub sessions: AtomicU32,
+    /// Those of them that give up their place when somebody new wants it, kept by the ledger.
+    pub yielding: AtomicU32,
     /// Requests it works on now, open sockets among them, and how many those may be.
     pub limit: RequestLimit,
     /// Tunnels to it that are open: WebSockets and the like.
@@ -135,7 +139,9 @@ impl NodeLive {
         Self {
             name,
             slot,
+            admission: Mutex::new(()),
             sessions: AtomicU32::new(0),
+            yielding: AtomicU32::new(0),
             limit: RequestLimit::default(),
             sockets: AtomicU32::new(0),
             leaving: AtomicBool::new(false),
@@ -292,6 +298,12 @@ impl NodeLive {
     pub fn reported_sessions(&self) -> u32 {
         self.report.sessions(self.sessions.load(Relaxed)).saturating_sub(self.fill.gone())
     }
+
+    /// Those of its sessions that keep their place, of so many: whose client never came back gives it up when
+    /// it is wanted.
+    pub fn firm(&self, sessions: u32) -> u32 {
+        sessions.saturating_sub(self.yielding.load(Relaxed))
+    }
 }
 
 /// A node of a table.
@@ -344,9 +356,28 @@ impl Node {
     /// nothing limits it. Its own limit is held against its own word: who left without our notice is in
     /// nobody's way.
     pub fn surplus(&self) -> Option<i64> {
-        let above = |most: u32, has: u32| i64::from(has) - i64::from(most);
+        self.above(|sessions| sessions)
+    }
+
+    /// The same, once all have given up their place who would.
+    pub fn firm_surplus(&self) -> Option<i64> {
+        self.above(|sessions| self.live.firm(sessions))
+    }
+
+    fn above(&self, count: impl Fn(u32) -> u32) -> Option<i64> {
+        let above = |most: u32, has: u32| i64::from(count(has)) - i64::from(most);
         let limited = self.spec.max_sessions.map(|most| above(most, self.live.all_sessions()));
         limited.max(self.live.report.capacity().map(|most| above(most, self.live.reported_sessions())))
+    }
+
+    /// Whoever is new comes in with this in hand; none where nothing limits who comes in.
+    pub fn admission(&self) -> Option<MutexGuard<'_, ()>> {
+        self.capacity().map(|_| self.live.admission.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether its places are limited, and only we know who has them.
+    pub fn has_scarce_places(&self) -> bool {
+        self.capacity().is_some() && self.live.fill.sessions().is_none()
     }
 
     /// The most sessions it takes: the operator's limit, or its own if that is lower.

@@ -138,7 +138,7 @@ impl Roster {
         };
         let (weight, capacity) = (node.live.report.weight(node.spec.weight), node.capacity());
         let ramp = u64::from(node.live.ramp(self.slow_start, now));
-        let mut sessions = node.live.reported_sessions();
+        let mut sessions = node.live.firm(node.live.reported_sessions());
         let doubted = self.doubted(node, now);
         let (share, used) = match self.method {
             Method::Room => {
@@ -171,8 +171,10 @@ impl Roster {
         let ours = node.live.sessions.load(Relaxed);
         let sight = self.sight(node, ours, now);
         let told = || node.live.fill.reported(&sight, &self.norm);
-        let used =
-            doubted.map(f64::from).or_else(told).unwrap_or_else(|| f64::from(node.live.reported_sessions()));
+        let used = doubted
+            .map(f64::from)
+            .or_else(told)
+            .unwrap_or_else(|| node.live.firm(node.live.reported_sessions()).into());
         // a size that was told counts as much as the weight says; the weight of one that was not is its size
         let part = match size(node).or_else(|| self.norm.usual()) {
             Some(_) => f64::from(weight) / 100.0,

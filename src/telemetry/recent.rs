@@ -37,6 +37,8 @@ pub struct RecentDecision {
     pub was: Option<(u32, Option<State>)>,
     /// Why that node.
     pub why: Why,
+    /// How it was placed, if it was.
+    pub manner: Manner,
     /// What it said of its session.
     pub gist: PinSummary,
     /// The route it named that no node has.
@@ -47,6 +49,17 @@ pub struct RecentDecision {
     pub status: u16,
     /// Tries after the first.
     pub retries: u8,
+}
+
+/// How a session came to its node that is placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// The balancing method chose it.
+    Balanced,
+    /// The same, and there it has the place of one whose client never came back.
+    TookPlace,
+    /// It goes with another first request of the same client.
+    Together,
 }
 
 impl RecentDecision {
@@ -63,6 +76,7 @@ impl RecentDecision {
             node: None,
             was: None,
             why: Why::None,
+            manner: Manner::Balanced,
             gist: PinSummary::default(),
             unclaimed: None,
             refused: None,

@@ -39,6 +39,38 @@ fn when_all_are_full_the_next_is_told_when_to_come_back() {
 }
 
 #[test]
+fn places_of_clients_that_never_come_back_go_to_those_who_do() {
+    let nodes = Origin::phps(1);
+    for affinity in [SEALED, r#"{ learn = "PHPSESSID" }"#] {
+        let conf = Conf::over(&nodes).affinity(affinity).with(&nodes[0], "max-sessions = 3");
+        let proxy = Proxy::start(&conf.cluster("queue-timeout = \"100ms\"").text());
+        // one who comes back, one who will much later, and a probe that keeps no cookie
+        let (mut here, mut later) = (Client::with_jar(proxy.addr), Client::with_jar(proxy.addr));
+        assert_eq!((here.get("/visit").status, here.get("/visit").status), (200, 200));
+        assert_eq!(later.get("/visit").status, 200);
+        assert_eq!(Client::new(proxy.addr).get("/visit").status, 200);
+        let begun = std::time::Instant::now();
+        let mut next: Vec<Client> = (0..3).map(|_| Client::with_jar(proxy.addr)).collect();
+        let early = next[0].get("/visit").status;
+        assert!(early == 503 || begun.elapsed().as_secs() >= 9, "{affinity}: a browser has ten seconds");
+        for client in &mut next[..2] {
+            crate::support::until("a place is given up", || {
+                (client.get("/visit").status == 200).then_some(())
+            });
+            assert_eq!(client.get("/visit").status, 200);
+        }
+        assert_eq!(next[2].get("/visit").status, 503, "{affinity}: all are taken by those who came back");
+        for client in [&mut here, &mut later].into_iter().chain(&mut next[..2]) {
+            let visit = client.get("/back");
+            assert_eq!((visit.status, visit.node()), (200, "n1"), "{affinity}: whose pin is good is served");
+        }
+        assert!(proxy.access_of("/back", 4).iter().all(|line| line["why"] != "new"), "{affinity}");
+        let took = proxy.access().iter().filter(|line| line["note"] == "took-place").count();
+        assert_eq!(took, 2, "{affinity}");
+    }
+}
+
+#[test]
 fn a_session_that_ends_makes_room() {
     let nodes = Origin::phps(1);
     let conf = Conf::over(&nodes).affinity(r#"{ learn = "PHPSESSID" }"#).cluster("queue-timeout = \"300ms\"");

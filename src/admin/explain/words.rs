@@ -5,7 +5,7 @@ use crate::base::clock::{self, Now};
 use crate::base::units::span;
 use crate::table::decide::{Refusal, Why};
 use crate::table::{Cluster, State};
-use crate::telemetry::recent::RecentDecision;
+use crate::telemetry::recent::{Manner, RecentDecision};
 
 /// Whether it was or might be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,17 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
                 PinFinding::Identity(_) => format!("{source} is not known yet"),
                 _ => format!("it shows no {source}"),
             };
-            format!("{said}: a new session, placed by {balance}")
+            match decided.manner {
+                Manner::Balanced => format!("{said}: a new session, placed by {balance}"),
+                Manner::TookPlace => format!(
+                    "{said}: a new session, placed by {balance}, in the place of one whose client never came back"
+                ),
+                Manner::Together => {
+                    format!(
+                        "{said}, and goes with another first request of its client on the same connection"
+                    )
+                }
+            }
         }
         Why::Cookie | Why::Route | Why::Learned => {
             format!("{source} pins it{}{}", age(decided), against(cluster, decided, tense))

@@ -19,7 +19,7 @@ pub fn ranked(cluster: &Cluster, now: Now) -> Vec<Ranked<'_>> {
     let entry = |node| {
         let Node { spec, live, .. }: &Node = node;
         let url = spec.public_url.as_deref().map_or_else(|| spec.url.to_string(), str::to_owned);
-        Ranked::new(&*spec.name, url, live.reported_sessions(), node.capacity())
+        Ranked::new(&*spec.name, url, live.firm(live.reported_sessions()), node.capacity())
     };
     let mut list: Vec<Ranked<'_>> = nodes.map(|node| entry(node)).collect();
     ranked::rank(&mut list);

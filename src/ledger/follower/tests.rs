@@ -1,8 +1,8 @@
 //! Whoever follows a ledger ends with what is in it, however slow, and whoever else does.
 
 use super::*;
-use crate::ledger::Ledger;
 use crate::ledger::tests::{Counts, SLOTS, act, new};
+use crate::ledger::{Ledger, Standing};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -17,7 +17,7 @@ const ENOUGH: usize = 1 << 20;
 type Row = (u32, u32, bool);
 
 fn row(known: KnownSession) -> Row {
-    (known.slot, known.first, known.confirmed)
+    (known.slot, known.first, known.standing == Standing::Confirmed)
 }
 
 /// A copy that is kept of a ledger.
@@ -73,7 +73,7 @@ fn changes_are_told_once_and_only_to_who_follows() {
         found.sort_unstable_by_key(|(id, _)| *id);
         found
             .into_iter()
-            .map(|(id, known)| (id, known.map(|known| (known.slot, known.confirmed))))
+            .map(|(id, known)| (id, known.map(|known| (known.slot, known.standing == Standing::Confirmed))))
             .collect::<Vec<_>>()
     };
     assert_eq!(changes(FollowResult::NotAll), [], "what was before is to be looked at");

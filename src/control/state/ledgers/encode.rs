@@ -2,7 +2,7 @@
 
 use super::frames::{Frame, SessionRecord};
 use super::load::Times;
-use crate::ledger::KnownSession;
+use crate::ledger::{KnownSession, Standing};
 use crate::table::ClusterLive;
 use std::collections::HashMap;
 
@@ -30,7 +30,14 @@ pub fn encode(live: &ClusterLive, found: &[(u64, Option<KnownSession>)], out: &m
             };
             let from = live.moved_from(session, seen.slot).and_then(&mut number);
             let (first, last) = (times.unix_of(seen.first), times.unix_of(seen.last));
-            SessionRecord::Lives { session, node, first, last, confirmed: seen.confirmed, from }
+            SessionRecord::Lives {
+                session,
+                node,
+                first,
+                last,
+                confirmed: seen.standing == Standing::Confirmed,
+                from,
+            }
         };
         let sessions = some.iter().map(|&(session, seen)| record(session, seen)).collect();
         Frame { cluster: &live.name, nodes, sessions }.encode(out);

@@ -5,7 +5,7 @@
 
 use super::frames::{FIRST_LINE, Frame, FrameReader, SessionRecord};
 use super::kept::KeptLedger;
-use super::load::{Times, is_kept};
+use super::load::{Times, is_kept, standing};
 use crate::base::clock::{self, Now};
 use crate::control::error::Error;
 use crate::control::state::StateDir;
@@ -151,8 +151,12 @@ fn take(frame: &Frame<'_>, table: &Table) {
     for record in &frame.sessions {
         let SessionRecord::Lives { session, node, first, last, confirmed, from } = *record else { continue };
         let Some(on) = slot(node) else { continue };
-        let seen =
-            KnownSession { slot: on, first: times.mono_of(first), last: times.mono_of(last), confirmed };
+        let seen = KnownSession {
+            slot: on,
+            first: times.mono_of(first),
+            last: times.mono_of(last),
+            standing: standing(cluster, confirmed),
+        };
         cluster.live.hear_of(session, seen, from.and_then(slot), (now, idle));
     }
 }

@@ -4,7 +4,7 @@ use super::frames::{Frame, FrameReader, SessionRecord};
 use crate::base::clock::{self, Now};
 use crate::control::error::Error;
 use crate::control::state::is_absent;
-use crate::ledger::KnownSession;
+use crate::ledger::{KnownSession, Standing};
 use crate::table::{Cluster, Table};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -23,6 +23,16 @@ pub struct Damage {
 /// Whether a cluster has a ledger worth its name.
 pub fn is_kept(cluster: &Cluster) -> bool {
     !cluster.affinity.is_none()
+}
+
+/// What is known of a session's client of which this was written.
+pub fn standing(cluster: &Cluster, confirmed: bool) -> Standing {
+    match confirmed {
+        true => Standing::Confirmed,
+        // nothing else says where it is
+        false if cluster.affinity.asks_ledger() => Standing::Kept,
+        false => Standing::Placed,
+    }
 }
 
 /// Gives the ledgers what the file tells, up to its end or the first damage.
@@ -87,7 +97,7 @@ fn restore(file: impl io::Read, table: &Table, lost: &mut HashSet<u64>) -> Resul
                 slot: slot_now,
                 first: times.mono_of(first),
                 last: times.mono_of(last),
-                confirmed,
+                standing: standing(cluster, confirmed),
             };
             cluster.live.restore(session, seen, from.and_then(slot));
         }

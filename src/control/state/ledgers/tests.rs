@@ -8,7 +8,7 @@ use super::{FILE, LedgerKeeper, StateDir};
 use crate::affinity::KeyRing;
 use crate::base::clock::{self, Now};
 use crate::config;
-use crate::ledger::{FollowResult, KnownSession};
+use crate::ledger::{FollowResult, KnownSession, Standing};
 use crate::table::{ClusterLive, Current, Table, compile};
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
@@ -90,7 +90,14 @@ fn contents(table: &Table) -> BTreeMap<u64, (String, bool, Option<String>)> {
     (0..).take_while(|part| live.ledger.part(*part, &mut found)).for_each(drop);
     let of = |(id, seen): &(u64, Option<KnownSession>)| {
         let seen = seen.unwrap();
-        (*id, (name(seen.slot), seen.confirmed, live.moved_from(*id, seen.slot).map(name)))
+        (
+            *id,
+            (
+                name(seen.slot),
+                seen.standing == Standing::Confirmed,
+                live.moved_from(*id, seen.slot).map(name),
+            ),
+        )
     };
     found.iter().map(of).collect()
 }

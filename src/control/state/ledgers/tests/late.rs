@@ -78,7 +78,7 @@ fn what_one_learns_late_the_other_knows_and_counts() {
 fn what_both_know_is_as_the_later_of_them_saw_it() {
     let mut both = Succession::with(&[(1, 0), (2, 0), (3, 0)]);
     let (first, second) = (both.first.live(), both.second.live());
-    let seen = |slot, last| KnownSession { slot, first: now(), last, confirmed: true };
+    let seen = |slot, last| KnownSession { slot, first: now(), last, standing: Standing::Confirmed };
     let slot = |house: &House, name: &str| {
         let roster = house.live().roster.load_full();
         roster.lives.iter().position(|live| *live.name == *name).unwrap() as u32
@@ -134,7 +134,7 @@ fn the_end_tells_of_all_that_were_seen_since_and_leaves_nothing_where_nobody_was
     }
     assert_eq!((both.files().len(), none.files().len()), (1, 0));
     both.second.writer.tick();
-    assert!(both.second.live().ledger.find(1).unwrap().confirmed);
+    assert!(both.second.live().ledger.find(1).unwrap().standing == Standing::Confirmed);
 }
 
 #[test]
