@@ -20,6 +20,8 @@ mod checks;
 mod early;
 #[path = "proxy/failover.rs"]
 mod failover;
+#[path = "proxy/forwarded.rs"]
+mod forwarded;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
 #[path = "proxy/ids.rs"]

@@ -23,6 +23,8 @@ mod notebooks;
 mod programs;
 #[path = "proxy/support/mod.rs"]
 mod support;
+#[path = "real/told.rs"]
+mod told;
 #[path = "real/tomcat.rs"]
 mod tomcat;
 #[path = "real/tomcat_beats.rs"]

@@ -36,7 +36,8 @@ pub async fn serve(
         let (parts, body) = request.into_parts();
         let (id, now) = (&open.record.decision.id, open.now);
         let (interims, unix) = (interims.of(parts.version), now.unix_secs());
-        let arrival = Arrival { peer: client.peer(listener).at.ip(), protocol: client.protocol, id, now };
+        let (peer, protocol, scheme) = (client.peer(listener).at.ip(), client.protocol, client.scheme());
+        let arrival = Arrival { peer, protocol, scheme, id, now };
         let (head, resolution) = resolve(&table, listener, &arrival, parts).map_err(|unclear| {
             open.record.overhear(&unclear.parts);
             unclear.refused

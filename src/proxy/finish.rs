@@ -13,7 +13,7 @@ use crate::config::address::Scheme;
 use crate::table::Node;
 use crate::table::decide::Why;
 use crate::upstream::answer::NodeAnswer;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 
 /// Makes of a node's answer what the client is given. `retries`: tries after the first.
 pub(super) fn finish(
@@ -33,8 +33,7 @@ pub(super) fn finish(
     context.open.record.answered(connect_ms, elapsed_ms, retries);
     let marks = affinity::PinResponse {
         method: &context.head.parts.method,
-        secure: context.client.tls.is_some()
-            || (context.head.trusted && forwarded_https(&context.head.parts.headers)),
+        secure: context.head.scheme == "https",
         now: context.unix,
         slot: verdict.node.live.slot,
         boot: verdict.node.live.report.boot(),
@@ -81,12 +80,8 @@ fn sides<'a>(context: &'a RequestContext<'_>, node: &'a Node) -> RewriteSides<'a
         node_scheme: if url.scheme == Scheme::Https { "https" } else { "http" },
         node_host: &url.host,
         node_port: url.port,
-        scheme: context.client.scheme(),
+        scheme: head.scheme,
         host: head.parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(&head.host),
         swap: context.to.rule.swap.as_ref().filter(|swap| swap.applies(head.uri.path())),
     }
-}
-
-fn forwarded_https(headers: &HeaderMap) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"https"))
 }

@@ -1,20 +1,13 @@
-//! Headers that end at a proxy, and headers by which a proxy says who asked.
+//! Headers that end at a proxy, and what it adds of itself.
 
-use crate::base::units::Network;
-use crate::config::model::ForwardedStyle;
+use crate::wire::forwarded::Teller;
 use crate::wire::request_id::RequestId;
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use std::net::IpAddr;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
 
 /// What concerns one connection only.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -44,35 +37,17 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     )
 }
 
-/// What is said of the client.
-const FORWARDED: [HeaderName; 6] = [FOR, PROTO, HOST, PORT, SERVER, header::FORWARDED];
-
-/// Whether a name is one of [`FORWARDED`].
-fn is_forwarded(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name == "forwarded"
-        || name
-            .strip_prefix("x-forwarded-")
-            .is_some_and(|rest| matches!(rest, "for" | "proto" | "host" | "port" | "server"))
-}
-
-/// Headers that no `Connection` line may make us drop: a client could otherwise hide who it is, or change
-/// what is asked.
-const END_TO_END: [&str; 14] = [
+/// Headers that no `Connection` line may make us drop: a client could otherwise change what is asked. Nor those
+/// that say who it is.
+const END_TO_END: [&str; 8] = [
     "authorization",
     "cache-control",
     "content-length",
     "content-type",
     "cookie",
-    "forwarded",
     "host",
     "set-cookie",
     "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-real-ip",
 ];
 
 /// Removes what concerns one connection only (RFC 9110 7.6.1), of a request or of an answer.
@@ -109,7 +84,8 @@ fn strip_named(headers: &mut HeaderMap) {
         let common =
             ["keep-alive", "close", "upgrade", "te"].iter().any(|known| token.eq_ignore_ascii_case(known));
         if !common && !END_TO_END.iter().any(|known| token.eq_ignore_ascii_case(known)) {
-            named.extend(HeaderName::from_bytes(token.as_bytes()).ok());
+            let name = HeaderName::from_bytes(token.as_bytes()).ok();
+            named.extend(name.filter(|name| Teller::of(name.as_str()) == Teller::Anybody));
         }
     }
     for name in named {
@@ -151,66 +127,8 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
             .any(|token| token.eq_ignore_ascii_case("100-continue"))
 }
 
-/// What a node is told of the client.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    /// The address the connection comes from.
-    pub client: IpAddr,
-    /// The same as text.
-    pub client_text: &'a HeaderValue,
-    /// True when that address is one whose forwarded headers are believed.
-    pub trusted: bool,
-    /// "http" or "https".
-    pub scheme: &'static str,
-    /// The host as asked for, with port if there was one.
-    pub host: Option<&'a HeaderValue>,
-    /// The port the listener was reached on.
-    pub port: &'a HeaderValue,
-}
-
-/// Tells the node who asked. What strangers say of it is replaced; what trusted proxies say is kept and added
-/// to.
-pub fn forwarded(headers: &mut HeaderMap, style: ForwardedStyle, origin: &Origin<'_>) {
-    let said = headers.keys().any(is_forwarded);
-    if said && !origin.trusted {
-        for name in &FORWARDED {
-            headers.remove(name);
-        }
-    }
-    let said = said && origin.trusted;
-    if matches!(style, ForwardedStyle::XForwarded | ForwardedStyle::Both) {
-        match said {
-            true => append(headers, FOR, origin.client_text.as_bytes()),
-            false => drop(headers.insert(FOR, origin.client_text.clone())),
-        }
-        let mut keep_or = |name: HeaderName, value: HeaderValue| {
-            if !said || !headers.contains_key(&name) {
-                headers.insert(name, value);
-            }
-        };
-        keep_or(PROTO, HeaderValue::from_static(origin.scheme));
-        if let Some(host) = origin.host.filter(|host| !host.is_empty()) {
-            keep_or(HOST, host.clone());
-        }
-        keep_or(PORT, origin.port.clone());
-    }
-    if matches!(style, ForwardedStyle::Forwarded | ForwardedStyle::Both) {
-        let client = match origin.client.to_canonical() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("\"[{ip}]\""),
-        };
-        let host = origin.host.and_then(|host| host.to_str().ok()).unwrap_or("");
-        let host: String = host.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
-        append(
-            headers,
-            header::FORWARDED,
-            format!("for={client};host=\"{host}\";proto={}", origin.scheme).as_bytes(),
-        );
-    }
-}
-
 /// Adds to a list header, keeping it one line: many servers read only the first.
-fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
+pub(super) fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
     let mut joined = Vec::new();
     for line in headers.get_all(&name) {
         joined.extend_from_slice(line.as_bytes());
@@ -220,61 +138,6 @@ fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
     if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
         headers.insert(name, value);
     }
-}
-
-/// The client behind trusted proxies: the rightmost address that is not one of them. From a stranger it is
-/// the peer, whatever it says.
-pub fn real_client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> IpAddr {
-    let believed = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
-    let mut client = peer.to_canonical();
-    if !believed(client) {
-        return client;
-    }
-    let hop = |text: &str, client: &mut IpAddr| match address(text) {
-        Some(ip) => {
-            *client = ip.to_canonical();
-            believed(*client)
-        }
-        // Past what nobody can read, nothing can be believed.
-        None => false,
-    };
-    if headers.contains_key(&FOR) {
-        let mut hops = headers.get_all(&FOR).iter().rev_lines().flat_map(|line| line.rsplit(','));
-        while hops.next().is_some_and(|text| hop(text, &mut client)) {}
-    } else {
-        let mut hops =
-            headers.get_all(header::FORWARDED).iter().rev_lines().flat_map(|line| line.rsplit(','));
-        while hops.next().is_some_and(|member| hop(forwarded_for(member), &mut client)) {}
-    }
-    client
-}
-
-/// Lines from the last to the first; one that is not text counts as unreadable.
-trait RevLines<'a>: DoubleEndedIterator<Item = &'a HeaderValue> + Sized {
-    fn rev_lines(self) -> impl Iterator<Item = &'a str> {
-        self.rev().map(|line| line.to_str().unwrap_or("?"))
-    }
-}
-
-impl<'a, I: DoubleEndedIterator<Item = &'a HeaderValue>> RevLines<'a> for I {}
-
-fn forwarded_for(member: &str) -> &str {
-    let pairs = member.split(';').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or("", |(_, value)| value)
-}
-
-/// An address as these headers write it: bare, quoted, in brackets, with or without port.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim().trim_matches('"');
-    if let Some(inner) = text.strip_prefix('[') {
-        return inner.split(']').next()?.parse().ok();
-    }
-    let ip = text.parse().ok();
-    ip.or_else(|| {
-        text.rsplit_once(':')
-            .filter(|(_, port)| port.parse::<u16>().is_ok())
-            .and_then(|(host, _)| host.parse().ok())
-    })
 }
 
 /// The one id that this header gives the request.

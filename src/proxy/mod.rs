@@ -8,6 +8,7 @@ mod context;
 pub mod exchange;
 mod finish;
 pub mod flights;
+mod forwarded;
 mod hand_off;
 pub mod headers;
 pub mod interim;

@@ -2,7 +2,8 @@
 //! be sent again.
 
 use super::context::RequestContext;
-use super::headers::{self, Origin};
+use super::forwarded::{self, Origin};
+use super::headers;
 use super::refused::Refused;
 use super::retry::{self, RetryState};
 use super::upgrade::{UpgradeHandoff, UpgradeRequest};
@@ -174,16 +175,18 @@ fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
     let host = parts.headers.get(header::HOST).cloned();
     let peer = client.peer(listener);
     let origin = Origin {
-        client: peer.at.ip(),
-        client_text: &peer.text,
+        peer: peer.at.ip(),
+        peer_text: &peer.text,
+        client: head.client,
         trusted: head.trusted,
-        scheme: client.scheme(),
+        scheme: head.scheme,
+        hop_scheme: client.scheme(),
         host: host.as_ref(),
         port: &client.port_text,
     };
     headers::strip_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::EXPECT);
-    headers::forwarded(&mut parts.headers, conf.forwarded, &origin);
+    forwarded::tell(&mut parts.headers, to.cluster.forwarding, &origin);
     if conf.via {
         headers::via(&mut parts.headers, parts.version);
     }

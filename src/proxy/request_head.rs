@@ -8,7 +8,8 @@ use crate::base::clock::Now;
 use crate::table::Listener;
 use crate::upstream::loop_marks::LoopMarks;
 use crate::upstream::own_addresses;
-use crate::wire::host::host_of;
+use crate::wire::forwarded::Told;
+use crate::wire::host::{host_of, port_of};
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
 use crate::wire::template::TemplateFacts;
@@ -23,6 +24,8 @@ pub struct Arrival<'a> {
     pub peer: IpAddr,
     /// What it came in.
     pub protocol: ClientProtocol,
+    /// "http" or "https", before any header is looked at.
+    pub scheme: &'static str,
     /// Its id, unless a trusted proxy gave it one.
     pub id: &'a RequestId,
     /// When.
@@ -41,6 +44,8 @@ pub struct RequestHead {
     pub host: String,
     /// Who asks: told by trusted proxies, else the peer.
     pub client: IpAddr,
+    /// "http" or "https", as the client came: told by trusted proxies, else as the peer did.
+    pub scheme: &'static str,
     /// The peer may speak for others.
     pub trusted: bool,
     /// Where it has been, if it comes from ourselves.
@@ -130,10 +135,12 @@ impl RequestHead {
 
     fn of(listener: &Listener, arrival: &Arrival<'_>, parts: Parts, host: String, passed: LoopMarks) -> Self {
         let trusted = listener.trusts(arrival.peer);
-        let client = if trusted {
-            headers::real_client(&parts.headers, arrival.peer, &listener.trusted)
-        } else {
-            arrival.peer
+        let (client, scheme) = match trusted {
+            true => {
+                let told = Told::read(&parts.headers, arrival.peer, &listener.trusted);
+                (told.client, told.scheme.unwrap_or(arrival.scheme))
+            }
+            false => (arrival.peer, arrival.scheme),
         };
         let given = listener
             .request_id
@@ -142,7 +149,7 @@ impl RequestHead {
             .and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| arrival.id.clone());
         let uri = parts.uri.clone();
-        Self { id, parts, uri, host, client, trusted, passed }
+        Self { id, parts, uri, host, client, scheme, trusted, passed }
     }
 
     /// What a pin is read from.
@@ -151,14 +158,20 @@ impl RequestHead {
         affinity::PinRequest { method, uri, headers, client: self.client, now }
     }
 
+    /// The port it asks at, if it names one.
+    fn port(&self) -> Option<u16> {
+        let host = self.parts.headers.get(header::HOST)?.to_str().ok()?;
+        port_of(host)?.parse().ok()
+    }
+
     /// What header values may refer to.
     pub fn facts<'a>(&'a self, client: &'a Client, listener: &'a Listener) -> TemplateFacts<'a> {
         TemplateFacts {
             client_ip: Some(self.client),
             client_port: Some(client.peer(listener).at.port()),
             host: Some(&self.host),
-            port: Some(client.port),
-            scheme: Some(client.scheme()),
+            port: self.port(),
+            scheme: Some(self.scheme),
             method: Some(self.parts.method.as_str()),
             path: Some(self.uri.path()),
             query: self.uri.query(),

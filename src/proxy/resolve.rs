@@ -169,6 +169,7 @@ b = { url = "http://127.0.0.1:3", public-url = "http://b.test" }
         let arrival = Arrival {
             peer: peer.parse().unwrap(),
             protocol: ClientProtocol::Http1,
+            scheme: "http",
             id: &RequestId::Own(7),
             now: Now::look(),
         };

@@ -3,6 +3,7 @@
 use super::crowd::Crowd;
 use super::doubt::Doubt;
 use super::fill::{LATELY, Norm};
+use super::forwarding::Forwarding;
 use super::node::{Node, NodeLive};
 use super::roster::Roster;
 use super::state::State;
@@ -33,6 +34,8 @@ pub struct Cluster {
     pub roster: Arc<Roster>,
     /// How sessions are recognised and marked.
     pub affinity: Affinity,
+    /// How its nodes learn who asked.
+    pub forwarding: Forwarding,
     /// What its nodes adopt.
     pub settings: Settings<'static>,
     /// What leads past it to one node.

@@ -3,6 +3,7 @@
 
 use super::cluster::{Cluster, ClusterLive};
 use super::departed::departed;
+use super::forwarding::Forwarding;
 use super::node::{Node, NodeLive, NodeSpec};
 use super::roster::Roster;
 use super::table_error::{ClusterError, ListenerError, TableError};
@@ -176,6 +177,7 @@ fn compile_cluster(
         conf: conf.clone(),
         roster,
         affinity,
+        forwarding: Forwarding::compile(&conf.forwarded),
         settings,
         bypass: BypassIssuer::new(keys, name),
         live,

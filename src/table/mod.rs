@@ -13,6 +13,7 @@ pub mod edits;
 mod effective;
 pub mod evidence;
 pub mod fill;
+pub mod forwarding;
 pub mod kept;
 pub mod limit;
 pub mod node;

@@ -18,6 +18,14 @@ pub fn host_of(value: &str) -> Option<&str> {
     (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
 }
 
+/// The port that stands in it, if one does.
+pub fn port_of(value: &str) -> Option<&str> {
+    let (host, port) = value.rsplit_once(':')?;
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    // within brackets a colon is the address's own
+    (digits && (!host.contains(':') || host.ends_with(']'))).then_some(port)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +49,21 @@ mod tests {
             ("a/b", None),
         ] {
             assert_eq!(host_of(value), host, "{value}");
+        }
+    }
+    #[test]
+    fn a_port_stands_behind_the_host() {
+        for (value, port) in [
+            ("shop.example.com", None),
+            ("shop.example.com:8443", Some("8443")),
+            ("[::1]:80", Some("80")),
+            ("[::1]", None),
+            ("::1", None),
+            ("a:", None),
+            ("a:b", None),
+            ("", None),
+        ] {
+            assert_eq!(port_of(value), port, "{value}");
         }
     }
 }

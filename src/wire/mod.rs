@@ -1,6 +1,7 @@
 //! Codecs: bytes to values and back. No sockets.
 
 pub mod cookies;
+pub mod forwarded;
 pub mod host;
 pub mod http1;
 pub mod http2;

@@ -1,6 +1,7 @@
 //! Trailers (RFC 9110 section 6.5): what may stand there, whichever HTTP brings them.
 
 use super::Malformed;
+use super::forwarded::Teller;
 use http::{HeaderMap, HeaderName, header};
 
 /// What would change framing or routing.
@@ -15,12 +16,18 @@ const HOP_BY_HOP: [HeaderName; 5] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// A client has none that would change framing or routing.
+/// A client has none that would change framing or routing. What it says there of itself is left out: proxies say
+/// that in the head, and servers that merge the two would believe it.
 pub fn of_client(trailers: &mut HeaderMap) -> Result<(), Malformed> {
     if FRAMING.iter().any(|name| trailers.contains_key(name)) {
         return Err(Malformed::ForbiddenTrailer);
     }
     of_node(trailers);
+    let strange = |name: &&HeaderName| Teller::of(name.as_str()) != Teller::Anybody;
+    let strange: Vec<HeaderName> = trailers.keys().filter(strange).cloned().collect();
+    for name in strange {
+        trailers.remove(name);
+    }
     Ok(())
 }
 

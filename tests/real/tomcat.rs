@@ -44,9 +44,18 @@ impl Tomcat {
         Self::with(number, |_| String::new())
     }
 
+    /// One with a valve that its requests pass through.
+    pub fn behind(number: u8, valve: &str) -> Self {
+        Self::make(number, |_| String::new(), valve)
+    }
+
     /// Starts one on an address of its own, so that several can share a machine as they would share a rack.
     /// `listener`: what else its server does, by its address.
     pub fn with(number: u8, listener: impl FnOnce(SocketAddr) -> String) -> Self {
+        Self::make(number, listener, "")
+    }
+
+    fn make(number: u8, listener: impl FnOnce(SocketAddr) -> String, valve: &str) -> Self {
         let name = format!("node{number}");
         let addr = SocketAddr::from(([127, 77, 0, 10 + number], free_addr().port()));
         let base = tempfile::tempdir().expect("a temporary folder");
@@ -61,7 +70,7 @@ impl Tomcat {
         }
         std::fs::write(conf.join("context.xml"), "<Context><Manager pathname=\"\"/></Context>")
             .expect("context.xml");
-        std::fs::write(conf.join("server.xml"), server_xml(addr, ajp, &name, &listener(addr)))
+        std::fs::write(conf.join("server.xml"), server_xml(addr, ajp, &name, &listener(addr), valve))
             .expect("server.xml");
         for (file, page) in [("ROOT/index.jsp", PAGE), ("app/index.jsp", PAGE), ("app/go.jsp", GOES_ON)] {
             std::fs::write(base.path().join("webapps").join(file), page).expect("the page");
@@ -84,12 +93,12 @@ impl Tomcat {
     }
 }
 
-fn server_xml(addr: SocketAddr, ajp: SocketAddr, route: &str, listener: &str) -> String {
+fn server_xml(addr: SocketAddr, ajp: SocketAddr, route: &str, listener: &str, valve: &str) -> String {
     format!(
         r#"<Server port="-1" periodicEventDelay="1">{listener}<Service name="Catalina">
 <Connector port="{}" address="{}" protocol="HTTP/1.1" maxThreads="8"/>
 <Connector port="{}" address="{}" protocol="AJP/1.3" secretRequired="false" maxThreads="8"/>
-<Engine name="Catalina" defaultHost="localhost" jvmRoute="{route}">
+<Engine name="Catalina" defaultHost="localhost" jvmRoute="{route}">{valve}
 <Host name="localhost" appBase="webapps" autoDeploy="false"/>
 </Engine></Service></Server>"#,
         addr.port(),

@@ -46,12 +46,9 @@ impl Request {
             parts.version = Version::HTTP_10;
         }
         let (id, now) = (&RequestId::Own(0), Now::look());
-        resolve(
-            table,
-            listener,
-            &Arrival { peer: self.client, protocol: ClientProtocol::Http1, id, now },
-            parts,
-        )
+        let scheme = if listener.conf.tls.is_some() { "https" } else { "http" };
+        let arrival = Arrival { peer: self.client, protocol: ClientProtocol::Http1, scheme, id, now };
+        resolve(table, listener, &arrival, parts)
     }
 }
 

@@ -5,6 +5,7 @@ mod affinity;
 mod checker;
 mod cluster;
 mod files;
+mod forwarded;
 mod headers;
 mod joining;
 mod listener;
@@ -63,6 +64,7 @@ pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> C
     rule::check(&mut checker);
     unreachable::check(&mut checker);
     cluster::check(&mut checker);
+    forwarded::check(&mut checker);
     Checked { found: checker.found, watched: checker.watched, files: checker.files }
 }
 

@@ -1,6 +1,6 @@
 //! `[cluster.NAME]`: a set of nodes and how they are spoken to.
 
-use super::{Affinity, Agent, Health, Node, OneOrMany, Passive};
+use super::{Affinity, Agent, Forwarded, Health, Node, OneOrMany, Passive};
 use crate::base::units::{Duration, Size};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -54,8 +54,8 @@ conf! {
         /// Rewrite Location, Content-Location, Refresh and cookie Domain/Path that name a node or a prefix
         /// that a rule has swapped (ProxyPassReverse, ProxyPassReverseCookiePath).
         pub rewrite_responses: bool,
-        /// Tell the node the client's address.
-        pub forwarded: ForwardedStyle,
+        /// How the nodes learn who asked, and what becomes of what strangers say of that.
+        pub forwarded: Forwarded,
         /// Add a Via header.
         pub via: bool,
         /// Tell the node its state with each request: `Homing-State: draining`.
@@ -90,7 +90,7 @@ impl Default for Cluster {
             http2: false,
             preserve_host: true,
             rewrite_responses: false,
-            forwarded: ForwardedStyle::default(),
+            forwarded: Forwarded::default(),
             via: false,
             tell_state: false,
             disabled: false,
@@ -150,21 +150,6 @@ keywords! {
         Dedicated = "dedicated",
         /// They serve as every other node.
         Shared = "shared",
-    }
-}
-
-keywords! {
-    /// Which headers tell a node the client's address.
-    pub enum ForwardedStyle {
-        /// X-Forwarded-For, -Proto, -Host, -Port.
-        #[default]
-        XForwarded = "x-forwarded",
-        /// RFC 7239 Forwarded.
-        Forwarded = "forwarded",
-        /// Both.
-        Both = "both",
-        /// Neither.
-        Off = "off",
     }
 }
 

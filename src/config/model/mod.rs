@@ -29,6 +29,7 @@ macro_rules! keywords {
 
 mod affinity;
 mod cluster;
+mod forwarded;
 mod health;
 mod listener;
 mod node;
@@ -36,9 +37,8 @@ mod rule;
 mod server;
 
 pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValue, RouteOrder, SameSite};
-pub use cluster::{
-    Balance, Cluster, ClusterTls, Failover, ForwardedStyle, Join, JoinToken, Mode, Pool, Timeouts,
-};
+pub use cluster::{Balance, Cluster, ClusterTls, Failover, Join, JoinToken, Mode, Pool, Timeouts};
+pub use forwarded::{Forwarded, ForwardedField, ForwardedHow, ForwardedStyle, ForwardedTable, Strangers};
 pub use health::{Agent, Health, HealthKind, Passive, PinnedBy};
 pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
 pub use node::{AdminState, Changed, Node, NodeTable, Role, Then};
