@@ -16,6 +16,7 @@ use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::failure::{ExchangeFailure, SendError};
 use crate::upstream::loop_marks;
 use crate::upstream::send::send;
+use crate::wire::target::RawTarget;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, Version, header};
@@ -194,7 +195,9 @@ fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
         parts.headers.insert(name, client.worker.as_header(&head.id));
     }
     parts.version = Version::HTTP_11;
+    let raw = parts.extensions.remove::<RawTarget>();
     parts.extensions.clear();
+    raw.into_iter().for_each(|raw| drop(parts.extensions.insert(raw)));
     Ok(())
 }
 

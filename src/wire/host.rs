@@ -1,5 +1,7 @@
 //! What stands in a `Host` header, or for it in a URL.
 
+use std::net::Ipv6Addr;
+
 /// The host without its port and trailing dot; none if it is no host.
 pub fn host_of(value: &str) -> Option<&str> {
     let host = match value.strip_prefix('[') {
@@ -12,7 +14,7 @@ pub fn host_of(value: &str) -> Option<&str> {
     // no `%`: with it one host would have several names
     let letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b);
     let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(inner) => inner.bytes().all(|b| letter(b) || b == b':'),
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
         None => host.bytes().all(letter),
     };
     (port_ok && host_ok).then(|| host.strip_suffix('.').unwrap_or(host))
@@ -45,6 +47,14 @@ mod tests {
             ("::1", None),
             ("[::1", None),
             ("[::1]x", None),
+            ("[::ffff:10.0.0.1]", Some("[::ffff:10.0.0.1]")),
+            ("[]", None),
+            ("[1]", None),
+            ("[::1::2]", None),
+            ("[::1%eth0]", None),
+            ("[a.test]", None),
+            ("[10.0.0.1]", None),
+            ("[v1.x]", None),
             ("a%41", None),
             ("a/b", None),
         ] {

@@ -2,7 +2,7 @@
 //! it lets through is judged here, so that a head means the same whichever HTTP brought it, and nothing
 //! malformed goes out: it would end a connection that others share.
 
-use super::http1::request::decimal;
+use super::http1::request::{decimal, is_http};
 use super::{Malformed, cookies, trailers};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
@@ -18,7 +18,7 @@ pub fn request(parts: &mut Parts, most: usize) -> Result<(), Malformed> {
         Some(path) => path.starts_with('/'),
         None => parts.method == Method::CONNECT,
     };
-    if !formed || parts.uri.scheme_str() == Some("") {
+    if !formed || !parts.uri.scheme().is_none_or(is_http) {
         return Err(Malformed::BadTarget);
     }
     if parts.headers.get_all(HOST).iter().nth(1).is_some() {

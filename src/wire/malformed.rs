@@ -54,6 +54,10 @@ pub enum Malformed {
     TooLarge,
     /// A target of more bytes than any server takes.
     TargetTooLong,
+    /// The client closed the connection within a head.
+    CutShort,
+    /// The rest of a head did not come within `header-timeout`.
+    Late,
 }
 
 impl Malformed {
@@ -62,6 +66,7 @@ impl Malformed {
         match self {
             Self::TooManyLines | Self::TooLarge => 431,
             Self::TargetTooLong => 414,
+            Self::Late => 408,
             _ => 400,
         }
     }
@@ -93,6 +98,8 @@ impl Malformed {
             Self::TooManyLines => "too many header lines",
             Self::TooLarge => "header too large",
             Self::TargetTooLong => "target too long",
+            Self::CutShort => "the connection was closed within the header",
+            Self::Late => "the rest of the header did not come in time",
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod pem_error;
 pub mod protocol;
 pub mod proxy_protocol;
 pub mod request_id;
+pub mod target;
 pub mod template;
 pub mod token;
 pub mod traceparent;

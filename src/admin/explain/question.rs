@@ -3,6 +3,7 @@
 use super::made_up::Request;
 use crate::serve::problem::Problem;
 use crate::wire::request_id::RequestId;
+use crate::wire::target;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -41,7 +42,10 @@ impl Question {
                 "last" => return Err(refused("last takes no value.")),
                 "id" => id = Some(Self::id(value)?),
                 "url" => {
-                    let uri = value.parse().ok().filter(|uri: &http::Uri| uri.path().starts_with('/'));
+                    let uri = target::read(value.clone().into())
+                        .ok()
+                        .map(|(uri, _)| uri)
+                        .filter(|uri| uri.path().starts_with('/'));
                     request.uri = read(uri.ok_or(()), "url is no URL", "http://host/path or /path")?;
                 }
                 "method" => {
@@ -116,6 +120,7 @@ mod tests {
             ),
             ("url=/&header=:x", "refused"),
             ("url=/&cookie=a%0Ab", "refused"),
+            ("url=/a%3Cb%3Fq%3D%22", "GET /a%3Cb?q=%22 127.0.0.1 []"),
             ("url=no+url", "refused"),
             ("url=example.com", "refused"),
             ("url=/&url=/", "refused"),

@@ -3,8 +3,10 @@
 use super::head::{field, lines};
 use super::{Framing, Malformed, has_token};
 use crate::wire::cookies;
+use crate::wire::target::{self, RawTarget};
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 /// A client's request as far as its head tells.
@@ -24,7 +26,7 @@ const ADDED: usize = 6;
 /// Reads a whole head, strictly: no more than `most` header lines.
 pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let mut lines = lines(head);
-    let (method, uri, version) = request_line(head, lines.next().unwrap_or_default())?;
+    let RequestLine { method, uri, raw, version } = request_line(head, lines.next().unwrap_or_default())?;
     let count = memchr::memchr_iter(b'\n', head).count();
     let mut headers = HeaderMap::with_capacity(count.min(most) + ADDED);
     let mut framed =
@@ -40,11 +42,19 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let mut request = Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.version_mut(), *request.headers_mut()) =
         (method, uri, version, headers);
+    raw.into_iter().for_each(|raw| drop(request.extensions_mut().insert(raw)));
     Ok(Head { parts: request.into_parts().0, framing, keep_alive })
 }
 
+struct RequestLine {
+    method: Method,
+    uri: Uri,
+    raw: Option<RawTarget>,
+    version: Version,
+}
+
 /// Three parts between single spaces.
-fn request_line(head: &Bytes, line: &[u8]) -> Result<(Method, Uri, Version), Malformed> {
+fn request_line(head: &Bytes, line: &[u8]) -> Result<RequestLine, Malformed> {
     let mut parts = line.splitn(3, |byte| *byte == b' ');
     let (method, target, version) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let method = Method::from_bytes(method).map_err(|_| Malformed::BadRequestLine)?;
@@ -65,16 +75,21 @@ fn request_line(head: &Bytes, line: &[u8]) -> Result<(Method, Uri, Version), Mal
         Some(_) if !target.is_empty() => return Err(Malformed::BadVersion),
         _ => return Err(Malformed::BadRequestLine),
     };
-    let uri = Uri::from_maybe_shared(head.slice_ref(target));
     let too_long = target.len() >= usize::from(u16::MAX);
-    let uri = uri.map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?;
+    let (uri, raw) = target::read(head.slice_ref(target))
+        .map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?;
     // RFC 9112 section 3.2; what is left names a host alone
     let formed = match target.first() {
         Some(b'/') => true,
         Some(b'*') => method == Method::OPTIONS,
-        _ => uri.scheme().is_some() || method == Method::CONNECT,
+        _ => method == Method::CONNECT || uri.scheme().is_some_and(is_http),
     };
-    if formed { Ok((method, uri, version)) } else { Err(Malformed::BadTarget) }
+    if formed { Ok(RequestLine { method, uri, raw, version }) } else { Err(Malformed::BadTarget) }
+}
+
+/// Whether a scheme is one that is served here: with another, a rule and the node may not mean the same.
+pub(in crate::wire) fn is_http(scheme: &Scheme) -> bool {
+    *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS
 }
 
 /// What decides where the body ends: RFC 9112 section 6.3, without its leniency.
@@ -155,7 +170,10 @@ pub fn write(out: &mut Vec<u8>, parts: &Parts, framing: Framing) {
     if !target.starts_with('/') && target != "*" {
         out.push(b'/');
     }
-    out.extend_from_slice(target.as_bytes());
+    match parts.extensions.get::<RawTarget>() {
+        Some(raw) => out.extend_from_slice(&raw.written(target)),
+        None => out.extend_from_slice(target.as_bytes()),
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     super::lines(out, &parts.headers, framing);
     let payload = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);

@@ -40,6 +40,8 @@ pub enum HeadError {
     Length,
     /// It has several lengths.
     Lengths,
+    /// Its body is in another coding than chunks, of which a client would not be told.
+    Coding,
 }
 
 impl fmt::Display for HeadError {
@@ -53,6 +55,7 @@ impl fmt::Display for HeadError {
             Self::Value(name) => write!(out, "the value of {name}"),
             Self::Length => out.write_str("its Content-Length is no number"),
             Self::Lengths => out.write_str("it has several lengths"),
+            Self::Coding => out.write_str("its Transfer-Encoding is more than \"chunked\""),
         }
     }
 }
@@ -155,17 +158,30 @@ fn framing(status: StatusCode, asked: &Method, headers: &mut HeaderMap) -> Resul
         return Ok(Framing::None);
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        let last =
-            headers.get_all(header::TRANSFER_ENCODING).iter().next_back().and_then(|line| line.to_str().ok());
-        let chunked = last
-            .and_then(|line| line.rsplit(',').next())
-            .is_some_and(|token| token.trim().eq_ignore_ascii_case("chunked"));
-        return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
+        return coding(headers);
     }
     Ok(length?.map_or(
         Framing::UntilClose,
         |length| if length == 0 { Framing::None } else { Framing::Length(length) },
     ))
+}
+
+/// How a body in transfer codings ends: in chunks, or with the connection where `identity` alone is said, as
+/// old servers do. Any other would have to be taken off here.
+fn coding(headers: &HeaderMap) -> Result<Framing, HeadError> {
+    let mut framing = Framing::UntilClose;
+    for line in headers.get_all(header::TRANSFER_ENCODING) {
+        for coding in line.to_str().map_err(|_| HeadError::Coding)?.split(',').map(str::trim) {
+            match () {
+                () if coding.is_empty() || coding.eq_ignore_ascii_case("identity") => {}
+                () if coding.eq_ignore_ascii_case("chunked") && framing == Framing::UntilClose => {
+                    framing = Framing::Chunked;
+                }
+                () => return Err(HeadError::Coding),
+            }
+        }
+    }
+    Ok(framing)
 }
 
 /// The Content-Length, said once however often the node says it (RFC 9110 section 8.6).
