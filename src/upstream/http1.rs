@@ -4,7 +4,7 @@ use super::answer::{ConnectionGuard, NodeAnswer};
 use super::body::{self, RequestBody, Upload};
 use super::dial;
 use super::failure::{Cause, ExchangeFailure, SendError};
-use super::interim::{self, Interim, InterimEvent, MOST};
+use super::interim::{self, Endless, Interim, InterimCount, InterimEvent};
 use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
 use super::pool::{Checkout, Pool};
@@ -61,7 +61,7 @@ pub(super) async fn send(
     let mut exchange = Exchange {
         sending: Some(Sending::new(body, framing)),
         written: 0,
-        left: MOST,
+        interims: InterimCount::default(),
         method: &head.method,
         broken: None,
         patience: Timeout::new(limits.alarm, now.instant(), limits.response),
@@ -127,8 +127,7 @@ struct Exchange<'a> {
     sending: Option<Sending<RequestBody>>,
     /// Bytes of it that the node had taken when that was last looked at.
     written: u64,
-    /// Interim answers that may still come.
-    left: u8,
+    interims: InterimCount,
     method: &'a Method,
     /// Why no more of the request is sent; the node may have answered nevertheless.
     broken: Option<String>,
@@ -140,12 +139,13 @@ enum NoAnswer {
     Late,
     NoHead(NoHead),
     BadHead(HeadError),
+    Endless(Endless),
     Broken(String),
 }
 
 impl NoAnswer {
     fn is_malformed(&self) -> bool {
-        matches!(self, Self::BadHead(_) | Self::NoHead(NoHead::Malformed(_)))
+        matches!(self, Self::BadHead(_) | Self::Endless(_) | Self::NoHead(NoHead::Malformed(_)))
     }
 
     fn cause(self) -> Cause {
@@ -153,6 +153,7 @@ impl NoAnswer {
             Self::Late => Cause::Other("too late".into()),
             Self::NoHead(why) => Cause::NoHead(why),
             Self::BadHead(why) => Cause::BadHead(why),
+            Self::Endless(why) => Cause::Other(why.to_string()),
             Self::Broken(why) => Cause::Other(why),
         }
     }
@@ -187,30 +188,32 @@ impl Exchange<'_> {
                 }
             }
         }
-        loop {
-            let head = match connection.poll_head(cx, || LARGEST_HEAD) {
-                Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => {
-                    return failed(NoAnswer::Late);
-                }
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(head)) => head,
-                Poll::Ready(Err(why)) => return self.no_head(why),
-            };
-            match response::parse(&head, self.method) {
-                Err(why) => return failed(NoAnswer::BadHead(why)),
-                Ok(head)
-                    if head.parts.status.is_informational()
-                        && head.parts.status != StatusCode::SWITCHING_PROTOCOLS =>
-                {
-                    if self.left > 0 {
-                        self.left -= 1;
-                        return Poll::Ready(InterimEvent::Interim(Interim {
-                            status: head.parts.status,
-                            headers: head.parts.headers,
-                        }));
-                    }
-                }
-                Ok(head) => return Poll::Ready(InterimEvent::Final(Ok(head))),
+        let head = match connection.poll_head(cx, || LARGEST_HEAD) {
+            Poll::Pending if self.waits_for_node(connection) && self.patience.is_over(cx) => {
+                return failed(NoAnswer::Late);
+            }
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(head)) => head,
+            Poll::Ready(Err(why)) => return self.no_head(why),
+        };
+        let head = match response::parse(&head, self.method) {
+            Err(why) => return failed(NoAnswer::BadHead(why)),
+            Ok(head) => head,
+        };
+        let status = head.parts.status;
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Poll::Ready(InterimEvent::Final(Ok(head)));
+        }
+        match self.interims.another() {
+            Err(endless) => failed(NoAnswer::Endless(endless)),
+            Ok(true) => Poll::Ready(InterimEvent::Interim(Interim { status, headers: head.parts.headers })),
+            Ok(false) if self.waits_for_node(connection) && self.patience.is_over(cx) => {
+                failed(NoAnswer::Late)
+            }
+            // others have their turn
+            Ok(false) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }

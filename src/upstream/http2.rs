@@ -3,7 +3,7 @@
 use super::answer::{ConnectionGuard, NodeAnswer};
 use super::body::{self, RequestBody, Upload};
 use super::failure::{ExchangeFailure, SendError};
-use super::interim::{self, Interim, InterimEvent, MOST};
+use super::interim::{self, Endless, Interim, InterimCount, InterimEvent};
 use super::limits::ExchangeLimits;
 use super::link::Link;
 use super::pool::Pool;
@@ -57,17 +57,17 @@ pub(super) async fn send(
     let mut exchange = StreamExchange {
         sending: (!end).then(|| Box::pin(send_body(body, stream, limits.response))),
         answer,
-        left: MOST,
+        interims: InterimCount::default(),
         patience: Timeout::new(None, clock::instant(), limits.response),
     };
     let heard = |cx: &mut Context<'_>| exchange.poll(cx);
     match interim::until_final(heard, upload.as_deref(), on_interim).await {
-        None => {
+        Err(NoStreamAnswer::Late) => {
             // who has not answered may never answer: the next request opens another connection and will see
             place.connection().retire();
             Err(SendError::new(ExchangeFailure::Timeout, format!("no answer within {:?}", limits.response)))
         }
-        Some(Ok(response)) => {
+        Ok(response) => {
             place.idle.iter().for_each(|idle| link.record_reuse(*idle));
             place.answered();
             let rest = exchange.sending.take().map(|rest| {
@@ -85,49 +85,66 @@ pub(super) async fn send(
             let lease = ConnectionGuard::stream(pool, link, place, upload);
             Ok(NodeAnswer { response: Response::from_parts(head, content), lease, connect_ms, queued })
         }
-        Some(Err(error)) => Err(broken(link, &place, upload.as_deref(), &error)),
+        Err(NoStreamAnswer::Endless(why)) => Err(SendError::new(ExchangeFailure::BadAnswer, why.to_string())),
+        Err(NoStreamAnswer::Broken(error)) => Err(broken(link, &place, upload.as_deref(), &error)),
     }
 }
 
-/// An answer, or why the stream ended without one.
-type StreamAnswer = Result<Response<RecvStream>, h2::Error>;
+/// Why a stream ended without an answer.
+enum NoStreamAnswer {
+    Late,
+    Endless(Endless),
+    Broken(h2::Error),
+}
+
+type StreamAnswer = Result<Response<RecvStream>, NoStreamAnswer>;
 
 /// A request on its way over a stream, and its answer.
 struct StreamExchange<S> {
     sending: Option<Pin<Box<S>>>,
     answer: ResponseFuture,
-    /// Interim answers that may still come.
-    left: u8,
+    interims: InterimCount,
     patience: Timeout<'static>,
 }
 
 impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
-    /// What the node says next; nothing if it is too late with that.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<InterimEvent<Option<StreamAnswer>>> {
+    /// What the node says next.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<InterimEvent<StreamAnswer>> {
+        let failed = |why| Poll::Ready(InterimEvent::Final(Err(why)));
         if self.sending.as_mut().is_some_and(|sending| sending.as_mut().poll(cx).is_ready()) {
             self.sending = None;
             self.patience.renew();
         }
-        while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
+        if let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
             if interim.status() == StatusCode::SWITCHING_PROTOCOLS {
                 // RFC 9113 section 8.6: there is no such thing
-                return Poll::Ready(InterimEvent::Final(Some(Err(Reason::PROTOCOL_ERROR.into()))));
+                return failed(NoStreamAnswer::Broken(Reason::PROTOCOL_ERROR.into()));
             }
-            if self.left > 0 {
-                self.left -= 1;
-                let (mut head, ()) = interim.into_parts();
-                wire::answer(&mut head.headers);
-                return Poll::Ready(InterimEvent::Interim(Interim {
-                    status: head.status,
-                    headers: head.headers,
-                }));
+            match self.interims.another() {
+                Err(endless) => return failed(NoStreamAnswer::Endless(endless)),
+                Ok(false) if self.sending.is_none() && self.patience.is_over(cx) => {
+                    return failed(NoStreamAnswer::Late);
+                }
+                // others have their turn
+                Ok(false) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(true) => {
+                    let (mut head, ()) = interim.into_parts();
+                    wire::answer(&mut head.headers);
+                    return Poll::Ready(InterimEvent::Interim(Interim {
+                        status: head.status,
+                        headers: head.headers,
+                    }));
+                }
             }
         }
         match Pin::new(&mut self.answer).poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(InterimEvent::Final(Some(answer))),
+            Poll::Ready(answer) => Poll::Ready(InterimEvent::Final(answer.map_err(NoStreamAnswer::Broken))),
             // a body that is under way has limits of its own
             Poll::Pending if self.sending.is_none() && self.patience.is_over(cx) => {
-                Poll::Ready(InterimEvent::Final(None))
+                failed(NoStreamAnswer::Late)
             }
             Poll::Pending => Poll::Pending,
         }

@@ -3,6 +3,7 @@
 
 use super::body::Upload;
 use http::{HeaderMap, StatusCode};
+use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,8 +12,34 @@ use std::time::Duration;
 /// indefinite period).
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Interim answers passed on for one request; what a node says beyond that is dropped.
-pub const MOST: u8 = 16;
+/// Interim answers passed on for one request; some more are dropped.
+const TOLD: u16 = 16;
+
+/// Interim answers that a node may give to one request: who only ever says that it is about to answer does
+/// not.
+const MOST: u16 = 1000;
+
+/// The interim answers to one request.
+#[derive(Default)]
+pub struct InterimCount(u16);
+
+/// A node gave more than [`MOST`].
+#[derive(Debug)]
+pub struct Endless;
+
+impl fmt::Display for Endless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {MOST} interim answers, and no final one")
+    }
+}
+
+impl InterimCount {
+    /// One more. Whether it is passed on.
+    pub fn another(&mut self) -> Result<bool, Endless> {
+        self.0 += 1;
+        if self.0 > MOST { Err(Endless) } else { Ok(self.0 <= TOLD) }
+    }
+}
 
 /// One interim answer.
 #[derive(Debug)]
