@@ -26,6 +26,8 @@ mod forwarded;
 mod hygiene;
 #[path = "proxy/ids.rs"]
 mod ids;
+#[path = "proxy/leaving.rs"]
+mod leaving;
 #[path = "proxy/lifecycle.rs"]
 mod lifecycle;
 #[path = "proxy/listeners.rs"]

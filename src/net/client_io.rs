@@ -11,10 +11,6 @@ use std::task::{Context, Poll};
 pub type ClientIo = WatchedStream<Rewind, Rc<ConnectionProgress>>;
 
 impl StreamWatch for Rc<ConnectionProgress> {
-    fn read(&mut self) {
-        self.moves();
-    }
-
     fn write(&mut self, _: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.wrote(written.is_ready());
         written

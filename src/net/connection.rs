@@ -8,6 +8,7 @@ use crate::proxy::client::{Client, NewConnection, TlsFacts};
 use crate::proxy::worker::Worker;
 use crate::transport::http1::{H1Connection, Side};
 use crate::transport::stream::{Rewind, Stream};
+use crate::wire::Malformed;
 use crate::wire::protocol::ClientProtocol;
 use bytes::BytesMut;
 use std::cell::Cell;
@@ -235,11 +236,13 @@ async fn drive<T>(client: &Client, mut step: impl FnMut(&mut Context<'_>, bool) 
 async fn serve_h1(client: Rc<Client>, connection: Rc<H1Connection>) {
     let ending = Cell::new(false);
     let mut serving = pin!(http1::serve(connection.clone(), client.clone(), &ending));
-    drive(&client, |cx, drained| {
+    let served = drive(&client, |cx, drained| {
         ending.set(drained);
         serving.as_mut().poll(cx)
-    })
-    .await;
+    });
+    if served.await.is_none() && client.timers.is_in_head() {
+        Box::pin(http1::refuse(&connection, &client, Malformed::Late)).await;
+    }
     // whoever still sends its last body on to a node would hold it open
     connection.abandon_body();
 }

@@ -1,6 +1,7 @@
 //! HTTP/1 towards clients: one request after the other. Between two of them nothing is held but the socket.
 
 use super::date;
+use super::leaving::Leaving;
 use crate::base::clock::Now;
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::client::Client;
@@ -63,14 +64,12 @@ pub async fn serve(connection: Rc<H1Connection>, client: Rc<Client>, ending: &Ce
         let head = match head {
             Ok(head) => request::parse(&head, client.listener_in(&table).conf.max_headers.into()),
             Err(NoHead::Malformed(why)) => Err(why),
-            Err(_) => return,
+            Err(_) if connection.is_in_head() => Err(Malformed::CutShort),
+            Err(NoHead::Closed | NoHead::Broken | NoHead::Failed(_)) => return,
         };
         let head = match head {
             Ok(head) => head,
-            Err(why) => {
-                Box::pin(refuse(&connection, &client, why)).await;
-                break true;
-            }
+            Err(why) => return Box::pin(refuse(&connection, &client, why)).await,
         };
         // its state lives on the heap, so that an idle connection does not pay for it
         match Box::pin(exchange(&connection, &client, table, head, ending)).await {
@@ -82,23 +81,24 @@ pub async fn serve(connection: Rc<H1Connection>, client: Rc<Client>, ending: &Ce
     Box::pin(close(&connection, &client, sending)).await;
 }
 
-async fn refuse(connection: &H1Connection, client: &Client, why: Malformed) {
-    let mut response = Response::new(()).into_parts().0;
-    response.status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    client.log_refused(why.status(), why.reason(), None);
-    connection.queue(|out| {
-        response::write(out, &response, Framing::Length(0));
-        finish_head(out, &response, Some("close"));
-    });
+/// Answers what is no request, and ends the connection: nobody knows where the next would begin.
+pub async fn refuse(connection: &Rc<H1Connection>, client: &Rc<Client>, why: Malformed) {
+    let response = exchange::refuse(client, why, None);
+    let asked = Asked { headless: false, version: Version::HTTP_11, keep_alive: false };
+    let ending = Cell::new(true);
+    let told = answer(connection, client, response, &asked, Leaving::default(), &ending);
     // the client may be gone
-    let _ = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_flush(cx))).await;
+    if tokio::time::timeout(LINGER.1, told).await.is_ok() {
+        // who is late has sent nothing more that could take the answer away, or drips on
+        close(connection, client, why != Malformed::Late).await;
+    }
 }
 
 async fn close(connection: &H1Connection, client: &Client, sending: bool) {
     if !sending && !connection.is_tls() {
         // closing it says all there is to say; what came behind the request is read first, since it would
         // reset the connection
-        let _ = connection.poll_gone(&mut Context::from_waker(Waker::noop()));
+        let _ = connection.poll_end(&mut Context::from_waker(Waker::noop()));
         return;
     }
     let told = tokio::time::timeout(LINGER.1, poll_fn(|cx| connection.poll_shutdown(cx))).await;
@@ -151,6 +151,7 @@ async fn exchange(
     };
     let (give, handover) = parts.headers.contains_key(header::UPGRADE).then(oneshot::channel).unzip();
     let request = Request::from_parts(parts, body);
+    let mut leaving = Leaving::default();
     let response = {
         let mut served = pin!(exchange::serve(
             client.clone(),
@@ -161,13 +162,13 @@ async fn exchange(
         ));
         poll_fn(|cx| match served.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
-            Poll::Pending => connection.poll_gone(cx).map(|()| None),
+            Poll::Pending => leaving.poll(cx, connection, client).map(|()| None),
         })
         .await
     };
     let Some(response) = response else { return After::Gone };
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let after = answer(connection, client, response, &asked, ending).await;
+    let after = answer(connection, client, response, &asked, leaving, ending).await;
     match give {
         Some(give) if switching && after == After::Next => {
             drop(give.send(Box::new(Upgraded::new(connection.clone())) as End));
@@ -189,6 +190,7 @@ async fn answer(
     client: &Client,
     response: Response<AnswerBody>,
     asked: &Asked,
+    mut leaving: Leaving,
     ending: &Cell<bool>,
 ) -> After {
     let (mut head, body) = response.into_parts();
@@ -222,7 +224,7 @@ async fn answer(
         }
         // a client that sends all before it reads takes nothing of the answer until then
         Poll::Pending => match connection.poll_rest(cx, &mut left) {
-            Poll::Ready(true) => connection.poll_gone(cx).map(|()| false),
+            Poll::Ready(true) => leaving.poll(cx, connection, client).map(|()| false),
             _ => Poll::Pending,
         },
     });

@@ -13,11 +13,10 @@ use crate::transport::http1::Side;
 use crate::transport::message_body::MessageBody;
 use crate::transport::receiving::{Receiving, Taking};
 use crate::transport::tunnel::End;
-use crate::wire::{Malformed, http2 as wire};
+use crate::wire::http2 as wire;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use std::cell::RefCell;
@@ -91,7 +90,9 @@ async fn serve(
     let headless = request.method() == Method::HEAD;
     let (mut parts, stream) = request.into_parts();
     if let Err(why) = wire::request(&mut parts, most) {
-        return refuse(&client, respond, why, &parts);
+        // RFC 9113 section 8.2.1: an error of the stream, told with a status; the client's other requests go on
+        let response = exchange::refuse(&client, why, Some(&parts));
+        return told(answer(respond, response, headless, None, patience).await);
     }
     let (respond, receiving) = (Rc::new(RefCell::new(respond)), Receiving::new(stream, upload));
     // the bytes behind an extended CONNECT are no body, but a tunnel's if the answer agrees to it
@@ -121,21 +122,16 @@ async fn serve(
         .await
     };
     // the exchange is over, and its share with it
-    if let (Some(response), Some(respond)) = (response, Rc::into_inner(respond))
-        && let Err(error) = answer(respond.into_inner(), response, headless, tunnel, patience).await
-    {
-        tracing::debug!("HTTP/2 stream: {error}");
+    if let (Some(response), Some(respond)) = (response, Rc::into_inner(respond)) {
+        told(answer(respond.into_inner(), response, headless, tunnel, patience).await);
     }
 }
 
-/// RFC 9113 section 8.2.1: an error of the stream, told with a status; the client's other requests go on.
-fn refuse(client: &Client, mut respond: SendResponse<Bytes>, why: Malformed, head: &Parts) {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    response.headers_mut().insert(header::DATE, date::now());
-    client.log_refused(why.status(), why.reason(), Some(head));
-    // the client may have reset it
-    let _ = respond.send_response(response, true);
+/// The client has reset the stream, or is gone.
+fn told(answered: Result<(), h2::Error>) {
+    if let Err(error) = answered {
+        tracing::debug!("HTTP/2 stream: {error}");
+    }
 }
 
 type Tunnelled = (oneshot::Sender<End>, Receiving);

@@ -6,6 +6,7 @@ mod date;
 mod housekeeping;
 pub mod http1;
 pub mod http2;
+mod leaving;
 pub mod listeners;
 pub mod threads;
 mod uploads;

@@ -6,12 +6,10 @@ use crate::base::clock::{self, Now};
 use crate::table::{Listener, Table};
 use crate::telemetry::log_fields::ConnectionFacts;
 use crate::telemetry::record::RequestRecord;
-use crate::telemetry::termination::Termination;
 use crate::wire::identity::Identity;
 use crate::wire::protocol::ClientProtocol;
 use http::HeaderValue;
-use http::request::Parts;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +38,8 @@ pub struct Client {
     pub timers: Rc<ConnectionTimers>,
     /// What it speaks.
     pub protocol: ClientProtocol,
+    /// It has left once it closes its side: `abort-on-close` of the cluster that its last request was for.
+    pub leaves_by_closing: Cell<bool>,
     burst: RefCell<Vec<RecentPlacement>>,
 }
 
@@ -136,7 +136,20 @@ impl Client {
             (ClientAddress::new(direct), proxied.map(|proxied| Box::new(ClientAddress::new(proxied))));
         let (port_text, timers, burst) =
             (HeaderValue::from(port), Rc::new(ConnectionTimers::new()), RefCell::default());
-        Self { worker, listener, opened, direct, proxied, port, tls, port_text, timers, protocol, burst }
+        Self {
+            worker,
+            listener,
+            opened,
+            direct,
+            proxied,
+            port,
+            tls,
+            port_text,
+            timers,
+            protocol,
+            leaves_by_closing: Cell::default(),
+            burst,
+        }
     }
 
     /// Its listener in a table; one that is gone from it serves its last connections as it was.
@@ -226,15 +239,6 @@ impl Client {
     /// The record of a request that begins.
     pub fn record(&self, peer: &ClientAddress, now: Now) -> RequestRecord {
         RequestRecord::begin(self.worker.request_id(), peer.at, self.listener, now)
-    }
-
-    /// Records a request that was refused before it became one, with what is known of its head.
-    pub fn log_refused(&self, status: u16, why: &'static str, head: Option<&Parts>) {
-        let table = self.worker.table();
-        let mut record = self.record(self.peer(self.listener_in(&table)), Now::look());
-        head.into_iter().for_each(|head| record.overhear(head));
-        (record.decision.status, record.note, record.ended) = (status, why.into(), Termination::Refused);
-        self.worker.telemetry.end(&record, &self.facts(), std::time::Duration::ZERO, false);
     }
 }
 

@@ -19,6 +19,8 @@ use super::{hand_off, headers, respond, session};
 use crate::affinity::PinSent;
 use crate::transport::message_body::MessageBody;
 use crate::upstream::loop_marks;
+use crate::wire::Malformed;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use std::rc::Rc;
 
@@ -68,6 +70,14 @@ pub async fn serve(
     answer(served, open, client.protocol)
 }
 
+/// Answers what is no request, with what is known of its head.
+pub fn refuse(client: &Rc<Client>, why: Malformed, head: Option<&Parts>) -> Response<AnswerBody> {
+    let table = client.worker.table();
+    let mut open = OpenRequest::begin(client, client.listener_in(&table));
+    head.into_iter().for_each(|head| open.record.overhear(head));
+    answer(Err(Refused::malformed(why)), open, client.protocol)
+}
+
 /// Brings a request to a node of its cluster, and the answer back.
 async fn to_cluster(
     context: &mut RequestContext<'_>,
@@ -76,6 +86,7 @@ async fn to_cluster(
 ) -> Result<Reply, Refused> {
     let cluster = context.to.cluster;
     refuse_circle(context)?;
+    context.client.leaves_by_closing.set(cluster.conf.abort_on_close);
     context.open.record.cookie = cluster.affinity.pins_by_cookie().then_some(PinSent::None);
     let forced = bypassed(context);
     let mut first = FirstRequest::of(context);

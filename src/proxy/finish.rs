@@ -67,7 +67,7 @@ pub(super) fn finish(
     context.open.show_why(response.headers_mut());
     *response.version_mut() = context.client.protocol.version();
     if switching {
-        return upgrade::switch(context, outbound.into_upgrade(), protocol, response, lease);
+        return upgrade::switch(context, outbound.into_upgrade(), protocol.as_ref(), response, lease);
     }
     context.open.lease = Some(lease);
     Ok(Reply::Node(response, cluster.conf.timeouts.response.get()))

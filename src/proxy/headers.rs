@@ -53,7 +53,7 @@ const END_TO_END: [&str; 8] = [
 /// Removes what concerns one connection only (RFC 9110 7.6.1), of a request or of an answer.
 ///
 /// `te: trailers` stays, `trailer` and `proxy-authenticate` are end to end. An upgrade is taken off too: read
-/// it with [`upgrade_of`] first.
+/// it with [`asks_for_websocket`] first.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !headers.keys().any(is_hop_by_hop) {
         return;
@@ -98,23 +98,16 @@ fn tokens(line: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// The protocol asked for by a valid upgrade, e.g. `websocket`. Never `h2c`, which would carry requests past
-/// every rule; nor a WebSocket without its key, which no server may agree to (RFC 6455 section 4.2.1).
-pub fn upgrade_of(headers: &HeaderMap) -> Option<&str> {
-    let asked = headers.get(header::UPGRADE)?.to_str().ok()?.trim();
-    let named = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(tokens)
-        .any(|token| token.eq_ignore_ascii_case("upgrade"));
-    let one = headers.get_all(header::UPGRADE).iter().count() == 1;
-    let asks = |name: &str| {
-        asked
-            .split(',')
-            .any(|token| token.split('/').next().unwrap_or_default().trim().eq_ignore_ascii_case(name))
+/// Whether an upgrade to WebSocket is asked for, with the key that no server may do without (RFC 6455 section
+/// 4.2.1). No other protocol is one for us: `h2c`, for one, would carry requests past every rule.
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let says = |name: HeaderName, word: &str| {
+        headers.get_all(name).iter().flat_map(tokens).any(|token| token.eq_ignore_ascii_case(word))
     };
-    let keyless = || headers.get(header::SEC_WEBSOCKET_KEY).is_none_or(|key| key.is_empty());
-    (named && one && !asked.is_empty() && !asks("h2c") && !(asks("websocket") && keyless())).then_some(asked)
+    headers.contains_key(header::UPGRADE)
+        && says(header::UPGRADE, "websocket")
+        && says(header::CONNECTION, "upgrade")
+        && headers.get(header::SEC_WEBSOCKET_KEY).is_some_and(|key| !key.is_empty())
 }
 
 /// Whether the client waits for leave to send its body.

@@ -1,6 +1,7 @@
 //! A request that gets an answer of ours in place of a node's, because something is wrong.
 
 use crate::telemetry::termination::Termination;
+use crate::wire::Malformed;
 use bytes::Bytes;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -11,7 +12,7 @@ pub struct Refused {
     /// Its status.
     pub status: StatusCode,
     /// What happened and what to do next, for the person who reads it.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
     /// When to try again, in seconds.
     pub retry_after: Option<u32>,
     /// For the log.
@@ -24,15 +25,24 @@ pub struct Refused {
 
 impl Refused {
     /// A plain refusal.
-    pub fn new(status: StatusCode, message: &'static str) -> Self {
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
-            message,
+            message: message.into(),
             retry_after: None,
             note: Cow::Borrowed(""),
             ended: Termination::Refused,
             page: None,
         }
+    }
+    /// What is said to bytes that are no request.
+    pub fn malformed(why: Malformed) -> Self {
+        let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(status, format!("The request cannot be read: {why}.")).note(why.reason()).ended(match why {
+            Malformed::CutShort => Termination::ClientRequest,
+            Malformed::Late => Termination::ClientRequestTimeout,
+            _ => Termination::Refused,
+        })
     }
     /// With what goes into the log.
     pub fn note(self, note: impl Into<Cow<'static, str>>) -> Self {

@@ -80,7 +80,8 @@ impl RequestHead {
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
                 None => {
-                    return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy."));
+                    return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "This is not a forward proxy.")
+                        .note("connect"));
                 }
                 // RFC 9220 section 3; other protocols than this one do not become an upgrade of HTTP/1.1
                 Some(protocol) if !protocol.as_str().eq_ignore_ascii_case("websocket") => {

@@ -105,7 +105,7 @@ impl ConnectionTimers {
             at + Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX).min(86_400_000))
         };
         if !self.is_idle() {
-            let blocked = Some(self.pace.moved()).filter(|_| self.pace.is_blocked());
+            let blocked = self.pace.blocked_since();
             let uploads = self.uploads.borrow();
             let uploads = uploads.iter().filter_map(|upload| upload.upgrade()?.waits_since());
             let since = uploads.chain(blocked).chain(self.pace.body.waits_since()).min();

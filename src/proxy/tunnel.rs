@@ -1,5 +1,4 @@
-//! Bytes both ways between a client and a node that have switched protocols (WebSocket and any other
-//! Upgrade).
+//! Bytes both ways between a client and a node that have opened a WebSocket.
 
 use super::worker::Worker;
 use crate::base::clock;
@@ -60,6 +59,8 @@ impl TunnelEnding {
 /// A WebSocket close frame, unmasked as from a server: 1012, service restart. Whatever the proxy ends may be
 /// resumed, and clients that hear 1000 or 1001 take it as meant and do not come back (docs/src/sockets.md).
 const SERVICE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
+/// How long a client may be silent whose node has ended: it has had its last word, and has the end to answer.
+const AFTER_NODE: Duration = Duration::from_secs(10);
 /// How long the last frame under way may take, the close frame, and the client's answer to it.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -103,51 +104,61 @@ impl Drop for Socket {
     }
 }
 
-/// Copies until either side closes. Returns the bytes sent to the client and what ended it.
+/// Copies until both sides have ended, or one of them fails: the end of one is passed on, and what the other
+/// still sends is delivered. Returns the bytes sent to the client and what ended it first.
 pub async fn run(
     worker: &Rc<Worker>,
     socket: &Socket,
     mut client: Side,
     mut node: Side,
     idle: Duration,
-    websocket: bool,
 ) -> (u64, TunnelEnding) {
     let last = Cell::new(clock::instant());
     let mut sent = 0;
     let mut frames = FrameBorder::default();
     let (mut up, mut down) = (Pump::default(), Pump::default());
     let mut stopping = worker.draining.subscribe();
-    let mut client_done = false;
+    // the side that ended first
+    let mut first = None;
     let mut leaving = std::pin::pin!(socket.leave());
     let end = loop {
+        let limit = if first == Some(TunnelEnding::Node) { idle.min(AFTER_NODE) } else { idle };
         let ended = poll_fn(|cx| {
-            if !client_done && up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant())).is_ready()
+            if first != Some(TunnelEnding::Client)
+                && let Poll::Ready(ended) =
+                    up.poll(cx, &mut client, &mut node, |_| last.set(clock::instant()))
             {
-                return Poll::Ready(TunnelEnding::Client);
+                return Poll::Ready((TunnelEnding::Client, ended.is_ok()));
+            }
+            if first == Some(TunnelEnding::Node) {
+                return Poll::Pending;
             }
             let see = |data: &[u8]| {
                 last.set(clock::instant());
                 sent += data.len() as u64;
-                if websocket {
-                    frames.feed(data);
-                }
+                frames.feed(data);
             };
-            down.poll(cx, &mut node, &mut client, see).map(|_| TunnelEnding::Node)
+            down.poll(cx, &mut node, &mut client, see).map(|ended| (TunnelEnding::Node, ended.is_ok()))
         });
         tokio::select! {
-            ended = ended => match ended {
-                // other protocols may go on one way only
-                TunnelEnding::Client if !websocket => client_done = true,
-                end => break end,
+            (side, told) = ended => match first {
+                Some(first) => break first,
+                None if !told => break side,
+                None => {
+                    first = Some(side);
+                    last.set(clock::instant());
+                }
             },
             _ = stopping.wait_for(|s| *s) => break TunnelEnding::Stopping,
             () = &mut leaving => break TunnelEnding::Leaving,
-            () = tokio::time::sleep_until((last.get() + idle).into()) => {
-                if clock::since(last.get()) >= idle { break TunnelEnding::Idle }
+            () = tokio::time::sleep_until((last.get() + limit).into()) => {
+                if clock::since(last.get()) >= limit {
+                    break first.filter(|side| *side == TunnelEnding::Node).unwrap_or(TunnelEnding::Idle);
+                }
             }
         }
     };
-    if websocket && end.is_ours() {
+    if end.is_ours() {
         let under_way = poll_fn(|cx| {
             // a close frame in the middle of another frame would corrupt it
             if down.is_through() && frames.is_at_border() {

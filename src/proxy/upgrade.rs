@@ -1,4 +1,5 @@
-//! Upgrades: WebSocket and any other protocol over HTTP/1.1, and WebSocket over HTTP/2 (RFC 8441).
+//! WebSockets, over HTTP/1.1 and over HTTP/2 (RFC 8441). No other protocol is understood here, and what is not
+//! understood would pass by every rule: it is served without the upgrade.
 
 use super::answer::Reply;
 use super::context::RequestContext;
@@ -18,9 +19,8 @@ use http_body::Body;
 use rand::RngCore;
 use tokio::sync::oneshot;
 
-/// An upgrade that the client asks for.
+/// A WebSocket that the client asks for.
 pub struct UpgradeRequest {
-    protocol: HeaderValue,
     /// The client's bytes, once it is told.
     client: UpgradeHandoff,
     /// Asked for by an extended CONNECT: the key that WebSocket over HTTP/1.1 needs and HTTP/2 has not.
@@ -31,10 +31,11 @@ pub struct UpgradeRequest {
 /// asks for.
 pub type UpgradeHandoff = oneshot::Receiver<End>;
 
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 impl UpgradeRequest {
-    /// The upgrade that this request asks for, if any. One with a body asks for none: what is answered
-    /// without an upgrade would be followed by it. Nor does one that may as well be answered without where
-    /// nodes speak HTTP/2, which switches to nothing: a WebSocket alone is worth a connection of HTTP/1.1.
+    /// The WebSocket that this request asks for, if any. One with a body asks for none: what is answered
+    /// without an upgrade would be followed by it.
     pub(super) fn wanted(
         context: &RequestContext<'_>,
         body: &MessageBody,
@@ -46,27 +47,19 @@ impl UpgradeRequest {
             let mut nonce = [0; 16];
             context.client.worker.rng.borrow_mut().fill_bytes(&mut nonce);
             let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-            return Some(Self {
-                protocol: HeaderValue::from_static("websocket"),
-                client,
-                key: HeaderValue::try_from(key).ok(),
-            });
+            return Some(Self { client, key: HeaderValue::try_from(key).ok() });
         }
-        // RFC 9110 section 7.8: not over HTTP/1.0
-        let protocol = headers::upgrade_of(&parts.headers).filter(|_| parts.version > Version::HTTP_10)?;
-        if context.to.cluster.conf.http2
-            && !protocol.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket"))
-        {
-            return None;
-        }
-        let protocol = HeaderValue::try_from(protocol).ok()?;
-        Some(Self { protocol, client, key: None })
+        // RFC 9110 section 7.8: not over HTTP/1.0; RFC 6455 section 4.1: by GET
+        let asks = parts.version > Version::HTTP_10
+            && parts.method == Method::GET
+            && headers::asks_for_websocket(&parts.headers);
+        asks.then_some(Self { client, key: None })
     }
 
     /// Asks the node for it.
     pub fn ask(&self, parts: &mut Parts) {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        parts.headers.insert(header::UPGRADE, self.protocol.clone());
+        parts.headers.insert(header::UPGRADE, WEBSOCKET);
         if let Some(key) = &self.key {
             parts.method = Method::GET;
             parts.headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());
@@ -78,18 +71,18 @@ impl UpgradeRequest {
 pub(super) fn switch(
     context: &mut RequestContext<'_>,
     wanted: Option<UpgradeRequest>,
-    protocol: Option<HeaderValue>,
+    protocol: Option<&HeaderValue>,
     response: Response<MessageBody>,
     lease: ConnectionGuard,
 ) -> Result<Reply, Refused> {
     let open = &mut context.open;
     let live = open.slot.as_ref().map(|slot| slot.live().clone());
+    let wanted = wanted.filter(|_| protocol.is_none_or(|p| p.as_bytes().eq_ignore_ascii_case(b"websocket")));
     let (Some(wanted), Some(node), Some(live)) = (wanted, lease.into_upgraded(), live) else {
         return Err(Refused::new(StatusCode::BAD_GATEWAY, "The server switched protocols unasked.")
             .note("unasked-upgrade"));
     };
     let over_h2 = wanted.key.is_some();
-    let websocket = wanted.protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
     let (parts, _) = response.into_parts();
     let mut answer = Response::from_parts(parts, Bytes::new());
     if over_h2 {
@@ -97,7 +90,7 @@ pub(super) fn switch(
         answer.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
     } else {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        answer.headers_mut().insert(header::UPGRADE, protocol.unwrap_or(wanted.protocol));
+        answer.headers_mut().insert(header::UPGRADE, WEBSOCKET);
     }
     let tunnelled = open.hand_over(answer.status().as_u16());
     let (worker, idle) = (context.client.worker.clone(), context.to.cluster.conf.timeouts.tunnel_idle.get());
@@ -106,7 +99,7 @@ pub(super) fn switch(
         let mut tunnelled = tunnelled;
         let socket = Socket::open(live, tunnelled.record.decision.why != Why::Forced);
         let ended = match wanted.client.await {
-            Ok(client) => Some(tunnel::run(&worker, &socket, client, Box::new(node), idle, websocket).await),
+            Ok(client) => Some(tunnel::run(&worker, &socket, client, Box::new(node), idle).await),
             Err(_) => None,
         };
         match ended {

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
@@ -27,6 +28,33 @@ macro_rules! each {
             Stream::Tls($stream) => $call,
         }
     };
+}
+
+impl Stream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+            Self::Tls(stream) => stream.get_ref().0.socket.socket(),
+        }
+    }
+
+    /// Ready when the other side takes nothing more either: it has reset the connection. Its end alone, which
+    /// only says that nothing more comes, tells no reader of that.
+    pub fn reset(&self) -> io::Result<impl Future<Output = ()> + use<>> {
+        // of whichever kind it is, nothing but its readiness is asked of it
+        let socket = std::net::TcpStream::from(self.socket().try_clone_to_owned()?);
+        let socket = TcpStream::from_std(socket)?;
+        Ok(async move {
+            while let Ok(ready) = socket.ready(Interest::WRITABLE).await
+                && !ready.is_write_closed()
+            {
+                // until it says something new
+                let _: io::Result<()> =
+                    socket.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into()));
+            }
+        })
+    }
 }
 
 impl AsyncRead for Stream {

@@ -53,7 +53,11 @@ impl Pump {
             }
             let read = spare::scratch(|buffer| {
                 let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+                match ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)) {
+                    // TLS that ends without a word ends nevertheless
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                    read => read?,
+                }
                 let mut data = buffer.filled();
                 self.ended = data.is_empty();
                 self.unflushed = !self.ended;

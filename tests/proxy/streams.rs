@@ -168,8 +168,9 @@ fn a_cold_node_with_few_streams_serves_a_crowd() {
 
 /// A proxy that has two connections of four streams to a node, and believes clients who they are.
 fn eight_streams(node: &H2Node, queue: &str) -> Proxy {
-    let conf =
-        conf(&[node]).cluster(&format!("pool = {{ http2-connections = 2 }}\nqueue-timeout = {queue:?}"));
+    let conf = conf(&[node]).cluster(&format!(
+        "pool = {{ http2-connections = 2 }}\nqueue-timeout = {queue:?}\nabort-on-close = true"
+    ));
     Proxy::start(&conf.listener(BEHIND).text().replacen("workers = 2\n", "workers = 1\n", 1))
 }
 

@@ -29,6 +29,9 @@ conf! {
         pub retry_body: Size,
         /// How long a pinned request waits for its full node.
         pub queue_timeout: Duration,
+        /// An HTTP/1 client that closes its side has left: its request is given up at the node. Without it,
+        /// one that sends nothing more still gets its answer.
+        pub abort_on_close: bool,
         /// Time over which a node that (re)appears beside others grows into its full share.
         pub slow_start: Duration,
         /// Time limits towards the nodes.
@@ -79,6 +82,7 @@ impl Default for Cluster {
             retries: 2,
             retry_body: Size(64 << 10),
             queue_timeout: Duration::secs(5),
+            abort_on_close: false,
             slow_start: Duration::secs(30),
             timeouts: Timeouts::default(),
             health: Health::default(),

@@ -49,6 +49,8 @@ pub fn server_config(
     };
     let mut config = builder.with_cert_resolver(store);
     config.alpn_protocols = offers.iter().map(|protocol| protocol.to_vec()).collect();
+    // the better cipher is ours to choose, whatever order an old client has
+    config.ignore_client_order = true;
     config.ticketer = Ticketer::new()?;
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     Ok(Arc::new(config))

@@ -88,7 +88,7 @@ impl H1Connection {
                 });
             }
             if let Some(pace) = &self.pace {
-                pace.moves();
+                pace.received();
             }
         }
     }

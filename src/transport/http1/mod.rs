@@ -61,6 +61,15 @@ pub enum Side {
     Node,
 }
 
+/// How a client ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientEnd {
+    /// It sends nothing more, and may still read (RFC 9112 section 9.6).
+    Closed,
+    /// It is gone.
+    Gone,
+}
+
 /// Why no head came.
 #[derive(Debug)]
 pub enum NoHead {
@@ -219,10 +228,11 @@ impl H1Connection {
         })
     }
 
-    /// Ready when the client is gone; what it sends ahead is kept. Not to be asked while its body is read.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when nothing more comes of the client; what it sends ahead is kept. Not to be asked while its
+    /// body is read.
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<ClientEnd> {
         if self.closed.get() {
-            return Poll::Ready(());
+            return Poll::Ready(if self.is_body_done() { ClientEnd::Closed } else { ClientEnd::Gone });
         }
         if !self.is_body_done() {
             return Poll::Pending;
@@ -231,10 +241,21 @@ impl H1Connection {
         while input.len() < MOST_AHEAD {
             match ready!(self.poll_read_scratch(cx, |read| input.extend_from_slice(read))) {
                 Ok(Some(())) => {}
-                Ok(None) | Err(_) => return Poll::Ready(()),
+                Ok(None) => return Poll::Ready(ClientEnd::Closed),
+                // TLS that ends without a word: all of the request is there
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.closed.set(true);
+                    return Poll::Ready(ClientEnd::Closed);
+                }
+                Err(_) => return Poll::Ready(ClientEnd::Gone),
             }
         }
         Poll::Pending
+    }
+
+    /// Ready when the client takes nothing more either.
+    pub fn reset(&self) -> io::Result<impl Future<Output = ()> + use<>> {
+        self.socket.borrow().reset()
     }
 
     /// Something to be written.

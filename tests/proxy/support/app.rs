@@ -16,9 +16,6 @@ pub fn answer(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Res
     if place == "reset" {
         return Ok(Then::Close);
     }
-    if place == "raw" {
-        return raw_tunnel(wire);
-    }
     if place == "ws" || place == "flood" {
         return web_socket(state, wire, head);
     }
@@ -333,15 +330,6 @@ fn flood(state: &State, out: &mut TcpStream) -> io::Result<Then> {
         out.write_all(&frame)?;
         state.body_bytes.fetch_add(frame.len() as u64, Ordering::SeqCst);
     }
-}
-
-/// Another protocol: every byte comes back.
-fn raw_tunnel(wire: &mut Wire<TcpStream>) -> io::Result<Then> {
-    wire.get_mut()
-        .write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n")?;
-    let mut out = wire.get_ref().try_clone()?;
-    io::copy(wire, &mut out)?;
-    Ok(Then::Close)
 }
 
 fn web_socket(state: &State, wire: &mut Wire<TcpStream>, head: &Head) -> io::Result<Then> {
