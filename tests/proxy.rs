@@ -40,6 +40,8 @@ mod nodes;
 mod pins;
 #[path = "proxy/pressure.rs"]
 mod pressure;
+#[path = "proxy/refusals.rs"]
+mod refusals;
 #[path = "proxy/reload.rs"]
 mod reload;
 #[path = "proxy/room.rs"]

@@ -44,7 +44,10 @@ pub fn answer(
             let why = record.why_shown();
             let mut response = refusal(refused, request);
             why.into_iter().for_each(|why| drop(response.headers_mut().insert(WHY, why)));
-            if protocol == ClientProtocol::Http1 && response.status() == StatusCode::BAD_REQUEST {
+            // what follows may be no request, but what a tunnel would have carried
+            let unclear =
+                matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED);
+            if protocol == ClientProtocol::Http1 && unclear {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response

@@ -3,7 +3,7 @@
 use crate::support::socket::Socket;
 use crate::support::{Client, Conf, DEADLINE, Origin, until};
 use crate::window::Window;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::atomic::Ordering;
 
 const COOKIE: &str = r#"{ cookie = "HOMING" }"#;

@@ -3,9 +3,9 @@
 use super::frames::{Frames, PREFACE, Said};
 use super::hpack::Field;
 use super::node::{read_lines, read_rest};
-use super::table::{Http, Row, bytes, data, shown};
+use super::table::{Http, Row, bytes, data, raw, shown};
 use std::io::{self, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What a client is told: its answer's lines, and how it ended if not well.
@@ -41,7 +41,27 @@ pub fn ask(addr: SocketAddr, row: &Row, patience: Duration) -> Told {
     told
 }
 
+/// Sends bytes as they stand, closes its side, and tells of all answers what their status is.
+fn ask_raw(mut socket: TcpStream, items: &[&str], told: &mut Told) -> io::Result<()> {
+    let _ =
+        socket.write_all(&items.iter().flat_map(|item| raw(item).unwrap_or_default()).collect::<Vec<_>>());
+    let _ = socket.shutdown(Shutdown::Write);
+    let mut wire = BufReader::new(socket);
+    loop {
+        let mut one = Told { lines: Vec::new(), status: String::new(), broke_off: false };
+        match read_answer(&mut wire, false, &mut one) {
+            Ok(()) if told.status.is_empty() => told.status = one.status,
+            Ok(()) => told.status = format!("{} {}", told.status, one.status),
+            Err(_) if !told.status.is_empty() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn ask_one(mut socket: TcpStream, items: &[&str], told: &mut Told) -> io::Result<()> {
+    if items.first().is_some_and(|item| raw(item).is_some()) {
+        return ask_raw(socket, items, told);
+    }
     let mut items = items;
     let mut line = "GET / HTTP/1.1";
     if let Some(first) = items.first().filter(|item| item.contains(" HTTP/")) {
@@ -63,10 +83,13 @@ fn ask_one(mut socket: TcpStream, items: &[&str], told: &mut Told) -> io::Result
     out.extend(body);
     // it may refuse and close before all was written; what it said still counts
     let _ = socket.write_all(&out);
-    let mut wire = BufReader::new(socket);
-    let headless = line.starts_with("HEAD ");
+    read_answer(&mut BufReader::new(socket), line.starts_with("HEAD "), told)
+}
+
+/// One answer, and what comes before it.
+fn read_answer(wire: &mut BufReader<TcpStream>, headless: bool, told: &mut Told) -> io::Result<()> {
     loop {
-        let mut lines = read_lines(&mut wire)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut lines = read_lines(wire)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let status: String = lines.remove(0).split(' ').nth(1).unwrap_or_default().chars().take(3).collect();
         if status.starts_with('1') && status != "101" {
             told.lines.push(format!("interim {status}"));
@@ -83,7 +106,7 @@ fn ask_one(mut socket: TcpStream, items: &[&str], told: &mut Told) -> io::Result
             wire.read_to_end(&mut rest)?;
             told.lines.push(format!("data: {}", shown(&rest)));
         } else if !bodiless {
-            told.lines.extend(read_rest(&mut wire, chunked, length)?);
+            told.lines.extend(read_rest(wire, chunked, length)?);
         }
         return Ok(());
     }

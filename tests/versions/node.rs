@@ -3,7 +3,7 @@
 use super::client::field;
 use super::frames::{Frames, PREFACE, Said};
 use super::hpack::Field;
-use super::table::{Http, Row, bytes, data, shown};
+use super::table::{Http, Row, bytes, data, raw, shown};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -84,6 +84,9 @@ fn serve_one(state: &State, socket: TcpStream) -> io::Result<()> {
 
 /// An answer over HTTP/1, as a row says it.
 fn text_of(answer: &[String]) -> Vec<u8> {
+    if answer.iter().any(|item| raw(item).is_some()) {
+        return answer.iter().filter_map(|item| raw(item)).flatten().collect();
+    }
     let own = answer.iter().any(|item| item.starts_with("HTTP/1.") || data(item).is_some());
     let mut out = Vec::new();
     if !answer.first().is_some_and(|item| item.starts_with("HTTP/1.")) {

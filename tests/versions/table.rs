@@ -44,6 +44,7 @@ impl Row {
     /// What is left of a row without its values: rows that differ in nothing else are one.
     pub fn shape(&self) -> String {
         let bare = |item: &String| match item.split_once(": ") {
+            _ if item.starts_with("raw: ") => item.clone(),
             Some((name, _)) => name.to_owned(),
             None if item.contains(" HTTP/1.") => item.split(' ').next().unwrap_or_default().to_owned(),
             None => item.clone(),
@@ -125,6 +126,11 @@ pub fn decision(seen: &[String]) -> Vec<String> {
 /// A part of a body, if the item is one.
 pub fn data(item: &str) -> Option<&str> {
     item.strip_prefix("data:").map(|text| text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// Bytes that are sent as they stand, if the item says so.
+pub fn raw(item: &str) -> Option<Vec<u8>> {
+    item.strip_prefix("raw: ").map(bytes)
 }
 
 /// Bytes as a table writes them.
