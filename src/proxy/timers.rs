@@ -84,7 +84,7 @@ impl ConnectionTimers {
     /// When the connection is to be cut after it was told to end, if nothing is under way: its last request may
     /// take so long from its first byte, or from when one could come.
     pub fn last_head(&self, told: Instant, most: Duration) -> Option<Instant> {
-        if !self.is_idle() || self.pace.is_blocked() {
+        if !self.is_idle() || self.pace.blocked_since().is_some() {
             return None;
         }
         let by = |since: u64| {
