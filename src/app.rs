@@ -1,5 +1,6 @@
 //! Wires everything: conf, registry, threads, sockets, feeds, signals, and the end.
 
+mod access_logs;
 mod change;
 mod component;
 mod control_addresses;
@@ -25,7 +26,7 @@ use crate::control::state::writer::StateWriter;
 use crate::control::{Prepared, Registry};
 use crate::feed::FileWatcher;
 use crate::net::threads::ThreadEnds;
-use crate::telemetry::log_writer::LogWriter;
+use crate::telemetry::log_writer::CurrentLog;
 use crate::upstream::own_addresses;
 use component::{Components, Next, PrepareError};
 use signals::Signals;
@@ -87,7 +88,7 @@ struct App {
     ends: ThreadEnds,
     admin: Rc<Admin>,
     state: Rc<StateWriter>,
-    log: Arc<LogWriter>,
+    log: Arc<CurrentLog>,
 }
 
 impl App {

@@ -54,5 +54,7 @@ mod streams;
 mod support;
 #[path = "proxy/tls.rs"]
 mod tls;
+#[path = "proxy/unix_sockets.rs"]
+mod unix_sockets;
 #[path = "proxy/upstream.rs"]
 mod upstream;

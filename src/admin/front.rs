@@ -29,8 +29,9 @@ impl Front {
 
     /// Binds the address, if it is not open already. A failure changes nothing.
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<FrontPlan, ControlError> {
-        self.listener
-            .prepare(config.server.admin.as_deref(), None, |bind| AdminGuard::new(config, bind, files))
+        self.listener.prepare(config.server.admin.as_deref(), (None, None), |bind| {
+            AdminGuard::new(config, bind, files)
+        })
     }
 
     /// Where it will be once the plan is committed.

@@ -28,10 +28,11 @@ use crate::base::clock;
 use crate::control::audit::{AuditEntry, AuditTrail};
 use crate::control::handle::RegistryHandle;
 use crate::feed::heartbeat_sink::Counts;
+use crate::listen::ConnectionPlaces;
 use crate::listen::tls::CertStore;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Traffic};
-use crate::telemetry::log_writer::LogWriter;
+use crate::telemetry::log_writer::CurrentLog;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
 use events::EventHub;
@@ -42,7 +43,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Reloads that are remembered.
 const RELOADS: usize = 20;
@@ -52,11 +53,9 @@ pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
 /// What the window looks at.
 pub struct Admin {
     current: Arc<Current>,
-    places: Arc<Semaphore>,
-    /// How many client connections there may be at one time.
-    limit: usize,
+    places: Arc<ConnectionPlaces>,
     traffic: Arc<Traffic>,
-    log: Arc<LogWriter>,
+    log: Arc<CurrentLog>,
     /// What became of spans, where requests are traced.
     traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,
@@ -91,11 +90,9 @@ impl Admin {
         audit: AuditTrail,
     ) -> Rc<Self> {
         let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
-        let limit = places.available_permits();
         let admin = Self {
             current,
             places,
-            limit,
             traffic,
             log,
             traces,

@@ -51,6 +51,7 @@ pub fn take(admin: &Admin) -> Status {
         bind: listener.conf.bind.as_slice().to_vec(),
         tls: listener.conf.tls.is_some(),
     });
+    let log = admin.log.load();
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
         snapshot: admin.snapshots.get(),
@@ -64,13 +65,13 @@ pub fn take(admin: &Admin) -> Status {
         reloads: admin.reloads.borrow().iter().cloned().collect(),
         applied_at: admin.applied_at.get(),
         connections: Connections {
-            open: admin.limit.saturating_sub(admin.places.available_permits()) as u64,
-            limit: admin.limit as u64,
+            open: admin.places.taken(),
+            limit: admin.places.most(),
             accepted: totals.connections,
         },
         heartbeats: heartbeats(&admin.counts),
         spans: admin.traces.as_deref().map(spans).unwrap_or_default(),
-        lost_lines: LostLines { slow: admin.log.dropped(), failed: admin.log.failed() },
+        lost_lines: LostLines { slow: log.dropped(), failed: log.failed() },
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
         certificates: certificates(&admin.certificates.borrow(), now),

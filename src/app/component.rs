@@ -11,6 +11,7 @@ use crate::upstream::own_addresses::OwnAddress;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -30,6 +31,13 @@ pub enum PrepareError {
     Listen(ListenError),
     /// Where operators and nodes do.
     Control(ControlError),
+    /// Where the access log is to go.
+    AccessLog {
+        /// As the conf says.
+        to: String,
+        /// Why it cannot.
+        why: io::Error,
+    },
 }
 
 impl From<ListenError> for PrepareError {
@@ -49,6 +57,7 @@ impl fmt::Display for PrepareError {
         match self {
             Self::Listen(why) => why.fmt(out),
             Self::Control(why) => why.fmt(out),
+            Self::AccessLog { to, why } => write!(out, "access log {to}: {why}"),
         }
     }
 }
@@ -58,6 +67,7 @@ impl Error for PrepareError {
         match self {
             Self::Listen(why) => Some(why),
             Self::Control(why) => Some(why),
+            Self::AccessLog { why, .. } => Some(why),
         }
     }
 }

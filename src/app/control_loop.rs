@@ -22,7 +22,7 @@ impl App {
                 _ = self.signals.hangup.recv() => drop(self.reload("HUP", &"HUP".into())),
                 Some(command) = self.commands.recv() => self.handle(command),
                 _ = self.signals.reopen.recv() => {
-                    self.log.reopen();
+                    self.log.load().reopen();
                     tracing::info!("log files are opened again");
                 }
                 _ = self.signals.hand_over.recv() => tracing::warn!(

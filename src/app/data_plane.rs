@@ -2,7 +2,7 @@
 
 use super::component::{Component, Ending, Next, PrepareError, ShownCerts};
 use super::grace::Grace;
-use crate::listen::ListenerPlan;
+use crate::listen::{ConnectionPlaces, ListenerPlan};
 use crate::net::listeners::ClientListeners;
 use crate::net::threads::{Command, Threads};
 use crate::table::Table;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 /// The threads and their listeners.
 pub struct DataPlane {
     threads: Threads,
+    places: Arc<ConnectionPlaces>,
     listeners: ClientListeners,
     /// They have listened before.
     begun: bool,
@@ -20,9 +21,9 @@ pub struct DataPlane {
 
 impl DataPlane {
     /// These threads; they listen on nothing yet.
-    pub fn new(threads: Threads, folder: &Path) -> Self {
+    pub fn new(threads: Threads, places: Arc<ConnectionPlaces>, folder: &Path) -> Self {
         let listeners = ClientListeners::new(folder, threads.all().len());
-        Self { threads, listeners, begun: false }
+        Self { threads, places, listeners, begun: false }
     }
 }
 
@@ -39,6 +40,7 @@ impl Component for DataPlane {
 
     fn commit(&mut self, plan: ListenerPlan, table: &Arc<Table>) -> Option<String> {
         let opened = self.listeners.commit(plan, table, &self.threads);
+        self.places.resize(table.config.server.max_connections);
         self.threads.send(|| Command::Refresh);
         // later on what changed is told of anyway
         let first = !std::mem::replace(&mut self.begun, true);

@@ -135,8 +135,6 @@ fn restart_needed(before: &Config, after: &Config) -> Vec<String> {
     };
     say(a.workers != b.workers, "workers");
     say(a.state_dir != b.state_dir, "state-dir");
-    say(a.access_log != b.access_log, "access-log");
     say(a.traces != b.traces, "traces");
-    say(a.max_connections != b.max_connections, "max-connections");
     said
 }

@@ -1,7 +1,8 @@
 //! The start: what the conf leaves no choice about is made, and then the conf is put in force as by a reload
 //! from nothing.
 
-use super::component::Components;
+use super::access_logs::AccessLogs;
+use super::component::{Components, PrepareError};
 use super::data_plane::DataPlane;
 use super::lasting::{Ledgers, Reports};
 use super::plain::{Closing, EachTable, Saving};
@@ -13,7 +14,7 @@ use crate::admin::{Admin, Front};
 use crate::base::clock::Now;
 use crate::base::open_files;
 use crate::base::tasks::kept;
-use crate::config::model::{Server, Workers};
+use crate::config::model::{AccessLog, Server, Workers};
 use crate::config::{Loaded, Sizing};
 use crate::control::audit::AuditTrail;
 use crate::control::state::StateDir;
@@ -22,17 +23,17 @@ use crate::control::{Registry, handle, keys};
 use crate::feed::{
     Agents, Announce, Checks, FileWatcher, HeartbeatSink, Housekeeping, ModHeartbeat, Resolver, announce,
 };
+use crate::listen::ConnectionPlaces;
 use crate::net::threads::Threads;
 use crate::proxy::worker::WorkerConfig;
 use crate::table::{Current, Table};
-use crate::telemetry::log_writer::LogWriter;
+use crate::telemetry::log_writer::{CurrentLog, LogWriter};
 use crate::telemetry::traces::Traces;
 use sd_notify::NotifyState;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// How long a process that has the state folder is waited for: one that was told to end gives it up within a
 /// second, unless the disk is slow.
@@ -78,7 +79,14 @@ impl App {
             path: path.to_owned(),
             given: loaded.given,
             ends: threads.ends(),
-            components: components(&shared, threads, (&state, dir), &beats, &admin, &loaded.folder),
+            components: components(
+                &shared,
+                threads,
+                (&state, dir),
+                &beats,
+                &admin,
+                (&server.access_log, &loaded.folder),
+            ),
             registry,
             files,
             signals,
@@ -102,9 +110,10 @@ fn shared(server: &Server, folder: &Path, current: &Arc<Current>) -> Result<Work
     Ok(WorkerConfig {
         current: current.clone(),
         log: LogWriter::start(&server.access_log, folder)
-            .map_err(|why| StartError::AccessLog { to: server.access_log.to.clone(), why })?,
+            .map(|log| Arc::new(CurrentLog::new(log)))
+            .map_err(|why| PrepareError::AccessLog { to: server.access_log.to.clone(), why })?,
         traces: Traces::start(server.traces.as_ref())?,
-        places: Arc::new(Semaphore::new((server.max_connections as usize).max(1))),
+        places: Arc::new(ConnectionPlaces::new(server.max_connections)),
         traffic: Arc::default(),
     })
 }
@@ -116,9 +125,9 @@ fn components(
     (state, dir): (&Rc<StateWriter>, Arc<StateDir>),
     beats: &Rc<HeartbeatSink>,
     admin: &Rc<Admin>,
-    folder: &Path,
+    (access_log, folder): (&AccessLog, &Path),
 ) -> Components {
-    let (traces, log, documents) = (shared.traces.clone(), shared.log.clone(), state.clone());
+    let (traces, documents) = (shared.traces.clone(), state.clone());
     let (mut names, mut checks, mut agents) = (Resolver::new(), Checks::new(), Agents::new(beats.clone()));
     Components::default()
         .with(Closing(async move || {
@@ -126,14 +135,14 @@ fn components(
                 traces.close().await;
             }
         }))
-        .with(Closing(async move || log.close()))
+        .with(AccessLogs::new(shared.log.clone(), access_log, folder))
         .with(Saving(move || documents.close()))
         .with(Reports::new(beats.clone(), state.clone()))
         .with(Ledgers::new(dir, shared.current.clone()))
         .with(EachTable(move |table: &Table| names.reconcile(table)))
         .with(EachTable(move |table: &Table| checks.reconcile(table)))
         .with(EachTable(move |table: &Table| agents.reconcile(table)))
-        .with(DataPlane::new(threads, folder))
+        .with(DataPlane::new(threads, shared.places.clone(), folder))
         .with(Front::new(admin.clone(), folder))
         .with(ModHeartbeat::new(beats.clone(), folder))
         .with(Announce::new(beats.clone(), folder))

@@ -16,13 +16,6 @@ pub(super) enum StartError {
     Thread(io::Error),
     /// The state folder, the keys in it, or a table of the conf.
     Control(control::Error),
-    /// The access log.
-    AccessLog {
-        /// Where it was to go.
-        to: String,
-        /// Why it cannot.
-        why: io::Error,
-    },
     /// The collector of traces.
     Traces(CollectorError),
     /// A component.
@@ -53,7 +46,6 @@ impl fmt::Display for StartError {
             Self::Signals(why) => write!(out, "signals: {why}"),
             Self::Thread(why) => write!(out, "thread: {why}"),
             Self::Control(why) => why.fmt(out),
-            Self::AccessLog { to, why } => write!(out, "access log {to}: {why}"),
             Self::Traces(why) => write!(out, "server.traces: {why}"),
             Self::Component(why) => why.fmt(out),
         }
@@ -63,7 +55,7 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Signals(why) | Self::Thread(why) | Self::AccessLog { why, .. } => Some(why),
+            Self::Signals(why) | Self::Thread(why) => Some(why),
             Self::Control(why) => Some(why),
             Self::Traces(why) => Some(why),
             Self::Component(why) => Some(why),

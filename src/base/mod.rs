@@ -1,5 +1,5 @@
 //! Small things everything else stands on: units as written in the conf file, hashing, files, tokens, the
-//! clock, words for numbers, open files, tasks that are not to end, and threads whose end is waited for.
+//! clock, owners, words for numbers, open files, tasks that are not to end, and threads whose end is waited for.
 
 pub mod background;
 pub mod clock;
@@ -9,6 +9,7 @@ pub mod hash;
 pub mod log_throttle;
 pub mod maybe;
 pub mod open_files;
+pub mod owner;
 pub mod report;
 pub mod tasks;
 pub mod token;

@@ -2,6 +2,7 @@
 //! much was right.
 
 use super::file::{self, FileError};
+use super::owner;
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,9 +10,9 @@ use http::{HeaderMap, header};
 use rand::RngCore;
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -234,10 +235,11 @@ fn make(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        owner::make_folder(folder)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    owner::adopt(&beside, &file);
     let made = file
         .write_all(format!("{}\n", generate()).as_bytes())
         .and_then(|()| file.sync_all())

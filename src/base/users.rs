@@ -1,4 +1,4 @@
-//! The users of this machine, as /etc/passwd has them.
+//! The users and groups of this machine, as /etc/passwd and /etc/group have them.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,10 +8,36 @@ const LONGEST: u64 = 4 << 20;
 
 /// The name of a user; "uid 1000" for one without.
 pub fn name_of(uid: u32) -> String {
-    let mut text = Vec::new();
-    let read = File::open("/etc/passwd").and_then(|file| file.take(LONGEST).read_to_end(&mut text));
-    let name = read.ok().and_then(|_| find(&String::from_utf8_lossy(&text), uid));
+    let name = read("/etc/passwd").and_then(|text| find(&text, uid));
     name.unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// The number of a user; a number is one as it is.
+pub fn user(name: &str) -> Option<u32> {
+    number_of("/etc/passwd", name)
+}
+
+/// The number of a group; a number is one as it is.
+pub fn group(name: &str) -> Option<u32> {
+    number_of("/etc/group", name)
+}
+
+fn read(file: &str) -> Option<String> {
+    let mut text = Vec::new();
+    File::open(file).and_then(|file| file.take(LONGEST).read_to_end(&mut text)).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn number_of(file: &str, name: &str) -> Option<u32> {
+    if !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit()) {
+        // the last one means that nothing is changed
+        return name.parse().ok().filter(|id| *id != u32::MAX);
+    }
+    let of = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    };
+    read(file)?.lines().find_map(of)
 }
 
 fn find(passwd: &str, uid: u32) -> Option<String> {

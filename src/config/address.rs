@@ -140,6 +140,14 @@ impl Address {
         }
     }
 
+    /// The path of a Unix socket.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The same, the path of a Unix socket taken from this folder.
     pub fn within(self, folder: &Path) -> Self {
         match self {

@@ -19,6 +19,7 @@ pub mod schema;
 pub mod sizing;
 pub mod source;
 pub mod suggest;
+pub mod unix_access;
 pub mod watched;
 
 pub use check::{Options, check};

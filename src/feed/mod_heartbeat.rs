@@ -46,7 +46,7 @@ impl ModHeartbeat {
     /// Nothing is open yet.
     pub fn new(beats: Rc<HeartbeatSink>, folder: &Path) -> Self {
         // shared: with the sockets that these replace at a reload
-        let options = SocketOptions { shared_by: Some(1), backlog: BACKLOG, mode: None };
+        let options = SocketOptions::new(Some(1), BACKLOG);
         let refused = RefusedBeats::of(Dialect::ModHeartbeat, &beats);
         let handler = DatagramHandler { beats, conf: RefCell::default(), refused };
         Self { handler: Rc::new(handler), set: ListenerSet::new("", options, &[], folder) }
@@ -67,7 +67,7 @@ impl ModHeartbeat {
                 &mut listener,
                 KEY,
                 vec![WantedAddress::with_datagrams(address, groups)],
-                None,
+                (None, None),
             )?;
         }
         Ok(Plan { conf, listener })

@@ -1,7 +1,8 @@
 //! Why an address cannot be listened on.
 
-use super::Address;
+use super::{Address, ListenHint};
 use crate::config::address::AddressError;
+use crate::config::unix_access::UnixAccessError;
 use crate::wire::pem_error::TlsError;
 use std::error::Error;
 use std::fmt;
@@ -37,7 +38,11 @@ pub enum ListenFault {
         address: Address,
         /// Why.
         why: io::Error,
+        /// What to do.
+        hint: Option<ListenHint>,
     },
+    /// Whose the file of a socket is to be.
+    Unix(UnixAccessError),
 }
 
 impl fmt::Display for ListenError {
@@ -52,7 +57,11 @@ impl fmt::Display for ListenFault {
             Self::Address(why) => why.fmt(out),
             Self::Group { group, why } => write!(out, "group {group}: {why}"),
             Self::Tls(why) => why.fmt(out),
-            Self::Socket { address, why } => write!(out, "cannot listen on {address}: {why}"),
+            Self::Socket { address, why, hint } => {
+                write!(out, "cannot listen on {address}: {why}")?;
+                hint.iter().try_for_each(|hint| write!(out, ": {hint}"))
+            }
+            Self::Unix(why) => why.fmt(out),
         }
     }
 }
@@ -70,6 +79,7 @@ impl Error for ListenFault {
             Self::Group { why, .. } => Some(why),
             Self::Tls(why) => Some(why),
             Self::Socket { why, .. } => Some(why),
+            Self::Unix(why) => Some(why),
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::error::{ListenError, ListenFault};
 use super::tls::{CertStore, LiveTls, SharedTls, TlsChange, TlsConf};
-use super::{Address, BoundSocket, SocketOptions, datagram, socket};
+use super::{Address, BoundSocket, ListenHint, SocketOptions, UnixAccess, datagram, socket};
+use crate::config::model::UnixSocket;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -29,6 +30,9 @@ type ListenerKey = (String, WantedAddress);
 
 struct OpenListener<T> {
     bound: Address,
+    /// What the conf says of its file, and what is so where it says nothing.
+    access: UnixAccess,
+    made: UnixAccess,
     acceptor: T,
 }
 
@@ -55,7 +59,7 @@ impl WantedAddress {
 /// What a conf asks for, made ready.
 #[derive(Default)]
 pub struct ListenerPlan {
-    wanted: Vec<ListenerKey>,
+    wanted: Vec<(ListenerKey, UnixAccess)>,
     bound: Vec<(ListenerKey, BoundListener)>,
     tls: HashMap<String, TlsChange>,
 }
@@ -73,7 +77,10 @@ pub struct BoundListener {
 impl BoundListener {
     fn open(wanted: &WantedAddress, folder: &Path, options: SocketOptions) -> Result<Self, ListenFault> {
         let address = wanted.address.clone().within(folder);
-        let wrong = |why: io::Error| ListenFault::Socket { address: address.clone(), why };
+        let wrong = |why: io::Error| {
+            let hint = ListenHint::of(&address, &why);
+            ListenFault::Socket { address: address.clone(), why, hint }
+        };
         let streams = socket::bind(&address, options).map_err(wrong)?;
         let bound = streams.first().map_or(&address, BoundSocket::address).clone();
         let (datagrams, groups) = match (&wanted.datagrams, &bound) {
@@ -109,7 +116,7 @@ impl<T> ListenerSet<T> {
         plan: &mut ListenerPlan,
         name: &str,
         wanted: Vec<WantedAddress>,
-        tls: TlsConf<'_>,
+        (tls, unix): (TlsConf<'_>, Option<&UnixSocket>),
     ) -> Result<(), ListenError> {
         let of = |why| ListenError { listener: format!("{}{name}", self.label), why };
         let change = match self.tls.get(name) {
@@ -118,21 +125,38 @@ impl<T> ListenerSet<T> {
         };
         plan.tls
             .extend(change.map_err(|why| of(ListenFault::Tls(why)))?.map(|change| (name.to_owned(), change)));
+        let access = unix.map_or(Ok(UnixAccess::default()), UnixAccess::of);
+        let access = access.map_err(|why| of(ListenFault::Unix(why)))?.or(self.options.access);
         for wanted in wanted {
             let key = (name.to_owned(), wanted);
             if !self.open.contains_key(&key) {
-                let bound = BoundListener::open(&key.1, &self.folder, self.options).map_err(of)?;
+                let beside = self.is_beside(plan, &key.1.address);
+                let options = SocketOptions { access, beside, ..self.options };
+                let bound = BoundListener::open(&key.1, &self.folder, options).map_err(of)?;
                 plan.bound.push((key.clone(), bound));
             }
-            plan.wanted.push(key);
+            plan.wanted.push((key, access));
         }
         Ok(())
+    }
+
+    /// Whether one of this set has the port already, as when its name changes, or one address covers another.
+    fn is_beside(&self, plan: &ListenerPlan, address: &Address) -> bool {
+        let port = |address: &Address| match address {
+            Address::Tcp(at) => Some(at.port()),
+            Address::Name(_, port) => Some(*port),
+            Address::Unix(_) => None,
+        };
+        let open = self.open.values().map(|open| &open.bound);
+        let mut all = open.chain(plan.bound.iter().map(|(_, listener)| &listener.bound));
+        port(address).is_some_and(|wanted| all.any(|bound| port(bound) == Some(wanted)))
     }
 
     /// Where it will be listened once the plan is committed.
     pub fn addresses(&self, plan: &ListenerPlan) -> Vec<Address> {
         let bound = plan.bound.iter().map(|(_, listener)| listener.bound.clone());
-        let stay = plan.wanted.iter().filter_map(|key| self.open.get(key)).map(|open| open.bound.clone());
+        let stay =
+            plan.wanted.iter().filter_map(|(key, _)| self.open.get(key)).map(|open| open.bound.clone());
         bound.chain(stay).collect()
     }
 
@@ -149,16 +173,26 @@ impl<T> ListenerSet<T> {
         for (key, listener) in plan.bound {
             let (told, bound) = (listener.to_string(), listener.bound.clone());
             let tls = self.tls.get(&key.0).map(LiveTls::shared).unwrap_or_default();
+            let made = bound.path().and_then(|path| socket::access_of(path).ok()).unwrap_or_default();
             match open(&key.0, listener, tls) {
                 Ok(acceptor) => {
-                    self.open.insert(key, OpenListener { bound, acceptor });
+                    self.open.insert(key, OpenListener { bound, access: made, made, acceptor });
                     opened.push(told);
                 }
                 Err(error) => tracing::error!("{}{}: {error}", self.label, key.0),
             }
         }
-        self.open.retain(|key, _| plan.wanted.contains(key));
-        self.tls.retain(|name, _| plan.wanted.iter().any(|(wanted, _)| wanted == name));
+        let wanted: HashMap<_, _> = plan.wanted.into_iter().collect();
+        self.open.retain(|key, _| wanted.contains_key(key));
+        self.tls.retain(|name, _| wanted.keys().any(|(wanted, _)| wanted == name));
+        for (key, open) in &mut self.open {
+            let access = wanted.get(key).copied().unwrap_or_default().or(open.made);
+            let Some(path) = open.bound.path().filter(|_| access != open.access) else { continue };
+            match socket::grant(path, access) {
+                Ok(()) => open.access = access,
+                Err(error) => tracing::error!("{}{}: {}: {error}", self.label, key.0, path.display()),
+            }
+        }
         opened
     }
 
@@ -202,14 +236,14 @@ mod tests {
     #[test]
     fn what_stays_is_kept_what_is_new_opens_and_what_is_gone_closes() {
         let folder = tempfile::tempdir().unwrap();
-        let options = SocketOptions { shared_by: None, backlog: 16, mode: None };
+        let options = SocketOptions::new(None, 16);
         let mut set = ListenerSet::new("listener ", options, &[], folder.path());
         let closed = Rc::new(RefCell::new(Vec::new()));
         let open = |name: &str, bound, _| Ok(Acceptor(name.to_owned(), closed.clone(), bound));
         let plan = |set: &ListenerSet<Acceptor>, all: &[(&str, &str)]| {
             let mut plan = ListenerPlan::default();
             all.iter()
-                .try_for_each(|(name, at)| set.prepare(&mut plan, name, wanted(at), None))
+                .try_for_each(|(name, at)| set.prepare(&mut plan, name, wanted(at), (None, None)))
                 .map(|()| plan)
         };
 
@@ -235,14 +269,14 @@ mod tests {
 
     #[test]
     fn datagrams_are_heard_on_the_port_that_was_found_and_groups_beside() {
-        let options = SocketOptions { shared_by: Some(1), backlog: 16, mode: None };
+        let options = SocketOptions::new(Some(1), 16);
         let set: ListenerSet<()> = ListenerSet::new("", options, &[], Path::new("."));
         let at = |groups: &[&str]| {
             let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
             vec![WantedAddress::with_datagrams("127.0.0.1:0".parse().unwrap(), groups)]
         };
         let mut plan = ListenerPlan::default();
-        set.prepare(&mut plan, "beats", at(&["239.77.3.1"]), None).unwrap();
+        set.prepare(&mut plan, "beats", at(&["239.77.3.1"]), (None, None)).unwrap();
         let (_, bound) = &plan.bound[0];
         let Address::Tcp(tcp) = bound.bound else { panic!() };
         assert!(
@@ -250,7 +284,8 @@ mod tests {
                 && bound.datagrams.len() == 2
         );
         assert_eq!(bound.to_string(), format!("{tcp}, 239.77.3.1"));
-        let failed = set.prepare(&mut plan, "beats", at(&["192.0.2.78"]), None).unwrap_err().to_string();
+        let failed =
+            set.prepare(&mut plan, "beats", at(&["192.0.2.78"]), (None, None)).unwrap_err().to_string();
         assert!(
             failed.starts_with("beats: cannot listen on 127.0.0.1:0: cannot join the group 192.0.2.78: "),
             "{failed}"

@@ -1,6 +1,6 @@
 //! How a listening socket comes to be.
 
-use super::Address;
+use super::{Address, UnixAccess, holder};
 use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, Type};
 use std::fs;
 use std::io;
@@ -76,19 +76,33 @@ pub struct SocketOptions {
     pub shared_by: Option<usize>,
     /// New connections that may wait in the kernel's queue; the kernel lowers it to net.core.somaxconn.
     pub backlog: i32,
-    /// Who may connect to it as a Unix domain socket; by the umask if not said.
-    pub mode: Option<u32>,
+    /// Whose its file is as a Unix domain socket, and who may connect to it.
+    pub access: UnixAccess,
+    /// An address of this process is in its way, which lets others in beside it.
+    pub beside: bool,
+}
+
+impl SocketOptions {
+    /// Whose files are by the umask, with none of this process beside.
+    pub fn new(shared_by: Option<usize>, backlog: i32) -> Self {
+        Self { shared_by, backlog, access: UnixAccess::default(), beside: false }
+    }
 }
 
 /// Binds the sockets of one address, one at least. Of a host name the first address is taken.
 pub fn bind(address: &Address, options: SocketOptions) -> io::Result<Vec<BoundSocket>> {
-    let SocketOptions { shared_by, backlog, mode } = options;
+    let SocketOptions { shared_by, backlog, access, beside } = options;
     let at = match address {
-        Address::Unix(path) => return unix(path, backlog, mode)?.and_clones(shared_by.unwrap_or(1)),
+        Address::Unix(path) => return unix(path, backlog, access)?.and_clones(shared_by.unwrap_or(1)),
         Address::Tcp(at) => *at,
         Address::Name(..) => address.look_up()?.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?,
     };
-    let first = tcp(at, backlog, shared_by.is_some())?;
+    let first = tcp(at, backlog, shared_by.is_some() && beside)?;
+    if shared_by.is_some() {
+        // only now, so that no other process's socket is joined, nor joins this one unseen: who comes asks for
+        // it before anybody listens
+        first.socket.set_reuse_port(true)?;
+    }
     // the port that port 0 stood for
     let at = first.socket.local_addr()?.as_socket().unwrap_or(at);
     let others = (1..shared_by.unwrap_or(1)).map(|_| tcp(at, backlog, true));
@@ -125,18 +139,30 @@ fn tcp(address: SocketAddr, backlog: i32, shared: bool) -> io::Result<BoundSocke
     Ok(BoundSocket { socket, address: Address::Tcp(bound), file: None })
 }
 
-fn unix(path: &Path, backlog: i32, mode: Option<u32>) -> io::Result<BoundSocket> {
+fn unix(path: &Path, backlog: i32, access: UnixAccess) -> io::Result<BoundSocket> {
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::new(path)?;
-    if let Some(mode) = mode {
-        // nobody gets in before: it does not listen yet
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    }
+    // nobody gets in before: it does not listen yet
+    grant(path, access)?;
     socket.listen(backlog)?;
     Ok(BoundSocket { socket, address: Address::Unix(path.to_owned()), file: Some(file) })
+}
+
+/// Gives a socket's file to whom it is to belong to.
+pub fn grant(path: &Path, UnixAccess { mode, user, group }: UnixAccess) -> io::Result<()> {
+    if user.is_some() || group.is_some() {
+        std::os::unix::fs::chown(path, user, group)?;
+    }
+    mode.map_or(Ok(()), |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+}
+
+/// Whose a socket's file is, and who may connect to it.
+pub fn access_of(path: &Path) -> io::Result<UnixAccess> {
+    let file = fs::symlink_metadata(path)?;
+    Ok(UnixAccess { mode: Some(file.mode() & 0o7777), user: Some(file.uid()), group: Some(file.gid()) })
 }
 
 /// Removes a socket file that nobody listens on. Anything else there makes bind fail, which is right.
@@ -144,7 +170,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         return Ok(());
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    match holder::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Ok(()),
     }

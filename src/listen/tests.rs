@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 fn shared(address: &Address, n: usize, backlog: i32) -> std::io::Result<Vec<BoundSocket>> {
-    bind(address, SocketOptions { shared_by: Some(n), backlog, mode: None })
+    bind(address, SocketOptions::new(Some(n), backlog))
 }
 
 fn runtime() -> tokio::runtime::Runtime {

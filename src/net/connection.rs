@@ -6,6 +6,7 @@ use crate::base::clock;
 use crate::listen::{Peer, proxy_header};
 use crate::proxy::client::{Client, NewConnection, TlsFacts};
 use crate::proxy::worker::Worker;
+use crate::table::Listener;
 use crate::transport::http1::{H1Connection, Side};
 use crate::transport::stream::{Rewind, Stream};
 use crate::wire::Malformed;
@@ -33,6 +34,9 @@ const LAST_HEAD: Duration = Duration::from_secs(1);
 pub struct Accepted {
     /// Its listener's index.
     pub listener: usize,
+    /// The listener as it was when its address was opened: it may be gone from the conf by now, and who came to
+    /// it is served all the same.
+    pub opened: Rc<Option<Arc<Listener>>>,
     /// The port it came to; 0 over a Unix socket.
     pub port: u16,
     /// The connection.
@@ -82,8 +86,9 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Sp
 
 /// Finds out who the client is and what it speaks, within the time that a head may take.
 async fn greet(worker: Rc<Worker>, accepted: Accepted) -> Option<(Rc<Client>, Speaks)> {
-    let Accepted { listener, port, mut stream, peer, tls } = accepted;
-    let conf = worker.table().listeners.get(listener).cloned().flatten()?;
+    let Accepted { listener, opened, port, mut stream, peer, tls } = accepted;
+    let conf = worker.table().listeners.get(listener).cloned().flatten();
+    let conf = conf.or_else(|| (*opened).clone())?;
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let direct = peer.address().unwrap_or(unknown);
     let mut early = BytesMut::new();

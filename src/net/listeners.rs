@@ -39,7 +39,7 @@ impl Drop for WorkerSockets {
 impl ClientListeners {
     /// None open.
     pub fn new(folder: &Path, threads: usize) -> Self {
-        let options = SocketOptions { shared_by: Some(threads), backlog: BACKLOG, mode: None };
+        let options = SocketOptions::new(Some(threads), BACKLOG);
         Self { set: ListenerSet::new("listener ", options, tls::HTTP, folder), latest: 0 }
     }
 
@@ -57,7 +57,7 @@ impl ClientListeners {
                 &mut plan,
                 &listener.name,
                 wanted,
-                listener.conf.tls.as_ref().map(|tls| (tls, files)),
+                (listener.conf.tls.as_ref().map(|tls| (tls, files)), listener.conf.unix.as_ref()),
             )?;
         }
         Ok(plan)

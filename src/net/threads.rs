@@ -5,7 +5,7 @@ use super::connection::{self, Accepted};
 use super::housekeeping;
 use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
-use crate::listen::{AcceptSocket, Address, BoundSocket, Peer};
+use crate::listen::{AcceptSocket, Address, BoundSocket, ConnectionPlaces, Peer};
 use crate::proxy::worker::{Worker, WorkerConfig};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_writer::LogBuffer;
@@ -17,7 +17,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// What the control plane tells a thread.
@@ -35,7 +35,7 @@ pub enum Command {
     },
     /// Accept what is queued, then close the socket.
     Close(u64),
-    /// There is another table: let go of the one before, though no request comes.
+    /// There is another table, and perhaps another log: let go of those before, though no request comes.
     Refresh,
     /// Hand over the latest requests.
     Recall(oneshot::Sender<RecentDecisions>),
@@ -170,7 +170,7 @@ fn spawn(number: usize, config: WorkerConfig, leave: EndSignal, end: EndSignal) 
 /// The sockets of one thread.
 struct Acceptors {
     worker: Rc<Worker>,
-    places: Arc<Semaphore>,
+    places: Arc<ConnectionPlaces>,
     open: HashMap<u64, Acceptor>,
     /// Those that accept, and those that were told to close and empty their queues.
     tasks: JoinSet<()>,
@@ -195,7 +195,10 @@ impl Acceptors {
                 command = inbox.recv() => match command {
                     Some(Command::Open { door, listener, socket, tls }) => self.open(door, listener, socket, tls),
                     Some(Command::Close(door)) => self.close(door),
-                    Some(Command::Refresh) => drop(self.worker.table()),
+                    Some(Command::Refresh) => {
+                        drop(self.worker.table());
+                        self.worker.telemetry.follow();
+                    }
                     Some(Command::Recall(reply)) => drop(reply.send(self.worker.telemetry.recall())),
                     Some(Command::Drain) => break,
                     Some(Command::Stop) | None => return self.worker.telemetry.flush(),
@@ -259,7 +262,7 @@ impl Acceptors {
 /// Accepts on one socket until told to close.
 async fn accept(
     worker: Rc<Worker>,
-    places: Arc<Semaphore>,
+    places: Arc<ConnectionPlaces>,
     listener: usize,
     socket: AcceptSocket,
     tls: SharedTls,
@@ -269,12 +272,14 @@ async fn accept(
         Ok(Address::Tcp(address)) => address.port(),
         _ => 0,
     };
+    let opened = Rc::new(worker.table().listeners.get(listener).cloned().flatten());
     let start = |stream: Stream, peer: Peer, place: Option<OwnedSemaphorePermit>| {
         worker.telemetry.traffic.connected();
-        let accepted = Accepted { listener, port, stream, peer, tls: tls.load_full() };
+        let accepted =
+            Accepted { listener, opened: opened.clone(), port, stream, peer, tls: tls.load_full() };
         tokio::task::spawn_local(connection::serve(worker.clone(), accepted, (worker.hold_open(), place)));
     };
-    socket.accept_until(closing.notified(), &places, start).await;
+    socket.accept_until(closing.notified(), places.free(), start).await;
     if let Err(error) = socket.quiesce() {
         tracing::debug!("closing without a filter: {error}");
     }

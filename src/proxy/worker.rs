@@ -2,9 +2,10 @@
 //! Nothing here is locked.
 
 use super::flights::Flights;
+use crate::listen::ConnectionPlaces;
 use crate::table::{Current, Table, Traffic};
 use crate::telemetry::Telemetry;
-use crate::telemetry::log_writer::LogWriter;
+use crate::telemetry::log_writer::CurrentLog;
 use crate::telemetry::traces::Traces;
 use crate::upstream::pool::Pool;
 use crate::wire::request_id::RequestId;
@@ -15,7 +16,7 @@ use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 /// Bytes of the piece of memory that ids are written into, one after the other.
 const IDS: usize = 4096;
@@ -33,11 +34,11 @@ pub struct WorkerConfig {
     /// Where the newest table is.
     pub current: Arc<Current>,
     /// The access log.
-    pub log: Arc<LogWriter>,
+    pub log: Arc<CurrentLog>,
     /// Where spans go, where requests are traced.
     pub traces: Option<Arc<Traces>>,
     /// One for each client connection that all workers together may have.
-    pub places: Arc<Semaphore>,
+    pub places: Arc<ConnectionPlaces>,
     /// Counts what belongs to no cluster.
     pub traffic: Arc<Traffic>,
 }

@@ -3,9 +3,10 @@
 
 use super::error::{ControlError, TokenFileError};
 use super::{Body, Caller, ControlHandle, serve};
+use crate::config::model::UnixSocket;
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
 use crate::listen::{
-    Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, WantedAddress,
+    Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, UnixAccess, WantedAddress,
 };
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use http::{Request, Response};
@@ -49,7 +50,13 @@ impl<R: 'static> ControlListener<R> {
     /// Nothing is open yet.
     pub fn new(options: ControlOptions, folder: &Path) -> Self {
         let ControlOptions { backlog, mode, .. } = options;
-        let set = ListenerSet::new("", SocketOptions { shared_by: None, backlog, mode }, HTTP1, folder);
+        let access = UnixAccess { mode, ..UnixAccess::default() };
+        let set = ListenerSet::new(
+            "",
+            SocketOptions { access, ..SocketOptions::new(None, backlog) },
+            HTTP1,
+            folder,
+        );
         Self { options, set, rules: None }
     }
 
@@ -58,7 +65,7 @@ impl<R: 'static> ControlListener<R> {
     pub fn prepare(
         &self,
         address: Option<&str>,
-        tls: TlsConf<'_>,
+        (tls, unix): (TlsConf<'_>, Option<&UnixSocket>),
         rules: impl FnOnce(&Address) -> Result<R, TokenFileError>,
     ) -> Result<ControlPlan<R>, ControlError> {
         let (key, mut listener) = (self.options.key, ListenerPlan::default());
@@ -66,7 +73,7 @@ impl<R: 'static> ControlListener<R> {
         let of = |why| ListenError { listener: key.to_owned(), why: ListenFault::Address(why) };
         let address: Address = text.parse().map_err(of)?;
         let rules = rules(&address)?;
-        self.set.prepare(&mut listener, key, vec![WantedAddress::streams(address)], tls)?;
+        self.set.prepare(&mut listener, key, vec![WantedAddress::streams(address)], (tls, unix))?;
         Ok(ControlPlan { rules: Some(rules), listener })
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where access-log lines go.
@@ -57,5 +58,6 @@ impl LogDestination {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    // a log tells who asked for what
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
 }

@@ -8,6 +8,7 @@ use crate::base::background::Background;
 use crate::base::clock;
 use crate::base::tasks::kept_thread;
 use crate::config::model::AccessLog;
+use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
@@ -35,9 +36,18 @@ struct Lines {
 struct WriterSignals {
     reopen: AtomicBool,
     closing: AtomicBool,
+    losses: Arc<LogLosses>,
+}
+
+/// Lines that were lost since the start of the process, however often the log went elsewhere since.
+#[derive(Debug, Default)]
+struct LogLosses {
     dropped: AtomicU64,
     failed: AtomicU64,
 }
+
+/// Where the access log goes now.
+pub type CurrentLog = ArcSwap<LogWriter>;
 
 /// The access log, shared by all workers.
 #[derive(Debug)]
@@ -52,18 +62,28 @@ impl LogWriter {
     /// Opens the log and starts its thread; with `to = "off"` there is neither. A relative file is in
     /// `folder`.
     pub fn start(conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
+        Self::open(conf, folder, Arc::default())
+    }
+
+    /// The log that is to take the place of this one, which ends once nobody holds it any more.
+    pub fn successor(&self, conf: &AccessLog, folder: &Path) -> io::Result<Arc<Self>> {
+        Self::open(conf, folder, self.signals.losses.clone())
+    }
+
+    fn open(conf: &AccessLog, folder: &Path, losses: Arc<LogLosses>) -> io::Result<Arc<Self>> {
         let format = conf.format.into();
         match LogDestination::open(&conf.to, folder)? {
-            Some(destination) => Self::with(format, destination),
+            Some(destination) => Self::with(format, destination, losses),
             None => {
-                Ok(Arc::new(Self { format, sender: None, signals: Arc::default(), thread: Mutex::new(None) }))
+                let signals = Arc::new(WriterSignals { losses, ..WriterSignals::default() });
+                Ok(Arc::new(Self { format, sender: None, signals, thread: Mutex::new(None) }))
             }
         }
     }
 
-    fn with(format: Format, destination: LogDestination) -> io::Result<Arc<Self>> {
+    fn with(format: Format, destination: LogDestination, losses: Arc<LogLosses>) -> io::Result<Arc<Self>> {
         let (sender, receiver) = sync_channel(BUFFERS);
-        let signals = Arc::new(WriterSignals::default());
+        let signals = Arc::new(WriterSignals { losses, ..WriterSignals::default() });
         let shared = Arc::clone(&signals);
         let thread = Background::start("access-log", move || {
             let mut destination = destination;
@@ -77,14 +97,19 @@ impl LogWriter {
         self.sender.is_some()
     }
 
+    /// Whether its lines tell how many connections there are.
+    fn tells_connections(&self) -> bool {
+        self.on() && self.format.tells_connections()
+    }
+
     /// Lines lost because they could not be handed over in time.
     pub fn dropped(&self) -> u64 {
-        self.signals.dropped.load(Relaxed)
+        self.signals.losses.dropped.load(Relaxed)
     }
 
     /// Lines lost because they could not be written.
     pub fn failed(&self) -> u64 {
-        self.signals.failed.load(Relaxed)
+        self.signals.losses.failed.load(Relaxed)
     }
 
     /// Opens the file anew, after it was moved away.
@@ -114,7 +139,7 @@ impl LogWriter {
     fn send(&self, lines: Lines) {
         let count = lines.count;
         if self.sender.as_ref().is_some_and(|sender| sender.try_send(lines).is_err()) {
-            self.signals.dropped.fetch_add(count, Relaxed);
+            self.signals.losses.dropped.fetch_add(count, Relaxed);
         }
     }
 }
@@ -122,37 +147,52 @@ impl LogWriter {
 /// One worker's lines. Dropping it hands over what is left.
 #[derive(Debug)]
 pub struct LogBuffer {
-    log: Arc<LogWriter>,
+    current: Arc<CurrentLog>,
+    log: RefCell<Arc<LogWriter>>,
+    on: Cell<bool>,
     text: RefCell<Vec<u8>>,
     count: Cell<u64>,
-    tells_connections: bool,
+    tells_connections: Cell<bool>,
 }
 
 impl LogBuffer {
     /// An empty one.
-    pub fn new(log: Arc<LogWriter>) -> Self {
-        let tells_connections = log.on() && log.format.tells_connections();
-        Self { log, text: RefCell::default(), count: Cell::new(0), tells_connections }
+    pub fn new(current: Arc<CurrentLog>) -> Self {
+        let log = current.load_full();
+        let (on, tells_connections) = (Cell::new(log.on()), Cell::new(log.tells_connections()));
+        let (log, text, count) = (RefCell::new(log), RefCell::default(), Cell::new(0));
+        Self { current, log, on, text, count, tells_connections }
+    }
+
+    /// Goes on in the newest log. The one before has what came until now.
+    pub fn follow(&self) {
+        let newest = self.current.load_full();
+        if !Arc::ptr_eq(&newest, &self.log.borrow()) {
+            self.flush();
+            self.on.set(newest.on());
+            self.tells_connections.set(newest.tells_connections());
+            self.log.replace(newest);
+        }
     }
 
     /// False when there is no access log.
     pub fn on(&self) -> bool {
-        self.log.on()
+        self.on.get()
     }
 
     /// Whether lines tell how many connections there are.
     pub fn tells_connections(&self) -> bool {
-        self.tells_connections
+        self.tells_connections.get()
     }
 
     /// Adds a line. Never waits.
     pub fn push(&self, entry: &LogEntry<'_>) {
-        if !self.log.on() {
+        if !self.on() {
             return;
         }
         let full = {
             let mut text = self.text.borrow_mut();
-            self.log.format.write(entry, &mut text);
+            self.log.borrow().format.write(entry, &mut text);
             text.len() > FULL
         };
         self.count.set(self.count.get() + 1);
@@ -166,7 +206,7 @@ impl LogBuffer {
         let count = self.count.replace(0);
         if count > 0 {
             let text = self.text.take();
-            self.log.send(Lines { text, count });
+            self.log.borrow().send(Lines { text, count });
         }
     }
 }
@@ -179,7 +219,7 @@ impl Drop for LogBuffer {
 
 /// Writes lines until there are no more.
 fn run(destination: &mut LogDestination, receiver: &Receiver<Lines>, signals: &WriterSignals) {
-    let mut told = LossesTold { at: None, dropped: 0, failed: 0 };
+    let mut told = LossesTold::new(&signals.losses);
     loop {
         let closing = signals.closing.load(Relaxed);
         let next = if closing { receiver.try_recv().ok() } else { receiver.recv().ok() };
@@ -188,7 +228,7 @@ fn run(destination: &mut LogDestination, receiver: &Receiver<Lines>, signals: &W
         }
         let Some(lines) = next else { break };
         if let Err(error) = destination.write(&lines.text) {
-            signals.failed.fetch_add(lines.count, Relaxed);
+            signals.losses.failed.fetch_add(lines.count, Relaxed);
             told.report(signals, Some(&error));
         } else {
             told.report(signals, None);
@@ -206,8 +246,13 @@ struct LossesTold {
 }
 
 impl LossesTold {
+    /// Of those until now others have told.
+    fn new(losses: &LogLosses) -> Self {
+        Self { at: None, dropped: losses.dropped.load(Relaxed), failed: losses.failed.load(Relaxed) }
+    }
+
     fn report(&mut self, signals: &WriterSignals, error: Option<&io::Error>) {
-        let (dropped, failed) = (signals.dropped.load(Relaxed), signals.failed.load(Relaxed));
+        let (dropped, failed) = (signals.losses.dropped.load(Relaxed), signals.losses.failed.load(Relaxed));
         let news = (dropped, failed) != (self.dropped, self.failed);
         if !news || self.at.is_some_and(|at| clock::since(at) < REPORT_EVERY) {
             return;
@@ -246,14 +291,45 @@ mod tests {
 
     fn to(pipe: io::PipeWriter) -> Arc<LogWriter> {
         let file = File::from(OwnedFd::from(pipe));
-        LogWriter::with(LogFormat::Json.into(), LogDestination::File { file, path: "a pipe".into() }).unwrap()
+        let destination = LogDestination::File { file, path: "a pipe".into() };
+        LogWriter::with(LogFormat::Json.into(), destination, Arc::default()).unwrap()
+    }
+
+    fn lines_of(log: &Arc<LogWriter>) -> LogBuffer {
+        LogBuffer::new(Arc::new(CurrentLog::new(log.clone())))
+    }
+
+    #[test]
+    fn another_log_has_what_comes_after_it_and_all_losses_are_counted() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let conf = |format, to: &str| AccessLog { format, to: to.into() };
+        let first = LogWriter::start(&conf(LogFormat::Json, "a.log"), folder.path()).unwrap();
+        let current = Arc::new(CurrentLog::new(first.clone()));
+        let buffer = LogBuffer::new(current.clone());
+        push(&buffer);
+        first.signals.losses.failed.fetch_add(3, Relaxed);
+        for (format, to) in [(LogFormat::Json, "off"), (LogFormat::Httplog, "b.log")] {
+            let next = current.load().successor(&conf(format, to), folder.path()).unwrap();
+            current.store(next);
+            buffer.follow();
+            push(&buffer);
+        }
+        assert!(buffer.tells_connections() && buffer.on());
+        drop(buffer);
+        current.load().close();
+        first.close();
+        let file = |name: &str| folder.path().join(name);
+        let lines = |name: &str| std::fs::read_to_string(file(name)).unwrap().lines().count();
+        assert_eq!((lines("a.log"), lines("b.log"), current.load().failed()), (1, 1, 3));
+        assert_eq!(file("a.log").metadata().unwrap().permissions().mode() & 0o137, 0, "not for everybody");
     }
 
     #[test]
     fn a_reader_that_does_not_read_costs_lines_only() {
         let (_unread, pipe) = io::pipe().unwrap();
         let log = to(pipe);
-        let buffer = LogBuffer::new(Arc::clone(&log));
+        let buffer = lines_of(&log);
         for _ in 0..20_000 {
             push(&buffer);
         }
@@ -265,7 +341,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let conf = AccessLog { format: LogFormat::Combined, to: "a.log".into() };
         let log = LogWriter::start(&conf, folder.path()).unwrap();
-        let buffer = LogBuffer::new(Arc::clone(&log));
+        let buffer = lines_of(&log);
         let lines = |name: &str| {
             std::fs::read_to_string(folder.path().join(name)).unwrap_or_default().lines().count()
         };
@@ -295,12 +371,12 @@ mod tests {
         let off = LogWriter::start(&AccessLog { format: LogFormat::Json, to: "off".into() }, Path::new("/"))
             .unwrap();
         assert!(!off.on());
-        push(&LogBuffer::new(Arc::clone(&off)));
+        push(&lines_of(&off));
         off.close();
         let (reader, pipe) = io::pipe().unwrap();
         drop(reader);
         let log = to(pipe);
-        push(&LogBuffer::new(Arc::clone(&log)));
+        push(&lines_of(&log));
         log.close();
         assert_eq!(log.failed(), 1);
     }

@@ -54,6 +54,11 @@ impl Telemetry {
         }
     }
 
+    /// Lines go to the newest log from here on.
+    pub fn follow(&self) {
+        self.log.follow();
+    }
+
     /// The span of a request that begins with this head, where requests are traced.
     pub fn span(&self, headers: &HeaderMap, rng: &RefCell<SmallRng>) -> Option<Span> {
         self.tracer.as_ref().map(|tracer| tracer.begin(headers, &mut rng.borrow_mut()))

@@ -272,3 +272,51 @@ fn a_state_folder_that_is_read_only_is_no_reason_not_to_serve() {
     assert_eq!(client.get("/").node(), home);
     stop(proxy);
 }
+
+/// A service of another user, which nothing of root's may lock out.
+#[test]
+fn what_root_makes_before_the_first_start_is_for_the_user_of_the_service() {
+    use std::os::unix::fs::chown;
+    const USER: u32 = 65_534;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let as_user = |program: &std::path::Path| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        command
+    };
+    let binary = folder.path().join("homing");
+    fs::copy(env!("CARGO_BIN_EXE_homing"), &binary).expect("a copy that everybody may run");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let can = chown(folder.path(), Some(USER), Some(USER)).is_ok();
+    if !can || !as_user(&binary).arg("--version").status().is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root, and has setpriv");
+        return eprintln!("skipped: nobody else can be had here");
+    }
+    let nodes = Origin::several(1);
+    let announce = "announce = \"127.0.0.1:0\"\nstate-dir = \"var/state\"";
+    let conf = Conf::over(&nodes).affinity(SEALED).server(announce);
+    fs::write(folder.path().join("homing.toml"), conf.text()).unwrap();
+    let token = std::process::Command::new(&binary)
+        .arg("-c")
+        .arg(folder.path().join("homing.toml"))
+        .arg("token")
+        .output();
+    let token = token.expect("it runs");
+    assert!(token.status.success(), "{token:?}");
+    let mut service = as_user(&binary)
+        .args(["run", "-c"])
+        .arg(folder.path().join("homing.toml"))
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(fs::File::create(folder.path().join("log")).unwrap())
+        .spawn()
+        .expect("it starts");
+    let state = folder.path().join("var/state");
+    until("the service has the folder", || state.join("pin.keys").exists().then_some(()));
+    let mut client = Client::new(conf.web);
+    until("it serves", || client.send("GET", "/", &[], b"").ok());
+    service.kill().unwrap();
+    service.wait().unwrap();
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains("state-dir") && !log.contains("join.token"), "{log}");
+}

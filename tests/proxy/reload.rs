@@ -289,3 +289,61 @@ fn an_address_in_use_is_refused_and_nothing_changes() {
     assert!(!proxy.reload_to(&marked(&clash, "bad")).applied());
     assert_eq!(marker(&proxy), "good");
 }
+
+#[test]
+fn the_access_log_goes_elsewhere_from_a_reload_on() {
+    let nodes = Origin::several(1);
+    let conf = Conf::over(&nodes);
+    let to = |log: &str| conf.clone().server(&format!("access-log = {log}")).text();
+    let proxy = Proxy::start(&to("{ to = \"a.log\" }"));
+    let mut client = Client::new(proxy.addr);
+    let file = |name: &str| std::fs::read_to_string(proxy.folder().join(name)).unwrap_or_default();
+    client.get("/first");
+    assert!(proxy.reload_to(&to("{ to = \"b.log\", format = \"httplog\" }")).applied());
+    client.get("/second");
+    until("the second line is there", || file("b.log").contains("GET /second HTTP/1.1").then_some(()));
+    until("the first line is there", || file("a.log").contains("\"/first\"").then_some(()));
+    assert!(proxy.reload_to(&to("{ to = \"off\" }")).applied());
+    client.get("/third");
+    let Reload::Refused(said) = proxy.reload_to(&to("{ to = \"/proc/none\" }")) else { panic!() };
+    assert!(said.contains("access log /proc/none"), "{said}");
+    assert!(proxy.reload_to(&to("{ to = \"a.log\" }")).applied());
+    client.get("/fourth");
+    until("the fourth line is there", || file("a.log").contains("\"/fourth\"").then_some(()));
+    let all = file("a.log") + &file("b.log");
+    assert!(!all.contains("/third") && all.lines().count() == 3, "{all}");
+}
+
+#[test]
+fn max_connections_holds_from_a_reload_on() {
+    let nodes = Origin::several(1);
+    let conf = Conf::over(&nodes);
+    let most = |count: u32| conf.clone().server(&format!("max-connections = {count}")).text();
+    let proxy = Proxy::start(&most(100));
+    let mut open: Vec<_> = (0..3).map(|_| Client::new(proxy.addr)).collect();
+    open.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    assert!(proxy.reload_to(&most(2)).applied());
+    open.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200, "who is there stays"));
+    let waits = |addr| std::thread::spawn(move || Client::new(addr).get("/waits").status);
+    let waiting = waits(proxy.addr);
+    open.pop();
+    open.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    assert!(!waiting.is_finished(), "there is no place");
+    assert!(proxy.reload_to(&most(3)).applied());
+    assert_eq!(waiting.join().unwrap(), 200);
+}
+
+#[test]
+fn what_only_a_restart_applies_is_said() {
+    let nodes = Origin::several(1);
+    let conf = Conf::over(&nodes);
+    let proxy = Proxy::start(&conf.text());
+    let Reload::Applied(said) =
+        proxy.reload_to(&conf.text().replace("workers = 2", "workers = 3\nstate-dir = \"elsewhere\""))
+    else {
+        panic!()
+    };
+    for key in ["workers", "state-dir"] {
+        assert!(said.contains(&format!("server.{key} takes effect at the next start")), "{said}");
+    }
+}

@@ -1,8 +1,9 @@
 //! `[listener.NAME]`.
 
 use super::super::address::Address;
-use super::super::model::{Listener, ListenerTls};
+use super::super::model::{Listener, ListenerTls, UnixSocket};
 use super::super::source::{EntryPart, join};
+use super::super::unix_access::UnixAccess;
 use super::checker::{Checker, nth};
 use std::collections::HashMap;
 
@@ -14,6 +15,9 @@ pub fn check(c: &mut Checker<'_>) {
         c.name(&path, "listener", name);
         binds(c, &path, listener, &mut taken);
         limits(c, &path, listener);
+        if let Some(unix) = &listener.unix {
+            unix_files(c, &join(&path, "unix"), unix, listener.bind.as_slice());
+        }
         if listener.request_id_header != "off" {
             c.header_name(&join(&path, "request-id-header"), &listener.request_id_header);
         }
@@ -28,6 +32,20 @@ pub fn check(c: &mut Checker<'_>) {
                 "add trusted-proxies = [\"10.0.0.0/8\"] with the address of the proxy in front",
             );
         }
+    }
+}
+
+/// Whose the files of Unix sockets are, at these addresses.
+pub(super) fn unix_files(c: &mut Checker<'_>, path: &str, unix: &UnixSocket, binds: &[String]) {
+    if let Err(why) = UnixAccess::of(unix) {
+        c.error(&join(path, why.key()), why.to_string(), why.help());
+    }
+    if !binds.iter().any(|bind| bind.starts_with("unix:")) {
+        c.error_key(
+            path,
+            "`unix` has no effect: no address here is a Unix socket",
+            "write bind = \"unix:/run/homing.sock\", or remove the line",
+        );
     }
 }
 

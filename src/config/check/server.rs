@@ -183,6 +183,9 @@ fn announce(c: &mut Checker<'_>) {
     if let Some(tls) = conf.tls() {
         super::listener::encryption(c, &join(AT, "tls"), tls);
     }
+    if let Some(unix) = conf.unix() {
+        super::listener::unix_files(c, &join(AT, "unix"), unix, &[conf.bind().to_owned()]);
+    }
     let at = if c.given(AT, "bind") { join(AT, "bind") } else { AT.into() };
     if conf.bind().is_empty() {
         return c.error(&at, "`server.announce` has no address to listen on", "add bind = \"0.0.0.0:9901\"");

@@ -10,6 +10,9 @@ conf! {
     pub struct Listener {
         /// "host:port", `[::]:port`, "unix:/path", or a list.
         pub bind: OneOrMany<String>,
+        /// Whose the files of its Unix sockets are.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub unix: Option<UnixSocket>,
         /// TLS; absent means clear text.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tls: Option<ListenerTls>,
@@ -40,6 +43,7 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             bind: OneOrMany::default(),
+            unix: None,
             tls: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
@@ -51,6 +55,23 @@ impl Default for Listener {
             max_headers: 100,
             max_streams: 200,
         }
+    }
+}
+
+conf! {
+    /// Whose the file of a Unix socket is, and who may connect to it.
+    #[derive(Default, Eq)]
+    pub struct UnixSocket {
+        /// Its mode in octal digits, as in "660": who may write may connect. By the umask if not said; of
+        /// `admin` it is "600".
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub mode: Option<String>,
+        /// The user that it belongs to, a name or a number; only root can give it away.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub user: Option<String>,
+        /// The group that it belongs to, a name or a number: root may choose any, others one that they are in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub group: Option<String>,
     }
 }
 

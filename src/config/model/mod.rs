@@ -40,7 +40,7 @@ pub use affinity::{Affinity, AffinityTable, AffinityWord, CookieMode, CookieValu
 pub use cluster::{Balance, Cluster, ClusterTls, Failover, Join, JoinToken, Mode, Pool, Timeouts};
 pub use forwarded::{Forwarded, ForwardedField, ForwardedHow, ForwardedStyle, ForwardedTable, Strangers};
 pub use health::{Agent, Health, HealthKind, Passive, PinnedBy};
-pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion};
+pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion, UnixSocket};
 pub use node::{AdminState, Changed, Node, NodeTable, Role, Then};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
 pub use server::{

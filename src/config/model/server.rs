@@ -1,6 +1,6 @@
 //! `[server]`: the process as a whole.
 
-use super::ListenerTls;
+use super::{ListenerTls, UnixSocket};
 use crate::base::units::{Duration, Network};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,14 @@ impl Announce {
         }
     }
 
+    /// Whose its file is, as a Unix socket.
+    pub fn unix(&self) -> Option<&UnixSocket> {
+        match self {
+            Self::Address(_) => None,
+            Self::Table(table) => table.unix.as_ref(),
+        }
+    }
+
     /// How it is encrypted, if it is.
     pub fn tls(&self) -> Option<&ListenerTls> {
         match self {
@@ -103,6 +111,9 @@ conf! {
     pub struct AnnounceTable {
         /// "host:port", or "unix:/path".
         pub bind: String,
+        /// Whose its file is, as a Unix socket.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub unix: Option<UnixSocket>,
         /// TLS; absent means clear text. With `client-ca`, a node that shows a certificate of that authority
         /// needs no token, as far as `join.client-names` of its cluster allows.
         #[serde(skip_serializing_if = "Option::is_none")]

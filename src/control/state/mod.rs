@@ -11,14 +11,14 @@ mod tests;
 
 use self::format::{DOCUMENT as FORMAT, LONGEST, Version, read_up_to};
 use super::error::{Error, Formats};
-use crate::base::clock;
+use crate::base::{clock, owner};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -145,7 +145,10 @@ impl StateDir {
         if !self.is_held() {
             return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the state folder is not ours"));
         }
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.beside(file))
+        let path = self.beside(file);
+        let new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        owner::adopt(&path, &new);
+        Ok(new)
     }
 
     /// Puts the file that was begun with `create`, and is on the disk, in its place.
@@ -234,10 +237,11 @@ fn lock_within(folder: &Path, patience: Duration) -> Result<File, Error> {
 
 /// Locks the folder, which is made if need be.
 fn lock(folder: &Path) -> Result<File, Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::Io)?;
+    owner::make_folder(folder).map_err(Error::Io)?;
     let path = folder.join(LOCK);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = open.map_err(Error::Io)?;
+    owner::adopt(&path, &file);
     match file.try_lock() {
         Ok(()) => {
             // who holds it is a courtesy to the operator: the lock is what counts

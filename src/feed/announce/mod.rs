@@ -52,8 +52,11 @@ impl Announce {
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, ControlError> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
-        self.listener
-            .prepare(conf.map(|conf| conf.bind()), tls, |bind| AnnounceGuard::new(config, bind, files))
+        self.listener.prepare(
+            conf.map(|conf| conf.bind()),
+            (tls, conf.and_then(|conf| conf.unix())),
+            |bind| AnnounceGuard::new(config, bind, files),
+        )
     }
 
     /// Where it will be once the plan is committed.

@@ -7,6 +7,7 @@ use super::frames::{FIRST_LINE, Frame, FrameReader, SessionRecord};
 use super::kept::KeptLedger;
 use super::load::{Times, is_kept, standing};
 use crate::base::clock::{self, Now};
+use crate::base::owner;
 use crate::control::error::Error;
 use crate::control::state::StateDir;
 use crate::ledger::KnownSession;
@@ -40,6 +41,7 @@ impl LateWriter {
         // in containers all processes have the same number
         let path = dir.path(&format!("{NAME}{}-{}", std::process::id(), clock::unix_ms()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        owner::adopt(&path, &file);
         file.try_lock()?;
         file.write_all(FIRST_LINE)?;
         Ok(Self { path, file, empty: true, since: now })
