@@ -127,7 +127,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let (tcp, _unix) = (TcpListener::bind("127.0.0.1:0").unwrap(), UnixListener::bind(&path).unwrap());
-        let me = Some(Holder::of(std::process::id()));
+        let myself = || Holder::of(std::process::id());
+        let me = Some(myself());
         let held = |address: &str| match hint(address, ErrorKind::AddrInUse) {
             Some(ListenHint::Held(by)) => by,
             other => panic!("{other:?}"),
@@ -138,6 +139,6 @@ mod tests {
         assert_eq!(held(&format!("[::]:{port}")), me);
         assert_eq!(held(&format!("127.0.0.2:{port}")), None);
         assert_eq!(held(&format!("unix:{}", path.display())), me);
-        assert!(me.unwrap().to_string().contains("this process"));
+        assert!(myself().to_string().contains("this process"));
     }
 }

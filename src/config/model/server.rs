@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 conf! {
     /// The process as a whole.
     pub struct Server {
-        /// Data-plane threads: a number, or "auto" for one a core.
+        /// Data-plane threads: a number, or "auto" for one a core. Read at the start alone.
         pub workers: Workers,
         /// Where dashboard, API and /metrics listen.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,14 +24,14 @@ conf! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mod_heartbeat: Option<ModHeartbeat>,
         /// Folder for what outlives the process: sessions, the keys of sealed pins, changes made at run time.
-        /// One instance at a time.
+        /// One instance at a time. Read at the start alone.
         pub state_dir: String,
         /// How long a graceful end may take before connections are cut.
         pub shutdown_grace: Duration,
         /// One line a request.
         pub access_log: AccessLog,
         /// Where a span of each request is sent; absent means nowhere. Only a binary built with the feature
-        /// `otel` can.
+        /// `otel` can. Read at the start alone.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub traces: Option<Traces>,
         /// Whether /metrics has something of each node, beside what there is of its cluster.
