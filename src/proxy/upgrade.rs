@@ -99,7 +99,7 @@ pub(super) fn switch(
         let mut tunnelled = tunnelled;
         let socket = Socket::open(live, tunnelled.record.decision.why != Why::Forced);
         let ended = match wanted.client.await {
-            Ok(client) => Some(tunnel::run(&worker, &socket, client, Box::new(node), idle).await),
+            Ok(client) => Some(tunnel::run(&worker, &socket, client, node, idle).await),
             Err(_) => None,
         };
         match ended {

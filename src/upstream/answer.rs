@@ -6,8 +6,10 @@ use super::pool::Pool;
 use super::streams::StreamSlot;
 use super::usage::CountedConnection;
 use crate::base::clock::Now;
+use crate::transport::h2::Tunnel;
 use crate::transport::http1::{H1Connection, Upgraded};
 use crate::transport::message_body::MessageBody;
+use crate::transport::tunnel::End;
 use http::Response;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub struct ConnectionGuard {
 enum Held {
     Whole(Rc<H1Connection>, CountedConnection),
     Stream { _place: Rc<StreamSlot> },
+    Tunnel(Tunnel),
     Nothing,
 }
 
@@ -68,6 +71,12 @@ impl ConnectionGuard {
         }
     }
 
+    /// Of a stream that has become a tunnel.
+    pub(super) fn tunnel(pool: &Rc<Pool>, link: &Arc<Link>, tunnel: Tunnel) -> Self {
+        let (link, pool) = (link.clone(), pool.clone());
+        Self { held: Held::Tunnel(tunnel), link, pool, upload: None, max_idle: 0 }
+    }
+
     /// The answer is through: the connection may serve again, if the request is through as well.
     pub fn give_back(&mut self, now: Now) {
         if let Held::Whole(connection, open) = std::mem::replace(&mut self.held, Held::Nothing)
@@ -78,10 +87,11 @@ impl ConnectionGuard {
         }
     }
 
-    /// The connection, if it has switched to another protocol.
-    pub fn into_upgraded(mut self) -> Option<Upgraded> {
+    /// The connection or stream, if it has switched to another protocol.
+    pub fn into_upgraded(mut self) -> Option<End> {
         match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Whole(connection, _) => Some(Upgraded::new(connection)),
+            Held::Whole(connection, _) => Some(Box::new(Upgraded::new(connection))),
+            Held::Tunnel(tunnel) => Some(Box::new(tunnel)),
             Held::Stream { .. } | Held::Nothing => None,
         }
     }

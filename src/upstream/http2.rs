@@ -152,7 +152,12 @@ impl<S: Future<Output = Result<(), h2::Error>>> StreamExchange<S> {
 }
 
 /// What it means that a stream ended without an answer.
-fn broken(link: &Link, place: &StreamSlot, upload: Option<&Upload>, error: &h2::Error) -> SendError {
+pub(super) fn broken(
+    link: &Link,
+    place: &StreamSlot,
+    upload: Option<&Upload>,
+    error: &h2::Error,
+) -> SendError {
     // a connection that the node ends may have crossed the request; one that we end for what came over it has
     // not, and a stream that is reset was answered, if not kindly
     let race = place.reused && (error.is_io() || error.is_go_away() && error.is_remote());
@@ -178,7 +183,7 @@ fn broken(link: &Link, place: &StreamSlot, upload: Option<&Upload>, error: &h2::
 }
 
 /// The head as HTTP/2 wants it, of a request whose body has this length, if that is known.
-fn translate(head: &mut Parts, link: &Link, length: Option<u64>) {
+pub(super) fn translate(head: &mut Parts, link: &Link, length: Option<u64>) {
     absolute(head, link);
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
         head.headers.remove(name);

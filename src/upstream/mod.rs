@@ -20,3 +20,4 @@ mod shared;
 mod streams;
 pub mod tls;
 pub mod usage;
+mod web_socket;

@@ -7,7 +7,7 @@ use super::interim::Interim;
 use super::limits::{ConnectionUse, ExchangeLimits};
 use super::link::Link;
 use super::pool::Pool;
-use super::{http1, http2};
+use super::{http1, http2, web_socket};
 use crate::wire::protocol::NodeProtocol;
 use http::request::Parts;
 use std::borrow::Cow;
@@ -25,8 +25,11 @@ pub async fn send(
 ) -> Result<NodeAnswer, SendError> {
     match (link.protocol, limits.over) {
         (NodeProtocol::Http2, ConnectionUse::Switching) => {
-            let hint = "the node did not switch over HTTP/1.1, and WebSockets need that its port takes HTTP/1.1 beside HTTP/2, or that its \
-                        cluster has http2 = false";
+            if let Some(sent) = web_socket::send(pool, link, &head, limits).await {
+                return sent;
+            }
+            let hint = "the node offers no WebSockets over HTTP/2 (RFC 8441) and did not switch over HTTP/1.1: its port has to take one \
+                        of them, or its cluster needs http2 = false";
             http1::send(pool, link, &head, body, limits, on_interim)
                 .await
                 .map_err(|error| unspoken(error, hint))

@@ -17,5 +17,6 @@ pub mod template;
 pub mod token;
 pub mod traceparent;
 pub mod trailers;
+pub mod websocket;
 
 pub use malformed::Malformed;

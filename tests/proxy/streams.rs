@@ -305,6 +305,44 @@ fn a_web_socket_reaches_a_node_that_agrees_on_http_2_for_requests() {
     assert_eq!(Client::new(proxy.addr).get("/").status, 200);
 }
 
+#[test]
+fn a_web_socket_reaches_a_node_of_http_2_alone_that_offers_it() {
+    let (certs, node) = (Certs::new(), Origin::start("n1"));
+    let inner = Proxy::start(&Conf::over([&node]).rule("path = \"/ws\"").text());
+    let mut tls = (*certs.server("node.test")).clone();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let addr = tls_in_front(Arc::new(tls), inner.addr);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("ca.pem"), certs.ca()).expect("the authority is written");
+    let conf = Conf::over(std::iter::empty::<&Origin>()).affinity(SEALED).cluster(
+        "http2 = true\nhealth = { kind = \"off\" }\ntls = { ca = \"ca.pem\", server-name = \"node.test\" }",
+    );
+    std::fs::write(folder.path().join("homing.toml"), conf.node("n1", &format!("\"https://{addr}\"")).text())
+        .expect("written");
+    let proxy = Proxy::start_in(folder, "homing.toml");
+    for _ in 0..3 {
+        let mut socket = crate::support::socket::Socket::connect(proxy.addr).expect("a WebSocket opens");
+        assert!(socket.says("hello") && socket.says("again"));
+    }
+    let back = h2::run(async {
+        let mut send = h2::connect(proxy.addr).await;
+        h2::web_socket(&mut send, "app.test", "/ws", "over two").await
+    });
+    assert_eq!(back, b"over two");
+    assert_eq!(
+        switch(&mut Client::new(proxy.addr), "websocket").0,
+        404,
+        "what the node says instead is passed on"
+    );
+    let seen = inner.access_of("/ws", 4);
+    assert!(seen.iter().all(|line| line["method"] == "CONNECT"), "{seen:?}");
+    assert!(
+        node.seen().iter().all(|seen| seen.head.get("sec-websocket-key").is_some()),
+        "{:?}",
+        node.seen().len()
+    );
+}
+
 /// Asks for a protocol other than HTTP; the answer's status and node.
 fn switch(client: &mut Client, protocol: &str) -> (u16, String) {
     let key = [
