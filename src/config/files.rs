@@ -2,15 +2,20 @@
 //! one has the same, and nobody looks at the disk again while the conf is in force. What is secret is kept as
 //! what is made of it: of tokens their hashes, of a private key what signs.
 
+use crate::base::clock::rfc3339;
 use crate::base::file::{self, FileError};
 use crate::base::hash::{hash64, hash64_pair};
 use crate::base::token::{TokenError, Tokens};
 use crate::wire::pem::{self, Certificate, KeyPairFiles};
 use crate::wire::pem_error::{PemError, PemFileError};
 use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// Authorities, and the certificates that are listed.
+pub type Believed = (rustls::RootCertStore, Vec<CertificateDer<'static>>);
 
 /// Files by name: what each held, or why it could not be read.
 #[derive(Clone, Default)]
@@ -74,7 +79,21 @@ impl NamedFiles {
     pub fn authorities(&self, name: &str) -> Result<rustls::RootCertStore, PemFileError> {
         let path = self.path(name);
         let roots = self.held(&path).map_err(PemError::File).and_then(|text| pem::authorities(&text));
-        roots.map_err(|why| PemFileError::new(&path, why))
+        roots.map_err(|why| PemFileError::new(&path, why.of_file(&path)))
+    }
+
+    /// Those in a file that was read with the conf, and the same as they are listed there: not each of them need be
+    /// one that can sign.
+    pub fn believed(&self, name: &str) -> Result<Believed, PemFileError> {
+        let path = self.path(name);
+        let listed = self.held(&path).map_err(PemError::File).and_then(|text| {
+            let all = pem::certificates(&text)?;
+            all.iter().try_for_each(|one| pem::validity(one).map(drop)).map(|()| all)
+        });
+        let listed = listed.map_err(|why| PemFileError::new(&path, why.of_file(&path)))?;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(listed.iter().cloned());
+        Ok((roots, listed))
     }
 
     /// Where a certificate is and its key, which lies beside it unless it is named.
@@ -104,6 +123,65 @@ impl NamedFiles {
     /// The certificates of a file or folder that was read with the conf.
     pub fn certs(&self, path: &Path) -> &[Result<Certificate, PemFileError>] {
         self.certs.get(path).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What is another than in the files before, by file. Nothing of those that are new, or named no more: the conf
+    /// says that.
+    pub fn changes(&self, before: &Self) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        let all = |files: &Self| -> Vec<Certificate> {
+            let found = files.certs.values().flatten().chain(files.pairs.values());
+            found.flatten().cloned().collect()
+        };
+        let old = all(before);
+        for new in all(self) {
+            let until = rfc3339(u64::try_from(new.not_after).unwrap_or_default().saturating_mul(1000));
+            match old.iter().find(|old| old.file == new.file) {
+                Some(old) if old.print == new.print => {}
+                Some(_) => said.push(format!(
+                    "{}: its new certificate is shown from here on, good until {until}",
+                    new.file.display()
+                )),
+                // in a folder that was named before
+                None if self
+                    .certs
+                    .keys()
+                    .any(|of| before.certs.contains_key(of) && new.file.starts_with(of)) =>
+                {
+                    said.push(format!(
+                        "{}: its certificate is shown too, good until {until}",
+                        new.file.display()
+                    ))
+                }
+                None => {}
+            }
+        }
+        let now = all(self);
+        let gone = |old: &&Certificate| {
+            let known = before.certs.keys().any(|of| self.certs.contains_key(of) && old.file.starts_with(of));
+            known && !now.iter().any(|new| new.file == old.file)
+        };
+        said.extend(
+            old.iter()
+                .filter(gone)
+                .map(|old| format!("{}: its certificate is not shown any more", old.file.display())),
+        );
+        for (path, file) in &self.files {
+            let print = |file: &Result<NamedFile, FileError>| file.as_ref().ok().map(|file| file.print);
+            if before.files.get(path).is_some_and(|old| print(old) != print(file)) {
+                said.push(format!("{}: its new text is used from here on", path.display()));
+            }
+        }
+        for (path, tokens) in &self.tokens {
+            if let (Ok(new), Some(Ok(old))) = (tokens, before.tokens.get(path))
+                && new != old
+            {
+                said.push(format!("{}: its new tokens count from here on", path.display()));
+            }
+        }
+        said.sort();
+        said.dedup();
+        said
     }
 
     /// What these files held, as one number: one that was changed keeps its name and gets another.

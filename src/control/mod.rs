@@ -126,6 +126,7 @@ impl Registry {
         let (config, said) = overlay.overlay(&file);
         let mut changes = config::diff(&before.config, &config);
         changes.extend(said.iter().cloned());
+        changes.extend(named.changes(&self.named));
         let context = compile::TableContext { files: &named, keys: &self.keys };
         let table =
             compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;

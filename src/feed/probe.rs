@@ -140,12 +140,10 @@ fn unreachable(link: &Link, why: &NoConnection, limit: Duration) -> CheckFailure
             CheckFailure { why: words(error), meaning: Meaning::Ours }
         }
         (NoConnection::Socket(error), _) => CheckFailure::refused(words(error)),
-        (NoConnection::Tls(error), _) => {
-            match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(tls) => CheckFailure::definite(format!("TLS: {tls}")),
-                None => CheckFailure::definite(format!("TLS: {}", words(error))),
-            }
-        }
+        (NoConnection::Tls(error), _) => CheckFailure::definite(match error.get_ref() {
+            Some(inner) if inner.is::<rustls::Error>() => why.to_string(),
+            _ => format!("TLS: {}", words(error)),
+        }),
         (NoConnection::Unresolved(_) | NoConnection::Forbidden(_), _) => {
             CheckFailure::refused(why.to_string())
         }

@@ -7,6 +7,7 @@
 
 use super::addresses::Addresses;
 use super::link::Link;
+use super::node_certificate::HandshakeWords;
 use super::own_addresses::{self, ForbiddenPlace};
 use crate::base::clock;
 use crate::transport::stream::{Rewind, Stream};
@@ -47,7 +48,7 @@ impl fmt::Display for NoConnection {
             Self::Forbidden(why) => why.fmt(f),
             Self::Late(within) => write!(f, "no connection within {within:?}"),
             Self::Socket(error) => error.fmt(f),
-            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Tls(error) => write!(f, "TLS: {}", HandshakeWords(error)),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! TLS towards the nodes.
 
+use super::trust::{BelievesAnyCertificate, BelievesListed};
 use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::wire::pem_error::TlsError;
 use crate::wire::protocol::NodeProtocol;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
 /// How handshakes with a node go: what is agreed on in them (ALPN) follows what the connection is for.
@@ -51,15 +49,15 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, T
     let builder =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
-        let roots = match &tls.ca {
-            Some(file) => files.authorities(file)?,
-            None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        let (roots, listed) = match &tls.ca {
+            Some(file) => files.believed(file)?,
+            None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Vec::new()),
         };
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?
+        Arc::new(BelievesListed { roots, listed, named: tls.server_name.is_some(), provider })
     } else {
         Arc::new(BelievesAnyCertificate(provider))
     };
-    // Called dangerous for the verifier is ours to choose; the usual one is the same that rustls would make.
+    // Called dangerous for the verifier is ours to choose; it believes what the conf says.
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
@@ -77,44 +75,4 @@ pub fn fingerprint(tls: &ClusterTls, files: &NamedFiles) -> u64 {
         .as_ref()
         .map_or(0, |cert| files.fingerprint_of_pair(&files.pair_of(cert, tls.key.as_deref())));
     hash64_pair(&files.fingerprint(&tls.ca).to_le_bytes(), &own.to_le_bytes())
-}
-
-/// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still
-/// checked.
-#[derive(Debug)]
-struct BelievesAnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for BelievesAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -6,6 +6,7 @@ pub mod host;
 pub mod http1;
 pub mod http2;
 pub mod identity;
+pub mod keyed_chain;
 mod malformed;
 pub mod pem;
 pub mod pem_error;

@@ -176,7 +176,7 @@ fn agent(c: &mut Checker<'_>, path: &str, agent: &Agent) {
 fn tls(c: &mut Checker<'_>, path: &str, cluster: &Cluster) {
     let tls = &cluster.tls;
     if let Some(ca) = &tls.ca {
-        c.authorities(&join(path, "ca"), ca);
+        c.believed(&join(path, "ca"), ca);
     }
     match (&tls.cert, &tls.key) {
         (Some(cert), key) => c.pair(&join(path, "cert"), cert, key.as_deref()),

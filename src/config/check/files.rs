@@ -1,10 +1,11 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::checker::Checker;
-use crate::wire::pem;
-use crate::wire::pem_error::PemError;
+use crate::base::clock::{rfc3339, unix_ms};
+use crate::wire::pem::{self, Certificate};
+use crate::wire::pem_error::{PemError, PemFileError};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Checker<'_> {
     /// Notes a file to be watched, and gives its whole name.
@@ -43,27 +44,75 @@ impl Checker<'_> {
     /// Checks a file of authorities.
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        if let Err(why) =
-            self.files.read(&path).map_err(PemError::File).and_then(|text| pem::authorities(&text))
-        {
-            self.error(
-                at,
-                format!("{} {why}", path.display()),
-                "name a PEM file with the certificates of the authorities",
-            );
+        let read = self.files.read(&path).map_err(PemError::File);
+        if let Err(why) = read.and_then(|text| pem::authorities(&text)) {
+            self.no_authorities(at, PemFileError::new(&path, why.of_file(&path)));
+        } else {
+            self.still_good(at, &path);
         }
+    }
+
+    /// Checks a file of authorities, or of certificates that are believed themselves.
+    pub(super) fn believed(&mut self, at: &str, name: &str) {
+        let path = self.reference(name);
+        // why it cannot be read is told by who wants it
+        let _ = self.files.read(&path);
+        match self.files.believed(name) {
+            Err(why) => self.no_authorities(at, why),
+            Ok(_) => self.still_good(at, &path),
+        }
+    }
+
+    fn no_authorities(&mut self, at: &str, why: PemFileError) {
+        self.error(at, why.to_string(), "name a PEM file with the certificates of the authorities");
+    }
+
+    /// Warns when none of the certificates in a file of authorities is good now.
+    fn still_good(&mut self, at: &str, path: &Path) {
+        let all =
+            self.files.held(path).ok().and_then(|text| pem::certificates(&text).ok()).unwrap_or_default();
+        let validity: Vec<[i64; 2]> = all.iter().filter_map(|one| pem::validity(one).ok()).collect();
+        let now = unix_secs();
+        let last = validity.iter().max_by_key(|[_, until]| *until).copied();
+        if let Some(last) = last.filter(|_| !validity.iter().any(|one| is_good(*one, now))) {
+            self.not_good(at, path, last, now);
+        }
+    }
+
+    /// Warns of a certificate that is not good now.
+    fn not_good(&mut self, at: &str, path: &Path, [from, until]: [i64; 2], now: i64) {
+        let day = |at: i64| rfc3339(u64::try_from(at).unwrap_or_default().saturating_mul(1000));
+        let (what, help) = match now > until {
+            true => (format!("has expired on {}", day(until)), "renew it: nobody believes it any more"),
+            false => (
+                format!("is not good before {}", day(from)),
+                "look whether the clock of this machine is right, or wait",
+            ),
+        };
+        self.warn(at, format!("the certificate in {} {what}", path.display()), help);
     }
 
     /// Checks a certificate and its key, in one file or two.
     pub(super) fn pair(&mut self, at: &str, cert: &str, key: Option<&str>) {
         let pair = self.files.pair_of(cert, key);
         self.watched.extend([pair.cert.clone(), pair.key.clone()]);
-        if let Err(why) = self.files.read_pair(pair) {
-            self.error(
+        match self.files.read_pair(pair) {
+            Err(why) => self.error(
                 at,
                 why.to_string(),
                 "the key must be the one that the certificate was made for; both in PEM",
-            );
+            ),
+            Ok(read) => self.all_good(at, &[read]),
+        }
+    }
+
+    fn all_good(&mut self, at: &str, read: &[Certificate]) {
+        let now = unix_secs();
+        for one in read {
+            let validity = [one.not_before, one.not_after];
+            if !is_good(validity, now) {
+                self.not_good(at, &one.file, validity, now);
+            }
         }
     }
 
@@ -75,10 +124,21 @@ impl Checker<'_> {
         for message in wrong.map(ToString::to_string).collect::<Vec<_>>() {
             self.error(at, message, HELP);
         }
+        let read: Vec<Certificate> = self.files.read_certs(&path).iter().flatten().cloned().collect();
+        self.all_good(at, &read);
+        self.watched.extend(read.into_iter().map(|one| one.file));
         if !path.is_dir() {
             self.watched.push(pem::pair_of(&path).key);
         }
         // folders of certbot's, and those that will be once it has filled them
         self.watched.extend(pem::folders(&path));
     }
+}
+
+fn unix_secs() -> i64 {
+    i64::try_from(unix_ms() / 1000).unwrap_or(i64::MAX)
+}
+
+fn is_good([from, until]: [i64; 2], now: i64) -> bool {
+    (from..=until).contains(&now)
 }

@@ -1,6 +1,10 @@
 //! TLS towards clients: the certificates and how a handshake goes.
 
+#[cfg(test)]
+mod form_tests;
 mod live;
+#[cfg(test)]
+mod node_tests;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! The certificates of a listener, chosen by SNI, exchanged while it runs.
 
-use crate::base::clock::rfc3339;
 use crate::config::files::NamedFiles;
 use crate::config::model::ListenerTls;
+use crate::wire::keyed_chain::is_preferred;
 use crate::wire::pem::Certificate;
 use crate::wire::pem_error::{PemFileError, TlsError};
 use arc_swap::ArcSwap;
@@ -10,7 +10,6 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tracing::info;
 
 /// What was found where a listener's certificates are.
 fn named<'a>(
@@ -20,13 +19,16 @@ fn named<'a>(
     tls.certs.iter().flat_map(|name| files.certs(&files.path(name)))
 }
 
-/// A fixed set of certificates with an index over their names.
+/// A fixed set of certificates with an index over their names. Of several for one name, those come first whose key
+/// is of the better kind, and else the first loaded.
 #[derive(Debug)]
 pub struct Certs {
     all: Vec<Certificate>,
-    exact: HashMap<String, usize>,
+    exact: HashMap<String, Vec<usize>>,
     /// By what follows `*`: ".example.com".
-    wildcard: HashMap<String, usize>,
+    wildcard: HashMap<String, Vec<usize>>,
+    /// For whoever asks for another name, or none: the first loaded, and those of the same names.
+    others: Vec<usize>,
 }
 
 impl Certs {
@@ -45,29 +47,35 @@ impl Certs {
     }
 
     fn index(all: Vec<Certificate>) -> Self {
-        let mut exact = HashMap::new();
-        let mut wildcard = HashMap::new();
-        for (at, certificate) in all.iter().enumerate() {
-            for name in &certificate.names {
-                // The first loaded wins, as it does for the default.
+        let (mut exact, mut wildcard) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|at| !is_preferred(&all[*at].key));
+        for &at in &order {
+            for name in &all[at].names {
                 match name.strip_prefix('*') {
-                    Some(rest) => wildcard.entry(rest.to_owned()).or_insert(at),
-                    None => exact.entry(name.clone()).or_insert(at),
-                };
+                    Some(rest) => wildcard.entry(rest.to_owned()).or_default().push(at),
+                    None => exact.entry(name.clone()).or_default().push(at),
+                }
             }
         }
-        Self { all, exact, wildcard }
+        let first = all.first().map_or(&[][..], |first| &first.names);
+        let alike = |at: &usize| *at == 0 || !first.is_empty() && all[*at].names == first;
+        let others = order.into_iter().filter(alike).collect();
+        Self { all, exact, wildcard, others }
     }
 
-    /// The certificate for a server name: the exact one, else a wildcard's, else the first loaded.
-    pub fn find(&self, name: Option<&str>) -> Option<&Certificate> {
-        let at = name.and_then(|name| {
+    /// The certificate for a server name: of the exact ones, else of a wildcard's, else of the first loaded, the first
+    /// that the client can verify.
+    pub fn find(&self, name: Option<&str>, fits: impl Fn(&Certificate) -> bool) -> Option<&Certificate> {
+        let found = name.and_then(|name| {
             let lower = name.trim_end_matches('.').to_ascii_lowercase();
             let exact = self.exact.get(&lower);
             let parent = || lower.find('.').and_then(|dot| self.wildcard.get(&lower[dot..]));
-            exact.or_else(parent).copied()
+            exact.or_else(parent)
         });
-        self.all.get(at.unwrap_or(0))
+        let mut known = found.unwrap_or(&self.others).iter().filter_map(|at| self.all.get(*at));
+        let first = known.clone().next();
+        known.find(|certificate| fits(certificate)).or(first)
     }
 
     /// All of them, as loaded.
@@ -91,22 +99,17 @@ impl CertStore {
         self.0.load_full()
     }
 
-    /// These are shown from here on. The log says which are new.
+    /// These are shown from here on.
     pub fn replace(&self, certs: Certs) {
-        let certs = Arc::new(certs);
-        let before = self.0.swap(certs.clone());
-        let is_new = |one: &&Certificate| {
-            !before.all.iter().any(|old| (&old.file, old.print) == (&one.file, one.print))
-        };
-        for new in certs.all.iter().filter(is_new) {
-            let until = rfc3339(u64::try_from(new.not_after).unwrap_or_default().saturating_mul(1000));
-            info!("{}: its new certificate is shown from here on, good until {until}", new.file.display());
-        }
+        self.0.store(Arc::new(certs));
     }
 }
 
 impl ResolvesServerCert for CertStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load().find(hello.server_name()).map(|certificate| certificate.key.clone())
+        let can = |certificate: &Certificate| {
+            certificate.key.key.choose_scheme(hello.signature_schemes()).is_some()
+        };
+        self.0.load().find(hello.server_name(), can).map(|certificate| certificate.key.clone())
     }
 }

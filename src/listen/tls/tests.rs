@@ -12,19 +12,19 @@ use std::fs;
 use std::path::Path;
 
 /// A self-signed certificate for these names, and its key, as PEM.
-fn pair(names: &[&str]) -> (String, String) {
+pub(super) fn pair(names: &[&str]) -> (String, String) {
     let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
     let key = KeyPair::generate().unwrap();
     let cert = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
     (cert.pem(), key.serialize_pem())
 }
 
-fn put(folder: &Path, name: &str, text: &str) {
+pub(super) fn put(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).unwrap();
 }
 
 /// The files that these settings name, read as with a conf.
-fn read(folder: &Path, tls: &ListenerTls) -> NamedFiles {
+pub(super) fn read(folder: &Path, tls: &ListenerTls) -> NamedFiles {
     let mut files = NamedFiles::of(folder);
     for name in &tls.certs {
         files.read_certs(&files.path(name));
@@ -35,22 +35,22 @@ fn read(folder: &Path, tls: &ListenerTls) -> NamedFiles {
     files
 }
 
-fn naming(certs: &[&str]) -> ListenerTls {
+pub(super) fn naming(certs: &[&str]) -> ListenerTls {
     ListenerTls { certs: certs.iter().map(|name| name.to_string()).collect(), ..ListenerTls::default() }
 }
 
 /// What is found at a path, or why it is not good.
-fn load(path: &Path) -> Result<Certs, TlsError> {
+pub(super) fn load(path: &Path) -> Result<Certs, TlsError> {
     let tls = naming(&[path.to_str().unwrap()]);
     Certs::of(&tls, &read(Path::new(""), &tls))
 }
 
-fn found(certs: &Certs, name: Option<&str>) -> String {
-    certs.find(name).unwrap().file.file_name().unwrap().to_string_lossy().into_owned()
+pub(super) fn found(certs: &Certs, name: Option<&str>) -> String {
+    certs.find(name, |_| true).unwrap().file.file_name().unwrap().to_string_lossy().into_owned()
 }
 
 /// Shakes hands and lets the session ticket through; the kind of handshake that it became, and the ALPN.
-fn shake(
+pub(super) fn shake(
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     name: &'static str,
@@ -173,8 +173,9 @@ fn what_changed_changes_and_what_did_not_stays() {
     let first = read(folder.path(), &tls);
     let mut live = LiveTls::make(Some((&tls, &first)), HTTP).unwrap();
     let is = |live: &LiveTls| live.shared().load_full().unwrap();
-    let leaf =
-        |live: &LiveTls, name| live.store().unwrap().current().find(Some(name)).unwrap().key.cert[0].clone();
+    let leaf = |live: &LiveTls, name| {
+        live.store().unwrap().current().find(Some(name), |_| true).unwrap().key.cert[0].clone()
+    };
     let (settings, a, b) = (is(&live), leaf(&live, "a.pem"), leaf(&live, "b.pem"));
     let change =
         |live: &LiveTls, tls: &ListenerTls| live.change(Some((tls, &read(folder.path(), tls))), HTTP);
