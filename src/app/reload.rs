@@ -11,6 +11,7 @@ use crate::control::audit::AuditEntry;
 use crate::control::op::Target;
 use crate::feed::announce;
 use crate::feed::files::shown;
+use crate::feed::names;
 use crate::feed::writes::{FileChange, SLOW};
 use sd_notify::NotifyState;
 use std::time::Instant;
@@ -106,6 +107,7 @@ impl App {
         for line in self.put_in_force(prepared).map_err(|why| vec![why.to_string()])? {
             tracing::info!("{line} from here on");
         }
+        names::look_again(&self.registry.current().load());
         if before != *self.registry.overlay() {
             self.state.write(OVERLAY, self.registry.overlay().clone());
         }

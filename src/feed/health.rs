@@ -180,11 +180,20 @@ async fn check(subject: &CheckedNode, watch: &RefCell<Watch>, shared: &ChecksSha
             let from = clock::monotonic_ms();
             (probe::probe(&subject.link, &subject.conf).await, clock::monotonic_ms().saturating_sub(from))
         };
+        if result.is_err() {
+            // somebody else may be where it was
+            subject.link.doubt_addresses();
+        }
         record(subject, &mut watch.borrow_mut(), &shared.outages, result, Now::look());
         if subject.is_to_be_asked() {
             subject.in_vain.notify_one();
         }
-        tokio::time::sleep(interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE)).await;
+        let rest = interval.saturating_sub(Duration::from_millis(took)).max(SHORTEST_PAUSE);
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            // at once where it is now
+            () = subject.link.looked_up.notified() => {}
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Names of nodes: looked up at once and again and again, one bad name never stopping the others.
+//! Names of nodes: looked up at once and again and again, one bad name never stopping the others; and sooner when
+//! one did not lead to its node.
 
 use super::tasks::{Task, Tasks};
 use crate::config::address::NodeUrl;
@@ -17,6 +18,9 @@ use tracing::{info, warn};
 const AGAIN: Duration = Duration::from_secs(30);
 /// Time between two look-ups of a name that does not.
 const AGAIN_FAILING: Duration = Duration::from_secs(5);
+/// The least time between two look-ups of one name, however often it is doubted: a node that is dead is asked for
+/// with each check.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Look-ups at one time: each holds a thread of the runtime's pool, for as long as the resolver takes.
 const AT_ONCE: usize = 64;
 
@@ -61,6 +65,11 @@ pub fn review(table: &Table) {
     links(table).for_each(|link| link.review(&home));
 }
 
+/// Has every name looked up again, as far as that has not just been done.
+pub fn look_again(table: &Table) {
+    links(table).for_each(|link| link.doubt_addresses());
+}
+
 fn links(table: &Table) -> impl Iterator<Item = &Arc<Link>> {
     table.clusters.iter().flat_map(|cluster| cluster.nodes()).map(|node| &node.link)
 }
@@ -81,7 +90,12 @@ async fn follow(link: Arc<Link>, places: Rc<Semaphore>) {
         };
         let resolves = apply(&link, target.0, found, failing);
         failing = !resolves;
-        tokio::time::sleep(if failing { AGAIN_FAILING } else { AGAIN }).await;
+        tokio::time::sleep(PAUSE).await;
+        let rest = if failing { AGAIN_FAILING } else { AGAIN } - PAUSE;
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = link.doubted.notified() => {}
+        }
     }
 }
 

@@ -346,6 +346,7 @@ impl<'a> LinkMaker<'a> {
                 .map_err(|_| ClusterError::Authority(url.host.clone()))?,
             addresses: ArcSwap::from_pointee(Addresses::new(literal(url))),
             looked_up: Notify::new(),
+            doubted: Notify::new(),
             reuse_ms: AtomicU64::new(self.conf.pool.idle_timeout.get().as_millis() as u64),
             proven_us: AtomicU64::new(0),
             tls,

@@ -76,6 +76,11 @@ impl NoConnection {
         }
     }
 
+    /// Whether the node may be at another address by now.
+    fn may_be_elsewhere(&self) -> bool {
+        !matches!(self, Self::Socket(error) | Self::Tls(error) if is_ours(error))
+    }
+
     /// Whether something listens nevertheless.
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Tls(_))
@@ -100,14 +105,19 @@ pub async fn dial(link: &Link, protocol: NodeProtocol, within: Duration) -> Resu
     }
     let addresses = link.addresses.load_full();
     if addresses.is_empty() {
+        link.doubt_addresses();
         return Err(NoConnection::Unresolved(link.url.host.clone()));
     }
     // one whose TLS does not answer is no better than one that does not answer at all
-    limited(
+    let dialed = limited(
         within,
         race(&addresses, within, async |address| secure(link, protocol, reach(link, address).await?).await),
-    )
-    .await
+    );
+    dialed.await.inspect_err(|why| {
+        if why.may_be_elsewhere() {
+            link.doubt_addresses();
+        }
+    })
 }
 
 /// Opens a clear connection to a port beside a node's own, within the time given.

@@ -28,6 +28,8 @@ pub struct Link {
     pub addresses: ArcSwap<Addresses>,
     /// Tells whoever waits that the name was looked up.
     pub looked_up: Notify,
+    /// Tells who looks its name up that it may stand for others by now.
+    pub doubted: Notify,
     /// How long an idle connection is trusted, in milliseconds: lowered when the node says `Keep-Alive:
     /// timeout=` or closes earlier.
     pub reuse_ms: AtomicU64,
@@ -71,6 +73,11 @@ impl Link {
     pub fn found(&self, addresses: Addresses) {
         self.addresses.store(Arc::new(addresses));
         self.looked_up.notify_waiters();
+    }
+
+    /// It did not serve where its name leads to, or somebody asks whether it still leads there.
+    pub fn doubt_addresses(&self) {
+        self.doubted.notify_one();
     }
 
     /// Waits until its name stands for an address.

@@ -1,6 +1,6 @@
 //! Nodes whose name has several addresses, of which some do not serve.
 
-use crate::support::{Client, Conf, Origin, Proxy, Sessions, until};
+use crate::support::{Client, Conf, Origin, Proxy, Sessions, until, within};
 use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -69,4 +69,64 @@ fn a_check_sees_what_requests_meet() {
         proxy.log.all().iter().any(|line| line.contains("n1 is down")).then_some(())
     });
     assert_eq!(Client::new(proxy.addr).get("/").status, 503);
+}
+
+/// Two nodes at the same port of two addresses, and a proxy for which `app.test` is the first of them.
+fn at_one_of_two(cluster: &str) -> Option<(Proxy, [Origin; 2])> {
+    let first = Origin::on("127.0.0.2:0", "n1", Sessions::None);
+    let port = first.url().rsplit_once(':').unwrap().1.to_owned();
+    let second = Origin::on(&format!("127.0.0.3:{port}"), "n2", Sessions::None);
+    let conf = Conf::over([]).node("n", &format!("\"http://app.test:{port}\"")).cluster(cluster);
+    let proxy = Proxy::start_knowing("127.0.0.2 app.test\n", &conf.text())?;
+    until("the node serves", || (Client::new(proxy.addr).get("/").status == 200).then_some(()));
+    Some((proxy, [first, second]))
+}
+
+/// From now on the name stands for the second. Without a cause it would be looked up 30 s after the last time.
+fn move_on(proxy: &Proxy) {
+    std::fs::write(proxy.conf().with_file_name("hosts"), "127.0.0.3 app.test\n").unwrap();
+}
+
+const SOON: Duration = Duration::from_secs(15);
+
+fn is_known(proxy: &Proxy) {
+    within(SOON, "the new address is known", || {
+        let lines = proxy.log.all();
+        lines.iter().any(|line| line.contains("app.test is now 127.0.0.3, was 127.0.0.2")).then_some(())
+    });
+}
+
+#[test]
+fn a_refused_connection_looks_the_name_up_again() {
+    let lines = "health = { kind = \"off\" }\nretries = 0\npassive = { failures = 0 }";
+    let Some((proxy, [first, _second])) = at_one_of_two(lines) else { return };
+    move_on(&proxy);
+    first.kill();
+    let answer = within(SOON, "the node serves where it is now", || {
+        Some(Client::new(proxy.addr).get("/")).filter(|answer| answer.status == 200)
+    });
+    assert_eq!(answer.node(), "n2");
+    is_known(&proxy);
+}
+
+#[test]
+fn a_check_that_fails_looks_the_name_up_again() {
+    let lines = "health = { path = \"/hz\", interval = \"100ms\", rise = 1, fall = 1 }";
+    let Some((proxy, [first, second])) = at_one_of_two(lines) else { return };
+    move_on(&proxy);
+    // the address is taken by something else, which answers
+    first.check_says(404);
+    is_known(&proxy);
+    within(SOON, "the node serves where it is now", || {
+        (Client::new(proxy.addr).get("/").node() == second.name()).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_looks_names_up_again() {
+    let Some((proxy, _nodes)) = at_one_of_two("health = { kind = \"off\" }") else { return };
+    move_on(&proxy);
+    let reload = proxy.reloads(|| proxy.signal("HUP"));
+    assert!(reload.applied(), "{reload:?}");
+    is_known(&proxy);
 }

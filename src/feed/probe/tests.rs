@@ -23,6 +23,7 @@ fn link_of(url: &str) -> Link {
         url,
         addresses: ArcSwap::from_pointee(Addresses::new(literal)),
         looked_up: tokio::sync::Notify::new(),
+        doubted: tokio::sync::Notify::new(),
         reuse_ms: AtomicU64::new(1000),
         proven_us: AtomicU64::new(0),
         tls: None,

@@ -73,7 +73,7 @@ impl Collector {
         let authority = HeaderValue::try_from(url.authority())
             .map_err(|_| CollectorError::Authority(url.host.clone()))?;
         // never pooled, so it needs no number and learns nothing
-        let (addresses, reuse_ms, proven_us, usage, homeward, looked_up) = Default::default();
+        let (addresses, reuse_ms, proven_us, usage, homeward, looked_up, doubted) = Default::default();
         let (reach, protocol) = (LinkReach::Own, NodeProtocol::Http1);
         Ok(Self {
             link: Link {
@@ -89,6 +89,7 @@ impl Collector {
                 reach,
                 homeward,
                 looked_up,
+                doubted,
                 usage,
             },
         })
