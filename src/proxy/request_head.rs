@@ -75,7 +75,8 @@ impl RequestHead {
 
     fn judge(arrival: &Arrival<'_>, parts: &mut Parts) -> Result<(String, LoopMarks), Refused> {
         let bad = |why: &'static str| {
-            Refused::new(StatusCode::BAD_REQUEST, "The request is ambiguous or malformed.").note(why)
+            let message = format!("The request is ambiguous or malformed: {why}.");
+            Refused::new(StatusCode::BAD_REQUEST, message).note(why)
         };
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<h2::ext::Protocol>() {
