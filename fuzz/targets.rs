@@ -215,8 +215,14 @@ pub fn sealed_pin(bytes: &[u8]) {
         let Ok(line) = HeaderValue::from_bytes(&[b"PIN=", value].concat()) else { return false };
         let headers = HeaderMap::from_iter([(COOKIE, line)]);
         let (method, uri) = (&http::Method::GET, &http::Uri::from_static("/"));
-        let reading =
-            SEALED.read(&PinRequest { method, uri, headers: &headers, client: SOMEBODY, now: 1_800_000_000 });
+        let reading = SEALED.read(&PinRequest {
+            method,
+            uri,
+            headers: &headers,
+            client: SOMEBODY,
+            trusted: false,
+            now: 1_800_000_000,
+        });
         matches!(reading.found, FoundPin::Pin { .. })
     };
     assert!(opens(PIN.as_bytes()), "the pin of this file is out of date");

@@ -83,7 +83,7 @@ impl FirstRequest {
         if !applies {
             return Self { identity: 0, session: fresh, hint: None, joined: false, applies };
         }
-        let identity = visitor(head.client, &head.parts.headers);
+        let identity = visitor(head.client, head.trusted, &head.parts.headers);
         let mut first = Self { identity, session: fresh, hint: None, joined: false, applies };
         first.look(client, cluster);
         first
@@ -97,6 +97,13 @@ impl FirstRequest {
             hint: None,
             joined: false,
             applies: false,
+        }
+    }
+
+    /// Its answer is about to be sent.
+    pub(super) fn answered(&self, client: &Client, cluster: &Cluster) {
+        if self.applies {
+            client.answered(&cluster.name, self.identity);
         }
     }
 

@@ -120,8 +120,12 @@ struct RecentPlacement {
     until: u64,
 }
 
-/// How long parallel first requests on one connection share a node, in milliseconds.
-const BURST_MS: u64 = 2000;
+/// How long first requests of one client share a node at most while the first of them has no answer, in
+/// milliseconds.
+const BURST_MS: u64 = 10_000;
+/// How long they still come without the pin once it was sent: they were under way, or their sender has not
+/// read it. Who comes later without it is somebody else, or keeps none.
+const ANSWERED_MS: u64 = 1000;
 
 /// Burst memory of one connection: more clients than this behind one connection are a proxy's, and are told
 /// apart by their pins.
@@ -198,20 +202,24 @@ impl Client {
         }
     }
 
-    /// Remembers where a first request went.
+    /// Remembers where a first request went. Over HTTP/1 no other is under way beside it: who asks without a
+    /// pin after its answer has nothing to do with it.
     pub fn remember(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let now = clock::monotonic_ms();
+        let until = if self.protocol == ClientProtocol::Http2 { now + BURST_MS } else { 0 };
         let mut burst = self.burst.borrow_mut();
         burst.retain(|p| now < p.until && (p.identity != identity || p.cluster != *cluster));
         if burst.len() < BURST_KEPT {
-            burst.push(RecentPlacement {
-                cluster: cluster.clone(),
-                identity,
-                slot,
-                session,
-                until: now + BURST_MS,
-            });
+            burst.push(RecentPlacement { cluster: cluster.clone(), identity, slot, session, until });
         }
+    }
+
+    /// The answer to a first request is about to be sent, and the pin with it.
+    pub fn answered(&self, cluster: &str, identity: u64) {
+        let until = clock::monotonic_ms() + ANSWERED_MS;
+        let mut burst = self.burst.borrow_mut();
+        let its_own = burst.iter_mut().filter(|p| p.identity == identity && *p.cluster == *cluster);
+        its_own.for_each(|p| p.until = p.until.min(until));
     }
 
     /// The scheme the client used.

@@ -104,7 +104,10 @@ async fn to_cluster(
                 context.to.reading = cluster.affinity.freed(&context.to.reading);
                 first = FirstRequest::of(context);
             }
-            Ok(answer) => return finish(context, outbound, chosen, answer, tries.count()),
+            Ok(answer) => {
+                first.answered(context.client, cluster);
+                return finish(context, outbound, chosen, answer, tries.count());
+            }
             Err(error) => {
                 session::abandon(cluster, &chosen.session, chosen.verdict.node.live.slot, context.open.now);
                 if !tries.again(

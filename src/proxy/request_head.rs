@@ -157,7 +157,7 @@ impl RequestHead {
     /// What a pin is read from.
     pub(super) fn pin_request(&self, now: u64) -> affinity::PinRequest<'_> {
         let Parts { method, uri, headers, .. } = &self.parts;
-        affinity::PinRequest { method, uri, headers, client: self.client, now }
+        affinity::PinRequest { method, uri, headers, client: self.client, trusted: self.trusted, now }
     }
 
     /// The port it asks at, if it names one.

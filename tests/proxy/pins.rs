@@ -2,7 +2,7 @@
 //! does.
 
 use crate::support::{Certs, Client, Conf, Origin, Proxy, free_addr, h2, proxy::replace, until};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SEALED: &str = r#"{ cookie = "HOMING" }"#;
 
@@ -83,6 +83,46 @@ fn the_first_burst_on_one_connection_lands_on_one_node() {
             seen
         });
         assert_eq!(seen.len(), 1, "burst {burst} was scattered over {seen:?}");
+    }
+}
+
+#[test]
+fn users_behind_a_front_that_is_not_trusted_are_sessions_of_their_own() {
+    let nodes = Origin::several(4);
+    for affinity in [SEALED, r#"{ cookie = "SRV", value = "route" }"#] {
+        let proxy = Proxy::start(&Conf::over(&nodes).affinity(affinity).text());
+        // one after the other over one kept connection: whoever has the pin of an answer shows it
+        let mut front = Client::new(proxy.addr);
+        let mut given: BTreeMap<String, u32> = BTreeMap::new();
+        for _ in 0..100 {
+            *given.entry(front.get("/one").node().to_owned()).or_default() += 1;
+        }
+        assert!(given.len() == 4 && given.values().all(|&users| users == 25), "{affinity}: {given:?}");
+
+        // side by side: what the front says of them tells them apart, and keeps together what is one's
+        let seen = h2::run(async {
+            let send = h2::connect(proxy.addr).await;
+            let tasks: Vec<_> = (0..80)
+                .map(|i| {
+                    let (user, mut send) = (i % 20, send.clone());
+                    tokio::spawn(async move {
+                        let mut request = h2::get("http", "app.test", "/many");
+                        let named = format!("192.0.2.{user}").parse().expect("a value");
+                        request.headers_mut().insert("x-forwarded-for", named);
+                        (user, h2::node(&h2::fetch(&mut send, request).await))
+                    })
+                })
+                .collect();
+            let mut seen: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+            for task in tasks {
+                let (user, node) = task.await.expect("an answer");
+                seen.entry(user).or_default().insert(node);
+            }
+            seen
+        });
+        assert!(seen.values().all(|nodes| nodes.len() == 1), "{affinity}: {seen:?}");
+        let used: BTreeSet<_> = seen.values().flatten().collect();
+        assert_eq!(used.len(), 4, "{affinity}: {seen:?}");
     }
 }
 
