@@ -24,6 +24,7 @@ const IDLE: Candidate = Candidate {
     load: 0,
     capacity: None,
     full: false,
+    ramp: 1 << 16,
     young: false,
 };
 

@@ -25,6 +25,8 @@ mod clients;
 mod drain;
 #[path = "lifecycle/earlier.rs"]
 mod earlier;
+#[path = "lifecycle/eased.rs"]
+mod eased;
 #[allow(dead_code, reason = "the heartbeats' own tests use the rest")]
 #[path = "heartbeat/fleet.rs"]
 mod fleet;

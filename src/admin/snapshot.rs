@@ -140,7 +140,7 @@ pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
 /// A cluster's nodes with their slots, in the order of the file.
 pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
     let now = Now::look();
-    let shares = PlacementShares::of(cluster, now);
+    let shares = PlacementShares::of(cluster);
     cluster.nodes().map(move |node| (node.live.slot, node_now(cluster, node, &shares, now)))
 }
 
@@ -196,7 +196,7 @@ fn capacity(cluster: &Cluster) -> Option<u64> {
         .fold(None, |sum: Option<u64>, capacity| Some(sum.unwrap_or(0) + u64::from(capacity)))
 }
 
-fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) -> status::Node {
+fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares<'_>, now: Now) -> status::Node {
     let (spec, live, slot) = (&node.spec, &node.live, node.live.slot);
     let deadline = spec.set.as_ref().and_then(|set| set.deadline);
     let drains = matches!(spec.admin, AdminState::Draining | AdminState::Drained);
@@ -242,28 +242,19 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares, now: Now) 
     }
 }
 
-/// Who is given new sessions: by weight, slow start applied, among those that the board has in play.
-struct PlacementShares {
-    weights: HashMap<u32, f64>,
+/// Who is given new sessions, by the board.
+struct PlacementShares<'c> {
+    cluster: &'c Cluster,
     ranks: HashMap<u32, u64>,
-    sum: f64,
 }
 
-impl PlacementShares {
-    fn of(cluster: &Cluster, now: Now) -> Self {
-        let order = cluster.roster.placement.order();
-        let weight = |slot: &u32| {
-            let node = cluster.node(*slot)?;
-            Some((*slot, cluster.roster.share(node, now)))
-        };
-        let weights: HashMap<u32, f64> = order.iter().filter_map(weight).collect();
-        let sum = weights.values().sum();
-        Self { weights, sum, ranks: order.into_iter().zip(1..).collect() }
+impl<'c> PlacementShares<'c> {
+    fn of(cluster: &'c Cluster) -> Self {
+        Self { cluster, ranks: cluster.roster.placement.order().into_iter().zip(1..).collect() }
     }
 
     fn share(&self, slot: u32) -> f64 {
-        let share = self.weights.get(&slot).map_or(0.0, |weight| weight / self.sum.max(1.0));
-        (share * 10_000.0).round() / 10_000.0
+        (self.cluster.roster.placement.part_of(slot) * 10_000.0).round() / 10_000.0
     }
 }
 

@@ -5,6 +5,9 @@ use crate::config::model::Balance;
 /// A seat, as a weight.
 pub const SEAT: u32 = 256;
 
+/// The ramp of a node that is not eased in.
+pub const WHOLE: u32 = 1 << 16;
+
 /// A balancing method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -25,6 +28,11 @@ pub enum Method {
 }
 
 impl Method {
+    /// Whether a node that was given less than others is given more for it later.
+    pub fn catches_up(self) -> bool {
+        matches!(self, Self::LeastSessions | Self::LeastRequests)
+    }
+
     /// The method behind a word of the conf file.
     pub fn of(balance: Balance) -> Self {
         match balance {
@@ -61,17 +69,18 @@ pub struct Candidate {
     pub sessions: u32,
     /// Requests it is working on.
     pub in_flight: u32,
-    /// Weight in units of 1/65536, slow start already applied; 0 for no new sessions. By room: its size
-    /// instead, in units of [`SEAT`].
+    /// Weight in units of 1/65536; 0 for no new sessions. By room: its size instead, in units of [`SEAT`].
     pub weight: u32,
+    /// The part of its share that it gets while it is eased in, in units of 1/65536.
+    pub ramp: u32,
     /// By room: how full it is, in units of 1/65536 of its size.
     pub load: u32,
     /// The most sessions it takes, if there is such a limit. At the limit it is full.
     pub capacity: Option<u32>,
     /// It has no room for another reason.
     pub full: bool,
-    /// It has just come to others: for now it is given at most twice its fair rate. `hash` and `first` pay no
-    /// regard.
+    /// It has just come to others: until it has caught up it is given at most twice its fair rate, by the
+    /// methods that would make up for what it has not been given.
     pub young: bool,
 }
 

@@ -1,7 +1,8 @@
 //! What a placement keeps of one slot: the latest news of its node and its turn, in atomics.
 
-use super::candidate::{Candidate, Tier};
-use super::probation::Trial;
+use super::candidate::{Candidate, Tier, WHOLE};
+use super::eased_node::EasedNode;
+use super::parts::Part;
 use crate::base::maybe::MaybeU32;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 
@@ -24,7 +25,10 @@ pub struct Cell {
     /// Looks at its node that were begun.
     looks: AtomicU32,
     /// Its first minute.
-    pub trial: Trial,
+    pub eased: EasedNode,
+    /// Its part of the new sessions.
+    pub part: Part,
+    ramp: AtomicU32,
 }
 
 /// What a write found.
@@ -52,7 +56,9 @@ impl Default for Cell {
             bare: AtomicBool::new(false),
             turn: AtomicU64::new(0),
             looks: AtomicU32::new(0),
-            trial: Trial::default(),
+            eased: EasedNode::default(),
+            part: Part::default(),
+            ramp: AtomicU32::new(WHOLE),
         }
     }
 }
@@ -100,6 +106,7 @@ impl Cell {
         self.load.store(candidate.load, SeqCst);
         self.capacity.store(candidate.capacity, SeqCst);
         self.full.store(candidate.full, SeqCst);
+        self.ramp.store(candidate.ramp, SeqCst);
         let share = self.share.swap(candidate.weight, SeqCst);
         let told = tier(self.told.swap(candidate.tier as u8, SeqCst));
         Before { share, tier: tier(self.tier.load(SeqCst)), told }
@@ -115,6 +122,7 @@ impl Cell {
             load: self.load(),
             capacity: self.capacity.load(SeqCst),
             full: self.full.load(SeqCst),
+            ramp: self.ramp.load(SeqCst),
             young: false,
         }
     }

@@ -5,9 +5,12 @@
 
 mod candidate;
 mod cell;
-mod probation;
+mod eased_node;
+mod easing;
+mod parts;
 mod ring;
 mod score;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod tournament;
@@ -15,7 +18,8 @@ mod weighted_choice;
 
 use arc_swap::ArcSwap;
 use cell::Cell;
-use probation::Probation;
+use easing::Easing;
+use parts::PartSums;
 use rand::Rng;
 use ring::Ring;
 use std::sync::Arc;
@@ -23,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use tournament::{NEVER, Tournament};
 use weighted_choice::WeightedChoice;
 
-pub use candidate::{Candidate, Method, SEAT, Seat, Tier};
+pub use candidate::{Candidate, Method, SEAT, Seat, Tier, WHOLE};
 
 /// How often a draw by weight is repeated when it hit a node that cannot be had.
 const DRAWS: usize = 8;
@@ -43,9 +47,8 @@ pub struct Placement {
     epoch: AtomicU64,
     /// Nodes in play without a capacity: while there is one, sessions are measured by weight alone.
     uncapped: AtomicU32,
-    /// Nodes of the normal tier.
-    in_play: AtomicU32,
-    probation: Probation,
+    parts: PartSums,
+    easing: Easing,
 }
 
 impl Placement {
@@ -77,8 +80,8 @@ impl Placement {
             clock: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             uncapped: AtomicU32::new(0),
-            in_play: AtomicU32::new(0),
-            probation: Probation::default(),
+            parts: PartSums::default(),
+            easing: Easing::none(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Placement {
     /// wrote the latest.
     pub fn update(&self, slot: u32, candidate: &Candidate) {
         let Some(cell) = self.cells.get(slot as usize).filter(|cell| cell.seated()) else { return };
+        let candidate = &self.in_turns(candidate);
         let tier = score::effective_tier(candidate);
         let before = cell.write(candidate);
         if self.method == Method::RoundRobin {
@@ -107,14 +111,9 @@ impl Placement {
                 cell.turn_at_least(now);
             }
         }
-        match (cell.set_tier(tier) == Tier::Normal, tier == Tier::Normal) {
-            (false, true) => _ = self.in_play.fetch_add(1, SeqCst),
-            (true, false) => _ = self.in_play.fetch_sub(1, SeqCst),
-            _ => {}
-        }
-        // of two draws none is had more than twice as often as its size says
-        self.probation
-            .set(&cell.trial, candidate.young && tier != Tier::Never && self.method != Method::Room);
+        cell.set_tier(tier);
+        let (ramps, catches_up) = (candidate.ramp < WHOLE, self.method.catches_up());
+        self.easing.tell(slot, &self.cells, ramps && tier != Tier::Never, candidate.young, catches_up);
         let bare = candidate.capacity.is_none() && tier != Tier::Never;
         if self.method == Method::LeastSessions && cell.set_bare(bare) != bare {
             let flipped = if bare {
@@ -130,6 +129,15 @@ impl Placement {
         if self.method == Method::Room && before.told != candidate.tier {
             self.stale.store(true, SeqCst);
         }
+    }
+
+    /// Turns are given by shares as exactly as can be: there the ramp is a part of the share.
+    fn in_turns(&self, candidate: &Candidate) -> Candidate {
+        if self.method != Method::RoundRobin || candidate.ramp >= WHOLE {
+            return *candidate;
+        }
+        let weight = (u64::from(candidate.weight) * u64::from(candidate.ramp)) >> 16;
+        Candidate { weight: weight as u32, ramp: WHOLE, ..*candidate }
     }
 
     /// As [`Placement::update`], after the node's counters were changed: of several threads that changed
@@ -151,44 +159,68 @@ impl Placement {
     /// Chooses a node for a new session: never one that is full, `Never` or to be avoided.
     ///
     /// `key` matters to `hash` alone, which without one draws at random. `round-robin` charges the chosen
-    /// node a turn. `hash` pays no regard to slow start: a key that moved twice would cost a session.
+    /// node a turn. A key pays no regard to slow start: one that moved twice would cost a session.
     pub fn pick(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
-        // a turn that was not given is not made up for later
-        let miss = |cell: &Cell| cell.turn_at_least(self.clock.load(SeqCst));
-        let (slot, tier) = self.find(key, avoid, rng, miss)?;
+        let (slot, tier) = self.find(key, avoid, rng, false)?;
         self.charge(slot);
         Some((slot, tier))
     }
 
     /// What [`Placement::pick`] would choose. Nothing changes.
     pub fn peek(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng) -> Option<(u32, Tier)> {
-        self.find(key, avoid, rng, |_| {})
+        self.find(key, avoid, rng, true)
     }
 
-    fn find(
-        &self,
-        key: Option<u64>,
-        avoid: &[u32],
-        rng: &mut impl Rng,
-        miss: impl Fn(&Cell),
-    ) -> Option<(u32, Tier)> {
+    fn find(&self, key: Option<u64>, avoid: &[u32], rng: &mut impl Rng, dry: bool) -> Option<(u32, Tier)> {
         let (best, score) = self.tree.best_except(avoid)?;
         let tier = score::tier_of(score);
-        let best = if self.probation.applies() { self.pass_over(best, tier, avoid, miss) } else { best };
-        let allowed = |slot: u32| !self.probation.applies() || !self.is_over(slot);
         let eligible = |slot: u32| score::tier_of(self.tree.get(slot)) == tier && !avoid.contains(&slot);
+        if let (Method::Hash, Some(key), Some(ring)) = (self.method, key, &self.ring) {
+            return Some((ring.from(key).find(|&slot| eligible(slot)).unwrap_or(best), tier));
+        }
+        if !self.easing.applies() {
+            return Some((self.by_method(best, &eligible, rng), tier));
+        }
+        let turn = self.easing.turn(&self.cells, eligible, |slot| self.part_beside(slot, best), dry);
+        if let Some(due) = turn.due {
+            return Some((due, tier));
+        }
+        self.note_caught_up(avoid, dry);
+        let passed = [avoid, &turn.passed].concat();
+        match self.tree.best_except(&passed).filter(|&(_, score)| score::tier_of(score) == tier) {
+            Some((other, _)) => {
+                Some((self.by_method(other, &|slot| eligible(slot) && !passed.contains(&slot), rng), tier))
+            }
+            // nobody else can be had
+            None => Some((self.by_method(best, &eligible, rng), tier)),
+        }
+    }
+
+    /// Whom the method chooses, of those that are eligible; `best` has the best score of them.
+    fn by_method(&self, best: u32, eligible: &impl Fn(u32) -> bool, rng: &mut impl Rng) -> u32 {
         if self.stale.load(SeqCst) && self.stale.swap(false, SeqCst) {
             self.redraw();
         }
-        let slot = match (self.method, key, &self.ring, &self.draw) {
-            (Method::Hash, Some(key), Some(ring), _) => ring.from(key).find(|&slot| eligible(slot)),
-            (Method::Hash | Method::Random | Method::Room, _, _, Some(draw)) => {
-                let better = self.better_of_two(&draw.load(), &|slot| eligible(slot) && allowed(slot), rng);
-                better.filter(|&better| self.method != Method::Room || !self.is_just_behind(best, better))
+        let Some(draw) = &self.draw else { return best };
+        let better = self.better_of_two(&draw.load(), eligible, rng);
+        better
+            .filter(|&better| self.method != Method::Room || !self.is_just_behind(best, better))
+            .unwrap_or(best)
+    }
+
+    /// Who is no longer behind the others needs no easing.
+    fn note_caught_up(&self, avoid: &[u32], dry: bool) {
+        let behind = if dry { Vec::new() } else { self.easing.catching_up(&self.cells) };
+        if behind.is_empty() {
+            return;
+        }
+        let others = self.tree.best_except(&[avoid, &behind].concat());
+        for slot in behind {
+            let score = self.tree.get(slot);
+            if others.is_some_and(|(_, others)| others <= score && score != NEVER) {
+                self.easing.caught_up(slot, &self.cells);
             }
-            _ => None,
-        };
-        Some((slot.unwrap_or(best), tier))
+        }
     }
 
     /// Draws by the sizes that are known now. To be called when some have changed; O(n).
@@ -243,8 +275,7 @@ impl Placement {
             (0..DRAWS).find_map(|_| {
                 let ticket = draw.draw(rng)?;
                 let share = self.cells[ticket.slot as usize].share();
-                // A node in slow start has less than the weight it was drawn with: it keeps that part of its
-                // draws.
+                // A node that has less by now than the weight it was drawn with keeps that part of its draws.
                 let keep = share >= ticket.share || rng.random_range(0..ticket.share) < share;
                 (keep && eligible(ticket.slot)).then_some(ticket.slot)
             })
@@ -264,37 +295,10 @@ impl Placement {
         (seat..=2 * seat).contains(&behind)
     }
 
-    /// The best of the tier that is not over its budget; the best of all if there is none.
-    fn pass_over(&self, best: u32, tier: Tier, avoid: &[u32], miss: impl Fn(&Cell)) -> u32 {
-        if self.method == Method::First || !self.is_over(best) {
-            return best;
-        }
-        let mut avoid = avoid.to_vec();
-        let mut at = best;
-        for _ in 0..probation::PASSES {
-            avoid.push(at);
-            if self.method == Method::RoundRobin {
-                miss(&self.cells[at as usize]);
-            }
-            match self.tree.best_except(&avoid) {
-                Some((slot, score)) if score::tier_of(score) == tier => at = slot,
-                _ => return best,
-            }
-            if !self.is_over(at) {
-                return at;
-            }
-        }
-        at
-    }
-
-    fn is_over(&self, slot: u32) -> bool {
-        self.probation.is_over(&self.cells[slot as usize].trial, self.in_play.load(SeqCst))
-    }
-
     /// Notes that a slot was chosen, so that the next equal one has its turn.
     fn charge(&self, slot: u32) {
         let cell = &self.cells[slot as usize];
-        self.probation.charge(&cell.trial);
+        cell.eased.spend();
         match self.method {
             Method::RoundRobin => {
                 let turn = cell.take_turn(score::stride(cell.share()));
@@ -325,6 +329,8 @@ impl Placement {
     /// Brings the tree up to date with a cell. Computed again after it was stored: whoever stores last has
     /// seen the latest.
     fn publish(&self, slot: u32, cell: &Cell) {
+        let known = cell.read();
+        self.parts.put(&cell.part, score::effective_tier(&known), self.size(&known));
         let mut score = self.score(cell);
         loop {
             self.tree.set(slot, score);
@@ -336,6 +342,10 @@ impl Placement {
         }
     }
 
+    fn is_capped(&self) -> bool {
+        self.uncapped.load(SeqCst) == 0
+    }
+
     fn score(&self, cell: &Cell) -> u64 {
         if !cell.seated() {
             return NEVER;
@@ -344,6 +354,6 @@ impl Placement {
             Method::RoundRobin => cell.turn(),
             _ => cell.turn().saturating_sub(self.epoch.load(SeqCst)),
         };
-        score::score(self.method, &cell.read(), cell.position(), turn, self.uncapped.load(SeqCst) == 0)
+        score::score(self.method, &cell.read(), cell.position(), turn, self.is_capped())
     }
 }

@@ -99,6 +99,7 @@ fn workload(value: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::WHOLE;
     use crate::balance::tests::candidate;
     use proptest::prelude::*;
 
@@ -131,7 +132,7 @@ mod tests {
             use Method::*;
             for method in [LeastSessions, LeastRequests, RoundRobin, Room, Random, Hash, First] {
                 for tier in [Tier::Normal, Tier::Backup, Tier::Down] {
-                    let one = Candidate { tier, sessions, in_flight, weight, load: in_flight, capacity: None, full: false, young: false };
+                    let one = Candidate { tier, sessions, in_flight, weight, load: in_flight, capacity: None, full: false, ramp: WHOLE, young: false };
                     let score = score(method, &one, position, turn, capped);
                     prop_assert_eq!(tier_of(score), tier);
                 }

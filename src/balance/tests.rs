@@ -1,5 +1,7 @@
 //! What an operator expects of each method, over many picks.
 
+mod easing;
+
 use super::*;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -20,6 +22,7 @@ pub(super) fn candidate(weight: u32) -> Candidate {
         load: 0,
         capacity: None,
         full: false,
+        ramp: WHOLE,
         young: false,
     }
 }
@@ -289,23 +292,6 @@ fn threads_that_meet_leave_the_latest_picture() {
     }
 }
 
-#[test]
-fn a_node_that_joins_is_given_at_most_twice_its_fair_rate_at_first() {
-    for method in [Method::LeastSessions, Method::LeastRequests, Method::RoundRobin, Method::Random] {
-        let placement = new(method, &[100, 100, 100, 100, 1000]);
-        let busy = Candidate { sessions: 1000, in_flight: 1000, ..candidate(100) };
-        (0..4).for_each(|slot| placement.update(slot, &busy));
-        let empty = Candidate { young: true, ..candidate(1000) };
-        placement.update(4, &empty);
-        let taken = counts(&picks(&placement, 1000)).get(&4).copied().unwrap_or(0);
-        assert!((350..=401).contains(&taken), "{method:?}: {taken} of 1000 among five");
-        placement.update(4, &Candidate { young: false, ..empty });
-        let later = counts(&picks(&placement, 1000)).get(&4).copied().unwrap_or(0);
-        assert!(later > 500, "{method:?}: what it deserves after that: {later}");
-        assert!(!placement.probation.applies());
-    }
-}
-
 fn any_candidate() -> impl Strategy<Value = Candidate> {
     let tier = prop_oneof![Just(Tier::Normal), Just(Tier::Backup), Just(Tier::Down), Just(Tier::Never)];
     (tier, 0u32..20, 0u32..20, 0u32..3, prop::option::of(0u32..20), prop::bool::weighted(0.2)).prop_map(
@@ -319,6 +305,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
                 load: in_flight,
                 capacity,
                 full,
+                ramp: if sessions % 4 == 1 { WHOLE / 3 } else { WHOLE },
                 young,
             }
         },

@@ -101,14 +101,6 @@ impl Roster {
         node.live.fill.doubted(ours, now.ms(), &self.norm).map(|known| known.round() as u32)
     }
 
-    /// The share of new sessions that it has for its size and weight, eased in if it is.
-    pub fn share(&self, node: &Node, now: Now) -> f64 {
-        let weight = node.live.report.weight(node.spec.weight);
-        let share =
-            if self.method == Method::Room { self.room(node, weight, None, now).0 } else { weight.into() };
-        share as f64 * f64::from(node.live.ramp(self.slow_start, now))
-    }
-
     fn sight(&self, node: &Node, ours: u32, now: Now) -> NodeObservation {
         let size = size(node)
             .or_else(|| self.norm.usual())
@@ -137,15 +129,14 @@ impl Roster {
             _ => Tier::Never,
         };
         let (weight, capacity) = (node.live.report.weight(node.spec.weight), node.capacity());
-        let ramp = u64::from(node.live.ramp(self.slow_start, now));
         let mut sessions = node.live.firm(node.live.reported_sessions());
         let doubted = self.doubted(node, now);
         let (share, used) = match self.method {
             Method::Room => {
                 let (share, load, used) = self.room(node, weight, doubted, now);
-                (((share * ramp) >> 16, load), used)
+                ((share, load), used)
             }
-            _ => ((u64::from(weight) * ramp, 0), doubted.unwrap_or(0)),
+            _ => ((u64::from(weight) << 16, 0), doubted.unwrap_or(0)),
         };
         if let Some(most) = capacity.filter(|most| used >= *most && tier == Tier::Normal) {
             // full by our own count alone: it comes after those that have room by every count
@@ -162,6 +153,7 @@ impl Roster {
             load: share.1,
             capacity,
             full: state == State::Full || busy,
+            ramp: node.live.ramp(self.slow_start, now),
             young: node.live.is_young(now),
         }
     }
