@@ -3,7 +3,7 @@
 use super::cookie::PinCookie;
 use super::error::AffinityError;
 use super::key::{KeyForm, KeySource};
-use super::learn::LearnForm;
+use super::learn::{IdSource, LearnForm};
 use super::route::RouteForm;
 use super::seal::KeyRing;
 use super::value::{PinValue, Seals, Texts};
@@ -68,7 +68,7 @@ fn form(table: &AffinityTable, context: &AffinityContext<'_>) -> Result<Affinity
             pin_cookie(name, table, context).map(|form| AffinityMethod::Cookie(Box::new(form)))
         }
         (None, Some(name), None, None) => route(name, table, context).map(AffinityMethod::Route),
-        (None, None, Some(name), None) => Ok(AffinityMethod::Learn(LearnForm { cookie: cookie_name(name)? })),
+        (None, None, Some(id), None) => Ok(AffinityMethod::Learn(LearnForm { source: IdSource::parse(id)? })),
         (None, None, None, Some(key)) => {
             Ok(AffinityMethod::Key(KeyForm { source: KeySource::parse(key)?, remember: table.remember }))
         }

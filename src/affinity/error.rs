@@ -19,6 +19,8 @@ pub enum AffinityError {
     HeaderName(String),
     /// A key of no known kind.
     Key(String),
+    /// A place of an id of no known kind.
+    Learn(String),
     /// A separator of no characters.
     EmptySeparator,
     /// Ages of a cookie that another writes.
@@ -55,6 +57,10 @@ impl fmt::Display for AffinityError {
             Self::Key(text) => {
                 write!(out, "key \"{text}\" is not \"query:NAME\", \"header:NAME\" or \"source\"")
             }
+            Self::Learn(text) => write!(
+                out,
+                "learn \"{text}\" is no cookie's name, \"header:NAME\", \"query:NAME\" or \"path:NAME\""
+            ),
             Self::EmptySeparator => {
                 out.write_str("`separator` is empty; \"off\" takes the whole value as the route")
             }

@@ -67,10 +67,7 @@ impl KeyForm {
     fn hash(&self, request: &PinRequest<'_>) -> Option<u64> {
         match &self.source {
             KeySource::Query(name) => {
-                let query = request.uri.query()?.as_bytes();
-                let mut values = query
-                    .split(|byte| *byte == b'&')
-                    .filter_map(|piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+                let mut values = query_values(request.uri.query()?, name);
                 values.find(|value| !value.is_empty()).map(hash_decoded)
             }
             KeySource::Header(name) => {
@@ -85,8 +82,14 @@ impl KeyForm {
     }
 }
 
+/// The values of a query parameter, as they stand there.
+pub(super) fn query_values<'q>(query: &'q str, name: &'q str) -> impl Iterator<Item = &'q [u8]> {
+    let pieces = query.as_bytes().split(|byte| *byte == b'&');
+    pieces.filter_map(move |piece| piece.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
 /// `hash64` of the text with its percent signs decoded once, without making that text.
-fn hash_decoded(text: &[u8]) -> u64 {
+pub(super) fn hash_decoded(text: &[u8]) -> u64 {
     let mut hasher = twox_hash::XxHash64::with_seed(0);
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'%', rest) {

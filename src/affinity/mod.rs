@@ -141,7 +141,7 @@ impl Affinity {
 
     /// Marks the answer; tells what the application did with its session.
     pub fn finish(&self, answer: &PinResponse<'_>, headers: &mut HeaderMap) -> PinOutcome {
-        let release = headers.remove(RELEASE).is_some();
+        let release = headers.remove(RELEASE).is_some() || self.logs_out(answer, headers);
         let mut outcome = match &self.main {
             Some(AffinityMethod::Cookie(form)) => form.finish(answer, release, headers),
             Some(AffinityMethod::Route(form)) => form.finish(answer, headers),
@@ -155,6 +155,16 @@ impl Affinity {
         // on
         outcome.pinned |= answer.stamp.own_id && !outcome.ended;
         outcome
+    }
+
+    /// The application ends its own session cookie, which a form under `also` names: our pin ends with it.
+    fn logs_out(&self, answer: &PinResponse<'_>, headers: &HeaderMap) -> bool {
+        headers.contains_key(SET_COOKIE)
+            && self.also.iter().any(|form| {
+                let AffinityMethod::Route(form) = form else { return false };
+                let said = form.finish(answer, headers);
+                said.ended && said.learned.is_none()
+            })
     }
 
     /// Leaves the answer to a bypass as it is, but for what is meant for us.

@@ -100,7 +100,7 @@ impl AffinityMethod {
             Self::Route(form) if via == Some(Via::Learned) => format!("session id {}", form.cookie),
             Self::Cookie(form) => format!("cookie {}", form.name),
             Self::Route(form) => format!("route in {}", form.cookie),
-            Self::Learn(form) => format!("session id {}", form.cookie),
+            Self::Learn(form) => format!("session id {}", form.source),
             Self::Key(form) => format!("key {}", form.source),
         }
     }

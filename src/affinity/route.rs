@@ -53,12 +53,9 @@ impl RouteForm {
 
     fn in_url<'r>(&'r self, request: &'r PinRequest<'_>) -> impl Iterator<Item = &'r [u8]> {
         let name = self.parameter.as_bytes();
-        let path = request.uri.path().as_bytes();
         let query = request.uri.query().unwrap_or_default().as_bytes();
-        // The first piece of the path stands before any `;`, so it is no parameter.
-        let of_path =
-            path.split(|byte| *byte == b';').skip(1).filter_map(|piece| parameter(piece, name, b'/'));
-        of_path.chain(query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';')))
+        path_parameters(request.uri.path(), &self.parameter)
+            .chain(query.split(|byte| *byte == b'&').filter_map(|piece| parameter(piece, name, b';')))
     }
 
     /// The first route that is no node's.
@@ -110,6 +107,13 @@ impl RouteForm {
             (!id.is_empty()).then(|| hash64(id))
         })
     }
+}
+
+/// The values of a path parameter, `;NAME=VALUE`. The first piece of the path stands before any `;`, so it is
+/// no parameter.
+pub(super) fn path_parameters<'u>(path: &'u str, name: &'u str) -> impl Iterator<Item = &'u [u8]> {
+    let pieces = path.as_bytes().split(|byte| *byte == b';').skip(1);
+    pieces.filter_map(move |piece| parameter(piece, name.as_bytes(), b'/'))
 }
 
 /// The value of `name=value` at the start of a piece, up to `end`.

@@ -1,6 +1,7 @@
 //! Whole exchanges through an affinity: what the node sees, where the request goes, what the client gets.
 
 mod haproxy;
+mod learned;
 mod others;
 mod props;
 mod routes;

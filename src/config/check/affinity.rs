@@ -110,12 +110,7 @@ fn strangers(c: &mut Checker<'_>, path: &str, form: &str, table: &AffinityTable)
 }
 
 fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
-    for (key, name) in [
-        ("cookie", &table.cookie),
-        ("route", &table.route),
-        ("learn", &table.learn),
-        ("parameter", &table.parameter),
-    ] {
+    for (key, name) in [("cookie", &table.cookie), ("route", &table.route), ("parameter", &table.parameter)] {
         let Some(name) = name else { continue };
         if !is_token(name) || name.len() > LONGEST_NAME {
             c.error(
@@ -125,6 +120,7 @@ fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
             );
         }
     }
+    learned_id(c, path, table);
     let Some(key) = &table.key else { return };
     let right = match key.split_once(':') {
         Some(("header", name)) => HeaderName::from_bytes(name.as_bytes()).is_ok(),
@@ -134,6 +130,24 @@ fn names(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
     if !right {
         let help = "write \"query:NAME\", \"header:NAME\" or \"source\"";
         c.error(&join(path, "key"), format!("\"{}\" does not say what the key is", key.escape_debug()), help);
+    }
+}
+
+/// Where the id stands that is learned: in a cookie, unless it says something else.
+fn learned_id(c: &mut Checker<'_>, path: &str, table: &AffinityTable) {
+    let Some(id) = &table.learn else { return };
+    let right = match id.split_once(':') {
+        None => is_token(id) && id.len() <= LONGEST_NAME,
+        Some(("header", name)) => HeaderName::from_bytes(name.as_bytes()).is_ok(),
+        Some(("query" | "path", name)) => is_token(name),
+        Some(_) => false,
+    };
+    if !right {
+        c.error_key(
+            &join(path, "learn"),
+            format!("\"{}\" does not say where the application's id is", id.escape_debug()),
+            "write the name of a cookie, or \"header:NAME\", \"query:NAME\" or \"path:NAME\"",
+        );
     }
 }
 

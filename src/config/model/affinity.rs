@@ -46,7 +46,8 @@ conf! {
         /// lower-case name.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub route: Option<String>,
-        /// The application's own session cookie, learned from its answers.
+        /// The application's own session id, learned from its answers: the name of its cookie, "header:NAME",
+        /// "query:NAME" or "path:NAME".
         #[serde(skip_serializing_if = "Option::is_none")]
         pub learn: Option<String>,
         /// "query:NAME", "header:NAME" or "source".
