@@ -9,6 +9,8 @@ mod agree;
 mod api;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/crowd.rs"]
+mod crowd;
 #[path = "admin/document.rs"]
 mod document;
 #[path = "admin/events.rs"]

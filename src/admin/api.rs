@@ -13,11 +13,10 @@ use crate::base::users;
 use crate::control::asker::Asker;
 use crate::control::op::Change;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Caller, LARGEST, body_of, json, kind, text};
+use crate::serve::{Body, Caller, LARGEST, RequestBody, body_of, json, kind, text};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use serde_json::json;
 use std::rc::Rc;
 
@@ -25,7 +24,7 @@ use std::rc::Rc;
 pub async fn answer(
     admin: Rc<Admin>,
     guard: Rc<AdminGuard>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     caller: Caller,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
@@ -116,7 +115,7 @@ async fn respond(
     guard: &AdminGuard,
     caller: &Caller,
     head: &Parts,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Response<Body>, Problem> {
     let (place, proof) = admit(guard, head)?;
     let ask = async |body| ChangeRequest::read(admin, asker(caller, proof), body_of(body, LARGEST).await?);
@@ -186,7 +185,7 @@ async fn by_form(
     guard: &AdminGuard,
     caller: &Caller,
     head: &Parts,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
     let (place, proof) = admit(guard, head).map_err(nothing)?;

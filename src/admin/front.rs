@@ -4,13 +4,19 @@ use super::guard::AdminGuard;
 use super::{Admin, api};
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::serve::{ControlError, ControlListener, ControlOptions, ControlPlan};
+use crate::serve::{ControlError, ControlListener, ControlOptions, ControlPlan, PlaceLimits};
 use crate::upstream::own_addresses::OwnAddress;
 use std::path::Path;
 use std::rc::Rc;
 
-const OPTIONS: ControlOptions =
-    ControlOptions { key: "server.admin", connections: 256, backlog: 128, mode: Some(0o600), pages: true };
+const OPTIONS: ControlOptions = ControlOptions {
+    key: "server.admin",
+    places: PlaceLimits { connections: 256, spare: 32 },
+    always: &["/ping"],
+    backlog: 1024,
+    mode: Some(0o600),
+    pages: true,
+};
 
 /// What a conf asks for, made ready.
 pub type FrontPlan = ControlPlan<AdminGuard>;

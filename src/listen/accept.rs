@@ -16,7 +16,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 /// How long nobody is accepted when there is no descriptor or memory for a connection: trying again at once
@@ -65,14 +64,14 @@ impl AcceptSocket {
         }
     }
 
-    /// Accepts until `closing` is through. Each client is handed on with a place that it gives back when it
+    /// Accepts until `closing` is through. Each client is handed on with a `place` that it gives back when it
     /// goes; while there is none, one more waits here and all others in the kernel's queue. Whoever waits
     /// here when the socket closes goes on without a place.
-    pub async fn accept_until(
+    pub async fn accept_until<P>(
         &self,
         closing: impl Future<Output = ()>,
-        places: &Arc<Semaphore>,
-        mut each: impl FnMut(Stream, Peer, Option<OwnedSemaphorePermit>),
+        place: impl AsyncFn() -> Option<P>,
+        mut each: impl FnMut(Stream, Peer, Option<P>),
     ) {
         let (mut closing, log) = (pin!(closing), LogThrottle::default());
         loop {
@@ -85,7 +84,7 @@ impl AcceptSocket {
                 // the place is taken after the accept, so that none is kept for a client that never comes
                 Ok((stream, peer)) => tokio::select! {
                     biased;
-                    place = places.clone().acquire_owned() => each(stream, peer, place.ok()),
+                    place = place() => each(stream, peer, place),
                     () = &mut closing => return each(stream, peer, None),
                 },
                 Err(error) => recover(&error, &log).await,

@@ -279,7 +279,8 @@ async fn accept(
             Accepted { listener, opened: opened.clone(), port, stream, peer, tls: tls.load_full() };
         tokio::task::spawn_local(connection::serve(worker.clone(), accepted, (worker.hold_open(), place)));
     };
-    socket.accept_until(closing.notified(), places.free(), start).await;
+    let place = async || places.free().clone().acquire_owned().await.ok();
+    socket.accept_until(closing.notified(), place, start).await;
     if let Err(error) = socket.quiesce() {
         tracing::debug!("closing without a filter: {error}");
     }

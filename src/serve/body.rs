@@ -1,5 +1,6 @@
 //! The body of an answer.
 
+use super::places::Answering;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::convert::Infallible;
@@ -13,6 +14,32 @@ pub enum Body {
     Whole(Bytes),
     /// As it comes.
     Stream(mpsc::Receiver<Bytes>),
+}
+
+/// One on its way; its connection owes the next request once it is gone.
+pub struct Sent {
+    pub body: Body,
+    pub _sending: Answering,
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {

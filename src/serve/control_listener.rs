@@ -2,7 +2,7 @@
 //! reload.
 
 use super::error::{ControlError, TokenFileError};
-use super::{Body, Caller, ControlHandle, serve};
+use super::{Body, Caller, ControlHandle, PlaceLimits, RequestBody, serve};
 use crate::config::model::UnixSocket;
 use crate::listen::tls::{CertStore, HTTP1, TlsConf};
 use crate::listen::{
@@ -10,7 +10,6 @@ use crate::listen::{
 };
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -24,7 +23,9 @@ pub struct ControlOptions {
     /// Its key in the conf.
     pub key: &'static str,
     /// Connections at one time.
-    pub connections: usize,
+    pub places: PlaceLimits,
+    /// Paths that are answered even when there are too many requests.
+    pub always: &'static [&'static str],
     /// New ones that may wait in the kernel's queue.
     pub backlog: i32,
     /// Who may connect to it as a Unix socket; by the umask if not said.
@@ -88,7 +89,7 @@ impl<R: 'static> ControlListener<R> {
     pub fn commit<F>(
         &mut self,
         plan: ControlPlan<R>,
-        answer: impl Fn(Rc<R>, Request<Incoming>, Caller) -> F + Clone + 'static,
+        answer: impl Fn(Rc<R>, Request<RequestBody>, Caller) -> F + Clone + 'static,
     ) -> Option<String>
     where
         F: Future<Output = Response<Body>> + 'static,

@@ -4,44 +4,47 @@
 mod body;
 mod control_listener;
 mod error;
+mod places;
 pub mod problem;
 mod write_timeout;
 
 pub use body::Body;
+use body::Sent;
 pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
 pub use error::{ControlError, TokenFileError};
+pub use places::{Place, PlaceLimits, Places};
 
 use crate::base::log_throttle::LogThrottle;
 use crate::base::tasks::kept;
 use crate::listen::tls::SharedTls;
 use crate::listen::{AcceptSocket, BoundSocket, Peer};
 use crate::transport::stream::Stream;
+use crate::transport::watched::WatchedStream;
 use crate::upstream::loop_marks;
 use crate::wire::{self, identity};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use places::{Answering, PlaceWatch};
 use problem::Problem;
 use serde::Serialize;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
-use write_timeout::{WriteLimit, WriteTimeout};
+use write_timeout::WriteLimit;
 
-/// The longest a head may take, and a connection be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that a client may take nothing of what it is sent.
@@ -88,7 +91,7 @@ struct OpenSocket {
 }
 
 /// Serves an address with `handler` until the handle is dropped, as many connections at one time as its
-/// options say; further ones wait. To be called in a `LocalSet`.
+/// options say. To be called in a `LocalSet`.
 fn serve<H, F>(
     socket: BoundSocket,
     options: ControlOptions,
@@ -96,7 +99,7 @@ fn serve<H, F>(
     handler: H,
 ) -> io::Result<ControlHandle>
 where
-    H: Fn(Request<Incoming>, Caller) -> F + 'static,
+    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let ((open, closed), (closing, until)) = (oneshot::channel(), watch::channel(()));
@@ -114,34 +117,40 @@ async fn accept<H, F>(
     handler: Rc<H>,
     mut closed: watch::Receiver<()>,
 ) where
-    H: Fn(Request<Incoming>, Caller) -> F + 'static,
+    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let ControlOptions { key, connections, pages, .. } = options;
-    let (places, log) = (Arc::new(Semaphore::new(connections)), Rc::new(LogThrottle::default()));
-    let (of_all, until) = (places.clone(), closed.clone());
+    let (places, log) = (Places::new(options.places), Rc::new(LogThrottle::default()));
+    let until = closed.clone();
     let closing = async { drop(closed.changed().await) };
-    let start = move |stream, peer, place| {
-        let (handler, closed, free, log) = (handler.clone(), until.clone(), of_all.clone(), log.clone());
-        let near_limit = move || free.available_permits() <= connections / 8;
-        let tls = tls.load_full();
+    let start = move |stream, peer, place: Option<Rc<Place>>| {
+        // who has none came when the address went
+        let Some(place) = place else { return };
         let caller = Caller { peer, user: user_of(&stream), names: None };
-        let stream = WriteTimeout::new(stream, WriteLimit::of(PATIENCE));
-        tokio::task::spawn_local(async move {
-            match tls {
-                None => connection(stream, caller, pages, handler, near_limit, closed).await,
-                Some(tls) => match handshake(stream, tls).await {
-                    Ok((stream, names)) => {
-                        let caller = Caller { names, ..caller };
-                        connection(stream, caller, pages, handler, near_limit, closed).await
-                    }
-                    Err(error) => refused(key, peer, &error, &log),
-                },
+        let stream = WatchedStream::new(stream, PlaceWatch::new(place.clone(), WriteLimit::of(PATIENCE)));
+        let (held, closed, log) = (place.clone(), until.clone(), log.clone());
+        let (handler, tls) = (handler.clone(), tls.load_full());
+        let task = tokio::task::spawn_local(async move {
+            let served = Served { options, place: held.clone(), handler };
+            let serving = async {
+                match tls {
+                    None => connection(stream, caller, served, closed).await,
+                    Some(tls) => match handshake(stream, tls).await {
+                        Ok((stream, names)) => {
+                            connection(stream, Caller { names, ..caller }, served, closed).await
+                        }
+                        Err(error) => refused(options.key, peer, &error, &log),
+                    },
+                }
+            };
+            if !held.within_time(serving).await {
+                tracing::debug!("{}: no request in time", options.key);
             }
-            drop(place);
         });
+        place.is_served_by(task.abort_handle());
     };
-    listener.socket.accept_until(closing, &places, start).await;
+    let enter = async || Some(places.enter().await);
+    listener.socket.accept_until(closing, enter, start).await;
 }
 
 /// Whose process is at the other end.
@@ -162,7 +171,7 @@ async fn handshake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let stream = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls).accept(stream)).await??;
+    let stream = TlsAcceptor::from(tls).accept(stream).await?;
     let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let names = leaf.map(|leaf| identity::names(leaf).into());
     Ok((stream, names))
@@ -182,39 +191,55 @@ fn refused(key: &str, peer: Peer, error: &io::Error, log: &LogThrottle) {
     }
 }
 
-async fn connection<S, H, F>(
-    stream: S,
-    caller: Caller,
-    pages: bool,
+/// What every connection of an address has.
+struct Served<H> {
+    options: ControlOptions,
+    place: Rc<Place>,
     handler: Rc<H>,
-    near_limit: impl Fn() -> bool,
-    mut closed: watch::Receiver<()>,
-) where
+}
+
+impl<H, F> Served<H>
+where
+    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    /// Answers a request. What is to answer is on the heap, where the next request finds it warm: ten thousand
+    /// connections would each keep a cold place for it.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        caller: Caller,
+    ) -> Pin<Box<dyn Future<Output = Response<Body>>>> {
+        self.place.has_head();
+        if loop_marks::strayed(request.headers()) {
+            return Box::pin(ready(stray().into_response()));
+        }
+        if !self.place.may_work() && !self.options.always.contains(&request.uri().path()) {
+            return Box::pin(ready(crowded().into_response()));
+        }
+        if request.body().is_end_stream() {
+            self.place.has_request();
+        }
+        let place = self.place.clone();
+        Box::pin((self.handler)(request.map(|body| RequestBody { body, place }), caller))
+    }
+}
+
+async fn connection<S, H, F>(stream: S, caller: Caller, served: Served<H>, mut closed: watch::Receiver<()>)
+where
     S: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(Request<Incoming>, Caller) -> F + 'static,
+    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        // on the heap, where the next request finds it warm: ten thousand connections would each keep a cold
-        // place for it
-        let answer =
-            (!loop_marks::strayed(request.headers())).then(|| Box::pin(handler(request, caller.clone())));
-        let near_limit = near_limit();
+        let (pages, sending) = (served.options.pages, Answering(served.place.clone()));
+        let answer = served.answer(request, caller.clone());
         async move {
-            let answer = match answer {
-                Some(answer) => answer.await,
-                None => stray().into_response(),
-            };
-            let mut answer = sealed(answer, pages);
-            if near_limit {
-                // whoever waits outside has his turn
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(sealed(answer.await, pages).map(|body| Sent { body, _sending: sending }))
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST).writev(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(LARGEST).writev(false);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {
@@ -235,6 +260,12 @@ fn stray() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
+/// The refusal of one request too many; who asks whether the proxy is alive is answered all the same.
+fn crowded() -> Problem {
+    let detail = "Too many requests are answered at this moment: try again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header("retry-after", "1")
+}
+
 /// What every answer carries: it is of this moment, and it is what it says it is. Where there are pages, no
 /// other may show it.
 fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
@@ -251,10 +282,20 @@ fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
     response
 }
 
+/// A request's body that has not been read.
+pub struct RequestBody {
+    body: Incoming,
+    place: Rc<Place>,
+}
+
 /// A request's body, within size and time.
-pub async fn body_of(body: Incoming, largest: usize) -> Result<Bytes, Problem> {
+pub async fn body_of(body: RequestBody, largest: usize) -> Result<Bytes, Problem> {
+    let RequestBody { body, place } = body;
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, largest).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => {
+            place.has_request();
+            Ok(body.to_bytes())
+        }
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("The body is larger than {} KiB.", largest >> 10),

@@ -1,16 +1,13 @@
 //! The other side of a connection has to take what it is sent: one that takes nothing for too long is cut
 //! off.
 
-use crate::transport::watched::{StreamWatch, WatchedStream};
+use crate::transport::watched::StreamWatch;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
-
-/// Such a connection.
-pub type WriteTimeout<S> = WatchedStream<S, WriteLimit>;
 
 /// How long nothing may be taken.
 pub struct WriteLimit {
@@ -43,12 +40,13 @@ impl StreamWatch for WriteLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::watched::WatchedStream;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn who_takes_nothing_is_cut_off_and_who_takes_a_little_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(100);
-        let mut patient = WriteTimeout::new(ours, WriteLimit::of(Duration::from_secs(60)));
+        let mut patient = WatchedStream::new(ours, WriteLimit::of(Duration::from_secs(60)));
         let taker = async {
             let mut taken = [0; 50];
             for _ in 0..10 {
@@ -58,7 +56,7 @@ mod tests {
         let (written, ()) = tokio::join!(patient.write_all(&[0; 500]), taker);
         written.unwrap();
         let (ours, _theirs) = tokio::io::duplex(100);
-        let mut patient = WriteTimeout::new(ours, WriteLimit::of(Duration::from_millis(20)));
+        let mut patient = WatchedStream::new(ours, WriteLimit::of(Duration::from_millis(20)));
         let error = patient.write_all(&[0; 500]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -15,21 +15,27 @@ use crate::heartbeat::{Role, Sender, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{
-    Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, body_of, json_line,
+    Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, PlaceLimits, RequestBody,
+    body_of, json_line,
 };
 use crate::upstream::own_addresses::OwnAddress;
 use guard::AnnounceGuard;
 pub use guard::read_common_tokens;
 use http::{Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Ten thousand nodes, each of which keeps its connection, and some clients.
-const OPTIONS: ControlOptions =
-    ControlOptions { key: "server.announce", connections: 16_384, backlog: 1024, mode: None, pages: false };
+const OPTIONS: ControlOptions = ControlOptions {
+    key: "server.announce",
+    places: PlaceLimits { connections: 16_384, spare: 1024 },
+    always: &[],
+    backlog: 1024,
+    mode: None,
+    pages: false,
+};
 
 /// What a conf asks for, made ready.
 pub type AnnouncePlan = ControlPlan<AnnounceGuard>;
@@ -91,7 +97,7 @@ struct AnnounceHandler {
 async fn answer(
     handler: Rc<AnnounceHandler>,
     guard: Rc<AnnounceGuard>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     caller: Caller,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
@@ -124,7 +130,7 @@ impl AnnounceHandler {
     async fn heartbeat(
         &self,
         guard: &AnnounceGuard,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         caller: Caller,
     ) -> Result<Response<Body>, Problem> {
         // a process of this machine, over a Unix socket

@@ -8,6 +8,7 @@ use super::datagram_handler::{DatagramHandler, DatagramRejection};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};
+use crate::serve::{Place, PlaceLimits, Places};
 use crate::transport::stream::Stream;
 use crate::upstream::loop_marks;
 use http::StatusCode;
@@ -15,30 +16,30 @@ use std::future::pending;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 
-/// Connections at one time; further ones wait.
-const CONNECTIONS: usize = 128;
+/// Connections at one time; beyond it the one that has been there longest goes.
+const PLACES: PlaceLimits = PlaceLimits { connections: 128, spare: 0 };
 /// The longest a request may take, and its answer.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How long the sender has to close once it is answered.
 const LINGER: Duration = Duration::from_secs(1);
 
 pub(super) async fn accept(listener: Rc<AcceptSocket>, handler: Rc<DatagramHandler>) {
-    let start = |stream, peer: Peer, place| {
+    let start = |stream, peer: Peer, place: Option<Rc<Place>>| {
         if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| handler.admits(*from)) {
-            let handler = handler.clone();
-            tokio::task::spawn_local(async move {
+            let (handler, held) = (handler.clone(), place.clone());
+            let task = tokio::task::spawn_local(async move {
                 connection(stream, from, &handler).await;
-                drop(place);
+                drop(held);
             });
+            place.iter().for_each(|place| place.is_served_by(task.abort_handle()));
         }
     };
     // closed by ending the task
-    listener.accept_until(pending(), &Arc::new(Semaphore::new(CONNECTIONS)), start).await;
+    let places = Places::new(PLACES);
+    listener.accept_until(pending(), async || Some(places.enter().await), start).await;
 }
 
 async fn connection(mut stream: Stream, from: IpAddr, handler: &DatagramHandler) {
