@@ -21,6 +21,8 @@ mod fake;
 mod guard;
 #[path = "admin/history.rs"]
 mod history;
+#[path = "admin/levels.rs"]
+mod levels;
 #[path = "admin/lost_lines.rs"]
 mod lost_lines;
 #[path = "admin/metrics.rs"]

@@ -5,15 +5,16 @@ use super::change::ChangeRequest;
 use super::explain::Question;
 use super::form::{self, Form};
 use super::found::{find, find_node, of_table};
-use super::guard::{self, AdminGuard, Credential};
+use super::guard::{self, AdminGuard, Visitor};
 use super::page::{self, Notice, PageContext};
+use super::refusals::AdminRefusal;
 use super::status::{ClusterState, Status};
 use super::{Admin, explain, metrics, open, openapi, snapshot};
-use crate::base::users;
+use crate::config::model::AdminLevel;
 use crate::control::asker::Asker;
 use crate::control::op::Change;
 use crate::serve::problem::Problem;
-use crate::serve::{Body, Caller, LARGEST, RequestBody, body_of, json, kind, text};
+use crate::serve::{Body, Caller, ControlBody, LARGEST, body_of, json, kind, text};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -24,7 +25,7 @@ use std::rc::Rc;
 pub async fn answer(
     admin: Rc<Admin>,
     guard: Rc<AdminGuard>,
-    request: Request<RequestBody>,
+    request: Request<ControlBody>,
     caller: Caller,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
@@ -36,9 +37,9 @@ pub async fn answer(
         Ok(answer) => answer,
         Err((problem, form)) => {
             let notice = Notice { problem: &problem, path: head.uri.path(), form: &form };
-            let text = match guard.proof(&head.headers) {
-                Some(proof) => shown(&admin, &snapshot::take(&admin), Some(&notice), proof).await,
-                None => page::login(Some(problem.detail())),
+            let text = match guard.visitor(&caller, &head.headers) {
+                Ok(Some(visitor)) => shown(&admin, &snapshot::take(&admin), Some(&notice), &visitor).await,
+                _ => page::login(Some(problem.detail())),
             };
             html(problem.status(), text)
         }
@@ -46,20 +47,16 @@ pub async fn answer(
 }
 
 /// Who asks, and from where.
-fn asker(caller: &Caller, proof: Option<Credential>) -> Asker {
-    let who = match (caller.user, proof) {
-        (Some(user), _) => users::name_of(user),
-        (None, Some(Credential::Token | Credential::Cookie)) => "admin".to_owned(),
-        (None, _) => "operator".to_owned(),
-    };
+fn asker(caller: &Caller, visitor: Option<&Visitor>) -> Asker {
     let from = caller.peer.address().map_or_else(|| "unix".to_owned(), |address| address.ip().to_string());
+    let who = visitor.map_or_else(|| "operator".to_owned(), |visitor| visitor.name.clone());
     Asker { who, from: Some(from), reason: None }
 }
 
 /// The page.
-async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, proof: Credential) -> String {
+async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, visitor: &Visitor) -> String {
     let moves = explain::moves(admin).await;
-    page::whole(&PageContext { status, moves: &moves, history: &admin.history.borrow(), notice, proof })
+    page::whole(&PageContext { status, moves: &moves, history: &admin.history.borrow(), notice, visitor })
 }
 
 /// The snapshot that `?snapshot=NUMBER` asks for; a new one if none is asked for.
@@ -81,13 +78,29 @@ fn asked_for(admin: &Admin, head: &Parts) -> Result<Rc<Status>, Problem> {
     admin.shown.find(number).ok_or_else(gone)
 }
 
-/// Whether a request may ask for what is at a place.
-fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option<Credential>), Problem> {
-    guard.admit(&head.headers)?;
+/// Who asks, if he may ask for what is at a place.
+fn admit<'a>(
+    admin: &Admin,
+    guard: &AdminGuard,
+    caller: &Caller,
+    head: &'a Parts,
+) -> Result<(ApiPath<'a>, Option<Visitor>), Problem> {
+    let refused = |refusal| admin.refused.note(refusal, caller.peer);
+    guard.admit(caller.peer, &head.headers).map_err(refused)?;
     let path = head.uri.path();
-    let (place, proof) = (ApiPath::find(path), guard.proof(&head.headers));
-    if proof.is_none() && !place.is_some_and(ApiPath::is_open) {
-        return Err(guard::unauthorized());
+    let place = ApiPath::find(path);
+    let level = place.map_or(Some(AdminLevel::Read), ApiPath::level);
+    let visitor = match (guard.visitor(caller, &head.headers), level) {
+        // what needs nothing needs no good token either
+        (Err(_), None) => None,
+        (visitor, _) => visitor.map_err(refused)?,
+    };
+    match (&visitor, level) {
+        (None, Some(_)) => return Err(refused(AdminRefusal::Missing.with(guard::unauthorized()))),
+        (Some(visitor), Some(level)) if visitor.level < level => {
+            return Err(refused(guard::not_allowed(visitor, level)));
+        }
+        _ => {}
     }
     let place =
         place.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}.")))?;
@@ -105,9 +118,10 @@ fn admit<'a>(guard: &AdminGuard, head: &'a Parts) -> Result<(ApiPath<'a>, Option
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("allow", allow));
     }
     if place.changes() {
-        guard.admit_change(proof, &head.headers)?;
+        let by = visitor.as_ref().map(|visitor| visitor.by);
+        guard.admit_change(by, &head.headers).map_err(refused)?;
     }
-    Ok((place, proof))
+    Ok((place, visitor))
 }
 
 async fn respond(
@@ -115,18 +129,22 @@ async fn respond(
     guard: &AdminGuard,
     caller: &Caller,
     head: &Parts,
-    body: RequestBody,
+    body: ControlBody,
 ) -> Result<Response<Body>, Problem> {
-    let (place, proof) = admit(guard, head)?;
-    let ask = async |body| ChangeRequest::read(admin, asker(caller, proof), body_of(body, LARGEST).await?);
+    let (place, visitor) = admit(admin, guard, caller, head)?;
+    let ask = async |body| {
+        ChangeRequest::read(admin, asker(caller, visitor.as_ref()), body_of(body, LARGEST).await?)
+    };
     match place {
         ApiPath::Ping if admin.stopping.get() => {
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The proxy is stopping."))
         }
         ApiPath::Ping => Ok(text(StatusCode::OK, "ok\n")),
-        ApiPath::Ready => ready(&snapshot::take(admin), proof.is_some()),
-        ApiPath::Page => Ok(match proof {
-            Some(proof) => html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, None, proof).await),
+        ApiPath::Ready => ready(&snapshot::take(admin), visitor.is_some()),
+        ApiPath::Page => Ok(match &visitor {
+            Some(visitor) => {
+                html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, None, visitor).await)
+            }
             None => html(StatusCode::UNAUTHORIZED, page::login(None)),
         }),
         ApiPath::Style => Ok(kind(Response::new(Body::from(page::STYLE)), "text/css; charset=utf-8")),
@@ -185,12 +203,12 @@ async fn by_form(
     guard: &AdminGuard,
     caller: &Caller,
     head: &Parts,
-    body: RequestBody,
+    body: ControlBody,
 ) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
-    let (place, proof) = admit(guard, head).map_err(nothing)?;
+    let (place, visitor) = admit(admin, guard, caller, head).map_err(nothing)?;
     let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
-    let ask = |form: &Form| ChangeRequest::read(admin, asker(caller, proof), form.to_json());
+    let ask = |form: &Form| ChangeRequest::read(admin, asker(caller, visitor.as_ref()), form.to_json());
     match place {
         ApiPath::Operate(cluster, node, verb) => {
             let done = match ask(&form) {
@@ -209,14 +227,11 @@ async fn by_form(
             }
             Ok(back("/#reloads", None))
         }
-        ApiPath::Login => match guard.let_in(form.get("token").unwrap_or_default()) {
-            Some(cookie) => Ok(back("/", Some(&cookie))),
-            None => Err(nothing(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "This is not the token; it is in the file that server.admin-token-file names.",
-            ))),
+        ApiPath::Login => match guard.let_in(form.get("token").unwrap_or_default(), caller) {
+            Ok(cookie) => Ok(back("/", Some(&cookie))),
+            Err(refusal) => Err(nothing(admin.refused.note(refusal, caller.peer))),
         },
-        ApiPath::Logout => Ok(back("/", Some(guard::LEAVE))),
+        ApiPath::Logout => Ok(back("/", Some(&guard.let_out(caller, &head.headers)))),
         _ => Err(nothing(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes no form."))),
     }
 }

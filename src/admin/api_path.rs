@@ -1,6 +1,7 @@
 //! The places of the API, by their paths.
 
 use super::operate::NodeAction;
+use crate::config::model::AdminLevel;
 use crate::control::op::Switch;
 
 /// A place in the API, with the names in its path.
@@ -108,12 +109,32 @@ impl<'a> ApiPath<'a> {
         )
     }
 
-    /// Tells so little that it needs no token: whether the process is there, and how to get in.
-    pub(super) fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login
-        )
+    /// Who may ask for it: the least level. None for what tells so little that everybody may: whether the process
+    /// is there, and how to get in.
+    pub(super) fn level(self) -> Option<AdminLevel> {
+        match self {
+            Self::Ping | Self::Ready | Self::Page | Self::Style | Self::Script | Self::Icon | Self::Login => {
+                None
+            }
+            Self::Logout
+            | Self::Metrics
+            | Self::Status
+            | Self::Clusters
+            | Self::Cluster(_)
+            | Self::Nodes(_)
+            | Self::Node(..)
+            | Self::Sessions(..)
+            | Self::Config
+            | Self::Events
+            | Self::Explain
+            | Self::Moves
+            | Self::History
+            | Self::Document => Some(AdminLevel::Read),
+            Self::Operate(_, _, NodeAction::Remove) | Self::Reload => Some(AdminLevel::Admin),
+            Self::Operate(..) | Self::SwitchCluster(..) | Self::SwitchRule(..) | Self::Bypass(..) => {
+                Some(AdminLevel::Operate)
+            }
+        }
     }
 }
 

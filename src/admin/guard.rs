@@ -1,271 +1,230 @@
-//! Who may use the window: holders of the token where there is one, else whoever reaches it, but no web page
-//! that a browser on this machine happens to show.
+//! Who may use the window, and who it is: holders of a token where there is one, or of a certificate, users of
+//! this machine over a Unix socket, else whoever reaches it, but no web page that a browser on this machine
+//! happens to show.
 
+use super::refusals::{AdminRefusal, RefusedVisit};
 use crate::base::clock;
 use crate::base::token::{Passes, ShownToken, Tokens};
+use crate::base::users;
 use crate::config::address::Address;
 use crate::config::files::NamedFiles;
-use crate::config::model::Config;
+use crate::config::model::{Admin, AdminLevel, Config};
+use crate::listen::Peer;
+use crate::proxy::own_cookie;
 use crate::serve::problem::Problem;
-use crate::serve::{TokenFileError, host_of, is_plain};
+use crate::serve::{Caller, TokenFileError, host_of, is_plain};
+use crate::upstream::loop_marks;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use std::sync::LazyLock;
+use std::rc::Rc;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The cookie that a browser is given in place of the token that it showed: a script cannot read it, and what
-/// is stolen of it is worth nothing once it is over.
-const COOKIE: &str = "homing-admin";
-/// How long a browser is let in.
+/// How long a browser is let in: by a cookie in place of the token that it showed, which no script can read.
 const LASTS: u64 = 12 * 3600;
-
-static PASSES: LazyLock<Passes> = LazyLock::new(Passes::new);
 
 /// How a request shows that it may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
-    /// No token is asked for.
+    /// Nothing is asked for.
     NotAsked,
     /// By the token itself, which no browser sends by itself.
     Token,
     /// By the cookie of a browser that was let in.
     Cookie,
+    /// By a certificate.
+    Certificate,
+    /// By the Unix socket that it came over.
+    Socket,
+}
+
+/// Who asks, and what he may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// His name.
+    pub name: String,
+    /// What he may do.
+    pub level: AdminLevel,
+    /// How that is known.
+    pub by: Credential,
+}
+
+/// Tokens of one name.
+struct NamedTokens {
+    name: String,
+    level: AdminLevel,
+    tokens: Tokens,
 }
 
 /// What is asked of a request before it is looked at.
 pub struct AdminGuard {
-    tokens: Option<Tokens>,
+    tokens: Vec<NamedTokens>,
+    /// Whoever shows a certificate is let in by it.
+    by_certificate: bool,
+    /// Whoever may open a Unix socket is let in by that. Not where the short form stands beside a token, which
+    /// has always been asked for; nor who comes to it through a listener of ours.
+    sockets_are_open: bool,
     /// Hosts that the window may be asked for by; none when the name tells nothing.
     hosts: Option<Vec<String>>,
+    /// Browsers that are let in, whatever the conf.
+    passes: Rc<Passes>,
 }
 
 impl AdminGuard {
     /// For this conf, with the tokens that were read with it.
-    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, TokenFileError> {
-        let tokens = match &config.server.admin_token_file {
-            Some(name) => {
-                let file = files.path(name);
-                let tokens = files.tokens(&file);
-                Some(tokens.map_err(|why| TokenFileError {
-                    key: "server.admin-token-file".to_owned(),
-                    file,
-                    why,
-                })?)
-            }
-            None => None,
+    pub fn new(
+        config: &Config,
+        binds: &[Address],
+        files: &NamedFiles,
+        passes: Rc<Passes>,
+    ) -> Result<Self, TokenFileError> {
+        let read = |key: String, name: &str| {
+            let file = files.path(name);
+            files.tokens(&file).map_err(|why| TokenFileError { key, file, why })
         };
-        // no browser gets to a Unix socket by a name, and a page that made its own name point here has no
-        // token to show
-        let by_name = bind.host_and_port().filter(|_| tokens.is_none());
-        let hosts = by_name.map(|(host, _)| {
+        let server = &config.server;
+        let mut tokens = Vec::new();
+        if let Some(file) = &server.admin_token_file {
+            let read = read("server.admin-token-file".to_owned(), file)?;
+            tokens.push(NamedTokens { name: "admin".to_owned(), level: AdminLevel::Admin, tokens: read });
+        }
+        for (name, token) in server.admin.iter().flat_map(Admin::tokens) {
+            let read = read(format!("server.admin.tokens.{name}.file"), &token.file)?;
+            tokens.push(NamedTokens { name: name.to_owned(), level: token.level, tokens: read });
+        }
+        let by_certificate = tokens.is_empty()
+            && server.admin.as_ref().and_then(Admin::tls).is_some_and(|tls| tls.client_ca.is_some());
+        let sockets_are_open = tokens.is_empty() || matches!(server.admin, Some(Admin::Table(_)));
+        // a page that made its own name point here has no token and no certificate to show
+        let by_name = tokens.is_empty() && !by_certificate;
+        let hosts = by_name.then(|| {
+            let own = binds.iter().filter_map(|bind| bind.host_and_port().map(|(host, _)| host));
             let named =
                 config.rule.iter().flat_map(|rule| rule.host.as_slice()).filter(|name| !name.contains('*'));
-            named.chain([&host]).map(|name| name.to_ascii_lowercase()).collect()
+            named.cloned().chain(own).map(|name| name.to_ascii_lowercase()).collect()
         });
-        Ok(Self { tokens, hosts })
+        Ok(Self { tokens, by_certificate, sockets_are_open, hosts, passes })
     }
 
     /// Whether a request may ask at all. Without a token, `Host` must be an address or a name that we know: a
     /// page of another site whose name was made to point here (DNS rebinding) is kept out by it.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub fn admit(&self, peer: Peer, headers: &HeaderMap) -> Result<(), RefusedVisit> {
         let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
-        if let (Some(hosts), Some(host)) = (&self.hosts, host) {
+        // no browser gets to a Unix socket by a name
+        if let (Some(hosts), Some(host), Peer::Tcp(_)) = (&self.hosts, host, peer) {
             let name = host_of(host);
             if !is_plain(&name) && !hosts.contains(&name) {
                 let detail = format!(
                     "The host {name:?} is not known here. Ask by address, or set server.admin-token-file."
                 );
-                return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+                return Err(AdminRefusal::Origin.with(Problem::new(StatusCode::FORBIDDEN, detail)));
             }
         }
-        let foreign = |origin: &str| {
+        let is_foreign = |origin: &str| {
             host.is_none_or(|host| {
                 origin.split_once("://").is_none_or(|(_, of)| !of.eq_ignore_ascii_case(host))
             })
         };
-        if headers.get(header::ORIGIN).is_some_and(|origin| foreign(origin.to_str().unwrap_or("?"))) {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "The request comes from a page of another site.",
-            ));
+        match headers.get(header::ORIGIN) {
+            Some(origin) if is_foreign(origin.to_str().unwrap_or("?")) => Err(foreign()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Whether a request may change something. What a browser adds unasked, a cookie, is believed only with
-    /// the word that it comes from our own page.
-    pub fn admit_change(&self, proof: Option<Credential>, headers: &HeaderMap) -> Result<(), Problem> {
-        let foreign =
-            || Err(Problem::new(StatusCode::FORBIDDEN, "The request comes from a page of another site."));
-        let unasked = proof == Some(Credential::Cookie);
+    /// Whether a request may change something. What a browser adds unasked, a cookie or a certificate, is
+    /// believed only with the word that it comes from our own page.
+    pub fn admit_change(&self, proof: Option<Credential>, headers: &HeaderMap) -> Result<(), RefusedVisit> {
+        let cookie = proof == Some(Credential::Cookie);
         match headers.get(FETCH_SITE).map(|site| site.as_bytes()) {
             Some(b"same-origin") => Ok(()),
-            Some(b"none") if !unasked => Ok(()),
-            Some(_) => foreign(),
+            Some(b"none") if !cookie => Ok(()),
+            Some(_) => Err(foreign()),
             // `admit` has seen that it is ours
-            None if unasked && !headers.contains_key(header::ORIGIN) => foreign(),
+            None if cookie && !headers.contains_key(header::ORIGIN) => Err(foreign()),
             None => Ok(()),
         }
     }
 
-    /// How a request shows that it may ask; not at all if it does not.
-    pub fn proof(&self, headers: &HeaderMap) -> Option<Credential> {
-        let Some(tokens) = &self.tokens else { return Some(Credential::NotAsked) };
-        if headers.contains_key(header::AUTHORIZATION) {
-            return ShownToken::by(headers).filter(|shown| tokens.admit(shown)).map(|_| Credential::Token);
+    /// Who asks; nobody if he shows nothing that he may ask by. Whoever shows a token that is none is refused.
+    pub fn visitor(&self, caller: &Caller, headers: &HeaderMap) -> Result<Option<Visitor>, RefusedVisit> {
+        let admin = |name: String, by| Ok(Some(Visitor { name, level: AdminLevel::Admin, by }));
+        let certified = caller.names.as_ref().and_then(|names| names.first());
+        if caller.peer == Peer::Unix && self.sockets_are_open && !headers.contains_key(loop_marks::HEADER) {
+            // who may open it was decided by the file's mode
+            return admin(caller.user.map_or_else(|| "unix".to_owned(), users::name_of), Credential::Socket);
         }
-        let cookies = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'));
-        let mut passes = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        passes.any(|pass| PASSES.admit(tokens, pass, clock::unix_secs())).then_some(Credential::Cookie)
+        match (self.tokens.is_empty(), self.by_certificate, certified) {
+            (true, true, Some(name)) => return admin(name.clone(), Credential::Certificate),
+            (true, true, None) => return Ok(None),
+            (true, false, _) => return admin("operator".to_owned(), Credential::NotAsked),
+            (false, ..) => {}
+        }
+        let of = |known: &NamedTokens, by| {
+            let token = known.name.clone();
+            let name = certified.map_or_else(|| token.clone(), |name| format!("{token} ({name})"));
+            Some(Visitor { name, level: known.level, by })
+        };
+        if headers.contains_key(header::AUTHORIZATION) {
+            let shown = ShownToken::by(headers);
+            let known = shown.and_then(|shown| self.tokens.iter().find(|known| known.tokens.admit(&shown)));
+            return known
+                .map(|known| of(known, Credential::Token))
+                .ok_or_else(|| AdminRefusal::Token.with(unauthorized()));
+        }
+        let now = clock::unix_secs();
+        let known = passes(headers)
+            .find_map(|pass| self.tokens.iter().find(|known| self.passes.admit(&known.tokens, pass, now)));
+        Ok(known.and_then(|known| of(known, Credential::Cookie)))
     }
 
     /// The cookie for a browser that shows a token, if it is a good one.
-    pub fn let_in(&self, token: &str) -> Option<String> {
-        let pass =
-            PASSES.issue(self.tokens.as_ref()?, &ShownToken::of(token.trim()), clock::unix_secs() + LASTS)?;
-        Some(format!("{COOKIE}={pass}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LASTS}"))
+    pub fn let_in(&self, token: &str, caller: &Caller) -> Result<String, RefusedVisit> {
+        let (shown, now) = (ShownToken::of(token.trim()), clock::unix_secs());
+        let mut all = self.tokens.iter();
+        let pass = all.find_map(|known| self.passes.issue(&known.tokens, &shown, now + LASTS, now));
+        let detail = "This is none of the tokens; they are in the files that server.admin-token-file and server.admin.tokens name.";
+        let wrong = || AdminRefusal::Token.with(Problem::new(StatusCode::UNAUTHORIZED, detail));
+        pass.map(|pass| cookie(&pass, LASTS, caller)).ok_or_else(wrong)
+    }
+
+    /// Nobody gets in any more by what this browser shows; what takes its cookie back.
+    pub fn let_out(&self, caller: &Caller, headers: &HeaderMap) -> String {
+        passes(headers).for_each(|pass| self.passes.end(pass));
+        cookie("", 0, caller)
     }
 }
 
-/// What takes the cookie back.
-pub const LEAVE: &str = "homing-admin=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0";
+/// The passes that a browser shows.
+fn passes(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| pair.trim().strip_prefix(own_cookie::NAME)?.strip_prefix('='))
+}
 
-/// The refusal of a request without the token.
+fn cookie(pass: &str, lasts: u64, caller: &Caller) -> String {
+    let secure = if caller.encrypted { " Secure;" } else { "" };
+    format!("{}={pass}; Path=/; HttpOnly;{secure} SameSite=Strict; Max-Age={lasts}", own_cookie::NAME)
+}
+
+fn foreign() -> RefusedVisit {
+    let detail = "The request comes from a page of another site.";
+    AdminRefusal::Origin.with(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+/// The refusal of a request without a token.
 pub fn unauthorized() -> Problem {
-    let detail =
-        "A token is needed: Authorization: Bearer TOKEN, as in the file that server.admin-token-file names.";
+    let detail = "A token is needed: Authorization: Bearer TOKEN, as in the file that server.admin-token-file or one of \
+                  server.admin.tokens names.";
     Problem::new(StatusCode::UNAUTHORIZED, detail).header("www-authenticate", "Bearer realm=\"homing\"")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guard(conf: &str) -> AdminGuard {
-        let config: Config = toml::from_str(conf).unwrap();
-        let bind = config.server.admin.clone().unwrap().parse().unwrap();
-        AdminGuard::new(&config, &bind, &NamedFiles::default()).unwrap()
-    }
-
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn without_a_token_the_host_is_an_address_or_known() {
-        let guard =
-            guard("server.admin = 'localhost:9900'\n[[rule]]\nhost = ['Shop.example.com', '*.example.org']");
-        for (host, good) in [
-            ("127.0.0.1:9900", true),
-            ("127.0.0.1", true),
-            ("[::1]:9900", true),
-            ("localhost:9900", true),
-            ("LOCALHOST", true),
-            ("shop.example.com:9900", true),
-            ("shop.example.com.", true),
-            ("evil.example.com:9900", false),
-            ("x.example.org", false),
-            ("127.0.0.1.evil.com", false),
-            ("", false),
-        ] {
-            assert_eq!(guard.admit(&headers(&[("host", host)])).is_ok(), good, "{host}");
-        }
-    }
-
-    #[test]
-    fn a_page_of_another_site_changes_nothing() {
-        let guard = guard("server.admin = '127.0.0.1:9900'");
-        for (origin, good) in [
-            ("http://127.0.0.1:9900", true),
-            ("http://127.0.0.1:9901", false),
-            ("http://evil.com", false),
-            ("https://127.0.0.1", false),
-            ("null", false),
-        ] {
-            assert_eq!(
-                guard.admit(&headers(&[("host", "127.0.0.1:9900"), ("origin", origin)])).is_ok(),
-                good,
-                "{origin}"
-            );
-        }
-        for (site, good) in
-            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)]
-        {
-            let headers = headers(&[("sec-fetch-site", site)]);
-            assert_eq!(guard.admit_change(Some(Credential::NotAsked), &headers).is_ok(), good, "{site}");
-        }
-    }
-
-    #[test]
-    fn cookies_say_where_they_come_from() {
-        let guard = guard("server.admin = '127.0.0.1:9900'");
-        for (lines, proof, good) in [
-            (&[][..], Credential::Cookie, false),
-            (&[("sec-fetch-site", "same-origin")], Credential::Cookie, true),
-            (&[("origin", "http://127.0.0.1:9900")], Credential::Cookie, true),
-            (&[("sec-fetch-site", "none")], Credential::Cookie, false),
-            (
-                &[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:9900")],
-                Credential::Cookie,
-                false,
-            ),
-            (&[], Credential::NotAsked, true),
-            (&[], Credential::Token, true),
-        ] {
-            assert_eq!(guard.admit_change(Some(proof), &headers(lines)).is_ok(), good, "{lines:?} {proof:?}");
-        }
-    }
-
-    #[test]
-    fn the_token_is_asked_for_where_there_is_one() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("t"), "0123456789abcdef\n").unwrap();
-        let config: Config =
-            toml::from_str("server.admin = '0.0.0.0:9900'\nserver.admin-token-file = 't'").unwrap();
-        let bind = "0.0.0.0:9900".parse().unwrap();
-        let mut files = NamedFiles::of(folder.path());
-        assert!(AdminGuard::new(&config, &bind, &files).is_err(), "it was not read");
-        files.read_tokens(&files.path("t")).unwrap();
-        let guard = AdminGuard::new(&config, &bind, &files).unwrap();
-        for (shown, good) in [
-            ("Bearer 0123456789abcdef", true),
-            ("bearer 0123456789abcdef", true),
-            ("Bearer 0123456789abcdeF", false),
-            ("Basic 0123456789abcdef", false),
-            ("Bearer ", false),
-            ("", false),
-        ] {
-            assert_eq!(
-                guard.proof(&headers(&[("authorization", shown)])),
-                good.then_some(Credential::Token),
-                "{shown}"
-            );
-        }
-        assert_eq!(guard.proof(&HeaderMap::new()), None);
-        assert_eq!(guard.let_in("0123456789abcdeF"), None);
-        let cookie = guard.let_in("0123456789abcdef").unwrap();
-        let pair = cookie.split(';').next().unwrap();
-        for (shown, good) in [
-            (pair, true),
-            (&format!("a=b; {pair}; c=d"), true),
-            (&pair[1..], false),
-            (&pair[..40], false),
-            ("homing-admin=", false),
-        ] {
-            assert_eq!(
-                guard.proof(&headers(&[("cookie", shown)])),
-                good.then_some(Credential::Cookie),
-                "{shown}"
-            );
-        }
-        assert_eq!(guard.proof(&headers(&[("cookie", pair), ("authorization", "Bearer wrong")])), None);
-        assert!(
-            guard.admit(&headers(&[("host", "proxy.example.com")])).is_ok(),
-            "the token stands in for the name"
-        );
-    }
+/// The refusal of who may not so much.
+pub fn not_allowed(visitor: &Visitor, needed: AdminLevel) -> RefusedVisit {
+    let (needed, has, name) = (needed.word(), visitor.level.word(), &visitor.name);
+    let detail = format!(
+        "This needs the level \"{needed}\", and the token of {name} has \"{has}\": show one of a higher level."
+    );
+    AdminRefusal::Level.with(Problem::new(StatusCode::FORBIDDEN, detail).with("level", needed))
 }
+
+#[cfg(test)]
+mod tests;

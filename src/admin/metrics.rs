@@ -70,6 +70,9 @@ fn process(out: &mut String, status: &Status) {
     let mut lost = family(out, "homing_access_log_lines_lost_total", "counter", help);
     lost.sample(&[("cause", "slow")], status.lost_lines.slow);
     lost.sample(&[("cause", "failed")], status.lost_lines.failed);
+    let help = "Requests to server.admin that were refused, by reason: token, missing, level, origin.";
+    let mut refused = family(out, "homing_admin_refused_total", "counter", help);
+    status.admin_refused.iter().for_each(|(reason, n)| refused.sample(&[("reason", reason)], n));
     if !status.spans.is_empty() {
         let mut spans =
             family(out, "homing_spans_total", "counter", "Spans of requests by what became of them.");

@@ -17,6 +17,7 @@ mod openapi;
 pub mod operate;
 mod page;
 pub mod quantile;
+mod refusals;
 mod shown;
 pub mod snapshot;
 pub mod status;
@@ -37,6 +38,7 @@ use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
 use events::EventHub;
 use history::MetricHistory;
+use refusals::AdminRefusals;
 use shown::SnapshotCache;
 use status::Reload;
 use std::cell::{Cell, RefCell};
@@ -67,6 +69,8 @@ pub struct Admin {
     pub events: EventHub,
     /// Who changed what.
     audit: AuditTrail,
+    /// Who was not let in.
+    refused: AdminRefusals,
     /// The latest reloads, the newest first.
     reloads: RefCell<VecDeque<Reload>>,
     /// When a conf was last applied, in seconds since 1970.
@@ -101,6 +105,7 @@ impl Admin {
             recall,
             events: EventHub::default(),
             audit,
+            refused: AdminRefusals::default(),
             reloads: RefCell::default(),
             applied_at: Cell::new(clock::unix_secs()),
             certificates: RefCell::default(),

@@ -1,6 +1,7 @@
 //! The API as an OpenAPI document. Its schemas are made from the types that are sent and read, so that they
 //! cannot differ.
 
+use super::api_path::ApiPath;
 use super::operate::{Bypass, Drain, Force, NodeAction, Nothing};
 use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
 use crate::control::audit::AuditEntry;
@@ -39,7 +40,7 @@ pub fn document() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The operator's window: GET reads and changes nothing, POST changes. Errors are RFC 9457 problem documents.",
         },
-        // without server.admin-token-file, whoever reaches the address needs none
+        // without a token in the conf, whoever reaches the address needs none
         "security": [{}, { "token": [] }],
         "paths": paths,
         "components": { "schemas": components, "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
@@ -188,6 +189,16 @@ fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Val
             "default": problem("What is wrong, and what to do."),
         },
     });
+    let place = path.replace("{rule}", "1");
+    match ApiPath::find(&place).and_then(ApiPath::level) {
+        Some(level) => {
+            let level = level.word();
+            operation["description"] =
+                format!("Needs a token of the level \"{level}\", or a higher one.").into();
+            operation["x-level"] = level.into();
+        }
+        None => operation["security"] = json!([{}]),
+    }
     if ["/ping", "/ready"].contains(&path) {
         operation["responses"]["503"] = problem("It is not.");
     }

@@ -72,6 +72,7 @@ pub fn take(admin: &Admin) -> Status {
         heartbeats: heartbeats(&admin.counts),
         spans: admin.traces.as_deref().map(spans).unwrap_or_default(),
         lost_lines: LostLines { slow: log.dropped(), failed: log.failed() },
+        admin_refused: admin.refused.counts(),
         elsewhere: traffic(&totals),
         listeners: listeners.collect(),
         certificates: certificates(&admin.certificates.borrow(), now),

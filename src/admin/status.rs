@@ -54,6 +54,9 @@ pub struct Status {
     /// Access-log lines that were lost since the start.
     #[serde(default)]
     pub lost_lines: LostLines,
+    /// Requests to the window that were refused before they were looked at, by reason.
+    #[serde(default)]
+    pub admin_refused: BTreeMap<String, u64>,
     /// Requests that belong to no cluster: answers and redirects of rules, refusals.
     pub elsewhere: Traffic,
     /// Where clients come in.
@@ -380,6 +383,7 @@ pub(crate) fn nothing() -> Status {
         heartbeats: BTreeMap::new(),
         spans: BTreeMap::new(),
         lost_lines: LostLines::default(),
+        admin_refused: BTreeMap::new(),
         elsewhere: Traffic::default(),
         listeners: Vec::new(),
         certificates: Vec::new(),

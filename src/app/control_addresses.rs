@@ -24,6 +24,10 @@ impl Component for Front {
         self.commit(plan).map(|address| format!("status, API and metrics are at {address}"))
     }
 
+    fn certificates(&self) -> ShownCerts {
+        self.certificates()
+    }
+
     fn leave<'a>(&'a mut self, _: &'a mut Grace) -> Ending<'a> {
         Box::pin(self.close())
     }

@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use rand::RngCore;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -98,49 +100,48 @@ impl Tokens {
     }
 }
 
-/// Makes passes: what a browser is given in place of the token that it showed. They are good until their time
-/// is over, their token leaves the file, or this process ends.
-pub struct Passes(hmac::Key);
+/// Passes that are out at one time; beyond it the one ends whose time is over first.
+const MOST_PASSES: usize = 1000;
+
+/// What browsers are given in place of the token that they showed. A pass is good until its time is over, it is
+/// ended, its token leaves the file, or this process ends.
+#[derive(Default)]
+pub struct Passes(RefCell<HashMap<[u8; 32], PassEntry>>);
+
+/// Of a pass, whose hash is its key: what is seen of the table shows none.
+struct PassEntry {
+    token: [u8; 32],
+    until: u64,
+}
 
 impl Passes {
-    /// With a key of their own.
-    pub fn new() -> Self {
-        let mut secret = [0; 32];
-        rand::rng().fill_bytes(&mut secret);
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
-    }
-
     /// A pass for who shows a good token.
-    pub fn issue(&self, tokens: &Tokens, shown: &ShownToken, until: u64) -> Option<String> {
-        tokens.admit(shown).then(|| {
-            let seal = hmac::sign(&self.0, &sealed(&shown.0, until));
-            format!("{until}.{}", URL_SAFE_NO_PAD.encode(seal))
-        })
+    pub fn issue(&self, tokens: &Tokens, shown: &ShownToken, until: u64, now: u64) -> Option<String> {
+        if !tokens.admit(shown) {
+            return None;
+        }
+        let (pass, mut all) = (generate(), self.0.borrow_mut());
+        all.retain(|_, entry| entry.until > now);
+        if all.len() >= MOST_PASSES
+            && let Some(first) = all.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key)
+        {
+            all.remove(&first);
+        }
+        all.insert(hash(pass.as_bytes()), PassEntry { token: shown.0, until });
+        Some(pass)
     }
 
-    /// True when this pass is good now.
+    /// True when this pass is good now, for one of these tokens.
     pub fn admit(&self, tokens: &Tokens, pass: &str, now: u64) -> bool {
-        let read = || {
-            let (until, seal) = pass.split_once('.')?;
-            Some((until.parse::<u64>().ok()?, URL_SAFE_NO_PAD.decode(seal).ok()?))
-        };
-        let Some((until, seal)) = read() else { return false };
-        let good = |token: &[u8; 32]| hmac::verify(&self.0, &sealed(token, until), &seal).is_ok();
-        until > now && tokens.hashes.iter().any(good)
+        let all = self.0.borrow();
+        all.get(&hash(pass.as_bytes()))
+            .is_some_and(|entry| entry.until > now && tokens.hashes.contains(&entry.token))
     }
-}
 
-impl Default for Passes {
-    fn default() -> Self {
-        Self::new()
+    /// Nobody gets in by this pass any more, whoever has it.
+    pub fn end(&self, pass: &str) {
+        self.0.borrow_mut().remove(&hash(pass.as_bytes()));
     }
-}
-
-fn sealed(token: &[u8; 32], until: u64) -> [u8; 40] {
-    let mut text = [0; 40];
-    text[..32].copy_from_slice(token);
-    text[32..].copy_from_slice(&until.to_be_bytes());
-    text
 }
 
 impl fmt::Debug for Tokens {

@@ -36,9 +36,14 @@ impl fmt::Display for ArgumentError {
                 write!(out, "{key:?} cannot be set: write weight, max-sessions or max-requests")
             }
             Self::Scheme(scheme) => {
-                write!(out, "{scheme}:// is not spoken to the proxy: write http://host:port or unix:/path")
+                write!(
+                    out,
+                    "{scheme}:// is not spoken to the proxy: write http://host:port, https://host:port or unix:/path"
+                )
             }
-            Self::Address(url) => write!(out, "{url:?} is no address: write http://host:port or unix:/path"),
+            Self::Address(url) => {
+                write!(out, "{url:?} is no address: write http://host:port, https://host:port or unix:/path")
+            }
         }
     }
 }

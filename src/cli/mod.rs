@@ -3,6 +3,8 @@
 mod argument_error;
 pub mod check;
 pub mod demo;
+mod door;
+mod door_tls;
 mod drain;
 mod explain;
 mod history;

@@ -2,23 +2,25 @@
 //! failure.
 
 use super::argument_error::ArgumentError;
+use super::door::{AdminDoor, DoorStream, KnownDoors};
+use super::door_tls;
 use super::show::complain;
 use crate::base::token;
-use crate::config::{self, address::Address};
 use crate::control::asker::StatedReason;
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 
 /// Where the window is if nothing else is said.
 const DEFAULT: &str = "http://127.0.0.1:9900";
@@ -34,13 +36,20 @@ pub struct Remote {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The proxy's admin address: http://host:port or unix:/path. Else what the conf file says, else
-    /// http://127.0.0.1:9900.
+    /// The proxy's admin address: http://host:port, https://host:port or unix:/path. Else what the conf file
+    /// says, else http://127.0.0.1:9900.
     #[arg(long, env = "HOMING_ADMIN", value_name = "URL")]
     admin: Option<String>,
     /// A file with the token, where one is asked for; or put it into the environment variable HOMING_TOKEN.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Of https: a PEM file with the authority of its certificate, or with that itself; else the public ones, or
+    /// what the conf file names.
+    #[arg(long, env = "HOMING_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Of https: a certificate to show, with its key in the file or beside it.
+    #[arg(long, env = "HOMING_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
 }
 
 /// What all verbs take that change something.
@@ -62,16 +71,13 @@ impl ChangeArgs {
 
 /// A proxy's window.
 pub struct AdminClient {
-    at: At,
+    /// The first that opens is taken.
+    doors: Vec<AdminDoor>,
+    tls: Option<Arc<ClientConfig>>,
+    shows_certificate: bool,
     token: Option<String>,
     /// Why what is changed is changed.
     reason: Option<StatedReason>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum At {
-    Tcp(String),
-    Unix(PathBuf),
 }
 
 /// Why a verb could not be done.
@@ -143,21 +149,30 @@ pub fn run(verb: impl FnOnce() -> Result<(), VerbFailure>) -> i32 {
 impl AdminClient {
     /// The window that the arguments, the environment or the conf file name.
     pub fn find(remote: &Remote, conf: &Path) -> Result<Self, VerbFailure> {
-        let known = if remote.admin.is_some() { None } else { Conf::read(conf) };
-        let at = match (&remote.admin, &known) {
-            (Some(url), _) => At::parse(url)?,
-            (None, Some(conf)) => conf.at.clone(),
-            (None, None) => At::parse(DEFAULT)?,
+        let known = if remote.admin.is_some() { None } else { KnownDoors::read(conf) };
+        let doors = match (&remote.admin, &known) {
+            (Some(url), _) => vec![AdminDoor::parse(url)?],
+            (None, Some(known)) => known.doors.clone(),
+            (None, None) => vec![AdminDoor::parse(DEFAULT)?],
         };
+        let pinned = known.as_ref().map(|known| &*known.certificates).unwrap_or_default();
+        let encrypted = doors.iter().any(|door| matches!(door, AdminDoor::Tls(_)));
+        let tls = encrypted
+            .then(|| door_tls::settings(remote.ca.as_deref(), remote.cert.as_deref(), pinned))
+            .transpose()
+            .map_err(|why| VerbFailure::Usage(why.to_string()))?;
         let token = match (&remote.token_file, std::env::var("HOMING_TOKEN").ok()) {
             (Some(file), _) => {
                 Some(token::first(file).map_err(|e| VerbFailure::Usage(format!("{} {e}", file.display())))?)
             }
             (None, Some(token)) => Some(token.trim().to_owned()),
             // who may not read it may have none, or be told so by the proxy
-            (None, None) => known.and_then(|conf| conf.token_file).and_then(|file| token::first(&file).ok()),
+            (None, None) => {
+                known.and_then(|known| known.token_files.iter().find_map(|file| token::first(file).ok()))
+            }
         };
-        Ok(Self { at, token: token.filter(|token| !token.is_empty()), reason: None })
+        let token = token.filter(|token| !token.is_empty());
+        Ok(Self { doors, tls, shows_certificate: remote.cert.is_some(), token, reason: None })
     }
 
     /// The same, to change something there.
@@ -204,7 +219,8 @@ impl AdminClient {
     }
 
     fn other_answer(&self, what: &str) -> String {
-        format!("{} answers, but not as Homing's admin address does ({what}): check --admin", self.at)
+        let at = self.doors.first().map(AdminDoor::to_string).unwrap_or_default();
+        format!("{at} answers, but not as Homing's admin address does ({what}): check --admin")
     }
 
     fn exchange(
@@ -216,46 +232,50 @@ impl AdminClient {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| VerbFailure::Failed(format!("no runtime: {error}")))?;
         runtime.block_on(async {
-            let connected = match &self.at {
-                At::Tcp(address) => tokio::time::timeout(CONNECT, TcpStream::connect(address))
-                    .await
-                    .map(|c| c.map(AdminConnection::Tcp)),
-                At::Unix(path) => tokio::time::timeout(CONNECT, UnixStream::connect(path))
-                    .await
-                    .map(|c| c.map(AdminConnection::Unix)),
-            };
-            let connection = match connected {
-                Ok(Ok(connection)) => connection,
-                Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
-                Err(_) => return Err(self.unreachable(&format!("no connection within {CONNECT:?}"))),
-            };
-            let request =
-                self.request(method, path, body).map_err(|error| VerbFailure::Usage(error.to_string()))?;
-            let answer = async {
-                match connection {
-                    AdminConnection::Tcp(stream) => send(stream, request).await,
-                    AdminConnection::Unix(stream) => send(stream, request).await,
-                }
-            };
+            let (connection, door) = self.connect().await?;
+            let request = self
+                .request(door, method, path, body)
+                .map_err(|error| VerbFailure::Usage(error.to_string()))?;
+            let answer = send(connection, request);
             match tokio::time::timeout(ANSWER, answer).await {
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
-                Err(_) => Err(self.unreachable(&format!("no answer within {ANSWER:?}"))),
+                Ok(Err(error)) => Err(self.cut_off(door, &*error)),
+                Err(_) => Err(unreachable(door, &format!("no answer within {ANSWER:?}"))),
             }
         })
     }
 
+    /// To the first door that opens.
+    async fn connect(&self) -> Result<(DoorStream, &AdminDoor), VerbFailure> {
+        let mut failure = None;
+        for door in &self.doors {
+            match tokio::time::timeout(CONNECT, door.connect(self.tls.as_ref())).await {
+                Ok(Ok(connection)) => return Ok((connection, door)),
+                Ok(Err(error)) => failure = Some(unreachable(door, &error.to_string())),
+                Err(_) => failure = Some(unreachable(door, &format!("no connection within {CONNECT:?}"))),
+            }
+        }
+        Err(failure.unwrap_or_else(|| VerbFailure::Failed("there is no address to ask".into())))
+    }
+
+    /// It was spoken to, and did not answer. Who should have shown a certificate learns of it so late.
+    fn cut_off(&self, door: &AdminDoor, error: &(dyn Error + Send + Sync + 'static)) -> VerbFailure {
+        let why = in_full(error);
+        if matches!(door, AdminDoor::Tls(_)) && !self.shows_certificate {
+            let hint = "It may ask for a certificate: show one with --cert FILE.";
+            return VerbFailure::Unreachable(format!("no answer from {door}: {why}\n{hint}"));
+        }
+        unreachable(door, &why)
+    }
+
     fn request(
         &self,
+        door: &AdminDoor,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> http::Result<Request<Full<Bytes>>> {
-        let host = match &self.at {
-            At::Tcp(address) => address,
-            At::Unix(_) => "localhost",
-        };
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, door.host());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -264,19 +284,25 @@ impl AdminClient {
         }
         request.body(body.map_or_else(Full::default, |body| Full::from(body.to_string())))
     }
-
-    fn unreachable(&self, why: &str) -> VerbFailure {
-        let at = &self.at;
-        VerbFailure::Unreachable(format!(
-            "no proxy at {at}: {why}\nDoes it run, and does its conf file have server.admin? Another address is given with --admin URL or \
-             in the environment variable HOMING_ADMIN."
-        ))
-    }
 }
 
-enum AdminConnection {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+/// What went wrong, down to its cause.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        text = format!("{text}: {why}");
+        cause = why.source();
+    }
+    text
+}
+
+fn unreachable(door: &AdminDoor, why: &str) -> VerbFailure {
+    let hint = door_tls::hint(why).unwrap_or(
+        "Does it run, and does its conf file have server.admin? Another address is given with --admin URL or in the environment \
+         variable HOMING_ADMIN.",
+    );
+    VerbFailure::Unreachable(format!("no proxy at {door}: {why}\n{hint}"))
 }
 
 /// Whatever goes wrong with a question.
@@ -299,83 +325,6 @@ async fn send(
         // the rest of the answer may be read already
         _ = &mut connection => answer.await,
     }
-}
-
-impl At {
-    fn parse(url: &str) -> Result<Self, ArgumentError> {
-        if let Some(path) = url.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
-        }
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest.strip_suffix('/').unwrap_or(rest),
-            Some((scheme, _)) => return Err(ArgumentError::Scheme(scheme.to_owned())),
-            None => url,
-        };
-        match rest.parse() {
-            Ok(Address::Tcp(_) | Address::Name(..)) => Ok(Self::Tcp(rest.to_owned())),
-            _ => Err(ArgumentError::Address(url.to_owned())),
-        }
-    }
-
-    /// How to get to what listens there.
-    fn of(bind: Address, folder: &Path) -> Self {
-        match bind {
-            Address::Unix(path) => Self::Unix(folder.join(path)),
-            Address::Tcp(at) if at.ip().is_unspecified() && at.is_ipv4() => {
-                Self::Tcp(format!("127.0.0.1:{}", at.port()))
-            }
-            Address::Tcp(at) if at.ip().is_unspecified() => Self::Tcp(format!("[::1]:{}", at.port())),
-            other => Self::Tcp(other.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "http://{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What the conf file says of the window.
-struct Conf {
-    at: At,
-    token_file: Option<PathBuf>,
-}
-
-impl Conf {
-    fn read(path: &Path) -> Option<Self> {
-        let (admin, token_file, folder) = match config::load(path) {
-            Ok(loaded) => (loaded.config.server.admin, loaded.config.server.admin_token_file, loaded.folder),
-            // it has mistakes, and the proxy runs by an older one: the address is likely to be the same
-            Err(_) => {
-                let text = std::fs::read_to_string(path).ok()?;
-                (
-                    server_key(&text, "admin"),
-                    server_key(&text, "admin-token-file"),
-                    path.parent().map(Path::to_owned).unwrap_or_default(),
-                )
-            }
-        };
-        let at = At::of(admin?.parse().ok()?, &folder);
-        Some(Self { at, token_file: token_file.map(|file| folder.join(file)) })
-    }
-}
-
-/// What a text that cannot be read as a whole gives a key, as in `key = "value"`.
-fn server_key(text: &str, key: &str) -> Option<String> {
-    let value = |line: &str| {
-        line.trim()
-            .strip_prefix(key)?
-            .trim_start()
-            .strip_prefix('=')?
-            .trim_start()
-            .strip_prefix('"')
-            .map(str::to_owned)
-    };
-    text.lines().find_map(value)?.split('"').next().map(str::to_owned)
 }
 
 #[cfg(test)]

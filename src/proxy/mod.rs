@@ -14,6 +14,7 @@ pub mod headers;
 pub mod interim;
 pub mod open_request;
 mod outbound;
+pub mod own_cookie;
 mod place;
 pub mod refused;
 pub mod request_head;

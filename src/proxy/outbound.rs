@@ -4,6 +4,7 @@
 use super::context::RequestContext;
 use super::forwarded::{self, Origin};
 use super::headers;
+use super::own_cookie;
 use super::refused::Refused;
 use super::retry::{self, RetryState};
 use super::upgrade::{UpgradeHandoff, UpgradeRequest};
@@ -105,6 +106,10 @@ impl OutboundRequest {
     fn head<'a>(&self, context: &'a RequestContext<'_>, verdict: &Verdict) -> Cow<'a, Parts> {
         let (node, conf, rule) = (&verdict.node, &context.to.cluster.conf, context.to.rule);
         let mut head = Cow::Borrowed(&context.head.parts);
+        // behind an own node is the window itself
+        if !node.link.is_meant() && own_cookie::is_in(&head.headers) {
+            own_cookie::hide(&mut head.to_mut().headers);
+        }
         if !conf.preserve_host || !head.headers.contains_key(header::HOST) {
             head.to_mut().headers.insert(header::HOST, node.link.authority.clone());
         }

@@ -2,14 +2,15 @@
 //! reload.
 
 use super::error::{ControlError, TokenFileError};
-use super::{Body, Caller, ControlHandle, PlaceLimits, RequestBody, serve};
+use super::problem::Problem;
+use super::{Body, Caller, ControlBody, ControlHandle, PlaceLimits, serve};
 use crate::config::model::UnixSocket;
-use crate::listen::tls::{CertStore, HTTP1, TlsConf};
+use crate::listen::tls::{CertStore, HTTP1, SharedTls, TlsConf};
 use crate::listen::{
     Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, UnixAccess, WantedAddress,
 };
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -32,13 +33,16 @@ pub struct ControlOptions {
     pub mode: Option<u32>,
     /// People look at it with a browser.
     pub pages: bool,
+    /// A Unix socket is in clear text, whatever is said of TLS.
+    pub clear_sockets: bool,
 }
 
-/// The address, while there is one. `R` is what each request is held against; it is replaced with each conf.
+/// The addresses, while there are any. `R` is what each request is held against; it is replaced with each conf.
 pub struct ControlListener<R> {
     options: ControlOptions,
     set: ListenerSet<ControlHandle>,
-    rules: Option<Rc<RefCell<Rc<R>>>>,
+    /// The latest, once there are any.
+    rules: Rc<RefCell<Option<Rc<R>>>>,
 }
 
 /// What a conf asks for, made ready.
@@ -58,23 +62,26 @@ impl<R: 'static> ControlListener<R> {
             HTTP1,
             folder,
         );
-        Self { options, set, rules: None }
+        Self { options, set, rules: Rc::default() }
     }
 
-    /// Makes the rules and binds the address, if one is wanted that is not open already. A failure changes
-    /// nothing.
+    /// Makes the rules and binds the addresses that are not open already. A failure changes nothing.
     pub fn prepare(
         &self,
-        address: Option<&str>,
+        addresses: &[impl AsRef<str>],
         (tls, unix): (TlsConf<'_>, Option<&UnixSocket>),
-        rules: impl FnOnce(&Address) -> Result<R, TokenFileError>,
+        rules: impl FnOnce(&[Address]) -> Result<R, TokenFileError>,
     ) -> Result<ControlPlan<R>, ControlError> {
         let (key, mut listener) = (self.options.key, ListenerPlan::default());
-        let Some(text) = address else { return Ok(ControlPlan { rules: None, listener }) };
+        if addresses.is_empty() {
+            return Ok(ControlPlan { rules: None, listener });
+        }
         let of = |why| ListenError { listener: key.to_owned(), why: ListenFault::Address(why) };
-        let address: Address = text.parse().map_err(of)?;
-        let rules = rules(&address)?;
-        self.set.prepare(&mut listener, key, vec![WantedAddress::streams(address)], (tls, unix))?;
+        let parsed: Result<Vec<Address>, _> = addresses.iter().map(|text| text.as_ref().parse()).collect();
+        let addresses = parsed.map_err(of)?;
+        let rules = rules(&addresses)?;
+        let wanted = addresses.into_iter().map(WantedAddress::streams).collect();
+        self.set.prepare(&mut listener, key, wanted, (tls, unix))?;
         Ok(ControlPlan { rules: Some(rules), listener })
     }
 
@@ -85,32 +92,37 @@ impl<R: 'static> ControlListener<R> {
     }
 
     /// Opens what was bound and closes what is not wanted any more; requests under way end first. Returns the
-    /// address opened.
+    /// addresses opened.
     pub fn commit<F>(
         &mut self,
         plan: ControlPlan<R>,
-        answer: impl Fn(Rc<R>, Request<RequestBody>, Caller) -> F + Clone + 'static,
+        answer: impl Fn(Rc<R>, Request<ControlBody>, Caller) -> F + Clone + 'static,
     ) -> Option<String>
     where
         F: Future<Output = Response<Body>> + 'static,
     {
-        let rules = plan.rules.map(Rc::new);
-        let fresh = rules.clone().map(|rules| Rc::new(RefCell::new(rules)));
-        let options = self.options;
+        // who is still under way when an address goes is held against what was said of it last
+        if let Some(rules) = plan.rules {
+            self.rules.replace(Some(Rc::new(rules)));
+        }
+        let (options, rules) = (self.options, &self.rules);
         let opened = self.set.commit(plan.listener, |_, mut bound, tls| {
-            let (Some(socket), Some(present)) = (bound.streams.pop(), fresh.clone()) else {
-                return Err(io::ErrorKind::NotFound.into());
-            };
-            let answer = answer.clone();
+            let Some(socket) = bound.streams.pop() else { return Err(io::ErrorKind::NotFound.into()) };
+            let (answer, rules) = (answer.clone(), rules.clone());
+            let clear = options.clear_sockets && matches!(socket.address(), Address::Unix(_));
+            let tls = if clear { SharedTls::default() } else { tls };
             serve(socket, options, tls, move |request, caller| {
-                answer(present.borrow().clone(), request, caller)
+                let present = rules.borrow().clone();
+                let answer = present.map(|rules| answer(rules, request, caller));
+                async move {
+                    match answer {
+                        Some(answer) => answer.await,
+                        None => gone().into_response(),
+                    }
+                }
             })
         });
-        match (&self.rules, rules) {
-            (Some(present), Some(rules)) if opened.is_empty() => drop(present.replace(rules)),
-            _ => self.rules = fresh,
-        }
-        opened.into_iter().next()
+        (!opened.is_empty()).then(|| opened.join(", "))
     }
 
     /// Closes the address, and waits until it is; requests under way are answered.
@@ -124,4 +136,9 @@ impl<R: 'static> ControlListener<R> {
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.set.certificates()
     }
+}
+
+/// The refusal where nothing was ever said of an address.
+fn gone() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "This address is being closed.")
 }

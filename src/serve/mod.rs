@@ -12,7 +12,7 @@ pub use body::Body;
 use body::Sent;
 pub use control_listener::{ControlListener, ControlOptions, ControlPlan};
 pub use error::{ControlError, TokenFileError};
-pub use places::{Place, PlaceLimits, Places};
+pub use places::{ControlPlace, ControlPlaces, PlaceLimits};
 
 use crate::base::log_throttle::LogThrottle;
 use crate::base::tasks::kept;
@@ -63,6 +63,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub struct Caller {
     /// Where from.
     pub peer: Peer,
+    /// It comes over TLS.
+    pub encrypted: bool,
     /// The user whose process it is, where it comes over a Unix socket.
     pub user: Option<u32>,
     /// The names in the certificate that was shown, which an authority of the conf vouches for.
@@ -99,7 +101,7 @@ fn serve<H, F>(
     handler: H,
 ) -> io::Result<ControlHandle>
 where
-    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
+    H: Fn(Request<ControlBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let ((open, closed), (closing, until)) = (oneshot::channel(), watch::channel(()));
@@ -117,19 +119,20 @@ async fn accept<H, F>(
     handler: Rc<H>,
     mut closed: watch::Receiver<()>,
 ) where
-    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
+    H: Fn(Request<ControlBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let (places, log) = (Places::new(options.places), Rc::new(LogThrottle::default()));
+    let (places, log) = (ControlPlaces::new(options.places), Rc::new(LogThrottle::default()));
     let until = closed.clone();
     let closing = async { drop(closed.changed().await) };
-    let start = move |stream, peer, place: Option<Rc<Place>>| {
+    let start = move |stream, peer, place: Option<Rc<ControlPlace>>| {
         // who has none came when the address went
         let Some(place) = place else { return };
-        let caller = Caller { peer, user: user_of(&stream), names: None };
+        let tls = tls.load_full();
+        let caller = Caller { peer, encrypted: tls.is_some(), user: user_of(&stream), names: None };
         let stream = WatchedStream::new(stream, PlaceWatch::new(place.clone(), WriteLimit::of(PATIENCE)));
         let (held, closed, log) = (place.clone(), until.clone(), log.clone());
-        let (handler, tls) = (handler.clone(), tls.load_full());
+        let handler = handler.clone();
         let task = tokio::task::spawn_local(async move {
             let served = Served { options, place: held.clone(), handler };
             let serving = async {
@@ -194,13 +197,13 @@ fn refused(key: &str, peer: Peer, error: &io::Error, log: &LogThrottle) {
 /// What every connection of an address has.
 struct Served<H> {
     options: ControlOptions,
-    place: Rc<Place>,
+    place: Rc<ControlPlace>,
     handler: Rc<H>,
 }
 
 impl<H, F> Served<H>
 where
-    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
+    H: Fn(Request<ControlBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     /// Answers a request. What is to answer is on the heap, where the next request finds it warm: ten thousand
@@ -221,14 +224,14 @@ where
             self.place.has_request();
         }
         let place = self.place.clone();
-        Box::pin((self.handler)(request.map(|body| RequestBody { body, place }), caller))
+        Box::pin((self.handler)(request.map(|body| ControlBody { body, place }), caller))
     }
 }
 
 async fn connection<S, H, F>(stream: S, caller: Caller, served: Served<H>, mut closed: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(Request<RequestBody>, Caller) -> F + 'static,
+    H: Fn(Request<ControlBody>, Caller) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
@@ -283,14 +286,14 @@ fn sealed(mut response: Response<Body>, pages: bool) -> Response<Body> {
 }
 
 /// A request's body that has not been read.
-pub struct RequestBody {
+pub struct ControlBody {
     body: Incoming,
-    place: Rc<Place>,
+    place: Rc<ControlPlace>,
 }
 
 /// A request's body, within size and time.
-pub async fn body_of(body: RequestBody, largest: usize) -> Result<Bytes, Problem> {
-    let RequestBody { body, place } = body;
+pub async fn body_of(body: ControlBody, largest: usize) -> Result<Bytes, Problem> {
+    let ControlBody { body, place } = body;
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => {
             place.has_request();

@@ -32,7 +32,7 @@ pub struct PlaceLimits {
 }
 
 /// All of an address.
-pub struct Places {
+pub struct ControlPlaces {
     limits: PlaceLimits,
     open: Cell<usize>,
     /// Requests that are whole, and not answered yet.
@@ -44,8 +44,8 @@ pub struct Places {
 }
 
 /// One connection's.
-pub struct Place {
-    of: Rc<Places>,
+pub struct ControlPlace {
+    of: Rc<ControlPlaces>,
     task: RefCell<Option<AbortHandle>>,
     /// Its number among those that owe a request, while it does.
     owes: Cell<Option<u64>>,
@@ -55,7 +55,7 @@ pub struct Place {
     idle: Cell<bool>,
 }
 
-impl Places {
+impl ControlPlaces {
     /// None is taken.
     pub fn new(limits: PlaceLimits) -> Rc<Self> {
         Rc::new(Self {
@@ -69,14 +69,14 @@ impl Places {
     }
 
     /// A place for one more. Only where nobody owes a request it waits.
-    pub async fn enter(self: &Rc<Self>) -> Rc<Place> {
+    pub async fn enter(self: &Rc<Self>) -> Rc<ControlPlace> {
         let mut room = pin!(self.news.notified());
         while self.open.get() >= self.limits.connections && !self.let_one_go() {
             room.as_mut().await;
             room.set(self.news.notified());
         }
         self.open.set(self.open.get() + 1);
-        let place = Place {
+        let place = ControlPlace {
             of: self.clone(),
             task: RefCell::default(),
             owes: Cell::new(None),
@@ -95,7 +95,7 @@ impl Places {
     }
 }
 
-impl Place {
+impl ControlPlace {
     /// This task serves the connection; it owes its first request.
     pub fn is_served_by(&self, task: AbortHandle) {
         self.task.replace(Some(task));
@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ControlPlace {
     fn drop(&mut self) {
         // what was in work has ended before: its answer is gone
         if let Some(number) = self.owes.take() {
@@ -178,7 +178,7 @@ impl Drop for Place {
 }
 
 /// An answer that is being sent; its connection owes the next request once it is gone.
-pub struct Answering(pub Rc<Place>);
+pub struct Answering(pub Rc<ControlPlace>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -188,13 +188,13 @@ impl Drop for Answering {
 
 /// What is seen of a connection's bytes.
 pub struct PlaceWatch {
-    place: Rc<Place>,
+    place: Rc<ControlPlace>,
     limit: WriteLimit,
 }
 
 impl PlaceWatch {
     /// Of this place; so long the other side may take nothing.
-    pub fn new(place: Rc<Place>, limit: WriteLimit) -> Self {
+    pub fn new(place: Rc<ControlPlace>, limit: WriteLimit) -> Self {
         Self { place, limit }
     }
 }
@@ -217,7 +217,7 @@ mod tests {
     const LIMITS: PlaceLimits = PlaceLimits { connections: 3, spare: 1 };
 
     /// A connection that does nothing, until it is let go.
-    async fn come(places: &Rc<Places>) -> (Rc<Place>, tokio::task::JoinHandle<()>) {
+    async fn come(places: &Rc<ControlPlaces>) -> (Rc<ControlPlace>, tokio::task::JoinHandle<()>) {
         let place = places.enter().await;
         let held = place.clone();
         let task = tokio::task::spawn_local(async move {
@@ -238,7 +238,7 @@ mod tests {
         let tasks = tokio::task::LocalSet::new();
         tasks
             .run_until(async {
-                let places = Places::new(LIMITS);
+                let places = ControlPlaces::new(LIMITS);
                 let (first, second, third) = (come(&places).await, come(&places).await, come(&places).await);
                 first.0.has_head();
                 first.0.has_request();
@@ -264,7 +264,7 @@ mod tests {
         let tasks = tokio::task::LocalSet::new();
         tasks
             .run_until(async {
-                let places = Places::new(LIMITS);
+                let places = ControlPlaces::new(LIMITS);
                 let (first, second) = (come(&places).await, come(&places).await);
                 first.0.has_request();
                 assert!(second.0.may_work());
@@ -281,7 +281,7 @@ mod tests {
         let tasks = tokio::task::LocalSet::new();
         tasks
             .run_until(async {
-                let (place, _task) = come(&Places::new(LIMITS)).await;
+                let (place, _task) = come(&ControlPlaces::new(LIMITS)).await;
                 let first = place.until.get();
                 place.has_bytes();
                 assert_eq!(place.until.get(), first, "a byte is no request");

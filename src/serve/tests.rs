@@ -10,16 +10,17 @@ const OPTIONS: ControlOptions = ControlOptions {
     backlog: 1,
     mode: None,
     pages: false,
+    clear_sockets: true,
 };
 
 #[tokio::test]
 async fn when_all_work_at_something_ping_is_answered_all_the_same() {
     let tasks = tokio::task::LocalSet::new();
     let asked = async {
-        let (places, (_open, closed)) = (Places::new(OPTIONS.places), watch::channel(()));
+        let (places, (_open, closed)) = (ControlPlaces::new(OPTIONS.places), watch::channel(()));
         let (news, follower) = mpsc::channel(1);
         let follower = Rc::new(std::cell::Cell::new(Some(follower)));
-        let handler = Rc::new(move |_: Request<RequestBody>, _| {
+        let handler = Rc::new(move |_: Request<ControlBody>, _| {
             let body = follower.take().map_or_else(|| Body::from("ok"), Body::Stream);
             async move { Response::new(body) }
         });
@@ -27,7 +28,7 @@ async fn when_all_work_at_something_ping_is_answered_all_the_same() {
             let (ours, theirs) = tokio::io::duplex(4096);
             let place = places.enter().await;
             let served = Served { options: OPTIONS, place: place.clone(), handler: handler.clone() };
-            let caller = Caller { peer: Peer::Unix, user: None, names: None };
+            let caller = Caller { peer: Peer::Unix, encrypted: false, user: None, names: None };
             let task = tokio::task::spawn_local(connection(ours, caller, served, closed.clone()));
             place.is_served_by(task.abort_handle());
             theirs
@@ -59,15 +60,15 @@ async fn a_follower_that_reads_nothing_is_cut_off() {
     let (stream, address) = listener.accept().await.unwrap();
     let (news, gone) = mpsc::channel(1);
     let gone = Rc::new(std::cell::Cell::new(Some(gone)));
-    let handler = Rc::new(move |_: Request<RequestBody>, _| {
+    let handler = Rc::new(move |_: Request<ControlBody>, _| {
         let body = gone.take().map(Body::Stream);
         async move { Response::new(body.unwrap_or_else(|| Body::from(""))) }
     });
     let (_open, closed) = watch::channel(());
-    let place = Places::new(OPTIONS.places).enter().await;
+    let place = ControlPlaces::new(OPTIONS.places).enter().await;
     let watch = PlaceWatch::new(place.clone(), WriteLimit::of(Duration::from_millis(50)));
     let stream = WatchedStream::new(stream, watch);
-    let caller = Caller { peer: Peer::Tcp(address), user: None, names: None };
+    let caller = Caller { peer: Peer::Tcp(address), encrypted: false, user: None, names: None };
     let serving = connection(stream, caller, Served { options: OPTIONS, place, handler }, closed);
     let feeding = async {
         let mut fed = 0;

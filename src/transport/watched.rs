@@ -1,4 +1,4 @@
-//! A stream somebody watches: what is written, and what becomes of it.
+//! A stream somebody watches: what is read and written, and what becomes of it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,6 +7,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Who watches.
 pub trait StreamWatch {
+    /// Something was read, or the stream has ended.
+    fn read(&mut self) {}
+
     /// Something was to be written; what is returned is what the writer is told.
     fn write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>>;
 }
@@ -26,7 +29,12 @@ impl<S, W> WatchedStream<S, W> {
 
 impl<S: AsyncRead + Unpin, W: StreamWatch + Unpin> AsyncRead for WatchedStream<S, W> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if polled.is_ready() {
+            this.watch.read();
+        }
+        polled
     }
 }
 

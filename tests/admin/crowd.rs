@@ -23,7 +23,7 @@ impl Crowd {
         let connect = |n: usize| {
             let mut stream = TcpStream::connect(address).unwrap();
             // it may be closed already
-            let _ = stream.write_all(if n % 3 == 0 { b"" } else { begin });
+            let _ = stream.write_all(if n.is_multiple_of(3) { b"" } else { begin });
             stream
         };
         let all: Vec<TcpStream> = (0..MANY).map(connect).collect();

@@ -150,7 +150,7 @@ fn a_browser_logs_in_and_out() {
         browser.send("POST", "/login", &form, format!("token={token}").as_bytes()).unwrap()
     };
     let wrong = log_in(&mut browser, "0123456789abcdef0123456789abcdee");
-    assert!(wrong.status == 401 && wrong.text().contains("not the token"), "{}", wrong.text());
+    assert!(wrong.status == 401 && wrong.text().contains("none of the tokens"), "{}", wrong.text());
     let right = log_in(&mut browser, TOKEN);
     let cookie = right.head.get("set-cookie").unwrap().to_owned();
     assert!(
@@ -164,8 +164,41 @@ fn a_browser_logs_in_and_out() {
     assert_eq!(reload(&[]), 403, "a cookie alone changes nothing: any page of this host may have sent it");
     assert_eq!(reload(&[("Origin", "http://127.0.0.1:1")]), 403);
     assert_eq!(reload(&[("Origin", &own)]), 200);
+    let pair = cookie.split(';').next().unwrap();
+    let copied = |path: &str| Client::new(admin).get_with(path, &[("Cookie", pair)]).status;
+    assert_eq!(copied("/api/status"), 200, "who has a copy of it is in, too");
     assert_eq!(browser.send("POST", "/logout", &form, b"").unwrap().status, 303);
     assert_eq!(browser.get("/").status, 401);
+    assert_eq!((copied("/api/status"), copied("/metrics")), (401, 401), "until it is ended");
+}
+
+#[test]
+fn the_cookie_of_a_browser_goes_to_the_window_and_to_no_other_node() {
+    let nodes = Origin::several(1);
+    let admin = free_addr();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("admin.token"), TOKEN).unwrap();
+    let own = format!(
+        "[[rule]]\nhost = \"window.test\"\ncluster = \"window\"\n[cluster.window.nodes]\nown = {{ url = \"http://{admin}\", own = true }}"
+    );
+    let conf = Conf::over(&nodes)
+        .server(&format!("admin = \"{admin}\"\nadmin-token-file = \"admin.token\""))
+        .rule("host = \"app.test\"")
+        .more(&own);
+    std::fs::write(folder.path().join("homing.toml"), conf.text()).unwrap();
+    let proxy = Proxy::start_in(folder, "homing.toml");
+    until("the window opens", || TcpStream::connect(admin).is_ok().then_some(()));
+    let origin = format!("http://{admin}");
+    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", origin.as_str())];
+    let answer =
+        Client::new(admin).send("POST", "/login", &form, format!("token={TOKEN}").as_bytes()).unwrap();
+    let pair = answer.head.get("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let cookies = format!("a=1; {pair}; b=2");
+    let ask = |host: &str, path: &str| {
+        Client::new(proxy.addr).get_with(path, &[("Host", host), ("Cookie", &cookies), ("Cookie", &pair)])
+    };
+    assert_eq!(ask("window.test", "/api/status").status, 200, "behind a listener it is the window still");
+    assert_eq!(ask("app.test", "/headers").seen("cookie"), ["a=1; b=2"]);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn wrong_usage_is_exit_2() {
         &["drain", "app/n1", "--then", "kill"],
         &["set", "app/n1"],
         &["set", "app/n1", "wight=5"],
-        &["status", "--admin", "https://127.0.0.1:9900"],
+        &["status", "--admin", "ftp://127.0.0.1:9900"],
         &["completions", "cobol"],
     ] {
         let said = homing(Path::new("."), arguments, &[]);

@@ -109,7 +109,11 @@ impl Said {
 pub fn homing(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = Command::new(binary());
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
-    command.env_remove("HOMING_ADMIN").env_remove("HOMING_TOKEN").envs(environment.iter().copied());
+    command
+        .env_remove("HOMING_ADMIN")
+        .env_remove("HOMING_TOKEN")
+        .env_remove("HOMING_CA")
+        .envs(environment.iter().copied());
     let done = command.output().expect("the binary runs");
     Said {
         code: done.status.code().expect("it ends by itself"),

@@ -236,12 +236,15 @@ fn cookies_of_an_http2_client_are_one_line() {
     h2::run(async {
         let mut send = h2::connect(proxy.addr).await;
         let mut request = h2::get("http", "app.test", "/cookies");
-        for crumb in ["a=1", "HOMING=none", "b=2", "c=3"] {
+        for crumb in ["a=1", "HOMING=none", "homing-admin=P", "b=2", "c=3"] {
             request.headers_mut().append("cookie", crumb.parse().expect("a value"));
         }
         assert_eq!(h2::fetch(&mut send, request).await.status(), 200);
     });
-    Client::new(proxy.addr).get_with("/cookies", &[("Cookie", "a=1"), ("Cookie", "b=2")]);
+    Client::new(proxy.addr).get_with(
+        "/cookies",
+        &[("Cookie", "a=1"), ("Cookie", "homing-admin=P"), ("Cookie", "b=2; homing-admin=P")],
+    );
     let seen = node.seen();
     let cookies: Vec<Vec<&str>> = seen.iter().map(|seen| seen.head.all("cookie").collect()).collect();
     assert_eq!(cookies, [["a=1; b=2; c=3"], ["a=1; b=2"]], "without ours, and of HTTP/1 too");

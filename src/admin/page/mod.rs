@@ -6,7 +6,7 @@ mod lists;
 mod parts;
 mod spark;
 
-use super::guard::Credential;
+use super::guard::{Credential, Visitor};
 use super::history::MetricHistory;
 use super::status::{ClusterState, Moves, Status};
 use crate::admin::form::Form;
@@ -34,8 +34,8 @@ pub struct PageContext<'s> {
     pub history: &'s MetricHistory,
     /// What was refused, if this answers a form.
     pub notice: Option<&'s Notice<'s>>,
-    /// How who looks at it was let in.
-    pub proof: Credential,
+    /// Who looks at it.
+    pub visitor: &'s Visitor,
 }
 
 /// A change that was refused, and what was asked for.
@@ -50,7 +50,7 @@ pub struct Notice<'n> {
 
 /// The whole page.
 pub fn whole(sight: &PageContext<'_>) -> String {
-    let PageContext { status, moves, history, notice, proof } = *sight;
+    let PageContext { status, moves, history, notice, visitor } = *sight;
     let clusters = &status.clusters;
     let lacking: Vec<&str> = clusters
         .iter()
@@ -69,7 +69,7 @@ pub fn whole(sight: &PageContext<'_>) -> String {
                 @if status.stopping { ", " strong { "stopping" } }
             }
             form method="post" action="/api/reload" { button { "Reload the conf" } }
-            @if proof == Credential::Cookie { form method="post" action="/logout" { button { "Log out" } } }
+            @if visitor.by == Credential::Cookie { form method="post" action="/logout" { button { "Log out" span.unseen { " " (visitor.name) } } } }
         }
         p #link role="status" data-keep {}
         p #said .unseen role="status" aria-live="polite" data-keep {}
@@ -102,7 +102,7 @@ pub fn login(wrong: Option<&str>) -> String {
                 input #token name="token" type="password" autocomplete="current-password" required autofocus;
                 button.main { "Log in" }
             }
-            p { "It is in the file that " code { "server.admin-token-file" } " of the conf names." }
+            p { "It is in a file that " code { "server.admin-token-file" } " or " code { "server.admin.tokens" } " of the conf names." }
         }
     };
     document("Log in · Homing", false, &body)
@@ -148,6 +148,7 @@ fn refused(notice: &Notice<'_>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::AdminLevel;
     use http::StatusCode;
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
             moves: &moves,
             history: &history,
             notice: Some(&notice),
-            proof: Credential::NotAsked,
+            visitor: &Visitor { name: "<script>".into(), level: AdminLevel::Read, by: Credential::Cookie },
         });
         assert!(page.contains("&lt;script&gt;") && page.contains("Do it all the same"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("style="), "{page}");

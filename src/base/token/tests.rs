@@ -73,20 +73,36 @@ fn files_without_a_good_token_are_refused_without_repeating_them() {
 }
 
 #[test]
-fn a_pass_is_good_for_its_time_its_token_and_its_process() {
-    let (token, passes) = (generate(), Passes::new());
-    let tokens = Tokens::parse(&token).unwrap();
-    let pass = passes.issue(&tokens, &ShownToken::of(&token), 100).unwrap();
-    assert!(passes.admit(&tokens, &pass, 99));
+fn a_pass_is_good_for_its_time_its_token_and_its_process_until_it_is_ended() {
+    let (token, passes) = (generate(), Passes::default());
+    let (tokens, shown) = (Tokens::parse(&token).unwrap(), ShownToken::of(&token));
+    let pass = passes.issue(&tokens, &shown, 100, 1).unwrap();
+    let other = passes.issue(&tokens, &shown, 100, 1).unwrap();
+    assert!(passes.admit(&tokens, &pass, 99) && passes.admit(&tokens, &other, 99));
     assert!(!passes.admit(&tokens, &pass, 100), "its time is over");
-    assert!(!passes.admit(&tokens, &pass.replacen("100", "999", 1), 99), "nobody lengthens it");
     assert!(!passes.admit(&Tokens::parse(&generate()).unwrap(), &pass, 99), "its token is good no more");
-    assert!(!Passes::new().admit(&tokens, &pass, 99), "another process");
-    assert!(!pass.contains(&token));
-    assert_eq!(passes.issue(&tokens, &ShownToken::of(&generate()), 100), None);
-    for wrong in ["", ".", "100", "100.", "x.y"] {
+    assert!(!Passes::default().admit(&tokens, &pass, 99), "another process");
+    assert!(!pass.contains(&token) && pass != other);
+    assert_eq!(passes.issue(&tokens, &ShownToken::of(&generate()), 100, 1), None);
+    for wrong in ["", ".", "100", &token, &pass[1..]] {
         assert!(!passes.admit(&tokens, wrong, 99), "{wrong}");
+        passes.end(wrong);
     }
+    passes.end(&pass);
+    assert!(!passes.admit(&tokens, &pass, 99) && passes.admit(&tokens, &other, 99), "one is ended");
+}
+
+#[test]
+fn passes_are_bounded() {
+    let (token, passes) = (generate(), Passes::default());
+    let (tokens, shown) = (Tokens::parse(&token).unwrap(), ShownToken::of(&token));
+    let issue = |until| passes.issue(&tokens, &shown, until, 1).unwrap();
+    let (last, first) = (issue(1000), issue(10));
+    (0..MOST_PASSES - 1).for_each(|_| drop(issue(100)));
+    assert!(!passes.admit(&tokens, &first, 2) && passes.admit(&tokens, &last, 2));
+    assert_eq!(passes.0.borrow().len(), MOST_PASSES);
+    passes.issue(&tokens, &shown, 2000, 500).unwrap();
+    assert_eq!(passes.0.borrow().len(), 2, "what is over is gone");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether a conf file makes sense: names that must exist, addresses, options that belong together, files
 //! that must be readable.
 
+mod admin;
 mod affinity;
 mod checker;
 mod cluster;
@@ -59,6 +60,7 @@ pub fn run(config: &Config, spans: &Spans, folder: &Path, options: Options) -> C
             "add one: [cluster.app], with its nodes under [cluster.app.nodes]",
         );
     }
+    admin::check(&mut checker);
     server::check(&mut checker);
     listener::check(&mut checker);
     rule::check(&mut checker);

@@ -1,7 +1,7 @@
 //! Nodes that are the proxy itself.
 
 use super::super::address::{Address, NodeUrl};
-use super::super::model::{Announce, NodeTable};
+use super::super::model::{Admin, NodeTable};
 use super::checker::Checker;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,17 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// connected to.
 pub fn check(c: &mut Checker<'_>, at: &str, table: &NodeTable, url: &NodeUrl) {
     let server = &c.config.server;
-    let doors = [
-        ("server.admin", server.admin.as_deref()),
-        ("server.announce", server.announce.as_ref().map(Announce::bind)),
-        ("server.mod-heartbeat", server.mod_heartbeat.as_ref().map(|heard| heard.bind.as_str())),
-    ];
-    let leads = |bind: &&str| bind.parse().is_ok_and(|bind| leads(c, url, &bind));
-    let Some((key, _)) =
-        doors.into_iter().find(|(_, bind)| bind.as_ref().is_some_and(leads)).filter(|_| !table.own)
-    else {
-        return;
-    };
+    let admin = server.admin.iter().flat_map(Admin::binds).map(|bind| ("server.admin", &**bind));
+    let announce = server.announce.iter().map(|conf| ("server.announce", conf.bind()));
+    let heard = server.mod_heartbeat.iter().map(|heard| ("server.mod-heartbeat", &*heard.bind));
+    let leads = |bind: &str| bind.parse().is_ok_and(|bind| leads(c, url, &bind));
+    let found = admin.chain(announce).chain(heard).find(|(_, bind)| leads(bind));
+    let Some((key, _)) = found.filter(|_| !table.own) else { return };
     c.error(
         at,
         format!("this is the proxy's own {key}: every client of ours would come to it from this machine"),

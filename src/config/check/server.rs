@@ -1,7 +1,7 @@
 //! `[server]`.
 
 use super::super::address::{Address, NodeUrl};
-use super::super::model::Announce;
+use super::super::model::{Admin, Announce};
 use super::super::source::{EntryPart, join};
 use super::super::suggest::did_you_mean;
 use super::checker::Checker;
@@ -9,7 +9,6 @@ use std::net::IpAddr;
 
 pub fn check(c: &mut Checker<'_>) {
     let server = &c.config.server;
-    admin(c);
     announce(c);
     mod_heartbeat(c);
     traces(c);
@@ -77,35 +76,6 @@ fn traces(c: &mut Checker<'_>) {
     }
 }
 
-fn admin(c: &mut Checker<'_>) {
-    let server = &c.config.server;
-    if let Some(name) = &server.admin_token_file {
-        c.token("server.admin-token-file", name);
-    }
-    let Some(text) = &server.admin else {
-        if server.admin_token_file.is_some() {
-            c.error_key(
-                "server.admin-token-file",
-                "`admin-token-file` has no effect without `admin`",
-                "add admin = \"127.0.0.1:9900\", or remove the line",
-            );
-        }
-        return;
-    };
-    let bind = match text.parse::<Address>() {
-        Ok(bind) => bind,
-        Err(text) => return c.refuse("server.admin", &text),
-    };
-    if !bind.is_local() && server.admin_token_file.is_none() {
-        c.error(
-            "server.admin",
-            format!("{bind} is open to other machines, and no token guards it"),
-            "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
-        );
-    }
-    listened_on(c, "server.admin", &bind);
-}
-
 fn mod_heartbeat(c: &mut Checker<'_>) {
     const AT: &str = "server.mod-heartbeat";
     let Some(conf) = &c.config.server.mod_heartbeat else { return };
@@ -136,7 +106,7 @@ fn mod_heartbeat(c: &mut Checker<'_>) {
         Err(text) => return c.refuse(&at, &text),
     };
     listened_on(c, &at, &bind);
-    not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
+    not_admin(c, &at, &bind);
     not_also(c, &at, &bind, "announce", c.config.server.announce.as_ref().map(Announce::bind));
     let ip = if let Address::Tcp(at) = &bind { Some(at.ip()) } else { None };
     for (n, text) in conf.groups.iter().enumerate() {
@@ -194,8 +164,21 @@ fn announce(c: &mut Checker<'_>) {
         Ok(bind) => bind,
         Err(text) => return c.refuse(&at, &text),
     };
+    if conf.tls().is_none() && !bind.is_local() {
+        let help = "write announce = { bind = …, tls = { certs = [\"certs\"] } }, or an address of this machine alone";
+        c.warn(
+            &at,
+            format!("tokens come to {bind} in clear text: whoever listens on the way has them"),
+            help,
+        );
+    }
     listened_on(c, &at, &bind);
-    not_also(c, &at, &bind, "admin", c.config.server.admin.as_deref());
+    not_admin(c, &at, &bind);
+}
+
+fn not_admin(c: &mut Checker<'_>, at: &str, bind: &Address) {
+    let binds = c.config.server.admin.iter().flat_map(Admin::binds);
+    binds.for_each(|other| not_also(c, at, bind, "admin", Some(other)));
 }
 
 fn not_also(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str, other: Option<&str>) {
@@ -207,7 +190,7 @@ fn not_also(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str, other: Opt
 }
 
 /// No address is listened on twice.
-fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Address) {
+pub(super) fn listened_on(c: &mut Checker<'_>, at: &str, bind: &Address) {
     let shared = |(_, listener): &(&String, &super::super::model::Listener)| {
         listener
             .bind

@@ -44,7 +44,8 @@ pub use listener::{ClientAuth, Listener, ListenerTls, TlsVersion, UnixSocket};
 pub use node::{AdminState, Changed, Node, NodeTable, Role, Then};
 pub use rule::{HandOff, HeaderEdits, Redirect, Respond, Rule};
 pub use server::{
-    AccessLog, Announce, AnnounceTable, LogFormat, ModHeartbeat, Server, Traces, Workers, WorkersWord,
+    AccessLog, Admin, AdminLevel, AdminTable, AdminToken, Announce, AnnounceTable, LogFormat, ModHeartbeat,
+    Server, Traces, Workers, WorkersWord,
 };
 
 conf! {

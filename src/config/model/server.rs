@@ -1,7 +1,8 @@
 //! `[server]`: the process as a whole.
 
-use super::{ListenerTls, UnixSocket};
+use super::{ClientAuth, ListenerTls, OneOrMany, UnixSocket};
 use crate::base::units::{Duration, Network};
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,9 @@ conf! {
         pub workers: Workers,
         /// Where dashboard, API and /metrics listen.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub admin: Option<String>,
-        /// A file with the token that whoever uses `admin` has to show. Needed for any address but this
-        /// machine's own.
+        pub admin: Option<Admin>,
+        /// A file with a token for `admin` that may do everything, and is called "admin" where it is told who
+        /// did what. This one or another is needed for any address but this machine's own.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub admin_token_file: Option<String>,
         /// Where nodes send heartbeats and thick clients ask for the ranked list.
@@ -66,6 +67,87 @@ impl Default for Server {
             max_connections: 20_000,
             max_sessions: 1_000_000,
         }
+    }
+}
+
+/// Where dashboard, API and /metrics listen: an address, or a table with more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Admin {
+    /// Just the address.
+    Address(String),
+    /// With more said of it.
+    Table(AdminTable),
+}
+
+impl Admin {
+    /// The addresses.
+    pub fn binds(&self) -> &[String] {
+        match self {
+            Self::Address(bind) => std::slice::from_ref(bind),
+            Self::Table(table) => table.bind.as_slice(),
+        }
+    }
+
+    /// How it is encrypted, if it is.
+    pub fn tls(&self) -> Option<&ListenerTls> {
+        match self {
+            Self::Address(_) => None,
+            Self::Table(table) => table.tls.as_ref(),
+        }
+    }
+
+    /// Its tokens, by name.
+    pub fn tokens(&self) -> impl Iterator<Item = (&str, &AdminToken)> {
+        let table = if let Self::Table(table) = self { Some(table) } else { None };
+        table.into_iter().flat_map(|table| table.tokens.iter().map(|(name, token)| (&**name, token)))
+    }
+
+    /// Whether nobody gets in who shows no certificate.
+    pub fn wants_certificate(&self) -> bool {
+        self.tls().is_some_and(|tls| tls.client_ca.is_some() && tls.client_auth == ClientAuth::Require)
+    }
+}
+
+conf! {
+    /// What is said of dashboard, API and /metrics.
+    #[derive(Default)]
+    pub struct AdminTable {
+        /// "host:port", "unix:/path", or a list. Whoever may open a Unix socket may do everything: it is for
+        /// the user alone that homing runs as.
+        pub bind: OneOrMany<String>,
+        /// TLS, but for Unix sockets; absent means clear text. With `client-ca`, a certificate of that authority
+        /// is asked for; where there are no tokens, whoever shows one may do everything.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub tls: Option<ListenerTls>,
+        /// Tokens by name, each in a file: the name stands where it is told who did what.
+        #[serde(skip_serializing_if = "IndexMap::is_empty")]
+        pub tokens: IndexMap<String, AdminToken>,
+    }
+}
+
+conf! {
+    /// A token, and what its bearer may.
+    #[derive(Default)]
+    pub struct AdminToken {
+        /// The file that holds it; one that holds several lets one be changed for another without a gap.
+        pub file: String,
+        /// What its bearer may do: "read" all that is shown, "operate" what a node's state is, "admin" all.
+        pub level: AdminLevel,
+    }
+}
+
+keywords! {
+    /// What somebody may do.
+    #[derive(PartialOrd, Ord)]
+    pub enum AdminLevel {
+        /// Look.
+        #[default]
+        Read = "read",
+        /// And take nodes, clusters and rules out and in, and set limits.
+        Operate = "operate",
+        /// And all else: have the conf file read, take what is known of a node away.
+        Admin = "admin",
     }
 }
 

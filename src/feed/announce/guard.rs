@@ -41,7 +41,7 @@ pub struct Credentials {
 
 impl AnnounceGuard {
     /// For this conf, with the tokens that were read with it.
-    pub fn new(config: &Config, bind: &Address, files: &NamedFiles) -> Result<Self, TokenFileError> {
+    pub fn new(config: &Config, binds: &[Address], files: &NamedFiles) -> Result<Self, TokenFileError> {
         let mut common = None;
         let (mut clusters, mut known) = (HashMap::new(), Vec::new());
         for (name, cluster) in &config.cluster {
@@ -66,7 +66,7 @@ impl AnnounceGuard {
             clusters.insert(name.clone(), Wants { tokens: own, whose, names });
         }
         known.extend(common);
-        Ok(Self { clusters, known, local: bind.is_local() })
+        Ok(Self { clusters, known, local: binds.iter().all(Address::is_local) })
     }
 
     /// What a request shows, if there is a cluster that it is good for, or may be.

@@ -15,7 +15,7 @@ use crate::heartbeat::{Role, Sender, native};
 use crate::listen::tls::CertStore;
 use crate::serve::problem::Problem;
 use crate::serve::{
-    Body, Caller, ControlError, ControlListener, ControlOptions, ControlPlan, PlaceLimits, RequestBody,
+    Body, Caller, ControlBody, ControlError, ControlListener, ControlOptions, ControlPlan, PlaceLimits,
     body_of, json_line,
 };
 use crate::upstream::own_addresses::OwnAddress;
@@ -35,6 +35,7 @@ const OPTIONS: ControlOptions = ControlOptions {
     backlog: 1024,
     mode: None,
     pages: false,
+    clear_sockets: false,
 };
 
 /// What a conf asks for, made ready.
@@ -58,11 +59,9 @@ impl Announce {
     pub fn prepare(&self, config: &Config, files: &NamedFiles) -> Result<AnnouncePlan, ControlError> {
         let conf = config.server.announce.as_ref();
         let tls = conf.and_then(|conf| conf.tls()).map(|tls| (tls, files));
-        self.listener.prepare(
-            conf.map(|conf| conf.bind()),
-            (tls, conf.and_then(|conf| conf.unix())),
-            |bind| AnnounceGuard::new(config, bind, files),
-        )
+        let bind: Vec<&str> = conf.iter().map(|conf| conf.bind()).collect();
+        let unix = conf.and_then(|conf| conf.unix());
+        self.listener.prepare(&bind, (tls, unix), |binds| AnnounceGuard::new(config, binds, files))
     }
 
     /// Where it will be once the plan is committed.
@@ -97,7 +96,7 @@ struct AnnounceHandler {
 async fn answer(
     handler: Rc<AnnounceHandler>,
     guard: Rc<AnnounceGuard>,
-    request: Request<RequestBody>,
+    request: Request<ControlBody>,
     caller: Caller,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
@@ -130,7 +129,7 @@ impl AnnounceHandler {
     async fn heartbeat(
         &self,
         guard: &AnnounceGuard,
-        request: Request<RequestBody>,
+        request: Request<ControlBody>,
         caller: Caller,
     ) -> Result<Response<Body>, Problem> {
         // a process of this machine, over a Unix socket

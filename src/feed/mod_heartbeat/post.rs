@@ -8,7 +8,7 @@ use super::datagram_handler::{DatagramHandler, DatagramRejection};
 use crate::control::members;
 use crate::heartbeat::{datagram, post};
 use crate::listen::{AcceptSocket, Peer};
-use crate::serve::{Place, PlaceLimits, Places};
+use crate::serve::{ControlPlace, ControlPlaces, PlaceLimits};
 use crate::transport::stream::Stream;
 use crate::upstream::loop_marks;
 use http::StatusCode;
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 
 pub(super) async fn accept(listener: Rc<AcceptSocket>, handler: Rc<DatagramHandler>) {
-    let start = |stream, peer: Peer, place: Option<Rc<Place>>| {
+    let start = |stream, peer: Peer, place: Option<Rc<ControlPlace>>| {
         if let Some(from) = peer.address().map(|peer| peer.ip()).filter(|from| handler.admits(*from)) {
             let (handler, held) = (handler.clone(), place.clone());
             let task = tokio::task::spawn_local(async move {
@@ -38,7 +38,7 @@ pub(super) async fn accept(listener: Rc<AcceptSocket>, handler: Rc<DatagramHandl
         }
     };
     // closed by ending the task
-    let places = Places::new(PLACES);
+    let places = ControlPlaces::new(PLACES);
     listener.accept_until(pending(), async || Some(places.enter().await), start).await;
 }
 
