@@ -5,23 +5,12 @@ const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const http = require("node:http");
 const { text } = require("node:stream/consumers");
-const { chromium } = require("playwright-core");
-
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const { launch, until, within } = require("./page.js");
 
 const { admin, proxy, announce, conf, token, node, shots, picture } = JSON.parse(process.argv[2]);
+const { accessible, shot } = within(admin, shots);
 const row = (page, name) => page.locator(`#node-app-${name}`);
 const is = (page, name, state) => row(page, name).locator(".state", { hasText: state }).waitFor();
-const shot = async (page, name) => shots && page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
-
-// Waits until it is so; evaluated from here, for the page's policy lets nothing be evaluated in it.
-async function until(what, check) {
-  const end = Date.now() + 20_000;
-  for (let last; ; await new Promise((wake) => setTimeout(wake, 50))) {
-    if ((last = await check()) === true) return;
-    assert(Date.now() < end, `${what}: still ${last}`);
-  }
-}
 
 // A request on a connection of its own: the proxy takes what comes on one connection for one client.
 function get(headers) {
@@ -44,30 +33,6 @@ async function visit(name) {
     if (node === name) there.push(cookie);
   }
   return there[0];
-}
-
-// What axe-core finds wrong in a page, each with the elements that it is wrong at. The page's policy lets no script in but its own, so
-// that these pages are opened without it.
-async function faults(page) {
-  await page.evaluate(axe);
-  const { violations, passes } = await page.evaluate("axe.run(document, { resultTypes: ['violations', 'passes'] })");
-  assert(passes.length > 20, `only ${passes.length} rules were looked at`);
-  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join("\n  ")}`);
-}
-
-// Nobody is kept out by colours, sizes or missing words: in light and dark, on a screen, a phone and a wall.
-async function accessible(browser, what, prepare = () => {}) {
-  for (const [device, colorScheme, width, height] of [["screen", "light", 1440, 900], ["phone", "dark", 390, 800], ["wall", "dark", 3000, 1400]]) {
-    const page = await browser.newPage({ bypassCSP: true, colorScheme, viewport: { width, height } });
-    page.setDefaultTimeout(20_000);
-    await page.goto(`http://${admin}/`);
-    await prepare(page);
-    assert.deepEqual(await faults(page), [], `${what}, ${colorScheme}, ${device}`);
-    const wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
-    assert(!wide, `${what}: nobody has to scroll sideways on a ${device}`);
-    await shot(page, `${what}-${device}-${colorScheme}`);
-    await page.close();
-  }
 }
 
 async function sessions(page, name) {
@@ -93,7 +58,7 @@ async function operate(browser, page, errors) {
   await is(page, "n1", "draining");
   assert.match(await row(page, "n1").locator(".countdown").innerText(), /in 0:01:(2\d|30)/);
   await shot(page, "draining");
-  assert.match(await page.locator("#said").innerText(), /app\/n1 is draining/, "who cannot see it hears it");
+  await until("who cannot see it hears it", async () => /app\/n1 is draining/.test(await page.locator("#said").innerText()));
 
   // the last node is not taken out without force
   await row(page, "n2").getByRole("button", { name: /^Maintenance/ }).click();
@@ -174,7 +139,7 @@ async function plainly(page) {
 }
 
 (async () => {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  const browser = await launch();
   try {
     if (picture) {
       const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
@@ -182,7 +147,7 @@ async function plainly(page) {
       return await page.screenshot({ path: picture });
     }
     const page = await browser.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const errors = [];
     page.on("console", (message) => message.type() === "error" && !message.text().includes("409") && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
@@ -192,7 +157,7 @@ async function plainly(page) {
     });
     const context = await browser.newContext({ javaScriptEnabled: false });
     const plain = await context.newPage();
-    plain.setDefaultTimeout(20_000);
+    plain.setDefaultTimeout(60_000);
     await plainly(plain);
     await accessible(browser, "quiet");
     console.log("good");
