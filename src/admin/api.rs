@@ -1,15 +1,16 @@
 //! What is found where. GET reads and changes nothing; POST changes.
 
 use super::api_path::ApiPath;
+use super::bulk::{self, BulkAnswer};
 use super::change::ChangeRequest;
 use super::explain::Question;
 use super::form::{self, Form};
 use super::found::{find, find_node, of_table};
 use super::guard::{self, AdminGuard, Visitor};
-use super::page::{self, Notice, PageContext};
+use super::page::{self, ListName, Notice, PageContext, View};
 use super::refusals::AdminRefusal;
 use super::status::{ClusterState, Status};
-use super::{Admin, explain, metrics, open, openapi, snapshot};
+use super::{Admin, explain, metrics, open, openapi, rules, snapshot};
 use crate::config::model::AdminLevel;
 use crate::control::asker::Asker;
 use crate::control::op::Change;
@@ -36,9 +37,9 @@ pub async fn answer(
     match done {
         Ok(answer) => answer,
         Err((problem, form)) => {
-            let notice = Notice { problem: &problem, path: head.uri.path(), form: &form };
+            let notice = Notice::Refused { problem: &problem, path: head.uri.path(), form: &form };
             let text = match guard.visitor(&caller, &head.headers) {
-                Ok(Some(visitor)) => shown(&admin, &snapshot::take(&admin), Some(&notice), &visitor).await,
+                Ok(Some(visitor)) => answered(&admin, &head, &notice, &visitor).await,
                 _ => page::login(Some(problem.detail())),
             };
             html(problem.status(), text)
@@ -54,9 +55,26 @@ fn asker(caller: &Caller, visitor: Option<&Visitor>) -> Asker {
 }
 
 /// The page.
-async fn shown(admin: &Admin, status: &Status, notice: Option<&Notice<'_>>, visitor: &Visitor) -> String {
-    let moves = explain::moves(admin).await;
-    page::whole(&PageContext { status, moves: &moves, history: &admin.history.borrow(), notice, visitor })
+async fn shown(
+    admin: &Admin,
+    status: &Status,
+    view: &View,
+    notice: Option<&Notice<'_>>,
+    visitor: &Visitor,
+) -> String {
+    let moves = match view.lists(ListName::Moves) {
+        true => Some(explain::moves(admin).await),
+        false => None,
+    };
+    let rules = rules::list(&admin.current.load().config);
+    let (moves, changes) = (moves.as_ref(), &admin.audit.newest());
+    let (rules, history) = (&rules, &admin.history.borrow());
+    page::whole(&PageContext { status, view, moves, rules, changes, history, notice, visitor })
+}
+
+/// The page as it was, with what is said to a form on top.
+async fn answered(admin: &Admin, head: &Parts, notice: &Notice<'_>, visitor: &Visitor) -> String {
+    shown(admin, &snapshot::take(admin), &View::before(head), Some(notice), visitor).await
 }
 
 /// The snapshot that `?snapshot=NUMBER` asks for; a new one if none is asked for.
@@ -143,7 +161,8 @@ async fn respond(
         ApiPath::Ready => ready(&snapshot::take(admin), visitor.is_some()),
         ApiPath::Page => Ok(match &visitor {
             Some(visitor) => {
-                html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, None, visitor).await)
+                let view = View::read(head.uri.query().unwrap_or_default());
+                html(StatusCode::OK, shown(admin, &*asked_for(admin, head)?, &view, None, visitor).await)
             }
             None => html(StatusCode::UNAUTHORIZED, page::login(None)),
         }),
@@ -180,6 +199,7 @@ async fn respond(
             let entries = admin.audit.newest();
             Ok(json(&entries.iter().map(|entry| &**entry).collect::<Vec<_>>()))
         }
+        ApiPath::Rules => Ok(json(&rules::list(&admin.current.load().config))),
         ApiPath::Document => Ok(json(&openapi::document())),
         ApiPath::Reload => ask(body).await?.reload().await,
         ApiPath::SwitchCluster(cluster, to) => {
@@ -191,7 +211,7 @@ async fn respond(
             find_node(&snapshot::take(admin), cluster, node)?;
             ask(body).await?.operate(cluster, node, verb).await
         }
-        ApiPath::Login | ApiPath::Logout => {
+        ApiPath::Login | ApiPath::Logout | ApiPath::Bulk => {
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is for the form of the page."))
         }
     }
@@ -207,25 +227,37 @@ async fn by_form(
 ) -> Result<Response<Body>, (Problem, Form)> {
     let nothing = |problem: Problem| (problem, Form::read(&Bytes::new()));
     let (place, visitor) = admit(admin, guard, caller, head).map_err(nothing)?;
+    let view = View::before(head);
     let form = Form::read(&body_of(body, LARGEST).await.map_err(nothing)?);
-    let ask = |form: &Form| ChangeRequest::read(admin, asker(caller, visitor.as_ref()), form.to_json());
+    let by = asker(caller, visitor.as_ref());
+    let ask = |form: &Form| ChangeRequest::read(admin, by.clone(), form.to_json());
     match place {
-        ApiPath::Operate(cluster, node, verb) => {
+        ApiPath::Operate(..) | ApiPath::SwitchCluster(..) | ApiPath::SwitchRule(..) => {
             let done = match ask(&form) {
-                Ok(asked) => asked.operate(cluster, node, verb).await,
+                Ok(asked) => change(asked, place, view).await,
                 Err(problem) => Err(problem),
             };
             match done {
-                Ok(_) => Ok(back(&format!("/#{}", page::anchor(cluster, node)), None)),
+                Ok(to) => Ok(back(&to, None)),
                 Err(problem) => Err((problem, form)),
             }
+        }
+        ApiPath::Bulk => {
+            // without a visitor nobody came here
+            let Some(visitor) = visitor else { return Err(nothing(guard::unauthorized())) };
+            let answer = bulk::answer(admin, by, form).await.map_err(nothing)?;
+            let notice = match &answer {
+                BulkAnswer::Question(question) => Notice::Question(question),
+                BulkAnswer::Report(report) => Notice::Report(report),
+            };
+            Ok(html(StatusCode::OK, answered(admin, head, &notice, &visitor).await))
         }
         // whether it is applied or refused, the page shows it
         ApiPath::Reload => {
             if let Ok(asked) = ask(&form) {
                 drop(asked.reload().await);
             }
-            Ok(back("/#reloads", None))
+            Ok(back(&format!("{}#reloads", view.href()), None))
         }
         ApiPath::Login => match guard.let_in(form.get("token").unwrap_or_default(), caller) {
             Ok(cookie) => Ok(back("/", Some(&cookie))),
@@ -233,6 +265,26 @@ async fn by_form(
         },
         ApiPath::Logout => Ok(back("/", Some(&guard.let_out(caller, &head.headers)))),
         _ => Err(nothing(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes no form."))),
+    }
+}
+
+/// Makes a change that a form asks for; where it leads then.
+async fn change(asked: ChangeRequest<'_>, place: ApiPath<'_>, view: View) -> Result<String, Problem> {
+    match place {
+        ApiPath::Operate(cluster, node, verb) => {
+            asked.operate(cluster, node, verb).await?;
+            let view = if view.narrows() { view } else { view.with_open(cluster) };
+            Ok(format!("{}#{}", view.href(), page::anchor(cluster, node)))
+        }
+        ApiPath::SwitchCluster(cluster, to) => {
+            asked.switch(Change::Cluster { cluster: cluster.to_owned(), change: to }, to).await?;
+            Ok(format!("{}#cluster-{cluster}", view.href()))
+        }
+        ApiPath::SwitchRule(rule, to) => {
+            asked.switch(Change::Rule { rule, change: to }, to).await?;
+            Ok(format!("{}#rule-{rule}", view.href()))
+        }
+        _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes no form.")),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::control::op::Switch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApiPath<'a> {
     Page,
+    Bulk,
     Style,
     Script,
     Icon,
@@ -31,6 +32,7 @@ pub(super) enum ApiPath<'a> {
     Explain,
     Moves,
     History,
+    Rules,
     Document,
     Reload,
 }
@@ -42,6 +44,7 @@ impl<'a> ApiPath<'a> {
         let parts: [Option<&str>; 7] = std::array::from_fn(|_| parts.next());
         Some(match parts {
             [Some(""), None, ..] => Self::Page,
+            [Some("bulk"), None, ..] => Self::Bulk,
             [Some("page.css"), None, ..] => Self::Style,
             [Some("page.js"), None, ..] => Self::Script,
             [Some("icon.svg"), None, ..] => Self::Icon,
@@ -56,6 +59,7 @@ impl<'a> ApiPath<'a> {
             [Some("api"), Some("explain"), None, ..] => Self::Explain,
             [Some("api"), Some("moves"), None, ..] => Self::Moves,
             [Some("api"), Some("history"), None, ..] => Self::History,
+            [Some("api"), Some("rules"), None, ..] => Self::Rules,
             [Some("api"), Some("openapi.json"), None, ..] => Self::Document,
             [Some("api"), Some("reload"), None, ..] => Self::Reload,
             [Some("api"), Some("clusters"), None, ..] => Self::Clusters,
@@ -100,6 +104,7 @@ impl<'a> ApiPath<'a> {
         matches!(
             self,
             Self::Reload
+                | Self::Bulk
                 | Self::Operate(..)
                 | Self::SwitchCluster(..)
                 | Self::SwitchRule(..)
@@ -129,11 +134,14 @@ impl<'a> ApiPath<'a> {
             | Self::Explain
             | Self::Moves
             | Self::History
+            | Self::Rules
             | Self::Document => Some(AdminLevel::Read),
             Self::Operate(_, _, NodeAction::Remove) | Self::Reload => Some(AdminLevel::Admin),
-            Self::Operate(..) | Self::SwitchCluster(..) | Self::SwitchRule(..) | Self::Bypass(..) => {
-                Some(AdminLevel::Operate)
-            }
+            Self::Operate(..)
+            | Self::Bulk
+            | Self::SwitchCluster(..)
+            | Self::SwitchRule(..)
+            | Self::Bypass(..) => Some(AdminLevel::Operate),
         }
     }
 }
@@ -164,6 +172,8 @@ mod tests {
             ("/api/clusters/app/drain", None),
             ("/api/rules/3/enable", Some(ApiPath::SwitchRule(3, Switch::Enable))),
             ("/api/rules/x/enable", None),
+            ("/api/rules", Some(ApiPath::Rules)),
+            ("/bulk", Some(ApiPath::Bulk)),
             ("/api/status/", None),
             ("/api", None),
             ("/", Some(ApiPath::Page)),
@@ -179,6 +189,7 @@ mod tests {
         match place {
             // for people and their browsers
             ApiPath::Page
+            | ApiPath::Bulk
             | ApiPath::Style
             | ApiPath::Script
             | ApiPath::Icon
@@ -204,6 +215,7 @@ mod tests {
             ApiPath::Explain => "/api/explain",
             ApiPath::Moves => "/api/moves",
             ApiPath::History => "/api/history",
+            ApiPath::Rules => "/api/rules",
             ApiPath::Document => "/api/openapi.json",
             ApiPath::Reload => "/api/reload",
         }
@@ -225,7 +237,7 @@ mod tests {
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs
-        assert_eq!(paths.len(), 21 + NodeAction::ALL.len());
+        assert_eq!(paths.len(), 22 + NodeAction::ALL.len());
         let text = document.to_string();
         for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -34,6 +34,16 @@ impl Form {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a field.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// With the fields of these names alone.
+    pub fn only(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| names.contains(&&**name)).cloned().collect())
+    }
+
     /// As the API takes it: a field is a text, but for what can only be a number or a yes.
     pub fn to_json(&self) -> Bytes {
         let value = |name: &str, value: &str| match name {

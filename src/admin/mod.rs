@@ -3,6 +3,7 @@
 
 mod api;
 mod api_path;
+mod bulk;
 mod change;
 pub mod events;
 mod explain;
@@ -18,6 +19,7 @@ pub mod operate;
 mod page;
 pub mod quantile;
 mod refusals;
+mod rules;
 mod shown;
 pub mod snapshot;
 pub mod status;

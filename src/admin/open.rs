@@ -1,11 +1,18 @@
 //! The conf as whoever may look is shown it.
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Rule};
 use serde_json::Value;
 
 /// The conf as it runs, without what must not be seen.
 pub fn config(config: &Config) -> Value {
     let mut tree = crate::config::to_value(config);
+    hide(&mut tree, "");
+    tree
+}
+
+/// One rule of it.
+pub fn rule(rule: &Rule) -> Value {
+    let mut tree = serde_json::to_value(rule).unwrap_or_default();
     hide(&mut tree, "");
     tree
 }

@@ -3,7 +3,7 @@
 
 use super::api_path::ApiPath;
 use super::operate::{Bypass, Drain, Force, NodeAction, Nothing};
-use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, Status};
+use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, ShownRule, Status};
 use crate::control::audit::AuditEntry;
 use crate::control::limits::NodeLimits;
 use schemars::generate::SchemaSettings;
@@ -87,6 +87,11 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
             "/api/history",
             "Who changed what at run time, from where and why, the latest first.",
             of::<Vec<AuditEntry>>(schemas),
+        ),
+        (
+            "/api/rules",
+            "Which requests lead where, in the order of the file: the first that fits counts.",
+            of::<Vec<ShownRule>>(schemas),
         ),
         ("/api/openapi.json", "This document.", object()),
     ]

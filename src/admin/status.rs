@@ -1,9 +1,11 @@
 //! What the window shows, as data: made in `snapshot`, sent by the API, read by the command line.
 
 mod explained;
+mod ruled;
 mod traffic;
 
 pub use explained::{Asked, Candidate, Explanation, Move, Moved, Moves};
+pub use ruled::ShownRule;
 pub use traffic::{Durations, LostLines, Step, Traffic};
 
 use crate::base::clock;

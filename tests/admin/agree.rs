@@ -33,6 +33,8 @@ fn all_views_agree_in_one_snapshot_under_load() {
         assert_eq!(of_metrics(&look("/metrics").text()), by_command);
         let page = look("/").text();
         assert!(page.contains(&format!("snapshot {number}.")), "{page}");
+        let sums = sums(&page);
+        assert_eq!((sums[0], sums[1]), (by_command[&(String::new(), "sessions")], sums[0]), "{page}");
         assert_eq!(
             of_page(&page),
             by_command.clone().into_iter().filter(|((_, what), _)| *what != "moved").collect::<Figures>()
@@ -116,6 +118,12 @@ fn of_page(page: &str) -> Figures {
         figures.insert((node, "requests"), before(row, " in all"));
     }
     figures
+}
+
+/// The sessions of all clusters, and those of the line that sums one up.
+fn sums(page: &str) -> Vec<u64> {
+    let sums = page.split("<dt>Sessions</dt><dd>").skip(1);
+    sums.map(|sum| sum.split('<').next().unwrap().replace('\u{202f}', "").parse().unwrap()).collect()
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn the_page_says_what_the_api_says() {
             && !policy.contains("unsafe"),
         "{policy}"
     );
-    let text = page.text();
+    let text = page.text().replace("<wbr>", "");
     for word in [
         node["why"].as_str().unwrap(),
         node["url"].as_str().unwrap(),
@@ -44,7 +44,7 @@ fn the_page_says_what_the_api_says() {
     }
     assert!(!text.contains("style=") && !text.contains("onclick") && !text.contains("https://"), "{text}");
     assert!(window.proxy.reload_to(&window.conf.clone().cluster("retries = 1").text()).applied());
-    assert!(window.get("/").text().contains("retries"), "what a reload changed");
+    assert!(window.get("/?list=reloads").text().contains("retries"), "what a reload changed");
     replace(&window.proxy.conf(), "[broken");
     let page = crate::support::until("the refusal is shown", || {
         let text = window.get("/").text();
@@ -65,7 +65,7 @@ fn forms_change_what_the_api_changes_and_lead_back() {
     // one on each node, so that there is something to drain
     (0..2).for_each(|_| assert_eq!(Client::with_jar(window.proxy.addr).get("/").status, 200));
     let done = submit(&window, &own, &path("n1", "drain"), "deadline=1h&then=move");
-    assert_eq!((done.status, done.head.get("location")), (303, Some("/#node-app-n1")));
+    assert_eq!((done.status, done.head.get("location")), (303, Some("/?open=app#node-app-n1")));
     let node = window.node_is("n1", "draining");
     assert!(node["deadline"].is_string(), "{node}");
     assert_eq!(node["then"], "move");
@@ -109,7 +109,7 @@ fn the_page_tells_what_moved_what_failed_and_what_expires() {
         .cluster("balance = \"first\"\nslow-start = \"0s\"");
     let window = Window::with(conf.more(&tls));
     window.all_ready();
-    let text = window.get("/").text();
+    let text = window.get("/?list=certificates&list=moves").text();
     assert!(
         text.contains("shop.example.com")
             && text.contains("expires in")
@@ -122,8 +122,88 @@ fn the_page_tells_what_moved_what_failed_and_what_expires() {
     assert_eq!(user.get("/visit/moved").node(), "n2");
     let id = window.proxy.access_of("/visit/moved", 1)[0]["id"].as_str().unwrap().to_owned();
     assert!(window.node_is("n1", "down")["errors"]["checks"].as_u64().unwrap() > 0);
-    let text = window.get("/").text();
+    let text = window.get("/?list=moves").text();
     for told in [&*format!("request {id}"), "<td>down<small>", "1 of 5xx", "not connected", "1 down"] {
         assert!(text.contains(told), "{told} in {text}");
     }
+}
+
+#[test]
+fn several_nodes_are_changed_after_one_question_and_each_outcome_is_told() {
+    let nodes = Origin::several(3);
+    let window = Window::over(&nodes);
+    window.all_ready();
+    let own = format!("http://{}", window.admin);
+    let asked = submit(&window, &own, "/bulk", "verb=drain&q=app/n*");
+    let text = asked.text();
+    assert!(
+        asked.status == 200 && text.contains("Drain: 3 nodes") && text.contains("name=\"reason\""),
+        "{text}"
+    );
+    assert!((1..=3).all(|n| text.contains(&format!("value=\"app/n{n}\" checked"))), "{text}");
+    window.node_is("n1", "ready");
+    let all = "confirmed=true&verb=disable&reason=new+disks&node=app/n1&node=app/n9&node=app/n2&node=app/n3";
+    assert_eq!(submit(&window, "http://evil.example", "/bulk", all).status, 403);
+    window.node_is("n1", "ready");
+    let told = submit(&window, &own, "/bulk", all).text();
+    for word in [
+        "done for 2 of 4 nodes",
+        "n3 is the last node of app",
+        "no node \"n9\"",
+        "Do it all the same to 1 node",
+    ] {
+        assert!(told.replace("&quot;", "\"").contains(word), "{word} in {told}");
+    }
+    assert_eq!(window.node_is("n2", "maintenance")["set_reason"], "new disks");
+    window.node_is("n3", "ready");
+    let page = window.get("/").text();
+    assert!(page.contains("by operator from 127.0.0.1") && page.contains("new disks"), "{page}");
+    let many: String = (0..201).map(|n| format!("&node=app/n{n}")).collect();
+    for (form, said) in [
+        ("verb=explode&node=app/n1", "drain, enable or disable"),
+        ("verb=drain", "No node is ticked"),
+        ("verb=drain&q=nobody", "No node is found"),
+        ("verb=drain&node=app/n9", "no node app/n9"),
+        ("verb=drain&node=n1", "write CLUSTER/NODE"),
+        ("verb=drain&confirmed=true", "No node is ticked"),
+        ("verb=drain&confirmed=true&node=app/n3&deadline=soon", "does not fit"),
+        (&format!("verb=drain{many}"), "201 nodes"),
+        (&format!("verb=drain&confirmed=true{many}"), "201 nodes"),
+    ] {
+        let refused = submit(&window, &own, "/bulk", form);
+        assert!(refused.status >= 400 && refused.text().contains(said), "{form}: {}", refused.text());
+    }
+    window.node_is("n3", "ready");
+}
+
+#[test]
+fn rules_are_shown_with_where_they_lead_and_are_switched_as_clusters_are() {
+    let nodes = Origin::several(1);
+    let more = "[[rule]]\npath = \"/old\"\nredirect = { scheme = \"https\", status = 308 }";
+    let window = Window::with(Conf::over(&nodes).rule("host = \"shop.example.com\"").more(more));
+    window.all_ready();
+    let own = format!("http://{}", window.admin);
+    let shown = |n: usize, key: &str| window.get("/api/rules").json()[n][key].clone();
+    assert_eq!(
+        (shown(0, "when"), shown(0, "leads_to")),
+        ("host shop.example.com".into(), "cluster app".into())
+    );
+    assert_eq!(
+        (shown(1, "when"), shown(1, "leads_to")),
+        ("path /old".into(), "redirect 308 to scheme https".into())
+    );
+    let done = submit(&window, &own, "/api/rules/2/disable", "reason=not+yet");
+    assert_eq!((done.status, done.head.get("location")), (303, Some("/#rule-2")));
+    assert_eq!((shown(0, "disabled"), shown(1, "disabled")), (false.into(), true.into()));
+    let page = window.get("/?list=rules&list=changes&open=app").text();
+    for word in ["1 switched off", "redirect 308 to scheme https", "rule 1: host shop.example.com", "not yet"]
+    {
+        assert!(page.contains(word), "{word} in {page}");
+    }
+    assert_eq!(submit(&window, &own, "/api/rules/2/enable", "").status, 303);
+    assert_eq!(shown(1, "disabled"), false);
+    let off = submit(&window, &own, "/api/clusters/app/disable", "force=true");
+    assert_eq!((off.status, off.head.get("location")), (303, Some("/#cluster-app")));
+    assert!(window.get("/").text().contains("Enable the cluster"));
+    assert_eq!(submit(&window, &own, "/api/clusters/app/enable", "").status, 303);
 }

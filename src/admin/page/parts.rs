@@ -1,5 +1,7 @@
 //! The small parts that the page is made of: states, times, numbers.
 
+use super::view::View;
+use crate::admin::history::Series;
 use crate::admin::status::ClusterState;
 use crate::base::words::{self, Word};
 use crate::table::State;
@@ -12,15 +14,18 @@ pub fn anchor(cluster: &str, node: &str) -> String {
 
 /// The state of a node.
 pub(super) fn state(state: &Word<State>) -> Markup {
-    let look = match state.known() {
+    sign(look(state), state.as_str())
+}
+
+fn look(state: &Word<State>) -> Look {
+    match state.known() {
         Some(State::Ready | State::Aside) => GOOD,
         Some(State::Down) => BAD,
         Some(State::Drained | State::Maintenance | State::Removed) => OUT,
         Some(State::Draining) => ("odd", "↓"),
         Some(State::Pending) => ("odd", "?"),
         Some(State::Full | State::Syncing | State::Silent | State::Unknown) | None => ODD,
-    };
-    sign(look, state.as_str())
+    }
 }
 
 /// The state of a cluster.
@@ -46,6 +51,30 @@ pub(super) fn sign((kind, sign): Look, word: &str) -> Markup {
     html! { span.state.(kind) { span.sign aria-hidden="true" { (sign) } (word) } }
 }
 
+/// How many nodes are in each state, the worst first.
+pub(super) fn states(counted: &[(Word<State>, u64)]) -> Markup {
+    html! {
+        @for (at, (word, count)) in counted.iter().enumerate() {
+            @if at > 0 { ", " }
+            @match look(word) {
+                (kind @ ("bad" | "odd"), _) => strong.(kind).plain { (number(*count)) " " (word.as_str()) }
+                _ => { (number(*count)) " " (word.as_str()) }
+            }
+        }
+    }
+}
+
+/// An address, which is wrapped between its parts alone: never within a number or a word.
+pub(super) fn address(url: &str) -> Markup {
+    let parts = url.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    html! { @for (at, part) in parts.enumerate() { @if at > 0 && part.starts_with(char::is_alphanumeric) { wbr; } (part) } }
+}
+
+/// A link to another view of the page.
+pub(super) fn to_view(view: &View, words: &Markup) -> Markup {
+    html! { a data-view href=(view.href()) { (words) } }
+}
+
 /// How long ago, with the moment itself.
 pub(super) fn since(at: &str, now: &str) -> Markup {
     html! { time datetime=(at) title=(at) { (words::age(at, now)) } }
@@ -69,6 +98,12 @@ pub(super) fn number(n: u64) -> String {
     text
 }
 
+/// What a curve ends with, a second.
+pub(super) fn rate(series: Option<&Series>) -> String {
+    let last = series.and_then(|series| series.samples().last().flatten());
+    last.map_or("–".into(), |last| format!("{} /s", brief(last.into())))
+}
+
 /// A measured number in as many digits as mean something.
 pub(super) fn brief(n: f64) -> String {
     match n.abs() {
@@ -81,6 +116,17 @@ pub(super) fn brief(n: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_never_wrapped_in_mid_number() {
+        for (url, wrapped) in [
+            ("http://10.0.0.11:8080", "http://<wbr>10.<wbr>0.<wbr>0.<wbr>11:<wbr>8080"),
+            ("https://[fd00::1]:443", "https://[<wbr>fd00::<wbr>1]:<wbr>443"),
+            ("unix:/run/a-b.sock", "unix:/<wbr>run/<wbr>a-<wbr>b.<wbr>sock"),
+        ] {
+            assert_eq!(address(url).into_string(), wrapped);
+        }
+    }
 
     #[test]
     fn numbers_are_read_at_a_glance() {

@@ -6,18 +6,26 @@ use crate::base::words;
 use maud::{Markup, html};
 use std::fmt::Write;
 
-/// Points that are drawn at most: each stands for the highest of its samples.
-const POINTS: usize = 120;
+const WIDTH: usize = 120;
 const HEIGHT: f32 = 24.0;
 
+/// How fine a curve is: the points that are drawn at most, each for the highest of its samples.
+#[derive(Clone, Copy)]
+pub enum Grain {
+    /// One of a cluster's figures.
+    Fine = 60,
+    /// In a row among many.
+    Coarse = 30,
+}
+
 /// A curve of the last hour, with what it says in words; none where all was nought.
-pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
+pub fn spark(what: &str, unit: &str, series: Option<&Series>, grain: Grain) -> Markup {
     let samples: Vec<Option<f32>> = series.map(|series| series.samples().collect()).unwrap_or_default();
     let highest = samples.iter().flatten().copied().fold(0.0, f32::max);
     let Some(span) = series.map(Series::span).filter(|_| samples.len() > 1 && highest > 0.0) else {
-        return html! { span.spark {} };
+        return html! {};
     };
-    let (line, area) = paths(&samples, highest);
+    let (line, area) = paths(&samples, highest, grain as usize);
     let (low, last) = (
         samples.iter().flatten().copied().fold(f32::INFINITY, f32::min),
         samples.iter().flatten().last().copied(),
@@ -31,20 +39,20 @@ pub fn spark(what: &str, unit: &str, series: Option<&Series>) -> Markup {
         brief(last.into())
     );
     html! {
-        svg.spark role="img" aria-label=(words) viewBox=(format!("0 0 {POINTS} {HEIGHT}")) preserveAspectRatio="none" {
+        svg.spark role="img" aria-label=(words) viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" {
             title { (words) }
-            path.area d=(area) {}
+            @if matches!(grain, Grain::Fine) { path.area d=(area) {} }
             path.line d=(line) {}
         }
     }
 }
 
 /// The curve and what is below it; a gap where nothing was measured.
-fn paths(samples: &[Option<f32>], highest: f32) -> (String, String) {
-    let every = samples.len().div_ceil(POINTS).max(1);
+fn paths(samples: &[Option<f32>], highest: f32, most: usize) -> (String, String) {
+    let every = samples.len().div_ceil(most).max(1);
     let points: Vec<Option<f32>> =
         samples.chunks(every).map(|chunk| chunk.iter().flatten().copied().reduce(f32::max)).collect();
-    let step = POINTS as f32 / (points.len() - 1).max(1) as f32;
+    let step = WIDTH as f32 / (points.len() - 1).max(1) as f32;
     let height = |value: f32| HEIGHT - 1.0 - (HEIGHT - 2.0) * value / highest;
     let (mut line, mut area) = (String::new(), String::new());
     let places: Vec<(f32, Option<f32>)> =
@@ -55,12 +63,12 @@ fn paths(samples: &[Option<f32>], highest: f32) -> (String, String) {
         for (x, y) in run {
             let _ = write!(
                 curve,
-                "{}{x:.1} {:.1}",
+                "{}{x:.0} {:.1}",
                 if curve.is_empty() { "M" } else { "L" },
                 y.unwrap_or(HEIGHT)
             );
         }
-        let _ = write!(area, "{curve}L{last:.1} {HEIGHT}L{first:.1} {HEIGHT}Z");
+        let _ = write!(area, "{curve}L{last:.0} {HEIGHT}L{first:.0} {HEIGHT}Z");
         line += &curve;
     }
     (line, area)
@@ -72,12 +80,12 @@ mod tests {
 
     #[test]
     fn the_highest_is_on_top_and_a_gap_is_a_gap() {
-        let (line, area) = paths(&[Some(0.0), Some(10.0), None, Some(5.0)], 10.0);
-        assert_eq!(line, "M0.0 23.0L40.0 1.0M120.0 12.0");
-        assert_eq!(area, "M0.0 23.0L40.0 1.0L40.0 24L0.0 24ZM120.0 12.0L120.0 24L120.0 24Z");
+        let (line, area) = paths(&[Some(0.0), Some(10.0), None, Some(5.0)], 10.0, 60);
+        assert_eq!(line, "M0 23.0L40 1.0M120 12.0");
+        assert_eq!(area, "M0 23.0L40 1.0L40 24L0 24ZM120 12.0L120 24L120 24Z");
         let hour: Vec<_> = (0..360).map(|n| Some(if n == 200 { 9.0 } else { 1.0 })).collect();
-        let (line, _) = paths(&hour, 9.0);
-        assert_eq!(line.matches(['M', 'L']).count(), POINTS);
+        let (line, _) = paths(&hour, 9.0, 30);
+        assert_eq!(line.matches(['M', 'L']).count(), 30);
         assert!(line.contains(" 1.0"), "a spike stays to be seen");
     }
 }
