@@ -98,12 +98,12 @@ async function keepsTheLast(page) {
   await notice(page).getByRole("button", { name: "Enable 4 nodes" }).click();
   await page.getByRole("heading", { name: "Enable: done for 4 of 4 nodes" }).waitFor();
   await notice(page).getByRole("link", { name: "Close" }).click();
-  await page.getByRole("link", { name: "All clusters" }).click();
-  await page.locator("#clusters").waitFor();
 }
 
 // A cluster is opened, and is open the next time; what happens changes what it is about, and nothing else.
 async function staysAsItIs(page) {
+  await page.getByRole("link", { name: "All clusters" }).click();
+  await page.locator("#clusters").waitFor();
   const fold = page.locator("#cluster-app-040").getByRole("link");
   assert.equal(await fold.getAttribute("aria-expanded"), "false");
   assert.equal(await row(page, "app-040", "n1").count(), 0, "what is closed is not sent");
