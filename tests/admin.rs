@@ -35,6 +35,8 @@ mod saves;
 mod support;
 #[path = "admin/terminal.rs"]
 mod terminal;
+#[path = "admin/unsaved.rs"]
+mod unsaved;
 #[path = "admin/unwritable.rs"]
 mod unwritable;
 #[path = "admin/verbs.rs"]

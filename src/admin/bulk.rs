@@ -101,7 +101,11 @@ async fn report(admin: &Admin, by: Asker, verb: NodeAction, form: Form) -> Resul
     let mut outcomes = Vec::new();
     for (node, result) in made {
         let result = match result {
-            Ok(applied) => Ok(applied.once_saved().await),
+            Ok(applied) => {
+                let (mut lines, unsaved) = applied.once_saved().await;
+                lines.extend(unsaved.map(|why| why.to_string()));
+                Ok(lines)
+            }
             Err(error) => {
                 let problem = Problem::from(error);
                 Err(BulkRefusal { why: problem.detail().to_owned(), can_be_forced: problem.offers_force() })

@@ -9,11 +9,22 @@ use crate::control::Error;
 use crate::control::asker::Asker;
 use crate::control::audit::AuditEntry;
 use crate::control::op::{Change, Op, ProxyChange, Switch, Target};
+use crate::control::state::writer::NotSaved;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, json};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// What changed, beside what is there now, and whether a restart would undo it.
+fn told((mut changes, unsaved): (Vec<String>, Option<NotSaved>), mut now: Value) -> Response<Body> {
+    if let Some(why) = unsaved {
+        changes.push(why.to_string());
+        now["unsaved"] = json!(true);
+    }
+    now["changes"] = json!(changes);
+    json(&now)
+}
 
 /// A change that is asked for.
 pub struct ChangeRequest<'a> {
@@ -53,10 +64,10 @@ impl<'a> ChangeRequest<'a> {
         let force = operate::is_forced(to, &self.body)?;
         let op = Op { change, by: self.by, force };
         let target = op.target();
-        let changes = self.admin.registry.apply(op).await?.once_saved().await;
-        let Target::Cluster(name) = target else { return Ok(json(&json!({ "changes": changes }))) };
+        let done = self.admin.registry.apply(op).await?.once_saved().await;
+        let Target::Cluster(name) = target else { return Ok(told(done, json!({}))) };
         let now = snapshot::take(self.admin);
-        Ok(json(&json!({ "changes": changes, "cluster": find(&now, &name).ok() })))
+        Ok(told(done, json!({ "cluster": find(&now, &name).ok() })))
     }
 
     /// A node is changed.
@@ -68,10 +79,10 @@ impl<'a> ChangeRequest<'a> {
     ) -> Result<Response<Body>, Problem> {
         let (change, force) = verb.read(&self.body)?;
         let op = Op { force, ..Op::of_node(cluster, node, change, self.by) };
-        let changes = self.admin.registry.apply(op).await?.once_saved().await;
+        let done = self.admin.registry.apply(op).await?.once_saved().await;
         // a node that had only joined is not there any more once it is forgotten
         let now = snapshot::take(self.admin);
-        Ok(json(&json!({ "changes": changes, "node": find_node(&now, cluster, node).ok() })))
+        Ok(told(done, json!({ "node": find_node(&now, cluster, node).ok() })))
     }
 
     /// A value is given out that leads to one node whatever its state.

@@ -66,6 +66,8 @@ fn process(out: &mut String, status: &Status) {
     for (dialect, results) in &status.heartbeats {
         results.iter().for_each(|(result, n)| beats.sample(&[("dialect", dialect), ("result", result)], n));
     }
+    let help = "Files of the state folder that could not be written when it was tried last: a restart would lose what is new in them.";
+    family(out, "homing_state_files_unsaved", "gauge", help).sample(&[], status.unsaved.len());
     let help = "Access-log lines lost: slow, their reader took no more; failed, they could not be written.";
     let mut lost = family(out, "homing_access_log_lines_lost_total", "counter", help);
     lost.sample(&[("cause", "slow")], status.lost_lines.slow);

@@ -30,6 +30,7 @@ pub use front::{Front, FrontPlan};
 use crate::base::clock;
 use crate::control::audit::{AuditEntry, AuditTrail};
 use crate::control::handle::RegistryHandle;
+use crate::control::state::StateDir;
 use crate::feed::heartbeat_sink::Counts;
 use crate::listen::ConnectionPlaces;
 use crate::listen::tls::CertStore;
@@ -60,6 +61,8 @@ pub struct Admin {
     places: Arc<ConnectionPlaces>,
     traffic: Arc<Traffic>,
     log: Arc<CurrentLog>,
+    /// What outlives the process, and whether it can.
+    state: Arc<StateDir>,
     /// What became of spans, where requests are traced.
     traces: Option<Arc<Traces>>,
     counts: Rc<Counts>,
@@ -93,7 +96,7 @@ impl Admin {
         recall: Recall,
         counts: Rc<Counts>,
         registry: RegistryHandle,
-        audit: AuditTrail,
+        (audit, state): (AuditTrail, Arc<StateDir>),
     ) -> Rc<Self> {
         let WorkerConfig { current, log, places, traffic, traces } = workers.clone();
         let admin = Self {
@@ -102,6 +105,7 @@ impl Admin {
             traffic,
             log,
             traces,
+            state,
             counts,
             registry,
             recall,

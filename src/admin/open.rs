@@ -1,5 +1,6 @@
 //! The conf as whoever may look is shown it.
 
+use crate::config::dump::{HIDDEN, is_secret};
 use crate::config::model::{Config, Rule};
 use serde_json::Value;
 
@@ -17,18 +18,9 @@ pub fn rule(rule: &Rule) -> Value {
     tree
 }
 
-/// Keys whose texts are secrets, or may well be: the conf's own, and headers that carry them.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let secret = ["authorization", "dynamic-key", "secret", "token", "password", "api-key", "apikey"]
-        .iter()
-        .any(|word| key.contains(word));
-    (secret && !key.ends_with("-file")) || key == "set-cookie"
-}
-
 fn hide(value: &mut Value, key: &str) {
     match value {
-        Value::String(text) if is_secret(key) => "(hidden)".clone_into(text),
+        Value::String(text) if is_secret(key) => HIDDEN.clone_into(text),
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, key)),
         Value::Object(items) => items.iter_mut().for_each(|(key, value)| hide(value, key)),
         _ => {}

@@ -71,6 +71,7 @@ pub fn take(admin: &Admin) -> Status {
         },
         heartbeats: heartbeats(&admin.counts),
         spans: admin.traces.as_deref().map(spans).unwrap_or_default(),
+        unsaved: admin.state.unsaved(),
         lost_lines: LostLines { slow: log.dropped(), failed: log.failed() },
         admin_refused: admin.refused.counts(),
         elsewhere: traffic(&totals),

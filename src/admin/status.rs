@@ -53,6 +53,10 @@ pub struct Status {
     /// queue, failed because the collector did not take them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spans: BTreeMap<String, u64>,
+    /// What a restart now would lose: files of the state folder that could not be written when it was tried last,
+    /// or the folder that cannot be used.
+    #[serde(default)]
+    pub unsaved: Vec<String>,
     /// Access-log lines that were lost since the start.
     #[serde(default)]
     pub lost_lines: LostLines,
@@ -90,6 +94,9 @@ pub struct Reload {
     pub took_ms: f64,
     /// What it changed, in words.
     pub changes: Vec<String>,
+    /// Nothing differs on the disk since then: there was nothing to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged_since: Option<String>,
     /// Why it was refused, a finding each.
     pub findings: Vec<String>,
     /// Reloads that were applied since the start.
@@ -108,6 +115,7 @@ impl Reload {
             ok: true,
             took_ms: 0.0,
             changes: Vec::new(),
+            unchanged_since: None,
             findings: Vec::new(),
             applied: 0,
             refused: 0,
@@ -384,6 +392,7 @@ pub(crate) fn nothing() -> Status {
         connections: Connections { open: 0, limit: 0, accepted: 0 },
         heartbeats: BTreeMap::new(),
         spans: BTreeMap::new(),
+        unsaved: Vec::new(),
         lost_lines: LostLines::default(),
         admin_refused: BTreeMap::new(),
         elsewhere: Traffic::default(),

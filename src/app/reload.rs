@@ -4,8 +4,9 @@ use super::{App, OVERLAY};
 use crate::admin::status::Reload;
 use crate::base::clock::{self, Now};
 use crate::base::report::Diagnostic;
+use crate::base::{cores, open_files};
 use crate::config::model::Config;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Sizing};
 use crate::control::asker::Asker;
 use crate::control::audit::AuditEntry;
 use crate::control::op::Target;
@@ -43,23 +44,24 @@ impl App {
         } else {
             format!("a file changed, {:.1} s waited for its writer", change.took() as f64 / 1000.0)
         };
-        self.take(&cause, &"file".into(), start, loaded);
+        self.take((&cause, &"file".into()), start, loaded, None);
     }
 
     /// Applies the conf file as it is now.
     pub(super) fn reload(&mut self, cause: &str, by: &Asker) -> Reload {
         let start = clock::instant();
+        let unchanged = self.files.unchanged_since();
         let loaded = config::load(&self.path);
-        self.take(cause, by, start, loaded)
+        self.take((cause, by), start, loaded, unchanged)
     }
 
     /// Applies what was read. A conf with an error changes nothing.
     fn take(
         &mut self,
-        cause: &str,
-        by: &Asker,
+        (cause, by): (&str, &Asker),
         start: Instant,
         loaded: Result<Loaded, Vec<Diagnostic>>,
+        unchanged: Option<u64>,
     ) -> Reload {
         let _ = sd_notify::notify(&[
             NotifyState::Reloading,
@@ -68,10 +70,15 @@ impl App {
         let outcome = self.apply(loaded);
         let told = outcome.as_ref().map(Vec::as_slice).map_err(Vec::as_slice);
         self.admin.changed(AuditEntry::now(by, "reload", Target::Proxy.to_string(), told));
+        let idle = outcome.as_ref().is_ok_and(Vec::is_empty);
+        let unchanged_since = unchanged.filter(|_| idle).map(clock::rfc3339);
         match &outcome {
             Ok(changes) => {
-                let changes =
-                    if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
+                let changes = match &unchanged_since {
+                    Some(since) => format!("nothing changed: the files are unchanged since {since}"),
+                    None if idle => "nothing changed".to_owned(),
+                    None => changes.join("; "),
+                };
                 tracing::info!(
                     "reloaded in {:.1} ms ({cause}): {changes}",
                     clock::since(start).as_secs_f64() * 1000.0
@@ -85,7 +92,7 @@ impl App {
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let reload = Reload::ended(cause, clock::since(start), outcome);
+        let reload = Reload { unchanged_since, ..Reload::ended(cause, clock::since(start), outcome) };
         self.admin.reloaded(&reload);
         reload
     }
@@ -96,6 +103,7 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
+        Sizing::fit(&mut loaded.config, &loaded.given, cores::count(), open_files::most());
         announce::read_common_tokens(&loaded.config, &mut loaded.files);
         let prepared = self
             .registry

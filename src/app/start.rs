@@ -12,8 +12,8 @@ use super::start_error::StartError;
 use super::{App, OVERLAY};
 use crate::admin::{Admin, Front};
 use crate::base::clock::Now;
-use crate::base::open_files;
 use crate::base::tasks::kept;
+use crate::base::{cores, open_files};
 use crate::config::model::{AccessLog, Server, Workers};
 use crate::config::{Loaded, Sizing};
 use crate::control::audit::AuditTrail;
@@ -50,7 +50,9 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{}", in_a_line(&[warning.to_string()]));
         }
-        if let Some(shortage) = Sizing::of(&loaded.config, cores()).shortage(open_files::raise()) {
+        let may_open = open_files::raise();
+        Sizing::fit(&mut loaded.config, &loaded.given, cores::count(), may_open);
+        if let Some(shortage) = Sizing::of(&loaded.config, cores::count()).shortage(may_open) {
             tracing::warn!("{shortage}");
         }
         let server = loaded.config.server.clone();
@@ -72,7 +74,7 @@ impl App {
             threads.recall(),
             beats.counts.clone(),
             handle,
-            AuditTrail::recall(state.clone()),
+            (AuditTrail::recall(state.clone()), dir.clone()),
         );
         watch(registry.current(), &admin, &beats, &state);
         let mut app = Self {
@@ -161,10 +163,6 @@ fn watch(current: &Arc<Current>, admin: &Rc<Admin>, beats: &Rc<HeartbeatSink>, s
 fn worker_count(server: &Server) -> usize {
     match server.workers {
         Workers::Count(n) => usize::from(n.max(1)),
-        Workers::Word(_) => cores(),
+        Workers::Word(_) => cores::count(),
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,8 +1,9 @@
 //! Small things everything else stands on: units as written in the conf file, hashing, files, tokens, the
-//! clock, owners, words for numbers, open files, tasks that are not to end, and threads whose end is waited for.
+//! clock, owners, cores, words for numbers, open files, tasks that are not to end, and threads whose end is waited for.
 
 pub mod background;
 pub mod clock;
+pub mod cores;
 pub mod count;
 pub mod file;
 pub mod hash;

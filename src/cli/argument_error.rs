@@ -18,6 +18,8 @@ pub enum ArgumentError {
     Weight(String),
     /// No key that can be set.
     Key(String),
+    /// A key that is set twice.
+    Twice(&'static str),
     /// No scheme that the proxy is spoken to by.
     Scheme(String),
     /// No address.
@@ -35,6 +37,7 @@ impl fmt::Display for ArgumentError {
             Self::Key(key) => {
                 write!(out, "{key:?} cannot be set: write weight, max-sessions or max-requests")
             }
+            Self::Twice(key) => write!(out, "{key} is given twice: write it once"),
             Self::Scheme(scheme) => {
                 write!(
                     out,

@@ -3,8 +3,8 @@
 
 use super::show::{complain, count, print, word};
 use crate::affinity::KeyRing;
-use crate::base::open_files;
 use crate::base::report::{Diagnostic, Severity};
+use crate::base::{cores, open_files};
 use crate::config::model::Config;
 use crate::config::{self, Loaded, Options, Sizing};
 use crate::table::compile::{TableContext, compile};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Checks a file; with `dump` prints the effective file, with `strict` a warning counts as an error. The
 /// answer is the exit status.
 pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
-    let loaded = config::load_with(file, Options { resolve: true }).and_then(compiles);
+    let loaded = config::load_with(file, Options { resolve: true }).and_then(compiles).map(with_shortage);
     if json {
         return as_json(&loaded, strict);
     }
@@ -27,21 +27,16 @@ pub fn check(file: &Path, dump: bool, strict: bool, json: bool) -> i32 {
                 return 1;
             }
             if !dump {
-                let needs = needs(&loaded.config);
-                if let Some(shortage) = needs.shortage(open_files::most()) {
-                    complain(&format!("warning: {shortage}"));
-                }
-                print(&format!(
-                    "{}: {}\n{}\n",
-                    word("ok"),
-                    summary(&loaded),
-                    in_words(&loaded.config, &needs)
-                ));
+                let needs = needs(&loaded);
+                print(&format!("{}: {}\n{}\n", word("ok"), summary(&loaded), in_words(&loaded, &needs)));
                 return 0;
             }
-            match config::dump(&loaded.config) {
-                Ok(text) => {
+            match config::dump::dump_open(&loaded.config) {
+                Ok((text, hidden)) => {
                     print(&text);
+                    if hidden > 0 {
+                        complain(&format!("note: {} not shown", count(hidden, "secret")));
+                    }
                     0
                 }
                 Err(error) => {
@@ -76,9 +71,17 @@ fn compiles(loaded: Loaded) -> Result<Loaded, Vec<Diagnostic>> {
     }
 }
 
+/// Warns of limits that the machine does not give.
+fn with_shortage(mut loaded: Loaded) -> Loaded {
+    if let Some(shortage) = needs(&loaded).shortage(open_files::most()) {
+        loaded.warnings.push(Diagnostic::warning(shortage));
+    }
+    loaded
+}
+
 fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
-    let (found, config) = match loaded {
-        Ok(loaded) => (&loaded.warnings, Some(&loaded.config)),
+    let (found, loaded) = match loaded {
+        Ok(loaded) => (&loaded.warnings, Some(loaded)),
         Err(found) => (found, None),
     };
     let finding = |finding: &Diagnostic| {
@@ -92,21 +95,30 @@ fn as_json(loaded: &Result<Loaded, Vec<Diagnostic>>, strict: bool) -> i32 {
             "help": finding.help,
         })
     };
-    let needs = config.map(needs).map(|needs| {
+    let needs = loaded.map(needs).map(|needs| {
         let shortage = needs.shortage(open_files::most());
         json!({"files": needs.files, "memory": needs.memory(), "connections": needs.connections, "sessions": needs.sessions, "unread": needs.unread, "uploads": needs.uploads, "unread_http2": needs.unread_http2, "shortage": shortage})
     });
     let findings: Vec<Value> = found.iter().map(finding).collect();
-    let ok = config.is_some() && (!strict || findings.is_empty());
+    let ok = loaded.is_some() && (!strict || findings.is_empty());
     print(&format!("{:#}\n", json!({"ok": ok, "findings": findings, "needs": needs})));
     i32::from(!ok)
 }
 
-fn needs(config: &Config) -> Sizing {
-    Sizing::of(config, std::thread::available_parallelism().map_or(1, usize::from))
+/// As the process would set itself up on this machine.
+fn fitted(loaded: &Loaded) -> (Config, usize) {
+    let (mut config, cores) = (loaded.config.clone(), cores::count());
+    Sizing::fit(&mut config, &loaded.given, cores, open_files::most());
+    (config, cores)
 }
 
-fn in_words(config: &Config, needs: &Sizing) -> String {
+fn needs(loaded: &Loaded) -> Sizing {
+    let (config, cores) = fitted(loaded);
+    Sizing::of(&config, cores)
+}
+
+fn in_words(loaded: &Loaded, needs: &Sizing) -> String {
+    let (config, _) = fitted(loaded);
     let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
     let together = match needs.unread_http2 {
         0 => String::new(),

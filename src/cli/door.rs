@@ -1,6 +1,7 @@
 //! Where the proxy's window is: what the command line is told, or finds in the conf file.
 
 use super::argument_error::ArgumentError;
+use crate::base::file::{self, FileError};
 use crate::config::address::Address;
 use crate::config::model::{Admin, AdminLevel};
 use crate::config::{self, Loaded};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+
+/// The conf file where none is named.
+pub const CONF: &str = "conf/homing.toml";
 
 /// One of its addresses.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AdminStream for S {}
 impl AdminDoor {
     /// As people write it.
     pub fn parse(url: &str) -> Result<Self, ArgumentError> {
-        if let Some(path) = url.strip_prefix("unix:") {
+        if let Some(path) = url.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Self::Unix(path.into()));
         }
         let (door, rest): (fn(String) -> Self, &str) = match url.split_once("://") {
@@ -110,8 +114,9 @@ pub struct KnownDoors {
 }
 
 impl KnownDoors {
-    /// From a conf file; nothing if it says nothing of a window.
-    pub fn read(path: &Path) -> Option<Self> {
+    /// From a conf file; nothing if it says nothing of a window. The one that is taken where none is named need
+    /// not be there.
+    pub fn read(path: &Path) -> Result<Option<Self>, FileError> {
         let (admin, token_file, folder, certificates) = match config::load(path) {
             Ok(loaded) => {
                 let certificates = certificates(&loaded);
@@ -120,12 +125,16 @@ impl KnownDoors {
             }
             // it has mistakes, and the proxy runs by an older one: the address is likely to be the same
             Err(_) => {
-                let text = std::fs::read_to_string(path).ok()?;
-                let (admin, token_file) = rough(&text);
+                let text = match file::read(path) {
+                    Ok(text) => text,
+                    Err(_) if path == Path::new(CONF) => return Ok(None),
+                    Err(why) => return Err(why),
+                };
+                let (admin, token_file) = rough(&String::from_utf8_lossy(&text));
                 (admin, token_file, path.parent().map(Path::to_owned).unwrap_or_default(), Vec::new())
             }
         };
-        let admin = admin?;
+        let Some(admin) = admin else { return Ok(None) };
         let encrypted = admin.tls().is_some();
         let binds = admin.binds().iter().filter_map(|bind| bind.parse().ok());
         let mut doors: Vec<AdminDoor> = binds.map(|bind| AdminDoor::of(bind, encrypted, &folder)).collect();
@@ -135,7 +144,7 @@ impl KnownDoors {
             named.chain(admin.tokens().map(|(_, token)| (token.level, &*token.file))).collect();
         tokens.sort_by_key(|(level, _)| Reverse(*level));
         let token_files = tokens.into_iter().map(|(_, file)| folder.join(file)).collect();
-        (!doors.is_empty()).then_some(Self { doors, token_files, certificates })
+        Ok((!doors.is_empty()).then_some(Self { doors, token_files, certificates }))
     }
 }
 
@@ -197,8 +206,15 @@ mod tests {
         ] {
             assert_eq!(AdminDoor::parse(url).unwrap().to_string(), printed);
         }
-        for bad in ["ftp://proxy:9900", "https://proxy", "http://proxy", "http://proxy:9900/api", "9900", ""]
-        {
+        for bad in [
+            "unix:",
+            "ftp://proxy:9900",
+            "https://proxy",
+            "http://proxy",
+            "http://proxy:9900/api",
+            "9900",
+            "",
+        ] {
             assert!(AdminDoor::parse(bad).is_err(), "{bad}");
         }
         for (bind, encrypted, at) in [
@@ -217,7 +233,7 @@ mod tests {
         let path = folder.path().join("homing.toml");
         let told = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let known = KnownDoors::read(&path)?;
+            let known = KnownDoors::read(&path).unwrap()?;
             let doors: Vec<String> = known.doors.iter().map(ToString::to_string).collect();
             let names =
                 known.token_files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned());

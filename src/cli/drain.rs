@@ -48,7 +48,7 @@ pub fn drain(
     let (body, done) = ask(window, target, NodeAction::Drain, drain)?;
     // what is waited for is one document, at the end
     if !(wait && json) {
-        print_changes(&body, &done, json);
+        print_changes(&body, &done, json)?;
     }
     if !wait {
         return Ok(());

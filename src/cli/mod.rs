@@ -39,7 +39,7 @@ struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     /// The conf file.
-    #[arg(long, short, global = true, default_value = "conf/homing.toml", value_name = "FILE")]
+    #[arg(long, short, global = true, default_value = door::CONF, value_name = "FILE")]
     config: PathBuf,
 }
 

@@ -90,8 +90,7 @@ pub fn switch(
 ) -> Result<(), VerbFailure> {
     let how = (to == Switch::Disable).then(|| serde_json::json!({ "force": force }));
     let (body, done) = window.post(&format!("{}/{}", target.path(), to.word()), how.as_ref())?;
-    print_changes(&body, &done, json);
-    Ok(())
+    print_changes(&body, &done, json)
 }
 
 /// One setting: `weight=50`, `max-sessions=off`.
@@ -131,10 +130,13 @@ pub fn set(
 ) -> Result<(), VerbFailure> {
     let mut set = NodeLimits::default();
     for setting in settings {
-        match setting {
-            Setting::Weight(weight) => set.weight = Some(*weight),
-            Setting::MaxSessions(limit) => set.max_sessions = Some(*limit),
-            Setting::MaxRequests(limit) => set.max_requests = Some(*limit),
+        let twice = match setting {
+            Setting::Weight(weight) => set.weight.replace(*weight).map(|_| "weight"),
+            Setting::MaxSessions(limit) => set.max_sessions.replace(*limit).map(|_| "max-sessions"),
+            Setting::MaxRequests(limit) => set.max_requests.replace(*limit).map(|_| "max-requests"),
+        };
+        if let Some(key) = twice {
+            return Err(ArgumentError::Twice(key).into());
         }
     }
     change(window, target, NodeAction::Set, &set, json)
@@ -148,8 +150,7 @@ pub fn remove(window: &AdminClient, target: &NodePath, force: bool, json: bool) 
 /// Lets a node in, or back.
 pub fn accept(window: &AdminClient, target: &NodePath, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("{}/{}", target.path(), NodeAction::Accept.word()), None)?;
-    print_changes(&body, &done, json);
-    Ok(())
+    print_changes(&body, &done, json)
 }
 
 /// Who is on a node.
@@ -217,8 +218,7 @@ pub fn change(
     json: bool,
 ) -> Result<(), VerbFailure> {
     let (body, done) = ask(window, target, verb, how)?;
-    print_changes(&body, &done, json);
-    Ok(())
+    print_changes(&body, &done, json)
 }
 
 /// The same without a word.
@@ -232,18 +232,19 @@ pub fn ask(
     window.post(&format!("{}/{}", target.path(), verb.word()), Some(&how))
 }
 
-/// Prints what was changed.
-pub fn print_changes(body: &str, done: &Value, json: bool) {
-    if json {
-        return print(body);
-    }
+/// Prints what was changed. What a restart would undo is not done.
+pub fn print_changes(body: &str, done: &Value, json: bool) -> Result<(), VerbFailure> {
     let changes: Vec<&str> =
         done["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    print(&if changes.is_empty() {
-        "nothing changed: it was so already\n".into()
-    } else {
-        format!("{}\n", changes.join("\n"))
-    });
+    match changes.as_slice() {
+        _ if json => print(body),
+        [] => print("nothing changed: it was so already\n"),
+        changes => print(&format!("{}\n", changes.join("\n"))),
+    }
+    match done["unsaved"] == true {
+        true => Err(VerbFailure::Failed("what was changed is not saved".into())),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ pub fn reload(window: &AdminClient, json: bool) -> Result<(), VerbFailure> {
     let changes: Vec<&str> =
         reload["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let took = reload["took_ms"].as_f64().unwrap_or_default();
-    let what = if changes.is_empty() { "nothing changed".into() } else { changes.join("\n  ") };
+    let what = match (changes.as_slice(), reload["unchanged_since"].as_str()) {
+        ([], Some(since)) => format!("nothing changed: the files are unchanged since {since}"),
+        ([], None) => "nothing changed".into(),
+        (changes, _) => changes.join("\n  "),
+    };
     print(&format!("{} in {took:.1} ms: {what}\n", word("applied")));
     Ok(())
 }

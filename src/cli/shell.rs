@@ -28,7 +28,8 @@ pub fn man(command: Command, folder: Option<&Path>) -> i32 {
     match written {
         Ok(()) => 0,
         Err(error) => {
-            complain(&format!("the manual cannot be written: {error}"));
+            let place = folder.map_or_else(String::new, |folder| format!(" to {}", folder.display()));
+            complain(&format!("the manual cannot be written{place}: {error}"));
             1
         }
     }

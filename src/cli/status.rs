@@ -7,12 +7,13 @@ use std::fmt::Write;
 
 /// Prints everything, or one cluster.
 pub fn status(window: &AdminClient, cluster: Option<&str>, json: bool) -> Result<(), VerbFailure> {
+    let (body, mut status) = window.get::<Status>("/api/status")?;
     if let (true, Some(name)) = (json, cluster) {
-        let (body, _) = window.get::<Cluster>(&format!("/api/clusters/{name}"))?;
-        print(&body);
+        // the same document, of one cluster
+        status.clusters = vec![find(&status, name)?.clone()];
+        print(&format!("{}\n", serde_json::to_string_pretty(&status).unwrap_or_default()));
         return Ok(());
     }
-    let (body, status) = window.get::<Status>("/api/status")?;
     if json {
         print(&body);
         return Ok(());
@@ -52,6 +53,14 @@ fn write_process(text: &mut String, status: &Status) {
         for line in said.iter().flat_map(|said| said.lines()) {
             let _ = writeln!(text, "  {line}");
         }
+    }
+    if !status.unsaved.is_empty() {
+        let files = status.unsaved.join(", ");
+        let _ = writeln!(
+            text,
+            "{}: {files} cannot be written; a restart now would lose what is new",
+            word("state-dir")
+        );
     }
     let _ = writeln!(text, "{} of {}", count(connections.open, "client connection"), connections.limit);
     for listener in &status.listeners {

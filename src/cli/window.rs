@@ -149,7 +149,11 @@ pub fn run(verb: impl FnOnce() -> Result<(), VerbFailure>) -> i32 {
 impl AdminClient {
     /// The window that the arguments, the environment or the conf file name.
     pub fn find(remote: &Remote, conf: &Path) -> Result<Self, VerbFailure> {
-        let known = if remote.admin.is_some() { None } else { KnownDoors::read(conf) };
+        let known = if remote.admin.is_some() {
+            None
+        } else {
+            KnownDoors::read(conf).map_err(|why| VerbFailure::Failed(format!("{} {why}", conf.display())))?
+        };
         let doors = match (&remote.admin, &known) {
             (Some(url), _) => vec![AdminDoor::parse(url)?],
             (None, Some(known)) => known.doors.clone(),

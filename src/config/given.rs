@@ -23,6 +23,11 @@ impl GivenKeys {
         before.0.iter().any(|key| !self.0.contains(key))
     }
 
+    /// Whether a key is written.
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.0.contains(&path.iter().fold(0, |at, key| place(at, key.as_bytes())))
+    }
+
     fn walk(&mut self, at: u64, value: &Value) {
         let below: &mut dyn Iterator<Item = (u64, &Value)> = match value {
             Value::Object(fields) => {

@@ -4,9 +4,9 @@ use super::read::read;
 use super::schema::SchemaError;
 use super::source::{EntryPart, SourceFile, Spans, join};
 use super::watched::{Watched, fits};
+use crate::base::file;
 use crate::base::report::Diagnostic;
 use serde_json::{Map, Value};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The largest conf file.
@@ -28,14 +28,15 @@ pub struct Merged {
 pub fn read_file(path: &Path) -> Result<String, Diagnostic> {
     let wrong =
         |message: String, help: &str| Err(Diagnostic::error(message).help(help).at(SourceFile::whole(path)));
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        return wrong(
-            format!("the conf file cannot be read: {error}"),
-            "check the name, and that the user homing runs as may read it",
-        );
-    }
+    let bytes = match file::read(path) {
+        Ok(bytes) => bytes,
+        Err(why) => {
+            return wrong(
+                format!("the conf file {why}"),
+                "check the name, and that the user homing runs as may read it",
+            );
+        }
+    };
     if bytes.len() as u64 > LARGEST {
         return wrong(
             "the conf file is larger than 4 MiB".into(),

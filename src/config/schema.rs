@@ -310,7 +310,13 @@ fn example(value: &Value, expected: &[&Value]) -> Option<String> {
         }
         Value::String(text) if types.contains(&"array") => Some(format!("write a list: [{text:?}]")),
         Value::Object(_) if types.contains(&"array") => {
-            Some("write a list in [ ]; for a rule, the heading is [[rule]]".into())
+            let texts = expected.iter().any(|schema| schema["items"]["type"] == "string");
+            let help = if texts {
+                "write a list of texts, as in [\"…\"]"
+            } else {
+                "write a list in [ ]; for a rule, the heading is [[rule]]"
+            };
+            Some(help.into())
         }
         Value::String(_) | Value::Array(_) if types.contains(&"object") => {
             Some("write a table: { key = value }".into())

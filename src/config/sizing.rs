@@ -1,6 +1,7 @@
 //! What the limits in a conf file ask of the machine. All figures stand here, each with where it comes from;
 //! `tests/sizes.rs` holds the larger ones against the running binary.
 
+use super::given::GivenKeys;
 use super::model::{Cluster, Config, Workers};
 
 /// Of the process before anybody connects. Measured: resident memory of a new process with one worker is 20
@@ -34,6 +35,9 @@ const SESSION: u64 = 58;
 /// Files that the process has open for itself: logs, state, watches, epoll and wake-ups, the window and
 /// heartbeats.
 const OWN_FILES: u64 = 200;
+
+/// Clients that may be connected whatever the open files: whoever allows fewer is told.
+const FEWEST: u32 = 100;
 
 /// The most that a conf file's limits allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,17 @@ impl Sizing {
             unread_http2: (workers * http2 * UNREAD_CONNECTION).min(connections * streams * UNREAD),
             sessions: u64::from(server.max_sessions) * config.cluster.len() as u64 * SESSION,
             process: PROCESS + workers * WORKER,
+        }
+    }
+
+    /// Where nothing is said of it, as many clients may be connected as the open files of the process allow; so
+    /// the smallest conf asks for nothing that a usual limit does not give.
+    pub fn fit(config: &mut Config, given: &GivenKeys, cores: usize, may_open: u64) {
+        if !given.has(&["server", "max-connections"]) {
+            let beside = Self::of(config, cores).files - 2 * u64::from(config.server.max_connections);
+            let most = u32::try_from(may_open.saturating_sub(beside) / 2).unwrap_or(u32::MAX);
+            let default = config.server.max_connections;
+            config.server.max_connections = default.min(most).max(FEWEST);
         }
     }
 
@@ -131,6 +146,26 @@ mod tests {
             (tls.files, tls.connections, tls.process),
             (40 + 1 + OWN_FILES, 20 * TLS_CONNECTION, PROCESS + WORKER)
         );
+    }
+
+    #[test]
+    fn what_is_not_said_fits_the_open_files_and_what_is_said_stands() {
+        let fitted = |text: &str, may_open: u64| {
+            let mut config: Config = toml::from_str(text).unwrap();
+            let given = GivenKeys::of(&toml::from_str(text).unwrap());
+            Sizing::fit(&mut config, &given, 4, may_open);
+            (config.server.max_connections, Sizing::of(&config, 4).shortage(may_open).is_some())
+        };
+        let nodes = "[cluster.x.nodes]\nn1 = 'http://a:1'";
+        for (text, may_open, fit) in [
+            (nodes, 1 << 20, (20_000, false)),
+            (nodes, 1024, (411, false)),
+            (nodes, 250, (FEWEST, true)),
+            ("[server]\nmax-connections = 1000", 1024, (1000, true)),
+            ("[server]\nmax-connections = 300", 1024, (300, false)),
+        ] {
+            assert_eq!(fitted(text, may_open), fit, "{text} with {may_open}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::op::Op;
-use super::state::writer::Saved;
+use super::state::writer::{NotSaved, Saved};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,14 +51,9 @@ impl RegistryHandle {
 }
 
 impl Applied {
-    /// What changed, once it outlives the process; also that it does not, if the disk does not take it in
-    /// time.
-    pub async fn once_saved(mut self) -> Vec<String> {
-        if !self.saved.within(PATIENCE).await {
-            let secs = PATIENCE.as_secs();
-            self.changes
-                .push(format!("it is in force, but the disk of state-dir has not taken it within {secs} s: a restart now would undo it"));
-        }
-        self.changes
+    /// What changed, once it outlives the process; and why it does not, if it does not.
+    pub async fn once_saved(mut self) -> (Vec<String>, Option<NotSaved>) {
+        let unsaved = self.saved.within(PATIENCE).await;
+        (self.changes, unsaved)
     }
 }

@@ -6,14 +6,15 @@
 //! contents, so a missed event costs time and a needless one costs nothing.
 
 use super::fingerprint::{self, Fingerprints};
+use super::mounts::Mounts;
+use super::spots::{Spots, folder_of, real, spots_of, touches};
 use super::writes::{FileChange, FileEvent, FileGap, STEADY, WriteTracker};
 use crate::base::clock;
-use crate::config::watched::{Watched, fits};
+use crate::config::watched::Watched;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
-use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path, PathBuf};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,19 +24,6 @@ use tracing::{info, warn};
 const POLL: u64 = 2_000;
 /// and with them: network and container file systems do not report every change.
 const POLL_ANYWAY: u64 = 10_000;
-/// Symlinks followed from one path, against loops.
-const LINKS: usize = 40;
-
-/// What matters in a folder: some names, those that fit a pattern, or every name.
-#[derive(Debug, Clone, Default)]
-struct NameFilter {
-    all: bool,
-    names: HashSet<OsString>,
-    patterns: HashSet<String>,
-}
-/// The folders to watch.
-type Spots = HashMap<PathBuf, NameFilter>;
-
 /// What the system told, shared with the thread on which it does.
 #[derive(Default)]
 struct WatchEvents {
@@ -60,8 +48,14 @@ pub struct FileWatcher {
     unsteady: Option<Fingerprints>,
     /// What was reported could not be taken while somebody was writing: it is reported again when he is done.
     owed: bool,
+    /// What they held when they were taken last.
+    applied: Fingerprints,
+    /// When that was last something else, in milliseconds since 1970.
+    changed_at: u64,
     /// Not all spots could be watched.
     partial: bool,
+    /// Of some the system does not tell when they change.
+    silent: bool,
     warned: bool,
 }
 
@@ -90,7 +84,10 @@ impl FileWatcher {
             looked: clock::monotonic_ms(),
             unsteady: None,
             owed: false,
+            applied: Fingerprints::new(),
+            changed_at: clock::unix_ms(),
             partial: false,
+            silent: false,
             warned: false,
         }
     }
@@ -107,16 +104,24 @@ impl FileWatcher {
         // whoever names files has taken what is in them
         self.blank = watched.iter().filter(|one| gap(&one.path).is_some()).cloned().collect();
         self.owed = false;
-        if watched == self.watched {
-            return;
+        if watched != self.watched {
+            self.watched = watched;
+            self.arm();
+            let new: Vec<Watched> =
+                self.watched.iter().filter(|one| !self.prints.contains_key(*one)).cloned().collect();
+            self.prints.extend(fingerprint::take(&new));
+            let kept: HashSet<&Watched> = self.watched.iter().collect();
+            self.prints.retain(|one, _| kept.contains(one));
         }
-        self.watched = watched;
-        self.arm();
-        let new: Vec<Watched> =
-            self.watched.iter().filter(|one| !self.prints.contains_key(*one)).cloned().collect();
-        self.prints.extend(fingerprint::take(&new));
-        let kept: HashSet<&Watched> = self.watched.iter().collect();
-        self.prints.retain(|one, _| kept.contains(one));
+        if self.applied != self.prints {
+            (self.applied, self.changed_at) = (self.prints.clone(), clock::unix_ms());
+        }
+    }
+
+    /// Since when they hold what they held when they were taken last, in milliseconds since 1970; none if they
+    /// hold something else.
+    pub fn unchanged_since(&self) -> Option<u64> {
+        (fingerprint::take(&self.watched) == self.applied).then_some(self.changed_at)
     }
 
     /// Resolves when the contents differ from those of the last time. May be dropped and called again:
@@ -209,7 +214,7 @@ impl FileWatcher {
     fn pause(&self) -> u64 {
         match (&self.unsteady, &self.watcher) {
             (Some(_), _) => STEADY,
-            (None, Some(_)) if !self.partial => POLL_ANYWAY,
+            (None, Some(_)) if !self.partial && !self.silent => POLL_ANYWAY,
             _ => POLL,
         }
     }
@@ -217,6 +222,7 @@ impl FileWatcher {
     /// Watches the folders that matter now. Watching one again follows a folder that was replaced by another
     /// of its name.
     fn arm(&mut self) {
+        self.find_silent();
         let wanted = spots_of(&self.watched);
         let before = std::mem::replace(
             &mut *self.news.spots.lock().unwrap_or_else(PoisonError::into_inner),
@@ -244,17 +250,22 @@ impl FileWatcher {
         }
     }
 
+    /// Finds out whether the system tells of changes everywhere.
+    fn find_silent(&mut self) {
+        let mounts = Mounts::now();
+        let mut silent = self.watched.iter().filter(|one| mounts.are_silent_at(&real(&one.path)));
+        let found = silent.next();
+        if let Some(Watched { path, .. }) = found.filter(|_| !self.silent) {
+            let every = POLL / 1000;
+            info!("the system may not tell when {} changes: it is looked at every {every} s", path.display());
+        }
+        self.silent = found.is_some();
+    }
+
     fn warn_once(&mut self, error: &notify::Error) {
         if !std::mem::replace(&mut self.warned, true) {
             warn!("files cannot be watched ({error}): they are looked at every {} s instead", POLL / 1000);
         }
-    }
-}
-
-impl NameFilter {
-    fn hold(&self, name: &OsStr) -> bool {
-        let fits = |pattern: &String| name.to_str().is_some_and(|name| fits(pattern, name));
-        self.all || self.names.contains(name) || self.patterns.iter().any(fits)
     }
 }
 
@@ -324,64 +335,6 @@ fn act(event: &Event) -> Option<FileEvent> {
         }
         _ => FileEvent::Other,
     })
-}
-
-fn touches(event: &Event, spots: &Spots) -> bool {
-    event.need_rescan()
-        || event.paths.is_empty()
-        || event.paths.iter().any(|path| {
-            let named = path.file_name().zip(spots.get(folder_of(path)));
-            spots.contains_key(path) || named.is_some_and(|(name, names)| names.hold(name))
-        })
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) => parent,
-        None => path,
-    }
-}
-
-/// A folder without symlinks in its path: the system reports events under one name of a folder only.
-fn real(folder: &Path) -> PathBuf {
-    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
-}
-
-/// Every folder in which something on the way to these paths could change.
-fn spots_of(watched: &[Watched]) -> Spots {
-    let mut spots = Spots::new();
-    for Watched { path, pattern } in watched {
-        follow(path, &mut spots, &mut 0);
-        if path.is_dir() {
-            let names = spots.entry(real(path)).or_default();
-            names.all |= pattern.is_none();
-            names.patterns.extend(pattern.clone());
-        }
-    }
-    spots
-}
-
-/// Walks a path down from its root, through its symlinks, noting each name in the folder it stands in.
-fn follow(path: &Path, spots: &mut Spots, links: &mut usize) {
-    let mut at = PathBuf::new();
-    for part in path.components() {
-        let Component::Normal(name) = part else {
-            at.push(part);
-            continue;
-        };
-        spots.entry(real(&at)).or_default().names.insert(name.to_owned());
-        at.push(name);
-        if let Ok(target) = at.read_link() {
-            *links += 1;
-            if *links > LINKS {
-                return;
-            }
-            // a link is relative to the folder it stands in; what follows is looked for behind it
-            let target = folder_of(&at).join(target);
-            follow(&target, spots, links);
-            at = target;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ impl HeartbeatReceipt {
     /// kill takes back; not for long where the disk does not write.
     pub async fn once_saved(&mut self) {
         if let Some(saved) = &mut self.saved {
-            saved.within(PATIENCE).await;
+            // a node is told nothing of that: the log, the metric and the status are
+            let _ = saved.within(PATIENCE).await;
         }
     }
 }

@@ -10,12 +10,14 @@ pub mod health;
 pub mod heartbeat_sink;
 pub mod housekeeping;
 pub mod mod_heartbeat;
+mod mounts;
 pub mod names;
 mod place;
 #[cfg(test)]
 mod placement_tests;
 pub mod probe;
 mod refused;
+mod spots;
 mod tasks;
 pub mod watch;
 pub mod writes;

@@ -226,3 +226,29 @@ fn files_are_looked_at_where_the_system_tells_nothing() {
         });
     }
 }
+
+/// As a container has it: the file is another one's, whose folder is not there.
+#[test]
+fn a_file_that_is_mounted_by_itself_is_looked_at() {
+    let can = std::process::Command::new("unshare").args(["--mount", "--map-root-user", "true"]).status();
+    if !can.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI needs unshare");
+        return eprintln!("skipped: no mount namespace can be made here");
+    }
+    let nodes = Origin::several(1);
+    let conf = Conf::over(&nodes);
+    let mounts = "for file; do :; done; cp \"$file\" \"$file.source\" && mount --bind \"$file.source\" \"$file\" && exec \"$@\"";
+    let proxy = Proxy::start_under(
+        &["unshare", "--mount", "--map-root-user", "sh", "-c", mounts, "sh"],
+        &conf.text(),
+    );
+    is_said(&proxy, 0, "it is looked at every 2 s");
+    for status in [418, 419] {
+        let tea = format!("[[rule]]\npath = \"/tea\"\nrespond = {{ status = {status} }}\n[[rule]]");
+        let text = conf.text().replacen("[[rule]]", &tea, 1);
+        fs::write(proxy.folder().join("homing.toml.source"), text).unwrap();
+        until("the file is in force", || {
+            (Client::new(proxy.addr).get("/tea").status == status).then_some(())
+        });
+    }
+}

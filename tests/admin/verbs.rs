@@ -43,7 +43,7 @@ fn status_is_a_table_that_a_person_reads() {
     assert!(!said.out.contains('\x1b'), "no colours in a pipe");
     let json = window.homing(&["status", "--json"]).json();
     assert_eq!(json["clusters"][0]["nodes"].as_array().map(Vec::len), Some(3));
-    assert_eq!(window.homing(&["status", "app", "--json"]).json()["cluster"], "app");
+    assert_eq!(window.homing(&["status", "app", "--json"]).json()["clusters"][0]["cluster"], "app");
     let unknown = window.homing(&["status", "ap"]);
     assert!(unknown.code == 1 && unknown.err.contains("there are: app"), "{unknown:?}");
 }
@@ -298,4 +298,60 @@ fn completions_and_manual_are_made_by_the_binary() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(homing(folder.path(), &["man", "pages"], &[]).code, 0);
     assert!(folder.path().join("pages/homing-drain.1").exists());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_to_write() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    let folder = window.proxy.folder();
+    assert!(std::process::Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    let at = |path: &str| folder.join(path).display().to_string();
+    let secret = format!(
+        "{}[[rule]]\npath = \"/a\"\ncluster = \"app\"\nrequest-headers = {{ set = {{ Authorization = \"Basic s3cret\" }} }}\n",
+        window.conf.text()
+    );
+    std::fs::write(folder.join("secret.toml"), secret).unwrap();
+    let (gone, pipe, secret) = (at("gone.toml"), at("pipe"), at("secret.toml"));
+    for (arguments, code, says) in [
+        (vec!["-c", &gone, "status"], 1, "gone.toml"),
+        (vec!["-c", &pipe, "status"], 1, "is a pipe"),
+        (vec!["-c", &pipe, "check"], 1, "is a pipe"),
+        (vec!["run", "-c", &pipe], 1, "is a pipe"),
+        (vec!["status", "--admin", "unix:"], 2, "unix:/path"),
+        (vec!["man", "/proc/none"], 1, "/proc/none"),
+        (vec!["check", "--dump", &secret], 0, "1 secret not shown"),
+    ] {
+        let said = homing(folder, &arguments, &[]);
+        assert!(said.code == code && said.err.contains(says), "{arguments:?} {said:?}");
+        assert!(!said.out.contains("s3cret"), "{said:?}");
+    }
+    let said = window.homing(&["set", "app/n1", "weight=5", "weight=6"]);
+    assert!(said.code == 2 && said.err.contains("weight is given twice"), "{said:?}");
+}
+
+#[test]
+fn the_status_of_one_cluster_has_the_form_of_all() {
+    let nodes = Origin::several(1);
+    let other = "[cluster.other.nodes]\nn1 = \"http://127.0.0.1:1\"\n";
+    let window = Window::with(Conf::over(&nodes).more(other));
+    let keys = |said: Said| said.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let one = window.homing(&["status", "app", "--json"]);
+    assert_eq!(one.json()["clusters"].as_array().unwrap().len(), 1);
+    assert_eq!(keys(one), keys(window.homing(&["status", "--json"])));
+}
+
+#[test]
+fn a_reload_of_what_is_there_already_says_since_when() {
+    let nodes = Origin::several(1);
+    let window = Window::over(&nodes);
+    let said = window.homing(&["reload"]);
+    assert!(said.out.contains("nothing changed: the files are unchanged since 20"), "{said:?}");
+    assert!(window.homing(&["reload", "--json"]).json()["unchanged_since"].is_string());
+    let text = window.conf.text();
+    assert!(window.proxy.reload_to(&format!("{text}\n# a word")).applied());
+    assert!(
+        window.proxy.reload_to(&text.replace("workers = 2", "workers = 2\nnode-metrics = false")).applied()
+    );
+    assert!(window.status()["reload"]["unchanged_since"].is_null());
 }

@@ -92,18 +92,32 @@ impl Checker<'_> {
 
     /// Names go into cookies, metrics and addresses, so they are kept plain.
     pub(super) fn name(&mut self, path: &str, what: &str, name: &str) {
-        if !is_name(name) {
-            let message = format!("\"{name}\" cannot be the name of a {what}");
-            self.error_key(path, message, "use letters, digits, `-`, `_` and `.`, 64 at most");
+        if let Some(flaw) = name_flaw(name) {
+            let message = format!("\"{name}\" cannot be the name of a {what}: {flaw}");
+            self.error_key(path, message, "use letters, digits, `-`, `_` and `.`");
         }
     }
 }
 
+/// The longest name, that of a host.
+const LONGEST_NAME: usize = 253;
+
 /// True for what may name a cluster or a node.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    name_flaw(name).is_none()
+}
+
+/// What keeps a text from being a name, in words.
+fn name_flaw(name: &str) -> Option<String> {
+    let odd = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'));
+    match (name.len(), odd) {
+        (0, _) => Some("it is empty".into()),
+        (_, Some(odd)) => Some(format!("it has {odd:?} in it")),
+        (long, _) if long > LONGEST_NAME => {
+            Some(format!("it has {long} letters, and {LONGEST_NAME} are the most"))
+        }
+        _ => None,
+    }
 }
 
 /// The path of the n-th value of a key that takes one or a list.

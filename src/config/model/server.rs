@@ -37,7 +37,8 @@ conf! {
         pub traces: Option<Traces>,
         /// Whether /metrics has something of each node, beside what there is of its cluster.
         pub node_metrics: bool,
-        /// Client connections at one time, over all listeners. Further ones wait in the kernel's queue.
+        /// Client connections at one time, over all listeners. Further ones wait in the kernel's queue. If not
+        /// said, as many as the limit of open files allows, 20,000 at most.
         pub max_connections: u32,
         /// Live sessions the ledger holds; beyond it the longest idle are forgotten.
         pub max_sessions: u32,

@@ -121,13 +121,14 @@ impl StateDir {
         })
     }
 
-    /// Saves a document in place of the one before. False if that failed, which is told in the log once.
-    pub fn write<T: Stored>(&self, name: &str, value: &T) -> bool {
+    /// Saves a document in place of the one before. A failure is told in the log once.
+    pub fn write<T: Stored>(&self, name: &str, value: &T) -> io::Result<()> {
         let document = Document { format: value.format(), data: value };
         let text = serde_json::to_vec_pretty(&document).map_err(io::Error::other);
         let file = format!("{name}.json");
         let saved = text.and_then(|text| self.put(&file, &text));
-        self.note_outcome(&file, &saved)
+        self.note_outcome(&file, &saved);
+        saved
     }
 
     /// Puts a whole file in the place of the one before: after a power cut it is either of the two.
@@ -195,8 +196,20 @@ impl StateDir {
         }
     }
 
-    /// Says in the log when a file can no longer be written, and when it can again. Whether it was written.
-    pub fn note_outcome(&self, file: &str, written: &io::Result<()>) -> bool {
+    /// What would be lost by a restart now: the files that could not be written when it was tried last, or the
+    /// whole folder.
+    pub fn unsaved(&self) -> Vec<String> {
+        if self.lock.is_none() {
+            return vec![self.path.display().to_string()];
+        }
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files: Vec<String> = failing.iter().cloned().collect();
+        files.sort();
+        files
+    }
+
+    /// Says in the log when a file can no longer be written, and when it can again.
+    pub fn note_outcome(&self, file: &str, written: &io::Result<()>) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(()) if failing.remove(file) => info!("{} is written again", self.path(file).display()),
@@ -209,7 +222,6 @@ impl StateDir {
             }
             _ => {}
         }
-        written.is_ok()
     }
 }
 

@@ -31,8 +31,8 @@ fn a_document_is_read_as_it_was_written() {
     let folder = folder();
     let dir = open(&folder);
     assert_eq!(dir.read::<Notes>("notes", "they start empty"), Notes::new());
-    assert!(dir.write("notes", &notes(3)));
-    assert!(dir.write("notes", &notes(2)));
+    assert!(dir.write("notes", &notes(3)).is_ok());
+    assert!(dir.write("notes", &notes(2)).is_ok());
     drop(dir);
     let dir = open(&folder);
     assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(2));
@@ -44,7 +44,7 @@ fn only_its_owner_may_look_into_the_folder() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();
     let dir = open(&folder);
-    dir.write("notes", &notes(1));
+    dir.write("notes", &notes(1)).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir.path), mode(&dir.path("notes.json"))), (0o700, 0o600));
 }
@@ -69,7 +69,7 @@ fn what_cannot_be_understood_is_set_aside() {
         let [aside] = &damaged(&dir)[..] else { panic!("{:?} for {text:?}", damaged(&dir)) };
         assert!(aside.starts_with("notes.json.damaged-"), "{aside}");
         assert_eq!(fs::read(dir.path(aside)).unwrap(), text, "nothing of it is thrown away");
-        assert!(dir.write("notes", &notes(1)));
+        assert!(dir.write("notes", &notes(1)).is_ok());
         assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(1));
     }
 }
@@ -150,21 +150,21 @@ fn a_folder_that_cannot_be_used_is_read_and_not_written() {
     let dir = StateDir::open(&folder.path().join("file/state")).unwrap();
     assert!(!dir.is_held());
     assert_eq!(dir.read::<Notes>("notes", "they start empty"), Notes::new());
-    assert!(!dir.write("notes", &notes(1)));
+    assert!(dir.write("notes", &notes(1)).is_err());
 }
 
 #[test]
 fn a_failure_leaves_the_document_of_before_and_passes() {
     let folder = folder();
     let dir = open(&folder);
-    assert!(dir.write("notes", &notes(1)));
+    assert!(dir.write("notes", &notes(1)).is_ok());
     fs::create_dir(dir.path("notes.json.new")).unwrap();
-    assert!(!dir.write("notes", &notes(2)));
-    assert!(!dir.write("notes", &notes(2)));
+    assert!(dir.write("notes", &notes(2)).is_err());
+    assert!(dir.write("notes", &notes(2)).is_err());
     assert_eq!(dir.failing.lock().unwrap().len(), 1);
     assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(1));
     fs::remove_dir(dir.path("notes.json.new")).unwrap();
-    assert!(dir.write("notes", &notes(2)));
+    assert!(dir.write("notes", &notes(2)).is_ok());
     assert!(dir.failing.lock().unwrap().is_empty());
     assert_eq!(dir.read::<Notes>("notes", "they start empty"), notes(2));
 }

@@ -7,6 +7,8 @@ use crate::base::background::Background;
 use crate::base::tasks::kept_thread;
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::fmt;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,7 +28,32 @@ pub struct StateWriter {
 
 /// Known once what was handed in, or something newer, is on the disk, or could not be put there.
 #[derive(Debug, Clone)]
-pub struct Saved(watch::Receiver<()>);
+pub struct Saved(watch::Receiver<Option<NotSaved>>);
+
+/// Why a restart now would undo what was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSaved {
+    /// The disk has not taken it within this time, and may still.
+    Late(Duration),
+    /// The disk does not take it; it is tried again each second.
+    Refused(Arc<str>),
+    /// The folder could not be used when the process began.
+    NoFolder,
+}
+
+impl fmt::Display for NotSaved {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("it is in force and not saved: ")?;
+        match self {
+            Self::Late(time) => {
+                write!(out, "the disk of state-dir has not taken it within {} s", time.as_secs())?
+            }
+            Self::Refused(why) => write!(out, "state-dir cannot be written ({why})")?,
+            Self::NoFolder => out.write_str("state-dir cannot be used, as the log said at the start")?,
+        }
+        out.write_str("; a restart now would undo it")
+    }
+}
 
 /// Where documents wait, the one that has waited longest in front.
 #[derive(Default)]
@@ -41,12 +68,15 @@ struct QueuedWrites {
     closed: bool,
 }
 
+/// Writes a document.
+type WriteDocument = Box<dyn Fn(&StateDir) -> io::Result<()> + Send>;
+
 /// A document to be written.
 struct Queued {
     name: &'static str,
-    write: Box<dyn Fn(&StateDir) -> bool + Send>,
-    /// Gone once it was tried.
-    tried: Option<watch::Sender<()>>,
+    write: WriteDocument,
+    /// Told once it was tried, and gone then.
+    tried: Option<watch::Sender<Option<NotSaved>>>,
 }
 
 impl StateWriter {
@@ -68,17 +98,17 @@ impl StateWriter {
     /// Has a document saved in place of the one before. A failure is told in the log.
     pub fn write<T: Stored + Send + Sync + 'static>(&self, name: &'static str, value: Arc<T>) -> Saved {
         if !self.dir.is_held() {
-            return Saved::nothing();
+            return Saved(watch::channel(Some(NotSaved::NoFolder)).1);
         }
         let write = Box::new(move |dir: &StateDir| dir.write(name, &*value));
         let mut waiting = self.queue.lock();
         let saved = match waiting.documents.iter_mut().find(|known| known.name == name) {
             Some(known) => {
                 known.write = write;
-                known.tried.get_or_insert_with(|| watch::channel(()).0).subscribe()
+                known.tried.get_or_insert_with(|| watch::channel(None).0).subscribe()
             }
             None => {
-                let (tried, saved) = watch::channel(());
+                let (tried, saved) = watch::channel(None);
                 waiting.documents.push_back(Queued { name, write, tried: Some(tried) });
                 saved
             }
@@ -106,17 +136,18 @@ impl StateWriter {
 impl Saved {
     /// Of what changes nothing that is written down.
     pub fn nothing() -> Self {
-        Self(watch::channel(()).1)
+        Self(watch::channel(None).1)
     }
 
-    /// Waits for it no longer than this; whether it came.
-    pub async fn within(&mut self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.wait()).await.is_ok()
+    /// Waits for it no longer than this; why a restart would undo it, if it would.
+    pub async fn within(&mut self, patience: Duration) -> Option<NotSaved> {
+        tokio::time::timeout(patience, self.wait()).await.unwrap_or(Some(NotSaved::Late(patience)))
     }
 
-    /// Waits for it. Cheap to give up.
-    pub async fn wait(&mut self) {
+    /// Waits for it; why it is not saved, if it is not. Cheap to give up.
+    pub async fn wait(&mut self) -> Option<NotSaved> {
         while self.0.changed().await.is_ok() {}
+        self.0.borrow().clone()
     }
 }
 
@@ -129,8 +160,11 @@ impl StateQueue {
     fn write_all(&self, dir: &StateDir) {
         let mut failed = false;
         while let Some(mut document) = self.next(failed) {
-            failed = !(document.write)(dir);
-            document.tried = None;
+            let written = (document.write)(dir);
+            failed = written.is_err();
+            if let (Some(tried), Err(error)) = (document.tried.take(), written) {
+                tried.send_replace(Some(NotSaved::Refused(error.to_string().into())));
+            }
             if failed {
                 self.put_back(document);
             }
@@ -225,16 +259,19 @@ mod tests {
         let writer = StateWriter::start(Arc::new(open(&folder))).unwrap();
         let way = writer.dir().path("notes.json.new");
         fs::create_dir(&way).unwrap();
-        writer.write("notes", Arc::new(notes(3))).wait().await;
+        let told = writer.write("notes", Arc::new(notes(3))).wait().await;
+        assert!(matches!(told, Some(NotSaved::Refused(_))), "{told:?}");
+        assert_eq!(writer.dir().unsaved(), ["notes.json"]);
         assert_eq!(
             read(writer.dir(), "notes"),
             Notes::new(),
             "whoever asked is not kept by a disk that fails"
         );
         fs::remove_dir(&way).unwrap();
-        while read(writer.dir(), "notes") != notes(3) {
+        while read(writer.dir(), "notes") != notes(3) || !writer.dir().unsaved().is_empty() {
             tokio::time::sleep(PAUSE).await;
         }
+        assert_eq!(writer.write("notes", Arc::new(notes(4))).wait().await, None);
     }
 
     #[tokio::test]
@@ -256,7 +293,8 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "in the way").unwrap();
         let writer = StateWriter::start(Arc::new(StateDir::open(&path.join("state")).unwrap())).unwrap();
-        writer.write("notes", Arc::new(notes(1))).wait().await;
+        let told = writer.write("notes", Arc::new(notes(1))).wait().await;
+        assert_eq!((told, writer.dir().unsaved().len()), (Some(NotSaved::NoFolder), 1));
         writer.close();
     }
 }

@@ -107,7 +107,7 @@ impl fmt::Display for FieldFlaw {
             Self::NoList(value) => write!(out, "{value} is not a list of words"),
             Self::NoWord { value, words } => write!(out, "{value} is not one of {words}"),
             Self::NoName(name) => {
-                write!(out, "{name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most")
+                write!(out, "{name:?} cannot be a name; use letters, digits, `-`, `_` and `.`, 253 at most")
             }
             Self::Address(why) => why.fmt(out),
             Self::UnixSocket => {

@@ -83,7 +83,7 @@ fn a_wrong_value_is_named() {
         (r#""sequence":7"#, "sequence: needs `boot` beside it, or a restarted node would pass for a replay"),
         (
             r#""cluster":"a b""#,
-            "cluster: \"a b\" cannot be a name; use letters, digits, `-`, `_` and `.`, 64 at most",
+            "cluster: \"a b\" cannot be a name; use letters, digits, `-`, `_` and `.`, 253 at most",
         ),
         (r#""node":null"#, "node: missing; a heartbeat names its cluster, its node and the node's url"),
         (r#""url":"10.0.0.1""#, "url: `10.0.0.1` has no scheme: write http://10.0.0.1 or https://10.0.0.1"),
