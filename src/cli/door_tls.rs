@@ -48,6 +48,9 @@ pub fn hint(why: &str) -> Option<&'static str> {
         () if why.contains("CertificateRequired") || why.contains("CertificateUnknown") => {
             Some("It asks for a certificate: show one with --cert FILE.")
         }
+        () if why.contains("OtherName") || why.contains("NotValidForName") => {
+            Some("Its certificate is for another name: ask it by that one.")
+        }
         () if why.contains("UnknownIssuer")
             || why.contains("UnknownCA")
             || (certificate && why.contains("invalid peer")) =>
