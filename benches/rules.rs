@@ -56,8 +56,14 @@ fn lines(c: &mut Criterion) {
     }
     record.decision.status = 200;
     let connection = ConnectionFacts { listener: "web", ..ConnectionFacts::default() };
-    let entry =
-        LogEntry { record: &record, connection: &connection, id: "r1", trace: None, duration_ms: 1.0 };
+    let entry = LogEntry {
+        record: &record,
+        connection: &connection,
+        id: "r1",
+        session: None,
+        trace: None,
+        duration_ms: 1.0,
+    };
     let mut out = Vec::with_capacity(1024);
     for (name, format) in
         [("json", LogFormat::Json), ("combined", LogFormat::Combined), ("httplog", LogFormat::Httplog)]

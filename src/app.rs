@@ -7,10 +7,12 @@ mod control_addresses;
 mod control_loop;
 mod data_plane;
 mod drains;
+mod forgotten;
 mod grace;
 mod lasting;
 mod plain;
 mod reload;
+mod sessions;
 mod signals;
 mod start;
 mod start_error;
@@ -24,7 +26,7 @@ use crate::config::given::GivenKeys;
 use crate::control::handle::RegistryCommands;
 use crate::control::state::writer::StateWriter;
 use crate::control::{Prepared, Registry};
-use crate::feed::FileWatcher;
+use crate::feed::{FileWatcher, HeartbeatSink};
 use crate::net::threads::ThreadEnds;
 use crate::telemetry::log_writer::CurrentLog;
 use crate::upstream::own_addresses;
@@ -87,6 +89,9 @@ struct App {
     commands: RegistryCommands,
     ends: ThreadEnds,
     admin: Rc<Admin>,
+    beats: Rc<HeartbeatSink>,
+    /// It is written down that sessions were ended.
+    ended: bool,
     state: Rc<StateWriter>,
     log: Arc<CurrentLog>,
 }

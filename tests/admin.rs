@@ -31,6 +31,8 @@ mod metrics;
 mod page;
 #[path = "admin/saves.rs"]
 mod saves;
+#[path = "admin/sessions.rs"]
+mod sessions;
 #[path = "proxy/support/mod.rs"]
 mod support;
 #[path = "admin/terminal.rs"]

@@ -13,6 +13,8 @@ mod elsewhere;
 mod files;
 #[path = "heartbeat/fleet.rs"]
 mod fleet;
+#[path = "heartbeat/forgetting.rs"]
+mod forgetting;
 #[path = "heartbeat/joining.rs"]
 mod joining;
 #[path = "heartbeat/list.rs"]

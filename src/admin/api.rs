@@ -10,10 +10,11 @@ use super::guard::{self, AdminGuard, Visitor};
 use super::page::{self, ListName, Notice, PageContext, View};
 use super::refusals::AdminRefusal;
 use super::status::{ClusterState, Status};
-use super::{Admin, explain, metrics, open, openapi, rules, snapshot};
+use super::{Admin, explain, metrics, open, openapi, rules, sessions, snapshot};
 use crate::config::model::AdminLevel;
 use crate::control::asker::Asker;
 use crate::control::op::Change;
+use crate::control::pattern::NodePattern;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, Caller, ControlBody, LARGEST, body_of, json, kind, text};
 use bytes::Bytes;
@@ -184,10 +185,13 @@ async fn respond(
         ApiPath::Nodes(cluster) => Ok(json(&find(&*asked_for(admin, head)?, cluster)?.nodes)),
         ApiPath::Node(cluster, node) => Ok(json(find_node(&*asked_for(admin, head)?, cluster, node)?)),
         ApiPath::Sessions(cluster, node) => {
-            let table = admin.current.load();
+            let table = admin.current.load_full();
             let (cluster, node) = of_table(&table, cluster, node)?;
-            Ok(json(&snapshot::sessions(cluster, node)))
+            Ok(json(&sessions::of_node(admin, cluster, node).await))
         }
+        ApiPath::Session(session) => Ok(json(&sessions::find(admin, session).await?)),
+        ApiPath::EndSession(session) => ask(body).await?.end_session(session).await,
+        ApiPath::MoveSession(session) => ask(body).await?.move_session(session).await,
         ApiPath::Bypass(cluster, node) => ask(body).await?.bypass(cluster, node),
         ApiPath::Config => Ok(json(&open::config(&admin.current.load().config))),
         ApiPath::Events => events(admin),
@@ -208,7 +212,9 @@ async fn respond(
         }
         ApiPath::SwitchRule(rule, to) => ask(body).await?.switch(Change::Rule { rule, change: to }, to).await,
         ApiPath::Operate(cluster, node, verb) => {
-            find_node(&snapshot::take(admin), cluster, node)?;
+            if NodePattern::of(node).is_none() {
+                find_node(&snapshot::take(admin), cluster, node)?;
+            }
             ask(body).await?.operate(cluster, node, verb).await
         }
         ApiPath::Login | ApiPath::Logout | ApiPath::Bulk => {

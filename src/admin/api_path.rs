@@ -3,6 +3,7 @@
 use super::operate::NodeAction;
 use crate::config::model::AdminLevel;
 use crate::control::op::Switch;
+use crate::table::session_names::ShownSession;
 
 /// A place in the API, with the names in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(super) enum ApiPath<'a> {
     Operate(&'a str, &'a str, NodeAction),
     Sessions(&'a str, &'a str),
     Bypass(&'a str, &'a str),
+    Session(ShownSession),
+    EndSession(ShownSession),
+    MoveSession(ShownSession),
     Config,
     Events,
     Explain,
@@ -67,6 +71,13 @@ impl<'a> ApiPath<'a> {
             [Some("api"), Some("clusters"), Some(cluster), Some("nodes"), None, ..] => Self::Nodes(cluster),
             [Some("api"), Some("clusters"), Some(cluster), Some(verb), None, ..] => {
                 Self::SwitchCluster(cluster, Switch::of_word(verb)?)
+            }
+            [Some("api"), Some("sessions"), Some(session), None, ..] => Self::Session(session.parse().ok()?),
+            [Some("api"), Some("sessions"), Some(session), Some("end"), None, ..] => {
+                Self::EndSession(session.parse().ok()?)
+            }
+            [Some("api"), Some("sessions"), Some(session), Some("move"), None, ..] => {
+                Self::MoveSession(session.parse().ok()?)
             }
             [Some("api"), Some("rules"), Some(rule), Some(verb), None, ..] => {
                 Self::SwitchRule(rule.parse().ok()?, Switch::of_word(verb)?)
@@ -109,6 +120,8 @@ impl<'a> ApiPath<'a> {
                 | Self::SwitchCluster(..)
                 | Self::SwitchRule(..)
                 | Self::Bypass(..)
+                | Self::EndSession(_)
+                | Self::MoveSession(_)
                 | Self::Login
                 | Self::Logout
         )
@@ -129,6 +142,7 @@ impl<'a> ApiPath<'a> {
             | Self::Nodes(_)
             | Self::Node(..)
             | Self::Sessions(..)
+            | Self::Session(_)
             | Self::Config
             | Self::Events
             | Self::Explain
@@ -136,11 +150,13 @@ impl<'a> ApiPath<'a> {
             | Self::History
             | Self::Rules
             | Self::Document => Some(AdminLevel::Read),
-            Self::Operate(_, _, NodeAction::Remove) | Self::Reload => Some(AdminLevel::Admin),
+            Self::Operate(_, _, NodeAction::Remove | NodeAction::Forget) | Self::Reload => Some(AdminLevel::Admin),
             Self::Operate(..)
             | Self::Bulk
             | Self::SwitchCluster(..)
             | Self::SwitchRule(..)
+            | Self::EndSession(_)
+            | Self::MoveSession(_)
             | Self::Bypass(..) => Some(AdminLevel::Operate),
         }
     }
@@ -174,6 +190,9 @@ mod tests {
             ("/api/rules/x/enable", None),
             ("/api/rules", Some(ApiPath::Rules)),
             ("/bulk", Some(ApiPath::Bulk)),
+            ("/api/sessions/00000000000000ff", Some(ApiPath::Session(ShownSession(255)))),
+            ("/api/sessions/00000000000000ff/move", Some(ApiPath::MoveSession(ShownSession(255)))),
+            ("/api/sessions/ff/end", None),
             ("/api/status/", None),
             ("/api", None),
             ("/", Some(ApiPath::Page)),
@@ -196,6 +215,9 @@ mod tests {
             | ApiPath::Login
             | ApiPath::Logout => "no part of it",
             ApiPath::Sessions(..) => "/api/clusters/{cluster}/nodes/{node}/sessions",
+            ApiPath::Session(_) => "/api/sessions/{session}",
+            ApiPath::EndSession(_) => "/api/sessions/{session}/end",
+            ApiPath::MoveSession(_) => "/api/sessions/{session}/move",
             ApiPath::Bypass(..) => "/api/clusters/{cluster}/nodes/{node}/bypass",
             ApiPath::Ping => "/ping",
             ApiPath::Ready => "/ready",
@@ -227,6 +249,7 @@ mod tests {
         let paths = document["paths"].as_object().unwrap();
         for (path, methods) in paths {
             let filled = path.replace("{cluster}", "app").replace("{node}", "n1").replace("{rule}", "1");
+            let filled = filled.replace("{session}", "00000000000000ff");
             let place = ApiPath::find(&filled).unwrap_or_else(|| panic!("{path} is not served"));
             assert!(path.starts_with(documented(place)), "{path} leads to {place:?}");
             let methods: Vec<&String> = methods.as_object().unwrap().keys().collect();
@@ -237,7 +260,7 @@ mod tests {
             assert!(paths.contains_key(&path), "{path}");
         }
         // every place but the one of the verbs
-        assert_eq!(paths.len(), 22 + NodeAction::ALL.len());
+        assert_eq!(paths.len(), 25 + NodeAction::ALL.len());
         let text = document.to_string();
         for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -2,16 +2,18 @@
 
 use super::found::{find, find_node, of_table};
 use super::operate::{self, Bypass, NodeAction};
-use super::{Admin, snapshot};
+use super::{Admin, sessions, snapshot, status};
 use crate::base::clock;
 use crate::base::units::span;
 use crate::control::Error;
 use crate::control::asker::Asker;
 use crate::control::audit::AuditEntry;
-use crate::control::op::{Change, Op, ProxyChange, Switch, Target};
+use crate::control::op::{Change, Op, ProxyChange, SessionChange, Switch, Target};
+use crate::control::pattern::NodePattern;
 use crate::control::state::writer::NotSaved;
 use crate::serve::problem::Problem;
 use crate::serve::{Body, json};
+use crate::table::session_names::ShownSession;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -82,7 +84,33 @@ impl<'a> ChangeRequest<'a> {
         let done = self.admin.registry.apply(op).await?.once_saved().await;
         // a node that had only joined is not there any more once it is forgotten
         let now = snapshot::take(self.admin);
+        if let Some(pattern) = NodePattern::of(node) {
+            let matching = |node: &&status::Node| pattern.matches(&node.node);
+            let nodes: Vec<_> = find(&now, cluster)?.nodes.iter().filter(matching).collect();
+            return Ok(told(done, json!({ "node": null, "nodes": nodes })));
+        }
         Ok(told(done, json!({ "node": find_node(&now, cluster, node).ok() })))
+    }
+
+    /// A session is over.
+    pub async fn end_session(self, session: ShownSession) -> Result<Response<Body>, Problem> {
+        let change = operate::end(&self.body)?;
+        self.order(session, change).await
+    }
+
+    /// A session goes to another node.
+    pub async fn move_session(self, session: ShownSession) -> Result<Response<Body>, Problem> {
+        let change = operate::send(&self.body)?;
+        self.order(session, change).await
+    }
+
+    async fn order(self, session: ShownSession, change: SessionChange) -> Result<Response<Body>, Problem> {
+        let change = sessions::change(&self.admin.current.load_full(), session, change)?;
+        let op = Op { change, by: self.by, force: false };
+        let done = self.admin.registry.apply(op).await?.once_saved().await;
+        // one that was ended is not there any more
+        let found = sessions::find(self.admin, session).await.ok();
+        Ok(told(done, json!({ "session": found })))
     }
 
     /// A value is given out that leads to one node whatever its state.

@@ -20,6 +20,7 @@ mod page;
 pub mod quantile;
 mod refusals;
 mod rules;
+mod sessions;
 mod shown;
 pub mod snapshot;
 pub mod status;
@@ -39,6 +40,7 @@ use crate::table::{Current, Traffic};
 use crate::telemetry::log_writer::CurrentLog;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
+use crate::telemetry::visitors::Visitor;
 use events::EventHub;
 use history::MetricHistory;
 use refusals::AdminRefusals;
@@ -54,6 +56,8 @@ use tokio::sync::oneshot;
 const RELOADS: usize = 20;
 /// Asks each worker for its latest requests.
 pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
+/// Asks each worker who was seen in some sessions of a cluster.
+pub type Who = Box<dyn Fn(u32, Arc<[u64]>) -> Vec<oneshot::Receiver<Vec<Visitor>>>>;
 
 /// What the window looks at.
 pub struct Admin {
@@ -68,8 +72,8 @@ pub struct Admin {
     counts: Rc<Counts>,
     /// Where changes are asked for.
     registry: RegistryHandle,
-    /// Asks each worker for its latest requests.
-    recall: Recall,
+    /// What workers remember.
+    memories: (Recall, Who),
     /// Who follows what happens.
     pub events: EventHub,
     /// Who changed what.
@@ -93,7 +97,7 @@ impl Admin {
     /// The window; what is to be changed is asked of the registry.
     pub fn new(
         workers: &WorkerConfig,
-        recall: Recall,
+        memories: (Recall, Who),
         counts: Rc<Counts>,
         registry: RegistryHandle,
         (audit, state): (AuditTrail, Arc<StateDir>),
@@ -108,7 +112,7 @@ impl Admin {
             state,
             counts,
             registry,
-            recall,
+            memories,
             events: EventHub::default(),
             audit,
             refused: AdminRefusals::default(),

@@ -2,10 +2,9 @@
 //! cannot differ.
 
 use super::api_path::ApiPath;
-use super::operate::{Bypass, Drain, Force, NodeAction, Nothing};
-use super::status::{Cluster, Explanation, Moves, Node, Reload, Sessions, ShownRule, Status};
+use super::operate::{Bypass, Drain, Force, MoveTo, NodeAction, Nothing, SetLimits};
+use super::status::{Cluster, Explanation, FoundSession, Moves, Node, Reload, Sessions, ShownRule, Status};
 use crate::control::audit::AuditEntry;
-use crate::control::limits::NodeLimits;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -67,6 +66,7 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
             "Who is on a node: the sessions seen last.",
             of::<Sessions>(schemas),
         ),
+        ("/api/sessions/{session}", "Where a session is, and whose.", of::<FoundSession>(schemas)),
         ("/api/config", "The conf as it runs, secrets hidden.", object()),
         (
             "/api/events",
@@ -99,14 +99,19 @@ fn reads(schemas: &mut SchemaGenerator) -> Vec<Read> {
 
 fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let node: Value = schemas.subschema_for::<Option<Node>>().into();
+    let nodes: Value = schemas.subschema_for::<Vec<Node>>().into();
     let words = json!({ "type": "array", "items": { "type": "string" } });
-    let changed = json!({ "type": "object", "required": ["changes", "node"], "properties": { "changes": words.clone(), "node": node } });
+    // all that match, where the path has a pattern
+    let changed = json!({ "type": "object", "required": ["changes", "node"],
+                          "properties": { "changes": words.clone(), "node": node, "nodes": nodes } });
     let changed = json!({ "application/json": { "schema": changed } });
     let nothing: Value = schemas.subschema_for::<Nothing>().into();
     let mut body = |verb: NodeAction| match verb {
         NodeAction::Drain => schemas.subschema_for::<Drain>().into(),
-        NodeAction::Set => schemas.subschema_for::<NodeLimits>().into(),
-        NodeAction::Disable | NodeAction::Remove => schemas.subschema_for::<Force>().into(),
+        NodeAction::Set => schemas.subschema_for::<SetLimits>().into(),
+        NodeAction::Disable | NodeAction::Remove | NodeAction::Forget => {
+            schemas.subschema_for::<Force>().into()
+        }
         NodeAction::Enable | NodeAction::Accept => nothing.clone(),
     };
     let mut all: Vec<Change> = [
@@ -127,6 +132,11 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
             NodeAction::Accept,
         ),
         ("/api/clusters/{cluster}/nodes/{node}/remove", "It leaves the cluster.", NodeAction::Remove),
+        (
+            "/api/clusters/{cluster}/nodes/{node}/forget",
+            "It joined, or waits, and is no longer known.",
+            NodeAction::Forget,
+        ),
         ("/api/clusters/{cluster}/nodes/{node}/set", "Its weight and limits change.", NodeAction::Set),
     ]
     .into_iter()
@@ -155,6 +165,22 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
         ),
         ("/api/rules/{rule}/enable", "It counts again.", Some(nothing.clone()), of_rule),
     ]);
+    let session: Value = schemas.subschema_for::<Option<FoundSession>>().into();
+    let words = json!({ "type": "array", "items": { "type": "string" } });
+    let of_session = json!({ "type": "object", "required": ["changes", "session"], "properties": { "changes": words, "session": session } });
+    let of_session = json!({ "application/json": { "schema": of_session } });
+    all.push((
+        "/api/sessions/{session}/end",
+        "It is over: who shows its pin begins anew.",
+        Some(nothing.clone()),
+        of_session.clone(),
+    ));
+    all.push((
+        "/api/sessions/{session}/move",
+        "Its next request goes to another node.",
+        Some(schemas.subschema_for::<MoveTo>().into()),
+        of_session,
+    ));
     let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
     let value = json!({ "application/json": { "schema": value } });
     let path = "/api/clusters/{cluster}/nodes/{node}/bypass";
@@ -179,8 +205,13 @@ fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
 
 fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Value {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = names
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let in_path = names.map(|name| {
+        let schema = match name {
+            "session" => json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+            _ => json!({ "type": "string" }),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    });
     let parameters: Vec<Value> = in_path.chain(query).collect();
     let problem = |what: &str| {
         let schema = json!({ "$ref": "#/components/schemas/Problem" });
@@ -233,7 +264,11 @@ fn query_of(path: &str) -> Vec<Value> {
         json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] });
     vec![
         json!({ "name": "last", "in": "query", "description": "The latest request.", "allowEmptyValue": true, "schema": { "type": "boolean" } }),
-        one("id", "A request that was; it is asked before all else.", "^[A-Za-z0-9._:/+=@-]{1,128}$"),
+        one(
+            "id",
+            "A request that was, or a session, of which the latest is told; it is asked before all else.",
+            "^[A-Za-z0-9._:/+=@-]{1,128}$",
+        ),
         one(
             "url",
             "A request that might come; / if not said.",

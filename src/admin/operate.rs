@@ -2,12 +2,13 @@
 
 use crate::base::units::Duration;
 use crate::base::words::words;
+use crate::config::check::is_name;
 use crate::config::model::Then;
 use crate::control::Error;
 use crate::control::asker::StatedReason;
 use crate::control::drain::DrainRequest;
-use crate::control::limits::{NodeLimits, said};
-use crate::control::op::{NodeChange, Switch};
+use crate::control::limits::{Limit, NodeLimits, said};
+use crate::control::op::{NodeChange, SessionChange, Switch};
 use crate::serve::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
@@ -28,6 +29,8 @@ words! {
         Accept = "accept",
         /// It leaves the cluster.
         Remove = "remove",
+        /// It joined, or waits, and is no longer known.
+        Forget = "forget",
         /// Its limits change.
         Set = "set",
     }
@@ -47,6 +50,35 @@ pub struct Drain {
     pub then: Option<Then>,
     /// Even if something stops working without it.
     pub force: bool,
+}
+
+/// New limits of a node; what is not said stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(rename = "Set", extend("minProperties" = 1))]
+pub struct SetLimits {
+    /// Share of new sessions, 0 to 1000.
+    #[schemars(with = "u16", range(max = 1000))]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub weight: Option<u16>,
+    /// The most live sessions.
+    #[schemars(with = "Limit")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub max_sessions: Option<Limit>,
+    /// The most requests at one time.
+    #[schemars(with = "Limit")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub max_requests: Option<Limit>,
+    /// Even if something stops working without it.
+    pub force: bool,
+}
+
+impl SetLimits {
+    /// The limits, and whether they are set even if something stops working.
+    fn apart(self) -> (NodeLimits, bool) {
+        let Self { weight, max_sessions, max_requests, force } = self;
+        (NodeLimits { weight, max_sessions, max_requests }, force)
+    }
 }
 
 /// Whether it is done even if something stops working.
@@ -101,12 +133,13 @@ impl NodeAction {
             }
             Self::Disable => (NodeChange::Disable, parse::<Force>(body)?.force),
             Self::Remove => (NodeChange::Remove, parse::<Force>(body)?.force),
+            Self::Forget => (NodeChange::Forget, parse::<Force>(body)?.force),
             Self::Set => {
-                let limits = parse::<NodeLimits>(body)?;
+                let (limits, force) = parse::<SetLimits>(body)?.apart();
                 if let Some(flaw) = limits.flaw() {
                     return Err(Problem::new(StatusCode::BAD_REQUEST, flaw.to_string()));
                 }
-                (NodeChange::Set(limits), false)
+                (NodeChange::Set(limits), force)
             }
             Self::Enable => parse::<Nothing>(body).map(|_| (NodeChange::Enable, false))?,
             Self::Accept => parse::<Nothing>(body).map(|_| (NodeChange::Accept, false))?,
@@ -128,6 +161,32 @@ pub fn reason_of(body: Bytes) -> Result<(Option<StatedReason>, Bytes), Problem> 
 /// That nothing else is said in a body.
 pub fn nothing_else(body: &Bytes) -> Result<(), Problem> {
     parse::<Nothing>(body).map(|_| ())
+}
+
+/// Where a session goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MoveTo {
+    /// To this node; else where a new session would go.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$"))]
+    pub to: Option<String>,
+}
+
+/// A session is over, by a body that need say nothing.
+pub fn end(body: &Bytes) -> Result<SessionChange, Problem> {
+    parse::<Nothing>(body).map(|_| SessionChange::End)
+}
+
+/// A session goes to another node, by a body that may say which.
+pub fn send(body: &Bytes) -> Result<SessionChange, Problem> {
+    let MoveTo { to } = parse(body)?;
+    match to.as_ref().is_none_or(|to| is_name(to)) {
+        true => Ok(SessionChange::Move { to }),
+        false => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, "to is the name of a node of the session's cluster."))
+        }
+    }
 }
 
 /// Whether a cluster or a rule is switched even if something stops working, by the body, which may be empty.
@@ -171,7 +230,8 @@ impl From<Error> for Problem {
             Error::Harm(harm) => {
                 Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced())
             }
-            Error::NoCluster { .. } | Error::NoNode { .. } | Error::NoRule { .. } => {
+            Error::NoSession(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Error::NoCluster { .. } | Error::NoNode { .. } | Error::NoRule { .. } | Error::NoMatch { .. } => {
                 Self::new(StatusCode::NOT_FOUND, error.to_string())
             }
             _ => Self::new(StatusCode::CONFLICT, error.to_string()).with("force", false),

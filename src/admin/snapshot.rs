@@ -8,7 +8,6 @@ use crate::base::tasks;
 use crate::base::words::Word;
 use crate::config::model::AdminState;
 use crate::feed::heartbeat_sink::{Counts, Dialect, HeartbeatOutcome};
-use crate::ledger::Standing;
 use crate::listen::tls::{CertStore, Certs};
 use crate::table::traffic::TrafficTotals;
 use crate::table::{Cluster, Node, State, StateChange, Traffic};
@@ -117,28 +116,6 @@ fn heartbeats(counts: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     Dialect::ALL.into_iter().map(of).collect()
 }
 
-/// The sessions listed of one node.
-const MOST_SESSIONS: usize = 1000;
-
-/// The sessions of a node.
-pub fn sessions(cluster: &Cluster, node: &Node) -> status::Sessions {
-    let (ticks, now) = (clock::monotonic_secs(), clock::unix_secs());
-    let at = |then: u32| rfc3339(now.saturating_sub(ticks.saturating_sub(then).into()) * 1000);
-    let newest = cluster.live.ledger.newest_on(node.live.slot, MOST_SESSIONS).into_iter();
-    status::Sessions {
-        node: node.spec.name.to_string(),
-        total: node.live.sessions.load(Relaxed).into(),
-        sessions: newest
-            .map(|(id, seen)| status::Session {
-                session: format!("{id:016x}"),
-                begun: at(seen.first),
-                seen: at(seen.last),
-                confirmed: seen.standing == Standing::Confirmed,
-            })
-            .collect(),
-    }
-}
-
 /// A cluster's nodes with their slots, in the order of the file.
 pub(super) fn nodes(cluster: &Cluster) -> impl Iterator<Item = (u32, status::Node)> + '_ {
     let now = Now::look();
@@ -240,7 +217,7 @@ fn node_now(cluster: &Cluster, node: &Node, shares: &PlacementShares<'_>, now: N
             answers: live.errors.answers.load(Relaxed),
             checks: live.errors.checks.load(Relaxed),
         },
-        heartbeat_ms: live.report.since(now),
+        heartbeat_ms: live.report.silence(now),
     }
 }
 

@@ -364,7 +364,7 @@ pub struct Sessions {
 /// A session of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
-    /// Its identity, a hash: not what the client's cookie says.
+    /// Its id: a number that tells nothing of what the client's cookie says. The access log has it too.
     pub session: String,
     /// When it was placed.
     pub begun: String,
@@ -372,6 +372,24 @@ pub struct Session {
     pub seen: String,
     /// Its client came back with the pin.
     pub confirmed: bool,
+    /// Where it was last seen from; of the sessions that were seen last.
+    #[serde(default)]
+    pub client: Option<String>,
+    /// Its User-Agent then, in part.
+    #[serde(default)]
+    pub agent: Option<String>,
+}
+
+/// Where a session is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FoundSession {
+    /// Its cluster.
+    pub cluster: String,
+    /// The node that it is on.
+    pub node: Option<String>,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub session: Session,
 }
 
 /// A snapshot of nothing.

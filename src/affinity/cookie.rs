@@ -98,6 +98,13 @@ impl PinCookie {
         (!text.is_empty() && texts.slots_behind(text).is_none()).then_some(text)
     }
 
+    /// The hash of the node's name in a value that we sealed, if that node is not here.
+    pub(super) fn unclaimed_hash(&self, value: &[u8]) -> Option<u64> {
+        let PinValue::Sealed(seals) = &self.value else { return None };
+        let (pin, _) = seals.open(value)?;
+        seals.slots(pin.node).is_none().then_some(pin.node)
+    }
+
     fn read_prefix<'t>(&'t self, value: &[u8]) -> PinLookup<'t> {
         let tilde = memchr::memchr(b'~', value);
         let (pin, rest) = tilde.map_or((value, value), |at| (&value[..at], &value[at + 1..]));

@@ -200,6 +200,31 @@ impl Affinity {
         PinLookup { found: FoundPin::Absent, session, stamp }
     }
 
+    /// The reading of a request whose session an operator has ended: it goes by the same id, and its pin leads
+    /// nowhere.
+    pub fn ended<'t>(&self, reading: &PinLookup<'t>) -> PinLookup<'t> {
+        let PinMeta { seen, foreign, own_id, .. } = reading.stamp;
+        let stamp = PinMeta { seen, foreign, own_id, ..PinMeta::default() };
+        PinLookup { found: FoundPin::Lost(Lost::Ended), session: reading.session, stamp }
+    }
+
+    /// Why no single session can be moved or ended, where none can.
+    pub fn no_orders(&self) -> Option<&'static str> {
+        match &self.main {
+            None => Some("it has no affinity: no session of it is on any node"),
+            Some(AffinityMethod::Cookie(form)) if form.guesses() => Some(
+                "its cookie names a node and not whose session it is: those who show it cannot be told apart",
+            ),
+            Some(AffinityMethod::Route(form)) if form.separator.is_none() => {
+                Some("its cookie is a route and nothing more: those who show it cannot be told apart")
+            }
+            Some(AffinityMethod::Key(form)) if !form.remembers() => {
+                Some("its sessions are where the hash of their key falls, and nowhere else")
+            }
+            _ => None,
+        }
+    }
+
     /// True when sessions are neither recognised nor marked.
     pub fn is_none(&self) -> bool {
         self.main.is_none()

@@ -59,6 +59,8 @@ pub enum Lost {
     Tampered,
     /// It is too old.
     Expired,
+    /// An operator has ended its session.
+    Ended,
 }
 
 /// What `read` wants `finish` to know.
@@ -114,6 +116,11 @@ impl<'t> PinLookup<'t> {
     /// Of an id of the application's own that names no node by itself.
     pub(super) fn of_id(id: u64) -> Self {
         Self { found: FoundPin::Ledger { via: Via::Learned }, session: Some(id), stamp: PinMeta::of_id(true) }
+    }
+
+    /// Whether a form under `also` said it.
+    pub fn is_foreign(&self) -> bool {
+        self.stamp.foreign
     }
 
     pub(super) fn is_valid(&self) -> bool {

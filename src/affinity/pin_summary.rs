@@ -31,6 +31,11 @@ pub enum PinFinding {
 }
 
 impl PinSummary {
+    /// Whether a form under `also` said it.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
     /// When the session began, in seconds since 1970, if the pin tells.
     pub fn began(&self) -> Option<u64> {
         (self.first != 0).then(|| dates::seconds(self.first))
@@ -48,6 +53,7 @@ impl PinFinding {
             Self::Lost(Lost::UnknownRoute) => "unknown-route",
             Self::Lost(Lost::Tampered) => "tampered",
             Self::Lost(Lost::Expired) => "expired",
+            Self::Lost(Lost::Ended) => "ended",
         }
     }
 

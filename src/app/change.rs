@@ -8,6 +8,9 @@ use crate::control::handle::{Applied, RegistryCommand};
 use crate::control::op::{Change, Op, ProxyChange};
 use crate::control::state::writer::Saved;
 
+/// So many changes are told in one line of the log.
+const MOST_TOLD: usize = 50;
+
 impl App {
     /// Makes a change that is asked for.
     pub(super) fn handle(&mut self, command: RegistryCommand) {
@@ -43,7 +46,12 @@ impl App {
                 reload => Err(Error::Findings(reload.findings)),
             };
         }
-        let done = self.change_all(&[op])?;
+        let done = match &op.change {
+            Change::Session { cluster, session, change } => {
+                self.change_session(op, (cluster, *session), change)?
+            }
+            _ => self.change_all(&[op])?,
+        };
         if op.arrival().is_none() {
             self.admin.changed(AuditEntry::of(op, &done.changes));
         }
@@ -51,14 +59,21 @@ impl App {
     }
 
     /// Makes changes that a table is made of, all of them or none.
-    fn change_all(&mut self, ops: &[&Op]) -> Result<Applied, Error> {
+    pub(super) fn change_all(&mut self, ops: &[&Op]) -> Result<Applied, Error> {
         let mut prepared = self.registry.prepare_ops(ops, Now::look())?;
         let changes = std::mem::take(&mut prepared.changes);
+        let forgets = !prepared.forgotten.is_empty();
         self.put_in_force(prepared).map_err(|why| Error::Findings(vec![why.to_string()]))?;
+        if forgets {
+            self.beats.remember();
+        }
         let saved = self.state.write(OVERLAY, self.registry.overlay().clone());
         if let (Some(op), false) = (ops.first(), changes.is_empty()) {
             let more = if ops.len() > 1 { format!(" and {} more", ops.len() - 1) } else { String::new() };
-            tracing::info!("{}{more} changed by {}: {}", op.target(), op.by, changes.join("; "));
+            let rest = changes.len().saturating_sub(MOST_TOLD);
+            let told = changes[..changes.len() - rest].join("; ");
+            let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+            tracing::info!("{}{more} changed by {}: {told}{rest}", op.target(), op.by);
         }
         Ok(Applied { changes, saved })
     }

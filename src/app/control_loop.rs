@@ -39,6 +39,8 @@ impl App {
     /// Looks at what the passing of time changes.
     fn tick(&mut self) {
         self.end_drains();
+        self.forget_silent();
+        self.forget_ended();
         self.registry.tidy();
         if own_addresses::look_again() {
             names::review(&self.registry.current().load());

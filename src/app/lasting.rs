@@ -3,6 +3,9 @@
 
 use super::component::{Component, Ending, Next, PrepareError};
 use super::grace::Grace;
+use super::sessions::ENDED;
+use crate::base::clock::Now;
+use crate::control::ended_sessions::EndedSessions;
 use crate::control::state::StateDir;
 use crate::control::state::ledgers::LedgerKeeper;
 use crate::control::state::writer::StateWriter;
@@ -41,6 +44,7 @@ impl Component for Reports {
     }
 
     fn save(&mut self) -> bool {
+        self.beats.remember();
         self.beats.save(&self.state);
         true
     }
@@ -69,8 +73,12 @@ impl Component for Ledgers {
     }
 
     /// The keeper follows later tables by itself.
-    fn commit(&mut self, (): (), _: &Arc<Table>) -> Option<String> {
-        self.keeper.get_or_insert_with(|| LedgerKeeper::start(self.dir.clone(), self.current.clone()));
+    fn commit(&mut self, (): (), table: &Arc<Table>) -> Option<String> {
+        if self.keeper.is_none() {
+            self.keeper = Some(LedgerKeeper::start(self.dir.clone(), self.current.clone()));
+            let cost = "sessions that were ended by hand may go on";
+            self.dir.read::<EndedSessions>(ENDED, cost).recall(table, Now::look());
+        }
         None
     }
 

@@ -7,6 +7,7 @@ use super::data_plane::DataPlane;
 use super::lasting::{Ledgers, Reports};
 use super::plain::{Closing, EachTable, Saving};
 use super::reload::in_a_line;
+use super::sessions::ENDED;
 use super::signals::Signals;
 use super::start_error::StartError;
 use super::{App, OVERLAY};
@@ -71,7 +72,7 @@ impl App {
         let beats = HeartbeatSink::new(registry.current().clone(), handle.clone());
         let admin = Admin::new(
             &shared,
-            threads.recall(),
+            (threads.recall(), threads.who()),
             beats.counts.clone(),
             handle,
             (AuditTrail::recall(state.clone()), dir.clone()),
@@ -94,6 +95,8 @@ impl App {
             signals,
             commands,
             admin,
+            beats,
+            ended: state.dir().path(&format!("{ENDED}.json")).exists(),
             state,
             log: shared.log,
         };

@@ -5,6 +5,11 @@ pub fn hash64(bytes: &[u8]) -> u64 {
     twox_hash::XxHash64::oneshot(0, bytes)
 }
 
+/// The same with a seed: who does not know it cannot foretell the hash.
+pub fn hash64_seeded(seed: u64, bytes: &[u8]) -> u64 {
+    twox_hash::XxHash64::oneshot(seed, bytes)
+}
+
 /// Hashes two parts with a separator that occurs in neither a name nor a header value.
 pub fn hash64_pair(first: &[u8], second: &[u8]) -> u64 {
     use std::hash::Hasher;

@@ -136,6 +136,17 @@ pub fn counts(of: &[(u64, &str)]) -> String {
     said.map(|(_, (n, what))| count(*n, what)).collect::<Vec<_>>().join(", ")
 }
 
+/// Names in a sentence: "n1, n2"; of very many only the first.
+pub fn listed<N: AsRef<str>>(names: &[N]) -> String {
+    const MOST: usize = 12;
+    let of = |names: &[N]| names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() > MOST => format!("{}, … ({} in all)", of(&names[..MOST]), names.len()),
+        names => of(names),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,9 @@ pub enum ArgumentError {
 impl fmt::Display for ArgumentError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NodePath => out.write_str("write CLUSTER/NODE, as in app/n1"),
+            Self::NodePath => out.write_str(
+                "write CLUSTER/NODE, as in app/n1, or for what changes nodes a pattern, as in 'app/*-old'",
+            ),
             Self::SwitchTarget => out.write_str("write CLUSTER/NODE as in app/n1, CLUSTER, or rule:N"),
             Self::NoValue => out.write_str("write KEY=VALUE, as in weight=50"),
             Self::Limit(value) => write!(out, "{value:?} is no limit: write a number, or off"),

@@ -1,8 +1,8 @@
 //! `drain`: a node is taken out, and whoever waits for it is told what ended it. The proxy knows: another
 //! operator may have changed the deadline meanwhile, and its clock is the one that counts.
 
-use super::operate::{NodePath, ask, print_changes};
-use super::show::{Progress, age, counts, print, span, word};
+use super::operate::{NodePath, NodesPath, ask, print_changes};
+use super::show::{Progress, age, complain, counts, print, span, word};
 use super::window::{AdminClient, VerbFailure};
 use crate::admin::operate::{Drain, NodeAction};
 use crate::admin::status::Node;
@@ -34,10 +34,10 @@ enum DrainProgress {
     Undone,
 }
 
-/// Drains a node; with `wait`, until it is drained.
+/// Drains a node, or all that match; with `wait`, until each is drained.
 pub fn drain(
     window: &AdminClient,
-    target: &NodePath,
+    target: &NodesPath,
     drain: &Drain,
     wait: bool,
     json: bool,
@@ -46,20 +46,55 @@ pub fn drain(
     let limit = drain.deadline.and_then(|deadline| deadline.limit());
     let own = limit.map(|limit| clock::rfc3339(clock::unix_ms().saturating_add(limit.as_millis() as u64)));
     let (body, done) = ask(window, target, NodeAction::Drain, drain)?;
-    // what is waited for is one document, at the end
+    // what is waited for is one document a node, at the end
     if !(wait && json) {
         print_changes(&body, &done, json)?;
     }
     if !wait {
         return Ok(());
     }
+    let own = DrainRequested { deadline: own, then: drain.then };
+    // one that is only waiting, or was removed, is not drained by a pattern
+    let drains = |node: &Node| node.over.is_some() || shows_drain(node);
+    let many = serde_json::from_value::<Vec<Node>>(done["nodes"].clone()).ok();
+    let nodes: Vec<NodePath> = match many {
+        Some(nodes) => nodes.iter().filter(|node| drains(node)).map(|node| target.one(&node.node)).collect(),
+        None => vec![target.only()],
+    };
+    // each is waited for, whatever came of those before it; the first failure is told
+    let ends = nodes.iter().map(|node| wait_for(window, node, &own, begun, json));
+    let mut failed = Ok(());
+    for end in ends {
+        match (&failed, end) {
+            (Ok(()), end) => failed = end,
+            (Err(_), Err(more)) => complain(&more.to_string()),
+            (Err(_), Ok(())) => {}
+        }
+    }
+    failed
+}
+
+/// What was asked for, for a proxy that does not say.
+struct DrainRequested {
+    deadline: Option<String>,
+    then: Option<Then>,
+}
+
+/// Waits until a node is drained.
+fn wait_for(
+    window: &AdminClient,
+    target: &NodePath,
+    own: &DrainRequested,
+    begun: Instant,
+    json: bool,
+) -> Result<(), VerbFailure> {
     let (mut before, mut ended, mut progress) = (None, None, Progress::new());
     loop {
         let (body, mut node) = look(window, target)?;
         let now = clock::rfc3339(clock::unix_ms());
         if node.over.is_none() {
-            node.deadline = node.deadline.or_else(|| own.clone());
-            node.then = node.then.or(drain.then);
+            node.deadline = node.deadline.or_else(|| own.deadline.clone());
+            node.then = node.then.or(own.then);
         }
         ended = is_over(&node, &now).then(|| ended.unwrap_or_else(clock::instant));
         let seen = judge(&node, ended.map(clock::since));

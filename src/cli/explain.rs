@@ -9,8 +9,8 @@ use std::fmt::Write;
 /// What is to be explained.
 #[derive(Args)]
 pub struct What {
-    /// A request that was: its id, as in the access log.
-    #[arg(conflicts_with_all = ["last", "url"], value_name = "REQUEST-ID")]
+    /// A request that was: its id, as in the access log; or the latest one of a session, by the session's id.
+    #[arg(conflicts_with_all = ["last", "url"], value_name = "REQUEST-ID|SESSION-ID")]
     id: Option<String>,
     /// The latest request (the default).
     #[arg(long, conflicts_with = "url")]
@@ -77,9 +77,11 @@ fn text(told: &Explanation) -> String {
             String::new()
         };
         let when = age(&request.at, &told.time);
+        let session =
+            told.session.as_ref().map_or_else(String::new, |session| format!(", session {session}"));
         let _ = writeln!(
             text,
-            "  request {} of {}, {when} ago, answered {}{tries}",
+            "  request {} of {}, {when} ago, answered {}{tries}{session}",
             request.id, request.client, request.status
         );
     }

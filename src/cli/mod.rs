@@ -19,13 +19,14 @@ mod token;
 mod top;
 mod window;
 
-use crate::admin::operate::Drain;
+use crate::admin::operate::{Drain, NodeAction};
 use crate::base::units::Duration;
 use crate::config::model::Then;
 use crate::control::op::Switch;
+use crate::table::session_names::ShownSession;
 use clap::{CommandFactory, Parser, Subcommand};
 use history::HistoryTarget;
-use operate::{NodePath, Setting, SwitchTarget};
+use operate::{NodePath, NodesPath, Setting, SwitchTarget};
 use std::path::{Path, PathBuf};
 use window::{AdminClient, ChangeArgs, Remote};
 
@@ -161,8 +162,8 @@ enum RemoteVerb {
     /// Keep a node's sessions there and give it no new ones.
     #[command(after_help = "Example: homing drain app/n1 --wait --deadline 4h --then move")]
     Drain {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, or a pattern: 'app/*-old'
+        target: NodesPath,
         /// Wait until no session, request or socket is left, or the deadline has passed (exit 3).
         #[arg(long)]
         wait: bool,
@@ -203,15 +204,26 @@ enum RemoteVerb {
     },
     /// Let in a node that announced itself.
     Accept {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, or a pattern: 'app/*-old'
+        target: NodesPath,
         #[command(flatten)]
         ask: ChangeArgs,
     },
     /// Take a node out of its cluster.
     Remove {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, or a pattern: 'app/*-old'
+        target: NodesPath,
+        /// Even if something stops working without it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        ask: ChangeArgs,
+    },
+    /// A node that joined, or waits to be accepted, is no longer known; it begins anew when it speaks again.
+    #[command(after_help = "Example: homing forget 'app/*-old'")]
+    Forget {
+        /// CLUSTER/NODE, or a pattern: 'app/*-old'
+        target: NodesPath,
         /// Even if something stops working without it.
         #[arg(long)]
         force: bool,
@@ -221,11 +233,14 @@ enum RemoteVerb {
     /// Change a node's weight and limits.
     #[command(after_help = "Example: homing set app/n1 weight=50 max-sessions=1")]
     Set {
-        /// CLUSTER/NODE
-        target: NodePath,
+        /// CLUSTER/NODE, or a pattern: 'app/*-old'
+        target: NodesPath,
         /// weight=N, max-sessions=N, max-requests=N; "off" for no limit.
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
+        /// Even if something stops working without it.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         ask: ChangeArgs,
     },
@@ -236,6 +251,14 @@ enum RemoteVerb {
         target: NodePath,
         #[command(flatten)]
         remote: Remote,
+    },
+    /// End or move one session, by the id that `sessions`, `explain` and the access log show.
+    #[command(
+        after_help = "Examples: homing session move 5a0f61c2b3d4e5f6 --to n2\n          homing session end 5a0f61c2b3d4e5f6"
+    )]
+    Session {
+        #[command(subcommand)]
+        verb: SessionVerb,
     },
     /// Print a value that leads to one node whatever its state, as a header or a cookie.
     #[command(
@@ -259,6 +282,28 @@ enum RemoteVerb {
     Healthcheck {
         #[command(flatten)]
         remote: Remote,
+    },
+}
+
+/// What is done with one session.
+#[derive(Subcommand)]
+enum SessionVerb {
+    /// It is over: who shows its pin begins anew, and its WebSockets are closed.
+    End {
+        /// The session's id.
+        session: ShownSession,
+        #[command(flatten)]
+        ask: ChangeArgs,
+    },
+    /// Its next request goes to another node, and its WebSockets are closed to come back there.
+    Move {
+        /// The session's id.
+        session: ShownSession,
+        /// To this node; else where a new session would go.
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
+        #[command(flatten)]
+        ask: ChangeArgs,
     },
 }
 
@@ -328,12 +373,21 @@ impl RemoteVerb {
                 operate::switch(&change(&ask)?, &target, Switch::Disable, force, ask.json())
             }
             Self::Remove { target, force, ask } => {
-                operate::remove(&change(&ask)?, &target, force, ask.json())
+                operate::take_out(&change(&ask)?, &target, NodeAction::Remove, force, ask.json())
             }
-            Self::Set { target, settings, ask } => {
-                operate::set(&change(&ask)?, &target, &settings, ask.json())
+            Self::Forget { target, force, ask } => {
+                operate::take_out(&change(&ask)?, &target, NodeAction::Forget, force, ask.json())
+            }
+            Self::Set { target, settings, force, ask } => {
+                operate::set(&change(&ask)?, &target, &settings, force, ask.json())
             }
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
+            Self::Session { verb: SessionVerb::End { session, ask } } => {
+                operate::end_session(&change(&ask)?, session, ask.json())
+            }
+            Self::Session { verb: SessionVerb::Move { session, to, ask } } => {
+                operate::move_session(&change(&ask)?, session, to, ask.json())
+            }
             Self::Bypass { target, lasts, ask } => {
                 operate::bypass(&change(&ask)?, &target, Some(lasts), ask.json())
             }

@@ -3,13 +3,14 @@
 use super::argument_error::ArgumentError;
 use super::show::{ColumnSide, TextTable, age, count, print};
 use super::window::{AdminClient, VerbFailure};
-use crate::admin::operate::{Bypass, Force, NodeAction};
+use crate::admin::operate::{Bypass, Force, MoveTo, NodeAction, SetLimits};
 use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
 use crate::config::check::is_name;
-use crate::control::limits::{Limit, NodeLimits, Off};
+use crate::control::limits::{Limit, Off};
 use crate::control::op::Switch;
+use crate::table::session_names::ShownSession;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
@@ -24,16 +25,52 @@ pub struct NodePath {
 impl FromStr for NodePath {
     type Err = ArgumentError;
     fn from_str(text: &str) -> Result<Self, ArgumentError> {
-        let plain = |name: &str| {
-            name.bytes().any(|b| b.is_ascii_alphanumeric())
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
         match text.split_once('/') {
-            Some((cluster, node)) if plain(cluster) && plain(node) => {
+            Some((cluster, node)) if is_plain(cluster) && is_plain(node) => {
                 Ok(Self { cluster: cluster.into(), node: node.into() })
             }
             _ => Err(ArgumentError::NodePath),
         }
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().any(|b| b.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// One node, or all of a cluster that match: `CLUSTER/NODE`, `'CLUSTER/*-old'`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodesPath(NodePath);
+
+impl FromStr for NodesPath {
+    type Err = ArgumentError;
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        let Some((cluster, node)) = text.split_once('/').filter(|(_, node)| node.contains('*')) else {
+            return text.parse().map(Self);
+        };
+        // without its stars it need be no name by itself
+        match is_plain(cluster) && is_plain(&format!("x{}", node.replace('*', ""))) {
+            true => Ok(Self(NodePath { cluster: cluster.into(), node: node.into() })),
+            false => Err(ArgumentError::NodePath),
+        }
+    }
+}
+
+impl NodesPath {
+    /// Where the API has it.
+    pub fn path(&self) -> String {
+        self.0.path()
+    }
+
+    /// The one that it names.
+    pub fn only(&self) -> NodePath {
+        self.0.clone()
+    }
+
+    /// One of them.
+    pub fn one(&self, node: &str) -> NodePath {
+        NodePath { cluster: self.0.cluster.clone(), node: node.to_owned() }
     }
 }
 
@@ -47,8 +84,8 @@ impl NodePath {
 /// What the command line switches off and on: `CLUSTER/NODE`, `CLUSTER`, or `rule:N`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SwitchTarget {
-    /// A node.
-    Node(NodePath),
+    /// A node, or all that match.
+    Node(NodesPath),
     /// A cluster.
     Cluster(String),
     /// A rule, by its place in the conf file from 1.
@@ -124,11 +161,12 @@ impl FromStr for Setting {
 /// Changes a node's limits.
 pub fn set(
     window: &AdminClient,
-    target: &NodePath,
+    target: &NodesPath,
     settings: &[Setting],
+    force: bool,
     json: bool,
 ) -> Result<(), VerbFailure> {
-    let mut set = NodeLimits::default();
+    let mut set = SetLimits { force, ..SetLimits::default() };
     for setting in settings {
         let twice = match setting {
             Setting::Weight(weight) => set.weight.replace(*weight).map(|_| "weight"),
@@ -142,13 +180,19 @@ pub fn set(
     change(window, target, NodeAction::Set, &set, json)
 }
 
-/// Takes a node out of its cluster.
-pub fn remove(window: &AdminClient, target: &NodePath, force: bool, json: bool) -> Result<(), VerbFailure> {
-    change(window, target, NodeAction::Remove, &Force { force }, json)
+/// Takes a node out of its cluster, or forgets one that joined.
+pub fn take_out(
+    window: &AdminClient,
+    target: &NodesPath,
+    verb: NodeAction,
+    force: bool,
+    json: bool,
+) -> Result<(), VerbFailure> {
+    change(window, target, verb, &Force { force }, json)
 }
 
 /// Lets a node in, or back.
-pub fn accept(window: &AdminClient, target: &NodePath, json: bool) -> Result<(), VerbFailure> {
+pub fn accept(window: &AdminClient, target: &NodesPath, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("{}/{}", target.path(), NodeAction::Accept.word()), None)?;
     print_changes(&body, &done, json)
 }
@@ -165,14 +209,18 @@ pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(
         ("SESSION", ColumnSide::Left),
         ("BEGUN", ColumnSide::Right),
         ("LAST SEEN", ColumnSide::Right),
+        ("CLIENT", ColumnSide::Left),
+        ("AGENT", ColumnSide::Left),
     ]);
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     for session in &on.sessions {
         let begun = if session.confirmed {
             age(&session.begun, &now)
         } else {
             format!("{}, never came back", age(&session.begun, &now))
         };
-        table.row(vec![session.session.clone(), begun, age(&session.seen, &now)]);
+        let (client, agent) = (or_dash(&session.client), or_dash(&session.agent));
+        table.row(vec![session.session.clone(), begun, age(&session.seen, &now), client, agent]);
     }
     let more = on.total.saturating_sub(on.sessions.len() as u64);
     print(&format!("{} has {}\n", on.node, count(on.total, "session")));
@@ -182,6 +230,26 @@ pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(
     if more > 0 {
         print(&format!("… and {more} that were seen before those\n"));
     }
+    Ok(())
+}
+
+/// A session is over.
+pub fn end_session(window: &AdminClient, session: ShownSession, json: bool) -> Result<(), VerbFailure> {
+    let (body, done) = window.post(&format!("/api/sessions/{session}/end"), None)?;
+    print_changes(&body, &done, json);
+    Ok(())
+}
+
+/// A session goes to another node.
+pub fn move_session(
+    window: &AdminClient,
+    session: ShownSession,
+    to: Option<String>,
+    json: bool,
+) -> Result<(), VerbFailure> {
+    let how = serde_json::to_value(MoveTo { to }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
+    let (body, done) = window.post(&format!("/api/sessions/{session}/move"), Some(&how))?;
+    print_changes(&body, &done, json);
     Ok(())
 }
 
@@ -212,7 +280,7 @@ pub fn bypass(
 /// Changes a node, and says what that changed.
 pub fn change(
     window: &AdminClient,
-    target: &NodePath,
+    target: &NodesPath,
     verb: NodeAction,
     how: &impl Serialize,
     json: bool,
@@ -224,7 +292,7 @@ pub fn change(
 /// The same without a word.
 pub fn ask(
     window: &AdminClient,
-    target: &NodePath,
+    target: &NodesPath,
     verb: NodeAction,
     how: &impl Serialize,
 ) -> Result<(String, Value), VerbFailure> {
@@ -254,8 +322,18 @@ mod tests {
     #[test]
     fn targets_and_settings_are_read() {
         assert_eq!("app/n1".parse(), Ok(NodePath { cluster: "app".into(), node: "n1".into() }));
-        for bad in ["app", "app/", "/n1", "app/n1/x", "app/n 1", ""] {
+        for bad in ["app", "app/", "/n1", "app/n1/x", "app/n 1", "", "app/n*"] {
             assert!(bad.parse::<NodePath>().is_err(), "{bad}");
+        }
+        for (text, path) in [
+            ("app/n1", Some("/api/clusters/app/nodes/n1")),
+            ("app/*-old", Some("/api/clusters/app/nodes/*-old")),
+            ("app/*", Some("/api/clusters/app/nodes/*")),
+            ("*/n1", None),
+            ("app/*/x", None),
+            ("app/*?", None),
+        ] {
+            assert_eq!(text.parse().ok().map(|nodes: NodesPath| nodes.path()).as_deref(), path, "{text}");
         }
         for (text, setting) in [
             ("weight=50", Setting::Weight(50)),

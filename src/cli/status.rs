@@ -3,6 +3,7 @@
 use super::show::{ColumnSide, TextTable, age, count, print, span, word};
 use super::window::{AdminClient, VerbFailure};
 use crate::admin::status::{Cluster, Node, Status};
+use crate::table::State;
 use std::fmt::Write;
 
 /// Prints everything, or one cluster.
@@ -185,9 +186,14 @@ fn by_rank(nodes: &mut [Node]) {
 fn because(node: &Node, now: &str) -> String {
     let from = node.set_from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
     let reason = node.set_reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    match node.set_by.rsplit_once(" at ") {
-        Some((who, at)) => format!("{}; set by {who}{from} {} ago{reason}", node.why, age(at, now)),
-        None if node.set_by == "file" => node.why.clone(),
-        None => format!("{}; set by {}", node.why, node.set_by),
-    }
+    let by = match node.set_by.rsplit_once(" at ") {
+        Some((who, at)) => format!("; set by {who}{from} {} ago{reason}", age(at, now)),
+        None if node.set_by == "file" => String::new(),
+        None => format!("; set by {}", node.set_by),
+    };
+    // who serves says with its state whether it still speaks
+    let tells = matches!(node.state.known(), Some(State::Pending | State::Removed | State::Down));
+    let heard = node.heartbeat_ms.filter(|_| tells);
+    let heard = heard.map_or_else(String::new, |ms| format!("; last heard {} ago", span(ms / 1000)));
+    format!("{}{by}{heard}", node.why)
 }

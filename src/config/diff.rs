@@ -38,6 +38,18 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     phrases
 }
 
+/// What changed of one node, in words.
+pub fn diff_of_node(cluster: &str, node: &str, old: &Config, new: &Config) -> String {
+    let find = |config: &Config| Some(config.cluster.get(cluster)?.nodes.get(node)?.table());
+    let mut phrases = Vec::new();
+    match (find(old), find(new)) {
+        (Some(before), Some(after)) => walk("", &fields(&before), &fields(&after), &mut phrases),
+        (Some(_), None) => phrases.push("no longer known".into()),
+        _ => {}
+    }
+    if phrases.is_empty() { "nothing changed".into() } else { phrases.join(", ") }
+}
+
 /// As many rules as before: those that were only switched are named, the others counted.
 fn rules(old: &[Rule], new: &[Rule], phrases: &mut Vec<String>) {
     let (mut changed, mut switched) = (0, Vec::new());

@@ -23,7 +23,7 @@ pub mod unix_access;
 pub mod watched;
 
 pub use check::{Options, check};
-pub use diff::diff;
+pub use diff::{diff, diff_of_node};
 pub use dump::dump;
 pub use ranges::status_ranges;
 pub use sizing::Sizing;

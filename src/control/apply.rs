@@ -2,15 +2,17 @@
 //! is forced.
 
 use super::drain::DrainRequest;
-use super::error::{Error, Harm};
+use super::error::Error;
 use super::limits::{Limit, NodeLimits};
 use super::op::{Change, JoinRequest, NodeChange, Op};
 use super::overlay::{JoinedNode, MOST_NODES, NodeOverride, Overlay, WantedState};
+use super::pattern::leaving;
+use super::preflight::preflight;
 use super::runtime_value::{Actor, FileValue, RuntimeValue};
 use super::switch;
 use crate::base::clock::Now;
-use crate::config::model::{Config, Node as NodeConf, NodeTable};
-use crate::heartbeat::Role;
+use crate::config::model::{AdminState, Config, Node as NodeConf, NodeTable};
+use crate::table::report::NodeReport;
 use crate::table::{Cluster, Node, State, Table};
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub struct EditContext<'a> {
     pub table: &'a Table,
     /// When they are made.
     pub now: Now,
+    /// All that are made at this time.
+    pub ops: &'a [Op],
 }
 
 /// A node that is to be changed.
@@ -52,7 +56,10 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
     };
     let cluster = find(ground.table, cluster_name)?;
     if let NodeChange::Join(arrival) = change {
-        if overlay.nodes_of(cluster_name) >= MOST_NODES {
+        if overlay.nodes_of(cluster_name) >= MOST_NODES
+            && !longest_silent(cluster, overlay, ground.now)
+                .is_some_and(|name| overlay.forget(cluster_name, &name))
+        {
             return Err(Error::Crowded { cluster: cluster_name.clone(), most: MOST_NODES });
         }
         // two beats of one node may ask at the same time
@@ -65,9 +72,16 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
     let known = || cluster.nodes().map(|node| node.spec.name.to_string()).collect();
     let node =
         cluster.named(node_name).ok_or_else(|| Error::NoNode { node: node_name.clone(), known: known() })?;
-    preflight(cluster, node, change, op.force, ground.now)?;
     let written =
         ground.file.cluster.get(cluster_name).and_then(|conf| conf.nodes.get(node_name)).map(NodeConf::table);
+    match change {
+        NodeChange::Forget if written.is_some() => return Err(Error::Written { node: node_name.clone() }),
+        NodeChange::Remove if node.spec.admin == AdminState::Pending => {
+            return Err(Error::NeverIn { cluster: cluster_name.clone(), node: node_name.clone() });
+        }
+        _ => {}
+    }
+    preflight(cluster, node, change, (op.force, &leaving(cluster, ground.ops)), ground.now)?;
     let subject = ChangedNode { cluster, node, written, now: ground.now };
     let decided = overlay.node_mut(cluster_name, node_name);
     let told = decided.change(change, &subject, by)?;
@@ -82,6 +96,22 @@ fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Cluster, Error> {
     cluster
         .map(|cluster| &**cluster)
         .ok_or_else(|| Error::NoCluster { cluster: name.to_owned(), known: known() })
+}
+
+/// Of those that wait and do not speak any more, the one that has not for longest: it makes room for who speaks.
+fn longest_silent(cluster: &Cluster, overlay: &Overlay, now: Now) -> Option<String> {
+    // what waited before this process has a minute to speak
+    let is_silent = |report: &NodeReport| match report.heard_at() {
+        Some(_) => report.is_silent(),
+        None => now.ms() > 60_000,
+    };
+    let waits = |node: &&Arc<Node>| {
+        node.spec.admin == AdminState::Pending
+            && is_silent(&node.live.report)
+            && overlay.node(&cluster.name, &node.spec.name).is_some()
+    };
+    let longest = cluster.nodes().filter(waits).min_by_key(|node| node.live.report.heard_at());
+    longest.map(|node| node.spec.name.to_string())
 }
 
 fn over<T: Clone>(written: Option<&NodeTable>, of: impl Fn(&NodeTable) -> T) -> FileValue<T> {
@@ -103,6 +133,7 @@ impl NodeOverride {
             NodeChange::Drain(request) => return Ok(self.begin_drain(*request, subject, by)),
             NodeChange::Disable => self.want(WantedState::Maintenance, written, by),
             NodeChange::Remove => self.want(WantedState::Removed, written, by),
+            NodeChange::Forget => *self = Self::default(),
             NodeChange::Accept => match (&mut self.joined, node.claim()) {
                 (Some(joined), _) if joined.accepted.is_none() => joined.accepted = Some(by),
                 (Some(joined), Some(claim)) => {
@@ -183,59 +214,4 @@ impl NodeOverride {
         self.max_sessions.take_if(|set| written.is_some_and(|table| table.max_sessions == set.to));
         self.max_requests.take_if(|set| written.is_some_and(|table| table.max_requests == set.to));
     }
-}
-
-/// What would stop working: the last node that takes sessions, the last with a role, sessions that are still
-/// there.
-fn preflight(
-    cluster: &Cluster,
-    node: &Arc<Node>,
-    change: &NodeChange,
-    force: bool,
-    now: Now,
-) -> Result<(), Error> {
-    let leaves = matches!(change, NodeChange::Drain(_) | NodeChange::Disable | NodeChange::Remove)
-        || matches!(change, NodeChange::Set(NodeLimits { weight: Some(0), .. }));
-    if !leaves {
-        return Ok(());
-    }
-    let (name, of) = (|| node.spec.name.to_string(), || cluster.name.to_string());
-    let harm = |harm| Err(Error::Harm(harm));
-    if *change == NodeChange::Remove && node.has_role(Role::Lb) {
-        return harm(Harm::TellsClients { node: name() });
-    }
-    if force {
-        return Ok(());
-    }
-    let others = || cluster.nodes().filter(|other| other.live.slot != node.live.slot);
-    for role in Role::ALL {
-        // one that is draining is on its way out itself
-        let is_there = |state| matches!(state, State::Ready | State::Full | State::Syncing | State::Aside);
-        let serves = |other: &&Arc<Node>| other.has_role(role) && is_there(other.state(now));
-        if node.has_role(role) && !others().any(|other| serves(&other)) {
-            return harm(Harm::LastOfRole { node: name(), cluster: of(), role });
-        }
-    }
-    if node.state(now) == State::Ready
-        && !others().any(|other| matches!(other.state(now), State::Ready | State::Full))
-    {
-        return harm(Harm::LastOfAll { node: name(), cluster: of() });
-    }
-    let sessions = node.live.all_sessions();
-    if *change == NodeChange::Remove && sessions > 0 {
-        return harm(Harm::Sessions {
-            node: name(),
-            cluster: of(),
-            sessions,
-            newest: newest(cluster, node, now.secs()),
-        });
-    }
-    Ok(())
-}
-
-/// The sessions of a node that were seen last, and how many seconds ago.
-fn newest(cluster: &Cluster, node: &Node, now: u32) -> Vec<(u64, u32)> {
-    const MOST: usize = 5;
-    let newest = cluster.live.ledger.newest_on(node.live.slot, MOST).into_iter();
-    newest.map(|(id, seen)| (id, now.saturating_sub(seen.last))).collect()
 }

@@ -153,6 +153,7 @@ impl NodeChange {
             Self::Drain(_) => "drain",
             Self::Disable => "disable",
             Self::Remove => "remove",
+            Self::Forget => "forget",
             Self::Accept => "accept",
             Self::Set(_) => "set",
             Self::Join(_) => "join",

@@ -4,9 +4,11 @@
 use super::limits::LimitsFlaw;
 use super::op::Target;
 use crate::affinity::KeyRingError;
-use crate::base::words::count;
+use crate::base::words::{count, listed};
 use crate::heartbeat::Role;
 use crate::table::State;
+use crate::table::session_names::ShownSession;
+use crate::table::session_orders;
 use crate::table::table_error::TableError;
 use std::fmt;
 use std::io;
@@ -29,6 +31,59 @@ pub enum Error {
         /// What there is.
         known: Vec<String>,
     },
+    /// No node's name matches.
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Some match, and none of them can be changed so.
+    NoneFits {
+        /// The pattern.
+        pattern: String,
+        /// Those that match.
+        matching: Vec<String>,
+        /// What one would have to be.
+        wants: &'static str,
+    },
+    /// It stands in the conf file, and can be forgotten there alone.
+    Written {
+        /// The node.
+        node: String,
+    },
+    /// It was never let in, so that it cannot be taken out.
+    NeverIn {
+        /// The cluster.
+        cluster: String,
+        /// The node.
+        node: String,
+    },
+    /// No session of this id is known.
+    NoSession(ShownSession),
+    /// Single sessions of a cluster cannot be changed.
+    NotApart {
+        /// The cluster.
+        cluster: String,
+        /// Why, in words.
+        why: &'static str,
+    },
+    /// No other node takes sessions.
+    NoTaker {
+        /// The cluster.
+        cluster: String,
+    },
+    /// A node takes no sessions.
+    TakesNone {
+        /// The node.
+        node: String,
+        /// What it is.
+        state: State,
+        /// Why, in words.
+        why: String,
+    },
+    /// So many sessions were moved or ended by hand that no more are.
+    TooManyOrders,
     /// There is no such rule.
     NoRule {
         /// Its place in the file that was asked for, from 1.
@@ -134,9 +189,9 @@ pub enum Harm {
     },
     /// No other node takes sessions.
     LastOfAll {
-        /// The node.
-        node: String,
-        /// Its cluster.
+        /// The node, or those that leave together.
+        nodes: Vec<String>,
+        /// Their cluster.
         cluster: String,
     },
     /// Nobody of a cluster would be served.
@@ -155,7 +210,7 @@ pub enum Harm {
         /// How many.
         sessions: u32,
         /// Those that were seen last, and how many seconds ago.
-        newest: Vec<(u64, u32)>,
+        newest: Vec<(ShownSession, u32)>,
     },
 }
 
@@ -183,9 +238,42 @@ impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCluster { cluster, known } => {
-                write!(out, "no cluster \"{cluster}\"; there is {}", list(known))
+                write!(out, "no cluster \"{cluster}\"; there is {}", listed(known))
             }
-            Self::NoNode { node, known } => write!(out, "no node \"{node}\"; there is {}", list(known)),
+            Self::NoNode { node, known } => write!(out, "no node \"{node}\"; there is {}", listed(known)),
+            Self::NoMatch { pattern, known } => {
+                write!(out, "no node matches \"{pattern}\"; there is {}", listed(known))
+            }
+            Self::NoneFits { pattern, matching, wants } => {
+                write!(out, "of the nodes that match \"{pattern}\" ({}) none {wants}", listed(matching))
+            }
+            Self::Written { node } => write!(
+                out,
+                "node {node} is in the conf file, and known for as long as it is: take its line out there; `homing remove` takes it out \
+                 of the balance until then"
+            ),
+            Self::NeverIn { cluster, node } => write!(
+                out,
+                "node {node} waits to be accepted, and was never in the balance: `homing forget {cluster}/{node}` turns it away"
+            ),
+            Self::NoSession(session) => {
+                write!(out, "no session {session} is known now: it ended, or the id is another's")
+            }
+            Self::NotApart { cluster, why } => {
+                write!(
+                    out,
+                    "no single session of {cluster} can be moved or ended: {why}; drain the node instead"
+                )
+            }
+            Self::NoTaker { cluster } => write!(out, "no other node of {cluster} takes sessions"),
+            Self::TakesNone { node, state, why } => {
+                write!(out, "node {node} takes no sessions: it is {} ({why})", state.word())
+            }
+            Self::TooManyOrders => write!(
+                out,
+                "{} sessions were moved or ended by hand lately, and no more can be: drain the node instead",
+                session_orders::MOST
+            ),
             Self::NoRule { rule, known } => {
                 write!(out, "no rule {rule}; the conf file has {}", count(*known as u64, "rule"))
             }
@@ -255,11 +343,13 @@ impl fmt::Display for Harm {
                 };
                 write!(out, "{node} is the last {} node of {cluster}: {stops}", role.word())
             }
-            Self::LastOfAll { node, cluster } => {
-                write!(
-                    out,
-                    "{node} is the last node of {cluster} that takes sessions: new clients would be refused"
-                )
+            Self::LastOfAll { nodes, cluster } => {
+                let (are, take) = match &nodes[..] {
+                    [_] => ("is the last node", "takes"),
+                    _ => ("are the last nodes", "take"),
+                };
+                let nodes = listed(nodes);
+                write!(out, "{nodes} {are} of {cluster} that {take} sessions: new clients would be refused")
             }
             Self::Disables { cluster, sessions } => {
                 let many = count(*sessions, "session");
@@ -268,7 +358,7 @@ impl fmt::Display for Harm {
             Self::Sessions { node, cluster, sessions, newest } => {
                 let many = count((*sessions).into(), "session");
                 let mut said: Vec<String> =
-                    newest.iter().map(|(id, ago)| format!("{id:016x} seen {ago} s ago")).collect();
+                    newest.iter().map(|(id, ago)| format!("{id} seen {ago} s ago")).collect();
                 if *sessions as usize > said.len() {
                     said.push("…".into());
                 }
@@ -279,15 +369,6 @@ impl fmt::Display for Harm {
                 write!(out, "{node} has {many}{who}: drain it first, or they are lost")
             }
         }
-    }
-}
-
-fn list(names: &[String]) -> String {
-    const MOST: usize = 12;
-    match names {
-        [] => "none".to_owned(),
-        names if names.len() > MOST => format!("{}, … ({} in all)", names[..MOST].join(", "), names.len()),
-        names => names.join(", "),
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::nodes_by_address::NodesByAddress;
 use super::op::{JoinRequest, NodeChange, Op};
-use super::report_store::ReportStore;
+use super::report_store::{ReportStore, may_be_forgotten};
 use super::version;
-use crate::base::clock::Now;
+use crate::base::clock::{Now, millis};
 use crate::base::hash::hash64;
 use crate::base::log_throttle::LogThrottle;
 use crate::config::model::AdminState;
@@ -23,6 +23,9 @@ use tracing::{info, warn};
 pub const INTERVAL: Duration = Duration::from_secs(5);
 /// No node is silent before this.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is written down when those last spoke who are forgotten for their silence.
+const WRITTEN_EVERY: Duration = Duration::from_secs(3600);
+
 /// What is remembered of the nodes' beats.
 #[derive(Default)]
 pub struct Members {
@@ -32,6 +35,8 @@ pub struct Members {
     news: bool,
     /// Claims in the log.
     claims: LogThrottle,
+    /// When it is to be written down again who was heard last, in milliseconds.
+    due: u64,
 }
 
 /// What the sender of a beat has shown before it is heard.
@@ -227,6 +232,11 @@ impl Members {
         }
     }
 
+    /// Nothing is to be known of some nodes any more, or when the silent ones last spoke is to be.
+    pub fn remember(&mut self) {
+        self.news = true;
+    }
+
     /// What is to be remembered, if there is something new.
     pub fn news(&mut self, table: &Table, now: Now) -> Option<ReportStore> {
         std::mem::take(&mut self.news).then(|| ReportStore::of(table, now))
@@ -265,6 +275,11 @@ impl Members {
     /// What the passing of time changes: nodes that fell silent, and which version is the newest that is
     /// ready.
     pub fn tick(&mut self, table: &Table, now: Now) {
+        if now.ms() >= self.due {
+            let mut nodes = table.clusters.iter().flat_map(|cluster| cluster.nodes());
+            self.news |= self.due > 0 && nodes.any(|node| may_be_forgotten(node));
+            self.due = now.ms() + millis(WRITTEN_EVERY);
+        }
         for cluster in &table.clusters {
             for node in cluster.nodes().filter(|node| node.live.report.notice_silence(now)) {
                 warn!(

@@ -5,6 +5,7 @@ mod apply;
 pub mod asker;
 pub mod audit;
 pub mod drain;
+pub mod ended_sessions;
 pub mod error;
 pub mod handle;
 pub mod keys;
@@ -13,9 +14,12 @@ pub mod members;
 mod nodes_by_address;
 pub mod op;
 pub mod overlay;
+pub mod pattern;
+mod preflight;
 mod report_store;
 mod retired;
 mod runtime_value;
+pub mod session_change;
 pub mod state;
 mod switch;
 mod switched;
@@ -26,11 +30,11 @@ use crate::base::clock::Now;
 use crate::config;
 use crate::config::files::NamedFiles;
 use crate::config::model::Config;
-use crate::table::{Cluster, Current, Table, compile};
+use crate::table::{Cluster, Current, NodeLive, Table, compile};
 use apply::{EditContext, apply};
 use arc_swap::ArcSwap;
 pub use error::Error;
-use op::Op;
+use op::{Change, NodeChange, Op, Target};
 use overlay::Overlay;
 pub use report_store::ReportStore;
 use retired::RetiredTables;
@@ -59,6 +63,10 @@ pub struct Prepared {
     pub changes: Vec<String>,
     /// Those of them that nobody asked for: what became of decisions that do not stand.
     pub lapsed: Vec<String>,
+    /// Nodes that nothing is to be known of any more.
+    pub forgotten: Vec<Arc<NodeLive>>,
+    /// Nodes whose failures are not to count any more.
+    enabled: Vec<Arc<NodeLive>>,
 }
 
 impl Prepared {
@@ -106,12 +114,31 @@ impl Registry {
     pub fn prepare_ops(&self, ops: &[&Op], now: Now) -> Result<Prepared, Error> {
         let (mut overlay, mut said) = ((*self.overlay).clone(), Vec::new());
         let table = self.current.load();
-        let ground = EditContext { file: &self.file, table: &table, now };
-        for op in ops {
+        let (mut each, mut matched) = (Vec::with_capacity(ops.len()), Vec::new());
+        for &op in ops {
+            match pattern::expand(op, &table)? {
+                Some(meant) => {
+                    matched.extend(meant.iter().map(Op::target));
+                    each.extend(meant);
+                }
+                None => each.push(op.clone()),
+            }
+        }
+        let ground = EditContext { file: &self.file, table: &table, now, ops: &each };
+        for op in &each {
             said.extend(apply(op, &mut overlay, ground)?);
         }
         let mut prepared = self.build(self.file.clone(), self.named.clone(), overlay, now)?;
+        if !matched.is_empty() {
+            prepared.changes = node_by_node(&matched, &table.config, &prepared.table.config);
+        }
         prepared.changes.extend(said);
+        prepared.forgotten = lives(&each, &table, |change| *change == NodeChange::Forget);
+        prepared.enabled = lives(&each, &table, |change| *change == NodeChange::Enable);
+        let held = prepared.enabled.iter().filter(|live| live.is_held(now));
+        prepared
+            .changes
+            .extend(held.map(|live| format!("{}: its failures so far do not count any more", live.name)));
         Ok(prepared)
     }
 
@@ -130,18 +157,36 @@ impl Registry {
         let context = compile::TableContext { files: &named, keys: &self.keys };
         let table =
             compile::compile(Arc::new(config), &context, Some((&before, now))).map_err(Error::Table)?;
-        Ok(Prepared { table, file, named, overlay, changes, lapsed: said })
+        Ok(Prepared {
+            table,
+            file,
+            named,
+            overlay,
+            changes,
+            lapsed: said,
+            forgotten: Vec::new(),
+            enabled: Vec::new(),
+        })
     }
 
     /// Publishes a prepared table.
     pub fn publish(&mut self, prepared: Prepared, now: Now) -> Arc<Table> {
         compile::adopt(&prepared.table, now);
+        prepared.enabled.iter().for_each(|live| live.pardon());
+        // the nodes of a cluster that comes back were with it all the time
+        let absent = self.current.load();
+        let is_back =
+            |cluster: &&Arc<Cluster>| absent.departed.iter().any(|gone| gone.cluster.name == cluster.name);
+        for node in prepared.table.clusters.iter().filter(is_back).flat_map(|cluster| cluster.nodes()) {
+            node.live.uncheck(now);
+        }
         (self.file, self.named) = (prepared.file, prepared.named);
         self.overlay = Arc::new(prepared.overlay);
         let table = Arc::new(prepared.table);
         self.retired.tidy();
         let before = self.current.swap(table.clone());
         send_sockets_away(&before, &table, now);
+        prepared.forgotten.iter().for_each(|live| live.forget());
         self.retired.keep(before);
         // requests that settled between the two wrote to the board of before
         compile::adopt(&table, now);
@@ -152,6 +197,27 @@ impl Registry {
     pub fn tidy(&mut self) {
         self.retired.tidy();
     }
+}
+
+/// What became of each of these nodes, in words.
+fn node_by_node(nodes: &[Target], before: &Config, after: &Config) -> Vec<String> {
+    let of = |target: &Target| match target {
+        Target::Node { cluster, node } => config::diff_of_node(cluster, node, before, after),
+        _ => String::new(),
+    };
+    nodes.iter().map(|target| format!("{target}: {}", of(target))).collect()
+}
+
+/// The live cells of the nodes that such changes are of.
+fn lives(ops: &[Op], table: &Table, such: impl Fn(&NodeChange) -> bool) -> Vec<Arc<NodeLive>> {
+    let of = |op: &Op| match &op.change {
+        Change::Node { cluster, node, change } if such(change) => {
+            let cluster = table.clusters.iter().find(|known| *known.name == **cluster)?;
+            Some(cluster.named(node)?.live.clone())
+        }
+        _ => None,
+    };
+    ops.iter().filter_map(of).collect()
 }
 
 /// Sockets do not stay where their sessions are not served: each node tells its own whether they are to

@@ -4,6 +4,7 @@
 use super::asker::Asker;
 use super::drain::DrainRequest;
 use super::limits::NodeLimits;
+use crate::table::session_names::ShownSession;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -61,8 +62,8 @@ pub enum Change {
     Session {
         /// Its cluster.
         cluster: String,
-        /// Its id, as the ledger has it.
-        session: u64,
+        /// Its id, as it is shown.
+        session: ShownSession,
         /// What is to be done.
         change: SessionChange,
     },
@@ -105,6 +106,8 @@ pub enum NodeChange {
     Disable,
     /// It stands alone: known, announced, reached by name only.
     Remove,
+    /// One that joined, or waits, is no longer known: it begins anew when it speaks again.
+    Forget,
     /// It was waiting and is let in, or the address that it was announced at since; one that was removed
     /// comes back.
     Accept,
@@ -178,7 +181,7 @@ pub enum Target {
         /// Its cluster.
         cluster: String,
         /// Its id.
-        session: u64,
+        session: ShownSession,
     },
     /// A certificate, by its file.
     Certificate(String),
@@ -254,7 +257,7 @@ impl fmt::Display for Target {
             Self::Rule(at) => write!(out, "rule {at}"),
             Self::Cluster(name) => write!(out, "cluster {name}"),
             Self::Node { cluster, node } => write!(out, "{cluster}/{node}"),
-            Self::Session { cluster, session } => write!(out, "session {session:016x} of {cluster}"),
+            Self::Session { cluster, session } => write!(out, "session {session} of {cluster}"),
             Self::Certificate(file) => write!(out, "certificate {file}"),
         }
     }
@@ -334,7 +337,7 @@ mod tests {
             (
                 Change::Session {
                     cluster: "app".into(),
-                    session: 175,
+                    session: ShownSession(175),
                     change: SessionChange::Move { to: None },
                 },
                 "session 00000000000000af of app",

@@ -96,6 +96,16 @@ impl Overlay {
         self.nodes.entry(cluster.to_owned()).or_default().entry(node.to_owned()).or_default()
     }
 
+    /// Nothing is decided of a node any more. False if nothing was.
+    pub fn forget(&mut self, cluster: &str, node: &str) -> bool {
+        self.nodes.get_mut(cluster).is_some_and(|nodes| nodes.remove(node).is_some())
+    }
+
+    /// What was decided of a node, if anything was.
+    pub fn node(&self, cluster: &str, node: &str) -> Option<&NodeOverride> {
+        self.nodes.get(cluster)?.get(node)
+    }
+
     /// How many nodes of a cluster have decisions of their own.
     pub fn nodes_of(&self, cluster: &str) -> usize {
         self.nodes.get(cluster).map_or(0, BTreeMap::len)
@@ -141,6 +151,11 @@ impl Overlay {
 impl NodeOverride {
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// It announced itself, and that is all that is known of it.
+    pub fn is_only_joined(&self) -> bool {
+        *self == Self { joined: self.joined.clone(), ..Self::default() } && self.joined.is_some()
     }
 
     /// Drops what the file, edited later, says otherwise.

@@ -4,8 +4,9 @@
 
 use super::state::Stored;
 use crate::base::clock::Now;
+use crate::config::model::AdminState;
 use crate::table::report::PersistedReport;
-use crate::table::{Cluster, Table};
+use crate::table::{Cluster, Node, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,11 +19,20 @@ pub struct ReportStore {
 
 impl Stored for ReportStore {}
 
+/// One that is forgotten for its silence: when it last spoke is to be known.
+pub fn may_be_forgotten(node: &Node) -> bool {
+    node.spec.joined && matches!(node.spec.admin, AdminState::Pending | AdminState::Removed)
+}
+
+fn lasting(node: &Node, now: Now) -> PersistedReport {
+    node.live.report.lasting(may_be_forgotten(node), now)
+}
+
 impl ReportStore {
     /// What the nodes of a table said.
     pub fn of(table: &Table, now: Now) -> Self {
         let of = |cluster: &Cluster| {
-            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), node.live.report.lasting(now)));
+            let all = cluster.nodes().map(|node| (node.spec.name.to_string(), lasting(node, now)));
             (cluster.name.to_string(), all.filter(|(_, said)| *said != PersistedReport::default()).collect())
         };
         Self { clusters: table.known().map(|cluster| of(cluster)).collect() }

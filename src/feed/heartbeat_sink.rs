@@ -214,6 +214,11 @@ impl HeartbeatSink {
         state.read::<ReportStore>(REMEMBERED, cost).recall(&self.current.load(), Now::look());
     }
 
+    /// Has written down, with the next look, what is known of nodes by now.
+    pub fn remember(&self) {
+        self.members.borrow_mut().remember();
+    }
+
     /// Has written down what is new and is to outlive us.
     pub fn save(&self, state: &StateWriter) {
         if let Some(news) = self.members.borrow_mut().news(&self.current.load(), Now::look()) {

@@ -184,6 +184,11 @@ impl Watch {
         self.flaps.held_until = 0;
     }
 
+    /// An operator wants it back: how often it changed sides does not count any more.
+    pub fn pardon(&mut self) {
+        self.forgive();
+    }
+
     fn has_proof_of_life(&self, since_answer: Option<u64>) -> bool {
         self.health == Health::Up && since_answer.is_some_and(|ms| ms <= self.patience)
     }

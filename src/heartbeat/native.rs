@@ -106,7 +106,8 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<HeartbeatMessage,
             .map(Roles::new)
             .transpose()
             .map_err(|why| FieldFlaw::Roles(why).of("roles"))?,
-        interval: fields.number("interval", 1..=LONGEST_INTERVAL)?.map(Duration::from_secs),
+        interval: fields
+            .duration("interval", Duration::from_secs(1)..=Duration::from_secs(LONGEST_INTERVAL))?,
         ..Heartbeat::default()
     };
     Ok(HeartbeatMessage { speaker, beat })

@@ -11,6 +11,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::log_writer::LogBuffer;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Tracer;
+use crate::telemetry::visitors::Visitor;
 use crate::transport::stream::Stream;
 use std::collections::HashMap;
 use std::io;
@@ -39,6 +40,15 @@ pub enum Command {
     Refresh,
     /// Hand over the latest requests.
     Recall(oneshot::Sender<RecentDecisions>),
+    /// Hand over who was seen in these sessions of a cluster.
+    Who {
+        /// The cluster's number.
+        cluster: u32,
+        /// The sessions, as the ledger knows them.
+        sessions: Arc<[u64]>,
+        /// To whom.
+        reply: oneshot::Sender<Vec<Visitor>>,
+    },
     /// Close all sockets, end all connections gracefully, then stop.
     Drain,
     /// Stop at once.
@@ -132,16 +142,33 @@ impl Threads {
 
     /// What asks each of them for its latest requests.
     pub fn recall(&self) -> Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>> {
-        let threads: Vec<_> = self.all.iter().map(|thread| thread.commands.clone()).collect();
-        Box::new(move || {
-            let ask = |thread: &mpsc::UnboundedSender<Command>| {
-                let (reply, answer) = oneshot::channel();
-                // a thread on its way out remembers nothing
-                thread.send(Command::Recall(reply)).ok().map(|()| answer)
-            };
-            threads.iter().filter_map(ask).collect()
+        let threads = self.commands();
+        Box::new(move || ask_all(&threads, Command::Recall))
+    }
+
+    /// What asks each of them who was seen in some sessions of a cluster.
+    pub fn who(&self) -> Box<dyn Fn(u32, Arc<[u64]>) -> Vec<oneshot::Receiver<Vec<Visitor>>>> {
+        let threads = self.commands();
+        Box::new(move |cluster, sessions| {
+            ask_all(&threads, |reply| Command::Who { cluster, sessions: sessions.clone(), reply })
         })
     }
+
+    fn commands(&self) -> Vec<mpsc::UnboundedSender<Command>> {
+        self.all.iter().map(|thread| thread.commands.clone()).collect()
+    }
+}
+
+/// Asks each thread. One on its way out remembers nothing.
+fn ask_all<T>(
+    threads: &[mpsc::UnboundedSender<Command>],
+    question: impl Fn(oneshot::Sender<T>) -> Command,
+) -> Vec<oneshot::Receiver<T>> {
+    let ask = |thread: &mpsc::UnboundedSender<Command>| {
+        let (reply, answer) = oneshot::channel();
+        thread.send(question(reply)).ok().map(|()| answer)
+    };
+    threads.iter().filter_map(ask).collect()
 }
 
 fn spawn(number: usize, config: WorkerConfig, leave: EndSignal, end: EndSignal) -> io::Result<Thread> {
@@ -200,6 +227,9 @@ impl Acceptors {
                         self.worker.telemetry.follow();
                     }
                     Some(Command::Recall(reply)) => drop(reply.send(self.worker.telemetry.recall())),
+                    Some(Command::Who { cluster, sessions, reply }) => {
+                        drop(reply.send(self.worker.telemetry.visitors(cluster, &sessions)));
+                    }
                     Some(Command::Drain) => break,
                     Some(Command::Stop) | None => return self.worker.telemetry.flush(),
                 },

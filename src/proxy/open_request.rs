@@ -39,6 +39,8 @@ pub struct OpenRequest {
     handed_over: bool,
     /// It is a tunnel.
     tunnel: bool,
+    /// Orders of operators about single sessions that were given before its node was chosen.
+    pub orders_seen: u64,
 }
 
 impl OpenRequest {
@@ -57,6 +59,7 @@ impl OpenRequest {
             ended: None,
             handed_over: false,
             tunnel: false,
+            orders_seen: 0,
         })
     }
 
@@ -77,7 +80,10 @@ impl OpenRequest {
         }
         if let Resolution::Cluster(to) | Resolution::HandOff(to, _) = resolution {
             self.record.leads_to(to.cluster, &to.reading, to.unclaimed.clone());
-            warn_of_unclaimed(to);
+            if let Some(text) = &to.unclaimed {
+                self.record.note = format!("unknown-route:{text}").into();
+            }
+            warn_of_unclaimed(to, self.now);
         }
     }
 
@@ -111,6 +117,7 @@ impl OpenRequest {
             ended: None,
             handed_over: false,
             tunnel: true,
+            orders_seen: self.orders_seen,
         })
     }
 
@@ -119,6 +126,8 @@ impl OpenRequest {
         let flights = &self.client.worker.flights;
         self.flight.take().into_iter().for_each(|flight| flights.forget(flight));
         self.flight = session.live().map(|id| flights.begin(&cluster.live, id, self.now));
+        self.record.decision.session = session.live().unwrap_or_default();
+        self.orders_seen = cluster.live.orders.given();
     }
 
     /// Its session goes on by this id, or is over.
@@ -127,6 +136,7 @@ impl OpenRequest {
         match session {
             Some(id) => {
                 self.client.worker.flights.rename(&flight, id);
+                self.record.decision.session = id;
                 self.flight = Some(flight);
             }
             None => self.client.worker.flights.forget(flight),
@@ -199,13 +209,22 @@ impl Drop for OpenRequest {
 }
 
 /// Says once of each route that clients name and no node has, what to do about it.
-fn warn_of_unclaimed(to: &Destination<'_>) {
+fn warn_of_unclaimed(to: &Destination<'_>, now: Now) {
     let Destination { cluster, reading, .. } = to;
-    if let Some(text) = to.unclaimed.as_ref().filter(|text| cluster.live.warned.is_first(text)) {
-        let source = cluster.affinity.source(&reading.gist()).unwrap_or_default();
-        tracing::warn!(
-            "cluster {}: {source} says \"{text}\", which names no node: such sessions are placed anew; if one is meant, give it route = \"{text}\"",
+    let Some(text) = to.unclaimed.as_ref().filter(|text| cluster.live.warned.is_first(text, now.ms())) else {
+        return;
+    };
+    let (source, routes) =
+        (cluster.affinity.source(&reading.gist()).unwrap_or_default(), cluster.roster.routes());
+    if cluster.affinity.seals() && !reading.is_foreign() {
+        return tracing::warn!(
+            "cluster {}: {source} pins sessions to node {text}, which is not in it any more: they are placed anew",
             cluster.name
         );
     }
+    tracing::warn!(
+        "cluster {}: {source} says \"{text}\", which names no node: such sessions are placed anew; the routes that nodes have: {routes}; \
+         if one of them is meant, give it route = \"{text}\"",
+        cluster.name
+    );
 }

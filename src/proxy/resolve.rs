@@ -109,7 +109,9 @@ impl<'t> Destination<'t> {
         let pin = head.pin_request(arrival.now.unix_secs());
         let reading = decide::recognise(cluster, &pin, arrival.now.secs());
         let unclaimed = match reading.found {
-            FoundPin::Lost(Lost::UnknownRoute) => cluster.affinity.unclaimed(&pin),
+            FoundPin::Lost(Lost::UnknownRoute) => {
+                cluster.affinity.unclaimed(&pin, |hash| cluster.roster.name_of_hash(hash))
+            }
             _ => None,
         };
         Self { rule, cluster, bypass, reading, unclaimed }

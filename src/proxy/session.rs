@@ -130,9 +130,10 @@ pub fn enter(
         match was == slot {
             // where its pin says, whatever was remembered of it
             true => cluster.live.moved_back(id, slot),
-            false if cluster.affinity.identifies() => cluster.live.remember_move(id, was, slot, now),
+            false if cluster.affinity.identifies() => _ = cluster.live.remember_move(id, was, slot, now),
             false => {}
         }
+        cluster.live.orders.followed(id);
         if verdict.why == Why::MovedRebooted {
             // another session under the same name, as far as the node is concerned
             ledger.end(id, tally);
@@ -152,9 +153,15 @@ pub fn enter(
         let _turn = verdict.node.admission();
         // a parallel request of the same client may have begun it
         let mut begins = ledger.find(id).is_none();
-        let on = ledger.open(id, slot, now, tally);
-        // it begins here, wherever one of this name has been
+        // it begins here, wherever one of this name has been, and whoever still shows the pin of one that was
+        // ended follows
         cluster.live.moved_back(id, slot);
+        if let Some(was) =
+            cluster.live.orders.ended(id).and_then(|ended| ended.was).filter(|was| *was != slot)
+        {
+            cluster.live.remember_move(id, was, slot, now);
+        }
+        let on = ledger.open(id, slot, now, tally);
         if on != slot && !tried.contains(&on) && cluster.node(on).is_some_and(|node| cluster.keeps(node, at))
         {
             return Err(Clash::Elsewhere(on));
@@ -209,7 +216,14 @@ pub fn conclude(
 ) -> Option<u64> {
     session.live()?;
     let (ledger, tally, now) = (&cluster.live.ledger, &cluster.live.tally(now), now.secs());
+    if cluster.live.is_ended(session.id) {
+        // by an operator, while it was under way
+        return None;
+    }
     if let Some(learned) = outcome.learned {
+        // an operator may have moved it meanwhile
+        let sent = cluster.live.orders.sent(session.id).filter(|sent| sent.from == slot);
+        let slot = sent.map_or(slot, |sent| sent.to);
         if learned != session.id {
             ledger.rename(session.id, learned, now, tally);
         }

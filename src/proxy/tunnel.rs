@@ -1,8 +1,10 @@
 //! Bytes both ways between a client and a node that have opened a WebSocket.
 
+use super::open_request::OpenRequest;
 use super::worker::Worker;
 use crate::base::clock;
-use crate::table::NodeLive;
+use crate::table::decide::Why;
+use crate::table::{ClusterLive, NodeLive};
 use crate::telemetry::termination::Termination;
 use crate::transport::tunnel::{End as Side, Pump};
 use rand::Rng;
@@ -73,13 +75,25 @@ pub struct Socket {
     live: Arc<NodeLive>,
     /// It leaves with the node's sessions; an operator's own, opened past the node's state, does not.
     leaves: bool,
+    /// The session that it is of, if it is one, and the orders about single ones that it has seen.
+    of: Option<(Arc<ClusterLive>, u64, u64)>,
 }
 
 impl Socket {
     /// Counts one more.
-    pub fn open(live: Arc<NodeLive>, leaves: bool) -> Self {
+    pub fn open(live: Arc<NodeLive>, open: &OpenRequest) -> Self {
         live.sockets.fetch_add(1, Relaxed);
-        Self { live, leaves }
+        let (record, decision) = (&open.record, &open.record.decision);
+        let of = record.cluster.clone().filter(|_| decision.session != 0);
+        let of = of.map(|cluster| (cluster, decision.session, open.orders_seen));
+        Self { live, leaves: decision.why != Why::Forced, of }
+    }
+
+    /// Ready when an operator has moved or ended its session.
+    async fn sent_away(&self) {
+        let Some((cluster, session, seen)) = &self.of else { return std::future::pending().await };
+        let is_it = |other| other == *session || other == cluster.ledger.current(*session);
+        cluster.orders.is_told(*seen, is_it).await;
     }
 
     /// Ready when it is this socket's turn to leave its node.
@@ -121,6 +135,7 @@ pub async fn run(
     // the side that ended first
     let mut first = None;
     let mut leaving = std::pin::pin!(socket.leave());
+    let mut sent_away = std::pin::pin!(socket.sent_away());
     let end = loop {
         let limit = if first == Some(TunnelEnding::Node) { idle.min(AFTER_NODE) } else { idle };
         let ended = poll_fn(|cx| {
@@ -151,6 +166,7 @@ pub async fn run(
             },
             _ = stopping.wait_for(|s| *s) => break TunnelEnding::Stopping,
             () = &mut leaving => break TunnelEnding::Leaving,
+            () = &mut sent_away => break TunnelEnding::Leaving,
             () = tokio::time::sleep_until((last.get() + limit).into()) => {
                 if clock::since(last.get()) >= limit {
                     break first.filter(|side| *side == TunnelEnding::Node).unwrap_or(TunnelEnding::Idle);

@@ -6,7 +6,6 @@ use super::context::RequestContext;
 use super::headers;
 use super::refused::Refused;
 use super::tunnel::{self, Socket};
-use crate::table::decide::Why;
 use crate::telemetry::termination::Termination;
 use crate::transport::message_body::MessageBody;
 use crate::transport::tunnel::End;
@@ -97,7 +96,7 @@ pub(super) fn switch(
     tokio::task::spawn_local(async move {
         let _open = worker.hold_open();
         let mut tunnelled = tunnelled;
-        let socket = Socket::open(live, tunnelled.record.decision.why != Why::Forced);
+        let socket = Socket::open(live, &tunnelled);
         let ended = match wanted.client.await {
             Ok(client) => Some(tunnel::run(&worker, &socket, client, node, idle).await),
             Err(_) => None,

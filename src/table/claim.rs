@@ -50,6 +50,11 @@ impl Claims {
         })
     }
 
+    /// There was none.
+    pub fn forget(&self) {
+        self.ask(|latest| *latest = Latest { claim: None, stands: false });
+    }
+
     /// The node is where it was. True when one stood.
     pub fn withdraw(&self) -> bool {
         self.ask(|latest| std::mem::take(&mut latest.stands))

@@ -6,6 +6,8 @@ use super::fill::{LATELY, Norm};
 use super::forwarding::Forwarding;
 use super::node::{Node, NodeLive};
 use super::roster::Roster;
+use super::session_names::SessionNames;
+use super::session_orders::SessionOrders;
 use super::state::State;
 use super::traffic::Traffic;
 use super::warned_texts::WarnedTexts;
@@ -91,6 +93,10 @@ pub struct ClusterLive {
     pub bypass_refused: AtomicU64,
     /// The connections to its nodes.
     pub usage: Arc<Usage>,
+    /// What its sessions are called where they are shown.
+    pub names: SessionNames,
+    /// What operators said of single sessions.
+    pub orders: SessionOrders,
     /// Routes that clients name and no node has.
     pub warned: WarnedTexts,
     /// Whether its checks are to be doubted.
@@ -111,7 +117,13 @@ const MOVES_KEPT: u32 = 100_000;
 
 impl ClusterLive {
     /// Nothing observed yet.
-    pub fn new(name: Arc<str>, roster: Arc<Roster>, ledger: Ledger, usage: Arc<Usage>) -> Self {
+    pub fn new(
+        name: Arc<str>,
+        roster: Arc<Roster>,
+        ledger: Ledger,
+        names: SessionNames,
+        usage: Arc<Usage>,
+    ) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let norm = roster.norm.clone();
         Self {
@@ -126,6 +138,8 @@ impl ClusterLive {
             traffic: Traffic::default(),
             bypass_refused: AtomicU64::new(0),
             usage,
+            names,
+            orders: SessionOrders::default(),
             warned: WarnedTexts::default(),
             doubt: Doubt::default(),
             learned: Notify::new(),
@@ -167,13 +181,18 @@ impl ClusterLive {
         LiveSessionCounter { live: self, now }
     }
 
-    /// Remembers that a session left a node, so that a recovery does not flip it back.
-    pub fn remember_move(&self, session: u64, from: u32, to: u32, now: u32) {
-        if self.move_count.load(Relaxed) < MOVES_KEPT
-            && self.moves.insert(session, Move { from, to, last: now }).is_none()
-        {
+    /// Remembers that a session left a node, so that a recovery does not flip it back. False if too many did.
+    pub fn remember_move(&self, session: u64, from: u32, to: u32, now: u32) -> bool {
+        let has_room = self.move_count.load(Relaxed) < MOVES_KEPT;
+        if has_room && self.moves.insert(session, Move { from, to, last: now }).is_none() {
             self.move_count.fetch_add(1, Relaxed);
         }
+        has_room
+    }
+
+    /// Whether an operator has ended a session, and it has not begun anew.
+    pub fn is_ended(&self, session: u64) -> bool {
+        self.orders.ended(session).is_some() && self.ledger.find(session).is_none()
     }
 
     /// Where a session went that still shows a pin to `from`.
@@ -264,6 +283,9 @@ impl ClusterLive {
             let lives = |id, to| self.ledger.find(id).is_some_and(|seen| seen.slot == to);
             self.moves.retain(|id, m| now.secs().saturating_sub(m.last) <= idle || lives(*id, m.to));
             self.move_count.store(self.moves.len() as u32, Relaxed);
+        }
+        if part == 0 {
+            self.orders.sweep(idle, now.secs(), now.unix_secs());
         }
         let (roster, tally) = (self.roster.load(), self.tally(now));
         let scarce = |slot| roster.node(slot).is_some_and(|node| node.has_scarce_places());

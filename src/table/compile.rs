@@ -6,6 +6,7 @@ use super::departed::departed;
 use super::forwarding::Forwarding;
 use super::node::{Node, NodeLive, NodeSpec};
 use super::roster::Roster;
+use super::session_names::SessionNames;
 use super::table_error::{ClusterError, ListenerError, TableError};
 use super::{Listener, Table, route::Router};
 use crate::affinity::{Affinity, BypassIssuer, KeyRing, Member};
@@ -86,7 +87,14 @@ pub fn compile(
 /// Makes the live cells follow a table that is about to be published.
 pub fn adopt(table: &Table, now: Now) {
     for cluster in &table.clusters {
-        cluster.live.roster.store(cluster.roster.clone());
+        let before = cluster.live.roster.swap(cluster.roster.clone());
+        for node in cluster.nodes() {
+            let was_here = before.node(node.live.slot).is_some_and(|was| Arc::ptr_eq(&was.live, &node.live));
+            if !was_here {
+                // what was seen of it then says nothing of now
+                node.live.uncheck(now);
+            }
+        }
         cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
         for node in cluster.nodes() {
             node.live.limit.set(node.max_requests());
@@ -167,7 +175,8 @@ fn compile_cluster(
     });
     // spread by a number that nobody outside knows, so that nobody can prepare ids that meet in one bucket
     let ledger = || Ledger::with_seed(sessions as usize, keys.number_for(name));
-    let begun = || Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger(), links.usage));
+    let names = || SessionNames::new(keys.number_for(&format!("names of the sessions of {name}")));
+    let begun = || Arc::new(ClusterLive::new(name.into(), roster.clone(), ledger(), names(), links.usage));
     let live = before.map_or_else(begun, |cluster| cluster.live.clone());
     let error_page = conf.error_page.as_ref().map(|page| held(context, "error-page", page)).transpose()?;
     let settings =

@@ -63,6 +63,15 @@ pub enum Decision {
 /// under `also` when it does not know it. It also knows of a session that is in use by a socket alone, of
 /// which its cookie cannot tell. `now` is `clock::monotonic_secs`.
 pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> PinLookup<'t> {
+    let reading = read(cluster, head, now);
+    let identity = reading.session.filter(|_| cluster.affinity.identifies());
+    match identity.is_some_and(|session| cluster.live.is_ended(session)) {
+        true => cluster.affinity.ended(&reading),
+        false => reading,
+    }
+}
+
+fn read<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> PinLookup<'t> {
     let own = cluster.affinity.read(head);
     if matches!(own.found, FoundPin::Ledger { .. })
         && let Some(other) = cluster.affinity.read_other(&own, head)
@@ -97,6 +106,11 @@ pub fn decide(
         Pinned::Followed { node, via } => {
             Decision::Serve(Verdict { node, why: via.into(), was: None, honoured: false })
         }
+        Pinned::Sent { node, was } => {
+            let why = Why::MovedOperator;
+            Decision::Serve(Verdict { node, why, was: Some(was), honoured: false })
+        }
+        Pinned::Ended { was } => begin_anew(cluster, was, facts, rng),
         Pinned::Keyed { node, why, was } => {
             let why = was.map_or(why, |(_, why)| why);
             Decision::Serve(Verdict { node, why, was: was.map(|(slot, _)| slot), honoured: false })
@@ -200,6 +214,25 @@ fn place(
             }
         }
     }
+}
+
+/// Places a session that an operator has ended: elsewhere than it was, where there is an elsewhere, since its
+/// application may still know it there.
+fn begin_anew(
+    cluster: &Cluster,
+    was: Option<u32>,
+    facts: &DecisionInput<'_>,
+    rng: &mut impl rand::Rng,
+) -> Decision {
+    // where a parallel request of it has begun, this one goes too
+    if let (Some(was), None) = (was, facts.hint) {
+        let tried = [facts.tried, &[was]].concat();
+        let elsewhere = place(cluster, None, &DecisionInput { tried: &tried, ..*facts }, rng, Why::New, None);
+        if !matches!(elsewhere, Decision::Refuse(_)) {
+            return elsewhere;
+        }
+    }
+    place(cluster, None, facts, rng, Why::New, None)
 }
 
 /// Asks the board of the newest table: one that was replaced is not kept up to date, and a request that waited

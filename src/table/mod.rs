@@ -26,6 +26,8 @@ pub mod roster;
 pub mod route;
 pub mod rule;
 pub mod rule_error;
+pub mod session_names;
+pub mod session_orders;
 mod state;
 mod state_words;
 pub mod table_error;

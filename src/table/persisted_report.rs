@@ -33,6 +33,9 @@ pub struct PersistedReport {
     /// It has spoken with a token of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_token: bool,
+    /// When it last spoke, if its silence may be the end of it: in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<u64>,
     /// Where else it was announced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,

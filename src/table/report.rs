@@ -17,6 +17,8 @@ const ABSOLUTE: u32 = 1 << 31;
 pub struct NodeReport {
     /// `clock::monotonic_ms` of the last heartbeat.
     heard: MaybeU64,
+    /// The same before the process began, in seconds since 1970.
+    heard_before: MaybeU64,
     patience: AtomicU32,
     silent: AtomicBool,
     announced: AtomicU8,
@@ -48,6 +50,7 @@ impl NodeReport {
     pub const fn nothing() -> Self {
         Self {
             heard: MaybeU64::none(),
+            heard_before: MaybeU64::none(),
             patience: AtomicU32::new(0),
             silent: AtomicBool::new(false),
             announced: AtomicU8::new(Announced::Ready as u8),
@@ -130,10 +133,12 @@ impl NodeReport {
         changed
     }
 
-    /// What is to be known of it after a restart of ours.
-    pub fn lasting(&self, now: Now) -> PersistedReport {
+    /// What is to be known of it after a restart of ours. `waits`: its silence may be the end of it.
+    pub fn lasting(&self, waits: bool, now: Now) -> PersistedReport {
         let booted = self.booted.load(Relaxed);
+        let heard = self.silence(now).map(|ms| now.unix_secs().saturating_sub(ms / 1000));
         PersistedReport {
+            heard: heard.filter(|_| waits),
             runs: self.history(|history| history.clone()),
             boot: self.boot(),
             booted: booted
@@ -149,7 +154,9 @@ impl NodeReport {
 
     /// Takes up what was known before a restart of ours.
     pub fn recall(&self, known: &PersistedReport, now: Now) {
-        let PersistedReport { runs, boot, booted, state, capacity, roles, version, own_token, claim } = known;
+        let PersistedReport { runs, boot, booted, state, capacity, roles, version, own_token, claim, heard } =
+            known;
+        self.heard_before.store(*heard, Relaxed);
         self.own_token.store(*own_token, Relaxed);
         if let Some(claim) = claim {
             self.claims.record(claim.clone());
@@ -188,6 +195,22 @@ impl NodeReport {
         }
     }
 
+    /// Whoever spoke by its name is no longer known.
+    pub fn reset(&self) {
+        self.forget();
+        self.history(|history| *history = RunHistory::new());
+        for said in [&self.boot, &self.ran, &self.booted] {
+            said.store(None, Relaxed);
+        }
+        self.heard_before.store(None, Relaxed);
+        self.patience.store(0, Relaxed);
+        self.outdated.store(false, Relaxed);
+        self.own_token.store(false, Relaxed);
+        self.roles.store(0, Relaxed);
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.claims.forget();
+    }
+
     /// Takes note of the run the node is in, by its hash, and whether it is a new one. That began at some
     /// time since the one before was last heard of: who was seen in between may live in it.
     pub fn set_boot(&self, boot: u32, rebooted: bool, now: Now) {
@@ -215,6 +238,18 @@ impl NodeReport {
     pub fn since(&self, now: Now) -> Option<u64> {
         let at = self.heard.load(Relaxed)?;
         Some(now.ms().saturating_sub(at))
+    }
+
+    /// When it was last heard, on the clock of this process; none if it was not yet.
+    pub fn heard_at(&self) -> Option<u64> {
+        self.heard.load(Relaxed)
+    }
+
+    /// Milliseconds since its last word, also one from before this process; none if none is known.
+    pub fn silence(&self, now: Now) -> Option<u64> {
+        let before =
+            || Some(now.unix_ms().saturating_sub(self.heard_before.load(Relaxed)?.saturating_mul(1000)));
+        self.since(now).or_else(before)
     }
 
     /// It used to announce itself and does not any more.

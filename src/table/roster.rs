@@ -5,6 +5,8 @@ use super::node::{Node, NodeLive};
 use super::state::State;
 use crate::balance::{Candidate, Method, Placement, SEAT, Tier};
 use crate::base::clock::Now;
+use crate::base::hash::hash64;
+use crate::base::words::listed;
 use crate::config::model::AdminState;
 use crate::heartbeat::{Heartbeat, Room};
 use std::collections::HashMap;
@@ -38,6 +40,19 @@ impl Roster {
     /// The node in a slot.
     pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
         self.nodes.get(slot as usize)?.as_ref()
+    }
+
+    /// Its nodes' names as sessions carry them, in words.
+    pub fn routes(&self) -> String {
+        let mut routes: Vec<&str> = self.nodes.iter().flatten().map(|node| &*node.spec.route).collect();
+        routes.sort_unstable();
+        listed(&routes)
+    }
+
+    /// The name of a node that is here, or was, by the hash of it that a sealed pin has.
+    pub fn name_of_hash(&self, hash: u64) -> Option<&str> {
+        let names = || self.lives.iter().map(|live| &*live.name);
+        names().find(|name| hash64(name.as_bytes()) == hash)
     }
 
     /// Time has passed for one node: what it told grows old.

@@ -13,6 +13,8 @@ pub struct LogEntry<'a> {
     pub connection: &'a ConnectionFacts<'a>,
     /// Its id.
     pub id: &'a str,
+    /// Its session, as it is called where it is shown.
+    pub session: Option<&'a str>,
     /// The trace it belongs to.
     pub trace: Option<&'a str>,
     /// From the request's first byte to the answer's last.
@@ -85,6 +87,8 @@ pub enum Field {
     Why,
     /// The request's id.
     Id,
+    /// The session, as `homing sessions` calls it.
+    Session,
     /// The trace it belongs to; left out where there is none.
     Trace,
     /// The listener.
@@ -182,6 +186,7 @@ impl<'a> LogEntry<'a> {
             Field::Was => self.was().into(),
             Field::Why => LogValue::Text(decision.why.word()),
             Field::Id => LogValue::Text(self.id),
+            Field::Session => self.session.into(),
             Field::Trace => self.trace.into(),
             Field::Listener => LogValue::Text(connection.listener),
             Field::Tls => LogValue::Flag(connection.tls),

@@ -49,6 +49,7 @@ const JSON: &[(&str, Field)] = object! {
     "was": Was,
     "why": Why,
     "id": Id,
+    "session": Session,
     "trace_id": Trace,
     "listener": Listener,
     "port": ClientPort,
@@ -67,7 +68,7 @@ const JSON: &[(&str, Field)] = object! {
 /// httpd's, and behind it what it has no place for.
 const COMBINED: &[Piece] = text! {
     "" Client, " - - [" ClfTime, " +0000] \"" RequestLine in Httpd, "\" " Status, " " SomeBytes,
-    " \"" Referer in Httpd, "\" \"" UserAgent in Httpd, "\" node=" Node, " why=" Why, " was=" Was,
+    " \"" Referer in Httpd, "\" \"" UserAgent in Httpd, "\" node=" Node, " why=" Why, " was=" Was, " session=" Session,
 };
 
 /// Field for field as `option httplog` writes it, except that times are UTC.

@@ -53,7 +53,7 @@ fn line(
 ) -> String {
     let mut out = Vec::new();
     Format::from(format)
-        .write(&LogEntry { record, connection, id: "r1", trace: None, duration_ms }, &mut out);
+        .write(&LogEntry { record, connection, id: "r1", session: None, trace: None, duration_ms }, &mut out);
     String::from_utf8(out).unwrap()
 }
 

@@ -284,6 +284,7 @@ mod tests {
             record: &record,
             connection: &SOME_CONNECTION,
             id: "1",
+            session: None,
             trace: None,
             duration_ms: 1.0,
         });

@@ -10,10 +10,11 @@ pub mod recent;
 pub mod record;
 pub mod termination;
 pub mod traces;
+pub mod visitors;
 
 use crate::table::Traffic;
 use crate::table::traffic::EndedRequest;
-use crate::wire::request_id::trace_of;
+use crate::wire::request_id::{hex, trace_of};
 use http::HeaderMap;
 use log_fields::{ConnectionFacts, LogEntry};
 use log_writer::LogBuffer;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use traces::{Span, Tracer};
+use visitors::{Visitor, Visitors};
 
 /// What one data-plane thread writes down. Nothing here is locked, and nothing waits.
 pub struct Telemetry {
@@ -34,6 +36,8 @@ pub struct Telemetry {
     tracer: Option<Tracer>,
     /// The latest requests, and why they went where they went.
     recent: RefCell<RecentDecisions>,
+    /// Who was seen last in which session.
+    visitors: RefCell<Visitors>,
     /// Something is to be handed over.
     news: Cell<bool>,
     noticed: Notify,
@@ -48,6 +52,7 @@ impl Telemetry {
             log,
             tracer,
             recent: RefCell::default(),
+            visitors: RefCell::default(),
             news: Cell::new(false),
             noticed: Notify::new(),
             traffic,
@@ -87,6 +92,11 @@ impl Telemetry {
             retries: decision.retries,
             took: took_if_counted,
         });
+        if let Some(cluster) = record.cluster.as_ref().filter(|_| decision.session != 0) {
+            let agent = record.head.as_ref().and_then(|head| head.user_agent.as_ref());
+            let session = (cluster.id, decision.session);
+            self.visitors.borrow_mut().note(session, decision.client, agent, decision.at);
+        }
         self.recent.borrow_mut().note(decision.clone());
         self.log(record, connection, took);
     }
@@ -102,7 +112,9 @@ impl Telemetry {
             None => record.head.as_ref().and_then(|head| head.traceparent.as_ref()).and_then(trace_of),
         };
         let (id, duration_ms) = (record.decision.id.text(&mut id), took.as_secs_f64() * 1000.0);
-        let entry = LogEntry { record, connection, id, trace, duration_ms };
+        let mut session = [0; 16];
+        let session = record.session().map(|shown| hex(shown.0, &mut session));
+        let entry = LogEntry { record, connection, id, session, trace, duration_ms };
         self.log.push(&entry);
         if let (Some(span), Some(tracer)) = (kept, &self.tracer) {
             tracer.end(span, &entry);
@@ -126,6 +138,11 @@ impl Telemetry {
         if let Some(tracer) = &self.tracer {
             tracer.flush();
         }
+    }
+
+    /// Who was seen in these sessions of a cluster.
+    pub fn visitors(&self, cluster: u32, sessions: &[u64]) -> Vec<Visitor> {
+        self.visitors.borrow().find(cluster, sessions)
     }
 
     /// The latest requests, for whoever asks why.

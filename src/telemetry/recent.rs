@@ -39,6 +39,8 @@ pub struct RecentDecision {
     pub why: Why,
     /// How it was placed, if it was.
     pub manner: Manner,
+    /// Its session, as the ledger knows it; 0 if it has none.
+    pub session: u64,
     /// What it said of its session.
     pub gist: PinSummary,
     /// The route it named that no node has.
@@ -77,6 +79,7 @@ impl RecentDecision {
             was: None,
             why: Why::None,
             manner: Manner::Balanced,
+            session: 0,
             gist: PinSummary::default(),
             unclaimed: None,
             refused: None,

@@ -7,6 +7,7 @@ use super::traces::Span;
 use crate::affinity::{PinLookup, PinSent};
 use crate::base::clock::Now;
 use crate::table::decide::Verdict;
+use crate::table::session_names::ShownSession;
 use crate::table::{Cluster, ClusterLive};
 use crate::wire::request_id::RequestId;
 use http::request::Parts;
@@ -109,6 +110,12 @@ impl RequestRecord {
             shows_why: false,
             span: None,
         }
+    }
+
+    /// Its session, as it is called where it is shown.
+    pub fn session(&self) -> Option<ShownSession> {
+        let cluster = self.cluster.as_ref().filter(|_| self.decision.session != 0)?;
+        Some(cluster.names.shown(self.decision.session))
     }
 
     /// Whether a node was chosen.

@@ -103,6 +103,8 @@ impl From<Why> for PinReceived {
             Why::MovedDown | Why::MovedDraining | Why::MovedRebooted => Self::Down,
             Why::MovedUnknownRoute | Why::MovedTampered => Self::Invalid,
             Why::MovedExpired => Self::Expired,
+            // its node would have served it
+            Why::MovedOperator => Self::Valid,
             Why::New | Why::Route | Why::Learned | Why::Key | Why::Forced | Why::None => Self::None,
         }
     }

@@ -37,14 +37,17 @@ impl RequestId {
     pub fn text<'a>(&'a self, buffer: &'a mut [u8; 16]) -> &'a str {
         match self {
             Self::Given(text) => text,
-            Self::Own(id) => {
-                for (at, byte) in buffer.iter_mut().enumerate() {
-                    *byte = b"0123456789abcdef"[(id >> (60 - 4 * at)) as usize & 15];
-                }
-                std::str::from_utf8(buffer).unwrap_or_default()
-            }
+            Self::Own(id) => hex(*id, buffer),
         }
     }
+}
+
+/// A number as 16 hexadecimal digits.
+pub fn hex(number: u64, buffer: &mut [u8; 16]) -> &str {
+    for (at, byte) in buffer.iter_mut().enumerate() {
+        *byte = b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15];
+    }
+    std::str::from_utf8(buffer).unwrap_or_default()
 }
 
 impl fmt::Display for RequestId {

@@ -12,7 +12,10 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const ENDLESS: &str = "/api/events";
 
 fn named(path: &str) -> String {
-    path.replace("{cluster}", "app").replace("{node}", "n1").replace("{rule}", "1")
+    path.replace("{cluster}", "app")
+        .replace("{node}", "n1")
+        .replace("{rule}", "1")
+        .replace("{session}", "00000000000000ff")
 }
 
 /// The operations: path, method, what is said of it.
@@ -56,10 +59,15 @@ fn answers_are_as_described() {
         let body = if path.ends_with("/set") { r#"{"weight":100}"# } else { "" };
         let answer = window.client().send(method, &named(path), &[], body.as_bytes()).unwrap();
         // there is nobody to be accepted, and there is a session
-        let harms = ["accept", "remove", "{cluster}/disable"].iter().any(|end| path.ends_with(end));
+        let harms = ["accept", "remove", "forget", "{cluster}/disable"].iter().any(|end| path.ends_with(end));
         let refused = answer.status == 409 && harms;
         if refused {
             is_problem(&answer, 409, path);
+            continue;
+        }
+        // what is said of a session that there is stands in `sessions`
+        if path.starts_with("/api/sessions/") {
+            is_problem(&answer, 404, path);
             continue;
         }
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());

@@ -265,8 +265,13 @@ fn verbs_become_posts() {
         (&["accept", "app/n1"], "accept", Value::Null),
         (&["disable", "app/n1", "--force"], "disable", json!({"force": true})),
         (&["remove", "app/n1"], "remove", json!({"force": false})),
-        (&["set", "app/n1", "weight=50", "max-sessions=1"], "set", json!({"weight": 50, "max-sessions": 1})),
-        (&["set", "app/n1", "max-sessions=off"], "set", json!({"max-sessions": "off"})),
+        (
+            &["set", "app/n1", "weight=50", "max-sessions=1"],
+            "set",
+            json!({"weight": 50, "max-sessions": 1, "force": false}),
+        ),
+        (&["set", "app/n1", "max-sessions=off"], "set", json!({"max-sessions": "off", "force": false})),
+        (&["forget", "app/n1"], "forget", json!({"force": false})),
     ] {
         let fake = Fake::start(vec![(200, json!({"changes": ["so it is"], "node": null}))]);
         let said = homing(Path::new("."), arguments, &[("HOMING_ADMIN", &format!("http://{}", fake.addr))]);

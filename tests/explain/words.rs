@@ -90,7 +90,10 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     let mut stage = Stage::new(Origin::several(2), READABLE);
     let mut client = stage.client().cookie("SRV", "n9");
     let unknown = stage.yields("moved:unknown-route", &mut client, "/unknown");
-    assert_eq!(unknown["because"], "cookie SRV says \"n9\", and no node of app has that route");
+    assert_eq!(
+        unknown["because"],
+        "cookie SRV says \"n9\", and no node of app has that route; those that it has are n1, n2"
+    );
     let mut client = stage.client().cookie("SRV", "n2|AAAAB");
     stage.yields("moved:expired", &mut client, "/expired");
     said.append(&mut stage.said);

@@ -207,6 +207,9 @@ fn an_unknown_route_is_placed_anew() {
     };
     until("both routes are warned of", || (warned("n8").len() == 1).then_some(()));
     assert_eq!(warned("n9").len(), 1);
+    let told = warned("n9").concat();
+    assert!(told.contains("the routes that nodes have: n1, n2;"), "{told}");
+    assert_eq!(proxy.access_of("/unknown", 1)[0]["note"], "unknown-route:n9");
     assert!(!proxy.log.all().concat().contains("BBB"), "{:?}", proxy.log.all());
 }
 

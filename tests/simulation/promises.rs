@@ -236,7 +236,7 @@ impl World {
                 };
                 self.machines[&*node.spec.name].run > 1 && of.home.as_ref().is_none_or(is_lost)
             }),
-            Why::MovedTampered | Why::MovedExpired | Why::Forced | Why::None => false,
+            Why::MovedTampered | Why::MovedExpired | Why::MovedOperator | Why::Forced | Why::None => false,
         };
         promise(is_true, || {
             let state = was.map(|node| self.state_of(node));

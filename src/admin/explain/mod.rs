@@ -14,6 +14,7 @@ use crate::affinity::PinLookup;
 use crate::base::clock::{self, Now, rfc3339};
 use crate::serve::problem::Problem;
 use crate::table::decide::{self, Decision, DecisionInput};
+use crate::table::session_names::ShownSession;
 use crate::table::{Cluster, Table};
 use crate::telemetry::recent::{RecentDecision, RecentDecisions};
 use http::StatusCode;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 /// The longest a thread may take to say what it remembers.
 const RECALL: Duration = Duration::from_secs(2);
-const FORGOTTEN: &str = "No request of this id is remembered: only the latest are, once they have ended. Its line in the access log tells the same.";
+const FORGOTTEN: &str = "No request of this id, or of a session of this id, is remembered: only the latest are, once they have ended. Its line in the access log tells the same.";
 /// Moves shown for one cluster.
 const MOVES: usize = 50;
 
@@ -42,15 +43,18 @@ pub async fn explain(admin: &Admin, question: Question) -> Result<Explanation, P
                 .cloned();
             (last, "No request has come yet.")
         }
-        Question::Id(id) => (
-            recall(admin)
-                .await
-                .iter()
-                .flat_map(RecentDecisions::iter)
-                .find(|decided| decided.id == id)
-                .cloned(),
-            FORGOTTEN,
-        ),
+        Question::Id(id) => {
+            let memories = recall(admin).await;
+            let all = || memories.iter().flat_map(RecentDecisions::iter);
+            let table = admin.current.load();
+            let request = all().find(|decided| decided.id == id);
+            let of_session = || {
+                let shown: ShownSession = id.to_string().parse().ok()?;
+                let of = all().filter(|decided| session_of(&table, decided) == Some(shown));
+                of.max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)))
+            };
+            (request.or_else(of_session).cloned(), FORGOTTEN)
+        }
     };
     let decided = kept.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))?;
     let request = status::Asked {
@@ -86,10 +90,17 @@ pub async fn moves(admin: &Admin) -> Moves {
     Moves { time: rfc3339(clock::unix_ms()), clusters: table.clusters.iter().map(of).collect() }
 }
 
+/// The session of a request, as it is shown.
+fn session_of(table: &Table, decided: &RecentDecision) -> Option<ShownSession> {
+    let cluster = table.clusters.iter().find(|cluster| Some(cluster.live.id) == decided.cluster)?;
+    (decided.session != 0).then(|| cluster.live.names.shown(decided.session))
+}
+
 fn one_move(cluster: &Cluster, decided: &RecentDecision) -> status::Move {
     status::Move {
         id: decided.id.to_string(),
         at: rfc3339(decided.at),
+        session: (decided.session != 0).then(|| cluster.live.names.shown(decided.session).to_string()),
         client: decided.client.to_string(),
         node: decided.node.and_then(|slot| words::name_of(cluster, slot)),
         was: decided.was.and_then(|(slot, _)| words::name_of(cluster, slot)),
@@ -102,7 +113,7 @@ fn one_move(cluster: &Cluster, decided: &RecentDecision) -> status::Move {
 async fn recall(admin: &Admin) -> Vec<RecentDecisions> {
     let deadline = clock::timer_instant() + RECALL;
     let mut all = Vec::new();
-    for answer in (admin.recall)() {
+    for answer in (admin.memories.0)() {
         // a thread on its way out remembers nothing
         all.extend(tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok));
     }
@@ -131,6 +142,7 @@ fn told(table: &Table, decided: &RecentDecision, request: Option<status::Asked>)
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         source: cluster.and_then(|cluster| cluster.affinity.source(&decided.gist)),
         said: decided.gist.heard.word().to_owned(),
+        session: session_of(table, decided).map(|session| session.to_string()),
         began: decided.gist.began().map(|at| rfc3339(at * 1000)),
         node: decided.node.and_then(name),
         why: decided.why.word().to_owned(),

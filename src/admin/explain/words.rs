@@ -1,6 +1,6 @@
 //! Why, in a sentence that a person reads.
 
-use crate::affinity::{PinFinding, Via};
+use crate::affinity::{Lost, PinFinding, Via};
 use crate::base::clock::{self, Now};
 use crate::base::units::span;
 use crate::table::decide::{Refusal, Why};
@@ -43,6 +43,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
                     "{source} pins it to a node that is being drained and did not know its session any more"
                 ),
                 PinFinding::Identity(_) => format!("{source} is not known yet"),
+                PinFinding::Lost(Lost::Ended) => "an operator has ended its session".into(),
                 _ => format!("it shows no {source}"),
             };
             match decided.manner {
@@ -86,7 +87,14 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
             format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
         }
         Why::MovedUnknownRoute => match &decided.unclaimed {
-            Some(text) => format!("{source} says \"{text}\", and no node of {} has that route", cluster.name),
+            Some(text) if cluster.affinity.seals() && !decided.gist.is_foreign() => {
+                format!("{source} pins it to {text}, which {is} not in {} any more", cluster.name)
+            }
+            Some(text) => format!(
+                "{source} says \"{text}\", and no node of {} has that route; those that it has are {}",
+                cluster.name,
+                cluster.roster.routes()
+            ),
             None => format!("{source} names a node that {is} not in {}", cluster.name),
         },
         Why::MovedTampered => format!("{source} was not sealed by this proxy, or was changed since"),
@@ -94,6 +102,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
         Why::MovedRebooted => {
             format!("{source} pins it to {was}, which has restarted since and lost the session")
         }
+        Why::MovedOperator => format!("an operator moved its session here from {was}"),
         Why::None => format!("{} has no affinity: placed by {balance}", cluster.name),
     }
 }

@@ -24,6 +24,9 @@ pub struct Explanation {
     pub source: Option<String>,
     /// What was found there: nothing, pin, identity, key, unknown-route, tampered or expired.
     pub said: String,
+    /// Its session's id, as in `homing sessions` and in the access log.
+    #[serde(default)]
+    pub session: Option<String>,
     /// When the session began, if the pin tells.
     pub began: Option<String>,
     /// The node that was chosen.
@@ -94,6 +97,9 @@ pub struct Move {
     pub id: String,
     /// When.
     pub at: String,
+    /// The session's id, as in `homing sessions` and in the access log.
+    #[serde(default)]
+    pub session: Option<String>,
     /// Whose.
     pub client: String,
     /// From here, if its pin told.

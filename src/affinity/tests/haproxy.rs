@@ -230,6 +230,10 @@ fn the_text_that_nobody_claims_is_shown_and_no_more() {
             trusted: false,
             now: NOW,
         };
-        assert_eq!(affinity(toml).unclaimed(&request).as_deref(), shown.as_deref(), "{toml} {cookie}");
+        assert_eq!(
+            affinity(toml).unclaimed(&request, |_| None).as_deref(),
+            shown.as_deref(),
+            "{toml} {cookie}"
+        );
     }
 }

@@ -103,6 +103,9 @@ impl Default for Cluster {
     }
 }
 
+/// Of a cluster that says nothing of it.
+const FORGET_AFTER: Duration = Duration::secs(24 * 3600);
+
 impl Cluster {
     /// The agent of a node: its own, or else as all have it.
     pub fn agent_of(&self, node: &str) -> Option<&Agent> {
@@ -111,6 +114,11 @@ impl Cluster {
             Node::Url(_) => None,
         };
         own.or(self.agent.as_ref())
+    }
+
+    /// How long a node that came by itself may be silent before it is forgotten, if there is a limit.
+    pub fn forget_after(&self) -> Option<std::time::Duration> {
+        self.join.as_ref().map_or(FORGET_AFTER, |join| join.forget_after).limit()
     }
 }
 
@@ -177,7 +185,6 @@ impl Default for Timeouts {
 
 conf! {
     /// How nodes that announce themselves are admitted.
-    #[derive(Default)]
     pub struct Join {
         /// "ask": an operator accepts each (the default). "token": whoever has the token. Networks: whoever
         /// has it and comes from there.
@@ -197,9 +204,26 @@ conf! {
         /// default), and networks. Loopback and link-local addresses only where they speak from there.
         #[serde(skip_serializing_if = "OneOrMany::is_empty")]
         pub urls: OneOrMany<String>,
+        /// A node that waits, or was removed, and has said nothing for so long is forgotten, and so is one that
+        /// would be let in again by itself, is down and serves nobody; "off" keeps them.
+        pub forget_after: Duration,
         /// The scheme of announced nodes that do not say it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub scheme: Option<String>,
+    }
+}
+
+impl Default for Join {
+    fn default() -> Self {
+        Self {
+            admit: OneOrMany::default(),
+            token_file: None,
+            client_names: Vec::new(),
+            token: JoinToken::default(),
+            urls: OneOrMany::default(),
+            forget_after: FORGET_AFTER,
+            scheme: None,
+        }
     }
 }
 

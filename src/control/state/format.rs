@@ -11,7 +11,7 @@ use std::path::Path;
 /// The longest document, far beyond any that is written.
 pub const LONGEST: u64 = 256 << 20;
 /// The latest version of documents that is read.
-pub const DOCUMENT: u32 = 2;
+pub const DOCUMENT: u32 = 3;
 /// The version of the file of the ledgers.
 pub const LEDGERS: u32 = 1;
 /// The longest first line of that file.

@@ -5,6 +5,7 @@ use crate::base::words::count;
 use crate::config::model::{self, AdminState, PinnedBy};
 use crate::feed::probe::{CheckAnswer, CheckFailure, Meaning};
 use crate::feed::watch::{CheckOutcome, Watch};
+use crate::heartbeat::Announced;
 use crate::table::doubt::DoubtOutcome;
 use crate::table::kept::kept;
 use crate::table::{Cluster, ClusterLive, Health, Link, Node, NodeLive, Rise};
@@ -111,10 +112,13 @@ pub fn record(
     {
         watch.lift_hold();
     }
+    if subject.live.take_pardon() {
+        watch.pardon();
+    }
     let change = watch.observe(now, outcome, since_answer);
     let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
     note_row(subject, watch, now);
-    if is_doubted(subject, at) {
+    if is_doubted(subject, at) || is_planned(subject) {
         watch.excuse_fall();
     }
     let why = match &result {
@@ -168,6 +172,16 @@ fn note_row(subject: &CheckedNode, watch: &Watch, now: u64) {
 fn is_doubted(subject: &CheckedNode, now: Now) -> bool {
     let roster = subject.cluster_live.roster.load();
     roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
+}
+
+/// Whether it was taken out, by an operator or by itself: who restarts it then has meant to.
+fn is_planned(subject: &CheckedNode) -> bool {
+    let roster = subject.cluster_live.roster.load();
+    roster.node(subject.live.slot).is_some_and(|node| {
+        node.spec.admin != AdminState::Enabled
+            || subject.live.check_drains()
+            || !matches!(subject.live.report.announced(), Announced::Ready | Announced::Syncing)
+    })
 }
 
 pub(super) fn record_unchecked(subject: &CheckedNode, outages: &Outages, now: Now) {

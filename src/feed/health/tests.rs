@@ -1,8 +1,9 @@
 use super::*;
 use crate::affinity::KeyRing;
 use crate::config;
-use crate::table::NodeLive;
+use crate::feed::probe::CheckAnswer;
 use crate::table::compile::{TableContext, adopt, compile};
+use crate::table::{NodeLive, Rise};
 use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -248,4 +249,82 @@ fn nodes_that_come_back_from_the_same_outage_share_what_is_new_by_weight() {
         [false, false, true],
         "one joins it later"
     );
+}
+
+/// A node whose checks are recorded one after the other, a second apart.
+struct Recorded {
+    table: Arc<Table>,
+    subject: CheckedNode,
+    watch: Watch,
+    at: u64,
+}
+
+impl Recorded {
+    fn new(node_keys: &str) -> Self {
+        let nodes =
+            format!("n1 = {{ url = \"http://127.0.0.1:1\"{node_keys} }}\nn2 = \"http://127.0.0.1:2\"");
+        let table = table(&[("shop", "interval = \"1s\", rise = 1, fall = 1", &nodes)], None);
+        let cluster = &table.clusters[0];
+        node(&table, 0, "n2").live.set_health(Health::Up, "", Rise::Found, Now::at(Duration::from_secs(999)));
+        let subject = CheckedNode::of(cluster, &node(&table, 0, "n1"), false);
+        Self { watch: Watch::new(Health::Up, 1, 1, 1000), table, subject, at: 1000 }
+    }
+
+    fn check(&mut self, good: bool) -> Health {
+        self.at += 1;
+        let seen = match good {
+            true => Ok(CheckAnswer { words: "fine".into(), drains: false }),
+            false => Err(CheckFailure { meaning: Meaning::Refused, why: "refused".into() }),
+        };
+        let at = Now::at(Duration::from_secs(self.at));
+        judge::record(&self.subject, &mut self.watch, &Outages::default(), seen, at);
+        self.subject.live.health()
+    }
+
+    fn restarts(&mut self, times: usize) -> Health {
+        (0..times).map(|_| (self.check(false), self.check(true)).1).last().unwrap()
+    }
+}
+
+#[test]
+fn who_restarts_a_node_that_was_taken_out_has_meant_to() {
+    assert_eq!(Recorded::new("").restarts(4), Health::Down, "it is held after so many flips");
+    for state in ["draining", "maintenance"] {
+        let mut drained = Recorded::new(&format!(", state = \"{state}\""));
+        assert_eq!(drained.restarts(9), Health::Up, "{state}");
+        assert!(drained.watch.held(drained.at * 1000).is_none());
+    }
+    let mut stopping = Recorded::new("");
+    let beat = crate::heartbeat::Heartbeat {
+        state: Some(crate::heartbeat::Announced::Stopping),
+        ..Default::default()
+    };
+    stopping.subject.live.report.apply(&beat, 0, 60_000, Now::at(Duration::from_secs(1000)));
+    assert_eq!(stopping.restarts(9), Health::Up, "it said that it stops");
+}
+
+#[test]
+fn who_enables_a_node_ends_what_holds_it_down() {
+    let mut held = Recorded::new("");
+    assert_eq!(held.restarts(4), Health::Down);
+    assert_eq!(held.check(true), Health::Down, "its check passes, and that is not enough");
+    let live = node(&held.table, 0, "n1").live.clone();
+    assert!(live.is_held(Now::at(Duration::from_secs(held.at))));
+    live.pardon();
+    assert_eq!(held.check(true), Health::Up);
+    assert_eq!(held.restarts(3), Health::Up, "and it begins anew");
+}
+
+#[test]
+fn a_node_that_comes_back_to_the_file_waits_for_its_own_check() {
+    let nodes = "n1 = \"http://127.0.0.1:1\"\nn2 = \"http://127.0.0.1:2\"";
+    let first = table(&[("shop", SLOW, nodes)], None);
+    let live = node(&first, 0, "n2").live.clone();
+    live.set_health(Health::Up, "connects", Rise::Found, Now::look());
+    let same = table(&[("shop", SLOW, nodes)], Some(&first));
+    assert_eq!(node(&same, 0, "n2").live.health(), Health::Up, "it never left");
+    let without = table(&[("shop", SLOW, "n1 = \"http://127.0.0.1:1\"")], Some(&same));
+    let back = table(&[("shop", SLOW, nodes)], Some(&without));
+    assert!(Arc::ptr_eq(&node(&back, 0, "n2").live, &live));
+    assert_eq!((live.health(), &*live.why()), (Health::Unknown, "not yet checked"));
 }

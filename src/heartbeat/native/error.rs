@@ -1,5 +1,6 @@
 //! What is wrong with the body of a heartbeat, for whoever set the node up.
 
+use crate::base::units::Duration;
 use crate::config::address::AddressError;
 use std::error::Error;
 use std::fmt;
@@ -45,6 +46,15 @@ pub enum FieldFlaw {
         least: u64,
         /// The most.
         most: u64,
+    },
+    /// It is no time, or none between these.
+    NoDuration {
+        /// The value.
+        value: String,
+        /// The least that it may be.
+        least: Duration,
+        /// The most.
+        most: Duration,
     },
     /// It is no list.
     NoList(String),
@@ -104,6 +114,10 @@ impl fmt::Display for FieldFlaw {
             Self::NoNumber { value, least, most } => {
                 write!(out, "{value} is not a whole number between {least} and {most}")
             }
+            Self::NoDuration { value, least, most } => write!(
+                out,
+                "{value} is not a time between {least} and {most}: write whole seconds, or a number and ms, s, m, h or d, as in \"5s\""
+            ),
             Self::NoList(value) => write!(out, "{value} is not a list of words"),
             Self::NoWord { value, words } => write!(out, "{value} is not one of {words}"),
             Self::NoName(name) => {

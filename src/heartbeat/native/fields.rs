@@ -2,11 +2,13 @@
 //! in the body that they came in: ten thousand nodes beat each second.
 
 use super::error::{BodyError, FieldFlaw};
+use crate::base::units;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// The most of a wrong value that is repeated.
 const SHOWN: usize = 60;
@@ -86,6 +88,32 @@ impl<'a> Fields<'a> {
                 most: *range.end(),
             }
             .of(field)),
+        }
+    }
+
+    /// A time in a range: seconds as a number, or as the conf file writes it.
+    pub fn duration(
+        &self,
+        field: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, BodyError> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let seconds = match value {
+            Value::Text(digits) if self.form => digits.parse().ok(),
+            Value::Number(number) => number.as_u64(),
+            _ => None,
+        };
+        let time = match value {
+            _ if seconds.is_some() => seconds.map(Duration::from_secs),
+            Value::Text(text) => text.parse().ok().map(units::Duration::get),
+            _ => None,
+        };
+        match time.filter(|time| range.contains(time)) {
+            Some(time) => Ok(Some(time)),
+            None => {
+                let [least, most] = [*range.start(), *range.end()].map(units::Duration);
+                Err(FieldFlaw::NoDuration { value: value.to_string(), least, most }.of(field))
+            }
         }
     }
 

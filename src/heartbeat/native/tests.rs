@@ -54,6 +54,24 @@ fn three_fields_are_enough() {
 }
 
 #[test]
+fn an_interval_is_a_number_of_seconds_or_a_time_as_the_conf_file_has_it() {
+    let every =
+        |secs| Ok(heard(Heartbeat { interval: Some(Duration::from_secs(secs)), ..Heartbeat::default() }));
+    for (json, form, secs) in [
+        ("5", "5", 5),
+        ("\"1s\"", "1s", 1),
+        ("\"2m\"", "2m", 120),
+        ("\"3 min\"", "3+min", 180),
+        ("\"1h\"", "1h", 3600),
+        ("\"2000ms\"", "2000ms", 2),
+    ] {
+        assert_eq!(read(JSON, with(&format!("\"interval\":{json}")).as_bytes()), every(secs), "{json}");
+        let form = format!("cluster=shop&node=n1&url=http://10.0.0.11:8080&interval={form}");
+        assert_eq!(read(FORM, form.as_bytes()), every(secs), "{form}");
+    }
+}
+
+#[test]
 fn a_wrong_value_is_named() {
     let long = format!("\"version\":\"{}\"", "v".repeat(129));
     for (field, said) in [
@@ -64,7 +82,18 @@ fn a_wrong_value_is_named() {
         (r#""load":true"#, "load: true is not a whole number between 0 and 100"),
         (r#""sessions":[1]"#, "sessions: a list is not a whole number between 0 and 4294967295"),
         (r#""capacity":4294967296"#, "capacity: 4294967296 is not a whole number between 0 and 4294967295"),
-        (r#""interval":0"#, "interval: 0 is not a whole number between 1 and 3600"),
+        (
+            r#""interval":0"#,
+            "interval: 0 is not a time between 1s and 1h: write whole seconds, or a number and ms, s, m, h or d, as in \"5s\"",
+        ),
+        (
+            r#""interval":"soon""#,
+            "interval: \"soon\" is not a time between 1s and 1h: write whole seconds, or a number and ms, s, m, h or d, as in \"5s\"",
+        ),
+        (
+            r#""interval":"500ms""#,
+            "interval: \"500ms\" is not a time between 1s and 1h: write whole seconds, or a number and ms, s, m, h or d, as in \"5s\"",
+        ),
         (
             r#""state":"asleep""#,
             "state: \"asleep\" is not one of ready, syncing, draining, stopping, maintenance",

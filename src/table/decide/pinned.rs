@@ -13,6 +13,10 @@ pub(super) enum Pinned {
     Here { node: Arc<Node>, via: Via },
     /// Its session was moved earlier and the client shows the old pin: it goes where the session went.
     Followed { node: Arc<Node>, via: Via },
+    /// An operator has moved its session, and this is the first request since.
+    Sent { node: Arc<Node>, was: u32 },
+    /// An operator has ended its session, which was on this slot.
+    Ended { was: Option<u32> },
     /// Where its key falls, or an id that nobody knows.
     Keyed { node: Arc<Node>, why: Why, was: Option<(u32, Why)> },
     /// To a node that waits for its first check.
@@ -34,6 +38,10 @@ pub(super) fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &Decisio
         }
         FoundPin::Key { hash } => return keyed(cluster, *hash, facts, Why::Key),
         FoundPin::Pin { slots, via } => (slots, *via),
+        FoundPin::Lost(Lost::Ended) => {
+            let ended = reading.session.and_then(|session| cluster.live.orders.ended(session));
+            return Pinned::Ended { was: ended.and_then(|ended| ended.was) };
+        }
         FoundPin::Lost(lost) if !reading.stamp.shows_id() => return gone_on(cluster, reading, facts, *lost),
         FoundPin::Lost(_) | FoundPin::Ledger { .. } => match reading
             .session
@@ -49,6 +57,9 @@ pub(super) fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &Decisio
             None => return stranger(cluster, reading, facts),
         },
     };
+    if let Some(sent) = reading.session.and_then(|session| sent(cluster, session, slots, facts)) {
+        return sent;
+    }
     let mut unchecked = false;
     for &slot in slots.iter().filter(|slot| !facts.tried.contains(slot)) {
         let Some(node) = cluster.node(slot) else { continue };
@@ -86,6 +97,14 @@ pub(super) fn pinned(cluster: &Cluster, reading: &PinLookup<'_>, facts: &Decisio
     }
     let slot = slots.first().copied().unwrap_or(u32::MAX);
     Pinned::Gone { slot, why: why_gone(cluster, slot) }
+}
+
+/// Where an operator has moved the session to whose pin leads to these slots, if nobody has followed yet.
+fn sent(cluster: &Cluster, session: u64, slots: &[u32], facts: &DecisionInput<'_>) -> Option<Pinned> {
+    let sent = cluster.live.orders.sent(session)?;
+    let leads = slots.contains(&sent.from) || slots.contains(&sent.to);
+    let node = cluster.node(sent.to).filter(|_| leads && !facts.tried.contains(&sent.to))?;
+    cluster.keeps(node, facts.now).then(|| Pinned::Sent { node: node.clone(), was: sent.from })
 }
 
 /// The pin does not lead anywhere. Its session may have gone on elsewhere, of which its client has not heard

@@ -118,7 +118,7 @@ fn cluster(conf: &str, nodes: [&str; 3], done: &[Do]) -> Arc<Cluster> {
                 assert_eq!(cluster.live.ledger.open(SESSION, *slot, 0, &cluster.live.tally(NOW)), *slot)
             }
             SeenNow(slot) => cluster.live.ledger.touch(SESSION, *slot, NOW.secs(), &cluster.live.tally(NOW)),
-            Moved(from, to) => cluster.live.remember_move(SESSION, *from, *to, 1),
+            Moved(from, to) => drop(cluster.live.remember_move(SESSION, *from, *to, 1)),
             Lb(slot) => {
                 let beat = Heartbeat { roles: Roles::new([Role::Lb]).ok(), ..Heartbeat::default() };
                 live(slot).report.apply(&beat, 0, u32::MAX, NOW);

@@ -31,6 +31,8 @@ words! {
         MovedExpired = "moved:expired",
         /// Its node has restarted and lost its sessions.
         MovedRebooted = "moved:rebooted",
+        /// An operator moved its session by hand.
+        MovedOperator = "moved:operator",
         /// The cluster has no affinity, or no node was chosen.
         None = "none",
     }
@@ -51,6 +53,7 @@ impl Why {
             Self::MovedTampered => Some("tampered"),
             Self::MovedExpired => Some("expired"),
             Self::MovedRebooted => Some("rebooted"),
+            Self::MovedOperator => Some("operator"),
             Self::New
             | Self::Cookie
             | Self::Route
@@ -79,6 +82,7 @@ impl From<Lost> for Why {
             Lost::UnknownRoute => Self::MovedUnknownRoute,
             Lost::Tampered => Self::MovedTampered,
             Lost::Expired => Self::MovedExpired,
+            Lost::Ended => Self::New,
         }
     }
 }

@@ -44,14 +44,14 @@ fn what_lasts_is_known_again_and_told_only_when_it_changes() {
     );
     told.set_boot(7, true, at(0));
     let again = NodeReport::nothing();
-    again.recall(&told.lasting(at(9)), at(9));
-    assert_eq!(again.lasting(at(9)), told.lasting(at(9)));
+    again.recall(&told.lasting(false, at(9)), at(9));
+    assert_eq!(again.lasting(false, at(9)), told.lasting(false, at(9)));
     assert_eq!(
         (again.boot(), again.announced(), again.capacity(), again.load()),
         (Some(7), Announced::Draining, Some(50), None)
     );
     assert!(again.lost(at(0).secs() - 2) && !again.lost(at(0).secs() + 2));
-    assert_eq!(NodeReport::nothing().lasting(at(0)), PersistedReport::default());
+    assert_eq!(NodeReport::nothing().lasting(false, at(0)), PersistedReport::default());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn who_was_seen_since_the_former_run_was_heard_may_live_in_the_new_one() {
         "a beat that names no run says nothing of it"
     );
     let again = NodeReport::nothing();
-    again.recall(&told.lasting(at(0)), at(0));
+    again.recall(&told.lasting(false, at(0)), at(0));
     again.set_boot(10, true, at(5));
     assert!(again.lost(at(0).secs() - 1) && !lost(&again, 0), "before this process, or since");
 }
