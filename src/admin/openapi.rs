@@ -103,7 +103,7 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     let words = json!({ "type": "array", "items": { "type": "string" } });
     // all that match, where the path has a pattern
     let changed = json!({ "type": "object", "required": ["changes", "node"],
-                          "properties": { "changes": words.clone(), "node": node, "nodes": nodes } });
+                          "properties": { "changes": words, "node": node, "nodes": nodes } });
     let changed = json!({ "application/json": { "schema": changed } });
     let nothing: Value = schemas.subschema_for::<Nothing>().into();
     let mut body = |verb: NodeAction| match verb {
@@ -143,44 +143,8 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
     .map(|(path, summary, verb)| (path, summary, Some(body(verb)), changed.clone()))
     .collect();
     let text = json!({ "type": "string" });
-    let cluster: Value = schemas.subschema_for::<Option<Cluster>>().into();
-    let of_cluster = json!({ "type": "object", "required": ["changes", "cluster"], "properties": { "changes": words, "cluster": cluster } });
-    let of_cluster = json!({ "application/json": { "schema": of_cluster } });
-    let of_rule = json!({ "type": "object", "required": ["changes"], "properties": { "changes": words } });
-    let of_rule = json!({ "application/json": { "schema": of_rule } });
-    let force: Value = schemas.subschema_for::<Force>().into();
-    all.extend([
-        (
-            "/api/clusters/{cluster}/disable",
-            "Requests for it are answered 503; sessions are kept.",
-            Some(force.clone()),
-            of_cluster.clone(),
-        ),
-        ("/api/clusters/{cluster}/enable", "It serves again.", Some(nothing.clone()), of_cluster),
-        (
-            "/api/rules/{rule}/disable",
-            "It is passed over, as if it were not written.",
-            Some(force),
-            of_rule.clone(),
-        ),
-        ("/api/rules/{rule}/enable", "It counts again.", Some(nothing.clone()), of_rule),
-    ]);
-    let session: Value = schemas.subschema_for::<Option<FoundSession>>().into();
-    let words = json!({ "type": "array", "items": { "type": "string" } });
-    let of_session = json!({ "type": "object", "required": ["changes", "session"], "properties": { "changes": words, "session": session } });
-    let of_session = json!({ "application/json": { "schema": of_session } });
-    all.push((
-        "/api/sessions/{session}/end",
-        "It is over: who shows its pin begins anew.",
-        Some(nothing.clone()),
-        of_session.clone(),
-    ));
-    all.push((
-        "/api/sessions/{session}/move",
-        "Its next request goes to another node.",
-        Some(schemas.subschema_for::<MoveTo>().into()),
-        of_session,
-    ));
+    all.extend(switches(schemas, nothing.clone()));
+    all.extend(session_changes(schemas, nothing.clone()));
     let value = json!({ "type": "object", "required": ["value", "until"], "properties": { "value": text, "until": text } });
     let value = json!({ "application/json": { "schema": value } });
     let path = "/api/clusters/{cluster}/nodes/{node}/bypass";
@@ -197,6 +161,54 @@ fn changes(schemas: &mut SchemaGenerator) -> Vec<Change> {
         of::<Reload>(schemas),
     ));
     all
+}
+
+/// Clusters and rules are switched.
+fn switches(schemas: &mut SchemaGenerator, nothing: Value) -> [Change; 4] {
+    let words = json!({ "type": "array", "items": { "type": "string" } });
+    let cluster: Value = schemas.subschema_for::<Option<Cluster>>().into();
+    let of_cluster = json!({ "type": "object", "required": ["changes", "cluster"], "properties": { "changes": words, "cluster": cluster } });
+    let of_cluster = json!({ "application/json": { "schema": of_cluster } });
+    let of_rule = json!({ "type": "object", "required": ["changes"], "properties": { "changes": words } });
+    let of_rule = json!({ "application/json": { "schema": of_rule } });
+    let force: Value = schemas.subschema_for::<Force>().into();
+    [
+        (
+            "/api/clusters/{cluster}/disable",
+            "Requests for it are answered 503; sessions are kept.",
+            Some(force.clone()),
+            of_cluster.clone(),
+        ),
+        ("/api/clusters/{cluster}/enable", "It serves again.", Some(nothing.clone()), of_cluster),
+        (
+            "/api/rules/{rule}/disable",
+            "It is passed over, as if it were not written.",
+            Some(force),
+            of_rule.clone(),
+        ),
+        ("/api/rules/{rule}/enable", "It counts again.", Some(nothing), of_rule),
+    ]
+}
+
+/// What can be done with one session.
+fn session_changes(schemas: &mut SchemaGenerator, nothing: Value) -> Vec<Change> {
+    let session: Value = schemas.subschema_for::<Option<FoundSession>>().into();
+    let words = json!({ "type": "array", "items": { "type": "string" } });
+    let of_session = json!({ "type": "object", "required": ["changes", "session"], "properties": { "changes": words, "session": session } });
+    let of_session = json!({ "application/json": { "schema": of_session } });
+    let end = (
+        "/api/sessions/{session}/end",
+        "It is over: who shows its pin begins anew.",
+        Some(nothing),
+        of_session.clone(),
+    );
+    let move_it = (
+        "/api/sessions/{session}/move",
+        "Its next request goes to another node.",
+        Some(schemas.subschema_for::<MoveTo>().into()),
+        of_session,
+    );
+    vec![end, move_it]
 }
 
 fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {

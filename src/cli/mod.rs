@@ -12,6 +12,7 @@ mod log;
 mod operate;
 mod reload;
 pub mod run;
+mod session;
 mod shell;
 mod show;
 mod status;
@@ -23,7 +24,6 @@ use crate::admin::operate::{Drain, NodeAction};
 use crate::base::units::Duration;
 use crate::config::model::Then;
 use crate::control::op::Switch;
-use crate::table::session_names::ShownSession;
 use clap::{CommandFactory, Parser, Subcommand};
 use history::HistoryTarget;
 use operate::{NodePath, NodesPath, Setting, SwitchTarget};
@@ -258,7 +258,7 @@ enum RemoteVerb {
     )]
     Session {
         #[command(subcommand)]
-        verb: SessionVerb,
+        verb: session::SessionVerb,
     },
     /// Print a value that leads to one node whatever its state, as a header or a cookie.
     #[command(
@@ -282,28 +282,6 @@ enum RemoteVerb {
     Healthcheck {
         #[command(flatten)]
         remote: Remote,
-    },
-}
-
-/// What is done with one session.
-#[derive(Subcommand)]
-enum SessionVerb {
-    /// It is over: who shows its pin begins anew, and its WebSockets are closed.
-    End {
-        /// The session's id.
-        session: ShownSession,
-        #[command(flatten)]
-        ask: ChangeArgs,
-    },
-    /// Its next request goes to another node, and its WebSockets are closed to come back there.
-    Move {
-        /// The session's id.
-        session: ShownSession,
-        /// To this node; else where a new session would go.
-        #[arg(long, value_name = "NODE")]
-        to: Option<String>,
-        #[command(flatten)]
-        ask: ChangeArgs,
     },
 }
 
@@ -382,12 +360,7 @@ impl RemoteVerb {
                 operate::set(&change(&ask)?, &target, &settings, force, ask.json())
             }
             Self::Sessions { target, remote } => operate::sessions(&open(&remote)?, &target, remote.json),
-            Self::Session { verb: SessionVerb::End { session, ask } } => {
-                operate::end_session(&change(&ask)?, session, ask.json())
-            }
-            Self::Session { verb: SessionVerb::Move { session, to, ask } } => {
-                operate::move_session(&change(&ask)?, session, to, ask.json())
-            }
+            Self::Session { verb } => session::run(verb, |ask| change(ask)),
             Self::Bypass { target, lasts, ask } => {
                 operate::bypass(&change(&ask)?, &target, Some(lasts), ask.json())
             }

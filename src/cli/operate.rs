@@ -3,14 +3,13 @@
 use super::argument_error::ArgumentError;
 use super::show::{ColumnSide, TextTable, age, count, print};
 use super::window::{AdminClient, VerbFailure};
-use crate::admin::operate::{Bypass, Force, MoveTo, NodeAction, SetLimits};
+use crate::admin::operate::{Bypass, Force, NodeAction, SetLimits};
 use crate::admin::status::Sessions;
 use crate::base::clock;
 use crate::base::units::Duration as Span;
 use crate::config::check::is_name;
 use crate::control::limits::{Limit, Off};
 use crate::control::op::Switch;
-use crate::table::session_names::ShownSession;
 use serde::Serialize;
 use serde_json::Value;
 use std::str::FromStr;
@@ -230,26 +229,6 @@ pub fn sessions(window: &AdminClient, target: &NodePath, json: bool) -> Result<(
     if more > 0 {
         print(&format!("… and {more} that were seen before those\n"));
     }
-    Ok(())
-}
-
-/// A session is over.
-pub fn end_session(window: &AdminClient, session: ShownSession, json: bool) -> Result<(), VerbFailure> {
-    let (body, done) = window.post(&format!("/api/sessions/{session}/end"), None)?;
-    print_changes(&body, &done, json);
-    Ok(())
-}
-
-/// A session goes to another node.
-pub fn move_session(
-    window: &AdminClient,
-    session: ShownSession,
-    to: Option<String>,
-    json: bool,
-) -> Result<(), VerbFailure> {
-    let how = serde_json::to_value(MoveTo { to }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
-    let (body, done) = window.post(&format!("/api/sessions/{session}/move"), Some(&how))?;
-    print_changes(&body, &done, json);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::state::Stored;
 use crate::base::clock::Now;
+use crate::ledger::KnownSession;
 use crate::table::session_orders::{EndedSession, kept_for};
 use crate::table::{Cluster, Table};
 use serde::{Deserialize, Serialize};
@@ -64,9 +65,12 @@ impl EndedSessions {
                 cluster.live.orders.end(session, EndedSession { was, at: *at });
                 let begun =
                     |first: u32| now.unix_secs().saturating_sub(now.secs().saturating_sub(first).into());
-                let known = cluster.live.ledger.find(session);
-                // both clocks count whole seconds
-                if known.is_some_and(|known| begun(known.first) + 1 < *at) {
+                // what began anew is elsewhere, unless there was no elsewhere; both clocks count whole seconds
+                let is_it = |known: KnownSession| match was {
+                    Some(was) => known.slot == was && begun(known.first) <= *at + 1,
+                    None => begun(known.first) + 1 < *at,
+                };
+                if cluster.live.ledger.find(session).is_some_and(is_it) {
                     cluster.live.ledger.end(session, &cluster.live.tally(now));
                 }
             }

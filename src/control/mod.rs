@@ -8,6 +8,7 @@ pub mod drain;
 pub mod ended_sessions;
 pub mod error;
 pub mod handle;
+pub mod harm;
 pub mod keys;
 pub mod limits;
 pub mod members;

@@ -1,7 +1,8 @@
 //! What would stop working by a change of a node, and is not done unless it is forced: the last node that takes
 //! sessions, the last with a role, sessions that are still there. Nodes that leave together are looked at as one.
 
-use super::error::{Error, Harm};
+use super::error::Error;
+use super::harm::Harm;
 use super::op::NodeChange;
 use super::pattern::leaves;
 use crate::base::clock::Now;

@@ -1,6 +1,7 @@
 //! Switches clusters and rules off and on. What the conf file says already needs no decision.
 
-use super::error::{Error, Harm};
+use super::error::Error;
+use super::harm::Harm;
 use super::op::Switch;
 use super::runtime_value::{Actor, FileValue, RuntimeValue};
 use super::switched::{ClusterOverride, RuleOverride, Switched, fingerprint};

@@ -14,6 +14,7 @@ mod effective;
 pub mod evidence;
 pub mod fill;
 pub mod forwarding;
+mod fresh_start;
 pub mod kept;
 pub mod limit;
 pub mod node;

@@ -121,7 +121,7 @@ pub struct NodeLive {
     /// `clock::monotonic_secs` of coming up while nobody served.
     cold_since: MaybeU32,
     /// An operator has enabled it: its checks forget how often it changed sides.
-    pardoned: AtomicBool,
+    pub(super) pardoned: AtomicBool,
     /// What traffic and checks have shown of it.
     pub evidence: Evidence,
     /// What it says of itself.
@@ -224,37 +224,6 @@ impl NodeLive {
             self.evidence.clear();
         }
         Some(before)
-    }
-
-    /// Whether it is down for what it did before: its check passes, or its clients' requests failed.
-    pub fn is_held(&self, now: Now) -> bool {
-        self.health() == Health::Down && self.evidence.check_passes() || self.evidence.is_ejected(now)
-    }
-
-    /// Its failures do not count any more, whatever they led to; its next good checks bring it up.
-    pub fn pardon(&self) {
-        self.pardoned.store(true, Relaxed);
-        self.evidence.clear();
-    }
-
-    /// Whether that was said since it was last asked.
-    pub fn take_pardon(&self) -> bool {
-        self.pardoned.load(Relaxed) && self.pardoned.swap(false, Relaxed)
-    }
-
-    /// It was not here for a while: nobody has checked it since.
-    pub fn uncheck(&self, now: Now) {
-        self.evidence.clear();
-        self.evidence.check(false, now.ms());
-        self.evidence.set_check_passes(false);
-        self.set_health(Health::Unknown, "not yet checked", Rise::Found, now);
-    }
-
-    /// It is another node from here on, should one of its name come: nothing that it said holds.
-    pub fn forget(&self) {
-        self.report.reset();
-        self.fill.forget();
-        self.set_check_drains(false);
     }
 
     /// Whether its check was answered with a wish to be drained.

@@ -67,6 +67,12 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     assert!(!cookie.to_string().contains(&pin), "a pin is never shown");
     let mut forger = stage.client().cookie("HOMING", &pin.replace(&pin[20..24], "0000"));
     stage.yields("moved:tampered", &mut forger, "/tampered");
+    let id = cookie["session"].as_str().unwrap().to_owned();
+    for (to, was, path) in [("n2", "n1", "/there"), ("n1", "n2", "/back")] {
+        assert_eq!(stage.window.homing(&["session", "move", &id, "--to", to]).code, 0);
+        let moved = stage.yields("moved:operator", &mut client, path);
+        assert_eq!((&moved["was"], &moved["node"]), (&was.into(), &to.into()), "{moved}");
+    }
     assert_eq!(stage.window.homing(&["disable", "app/n1"]).code, 0);
     let moved = stage.yields("moved:draining", &mut client, "/draining");
     assert_eq!((&moved["was"], &moved["node"]), (&"n1".into(), &"n2".into()), "{moved}");
@@ -132,6 +138,15 @@ fn each_word_is_said_by_log_header_and_explanation_alike() {
     let mut client = stage.client().cookie("homing-bypass", &value);
     let forced = stage.yields("forced", &mut client, "/forced");
     assert!(forced["node"] == "n2" && !forced.to_string().contains(&value), "{forced}");
+    said.append(&mut stage.said);
+
+    let mut stage = Stage::new(Origin::several(2), SEALED);
+    let mut client = stage.client();
+    let id = stage.yields("new", &mut client, "/arrives")["session"].as_str().unwrap().to_owned();
+    assert_eq!(stage.window.homing(&["session", "end", &id]).code, 0);
+    let ended = stage.yields("new", &mut client, "/ended");
+    let because = "an operator has ended its session: a new session, placed by first";
+    assert_eq!((&ended["because"], &ended["said"]), (&because.into(), &"ended".into()), "{ended}");
     said.append(&mut stage.said);
 
     // a word that is new has no scene here yet

@@ -83,20 +83,7 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
                 state.map_or("leaving", State::word)
             ),
         },
-        Why::MovedUnknownRoute if decided.was.is_some() => {
-            format!("{source} pins it to {was}, which {is} not in {} any more", cluster.name)
-        }
-        Why::MovedUnknownRoute => match &decided.unclaimed {
-            Some(text) if cluster.affinity.seals() && !decided.gist.is_foreign() => {
-                format!("{source} pins it to {text}, which {is} not in {} any more", cluster.name)
-            }
-            Some(text) => format!(
-                "{source} says \"{text}\", and no node of {} has that route; those that it has are {}",
-                cluster.name,
-                cluster.roster.routes()
-            ),
-            None => format!("{source} names a node that {is} not in {}", cluster.name),
-        },
+        Why::MovedUnknownRoute => unknown_route(cluster, decided, &source, &was, is),
         Why::MovedTampered => format!("{source} was not sealed by this proxy, or was changed since"),
         Why::MovedExpired => format!("{source} is older than max-idle or max-life allows"),
         Why::MovedRebooted => {
@@ -104,6 +91,22 @@ pub fn because(cluster: Option<&Cluster>, decided: &RecentDecision, tense: Tense
         }
         Why::MovedOperator => format!("an operator moved its session here from {was}"),
         Why::None => format!("{} has no affinity: placed by {balance}", cluster.name),
+    }
+}
+
+/// Of a pin that names what the cluster does not have.
+fn unknown_route(cluster: &Cluster, decided: &RecentDecision, source: &str, was: &str, is: &str) -> String {
+    let name = &cluster.name;
+    match &decided.unclaimed {
+        _ if decided.was.is_some() => format!("{source} pins it to {was}, which {is} not in {name} any more"),
+        Some(text) if cluster.affinity.seals() && !decided.gist.is_foreign() => {
+            format!("{source} pins it to {text}, which {is} not in {name} any more")
+        }
+        Some(text) => format!(
+            "{source} says \"{text}\", and no node of {name} has that route; those that it has are {}",
+            cluster.roster.routes()
+        ),
+        None => format!("{source} names a node that {is} not in {name}"),
     }
 }
 
