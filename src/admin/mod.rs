@@ -40,7 +40,7 @@ use crate::table::{Current, Traffic};
 use crate::telemetry::log_writer::CurrentLog;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Traces;
-use crate::telemetry::visitors::Visitor;
+use crate::telemetry::visitors::AskWho;
 use events::EventHub;
 use history::MetricHistory;
 use refusals::AdminRefusals;
@@ -56,8 +56,6 @@ use tokio::sync::oneshot;
 const RELOADS: usize = 20;
 /// Asks each worker for its latest requests.
 pub type Recall = Box<dyn Fn() -> Vec<oneshot::Receiver<RecentDecisions>>>;
-/// Asks each worker who was seen in some sessions of a cluster.
-pub type Who = Box<dyn Fn(u32, Arc<[u64]>) -> Vec<oneshot::Receiver<Vec<Visitor>>>>;
 
 /// What the window looks at.
 pub struct Admin {
@@ -73,7 +71,7 @@ pub struct Admin {
     /// Where changes are asked for.
     registry: RegistryHandle,
     /// What workers remember.
-    memories: (Recall, Who),
+    memories: (Recall, AskWho),
     /// Who follows what happens.
     pub events: EventHub,
     /// Who changed what.
@@ -97,7 +95,7 @@ impl Admin {
     /// The window; what is to be changed is asked of the registry.
     pub fn new(
         workers: &WorkerConfig,
-        memories: (Recall, Who),
+        memories: (Recall, AskWho),
         counts: Rc<Counts>,
         registry: RegistryHandle,
         (audit, state): (AuditTrail, Arc<StateDir>),

@@ -11,7 +11,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::log_writer::LogBuffer;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Tracer;
-use crate::telemetry::visitors::Visitor;
+use crate::telemetry::visitors::{AskWho, Visitor};
 use crate::transport::stream::Stream;
 use std::collections::HashMap;
 use std::io;
@@ -147,7 +147,7 @@ impl Threads {
     }
 
     /// What asks each of them who was seen in some sessions of a cluster.
-    pub fn who(&self) -> Box<dyn Fn(u32, Arc<[u64]>) -> Vec<oneshot::Receiver<Vec<Visitor>>>> {
+    pub fn who(&self) -> AskWho {
         let threads = self.commands();
         Box::new(move |cluster, sessions| {
             ask_all(&threads, |reply| Command::Who { cluster, sessions: sessions.clone(), reply })

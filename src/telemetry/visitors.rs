@@ -7,6 +7,8 @@
 use crate::base::hash::hash64_seeded;
 use http::HeaderValue;
 use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Places.
 const PLACES: usize = 1 << 14;
@@ -27,6 +29,12 @@ pub struct Visitor {
     /// By its own word, fit to be shown.
     pub agent: Box<str>,
 }
+
+/// Those of them that a thread has seen, once it says so.
+pub type SeenVisitors = oneshot::Receiver<Vec<Visitor>>;
+
+/// Asks each thread whom it has seen in some sessions of a cluster.
+pub type AskWho = Box<dyn Fn(u32, Arc<[u64]>) -> Vec<SeenVisitors>>;
 
 /// Those that one thread has seen.
 #[derive(Debug, Default)]
