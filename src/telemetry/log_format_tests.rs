@@ -63,13 +63,13 @@ fn golden_lines() {
     assert_eq!(
         line(LogFormat::Json),
         "{\"time\":\"2026-11-21T11:26:26.202Z\",\"client\":\"127.0.0.1\",\"method\":\"GET\",\"host\":\"h\",\"path\":\"/b1/?q=1\",\"status\":200,\
-         \"bytes\":61,\"duration_ms\":1.235,\"cluster\":\"b1\",\"node\":\"s1\",\"was\":\"s0\",\"why\":\"moved:down\",\"id\":\"r1\",\
+         \"bytes\":61,\"duration_ms\":1.235,\"cluster\":\"b1\",\"node\":\"s1\",\"was\":\"s0\",\"why\":\"moved:down\",\"id\":\"r1\",\"session\":null,\
          \"listener\":\"f\",\"port\":56348,\"tls\":false,\"version\":\"HTTP/1.1\",\"request_ms\":0.000,\"queue_ms\":0.000,\"connect_ms\":0.250,\
          \"response_ms\":1.000,\"retries\":0,\"note\":null,\"user_agent\":\"curl\",\"referer\":null}\n"
     );
     assert_eq!(
         line(LogFormat::Combined),
-        "127.0.0.1 - - [21/Nov/2026:11:26:26 +0000] \"GET /b1/?q=1 HTTP/1.1\" 200 61 \"-\" \"curl\" node=s1 why=moved:down was=s0\n"
+        "127.0.0.1 - - [21/Nov/2026:11:26:26 +0000] \"GET /b1/?q=1 HTTP/1.1\" 200 61 \"-\" \"curl\" node=s1 why=moved:down was=s0 session=-\n"
     );
     assert_eq!(
         line(LogFormat::Httplog),
@@ -93,7 +93,7 @@ fn golden_lines_of_what_no_node_has_seen() {
         "{said}"
     );
     let said = line(LogFormat::Combined, &unread, &tls, 0.0);
-    assert!(said.ends_with("] \"<BADREQ>\" 0 - \"-\" \"-\" node=- why=none was=-\n"), "{said}");
+    assert!(said.ends_with("] \"<BADREQ>\" 0 - \"-\" \"-\" node=- why=none was=- session=-\n"), "{said}");
 }
 
 #[test]
