@@ -150,7 +150,9 @@ impl<'a> ApiPath<'a> {
             | Self::History
             | Self::Rules
             | Self::Document => Some(AdminLevel::Read),
-            Self::Operate(_, _, NodeAction::Remove | NodeAction::Forget) | Self::Reload => Some(AdminLevel::Admin),
+            Self::Operate(_, _, NodeAction::Remove | NodeAction::Forget) | Self::Reload => {
+                Some(AdminLevel::Admin)
+            }
             Self::Operate(..)
             | Self::Bulk
             | Self::SwitchCluster(..)
