@@ -174,13 +174,6 @@ impl Registry {
     pub fn publish(&mut self, prepared: Prepared, now: Now) -> Arc<Table> {
         compile::adopt(&prepared.table, now);
         prepared.enabled.iter().for_each(|live| live.pardon());
-        // the nodes of a cluster that comes back were with it all the time
-        let absent = self.current.load();
-        let is_back =
-            |cluster: &&Arc<Cluster>| absent.departed.iter().any(|gone| gone.cluster.name == cluster.name);
-        for node in prepared.table.clusters.iter().filter(is_back).flat_map(|cluster| cluster.nodes()) {
-            node.live.uncheck(now);
-        }
         (self.file, self.named) = (prepared.file, prepared.named);
         self.overlay = Arc::new(prepared.overlay);
         let table = Arc::new(prepared.table);

@@ -87,14 +87,7 @@ pub fn compile(
 /// Makes the live cells follow a table that is about to be published.
 pub fn adopt(table: &Table, now: Now) {
     for cluster in &table.clusters {
-        let before = cluster.live.roster.swap(cluster.roster.clone());
-        for node in cluster.nodes() {
-            let was_here = before.node(node.live.slot).is_some_and(|was| Arc::ptr_eq(&was.live, &node.live));
-            if !was_here {
-                // what was seen of it then says nothing of now
-                node.live.uncheck(now);
-            }
-        }
+        cluster.live.roster.store(cluster.roster.clone());
         cluster.live.ledger.set_limit(table.config.server.max_sessions as usize);
         for node in cluster.nodes() {
             node.live.limit.set(node.max_requests());

@@ -1,7 +1,7 @@
-//! What was seen or said of a node so far does not count any more: an operator wants it back, it was not here for
-//! a while, or it is forgotten.
+//! What was seen or said of a node so far does not count any more: an operator wants it back, or it is
+//! forgotten.
 
-use super::node::{Health, NodeLive, Rise};
+use super::node::{Health, NodeLive};
 use crate::base::clock::Now;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -20,14 +20,6 @@ impl NodeLive {
     /// Whether that was said since it was last asked.
     pub fn take_pardon(&self) -> bool {
         self.pardoned.load(Relaxed) && self.pardoned.swap(false, Relaxed)
-    }
-
-    /// It was not here for a while: nobody has checked it since.
-    pub fn uncheck(&self, now: Now) {
-        self.evidence.clear();
-        self.evidence.check(false, now.ms());
-        self.evidence.set_check_passes(false);
-        self.set_health(Health::Unknown, "not yet checked", Rise::Found, now);
     }
 
     /// It is another node from here on, should one of its name come: nothing that it said holds.

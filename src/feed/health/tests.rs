@@ -314,17 +314,3 @@ fn who_enables_a_node_ends_what_holds_it_down() {
     assert_eq!(held.check(true), Health::Up);
     assert_eq!(held.restarts(3), Health::Up, "and it begins anew");
 }
-
-#[test]
-fn a_node_that_comes_back_to_the_file_waits_for_its_own_check() {
-    let nodes = "n1 = \"http://127.0.0.1:1\"\nn2 = \"http://127.0.0.1:2\"";
-    let first = table(&[("shop", SLOW, nodes)], None);
-    let live = node(&first, 0, "n2").live.clone();
-    live.set_health(Health::Up, "connects", Rise::Found, Now::look());
-    let same = table(&[("shop", SLOW, nodes)], Some(&first));
-    assert_eq!(node(&same, 0, "n2").live.health(), Health::Up, "it never left");
-    let without = table(&[("shop", SLOW, "n1 = \"http://127.0.0.1:1\"")], Some(&same));
-    let back = table(&[("shop", SLOW, nodes)], Some(&without));
-    assert!(Arc::ptr_eq(&node(&back, 0, "n2").live, &live));
-    assert_eq!((live.health(), &*live.why()), (Health::Unknown, "not yet checked"));
-}
