@@ -42,8 +42,7 @@ pub fn run(
 /// A session is over.
 fn end_session(window: &AdminClient, session: ShownSession, json: bool) -> Result<(), VerbFailure> {
     let (body, done) = window.post(&format!("/api/sessions/{session}/end"), None)?;
-    print_changes(&body, &done, json);
-    Ok(())
+    print_changes(&body, &done, json)
 }
 
 /// A session goes to another node.
@@ -55,6 +54,5 @@ fn move_session(
 ) -> Result<(), VerbFailure> {
     let how = serde_json::to_value(MoveTo { to }).map_err(|error| VerbFailure::Failed(error.to_string()))?;
     let (body, done) = window.post(&format!("/api/sessions/{session}/move"), Some(&how))?;
-    print_changes(&body, &done, json);
-    Ok(())
+    print_changes(&body, &done, json)
 }
