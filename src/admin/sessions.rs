@@ -8,7 +8,7 @@ use crate::ledger::{KnownSession, Standing};
 use crate::serve::problem::Problem;
 use crate::table::session_names::ShownSession;
 use crate::table::{Cluster, Node, Table};
-use crate::telemetry::visitors::Visitor;
+use crate::telemetry::visitors::SessionVisitor;
 use http::StatusCode;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn unknown(shown: ShownSession) -> Problem {
 fn one(
     cluster: &Cluster,
     (session, known): &(u64, KnownSession),
-    seen: &HashMap<u64, Visitor>,
+    seen: &HashMap<u64, SessionVisitor>,
 ) -> status::Session {
     let (ticks, now) = (clock::monotonic_secs(), Now::look().unix_secs());
     let at = |then: u32| rfc3339(now.saturating_sub(ticks.saturating_sub(then).into()) * 1000);
@@ -82,9 +82,9 @@ fn one(
 }
 
 /// Who was seen last in each of these sessions, as far as the workers know.
-async fn visitors(admin: &Admin, cluster: u32, sessions: Vec<u64>) -> HashMap<u64, Visitor> {
+async fn visitors(admin: &Admin, cluster: u32, sessions: Vec<u64>) -> HashMap<u64, SessionVisitor> {
     let deadline = clock::timer_instant() + ANSWER;
-    let mut latest: HashMap<u64, Visitor> = HashMap::new();
+    let mut latest: HashMap<u64, SessionVisitor> = HashMap::new();
     for answer in (admin.memories.1)(cluster, sessions.into()) {
         // a thread on its way out remembers nobody
         let known = tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok);

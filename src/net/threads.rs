@@ -11,7 +11,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::log_writer::LogBuffer;
 use crate::telemetry::recent::RecentDecisions;
 use crate::telemetry::traces::Tracer;
-use crate::telemetry::visitors::{AskWho, Visitor};
+use crate::telemetry::visitors::{AskWho, SessionVisitor};
 use crate::transport::stream::Stream;
 use std::collections::HashMap;
 use std::io;
@@ -47,7 +47,7 @@ pub enum Command {
         /// The sessions, as the ledger knows them.
         sessions: Arc<[u64]>,
         /// To whom.
-        reply: oneshot::Sender<Vec<Visitor>>,
+        reply: oneshot::Sender<Vec<SessionVisitor>>,
     },
     /// Close all sockets, end all connections gracefully, then stop.
     Drain,

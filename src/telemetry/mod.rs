@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use traces::{Span, Tracer};
-use visitors::{Visitor, Visitors};
+use visitors::{SessionVisitor, Visitors};
 
 /// What one data-plane thread writes down. Nothing here is locked, and nothing waits.
 pub struct Telemetry {
@@ -141,7 +141,7 @@ impl Telemetry {
     }
 
     /// Who was seen in these sessions of a cluster.
-    pub fn visitors(&self, cluster: u32, sessions: &[u64]) -> Vec<Visitor> {
+    pub fn visitors(&self, cluster: u32, sessions: &[u64]) -> Vec<SessionVisitor> {
         self.visitors.borrow().find(cluster, sessions)
     }
 

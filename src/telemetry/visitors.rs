@@ -17,7 +17,7 @@ const AGENT: usize = 120;
 
 /// Who was seen in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visitor {
+pub struct SessionVisitor {
     /// The cluster's number.
     pub cluster: u32,
     /// The session, as the ledger knows it.
@@ -31,14 +31,14 @@ pub struct Visitor {
 }
 
 /// Those of them that a thread has seen, once it says so.
-pub type SeenVisitors = oneshot::Receiver<Vec<Visitor>>;
+pub type SeenVisitors = oneshot::Receiver<Vec<SessionVisitor>>;
 
 /// Asks each thread whom it has seen in some sessions of a cluster.
 pub type AskWho = Box<dyn Fn(u32, Arc<[u64]>) -> Vec<SeenVisitors>>;
 
 /// Those that one thread has seen.
 #[derive(Debug, Default)]
-pub struct Visitors(Vec<Option<Box<Visitor>>>);
+pub struct Visitors(Vec<Option<Box<SessionVisitor>>>);
 
 impl Visitors {
     /// A request of a session has ended.
@@ -61,11 +61,11 @@ impl Visitors {
         }
         let agent = agent.map_or(&b""[..], HeaderValue::as_bytes);
         let agent: Box<str> = agent[..agent.len().min(AGENT)].escape_ascii().to_string().into();
-        *place = Some(Box::new(Visitor { cluster, session, at, client, agent }));
+        *place = Some(Box::new(SessionVisitor { cluster, session, at, client, agent }));
     }
 
     /// Who was seen in these sessions of a cluster.
-    pub fn find(&self, cluster: u32, sessions: &[u64]) -> Vec<Visitor> {
+    pub fn find(&self, cluster: u32, sessions: &[u64]) -> Vec<SessionVisitor> {
         let known = |session: &u64| {
             let known = self.0.get(place(cluster, *session))?.as_deref()?;
             ((known.cluster, known.session) == (cluster, *session)).then(|| known.clone())
