@@ -80,6 +80,14 @@ impl Conditions {
         self.path_regex.as_ref()
     }
 
+    /// The first header that must have one value, and the value.
+    pub(super) fn first_header(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        self.headers.iter().find_map(|(name, wanted)| match wanted {
+            Expected::Equal(value) => Some((name, value)),
+            Expected::Present => None,
+        })
+    }
+
     /// The cheap ones first.
     pub(super) fn hold(&self, request: &RouteQuery<'_>, path: &NormalPath<'_>) -> bool {
         (self.methods.is_empty() || self.methods.contains(request.method))

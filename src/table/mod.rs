@@ -1,6 +1,7 @@
 //! The table: the immutable picture of listeners, rules, clusters and nodes that the data plane reads.
 //! Swapped whole by the registry (`control`); what the network tells lives in cells that outlive it.
 
+mod candidates;
 pub mod claim;
 pub mod cluster;
 pub mod compile;

@@ -1,6 +1,8 @@
 //! Finds the rule for a request. The cost grows with the labels of the host and the segments of the path, not
-//! with the rules.
+//! with the rules: those that differ in host or path prefix alone are looked up here, those with both in
+//! common by [`Candidates`].
 
+use super::candidates::Candidates;
 use super::conditions::RouteQuery;
 use super::normal_path::{NormalPath, normal};
 use super::rule::Rule;
@@ -30,11 +32,11 @@ impl std::error::Error for BadRule {
     }
 }
 
-/// Rules with one host condition in common, by path prefix. The lists ascend.
+/// Rules with one host condition in common, by path prefix.
 #[derive(Debug, Default)]
 struct Bucket {
-    loose: Vec<u32>,
-    prefixes: HashMap<Box<str>, Vec<u32>>,
+    loose: Candidates,
+    prefixes: HashMap<Box<str>, Candidates>,
     longest: usize,
 }
 
@@ -78,6 +80,10 @@ impl Router {
             for host in hosts {
                 router.bucket(&host).map_err(bad)?.put(place, rule.path.as_slice());
             }
+        }
+        let hosts = router.exact.values_mut().chain(router.wild.values_mut()).chain([&mut router.any]);
+        for lists in hosts.map(|bucket| [&mut bucket.loose].into_iter().chain(bucket.prefixes.values_mut())) {
+            lists.for_each(|list| list.index(&router.rules));
         }
         Ok(router)
     }
@@ -125,14 +131,14 @@ impl Router {
 
     /// Lowers `best` to the first rule of the bucket that matches, if it comes before.
     fn search(&self, bucket: &Bucket, request: &RouteQuery<'_>, path: &NormalPath<'_>, best: &mut usize) {
-        self.scan(&bucket.loose, request, path, best);
+        bucket.loose.search(&self.rules, request, path, best);
         if bucket.prefixes.is_empty() {
             return;
         }
         let (text, longest) = (path.text.as_ref(), bucket.longest);
         let probe = |end: usize, best: &mut usize| {
             if let Some(list) = bucket.prefixes.get(&text[..end]) {
-                self.scan(list, request, path, best);
+                list.search(&self.rules, request, path, best);
             }
         };
         for border in memchr::memchr_iter(b'/', text.as_bytes()).take_while(|border| *border <= longest) {
@@ -146,15 +152,6 @@ impl Router {
         }
         if text.len() <= longest {
             probe(text.len(), best);
-        }
-    }
-
-    fn scan(&self, list: &[u32], request: &RouteQuery<'_>, path: &NormalPath<'_>, best: &mut usize) {
-        for place in list.iter().map(|place| *place as usize).take_while(|place| *place < *best) {
-            if self.rules.get(place).is_some_and(|rule| rule.holds(request, path)) {
-                *best = place;
-                return;
-            }
         }
     }
 }

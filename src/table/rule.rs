@@ -1,8 +1,7 @@
 //! A rule: its conditions, what becomes of a request that meets them, and what is changed on the way.
 
-use super::conditions::{Conditions, RouteQuery};
+use super::conditions::Conditions;
 use super::edits::Edits;
-use super::normal_path::NormalPath;
 use super::prefix_swap::PrefixSwap;
 use super::redirect::Redirect;
 use super::rule_error::RuleError;
@@ -109,9 +108,9 @@ impl Rule {
         })
     }
 
-    /// Whether it is for this request, as far as host and path prefix do not say.
-    pub(super) fn holds(&self, request: &RouteQuery<'_>, path: &NormalPath<'_>) -> bool {
-        self.conditions.hold(request, path)
+    /// What it asks for beside host and path prefix.
+    pub(super) fn conditions(&self) -> &Conditions {
+        &self.conditions
     }
 }
 
