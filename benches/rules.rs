@@ -9,6 +9,7 @@ use homing::telemetry::log_fields::{ConnectionFacts, LogEntry};
 use homing::telemetry::log_format::Format;
 use homing::telemetry::record::RequestRecord;
 use homing::wire::request_id::RequestId;
+use http::header::{ACCEPT, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
 use std::hint::black_box;
 
@@ -17,9 +18,14 @@ fn rule(host: Option<String>, path: Option<String>) -> model::Rule {
     model::Rule { host: list(host), path: list(path), cluster: Some("c".into()), ..model::Rule::default() }
 }
 
+/// The last of so many rules is found, by a request of a browser from tenant 999.
 fn find(c: &mut Criterion, name: &str, size: usize, rules: &[model::Rule], host: &str, path: &str) {
-    let Ok(router) = Router::compile(rules, "web", &|_| Some(0)) else { return };
-    let (headers, method) = (HeaderMap::new(), Method::GET);
+    let router = Router::compile(rules, "web", &|_| Some(0)).expect("the rules are good");
+    let method = Method::GET;
+    let headers = HeaderMap::from_iter([
+        (ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8")),
+        (HeaderName::from_static("x-tenant"), HeaderValue::from_static("t999")),
+    ]);
     let ask = RouteQuery {
         host,
         path,
@@ -44,6 +50,20 @@ fn matching(c: &mut Criterion) {
     let paths: Vec<_> =
         (0..1_000).map(|n| rule(Some("example.com".into()), Some(format!("/app{n}/v1")))).collect();
     find(c, "prefixes", 1_000, &paths, "example.com", "/app999/v1/cart/items");
+    for size in [1, 10, 100, 1_000] {
+        let last = size - 1;
+        let regexes: Vec<_> = (0..size)
+            .map(|n| model::Rule { path_regex: Some(format!("^/app{n}/v[0-9]+/")), ..rule(None, None) })
+            .collect();
+        find(c, "regexes", size, &regexes, "example.com", &format!("/app{last}/v12/cart/items"));
+        let headers: Vec<_> = (1_000 - size..1_000)
+            .map(|n| model::Rule {
+                header: [("X-Tenant".into(), format!("t{n}"))].into(),
+                ..rule(None, None)
+            })
+            .collect();
+        find(c, "headers", size, &headers, "example.com", "/shop/cart/items");
+    }
     find(c, "prefixes-respelt", 1_000, &paths, "example.com", "/app999/x/../v1/c%61rt;jsessionid=1.n1");
 }
 

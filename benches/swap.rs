@@ -1,4 +1,5 @@
-//! What a new table costs: building it, publishing it, and what readers pay for always having the newest.
+//! What a reload costs: reading and checking the file, building the table, publishing it; and what readers pay for
+//! always having the newest.
 
 use arc_swap::Cache;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -16,6 +17,11 @@ use std::sync::Arc;
 /// A conf of clusters of ten nodes each; `weight` is that of the very last node, so that two of them differ
 /// in one line.
 fn conf(nodes: usize, weight: u32) -> Loaded {
+    config::parse_str(&text(nodes, weight), Path::new("homing.toml"))
+        .unwrap_or_else(|found| panic!("{}", found[0]))
+}
+
+fn text(nodes: usize, weight: u32) -> String {
     let mut text = String::from("[listener.web]\nbind = '127.0.0.1:0'\n");
     for cluster in 0..nodes.div_ceil(10) {
         let _ = write!(text, "[[rule]]\nhost = 'app{cluster}.example.com'\ncluster = 'app{cluster}'\n");
@@ -33,7 +39,7 @@ fn conf(nodes: usize, weight: u32) -> Loaded {
             );
         }
     }
-    config::parse_str(&text, Path::new("homing.toml")).unwrap_or_else(|found| panic!("{}", found[0]))
+    text
 }
 
 fn start(conf: &Loaded) -> Registry {
@@ -48,6 +54,12 @@ fn start(conf: &Loaded) -> Registry {
 /// The reloads of a file in which one node of many changed.
 fn reloads(criterion: &mut Criterion) {
     for nodes in [10, 1_000, 10_000] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("homing.toml");
+        std::fs::write(&file, text(nodes, 50)).expect("a file");
+        criterion.bench_with_input(BenchmarkId::new("read", nodes), &file, |bencher, file| {
+            bencher.iter(|| config::load(file).expect("the conf is good"));
+        });
         let confs = [conf(nodes, 50), conf(nodes, 100)];
         let registry = RefCell::new(start(&confs[0]));
         let mut turn = 0;
