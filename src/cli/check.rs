@@ -126,14 +126,14 @@ fn in_words(loaded: &Loaded, needs: &Sizing) -> String {
     };
     let (connections, sessions) = (config.server.max_connections, config.server.max_sessions);
     format!(
-        "needs at most {} open files and {} of memory: {} for {connections} idle connections, {} for {sessions} sessions in each cluster, \
-         {} for itself; up to {} KiB more for each answer that its client leaves unread and each upload that its node does, {} for all \
-         uploads over HTTP/2 that stop{together}",
+        "needs at most {} open files and {} of memory: {} for {connections} idle connections, {} for itself; more as it is used: {} \
+         in each cluster that has all {sessions} sessions it may have, up to {} KiB for each answer that its client leaves unread and \
+         each upload that its node does, {} for all uploads over HTTP/2 that stop{together}",
         needs.files,
         mib(needs.memory()),
         mib(needs.connections),
-        mib(needs.sessions),
         mib(needs.process),
+        mib(needs.sessions),
         needs.unread >> 10,
         mib(needs.uploads),
     )
@@ -145,9 +145,21 @@ pub fn schema() -> i32 {
     0
 }
 
+/// So many findings are shown; who made one mistake a thousand times needs not read it a thousand times.
+const SHOWN: usize = 50;
+
+/// Errors first, if not all are shown.
 fn print_all(found: &[Diagnostic]) {
-    for finding in found {
+    let mut shown: Vec<&Diagnostic> = found.iter().collect();
+    if shown.len() > SHOWN {
+        shown.sort_by_key(|finding| finding.severity);
+        shown.truncate(SHOWN);
+    }
+    for finding in &shown {
         complain(&finding.to_string());
+    }
+    if let more @ 1.. = found.len() - shown.len() {
+        complain(&format!("… and {more} more; --json shows all of them"));
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Sizing {
     pub uploads: u64,
     /// Bytes for all that are not read, of nodes that speak HTTP/2; none if there are no such nodes.
     pub unread_http2: u64,
-    /// Bytes for all sessions of all ledgers.
+    /// Bytes for the sessions of a cluster that has all it may have. No file has every cluster full at once.
     pub sessions: u64,
     /// Bytes for the process itself.
     pub process: u64,
@@ -81,7 +81,7 @@ impl Sizing {
             unread: UNREAD,
             uploads: (workers * UPLOADS).min(connections * UPLOADS_CONNECTION),
             unread_http2: (workers * http2 * UNREAD_CONNECTION).min(connections * streams * UNREAD),
-            sessions: u64::from(server.max_sessions) * config.cluster.len() as u64 * SESSION,
+            sessions: u64::from(server.max_sessions) * SESSION,
             process: PROCESS + workers * WORKER,
         }
     }
@@ -97,9 +97,9 @@ impl Sizing {
         }
     }
 
-    /// Bytes, all together, of clients that read their answers.
+    /// Bytes for itself and all clients, as long as they are idle and nobody has a session.
     pub fn memory(&self) -> u64 {
-        self.connections + self.sessions + self.process
+        self.connections + self.process
     }
 
     /// What is wrong with a process that may open only so many files.
@@ -129,7 +129,7 @@ mod tests {
              [cluster.x.nodes]\nn1 = \"http://a:1\"\n[cluster.y.nodes]\nn1 = \"http://a:1\"",
         );
         assert_eq!(plain.files, 20_000 + 2 * 4 + 2 + OWN_FILES);
-        assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 2 * 1000 * SESSION));
+        assert_eq!((plain.connections, plain.sessions), (10_000 * CONNECTION, 1000 * SESSION));
         let tls = needs(
             "[server]\nworkers = 1\nmax-connections = 20\n[listener.a]\nbind = \"127.0.0.1:1\"\ntls = { certs = [\"c\"] }",
         );
