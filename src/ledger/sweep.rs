@@ -6,8 +6,8 @@ use super::{Ledger, SessionCounter, Standing};
 
 impl Ledger {
     /// Forgets what was not seen for more than `idle` seconds, or `unconfirmed_idle` if it was placed and its
-    /// client never came back, in one of `parts` parts of the shards; `u32::MAX` is never. What is busy stays. Also forgets
-    /// what is above a limit that was lowered. Returns how many went.
+    /// client never came back, in one of `parts` parts of the shards; `u32::MAX` is never. What is busy stays.
+    /// Also forgets what is above a limit that was lowered. Returns how many went.
     pub fn sweep(
         &self,
         now: u32,
@@ -17,6 +17,11 @@ impl Ledger {
         parts: usize,
         tally: &impl SessionCounter,
     ) -> usize {
+        // of a thousand clusters most have nobody: their shards are not even looked at
+        if self.is_empty() {
+            self.renames.sweep(now);
+            return 0;
+        }
         let limit = |entry: &Entry| match entry.standing {
             Standing::Placed => unconfirmed_idle,
             Standing::Kept | Standing::Placeless | Standing::Confirmed => idle,
