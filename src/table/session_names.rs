@@ -70,8 +70,10 @@ impl SessionNames {
     }
 }
 
+/// Each request that is logged pays for four of these.
 fn round(key: u64, half: u32) -> u32 {
-    hash64_seeded(key, &half.to_le_bytes()) as u32
+    let mixed = (key ^ u64::from(half)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32
 }
 
 #[cfg(test)]

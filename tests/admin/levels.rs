@@ -94,7 +94,11 @@ fn each_call_needs_its_level_and_says_which() {
             assert!(["/ping", "/ready"].contains(&&**path), "{path}");
             continue;
         };
-        let place = path.replace("{cluster}", "app").replace("{node}", "n9").replace("{rule}", "99");
+        let place = path
+            .replace("{cluster}", "app")
+            .replace("{node}", "n9")
+            .replace("{rule}", "99")
+            .replace("{session}", "00000000000000ff");
         for (name, level) in TOKENS {
             let allowed = rank(level) >= rank(needed);
             // what goes on for ever, and what would stop the cluster, is asked for by those alone who may not

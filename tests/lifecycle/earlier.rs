@@ -131,12 +131,12 @@ fn what_a_later_version_left_is_not_touched() {
     let state = state_of(folder.path());
     copy(&earlier().join("0.1"), &state);
     let runtime =
-        fs::read_to_string(state.join("runtime.json")).unwrap().replacen("\"format\": 1", "\"format\": 3", 1);
+        fs::read_to_string(state.join("runtime.json")).unwrap().replacen("\"format\": 1", "\"format\": 4", 1);
     fs::write(state.join("runtime.json"), runtime).unwrap();
     let before = contents(&state);
     let (code, said) = refused_start_in(&folder, &world.conf().text());
     assert!(
-        code == Some(1) && said.contains("a later version of Homing (format 3, this one reads up to 2)"),
+        code == Some(1) && said.contains("a later version of Homing (format 4, this one reads up to 3)"),
         "{code:?} {said}"
     );
     assert_eq!(contents(&state), before);
