@@ -237,7 +237,7 @@ fn operation(path: &str, summary: &str, answer: Value, query: Vec<Value>) -> Val
             "default": problem("What is wrong, and what to do."),
         },
     });
-    let place = path.replace("{rule}", "1");
+    let place = path.replace("{rule}", "1").replace("{session}", "00000000000000ff");
     match ApiPath::find(&place).and_then(ApiPath::level) {
         Some(level) => {
             let level = level.word();

@@ -79,7 +79,7 @@ fn limits_are_set_and_lifted() {
     let (_nodes, window) = window("");
     let said = window.homing(&["set", "app/n1", "weight=50", "max-sessions=1"]);
     assert_eq!(said.code, 0, "{said:?}");
-    let node = window.homing(&["status", "app", "--json"]).json()["nodes"][0].clone();
+    let node = window.homing(&["status", "app", "--json"]).json()["clusters"][0]["nodes"][0].clone();
     assert_eq!((node["weight"].as_u64(), node["capacity"].as_u64()), (Some(50), Some(1)));
     user_on("n1", window.proxy.addr);
     assert!(window.node_is("n1", "full")["why"].as_str().unwrap().contains("1 of 1"));
