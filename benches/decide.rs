@@ -124,7 +124,7 @@ fn decisions(criterion: &mut Criterion) {
                 uri: &uri,
                 headers,
                 client: [192, 0, 2, 7].into(),
-                trusted: false,
+                hearsay: false,
                 now: now.unix_secs(),
             };
             let bare = HeaderMap::new();

@@ -171,7 +171,7 @@ fn pins(bench: &mut Criterion) {
             uri: &uri,
             headers,
             client: [192, 0, 2, 7].into(),
-            trusted: false,
+            hearsay: false,
             now: NOW,
         };
         let mut set = HeaderMap::new();

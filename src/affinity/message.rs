@@ -2,7 +2,8 @@
 
 use super::pin_lookup::PinMeta;
 use crate::base::hash::hash64_pair;
-use http::header::{FORWARDED, HeaderMap, HeaderName, USER_AGENT};
+use crate::wire::forwarded::FOR;
+use http::header::{FORWARDED, HeaderMap, USER_AGENT};
 use std::net::{IpAddr, SocketAddr};
 
 /// A node as the affinity sees it.
@@ -29,8 +30,8 @@ pub struct PinRequest<'a> {
     pub headers: &'a HeaderMap,
     /// Who sent it.
     pub client: IpAddr,
-    /// That is the word of a proxy that is trusted, if one stands between.
-    pub trusted: bool,
+    /// A peer that is not trusted says in its headers who asks.
+    pub hearsay: bool,
     /// Unix seconds.
     pub now: u64,
 }
@@ -89,28 +90,24 @@ pub enum PinSent {
     Deleted,
 }
 
-/// What a proxy says of its clients.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 /// Who seems to be asking: the nearest thing to an identity where nothing names the session. What a proxy
 /// says that is not trusted is not believed of the address, but tells its clients from one another.
-pub fn visitor(client: IpAddr, trusted: bool, headers: &HeaderMap) -> u64 {
+pub fn visitor(client: IpAddr, hearsay: bool, headers: &HeaderMap) -> u64 {
     let agent = headers.get(USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
     let seen = match client.to_canonical() {
         IpAddr::V4(ip) => hash64_pair(&ip.octets(), agent),
         IpAddr::V6(ip) => hash64_pair(&ip.octets(), agent),
     };
-    // few requests have them
-    if trusted || !(headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED)) {
+    if !hearsay {
         return seen;
     }
-    let said = [FORWARDED_FOR, FORWARDED].into_iter().flat_map(|name| headers.get_all(name));
+    let said = [FOR, FORWARDED].into_iter().flat_map(|name| headers.get_all(name));
     said.fold(seen, |seen, line| hash64_pair(&seen.to_le_bytes(), line.as_bytes()))
 }
 
 impl PinRequest<'_> {
     /// Who seems to be asking.
     pub(super) fn visitor(&self) -> u64 {
-        visitor(self.client, self.trusted, self.headers)
+        visitor(self.client, self.hearsay, self.headers)
     }
 }

@@ -83,7 +83,7 @@ impl FirstRequest {
         if !applies {
             return Self { identity: 0, session: fresh, hint: None, joined: false, applies };
         }
-        let identity = visitor(head.client, head.trusted, &head.parts.headers);
+        let identity = visitor(head.client, head.is_hearsay(), &head.parts.headers);
         let mut first = Self { identity, session: fresh, hint: None, joined: false, applies };
         first.look(client, cluster);
         first

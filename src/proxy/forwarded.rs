@@ -3,7 +3,7 @@
 use super::headers::append;
 use crate::config::model::{ForwardedField as Field, ForwardedHow as How, Strangers};
 use crate::table::forwarding::Forwarding;
-use crate::wire::forwarded::{FOR, HOST, PORT, PROTO, REAL_IP, SERVER, Teller, member};
+use crate::wire::forwarded::{FOR, HOST, OriginClaims, PORT, PROTO, REAL_IP, SERVER, Teller, member};
 use crate::wire::host::port_of;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
@@ -31,12 +31,12 @@ pub struct Origin<'a> {
 
 /// Tells the node who asked. What strangers say of it is dropped, unless it is to pass; what trusted proxies
 /// say is kept and added to.
-pub fn tell(headers: &mut HeaderMap, way: Forwarding, origin: &Origin<'_>) {
-    let mut said = Said::by(headers);
-    if said.anything() && way.strangers == Strangers::Drop {
-        said.drop_what_is_not_believed(headers, origin.trusted);
-    }
-    let note = Note { way, origin, said: said.by_proxies };
+pub fn tell(headers: &mut HeaderMap, claims: OriginClaims, way: Forwarding, origin: &Origin<'_>) {
+    let said = match way.strangers {
+        Strangers::Drop if claims.any() => drop_what_is_not_believed(headers, claims, origin.trusted),
+        _ => claims.by_proxies,
+    };
+    let note = Note { way, origin, said };
     note.client(headers);
     if way.writes(Field::Proto) {
         note.fact(headers, PROTO, || HeaderValue::from_static(origin.scheme));
@@ -61,47 +61,21 @@ pub fn tell(headers: &mut HeaderMap, way: Forwarding, origin: &Origin<'_>) {
     }
 }
 
-/// What a request says of where it comes from.
-#[derive(Debug, Clone, Copy, Default)]
-struct Said {
-    /// In headers that proxies write.
-    by_proxies: bool,
-    /// In headers that nobody has a right to.
-    by_nobody: bool,
-}
-
-impl Said {
-    fn by(headers: &HeaderMap) -> Self {
-        let mut said = Self::default();
-        for name in headers.keys() {
-            match Teller::of(name.as_str()) {
-                Teller::Anybody => {}
-                Teller::Proxy => said.by_proxies = true,
-                Teller::Nobody => said.by_nobody = true,
-            }
-        }
-        said
+/// Takes out what is not believed. Whether proxies say something that stays.
+fn drop_what_is_not_believed(headers: &mut HeaderMap, claims: OriginClaims, trusted: bool) -> bool {
+    if trusted && !claims.by_nobody {
+        return claims.by_proxies;
     }
-
-    fn anything(self) -> bool {
-        self.by_proxies || self.by_nobody
+    let goes = |name: &HeaderName| match Teller::of(name.as_str()) {
+        Teller::Anybody => false,
+        Teller::Proxy => !trusted,
+        Teller::Nobody => true,
+    };
+    let gone: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in gone {
+        headers.remove(name);
     }
-
-    fn drop_what_is_not_believed(&mut self, headers: &mut HeaderMap, trusted: bool) {
-        if trusted && !self.by_nobody {
-            return;
-        }
-        let goes = |name: &HeaderName| match Teller::of(name.as_str()) {
-            Teller::Anybody => false,
-            Teller::Proxy => !trusted,
-            Teller::Nobody => true,
-        };
-        let gone: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
-        for name in gone {
-            headers.remove(name);
-        }
-        *self = Self { by_proxies: self.by_proxies && trusted, by_nobody: false };
-    }
+    claims.by_proxies && trusted
 }
 
 /// One telling.

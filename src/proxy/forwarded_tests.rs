@@ -46,7 +46,8 @@ fn check(cases: &[Case<'_>]) {
             host: Some(&host),
             port: &port,
         };
-        tell(&mut headers, Forwarding::compile(&conf), &origin);
+        let claims = OriginClaims::of(&headers);
+        tell(&mut headers, claims, Forwarding::compile(&conf), &origin);
         assert_eq!(lines(&headers), *told, "{way} trusted {trusted} {said:?}");
     }
 }

@@ -192,7 +192,7 @@ fn prepare_head(context: &mut RequestContext<'_>) -> Result<(), Refused> {
     };
     headers::strip_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::EXPECT);
-    forwarded::tell(&mut parts.headers, to.cluster.forwarding, &origin);
+    forwarded::tell(&mut parts.headers, head.claims, to.cluster.forwarding, &origin);
     if conf.via {
         headers::via(&mut parts.headers, parts.version);
     }

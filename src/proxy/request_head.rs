@@ -8,7 +8,7 @@ use crate::base::clock::Now;
 use crate::table::Listener;
 use crate::upstream::loop_marks::LoopMarks;
 use crate::upstream::own_addresses;
-use crate::wire::forwarded::Told;
+use crate::wire::forwarded::{OriginClaims, Told};
 use crate::wire::host::{host_of, port_of};
 use crate::wire::protocol::ClientProtocol;
 use crate::wire::request_id::RequestId;
@@ -48,6 +48,8 @@ pub struct RequestHead {
     pub scheme: &'static str,
     /// The peer may speak for others.
     pub trusted: bool,
+    /// Whether its headers say where it comes from.
+    pub claims: OriginClaims,
     /// Where it has been, if it comes from ourselves.
     pub passed: LoopMarks,
 }
@@ -151,13 +153,19 @@ impl RequestHead {
             .and_then(|name| headers::request_id(&parts.headers, name));
         let id = given.unwrap_or_else(|| arrival.id.clone());
         let uri = parts.uri.clone();
-        Self { id, parts, uri, host, client, scheme, trusted, passed }
+        let claims = OriginClaims::of(&parts.headers);
+        Self { id, parts, uri, host, client, scheme, trusted, claims, passed }
+    }
+
+    /// Whether a peer that may not speak for others does.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.claims.by_proxies && !self.trusted
     }
 
     /// What a pin is read from.
     pub(super) fn pin_request(&self, now: u64) -> affinity::PinRequest<'_> {
         let Parts { method, uri, headers, .. } = &self.parts;
-        affinity::PinRequest { method, uri, headers, client: self.client, trusted: self.trusted, now }
+        affinity::PinRequest { method, uri, headers, client: self.client, hearsay: self.is_hearsay(), now }
     }
 
     /// The port it asks at, if it names one.

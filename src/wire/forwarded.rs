@@ -70,6 +70,35 @@ fn is_told(name: &str) -> bool {
         )
 }
 
+/// Whether the headers of a request say where it comes from, whoever wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OriginClaims {
+    /// In headers that proxies write.
+    pub by_proxies: bool,
+    /// In headers that nobody has a right to.
+    pub by_nobody: bool,
+}
+
+impl OriginClaims {
+    /// Looks at each header's name.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut claims = Self::default();
+        for name in headers.keys() {
+            match Teller::of(name.as_str()) {
+                Teller::Anybody => {}
+                Teller::Proxy => claims.by_proxies = true,
+                Teller::Nobody => claims.by_nobody = true,
+            }
+        }
+        claims
+    }
+
+    /// Whether there are any.
+    pub fn any(self) -> bool {
+        self.by_proxies || self.by_nobody
+    }
+}
+
 /// What proxies in front that are believed tell of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {

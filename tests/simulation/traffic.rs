@@ -90,7 +90,7 @@ impl World {
                 uri: &uri,
                 headers: &headers,
                 client: self.clients[client].ip(),
-                trusted: false,
+                hearsay: false,
                 now: self.now.unix_secs(),
             };
             let reading = decide::recognise(&cluster, &incoming, self.now.secs());

@@ -227,7 +227,7 @@ fn the_text_that_nobody_claims_is_shown_and_no_more() {
             uri: &uri,
             headers: &headers,
             client: [127, 0, 0, 1].into(),
-            trusted: false,
+            hearsay: false,
             now: NOW,
         };
         assert_eq!(

@@ -22,7 +22,7 @@ fn exchange(
         uri: &uri,
         headers: &asked,
         client: [192, 0, 2, 7].into(),
-        trusted: false,
+        hearsay: false,
         now: NOW,
     });
     let answer = PinResponse {

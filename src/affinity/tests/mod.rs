@@ -93,7 +93,7 @@ pub fn read<'t>(affinity: &'t Affinity, uri: &str, cookies: &[&str], now: u64) -
         uri: &uri,
         headers: &headers,
         client: [192, 0, 2, 7].into(),
-        trusted: false,
+        hearsay: false,
         now,
     })
 }
@@ -107,7 +107,7 @@ impl Visit<'_> {
             uri: &uri,
             headers: &headers,
             client: [192, 0, 2, 7].into(),
-            trusted: false,
+            hearsay: false,
             now: self.now,
         };
         let own = affinity.read(&request);

@@ -86,7 +86,7 @@ fn the_ledger_may_ask_the_other_forms() {
         uri: &uri,
         headers: &headers,
         client: [127, 0, 0, 1].into(),
-        trusted: false,
+        hearsay: false,
         now: NOW,
     };
     let other = learn.read_other(&own, &request).unwrap();

@@ -54,7 +54,7 @@ proptest! {
             let mut request = headers(COOKIE, &cookies);
             let Ok(uri) = target.parse::<Uri>() else { continue };
             let client = std::net::Ipv6Addr::LOCALHOST.into();
-            let reading = affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &request, client, trusted: false, now });
+            let reading = affinity.read(&PinRequest { method: &Method::GET, uri: &uri, headers: &request, client, hearsay: false, now });
             affinity.prepare(&mut request);
             let mut answer = headers(SET_COOKIE, &set);
             let about = PinResponse { method: &Method::GET, secure: true, now, slot, boot: None, honoured, stamp: reading.stamp, session: 1,

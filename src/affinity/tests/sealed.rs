@@ -61,7 +61,7 @@ fn ten_thousand_forgeries_are_refused() {
                 uri: &uri,
                 headers: &headers,
                 client: [127, 0, 0, 1].into(),
-                trusted: false,
+                hearsay: false,
                 now: NOW,
             })
             .found;
@@ -149,7 +149,7 @@ fn unused<'t>(affinity: &'t Affinity, cookie: &str, after: u64) -> Option<(Found
         uri: &uri,
         headers: &headers,
         client: [192, 0, 2, 7].into(),
-        trusted: false,
+        hearsay: false,
         now: NOW + after,
     };
     affinity.read_unused(&request).map(|reading| (reading.found, reading.stamp.refresh))
