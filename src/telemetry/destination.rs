@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where access-log lines go.
@@ -58,6 +58,8 @@ impl LogDestination {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
+    // nobody waits until somebody reads a pipe: opened for both, it is one whose reader is slow
+    let is_pipe = std::fs::metadata(path).is_ok_and(|is| is.file_type().is_fifo());
     // a log tells who asked for what
-    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
+    OpenOptions::new().create(true).read(is_pipe).append(true).mode(0o640).open(path)
 }

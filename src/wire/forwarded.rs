@@ -25,8 +25,8 @@ pub enum Teller {
     Anybody,
     /// A proxy in front that is believed.
     Proxy,
-    /// Nobody: an underscore in place of a hyphen, which servers that make variables of headers cannot tell
-    /// from the header itself, and `Proxy`, which becomes the variable HTTP_PROXY there.
+    /// Nobody: an underscore or a dot in place of a hyphen, which servers that make variables of headers (CGI,
+    /// WSGI, PHP) cannot tell from the header itself, and `Proxy`, which becomes the variable HTTP_PROXY there.
     Nobody,
 }
 
@@ -37,8 +37,9 @@ impl Teller {
         if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b'h' | b'p' | b'c' | b't' | b'w')) {
             return Self::Anybody;
         }
-        match name.contains('_') {
-            true if is_told(&name.replace('_', "-")) => Self::Nobody,
+        let hyphen = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+        match name.contains(hyphen) {
+            true if is_told(&name.replace(hyphen, "-")) => Self::Nobody,
             false if name == "proxy" => Self::Nobody,
             false if is_told(name) => Self::Proxy,
             _ => Self::Anybody,
@@ -227,7 +228,7 @@ mod tests {
             ),
             (
                 "proxy x_forwarded_for x-forwarded_for x_forwarded-proto x_real_ip front_end_https homing_state \
-                 x-forwarded-for_ x_forwarded",
+                 x-forwarded-for_ x_forwarded x.forwarded.for x.real.ip x-forwarded.proto x~real~ip",
                 Nobody,
             ),
             (

@@ -69,3 +69,22 @@ fn lines_that_their_reader_is_too_slow_for_are_counted() {
     until("all are read", || all(asked + 25).then_some(()));
     assert_eq!((lost(&window), before[1]), (before, 0.0));
 }
+
+#[test]
+fn a_pipe_that_nobody_reads_keeps_nobody_waiting() {
+    let nodes = Origin::several(1);
+    let window = logging_to(&nodes, "off");
+    let pipe = window.proxy.folder().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let conf = std::fs::read_to_string(window.proxy.conf()).unwrap();
+    let piped = conf.replace("to = \"off\"", &format!("to = {pipe:?}"));
+    assert!(piped != conf && window.proxy.reload_to(&piped).applied());
+    assert_eq!(Client::new(window.proxy.addr).get("/seen").status, 200);
+    assert_eq!(window.homing(&["healthcheck"]).code, 0);
+    let mut lines = BufReader::new(OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.contains("/seen"), "whoever reads it later has what was written: {line}");
+    window.proxy.signal("TERM");
+    assert!(window.proxy.exit(std::time::Duration::from_secs(60)).success());
+}

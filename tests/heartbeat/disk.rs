@@ -31,7 +31,7 @@ fn a_slow_disk_holds_up_no_heartbeat_and_no_change_and_what_was_answered_outlive
         // be
         std::io::copy(&mut File::open(&pipe).unwrap(), &mut std::io::sink()).unwrap();
         for said in asked.map(|asked| asked.join().unwrap()) {
-            assert_eq!(said.code, 0, "{said:?}");
+            assert!(said.code == 0 || said.code == 1 && said.err.contains("not saved"), "{said:?}");
         }
     });
     until("it is told and over", || {

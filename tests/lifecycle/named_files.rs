@@ -18,7 +18,7 @@ fn what_a_reload_would_refuse_the_check_refuses() {
     assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
     for (cluster, said) in [
         ("affinity = { cookie = 'X', keys = 'short.key' }", Some("not a key")),
-        ("tls = { ca = 'junk.pem' }", Some("cannot be used")),
+        ("tls = { ca = 'junk.pem' }", Some("cannot be read")),
         ("tls = { ca = 'pipe' }", Some("is a pipe")),
         ("error-page = 'pipe'", Some("is a pipe")),
         ("tls = { cert = 'a.crt' }", None),
