@@ -220,7 +220,7 @@ pub fn sealed_pin(bytes: &[u8]) {
             uri,
             headers: &headers,
             client: SOMEBODY,
-            trusted: false,
+            hearsay: false,
             now: 1_800_000_000,
         });
         matches!(reading.found, FoundPin::Pin { .. })
