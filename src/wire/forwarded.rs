@@ -31,11 +31,14 @@ pub enum Teller {
 }
 
 impl Teller {
-    /// Of a header of this name, in lower case. Asked of every header of every request: by its first letter,
+    /// Of a header of this name, in lower case. Asked of every header of every request: by its first two letters,
     /// most are anybody's.
     pub fn of(name: &str) -> Self {
-        if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b'h' | b'p' | b'c' | b't' | b'w')) {
-            return Self::Anybody;
+        match name.as_bytes() {
+            [b'x', second, _, _, _, ..] if !second.is_ascii_alphanumeric() => {}
+            [b'f', b'o' | b'r', _, _, _, ..] | [b'h', b'o', _, _, _, ..] | [b'p', b'r', _, _, _, ..] => {}
+            [b'c', b'l', _, _, _, ..] | [b't', b'r', _, _, _, ..] | [b'w', b'l', _, _, _, ..] => {}
+            _ => return Self::Anybody,
         }
         let hyphen = |c: char| !c.is_ascii_alphanumeric() && c != '-';
         match name.contains(hyphen) {
