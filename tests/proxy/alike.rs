@@ -7,6 +7,13 @@ use std::collections::BTreeMap;
 
 const READABLE: &str = r#"{ cookie = "SRV", value = "route" }"#;
 
+/// A proxy all of whose nodes were checked: the one that is first would else have everybody.
+fn with_all_up(nodes: &[Origin], conf: &Conf) -> Proxy {
+    let proxy = Proxy::start(&conf.text());
+    (1..=nodes.len()).for_each(|n| drop(proxy.log.says(&format!("node n{n} is up"))));
+    proxy
+}
+
 /// An office: browsers of one kind behind one address.
 fn office(proxy: &Proxy, count: usize) -> Vec<Client> {
     (0..count).map(|_| Client::with_jar(proxy.addr)).collect()
@@ -23,7 +30,7 @@ fn by_node(answers: &[Answer]) -> BTreeMap<String, usize> {
 fn an_office_behind_one_address_is_spread_over_the_nodes() {
     let nodes = Origin::several(3);
     for affinity in [READABLE, r#"{ cookie = "SRV", value = "route", max-idle = "1h" }"#] {
-        let proxy = Proxy::start(&Conf::over(&nodes).affinity(affinity).text());
+        let proxy = with_all_up(&nodes, &Conf::over(&nodes).affinity(affinity));
         let mut office = office(&proxy, 100);
         let first: Vec<_> = office.iter_mut().map(|client| client.get("/")).collect();
         let counts = by_node(&first);
@@ -48,7 +55,7 @@ fn every_readable_pin_that_is_written_takes_a_place() {
     let conf = nodes
         .iter()
         .fold(Conf::over(&nodes).affinity(READABLE), |conf, node| conf.with(node, "max-sessions = 10"));
-    let proxy = Proxy::start(&conf.text());
+    let proxy = with_all_up(&nodes, &conf);
     let mut office = office(&proxy, 100);
     let (served, refused): (Vec<_>, Vec<_>) =
         office.iter_mut().map(|client| client.get("/")).partition(|answer| answer.status == 200);
@@ -67,7 +74,7 @@ fn every_readable_pin_that_is_written_takes_a_place() {
 #[test]
 fn an_office_that_arrives_at_one_moment_is_spread_as_well() {
     let nodes = Origin::several(4);
-    let proxy = Proxy::start(&Conf::over(&nodes).affinity(READABLE).text());
+    let proxy = with_all_up(&nodes, &Conf::over(&nodes).affinity(READABLE));
     let mut office = office(&proxy, 60);
     // all are on their way before the first is answered
     office
