@@ -1,6 +1,6 @@
 //! Finds the rule for a request. The cost grows with the labels of the host and the segments of the path, not
 //! with the rules: those that differ in host or path prefix alone are looked up here, those with both in
-//! common by [`Candidates`].
+//! common by `Candidates`.
 
 use super::candidates::Candidates;
 use super::conditions::RouteQuery;

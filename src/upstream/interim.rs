@@ -23,7 +23,7 @@ const MOST: u16 = 1000;
 #[derive(Default)]
 pub struct InterimCount(u16);
 
-/// A node gave more than [`MOST`].
+/// A node gave more than `MOST`.
 #[derive(Debug)]
 pub struct Endless;
 
