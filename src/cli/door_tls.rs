@@ -3,13 +3,12 @@
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::upstream::tls::NodeTls;
+use crate::upstream::trust::{PeerVerifier, Trust};
 use crate::wire::pem_error::TlsError;
 use crate::wire::protocol::NodeProtocol;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::CertificateDer;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +35,9 @@ pub fn settings(
         return Ok(usual.clone());
     }
     let mut pinned = ClientConfig::clone(usual);
-    let verifier = BelievesThese { shown: shown.to_vec(), provider: Arc::new(default_provider()) };
+    // whoever shows one of them and has its key is the proxy
+    let verifier =
+        PeerVerifier { trust: Trust::Exactly(shown.to_vec()), provider: Arc::new(default_provider()) };
     pinned.dangerous().set_certificate_verifier(Arc::new(verifier));
     Ok(Arc::new(pinned))
 }
@@ -63,51 +64,5 @@ pub fn hint(why: &str) -> Option<&'static str> {
             Some("It does not speak TLS there: try http:// in place of https://.")
         }
         () => None,
-    }
-}
-
-/// The certificates of this machine's own conf file: whoever shows one of them and has its key is the proxy,
-/// whatever name it is made out to.
-#[derive(Debug)]
-struct BelievesThese {
-    shown: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for BelievesThese {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        match self.shown.iter().any(|known| known.as_ref() == leaf.as_ref()) {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

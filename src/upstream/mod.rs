@@ -20,6 +20,6 @@ pub mod send;
 mod shared;
 mod streams;
 pub mod tls;
-mod trust;
+pub mod trust;
 pub mod usage;
 mod web_socket;

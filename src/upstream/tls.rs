@@ -1,12 +1,11 @@
 //! TLS towards the nodes.
 
-use super::trust::{BelievesAnyCertificate, BelievesListed};
+use super::trust::{ListedCertificates, PeerVerifier, Trust};
 use crate::base::hash::hash64_pair;
 use crate::config::files::NamedFiles;
 use crate::config::model::ClusterTls;
 use crate::wire::pem_error::TlsError;
 use crate::wire::protocol::NodeProtocol;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
@@ -48,17 +47,18 @@ fn client_config(tls: &ClusterTls, files: &NamedFiles) -> Result<ClientConfig, T
     let provider = Arc::new(default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
+    let trust = if tls.verify {
         let (roots, listed) = match &tls.ca {
             Some(file) => files.believed(file)?,
             None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Vec::new()),
         };
-        Arc::new(BelievesListed { roots, listed, named: tls.server_name.is_some(), provider })
+        Trust::Listed(ListedCertificates { roots, listed, named: tls.server_name.is_some() })
     } else {
-        Arc::new(BelievesAnyCertificate(provider))
+        Trust::Anybody
     };
     // Called dangerous for the verifier is ours to choose; it believes what the conf says.
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let builder =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(PeerVerifier { trust, provider }));
     match &tls.cert {
         None => Ok(builder.with_no_client_auth()),
         Some(cert) => {

@@ -16,27 +16,36 @@ use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// `verify = true`: a certificate is believed that an authority of `ca` has signed, or that is listed there
-/// itself.
+/// Whose certificates are believed.
 #[derive(Debug)]
-pub struct BelievesListed {
+pub enum Trust {
+    /// `verify = true`: those that an authority of `ca` has signed, or that are listed there themselves.
+    Listed(ListedCertificates),
+    /// Exactly these, whatever name they are made out to.
+    Exactly(Vec<CertificateDer<'static>>),
+    /// `verify = false`: any, whoever shows it.
+    Anybody,
+}
+
+/// What `ca` names.
+#[derive(Debug)]
+pub struct ListedCertificates {
     /// The authorities.
     pub roots: RootCertStore,
     /// What `ca` lists, whether or not they are authorities; none where the public ones are believed.
     pub listed: Vec<CertificateDer<'static>>,
     /// The conf says by which name nodes are known.
     pub named: bool,
-    /// How signatures are verified.
-    pub provider: Arc<CryptoProvider>,
 }
 
-impl BelievesListed {
+impl ListedCertificates {
     fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         now: UnixTime,
+        algorithms: &[Algorithm],
     ) -> Result<(), UnfitCertificate> {
         let unreadable = || UnfitCertificate::Other(CertificateError::BadEncoding.into());
         let (_, read) = X509Certificate::from_der(leaf).map_err(|_| unreadable())?;
@@ -58,7 +67,6 @@ impl BelievesListed {
             0 | 1 => UnfitCertificate::Old,
             _ => UnfitCertificate::Other(error),
         })?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, chain, now, algorithms).map_err(
             |error| match error {
                 Error::InvalidCertificate(CertificateError::UnknownIssuer)
@@ -136,7 +144,16 @@ fn other_name(read: &X509Certificate<'_>, name: &ServerName<'_>) -> UnfitCertifi
     UnfitCertificate::OtherName { names, wanted: name.to_str().into_owned() }
 }
 
-impl ServerCertVerifier for BelievesListed {
+/// Asks of whoever shows a certificate that it is believed, and that he holds its key.
+#[derive(Debug)]
+pub struct PeerVerifier {
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// How signatures are verified.
+    pub provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PeerVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -145,10 +162,18 @@ impl ServerCertVerifier for BelievesListed {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.judge(leaf, chain, name, now) {
-            Ok(()) => Ok(ServerCertVerified::assertion()),
-            Err(why) => Err(NodeCertificateError(why).into()),
+        match &self.trust {
+            Trust::Listed(listed) => {
+                let algorithms = self.provider.signature_verification_algorithms.all;
+                let judged = listed.judge(leaf, chain, name, now, algorithms);
+                judged.map_err(NodeCertificateError)?;
+            }
+            Trust::Exactly(known) if !known.iter().any(|known| known == leaf) => {
+                return Err(CertificateError::UnknownIssuer.into());
+            }
+            Trust::Exactly(_) | Trust::Anybody => {}
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -171,46 +196,6 @@ impl ServerCertVerifier for BelievesListed {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// `verify = false`: any certificate is taken, whoever shows it. Only that the node holds its key is still
-/// checked.
-#[derive(Debug)]
-pub struct BelievesAnyCertificate(pub Arc<CryptoProvider>);
-
-impl ServerCertVerifier for BelievesAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signed12(message, leaf, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signed13(message, leaf, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
