@@ -44,10 +44,20 @@ impl RequestId {
 
 /// A number as 16 hexadecimal digits.
 pub fn hex(number: u64, buffer: &mut [u8; 16]) -> &str {
-    for (at, byte) in buffer.iter_mut().enumerate() {
-        *byte = b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15];
-    }
+    let (high, low) = buffer.split_at_mut(8);
+    high.copy_from_slice(&eight_digits(number >> 32).to_be_bytes());
+    low.copy_from_slice(&eight_digits(number & 0xffff_ffff).to_be_bytes());
     std::str::from_utf8(buffer).unwrap_or_default()
+}
+
+/// The eight digits of 32 bits, all at once: each half byte is put into a byte of its own.
+fn eight_digits(half: u64) -> u64 {
+    let x = (half | half << 16) & 0x0000_ffff_0000_ffff;
+    let x = (x | x << 8) & 0x00ff_00ff_00ff_00ff;
+    let x = (x | x << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // those above nine are carried into the upper half
+    let letters = ((x + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    x + 0x3030_3030_3030_3030 + letters * 0x27
 }
 
 impl fmt::Display for RequestId {
@@ -90,6 +100,17 @@ mod tests {
         assert_eq!(RequestId::parse("00000000000000ff"), Some(RequestId::Own(255)));
         for text in ["", "a b", "a\"b", "a\\", "ä", "<b>", &"x".repeat(129)] {
             assert_eq!(RequestId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_digits_that_everybody_gives_it() {
+        let mut numbers =
+            vec![0, u64::MAX, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 0x9a9a_9a9a_9a9a_9a9a];
+        numbers.extend((0..64).map(|bit| 1 << bit));
+        numbers.extend((0..1000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        for number in numbers {
+            assert_eq!(hex(number, &mut [0; 16]), format!("{number:016x}"));
         }
     }
 
