@@ -14,16 +14,18 @@ pub struct RawTarget {
     escaped: Bytes,
 }
 
-/// The URL that a target is, or stands for.
-pub fn read(target: Bytes) -> Result<(Uri, Option<RawTarget>), InvalidUri> {
-    match Uri::from_maybe_shared(target.clone()) {
+/// The URL that a target is, or stands for; the target is a part of the head.
+pub fn read(head: &Bytes, target: &[u8]) -> Result<(Uri, Option<Box<RawTarget>>), InvalidUri> {
+    match Uri::from_maybe_shared(head.slice_ref(target)) {
         Ok(uri) => Ok((uri, None)),
-        Err(error) => {
-            let escaped = Bytes::from(escape(&target).ok_or(error)?);
-            let uri = Uri::from_maybe_shared(escaped.clone())?;
-            Ok((uri, Some(RawTarget { raw: target, escaped })))
-        }
+        Err(error) => escaped(head.slice_ref(target), error),
     }
+}
+
+fn escaped(raw: Bytes, error: InvalidUri) -> Result<(Uri, Option<Box<RawTarget>>), InvalidUri> {
+    let escaped = Bytes::from(escape(&raw).ok_or(error)?);
+    let uri = Uri::from_maybe_shared(escaped.clone())?;
+    Ok((uri, Some(Box::new(RawTarget { raw, escaped }))))
 }
 
 /// Escapes what a path or a query may not have. `None`: it has nothing of that.
@@ -68,12 +70,16 @@ impl RawTarget {
 mod tests {
     use super::*;
 
+    fn read_all(target: &[u8]) -> Result<(Uri, Option<Box<RawTarget>>), InvalidUri> {
+        let head = Bytes::copy_from_slice(target);
+        read(&head, &head)
+    }
+
     #[test]
     fn every_byte_that_is_read_alike_everywhere_is_a_target() {
         for byte in (0x21..=0xffu8).filter(|byte| !matches!(byte, b'#' | 0x7f)) {
             for target in [&[b'/', byte, b'z'][..], &[b'/', b'?', byte, b'z'], b"http://a/\xe9"] {
-                let (uri, raw) =
-                    read(Bytes::copy_from_slice(target)).unwrap_or_else(|e| panic!("{byte:x}: {e}"));
+                let (uri, raw) = read_all(target).unwrap_or_else(|e| panic!("{byte:x}: {e}"));
                 let path = uri.path_and_query().unwrap().as_str();
                 let written = raw.map_or(path.as_bytes().into(), |raw| raw.written(path).into_owned());
                 assert!(target.ends_with(&written) && written[0] == b'/', "{byte:x}: {written:?}");
@@ -92,13 +98,13 @@ mod tests {
             (b"/a<b/c", "/a%3Cb/c", "/%3Cb/x/c", b"/%3Cb/x/c"),
             (b"http://h?<", "http://h?%3C", "/?%3C", b"/?<"),
         ] {
-            let (uri, raw) = read(Bytes::copy_from_slice(target)).unwrap();
+            let (uri, raw) = read_all(target).unwrap();
             assert_eq!(uri, seen);
             let raw = raw.unwrap();
             assert_eq!(raw.written(now), written, "{}", String::from_utf8_lossy(&raw.written(now)));
         }
-        assert!(read(Bytes::from_static(b"/a%20?\"")).unwrap().1.is_some());
-        assert!(read(Bytes::from_static("/é?é".as_bytes())).unwrap().1.is_none());
-        assert!(read(Bytes::from_static(b"/a b")).is_err());
+        assert!(read_all(b"/a%20?\"").unwrap().1.is_some());
+        assert!(read_all("/é?é".as_bytes()).unwrap().1.is_none());
+        assert!(read_all(b"/a b").is_err());
     }
 }

@@ -4,6 +4,7 @@ use super::made_up::Request;
 use crate::serve::problem::Problem;
 use crate::wire::request_id::RequestId;
 use crate::wire::target;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -42,7 +43,8 @@ impl Question {
                 "last" => return Err(refused("last takes no value.")),
                 "id" => id = Some(Self::id(value)?),
                 "url" => {
-                    let uri = target::read(value.clone().into())
+                    let text = Bytes::from(value.clone());
+                    let uri = target::read(&text, &text)
                         .ok()
                         .map(|(uri, _)| uri)
                         .filter(|uri| uri.path().starts_with('/'));

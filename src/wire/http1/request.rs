@@ -42,14 +42,14 @@ pub fn parse(head: &Bytes, most: usize) -> Result<Head, Malformed> {
     let mut request = Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.version_mut(), *request.headers_mut()) =
         (method, uri, version, headers);
-    raw.into_iter().for_each(|raw| drop(request.extensions_mut().insert(raw)));
+    raw.into_iter().for_each(|raw| drop(request.extensions_mut().insert(*raw)));
     Ok(Head { parts: request.into_parts().0, framing, keep_alive })
 }
 
 struct RequestLine {
     method: Method,
     uri: Uri,
-    raw: Option<RawTarget>,
+    raw: Option<Box<RawTarget>>,
     version: Version,
 }
 
@@ -76,7 +76,7 @@ fn request_line(head: &Bytes, line: &[u8]) -> Result<RequestLine, Malformed> {
         _ => return Err(Malformed::BadRequestLine),
     };
     let too_long = target.len() >= usize::from(u16::MAX);
-    let (uri, raw) = target::read(head.slice_ref(target))
+    let (uri, raw) = target::read(head, target)
         .map_err(|_| if too_long { Malformed::TargetTooLong } else { Malformed::BadRequestLine })?;
     // RFC 9112 section 3.2; what is left names a host alone
     let formed = match target.first() {
