@@ -4,7 +4,7 @@ use super::headers::append;
 use crate::config::model::{ForwardedField as Field, ForwardedHow as How, Strangers};
 use crate::table::forwarding::Forwarding;
 use crate::wire::forwarded::{FOR, HOST, OriginClaims, PORT, PROTO, REAL_IP, SERVER, Teller, member};
-use crate::wire::host::port_of;
+use crate::wire::host::{has_port, port_of, without_port};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
 
@@ -29,6 +29,17 @@ pub struct Origin<'a> {
     pub port: &'a HeaderValue,
 }
 
+impl Origin<'_> {
+    /// The peer asks for itself.
+    fn is_direct(&self) -> bool {
+        self.client == self.peer.to_canonical()
+    }
+
+    fn client_text(&self) -> HeaderValue {
+        if self.is_direct() { self.peer_text.clone() } else { text(self.client) }
+    }
+}
+
 /// Tells the node who asked. What strangers say of it is dropped, unless it is to pass; what trusted proxies
 /// say is kept and added to.
 pub fn tell(headers: &mut HeaderMap, claims: OriginClaims, way: Forwarding, origin: &Origin<'_>) {
@@ -49,12 +60,14 @@ pub fn tell(headers: &mut HeaderMap, claims: OriginClaims, way: Forwarding, orig
         note.fact(headers, PORT, || port);
     }
     if way.writes(Field::Server)
-        && let Some(name) = origin.host.and_then(name)
+        && let Some(name) =
+            origin.host.map(|host| without_port(host.as_bytes())).filter(|name| !name.is_empty())
+        && let Ok(name) = HeaderValue::from_bytes(name)
     {
         note.add(headers, SERVER, name);
     }
     if way.writes(Field::RealIp) && !(note.believed() && headers.contains_key(REAL_IP)) {
-        headers.insert(REAL_IP, text(origin.client));
+        headers.insert(REAL_IP, origin.client_text());
     }
     if way.writes(Field::Forwarded) {
         note.forwarded(headers);
@@ -96,8 +109,8 @@ impl Note<'_> {
         if !self.way.writes(Field::For) {
             return;
         }
-        let Origin { peer, peer_text, client, .. } = *self.origin;
-        if !self.said || client == peer.to_canonical() {
+        let Origin { peer_text, client, .. } = *self.origin;
+        if !self.said || self.origin.is_direct() {
             return self.add(headers, FOR, peer_text.clone());
         }
         match self.way.how {
@@ -120,7 +133,7 @@ impl Note<'_> {
         };
         let told_otherwise = self.believed() && !headers.contains_key(header::FORWARDED);
         // the proxy in front has named it in X-Forwarded-For alone (RFC 7239 section 7.4)
-        let theirs = (told_otherwise && client != peer.to_canonical() && self.way.how != How::Replace)
+        let theirs = (told_otherwise && !self.origin.is_direct() && self.way.how != How::Replace)
             .then(|| one(client, scheme));
         for value in theirs.into_iter().chain([ours]).flatten() {
             self.add(headers, header::FORWARDED, value);
@@ -154,22 +167,18 @@ fn text(ip: IpAddr) -> HeaderValue {
     HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// The host without its port.
-fn name(host: &HeaderValue) -> Option<HeaderValue> {
-    let bytes = host.as_bytes();
-    let end = bytes.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| bytes[*at] == b':');
-    HeaderValue::from_bytes(&bytes[..end.unwrap_or(bytes.len())]).ok().filter(|name| !name.is_empty())
-}
-
 /// The port that the client asked at, which need not be the one where it came in: containers and firewalls
 /// lead one to the other. It is in the host, or else the scheme's own.
 fn port(headers: &HeaderMap, believed: bool, origin: &Origin<'_>) -> HeaderValue {
     let told = if believed { headers.get(HOST) } else { None };
     let Some(host) = told.or(origin.host) else { return origin.port.clone() };
+    // mostly it is the one where it came in
+    if has_port(host.as_bytes(), origin.port.as_bytes()) {
+        return origin.port.clone();
+    }
     match host.to_str().ok().and_then(port_of) {
         None if origin.scheme == "https" => HeaderValue::from_static("443"),
         None => HeaderValue::from_static("80"),
-        Some(port) if origin.port.as_bytes() == port.as_bytes() => origin.port.clone(),
         Some(port) => HeaderValue::from_str(port).unwrap_or_else(|_| origin.port.clone()),
     }
 }

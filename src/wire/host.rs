@@ -28,6 +28,20 @@ pub fn port_of(value: &str) -> Option<&str> {
     (digits && (!host.contains(':') || host.ends_with(']'))).then_some(port)
 }
 
+/// Whether the port that stands in it is that one, given in digits.
+pub fn has_port(value: &[u8], digits: &[u8]) -> bool {
+    let Some(host) = value.strip_suffix(digits).and_then(|before| before.strip_suffix(b":")) else {
+        return false;
+    };
+    host.is_ascii() && (memchr::memchr(b':', host).is_none() || host.ends_with(b"]"))
+}
+
+/// The host without its port, whatever it is.
+pub fn without_port(value: &[u8]) -> &[u8] {
+    let end = value.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| value[*at] == b':');
+    &value[..end.unwrap_or(value.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +75,7 @@ mod tests {
             assert_eq!(host_of(value), host, "{value}");
         }
     }
+
     #[test]
     fn a_port_stands_behind_the_host() {
         for (value, port) in [
@@ -74,6 +89,28 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(port_of(value), port, "{value}");
+            for asked in ["80", "8443", "443", "0"] {
+                assert_eq!(
+                    has_port(value.as_bytes(), asked.as_bytes()),
+                    port == Some(asked),
+                    "{value} {asked}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_is_left_where_its_port_is_taken_off() {
+        for (value, host) in [
+            ("shop.example.com", "shop.example.com"),
+            ("shop.example.com:8443", "shop.example.com"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a:", "a"),
+            (":80", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_port(value.as_bytes()), host.as_bytes(), "{value}");
         }
     }
 }
