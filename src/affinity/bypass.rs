@@ -4,17 +4,13 @@
 use super::seal::{KeyRing, Sealed};
 use crate::base::hash::hash64;
 use crate::wire::cookies;
-use http::header::{COOKIE, HeaderMap, HeaderName};
-use std::sync::{Arc, LazyLock};
+use http::header::{HeaderMap, HeaderName};
+use std::sync::Arc;
 
 /// The header's name.
 static HEADER: HeaderName = HeaderName::from_static("homing-bypass");
 /// The cookie's name.
-const COOKIE_NAME: &[u8] = b"homing-bypass";
-
-/// Mostly there is no such cookie, and one search tells.
-static IN_COOKIES: LazyLock<memchr::memmem::Finder<'static>> =
-    LazyLock::new(|| memchr::memmem::Finder::new(COOKIE_NAME));
+pub const COOKIE_NAME: &str = "homing-bypass";
 
 /// Gives out and opens the bypass values of one cluster.
 #[derive(Debug)]
@@ -43,22 +39,19 @@ impl BypassIssuer {
     }
 }
 
-/// The value that a request carries, in the header or else in the cookie.
-pub fn carried(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(value) = headers.get(&HEADER) {
-        return Some(value.as_bytes());
+/// The value that a request carries, in the header or else in the cookie, if its cookies mention that.
+pub fn carried(headers: &HeaderMap, mentioned: bool) -> Option<&[u8]> {
+    match headers.get(&HEADER) {
+        Some(value) => Some(value.as_bytes()),
+        None if mentioned => cookies::values(headers, COOKIE_NAME.as_bytes()).next(),
+        None => None,
     }
-    let mut lines = headers.get_all(COOKIE).iter();
-    lines
-        .any(|line| IN_COOKIES.find(line.as_bytes()).is_some())
-        .then(|| cookies::values(headers, COOKIE_NAME).next())
-        .flatten()
 }
 
 /// Takes it out of the request: no node is to see it.
 pub fn hide(headers: &mut HeaderMap) {
     headers.remove(&HEADER);
-    cookies::remove(headers, COOKIE_NAME);
+    cookies::remove(headers, COOKIE_NAME.as_bytes());
 }
 
 #[cfg(test)]
@@ -100,7 +93,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, line.parse().unwrap());
-            assert_eq!(carried(&headers), found.map(str::as_bytes), "{line}");
+            assert_eq!(carried(&headers, true), found.map(str::as_bytes), "{line}");
             hide(&mut headers);
             assert_eq!(headers.values().next().map(|value| value.to_str().unwrap()), left, "{line}");
         }

@@ -107,7 +107,7 @@ impl OutboundRequest {
         let (node, conf, rule) = (&verdict.node, &context.to.cluster.conf, context.to.rule);
         let mut head = Cow::Borrowed(&context.head.parts);
         // behind an own node is the window itself
-        if !node.link.is_meant() && own_cookie::is_in(&head.headers) {
+        if !node.link.is_meant() && context.head.own_cookies.window {
             own_cookie::hide(&mut head.to_mut().headers);
         }
         if !conf.preserve_host || !head.headers.contains_key(header::HOST) {

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::headers;
+use super::own_cookie::OwnCookies;
 use super::refused::Refused;
 use crate::affinity;
 use crate::base::clock::Now;
@@ -50,6 +51,8 @@ pub struct RequestHead {
     pub trusted: bool,
     /// Whether its headers say where it comes from.
     pub claims: OriginClaims,
+    /// Which of the proxy's own cookies its headers mention.
+    pub own_cookies: OwnCookies,
     /// Where it has been, if it comes from ourselves.
     pub passed: LoopMarks,
 }
@@ -154,7 +157,8 @@ impl RequestHead {
         let id = given.unwrap_or_else(|| arrival.id.clone());
         let uri = parts.uri.clone();
         let claims = OriginClaims::of(&parts.headers);
-        Self { id, parts, uri, host, client, scheme, trusted, claims, passed }
+        let own_cookies = OwnCookies::in_request(&parts.headers);
+        Self { id, parts, uri, host, client, scheme, trusted, claims, own_cookies, passed }
     }
 
     /// Whether a peer that may not speak for others does.

@@ -100,7 +100,7 @@ fn find<'t>(
 
 impl<'t> Destination<'t> {
     fn of(rule: &'t Rule, cluster: &'t Arc<Cluster>, arrival: &Arrival<'_>, head: &RequestHead) -> Self {
-        let bypass = match bypass::carried(&head.parts.headers) {
+        let bypass = match bypass::carried(&head.parts.headers, head.own_cookies.bypass) {
             None => Bypass::Absent,
             Some(value) => {
                 cluster.forced_by(value, arrival.now.unix_secs()).map_or(Bypass::Refused, Bypass::To)
