@@ -169,10 +169,15 @@ impl Client {
             .unwrap_or(&self.direct)
     }
 
+    /// Whether first requests can be under way beside each other.
+    fn has_bursts(&self) -> bool {
+        self.protocol == ClientProtocol::Http2
+    }
+
     /// Where an earlier first request of the same client went: node and session.
     pub fn burst(&self, cluster: &str, identity: u64) -> Option<(u32, u64)> {
         let burst = self.burst.borrow();
-        if burst.is_empty() {
+        if burst.is_empty() || !self.has_bursts() {
             return None;
         }
         let now = clock::monotonic_ms();
@@ -206,7 +211,7 @@ impl Client {
     /// pin after its answer has nothing to do with it.
     pub fn remember(&self, cluster: &Arc<str>, identity: u64, slot: u32, session: u64) {
         let now = clock::monotonic_ms();
-        let until = if self.protocol == ClientProtocol::Http2 { now + BURST_MS } else { 0 };
+        let until = if self.has_bursts() { now + BURST_MS } else { 0 };
         let mut burst = self.burst.borrow_mut();
         burst.retain(|p| now < p.until && (p.identity != identity || p.cluster != *cluster));
         if burst.len() < BURST_KEPT {
@@ -216,6 +221,9 @@ impl Client {
 
     /// The answer to a first request is about to be sent, and the pin with it.
     pub fn answered(&self, cluster: &str, identity: u64) {
+        if !self.has_bursts() {
+            return;
+        }
         let until = clock::monotonic_ms() + ANSWERED_MS;
         let mut burst = self.burst.borrow_mut();
         let its_own = burst.iter_mut().filter(|p| p.identity == identity && *p.cluster == *cluster);
