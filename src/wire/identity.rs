@@ -41,7 +41,12 @@ pub fn names(certificate: &[u8]) -> Vec<String> {
     if !names.is_empty() {
         return names;
     }
-    parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok().map(str::to_owned)).collect()
+    common_names(&parsed).map(str::to_owned).collect()
+}
+
+/// The common names in a certificate's subject; there should be one.
+pub(super) fn common_names<'a>(certificate: &'a X509Certificate<'_>) -> impl Iterator<Item = &'a str> {
+    certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok())
 }
 
 /// A pattern for the names of certificates that may speak for nodes.

@@ -1,5 +1,6 @@
 //! Reads certificates with their keys from PEM files and folders.
 
+use super::identity::common_names;
 use super::keyed_chain::{key_in, keyed_chain, wrong_form};
 use super::pem_error::{PemError, PemFileError};
 use crate::base::file;
@@ -218,8 +219,7 @@ fn describe(leaf: &CertificateDer<'_>) -> Result<Description, X509Error> {
     });
     let mut names: Vec<String> = names.collect();
     if names.is_empty() {
-        let common = parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-        names = common.map(str::to_ascii_lowercase).collect();
+        names = common_names(&parsed).map(str::to_ascii_lowercase).collect();
     }
     let validity = [parsed.validity().not_before, parsed.validity().not_after].map(|at| at.timestamp());
     Ok((parsed.subject().to_string(), names, validity))
