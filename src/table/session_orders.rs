@@ -50,9 +50,8 @@ impl SessionOrders {
     pub fn end(&self, session: u64, ended: EndedSession) -> bool {
         let has_room = self.ended.len() < MOST as usize || self.ended.contains_key(&session);
         if has_room {
-            self.sent.remove(&session);
-            self.ended.insert(session, ended);
-            self.recount();
+            self.take(&self.sent, session);
+            self.put(&self.ended, session, ended);
         }
         has_room
     }
@@ -61,9 +60,8 @@ impl SessionOrders {
     pub fn send(&self, session: u64, from: u32, to: u32, now: u32) -> bool {
         let has_room = self.sent.len() < MOST as usize || self.sent.contains_key(&session);
         if has_room {
-            self.ended.remove(&session);
-            self.sent.insert(session, SentSession { from, to, at: now });
-            self.recount();
+            self.take(&self.ended, session);
+            self.put(&self.sent, session, SentSession { from, to, at: now });
         }
         has_room
     }
@@ -86,8 +84,8 @@ impl SessionOrders {
 
     /// A request has followed.
     pub fn followed(&self, session: u64) {
-        if self.count.load(Relaxed) > 0 && self.sent.remove(&session).is_some() {
-            self.recount();
+        if self.count.load(Relaxed) > 0 {
+            self.take(&self.sent, session);
         }
     }
 
@@ -99,9 +97,8 @@ impl SessionOrders {
     /// Forgets what is older than so many seconds.
     pub fn sweep(&self, idle: u32, now: u32, unix: u64) {
         if self.count.load(Relaxed) > 0 {
-            self.ended.retain(|_, ended| unix.saturating_sub(ended.at) <= kept_for(idle));
-            self.sent.retain(|_, sent| now.saturating_sub(sent.at) <= idle);
-            self.recount();
+            self.retain(&self.ended, |ended| unix.saturating_sub(ended.at) <= kept_for(idle));
+            self.retain(&self.sent, |sent| now.saturating_sub(sent.at) <= idle);
         }
     }
 
@@ -143,8 +140,31 @@ impl SessionOrders {
         }
     }
 
-    fn recount(&self) {
-        self.count.store((self.ended.len() + self.sent.len()) as u32, Relaxed);
+    /// Puts an order in. It is counted before it is there and until it is gone: where none is counted, there
+    /// is none, whoever else puts some in or takes some out.
+    fn put<T>(&self, orders: &DashMap<u64, T>, session: u64, order: T) {
+        self.count.fetch_add(1, Relaxed);
+        if orders.insert(session, order).is_some() {
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Takes one out, if it is there.
+    fn take<T>(&self, orders: &DashMap<u64, T>, session: u64) {
+        if orders.remove(&session).is_some() {
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Takes out all others than these.
+    fn retain<T>(&self, orders: &DashMap<u64, T>, keep: impl Fn(&T) -> bool) {
+        let mut gone = 0;
+        orders.retain(|_, order| {
+            let kept = keep(order);
+            gone += u32::from(!kept);
+            kept
+        });
+        self.count.fetch_sub(gone, Relaxed);
     }
 }
 
@@ -156,6 +176,9 @@ pub fn kept_for(idle: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
+
+    const ROUNDS: usize = 5000;
 
     #[test]
     fn an_order_holds_until_it_is_followed_or_too_old() {
@@ -184,6 +207,37 @@ mod tests {
         let ended = EndedSession { was: None, at: 1 };
         assert_eq!((0..2 * u64::from(MOST)).filter(|id| orders.end(*id, ended)).count(), MOST as usize);
         assert!(orders.end(1, ended), "one that is there is renewed");
+    }
+
+    #[test]
+    fn an_order_that_comes_while_workers_follow_others_is_known() {
+        const WORKERS: u64 = 3;
+        let orders = SessionOrders::default();
+        let (begin, over) = (Barrier::new(WORKERS as usize + 1), Barrier::new(WORKERS as usize + 1));
+        let lost = std::thread::scope(|scope| {
+            for worker in 1..=WORKERS {
+                let (orders, begin, over) = (&orders, &begin, &over);
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        begin.wait();
+                        orders.followed(worker);
+                        over.wait();
+                    }
+                });
+            }
+            let lost = (0..ROUNDS).filter(|_| {
+                (1..=WORKERS).for_each(|worker| _ = orders.send(worker, 0, 1, 1));
+                begin.wait();
+                orders.end(9, EndedSession { was: Some(0), at: 1 });
+                over.wait();
+                let is_lost = orders.ended(9).is_none() || orders.count.load(Relaxed) != 1;
+                orders.send(9, 0, 1, 1);
+                orders.followed(9);
+                is_lost
+            });
+            lost.count()
+        });
+        assert_eq!((lost, orders.count.load(Relaxed)), (0, 0));
     }
 
     #[tokio::test]
