@@ -59,9 +59,11 @@ pub fn change(
 
 fn send(cluster: &Cluster, session: u64, known: KnownSession, to: u32, now: Now) -> Result<(), Error> {
     let live = &cluster.live;
-    // in this order: whoever follows the ledger finds where it came from
-    if !live.orders.send(session, known.slot, to, now.secs())
+    // in this order: an order that is refused was never there for a request to follow, and whoever follows the
+    // ledger finds where it came from; nobody else sends
+    if !live.orders.may_send(session)
         || !live.remember_move(session, known.slot, to, now.secs())
+        || !live.orders.send(session, known.slot, to, now.secs())
     {
         return Err(Error::TooManyOrders);
     }
@@ -92,3 +94,6 @@ fn target(cluster: &Arc<Cluster>, to: Option<&str>, from: u32, now: Now) -> Resu
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

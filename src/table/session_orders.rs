@@ -56,9 +56,14 @@ impl SessionOrders {
         has_room
     }
 
+    /// Whether it can be sent to another node: too many may be under way. It stays so until one is sent.
+    pub fn may_send(&self, session: u64) -> bool {
+        self.sent.len() < MOST as usize || self.sent.contains_key(&session)
+    }
+
     /// It goes to another node. False if too many do.
     pub fn send(&self, session: u64, from: u32, to: u32, now: u32) -> bool {
-        let has_room = self.sent.len() < MOST as usize || self.sent.contains_key(&session);
+        let has_room = self.may_send(session);
         if has_room {
             self.take(&self.ended, session);
             self.put(&self.sent, session, SentSession { from, to, at: now });
