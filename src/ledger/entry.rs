@@ -81,8 +81,10 @@ impl Entry {
         }
     }
 
-    /// More is known of its client. One that has no place has one again by it.
+    /// More is known of its client. One that has no place has one again by it; one that has a place keeps it.
     pub fn rise(&mut self, standing: Standing, tally: &impl SessionCounter) {
+        let has_none = standing == Standing::Placeless && self.counts();
+        let standing = if has_none { Standing::Kept } else { standing };
         if standing == Standing::Confirmed {
             self.set_yields(false, tally);
         }

@@ -202,8 +202,10 @@ impl Ledger {
                 return slot;
             }
             if reserved || self.capacity.reserve() {
-                tally.change(new.slot, 1);
                 let entry = Entry::new(session, new);
+                if entry.counts() {
+                    tally.change(new.slot, 1);
+                }
                 self.floors.lower(self.shards.place(hash), entry.rank());
                 content.entries.insert_unique(hash, entry, |entry| self.shards.hash(entry.session));
                 content.note(session);

@@ -1,6 +1,7 @@
 //! Who is asked for a place, and what becomes of it.
 
 use super::*;
+use crate::ledger::KnownSession;
 use crate::ledger::tests::new;
 use crate::ledger::yield_queue::FEW;
 
@@ -65,6 +66,36 @@ fn what_the_ledger_alone_knows_stays_known_and_counts_again_when_it_comes_back()
     ledger.sweep(62, 60, 30, 0, 1, &tally);
     assert_eq!((known(2), ledger.len()), (None, 1));
     tally.assert_equal(&ledger);
+}
+
+#[test]
+fn one_that_comes_without_a_place_is_not_counted() {
+    let (ledger, tally) = new(100);
+    let known = |slot| KnownSession { slot, first: 1, last: 2, standing: Standing::Placeless };
+    ledger.put(1, known(0), &tally);
+    tally.assert_equal(&ledger);
+    ledger.put(1, known(1), &tally);
+    tally.assert_equal(&ledger);
+    ledger.touch(1, 1, 3, &tally);
+    tally.assert_equal(&ledger);
+    ledger.end(1, &tally);
+    tally.assert_equal(&ledger);
+}
+
+#[test]
+fn one_that_has_a_place_keeps_it_whatever_is_heard_of_another() {
+    let (ledger, tally) = new(100);
+    ledger.open(1, 0, 1, &tally);
+    ledger.keep(2, 0, 1, &tally);
+    ledger.touch(3, 0, 1, &tally);
+    for session in [1, 2, 3] {
+        let heard = KnownSession { slot: 1, first: 1, last: 2, standing: Standing::Placeless };
+        ledger.put(session, heard, &tally);
+        tally.assert_equal(&ledger);
+    }
+    assert_eq!(ledger.per_slot().get(&1), Some(&3));
+    let standing = |session| ledger.find(session).map(|seen| seen.standing);
+    assert_eq!([1, 2, 3].map(standing), [Standing::Kept, Standing::Kept, Standing::Confirmed].map(Some));
 }
 
 #[test]
