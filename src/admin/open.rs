@@ -7,22 +7,22 @@ use serde_json::Value;
 /// The conf as it runs, without what must not be seen.
 pub fn config(config: &Config) -> Value {
     let mut tree = crate::config::to_value(config);
-    hide(&mut tree, "");
+    hide(&mut tree, "", "");
     tree
 }
 
 /// One rule of it.
 pub fn rule(rule: &Rule) -> Value {
     let mut tree = serde_json::to_value(rule).unwrap_or_default();
-    hide(&mut tree, "");
+    hide(&mut tree, "", "");
     tree
 }
 
-fn hide(value: &mut Value, key: &str) {
+fn hide(value: &mut Value, parent: &str, key: &str) {
     match value {
-        Value::String(text) if is_secret(key) => HIDDEN.clone_into(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, key)),
-        Value::Object(items) => items.iter_mut().for_each(|(key, value)| hide(value, key)),
+        Value::String(text) if is_secret(parent, key) => HIDDEN.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, parent, key)),
+        Value::Object(items) => items.iter_mut().for_each(|(inner, value)| hide(value, key, inner)),
         _ => {}
     }
 }
@@ -40,10 +40,11 @@ mod tests {
             request-headers = { set = { Authorization = "Basic s3cret", X-Real-IP = "{client.ip}" } }
             [cluster.app]
             affinity = { cookie = "SRV", value = "dynamic", dynamic-key = "s3cret" }
+            join.token = "node"
         "#;
         let text = config(&toml::from_str(conf).unwrap()).to_string();
         assert!(!text.contains("s3cret"), "{text}");
-        for open in ["admin.token", "SRV", "{client.ip}"] {
+        for open in ["admin.token", "SRV", "{client.ip}", r#""token":"node""#] {
             assert!(text.contains(open), "{open} in {text}");
         }
     }

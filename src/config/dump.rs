@@ -17,12 +17,17 @@ pub fn dump(config: &Config) -> Result<String, toml::ser::Error> {
 pub fn dump_open(config: &Config) -> Result<(String, u64), toml::ser::Error> {
     let mut tree = toml::Value::try_from(config)?;
     escape_texts(&mut tree);
-    let hidden = hide(&mut tree, "");
+    let hidden = hide(&mut tree, "", "");
     Ok((toml::to_string_pretty(&tree)?, hidden))
 }
 
-/// Keys whose texts are secrets, or may well be: the conf's own, and headers that carry them.
-pub fn is_secret(key: &str) -> bool {
+/// Keys whose texts are secrets, or may well be: the conf's own, and headers that carry them. `parent` is the
+/// key of the table that it stands in.
+pub fn is_secret(parent: &str, key: &str) -> bool {
+    if (parent, key) == ("join", "token") {
+        // a keyword: whose tokens count
+        return false;
+    }
     let key = key.to_ascii_lowercase();
     let secret = ["authorization", "dynamic-key", "secret", "token", "password", "api-key", "apikey"]
         .iter()
@@ -30,14 +35,14 @@ pub fn is_secret(key: &str) -> bool {
     (secret && !key.ends_with("-file")) || key == "set-cookie"
 }
 
-fn hide(value: &mut toml::Value, key: &str) -> u64 {
+fn hide(value: &mut toml::Value, parent: &str, key: &str) -> u64 {
     match value {
-        toml::Value::String(text) if is_secret(key) => {
+        toml::Value::String(text) if is_secret(parent, key) => {
             HIDDEN.clone_into(text);
             1
         }
-        toml::Value::Array(items) => items.iter_mut().map(|item| hide(item, key)).sum(),
-        toml::Value::Table(table) => table.iter_mut().map(|(key, value)| hide(value, key)).sum(),
+        toml::Value::Array(items) => items.iter_mut().map(|item| hide(item, parent, key)).sum(),
+        toml::Value::Table(table) => table.iter_mut().map(|(inner, value)| hide(value, key, inner)).sum(),
         _ => 0,
     }
 }

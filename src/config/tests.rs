@@ -54,6 +54,19 @@ fn a_good_file_loads_in_its_order() {
 }
 
 #[test]
+fn whose_tokens_count_is_no_secret() {
+    let conf = r#"
+        [[rule]]
+        header = { Token = "s3cret" }
+        [cluster.app]
+        join = { admit = "10.0.0.0/8", token = "node" }
+    "#;
+    let (text, hidden) = dump::dump_open(&toml::from_str(conf).unwrap()).unwrap();
+    assert!(text.contains("token = \"node\"") && !text.contains("s3cret"), "{text}");
+    assert_eq!(hidden, 1, "{text}");
+}
+
+#[test]
 fn the_dump_reads_back_to_the_same() {
     for text in [GOOD, include_str!("../../conf/homing.toml")] {
         let config = parse(text).unwrap().config;
