@@ -122,9 +122,12 @@ impl Placement {
                 self.uncapped.fetch_sub(1, SeqCst) == 1
             };
             if flipped {
+                // what the others are measured by is another
+                self.cells.iter().for_each(|cell| self.measure(cell));
                 return self.publish_all();
             }
         }
+        self.measure(cell);
         self.publish(slot, cell);
         if self.method == Method::Room && before.told != candidate.tier {
             self.stale.store(true, SeqCst);
@@ -329,8 +332,6 @@ impl Placement {
     /// Brings the tree up to date with a cell. Computed again after it was stored: whoever stores last has
     /// seen the latest.
     fn publish(&self, slot: u32, cell: &Cell) {
-        let known = cell.read();
-        self.parts.put(&cell.part, score::effective_tier(&known), self.size(&known));
         let mut score = self.score(cell);
         loop {
             self.tree.set(slot, score);
@@ -340,6 +341,25 @@ impl Placement {
             }
             score = now;
         }
+    }
+
+    /// Brings a cell's part of the new sessions up to date, in the same way: nothing but news of a node changes
+    /// it.
+    fn measure(&self, cell: &Cell) {
+        let mut size = self.size_in_tier(cell);
+        loop {
+            self.parts.put(&cell.part, size.0, size.1);
+            let now = self.size_in_tier(cell);
+            if now == size {
+                return;
+            }
+            size = now;
+        }
+    }
+
+    fn size_in_tier(&self, cell: &Cell) -> (Tier, u64) {
+        let known = cell.read();
+        (score::effective_tier(&known), self.size(&known))
     }
 
     fn is_capped(&self) -> bool {

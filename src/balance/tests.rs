@@ -1,6 +1,7 @@
 //! What an operator expects of each method, over many picks.
 
 mod easing;
+mod parts;
 
 use super::*;
 use proptest::prelude::*;
