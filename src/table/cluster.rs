@@ -232,11 +232,8 @@ impl ClusterLive {
     pub fn restore(&self, session: u64, known: KnownSession, moved_from: Option<u32>) {
         self.forget(session);
         self.ledger.put(session, known, &NoSessionCounter);
-        if let Some(from) = moved_from
-            && self.move_count.load(Relaxed) < MOVES_KEPT
-        {
-            self.moves.insert(session, Move { from, to: known.slot, last: known.last });
-            self.move_count.fetch_add(1, Relaxed);
+        if let Some(from) = moved_from {
+            self.remember_move(session, from, known.slot, known.last);
         }
     }
 
