@@ -111,6 +111,11 @@ pub fn rfc3339(unix_ms: u64) -> String {
     .unwrap_or_default()
 }
 
+/// As [`rfc3339`], of a time in seconds, as certificates have it; one before 1970 is 1970.
+pub fn rfc3339_secs(unix_secs: i64) -> String {
+    rfc3339(u64::try_from(unix_secs).unwrap_or_default().saturating_mul(1000))
+}
+
 /// Milliseconds since 1970 by the wall clock.
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)

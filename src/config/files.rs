@@ -2,7 +2,7 @@
 //! one has the same, and nobody looks at the disk again while the conf is in force. What is secret is kept as
 //! what is made of it: of tokens their hashes, of a private key what signs.
 
-use crate::base::clock::rfc3339;
+use crate::base::clock::rfc3339_secs;
 use crate::base::file::{self, FileError};
 use crate::base::hash::{hash64, hash64_pair};
 use crate::base::token::{TokenError, Tokens};
@@ -135,7 +135,7 @@ impl NamedFiles {
         };
         let old = all(before);
         for new in all(self) {
-            let until = rfc3339(u64::try_from(new.not_after).unwrap_or_default().saturating_mul(1000));
+            let until = rfc3339_secs(new.not_after);
             match old.iter().find(|old| old.file == new.file) {
                 Some(old) if old.print == new.print => {}
                 Some(_) => said.push(format!(

@@ -1,6 +1,6 @@
 //! What is wrong with a node's certificate, and what to do about it.
 
-use crate::base::clock::rfc3339;
+use crate::base::clock::rfc3339_secs;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 use std::fmt;
 use std::io;
@@ -45,15 +45,14 @@ pub struct NodeCertificateError(pub UnfitCertificate);
 
 impl fmt::Display for NodeCertificateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let day = |at: i64| rfc3339(u64::try_from(at).unwrap_or_default().saturating_mul(1000));
         match &self.0 {
             UnfitCertificate::Expired(at) => {
-                write!(out, "the node's certificate has expired on {}: renew it", day(*at))
+                write!(out, "the node's certificate has expired on {}: renew it", rfc3339_secs(*at))
             }
             UnfitCertificate::NotYet(at) => write!(
                 out,
                 "the node's certificate is not good before {}: set the clocks right, or wait",
-                day(*at)
+                rfc3339_secs(*at)
             ),
             UnfitCertificate::OtherName { names, wanted } if names.is_empty() => write!(
                 out,

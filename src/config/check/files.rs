@@ -1,9 +1,9 @@
 //! Files that the conf file refers to: certificates with their keys, authorities, pages.
 
 use super::checker::Checker;
-use crate::base::clock::{rfc3339, unix_ms};
+use crate::base::clock::{self, rfc3339_secs};
 use crate::wire::pem::{self, Certificate};
-use crate::wire::pem_error::{PemError, PemFileError};
+use crate::wire::pem_error::PemFileError;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -44,11 +44,11 @@ impl Checker<'_> {
     /// Checks a file of authorities.
     pub(super) fn authorities(&mut self, at: &str, name: &str) {
         let path = self.reference(name);
-        let read = self.files.read(&path).map_err(PemError::File);
-        if let Err(why) = read.and_then(|text| pem::authorities(&text)) {
-            self.no_authorities(at, PemFileError::new(&path, why.of_file(&path)));
-        } else {
-            self.still_good(at, &path);
+        // why it cannot be read is told by who wants it
+        let _ = self.files.read(&path);
+        match self.files.authorities(name) {
+            Err(why) => self.no_authorities(at, why),
+            Ok(_) => self.still_good(at, &path),
         }
     }
 
@@ -81,11 +81,12 @@ impl Checker<'_> {
 
     /// Warns of a certificate that is not good now.
     fn not_good(&mut self, at: &str, path: &Path, [from, until]: [i64; 2], now: i64) {
-        let day = |at: i64| rfc3339(u64::try_from(at).unwrap_or_default().saturating_mul(1000));
         let (what, help) = match now > until {
-            true => (format!("has expired on {}", day(until)), "renew it: nobody believes it any more"),
+            true => {
+                (format!("has expired on {}", rfc3339_secs(until)), "renew it: nobody believes it any more")
+            }
             false => (
-                format!("is not good before {}", day(from)),
+                format!("is not good before {}", rfc3339_secs(from)),
                 "look whether the clock of this machine is right, or wait",
             ),
         };
@@ -136,7 +137,7 @@ impl Checker<'_> {
 }
 
 fn unix_secs() -> i64 {
-    i64::try_from(unix_ms() / 1000).unwrap_or(i64::MAX)
+    i64::try_from(clock::unix_secs()).unwrap_or(i64::MAX)
 }
 
 fn is_good([from, until]: [i64; 2], now: i64) -> bool {
