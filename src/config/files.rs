@@ -125,16 +125,17 @@ impl NamedFiles {
         self.certs.get(path).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Those that could be read, in files that are named and in folders.
+    fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.certs.values().flatten().chain(self.pairs.values()).flatten()
+    }
+
     /// What is another than in the files before, by file. Nothing of those that are new, or named no more: the conf
     /// says that.
     pub fn changes(&self, before: &Self) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
-        let all = |files: &Self| -> Vec<Certificate> {
-            let found = files.certs.values().flatten().chain(files.pairs.values());
-            found.flatten().cloned().collect()
-        };
-        let old = all(before);
-        for new in all(self) {
+        let (old, all): (Vec<_>, Vec<_>) = (before.certificates().collect(), self.certificates().collect());
+        for new in &all {
             let until = rfc3339_secs(new.not_after);
             match old.iter().find(|old| old.file == new.file) {
                 Some(old) if old.print == new.print => {}
@@ -156,10 +157,9 @@ impl NamedFiles {
                 None => {}
             }
         }
-        let now = all(self);
-        let gone = |old: &&Certificate| {
+        let gone = |old: &&&Certificate| {
             let known = before.certs.keys().any(|of| self.certs.contains_key(of) && old.file.starts_with(of));
-            known && !now.iter().any(|new| new.file == old.file)
+            known && !all.iter().any(|new| new.file == old.file)
         };
         said.extend(
             old.iter()
