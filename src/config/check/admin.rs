@@ -5,7 +5,7 @@ use super::super::model::Admin;
 use super::super::source::join;
 use super::checker::{Checker, nth};
 use super::listener;
-use super::server::listened_on;
+use super::server::{clear_text, listened_on};
 
 const AT: &str = "server.admin";
 const TOKEN: &str = "server.admin-token-file";
@@ -74,12 +74,7 @@ fn binds(c: &mut Checker<'_>, conf: &Admin) {
                 "add admin-token-file = \"admin.token\", or write \"127.0.0.1:9900\" or \"unix:admin.sock\"",
             );
         } else if !bind.is_local() && conf.tls().is_none() {
-            let help = "write admin = { bind = …, tls = { certs = [\"certs\"] } }, or an address of this machine alone";
-            c.warn(
-                &at,
-                format!("tokens come to {bind} in clear text: whoever listens on the way has them"),
-                help,
-            );
+            clear_text(c, &at, &bind, "admin");
         }
         if all.contains(&bind) && !bind.is_any_port() {
             c.error(&at, format!("{bind} stands twice in the list"), "remove one of the two");

@@ -165,15 +165,21 @@ fn announce(c: &mut Checker<'_>) {
         Err(text) => return c.refuse(&at, &text),
     };
     if conf.tls().is_none() && !bind.is_local() {
-        let help = "write announce = { bind = …, tls = { certs = [\"certs\"] } }, or an address of this machine alone";
-        c.warn(
-            &at,
-            format!("tokens come to {bind} in clear text: whoever listens on the way has them"),
-            help,
-        );
+        clear_text(c, &at, &bind, "announce");
     }
     listened_on(c, &at, &bind);
     not_admin(c, &at, &bind);
+}
+
+/// Warns of tokens that come from other machines to the address of a key without TLS.
+pub(super) fn clear_text(c: &mut Checker<'_>, at: &str, bind: &Address, key: &str) {
+    c.warn(
+        at,
+        format!("tokens come to {bind} in clear text: whoever listens on the way has them"),
+        format!(
+            "write {key} = {{ bind = …, tls = {{ certs = [\"certs\"] }} }}, or an address of this machine alone"
+        ),
+    );
 }
 
 fn not_admin(c: &mut Checker<'_>, at: &str, bind: &Address) {
