@@ -1,6 +1,6 @@
 //! From the conf's table to a compiled affinity.
 
-use super::cookie::PinCookie;
+use super::cookie::{PinCookie, cookie_name};
 use super::error::AffinityError;
 use super::key::{KeyForm, KeySource};
 use super::learn::{IdSource, LearnForm};
@@ -11,7 +11,6 @@ use super::{Affinity, AffinityMethod, Member};
 use crate::base::hash::hash64;
 use crate::config::model;
 use crate::config::model::{AffinityTable, CookieMode, CookieValue, SameSite};
-use crate::wire::token::is_token;
 use std::sync::Arc;
 
 /// What every form is compiled against.
@@ -74,10 +73,6 @@ fn form(table: &AffinityTable, context: &AffinityContext<'_>) -> Result<Affinity
         }
         _ => Err(AffinityError::Forms),
     }
-}
-
-fn cookie_name(name: &str) -> Result<Box<str>, AffinityError> {
-    if is_token(name) { Ok(name.into()) } else { Err(AffinityError::CookieName(name.to_owned())) }
 }
 
 fn route(

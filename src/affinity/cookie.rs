@@ -1,14 +1,21 @@
 //! The pin cookie: HAProxy's `cookie` in its four modes, readable or sealed.
 
+use super::error::AffinityError;
 use super::value::{PinPurpose, PinValue, write_stamp};
 use super::{FoundPin, Lost, PinLookup, PinMeta, PinOutcome, PinRequest, PinResponse, PinSent, Via, dates};
 use crate::base::hash::hash64;
 use crate::config::model::CookieMode;
 use crate::wire::cookies::{self, Edit, SetCookie};
+use crate::wire::token::is_token;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE};
 
 /// What ends a cookie at the client, as HAProxy writes it.
 const DELETION: &[u8] = b"=; Expires=Thu, 01-Jan-1970 00:00:01 GMT";
+
+/// The name of a cookie, if it can be one.
+pub(super) fn cookie_name(name: &str) -> Result<Box<str>, AffinityError> {
+    if is_token(name) { Ok(name.into()) } else { Err(AffinityError::CookieName(name.to_owned())) }
+}
 
 /// A pin cookie, compiled.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The application's own session id, learned from its answers: the ledger knows the node.
 
+use super::cookie::cookie_name;
 use super::error::AffinityError;
 use super::key::{hash_decoded, query_values};
 use super::{PinLookup, PinOutcome, PinRequest, PinResponse, route};
@@ -37,8 +38,7 @@ impl IdSource {
     /// Reads the name of a cookie, "header:NAME", "query:NAME" or "path:NAME".
     pub(super) fn parse(text: &str) -> Result<Self, AffinityError> {
         match text.split_once(':') {
-            None if is_token(text) => Ok(Self::Cookie(text.into())),
-            None => Err(AffinityError::CookieName(text.to_owned())),
+            None => cookie_name(text).map(Self::Cookie),
             Some(("header", name)) => HeaderName::from_bytes(name.as_bytes())
                 .map(Self::Header)
                 .map_err(|_| AffinityError::HeaderName(name.to_owned())),
