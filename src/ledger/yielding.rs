@@ -26,6 +26,10 @@ impl Ledger {
         scarce: impl Fn(u32) -> bool,
         tally: &impl SessionCounter,
     ) {
+        // as the sweep: of a thousand clusters most have nobody
+        if self.is_empty() {
+            return;
+        }
         let is_new = |entry: &Entry| !entry.yields && entry.may_yield(now) && scarce(entry.slot);
         let mut found = Vec::new();
         for shard in self.shards.part(part, parts) {
