@@ -200,14 +200,6 @@ impl Affinity {
         PinLookup { found: FoundPin::Absent, session, stamp }
     }
 
-    /// The reading of a request whose session an operator has ended: it goes by the same id, and its pin leads
-    /// nowhere.
-    pub fn ended<'t>(&self, reading: &PinLookup<'t>) -> PinLookup<'t> {
-        let PinMeta { seen, foreign, own_id, .. } = reading.stamp;
-        let stamp = PinMeta { seen, foreign, own_id, ..PinMeta::default() };
-        PinLookup { found: FoundPin::Lost(Lost::Ended), session: reading.session, stamp }
-    }
-
     /// Why no single session can be moved or ended, where none can.
     pub fn no_orders(&self) -> Option<&'static str> {
         match &self.main {

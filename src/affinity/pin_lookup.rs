@@ -118,6 +118,14 @@ impl<'t> PinLookup<'t> {
         Self { found: FoundPin::Ledger { via: Via::Learned }, session: Some(id), stamp: PinMeta::of_id(true) }
     }
 
+    /// The same of a request whose session an operator has ended: it goes by the same id, and its pin leads
+    /// nowhere.
+    pub fn ended(&self) -> Self {
+        let PinMeta { seen, foreign, own_id, .. } = self.stamp;
+        let stamp = PinMeta { seen, foreign, own_id, ..PinMeta::default() };
+        Self { found: FoundPin::Lost(Lost::Ended), session: self.session, stamp }
+    }
+
     /// Whether a form under `also` said it.
     pub fn is_foreign(&self) -> bool {
         self.stamp.foreign

@@ -66,7 +66,7 @@ pub fn recognise<'t>(cluster: &'t Cluster, head: &PinRequest<'_>, now: u32) -> P
     let reading = read(cluster, head, now);
     let identity = reading.session.filter(|_| cluster.affinity.identifies());
     match identity.is_some_and(|session| cluster.live.is_ended(session)) {
-        true => cluster.affinity.ended(&reading),
+        true => reading.ended(),
         false => reading,
     }
 }
