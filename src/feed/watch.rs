@@ -184,9 +184,10 @@ impl Watch {
         self.flaps.held_until = 0;
     }
 
-    /// An operator wants it back: how often it changed sides does not count any more.
-    pub fn pardon(&mut self) {
-        self.forgive();
+    /// How often it changed sides does not count any more: an operator wants it back, or it has stayed up for long
+    /// enough.
+    pub fn forgive(&mut self) {
+        self.flaps = Flaps::default();
     }
 
     fn has_proof_of_life(&self, since_answer: Option<u64>) -> bool {
@@ -226,10 +227,6 @@ impl Watch {
             flaps.held_until = now_ms + (HOLD_MS << flaps.holds.min(HOLD_DOUBLINGS));
             flaps.holds = flaps.holds.saturating_add(1);
         }
-    }
-
-    fn forgive(&mut self) {
-        self.flaps = Flaps::default();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::state::State;
 use super::{Cluster, Node};
+use crate::balance::WHOLE;
 use crate::base::clock::Now;
 use crate::base::words::counts;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,7 +37,7 @@ impl Cluster {
                     node.why(now)
                 )
             }
-            State::Ready if node.live.ramp(self.roster.slow_start, now) < 1 << 16 => {
+            State::Ready if node.live.ramp(self.roster.slow_start, now) < WHOLE => {
                 format!("{}; eased in", node.why(now))
             }
             State::Down => self.kept(node, now).map_or_else(

@@ -113,12 +113,12 @@ pub fn record(
         watch.lift_hold();
     }
     if subject.live.take_pardon() {
-        watch.pardon();
+        watch.forgive();
     }
     let change = watch.observe(now, outcome, since_answer);
     let is_news = subject.live.evidence.set_check_passes(watch.failed_checks() == 0);
     note_row(subject, watch, now);
-    if is_doubted(subject, at) || is_planned(subject) {
+    if is_excused(subject, at) {
         watch.excuse_fall();
     }
     let why = match &result {
@@ -168,17 +168,13 @@ fn note_row(subject: &CheckedNode, watch: &Watch, now: u64) {
     }
 }
 
-/// Whether it fails with most others.
-fn is_doubted(subject: &CheckedNode, now: Now) -> bool {
-    let roster = subject.cluster_live.roster.load();
-    roster.node(subject.live.slot).is_some_and(|node| subject.cluster_live.doubt.covers(node, now))
-}
-
-/// Whether it was taken out, by an operator or by itself: who restarts it then has meant to.
-fn is_planned(subject: &CheckedNode) -> bool {
+/// Whether it fails with most others, or was taken out, by an operator or by itself: who restarts it then has
+/// meant to.
+fn is_excused(subject: &CheckedNode, now: Now) -> bool {
     let roster = subject.cluster_live.roster.load();
     roster.node(subject.live.slot).is_some_and(|node| {
-        node.spec.admin != AdminState::Enabled
+        subject.cluster_live.doubt.covers(node, now)
+            || node.spec.admin != AdminState::Enabled
             || subject.live.check_drains()
             || !matches!(subject.live.report.announced(), Announced::Ready | Announced::Syncing)
     })
