@@ -58,3 +58,5 @@ mod tls;
 mod unix_sockets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
+#[path = "proxy/web_sockets.rs"]
+mod web_sockets;

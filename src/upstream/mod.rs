@@ -18,6 +18,7 @@ pub mod own_addresses;
 pub mod pool;
 pub mod send;
 mod shared;
+mod stream_exchange;
 mod streams;
 pub mod tls;
 pub mod trust;

@@ -101,6 +101,11 @@ impl SharedConnection {
         self.told.get()
     }
 
+    /// Whether WebSockets may be opened over it (RFC 8441), as soon as that is known.
+    pub(super) fn takes_web_sockets(&self) -> Option<bool> {
+        self.is_told().then(|| self.sender.borrow().is_extended_connect_protocol_enabled())
+    }
+
     /// Streams that both sides allow.
     pub(super) fn width(&self) -> u32 {
         if !self.is_told() {

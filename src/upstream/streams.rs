@@ -107,6 +107,12 @@ impl Streams {
         self.wait(place, limits.queue).await.map(|place| (place, true))
     }
 
+    /// Whether the node offers WebSockets, as far as its connections tell.
+    pub(super) fn takes_web_sockets(&self) -> Option<bool> {
+        let connections = self.connections.borrow();
+        connections.iter().filter(|c| !c.is_over()).find_map(|c| c.takes_web_sockets())
+    }
+
     async fn wait(
         &self,
         mut place: oneshot::Receiver<Result<StreamSlot, SendError>>,

@@ -51,6 +51,8 @@ pub enum Then {
 pub enum Opens {
     /// With SETTINGS that allow so many streams, if they say so.
     Settings(Option<u32>),
+    /// The same, and they offer WebSockets (RFC 8441).
+    WebSockets(Option<u32>),
     /// With SETTINGS that allow no streams, and others later that do.
     Raises(Duration),
     /// With SETTINGS that allow no streams, and closes then.
@@ -193,12 +195,14 @@ impl Connection {
                 None
             }
             Opens::Raises(_) | Opens::Leaves => Some(0),
-            Opens::Settings(streams) => streams,
+            Opens::Settings(streams) | Opens::WebSockets(streams) => streams,
             Opens::Either => None,
         };
         let this = Self { out: Arc::new(Mutex::new(stream.try_clone()?)), open: Arc::default() };
         let streams = settings.map(|n| [&3_u16.to_be_bytes()[..], &n.to_be_bytes()].concat());
-        this.frame(SETTINGS, 0, 0, &streams.unwrap_or_default())?;
+        let offers = matches!(state.opens, Opens::WebSockets(_));
+        let offer: &[u8] = if offers { &[0, 8, 0, 0, 0, 1] } else { b"" };
+        this.frame(SETTINGS, 0, 0, &[&streams.unwrap_or_default(), offer].concat())?;
         match state.opens {
             Opens::Leaves => return stream.shutdown(Shutdown::Both),
             Opens::Raises(after) => {
@@ -240,8 +244,9 @@ impl Connection {
                 RST_STREAM if whole.remove(&id).is_some() => drop(this.open.fetch_sub(1, Ordering::SeqCst)),
                 _ => {}
             }
-            if matches!(kind, HEADERS | DATA)
-                && flags & 1 == 1
+            // a WebSocket's stream has no end
+            let opens = kind == HEADERS && offers && whole.get(&id).is_some_and(|asked: &Asked| asked.other);
+            if (matches!(kind, HEADERS | DATA) && flags & 1 == 1 || opens)
                 && let Some(asked) = whole.remove(&id)
             {
                 this.then((state.script)(asked), state, id)?;
