@@ -33,6 +33,21 @@ pub fn adopt(path: &Path, file: &File) {
     }
 }
 
+/// Opens a file that belongs to whoever the folder around it belongs to. A link in its place is refused: whoever
+/// owns the folder might have root write to, and give away, what he has no right to.
+pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file =
+        options.custom_flags(libc::O_NOFOLLOW).open(path).map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP) => io::Error::other(format!(
+                "{} is a symbolic link, and none is followed: remove it",
+                path.display()
+            )),
+            _ => error,
+        })?;
+    adopt(path, &file);
+    Ok(file)
+}
+
 fn around(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -65,5 +80,17 @@ mod tests {
         }
         assert_eq!(fs::metadata(&deep).unwrap().mode() & 0o777, 0o700);
         assert!(make_folder(&path.join("x")).is_err());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_refused_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, link) = (folder.path().join("theirs"), folder.path().join("link"));
+        fs::write(&theirs, "as it was").unwrap();
+        std::os::unix::fs::symlink(&theirs, &link).unwrap();
+        let refused = open(OpenOptions::new().write(true).create(true).truncate(true), &link).unwrap_err();
+        assert!(refused.to_string().contains("link is a symbolic link"), "{refused}");
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "as it was");
+        assert!(open(OpenOptions::new().write(true), &theirs).is_ok());
     }
 }

@@ -239,8 +239,8 @@ fn make(path: &Path) -> io::Result<()> {
         owner::make_folder(folder)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    owner::adopt(&beside, &file);
+    let mut options = OpenOptions::new();
+    let mut file = owner::open(options.write(true).create(true).truncate(true).mode(0o600), &beside)?;
     let made = file
         .write_all(format!("{}\n", generate()).as_bytes())
         .and_then(|()| file.sync_all())

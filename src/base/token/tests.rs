@@ -132,3 +132,14 @@ fn a_missing_file_is_made_once_for_its_owner_alone() {
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     assert!(first_or_made(&path.join("x")).is_err());
 }
+
+#[test]
+fn a_token_is_not_written_where_a_link_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, path) = (folder.path().join("theirs"), folder.path().join("admin.token"));
+    fs::write(&theirs, "as it was").unwrap();
+    std::os::unix::fs::symlink(&theirs, path.with_extension(format!("new-{}", std::process::id()))).unwrap();
+    let refused = first_or_made(&path).unwrap_err().to_string();
+    assert!(refused.starts_with("cannot be made: ") && refused.contains("is a symbolic link"), "{refused}");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "as it was");
+}

@@ -146,10 +146,8 @@ impl StateDir {
         if !self.is_held() {
             return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the state folder is not ours"));
         }
-        let path = self.beside(file);
-        let new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        owner::adopt(&path, &new);
-        Ok(new)
+        let mut options = OpenOptions::new();
+        owner::open(options.write(true).create(true).truncate(true).mode(0o600), &self.beside(file))
     }
 
     /// Puts the file that was begun with `create`, and is on the disk, in its place.
@@ -251,9 +249,9 @@ fn lock_within(folder: &Path, patience: Duration) -> Result<File, Error> {
 fn lock(folder: &Path) -> Result<File, Error> {
     owner::make_folder(folder).map_err(Error::Io)?;
     let path = folder.join(LOCK);
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = open.map_err(Error::Io)?;
-    owner::adopt(&path, &file);
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = owner::open(options, &path).map_err(Error::Io)?;
     match file.try_lock() {
         Ok(()) => {
             // who holds it is a courtesy to the operator: the lock is what counts

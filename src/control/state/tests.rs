@@ -50,6 +50,24 @@ fn only_its_owner_may_look_into_the_folder() {
 }
 
 #[test]
+fn no_link_that_somebody_put_there_is_followed() {
+    let outside = folder();
+    let theirs = outside.path().join("theirs");
+    fs::write(&theirs, "as it was").unwrap();
+    let folder = folder();
+    let dir = open(&folder);
+    std::os::unix::fs::symlink(&theirs, dir.path("notes.json.new")).unwrap();
+    let refused = dir.write("notes", &notes(1)).unwrap_err().to_string();
+    assert!(refused.contains("notes.json.new is a symbolic link"), "{refused}");
+    let path = dir.path.clone();
+    drop(dir);
+    fs::remove_file(path.join(LOCK)).unwrap();
+    std::os::unix::fs::symlink(&theirs, path.join(LOCK)).unwrap();
+    assert!(!open(&folder).is_held(), "it is as if it could not be written");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "as it was");
+}
+
+#[test]
 fn what_cannot_be_understood_is_set_aside() {
     let whole = serde_json::to_string(&Document { format: FORMAT, data: notes(3) }).unwrap();
     let cases: [&[u8]; 7] = [
