@@ -13,7 +13,7 @@ const BY: &str = "forget-after";
 const PART_AT_START: u32 = 24;
 
 impl App {
-    /// Forgets those whose time is over, all of them by one table.
+    /// Forgets those whose time is over, all of them by one table if nothing is refused.
     pub(super) fn forget_silent(&mut self) {
         let (table, now) = (self.registry.current().load_full(), Now::look());
         let mut ops = Vec::new();
@@ -32,10 +32,14 @@ impl App {
                 ..Op::of_node(&cluster.name, &node.spec.name, NodeChange::Forget, BY)
             }));
         }
-        if !ops.is_empty()
-            && let Err(why) = self.change_all(&ops.iter().collect::<Vec<_>>())
-        {
-            tracing::warn!("nodes that are silent cannot be forgotten: {why}");
+        if ops.is_empty() || self.change_all(&ops.iter().collect::<Vec<_>>()).is_ok() {
+            return;
+        }
+        // what is refused of one is no reason to keep the others
+        for op in &ops {
+            if let Err(why) = self.change_all(&[op]) {
+                tracing::warn!("{} is silent and cannot be forgotten: {why}", op.target());
+            }
         }
     }
 

@@ -27,7 +27,9 @@ pub fn preflight(
     let (name, of) = (|| node.spec.name.to_string(), || cluster.name.to_string());
     let harm = |harm| Err(Error::Harm(harm));
     let goes = matches!(change, NodeChange::Remove | NodeChange::Forget);
-    if goes && node.has_role(Role::Lb) && node.spec.admin != AdminState::Pending {
+    // one that does not answer tells nobody any more, and cannot be told to give up its role
+    let is_over = *change == NodeChange::Forget && matches!(node.state(now), State::Down | State::Removed);
+    if goes && node.has_role(Role::Lb) && node.spec.admin != AdminState::Pending && !is_over {
         return harm(Harm::TellsClients { node: name() });
     }
     if force {

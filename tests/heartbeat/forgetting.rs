@@ -181,3 +181,13 @@ fn who_would_be_let_in_again_is_forgotten_once_it_is_down_and_empty() {
     fleet.node_is("n2", "silent");
     assert!(of(&fleet.newcomers(20), "n2") > 0, "one that serves is not");
 }
+
+#[test]
+fn a_silent_node_that_told_clients_where_to_go_keeps_no_other_from_being_forgotten() {
+    let node = Origin::start("n1");
+    let fleet = Fleet::over([&node], "join = { admit = \"token\", forget-after = \"3s\" }");
+    fleet.all_ready();
+    fleet.beat_as("lb-1", &format!("http://{}", free_addr()), json!({"roles": ["lb"]}));
+    fleet.beat_as("pod-1", &format!("http://{}", free_addr()), json!({}));
+    until("both are forgotten", || (names(&fleet) == ["n1"]).then_some(()));
+}
