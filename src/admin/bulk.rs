@@ -98,12 +98,18 @@ async fn report(admin: &Admin, by: Asker, verb: NodeAction, form: Form) -> Resul
         let op = Op { force, ..Op::of_node(cluster, node, change.clone(), by.clone()) };
         made.push((format!("{cluster}/{node}"), admin.registry.apply(op).await));
     }
+    // what was made last is written with all that was made before it
+    let last = made.iter().rev().find_map(|(_, result)| result.as_ref().ok()).cloned();
+    let unsaved = match last {
+        Some(applied) => applied.once_saved().await.1,
+        None => None,
+    };
     let mut outcomes = Vec::new();
     for (node, result) in made {
         let result = match result {
             Ok(applied) => {
-                let (mut lines, unsaved) = applied.once_saved().await;
-                lines.extend(unsaved.map(|why| why.to_string()));
+                let mut lines = applied.changes;
+                lines.extend(unsaved.as_ref().map(ToString::to_string));
                 Ok(lines)
             }
             Err(error) => {
