@@ -28,7 +28,7 @@ pub fn document() -> Value {
         paths.insert(path.to_owned(), json!({ "post": operation }));
     }
     let mut components = schemas.take_definitions(true);
-    for body in ["Drain", "Force", "Set", "Bypass", "Nothing"] {
+    for body in ["Drain", "Force", "Set", "Bypass", "MoveTo", "Nothing"] {
         components[body]["properties"]["reason"] = reason();
     }
     components.insert("Problem".into(), problem());
@@ -313,4 +313,24 @@ fn problem() -> Value {
             "detail": { "type": "string", "description": "What happened, and what to do next." },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_may_say_why() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let bodies = paths.iter().filter_map(|(path, of)| Some((path, of["post"].get("requestBody")?)));
+        let mut seen = 0;
+        for (path, body) in bodies {
+            let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+            let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+            assert_eq!(schema["properties"]["reason"], reason(), "{path}");
+            seen += 1;
+        }
+        assert_eq!(seen, paths.values().filter(|of| of.get("post").is_some()).count());
+    }
 }
