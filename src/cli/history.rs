@@ -6,38 +6,49 @@ use super::window::{AdminClient, VerbFailure};
 use crate::base::clock;
 use crate::config::check::is_name;
 use crate::control::audit::AuditEntry;
+use crate::control::pattern::NodePattern;
 use std::str::FromStr;
 
-/// Of what changes are shown: `CLUSTER`, `CLUSTER/NODE` or `rule:N`.
+/// Of what changes are shown.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HistoryTarget {
-    /// As the history has it.
-    exact: String,
-    /// What it begins with where it is a part of it.
-    within: String,
+pub enum HistoryTarget {
+    /// `CLUSTER`: with its nodes and its sessions.
+    Cluster(String),
+    /// `CLUSTER/NODE`, or a pattern as somebody wrote it.
+    Node(String, String),
+    /// `rule:N`.
+    Rule(u32),
 }
 
 impl FromStr for HistoryTarget {
     type Err = ArgumentError;
     fn from_str(text: &str) -> Result<Self, ArgumentError> {
-        let (exact, within) = match (text.split_once('/'), text.strip_prefix("rule:")) {
+        match (text.split_once('/'), text.strip_prefix("rule:")) {
             (Some((cluster, node)), _) if is_name(cluster) && !node.is_empty() => {
-                (text.to_owned(), text.to_owned())
+                Ok(Self::Node(cluster.to_owned(), node.to_owned()))
             }
-            (None, Some(number)) if number.parse::<u32>().is_ok() => {
-                (format!("rule {number}"), String::new())
-            }
-            (None, None) if is_name(text) => (format!("cluster {text}"), format!("{text}/")),
-            _ => return Err(ArgumentError::SwitchTarget),
-        };
-        Ok(Self { exact, within })
+            (None, Some(number)) => number.parse().map(Self::Rule).map_err(|_| ArgumentError::SwitchTarget),
+            (None, None) if is_name(text) => Ok(Self::Cluster(text.to_owned())),
+            _ => Err(ArgumentError::SwitchTarget),
+        }
     }
 }
 
 impl HistoryTarget {
+    /// Whether a change is of it, by what the history says that it is of.
     fn has(&self, target: &str) -> bool {
-        let part = self.within.ends_with('/') && target.starts_with(&self.within);
-        target == self.exact || part
+        // no name has a blank in it
+        let words: Vec<&str> = target.split(' ').collect();
+        match (self, &words[..]) {
+            (Self::Cluster(name), ["cluster", of] | ["session", _, "of", of]) => name == of,
+            (Self::Cluster(name), [node]) => node.split_once('/').is_some_and(|(of, _)| name == of),
+            (Self::Node(cluster, node), [changed]) => changed.split_once('/').is_some_and(|(of, changed)| {
+                let by_pattern = || NodePattern::of(changed).is_some_and(|pattern| pattern.matches(node));
+                cluster == of && (node == changed || by_pattern())
+            }),
+            (Self::Rule(number), ["rule", changed]) => *changed == number.to_string(),
+            _ => false,
+        }
     }
 }
 
@@ -124,6 +135,15 @@ mod tests {
             ("app/n1", "app/n1", true),
             ("app/n1", "app/n11", false),
             ("app/n1", "cluster app", false),
+            ("app", "session 00000000000000ff of app", true),
+            ("app", "session 00000000000000ff of app2", false),
+            ("app/n1", "session 00000000000000ff of app", false),
+            ("app", "app/*-old", true),
+            ("app/n1-old", "app/*-old", true),
+            ("app/n1-old", "app2/*-old", false),
+            ("app/n1", "app/*-old", false),
+            ("app/*-old", "app/*-old", true),
+            ("app", "the proxy", false),
             ("rule:2", "rule 2", true),
             ("rule:2", "rule 22", false),
         ] {
