@@ -43,7 +43,7 @@ impl App {
 
     /// Once none of them counts any more, earlier versions may read the folder again.
     pub(super) fn forget_ended(&mut self) {
-        if self.ended && EndedSessions::of(&self.registry.current().load(), Now::look()).is_empty() {
+        if self.ended && !EndedSessions::any(&self.registry.current().load(), Now::look()) {
             drop(self.save_ended());
         }
     }

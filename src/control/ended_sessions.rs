@@ -3,7 +3,7 @@
 use super::state::Stored;
 use crate::base::clock::Now;
 use crate::ledger::KnownSession;
-use crate::table::session_orders::{EndedSession, kept_for};
+use crate::table::session_orders::EndedSession;
 use crate::table::{Cluster, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,9 +37,7 @@ impl EndedSessions {
         let of = |cluster: &Cluster| {
             let name =
                 |slot: u32| Some(cluster.live.roster.load().lives.get(slot as usize)?.name.to_string());
-            let ended = cluster.live.orders.all_ended().into_iter();
-            let counts = ended
-                .filter(|(_, ended)| now.unix_secs().saturating_sub(ended.at) <= kept_for(idle(cluster)));
+            let counts = cluster.live.orders.all_ended(cluster.idle_secs(), now.unix_secs()).into_iter();
             let record = |(session, EndedSession { was, at }): (u64, EndedSession)| {
                 (format!("{session:016x}"), EndedRecord { node: was.and_then(name), at })
             };
@@ -47,6 +45,11 @@ impl EndedSessions {
         };
         let all = table.known().map(|cluster| of(cluster));
         Self { clusters: all.filter(|(_, ended)| !ended.is_empty()).collect() }
+    }
+
+    /// Whether there is any in a table that still counts.
+    pub fn any(table: &Table, now: Now) -> bool {
+        table.known().any(|cluster| cluster.live.orders.any_ended(cluster.idle_secs(), now.unix_secs()))
     }
 
     /// Whether there is none.
@@ -76,10 +79,6 @@ impl EndedSessions {
             }
         }
     }
-}
-
-fn idle(cluster: &Cluster) -> u32 {
-    u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -47,8 +47,7 @@ impl Housekeeping {
             cluster.roster.placement.redraw();
         }
         for cluster in table.known() {
-            let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-            cluster.live.sweep(now, idle, self.part, PARTS);
+            cluster.live.sweep(now, cluster.idle_secs(), self.part, PARTS);
         }
         self.ejected = ejected;
         self.part = (self.part + 1) % PARTS;

@@ -60,6 +60,10 @@ impl Cluster {
         let wanted = self.bypass.open(value, now)?;
         self.nodes().find(|node| hash64(node.spec.name.as_bytes()) == wanted)
     }
+    /// Seconds after which a session that nobody has seen is over.
+    pub fn idle_secs(&self) -> u32 {
+        u32::try_from(self.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX)
+    }
     /// The node in a slot, if it is in this table.
     pub fn node(&self, slot: u32) -> Option<&Arc<Node>> {
         self.roster.node(slot)

@@ -20,6 +20,13 @@ pub struct EndedSession {
     pub at: u64,
 }
 
+impl EndedSession {
+    /// Whether its pin may still be shown, for who is idle after so many seconds.
+    fn counts(&self, idle: u32, unix: u64) -> bool {
+        unix.saturating_sub(self.at) <= kept_for(idle)
+    }
+}
+
 /// A session that was moved by hand and has not come since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentSession {
@@ -94,15 +101,21 @@ impl SessionOrders {
         }
     }
 
-    /// All that were ended.
-    pub fn all_ended(&self) -> Vec<(u64, EndedSession)> {
-        self.ended.iter().map(|row| (*row.key(), *row.value())).collect()
+    /// All that were ended, and not too long ago for who is idle after so many seconds.
+    pub fn all_ended(&self, idle: u32, unix: u64) -> Vec<(u64, EndedSession)> {
+        let all = self.ended.iter().map(|row| (*row.key(), *row.value()));
+        all.filter(|(_, ended)| ended.counts(idle, unix)).collect()
+    }
+
+    /// Whether there is one of those.
+    pub fn any_ended(&self, idle: u32, unix: u64) -> bool {
+        self.ended.iter().any(|row| row.counts(idle, unix))
     }
 
     /// Forgets what is older than so many seconds.
     pub fn sweep(&self, idle: u32, now: u32, unix: u64) {
         if self.count.load(Relaxed) > 0 {
-            self.retain(&self.ended, |ended| unix.saturating_sub(ended.at) <= kept_for(idle));
+            self.retain(&self.ended, |ended| ended.counts(idle, unix));
             self.retain(&self.sent, |sent| now.saturating_sub(sent.at) <= idle);
         }
     }
@@ -174,7 +187,7 @@ impl SessionOrders {
 }
 
 /// Seconds for which it is known that a session was ended: by then its application has forgotten it too.
-pub fn kept_for(idle: u32) -> u64 {
+fn kept_for(idle: u32) -> u64 {
     u64::from(idle).max(3600)
 }
 

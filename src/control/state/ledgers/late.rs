@@ -149,7 +149,7 @@ fn take(frame: &Frame<'_>, table: &Table) {
     let slots: Vec<Option<u32>> = frame.nodes.iter().map(of).collect();
     let slot = |number: u32| slots.get(number as usize).copied().flatten();
     let (times, now) = (Times::now(), Now::look());
-    let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
+    let idle = cluster.idle_secs();
     for record in &frame.sessions {
         let SessionRecord::Lives { session, node, first, last, confirmed, from } = *record else { continue };
         let Some(on) = slot(node) else { continue };

@@ -46,8 +46,7 @@ pub fn load(path: &Path, table: &Table) -> Option<Damage> {
     };
     let mut count = 0;
     for cluster in table.clusters.iter().filter(|c| is_kept(c)) {
-        let idle = u32::try_from(cluster.conf.session_idle.get().as_secs()).unwrap_or(u32::MAX);
-        cluster.live.count_restored(Now::look(), idle);
+        cluster.live.count_restored(Now::look(), cluster.idle_secs());
         count += cluster.live.ledger.len();
     }
     if count > 0 {
