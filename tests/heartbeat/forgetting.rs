@@ -161,6 +161,8 @@ fn who_is_silent_for_too_long_is_forgotten() {
     let heard = fleet.homing(&["status", "app"]);
     assert!(heard.out.lines().any(|line| line.contains("n2") && line.contains("; last heard ")), "{heard:?}");
     until("those who wait or were removed are gone", || (names(&fleet) == ["n1", "n3"]).then_some(()));
+    // who asks for a change is answered once the disk has it, and all that was before it
+    assert_eq!(fleet.homing(&["enable", "app/n1"]).code, 0);
     fleet.window.kill_and_start_again();
     assert_eq!(names(&fleet), ["n1", "n3"], "an operator let n3 in: it is known though it is down");
     fleet.beat_as("n5", "http://127.0.0.1:9", json!({}));
