@@ -6,7 +6,7 @@ use super::error::Error;
 use super::limits::{Limit, NodeLimits};
 use super::op::{Change, JoinRequest, NodeChange, Op};
 use super::overlay::{JoinedNode, MOST_NODES, NodeOverride, Overlay, WantedState};
-use super::pattern::leaving;
+use super::pattern::LeavingNodes;
 use super::preflight::preflight;
 use super::runtime_value::{Actor, FileValue, RuntimeValue};
 use super::switch;
@@ -25,8 +25,8 @@ pub struct EditContext<'a> {
     pub table: &'a Table,
     /// When they are made.
     pub now: Now,
-    /// All that are made at this time.
-    pub ops: &'a [Op],
+    /// The nodes that leave by all that are made at this time.
+    pub leaving: &'a LeavingNodes<'a>,
 }
 
 /// A node that is to be changed.
@@ -81,7 +81,7 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
         }
         _ => {}
     }
-    preflight(cluster, node, change, (op.force, &leaving(cluster, ground.ops)), ground.now)?;
+    preflight(cluster, node, change, (op.force, ground.leaving), ground.now)?;
     let subject = ChangedNode { cluster, node, written, now: ground.now };
     let decided = overlay.node_mut(cluster_name, node_name);
     let told = decided.change(change, &subject, by)?;

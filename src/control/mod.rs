@@ -37,6 +37,7 @@ use arc_swap::ArcSwap;
 pub use error::Error;
 use op::{Change, NodeChange, Op, Target};
 use overlay::Overlay;
+use pattern::LeavingNodes;
 pub use report_store::ReportStore;
 use retired::RetiredTables;
 use std::sync::Arc;
@@ -125,7 +126,8 @@ impl Registry {
                 None => each.push(op.clone()),
             }
         }
-        let ground = EditContext { file: &self.file, table: &table, now, ops: &each };
+        let leaving = LeavingNodes::of(&each, &table);
+        let ground = EditContext { file: &self.file, table: &table, now, leaving: &leaving };
         for op in &each {
             said.extend(apply(op, &mut overlay, ground)?);
         }

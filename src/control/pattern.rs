@@ -6,7 +6,7 @@ use super::limits::{Limit, NodeLimits};
 use super::op::{Change, NodeChange, Op};
 use crate::config::model::AdminState;
 use crate::table::{Cluster, Node, Table};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A node's name, or a pattern: `*` stands for any number of letters. No name has one in it.
@@ -88,15 +88,27 @@ fn wants(change: &NodeChange) -> &'static str {
     }
 }
 
-/// The nodes of a cluster that these changes take out of the balance together, by slot.
-pub fn leaving(cluster: &Cluster, ops: &[Op]) -> HashSet<u32> {
-    let slots = ops.iter().filter_map(|op| match &op.change {
-        Change::Node { cluster: of, node, change } if *cluster.name == **of => {
-            cluster.named(node).filter(|node| leaves(change, node)).map(|node| node.live.slot)
-        }
-        _ => None,
-    });
-    slots.collect()
+/// Nodes that leave the balance together.
+pub struct LeavingNodes<'a>(HashSet<(&'a str, u32)>);
+
+impl<'a> LeavingNodes<'a> {
+    /// Those that these changes take out.
+    pub fn of(ops: &[Op], table: &'a Table) -> Self {
+        let clusters: HashMap<&str, &'a Arc<Cluster>> =
+            table.clusters.iter().map(|cluster| (&*cluster.name, cluster)).collect();
+        let slots = ops.iter().filter_map(|op| {
+            let Change::Node { cluster, node, change } = &op.change else { return None };
+            let cluster = *clusters.get(&**cluster)?;
+            let node = cluster.named(node).filter(|node| leaves(change, node))?;
+            Some((&*cluster.name, node.live.slot))
+        });
+        Self(slots.collect())
+    }
+
+    /// Whether the node in a slot of a cluster is one of them.
+    pub fn has(&self, cluster: &Cluster, slot: u32) -> bool {
+        self.0.contains(&(&*cluster.name, slot))
+    }
 }
 
 /// Whether a node takes no new sessions after this change.
@@ -134,6 +146,15 @@ mod tests {
             ("a*bb*b", "abb", false),
             ("a*bb*b", "abbb", true),
             ("*ab", "aab", true),
+            ("app/*", "app/n1", true),
+            ("app/*", "app2/n1", false),
+            ("*/n1", "app/n1", true),
+            ("*/n1", "app/n11", false),
+            ("a*p/*1", "app/n1", true),
+            ("*", "", true),
+            ("**n**", "app/n1", true),
+            ("app-0*-old", "app-07-old", true),
+            ("app-0*-old", "app-0-ol", false),
         ] {
             assert_eq!(NodePattern::of(pattern).unwrap().matches(name), is, "{pattern} {name}");
         }

@@ -4,21 +4,20 @@
 use super::error::Error;
 use super::harm::Harm;
 use super::op::NodeChange;
-use super::pattern::leaves;
+use super::pattern::{LeavingNodes, leaves};
 use crate::base::clock::Now;
 use crate::config::model::AdminState;
 use crate::heartbeat::Role;
 use crate::table::session_names::ShownSession;
 use crate::table::{Cluster, Node, State};
-use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Whether a change may be made of a node; `leaving`: the slots of all that leave with it.
+/// Whether a change may be made of a node; `leaving`: all that leave with it.
 pub fn preflight(
     cluster: &Cluster,
     node: &Arc<Node>,
     change: &NodeChange,
-    (force, leaving): (bool, &HashSet<u32>),
+    (force, leaving): (bool, &LeavingNodes<'_>),
     now: Now,
 ) -> Result<(), Error> {
     if !leaves(change, node) {
@@ -35,7 +34,7 @@ pub fn preflight(
     if force {
         return Ok(());
     }
-    let is_gone = |other: &Node| other.live.slot == node.live.slot || leaving.contains(&other.live.slot);
+    let is_gone = |other: &Node| other.live.slot == node.live.slot || leaving.has(cluster, other.live.slot);
     let others = || cluster.nodes().filter(|other| !is_gone(other));
     for role in Role::ALL {
         // one that is draining is on its way out itself
