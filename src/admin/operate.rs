@@ -230,10 +230,11 @@ impl From<Error> for Problem {
             Error::Harm(harm) => {
                 Self::new(StatusCode::CONFLICT, harm.to_string()).with("force", harm.can_be_forced())
             }
-            Error::NoSession(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            Error::NoCluster { .. } | Error::NoNode { .. } | Error::NoRule { .. } | Error::NoMatch { .. } => {
-                Self::new(StatusCode::NOT_FOUND, error.to_string())
-            }
+            Error::NoSession(_)
+            | Error::NoCluster { .. }
+            | Error::NoNode { .. }
+            | Error::NoRule { .. }
+            | Error::NoMatch { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             _ => Self::new(StatusCode::CONFLICT, error.to_string()).with("force", false),
         }
     }

@@ -3,13 +3,13 @@
 use super::Admin;
 use super::status;
 use crate::base::clock::{self, Now, rfc3339};
+use crate::control::Error;
 use crate::control::op::{Change, SessionChange};
 use crate::ledger::{KnownSession, Standing};
 use crate::serve::problem::Problem;
 use crate::table::session_names::ShownSession;
 use crate::table::{Cluster, Node, Table};
 use crate::telemetry::visitors::SessionVisitor;
-use http::StatusCode;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,10 +57,7 @@ fn locate(table: &Table, shown: ShownSession) -> Option<(&Arc<Cluster>, u64, Kno
 }
 
 fn unknown(shown: ShownSession) -> Problem {
-    let detail = format!(
-        "No session {shown} is known now: it ended, or the id is another's. `homing sessions CLUSTER/NODE` lists those of a node."
-    );
-    Problem::new(StatusCode::NOT_FOUND, detail)
+    Problem::from(Error::NoSession(shown))
 }
 
 fn one(
@@ -85,7 +82,7 @@ fn one(
 async fn visitors(admin: &Admin, cluster: u32, sessions: Vec<u64>) -> HashMap<u64, SessionVisitor> {
     let deadline = clock::timer_instant() + ANSWER;
     let mut latest: HashMap<u64, SessionVisitor> = HashMap::new();
-    for answer in (admin.memories.1)(cluster, sessions.into()) {
+    for answer in (admin.ask_who)(cluster, sessions.into()) {
         // a thread on its way out remembers nobody
         let known = tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok);
         for visitor in known.into_iter().flatten() {

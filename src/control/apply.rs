@@ -90,12 +90,10 @@ pub fn apply(op: &Op, overlay: &mut Overlay, ground: EditContext<'_>) -> Result<
 }
 
 /// The cluster of a name, or which there are.
-fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Cluster, Error> {
+pub fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Arc<Cluster>, Error> {
     let known = || table.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
     let cluster = table.clusters.iter().find(|cluster| *cluster.name == *name);
-    cluster
-        .map(|cluster| &**cluster)
-        .ok_or_else(|| Error::NoCluster { cluster: name.to_owned(), known: known() })
+    cluster.ok_or_else(|| Error::NoCluster { cluster: name.to_owned(), known: known() })
 }
 
 /// Of those that wait and do not speak any more, the one that has not for longest: it makes room for who speaks.

@@ -205,9 +205,10 @@ impl fmt::Display for Error {
                 out,
                 "node {node} waits to be accepted, and was never in the balance: `homing forget {cluster}/{node}` turns it away"
             ),
-            Self::NoSession(session) => {
-                write!(out, "no session {session} is known now: it ended, or the id is another's")
-            }
+            Self::NoSession(session) => write!(
+                out,
+                "No session {session} is known now: it ended, or the id is another's. `homing sessions CLUSTER/NODE` lists those of a node."
+            ),
             Self::NotApart { cluster, why } => {
                 write!(
                     out,

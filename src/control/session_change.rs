@@ -2,6 +2,7 @@
 //! followed and written anew by its next request; it is ended by forgetting it, and by a note that its pin does
 //! not count.
 
+use super::apply::find;
 use super::error::Error;
 use super::op::SessionChange;
 use crate::affinity::PinLookup;
@@ -21,11 +22,7 @@ pub fn change(
     change: &SessionChange,
     now: Now,
 ) -> Result<Option<String>, Error> {
-    let found = table.clusters.iter().find(|known| *known.name == *cluster);
-    let Some(cluster) = found else {
-        let known = table.clusters.iter().map(|known| known.name.to_string()).collect();
-        return Err(Error::NoCluster { cluster: cluster.to_owned(), known });
-    };
+    let cluster = find(table, cluster)?;
     if let Some(why) = cluster.affinity.no_orders() {
         return Err(Error::NotApart { cluster: cluster.name.to_string(), why });
     }
