@@ -2,7 +2,6 @@
 //! reload.
 
 use super::error::{ControlError, TokenFileError};
-use super::problem::Problem;
 use super::{Body, Caller, ControlBody, ControlHandle, PlaceLimits, serve};
 use crate::config::model::UnixSocket;
 use crate::listen::tls::{CertStore, HTTP1, SharedTls, TlsConf};
@@ -10,7 +9,7 @@ use crate::listen::{
     Address, ListenError, ListenFault, ListenerPlan, ListenerSet, SocketOptions, UnixAccess, WantedAddress,
 };
 use crate::upstream::own_addresses::{OwnAddress, OwnAddressKind};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -41,8 +40,8 @@ pub struct ControlOptions {
 pub struct ControlListener<R> {
     options: ControlOptions,
     set: ListenerSet<ControlHandle>,
-    /// The latest, once there are any.
-    rules: Rc<RefCell<Option<Rc<R>>>>,
+    /// The latest, once there are any; no address is open before.
+    rules: Option<Rc<RefCell<Rc<R>>>>,
 }
 
 /// What a conf asks for, made ready.
@@ -62,7 +61,7 @@ impl<R: 'static> ControlListener<R> {
             HTTP1,
             folder,
         );
-        Self { options, set, rules: Rc::default() }
+        Self { options, set, rules: None }
     }
 
     /// Makes the rules and binds the addresses that are not open already. A failure changes nothing.
@@ -102,24 +101,23 @@ impl<R: 'static> ControlListener<R> {
         F: Future<Output = Response<Body>> + 'static,
     {
         // who is still under way when an address goes is held against what was said of it last
-        if let Some(rules) = plan.rules {
-            self.rules.replace(Some(Rc::new(rules)));
+        if let Some(rules) = plan.rules.map(Rc::new) {
+            match &self.rules {
+                Some(latest) => drop(latest.replace(rules)),
+                None => self.rules = Some(Rc::new(RefCell::new(rules))),
+            }
         }
         let (options, rules) = (self.options, &self.rules);
         let opened = self.set.commit(plan.listener, |_, mut bound, tls| {
-            let Some(socket) = bound.streams.pop() else { return Err(io::ErrorKind::NotFound.into()) };
-            let (answer, rules) = (answer.clone(), rules.clone());
+            let (Some(socket), Some(rules)) = (bound.streams.pop(), rules.clone()) else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
+            let answer = answer.clone();
             let clear = options.clear_sockets && matches!(socket.address(), Address::Unix(_));
             let tls = if clear { SharedTls::default() } else { tls };
             serve(socket, options, tls, move |request, caller| {
-                let present = rules.borrow().clone();
-                let answer = present.map(|rules| answer(rules, request, caller));
-                async move {
-                    match answer {
-                        Some(answer) => answer.await,
-                        None => gone().into_response(),
-                    }
-                }
+                let latest = rules.borrow().clone();
+                answer(latest, request, caller)
             })
         });
         (!opened.is_empty()).then(|| opened.join(", "))
@@ -136,9 +134,4 @@ impl<R: 'static> ControlListener<R> {
     pub fn certificates(&self) -> Vec<(String, Arc<CertStore>)> {
         self.set.certificates()
     }
-}
-
-/// The refusal where nothing was ever said of an address.
-fn gone() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "This address is being closed.")
 }
