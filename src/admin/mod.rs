@@ -70,8 +70,10 @@ pub struct Admin {
     counts: Rc<Counts>,
     /// Where changes are asked for.
     registry: RegistryHandle,
-    /// What workers remember.
-    memories: (Recall, AskWho),
+    /// Asks the workers which requests they remember.
+    recall: Recall,
+    /// Asks them whom they have seen.
+    ask_who: AskWho,
     /// Who follows what happens.
     pub events: EventHub,
     /// Who changed what.
@@ -95,7 +97,7 @@ impl Admin {
     /// The window; what is to be changed is asked of the registry.
     pub fn new(
         workers: &WorkerConfig,
-        memories: (Recall, AskWho),
+        (recall, ask_who): (Recall, AskWho),
         counts: Rc<Counts>,
         registry: RegistryHandle,
         (audit, state): (AuditTrail, Arc<StateDir>),
@@ -110,7 +112,8 @@ impl Admin {
             state,
             counts,
             registry,
-            memories,
+            recall,
+            ask_who,
             events: EventHub::default(),
             audit,
             refused: AdminRefusals::default(),

@@ -113,7 +113,7 @@ fn one_move(cluster: &Cluster, decided: &RecentDecision) -> status::Move {
 async fn recall(admin: &Admin) -> Vec<RecentDecisions> {
     let deadline = clock::timer_instant() + RECALL;
     let mut all = Vec::new();
-    for answer in (admin.memories.0)() {
+    for answer in (admin.recall)() {
         // a thread on its way out remembers nothing
         all.extend(tokio::time::timeout_at(deadline, answer).await.ok().and_then(Result::ok));
     }
