@@ -7,20 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 const HEAVIEST: u16 = 1000;
 
 /// New limits; what is not said stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[schemars(rename = "Set", extend("minProperties" = 1))]
 pub struct NodeLimits {
     /// Share of new sessions, 0 to 1000.
-    #[schemars(with = "u16", range(max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub weight: Option<u16>,
     /// The most live sessions.
-    #[schemars(with = "Limit")]
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub max_sessions: Option<Limit>,
     /// The most requests at one time.
-    #[schemars(with = "Limit")]
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub max_requests: Option<Limit>,
 }
